@@ -1,0 +1,1 @@
+"""traintop: htop for training runs."""

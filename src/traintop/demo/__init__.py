@@ -1,0 +1,1 @@
+"""A small real language model, trained on the spot: what ``traintop demo`` shows."""

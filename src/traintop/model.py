@@ -1,0 +1,311 @@
+"""The vocabulary of traintop: what a run is, and what is known about it.
+
+A *run* is one execution of a training loop and one log file. Its settings are an
+:class:`ExperimentConfig`, its records are :class:`MetricsSnapshot` objects, and the whole of it
+in memory is an :class:`ExperimentLog`. Whoever only lists runs holds a :class:`RunSummary`,
+which costs the same however long the run is.
+
+This module is imported by every training loop, so it needs the standard library and msgspec only.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import msgspec
+
+_Config = TypeVar("_Config", bound="ExperimentConfig")
+
+STANDARD_METRICS = ("train_loss", "val_loss", "learning_rate", "tokens_per_sec", "iter_time_ms")
+"""The metrics every record has a field for; all others are further metrics."""
+
+RECORD_FIELDS = ("iteration", "gradient_step", "wallclock_time", *STANDARD_METRICS)
+"""The keys of a record in the order in which they are written."""
+
+
+class ExperimentConfig:
+    """The settings of one experiment: immutable, comparable, and open to further keywords.
+
+    ``experiment_name`` is required; the other standard settings have the defaults of the CS336
+    training script. Any further keyword is kept as a setting of its own, and values may nest::
+
+        config = ExperimentConfig(experiment_name="muon", optimizer_name="Muon")
+        config.optimizer_name          # "Muon"
+        config._replace(seed=1)        # a copy with one setting changed
+
+    It has the named-tuple methods ``_replace``, ``_asdict`` and ``_fields``. Raises ``TypeError``
+    when ``experiment_name`` is missing or is not a string.
+    """
+
+    if TYPE_CHECKING:
+        experiment_name: str
+        d_model: int
+        num_heads: int
+        num_layers: int
+        d_ff: int
+        vocab_size: int
+        context_length: int
+        rope_theta: float
+        batch_size: int
+        max_iters: int
+        max_learning_rate: float
+        min_learning_rate: float
+        warmup_iters: int
+        weight_decay: float
+        grad_clip: float
+        beta1: float
+        beta2: float
+        eps: float
+        seed: int
+        device: str
+
+    _field_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "d_model": 512,
+            "num_heads": 8,
+            "num_layers": 6,
+            "d_ff": 2048,
+            "vocab_size": 10000,
+            "context_length": 256,
+            "rope_theta": 10000.0,
+            "batch_size": 64,
+            "max_iters": 100000,
+            "max_learning_rate": 6e-4,
+            "min_learning_rate": 6e-5,
+            "warmup_iters": 2000,
+            "weight_decay": 0.1,
+            "grad_clip": 1.0,
+            "beta1": 0.9,
+            "beta2": 0.95,
+            "eps": 1e-8,
+            "seed": 42,
+            "device": "cuda",
+        }
+    )
+
+    __slots__ = ("_settings",)
+    _settings: Mapping[str, Any]
+
+    def __init__(self, experiment_name: str, **settings: Any) -> None:
+        if not isinstance(experiment_name, str):
+            raise TypeError(
+                f"experiment_name must be a string, not {type(experiment_name).__name__}"
+            )
+        merged = {"experiment_name": experiment_name, **self._field_defaults, **settings}
+        object.__setattr__(self, "_settings", MappingProxyType(merged))
+
+    @classmethod
+    def from_settings(cls: type[_Config], settings: Mapping[str, Any]) -> _Config:
+        """Exactly these settings, with no defaults added: how a log file is read back.
+
+        A file that names no experiment yields the empty name.
+        """
+        config = cls.__new__(cls)
+        kept = {"experiment_name": "", **settings}
+        object.__setattr__(config, "_settings", MappingProxyType(kept))
+        return config
+
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        return tuple(self._settings)
+
+    def _asdict(self) -> dict[str, Any]:
+        return dict(self._settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as a plain dictionary, in order: standard ones first."""
+        return self._asdict()
+
+    def _replace(self: _Config, **changes: Any) -> _Config:
+        return self.from_settings({**self._settings, **changes})
+
+    def __getattr__(self, name: str) -> Any:
+        # Only reached when normal lookup fails; "_settings" itself is missing while unpickling.
+        if name != "_settings" and name in self._settings:
+            return self._settings[name]
+        raise AttributeError(f"{type(self).__name__} has no setting {name!r}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; use _replace({name}=…)")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._settings]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._settings.values())
+
+    def __len__(self) -> int:
+        return len(self._settings)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, ExperimentConfig):
+            return dict(self._settings) == dict(other._settings)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        # Settings may hold lists and dictionaries, so only what is always hashable takes part.
+        return hash((self.experiment_name, frozenset(self._settings)))
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{name}={value!r}" for name, value in self._settings.items())
+        return f"{type(self).__name__}({inner})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self).from_settings, (dict(self._settings),))
+
+
+class MetricsSnapshot(msgspec.Struct, frozen=True):
+    """One record: what was measured at one iteration. ``None`` where nothing was measured.
+
+    ``wallclock_time`` is in seconds since ``start()``, ``tokens_per_sec`` in tokens per second,
+    ``iter_time_ms`` in milliseconds. ``metrics`` holds the further metrics by name.
+    """
+
+    iteration: int | float
+    gradient_step: int = 0
+    wallclock_time: float = 0.0
+    train_loss: float | None = None
+    val_loss: float | None = None
+    learning_rate: float | None = None
+    tokens_per_sec: float | None = None
+    iter_time_ms: float | None = None
+    metrics: dict[str, float | None] = msgspec.field(default_factory=dict)
+
+    def value(self, metric: str) -> float | None:
+        """The value of a standard or further metric, ``None`` where it was not measured."""
+        if metric in RECORD_FIELDS:
+            measured: float | None = getattr(self, metric)
+            return measured
+        return self.metrics.get(metric)
+
+
+class MetricStats(msgspec.Struct, frozen=True):
+    """Running statistics of one metric over a run; only finite values count, except for ``last``.
+
+    ``std`` is the population standard deviation. ``nonfinite`` counts NaN and ±inf.
+    ``min_iteration`` and ``max_iteration`` say where the extremes were first met.
+    """
+
+    count: int = 0
+    last: float | None = None
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    min_iteration: int | float | None = None
+    max_iteration: int | float | None = None
+    nonfinite: int = 0
+
+
+class RunStatus(enum.StrEnum):
+    """What is known of a run's life. The first four are written by the run itself."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"  # an exception ended it; its text is in `error`
+    INTERRUPTED = "interrupted"  # Ctrl-C, SIGTERM, or the process left without finish()
+    STALLED = "stalled"  # says "running", but no sign of life for longer than its rhythm
+    CRASHED = "crashed"  # says "running", but its process is gone
+    UNREADABLE = "unreadable"  # the file cannot be read; the reason is in `problem`
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the list, the summary and the leaderboard need of a run, read at O(1) cost.
+
+    Strings are as the file has them: pass them through ``text.safe_text`` before drawing.
+    """
+
+    path: Path
+    status: RunStatus
+    name: str = ""
+    config: dict[str, Any] = msgspec.field(default_factory=dict)
+    environment: dict[str, Any] = msgspec.field(default_factory=dict)
+    start_time: str | None = None
+    end_time: str | None = None
+    updated_at: str | None = None
+    duration_seconds: float | None = None
+    count: int | None = None
+    gradient_step: int = 0
+    iterations_per_second: float | None = None
+    best_train_loss: float | None = None
+    best_val_loss: float | None = None
+    final_train_loss: float | None = None
+    final_val_loss: float | None = None
+    stats: dict[str, MetricStats] = msgspec.field(default_factory=dict)
+    last: MetricsSnapshot | None = None
+    notes: str = ""
+    error: str = ""
+    problem: str = ""
+    file_size: int = 0
+
+    @property
+    def run_id(self) -> str:
+        """The stem of the file name; unique within its directory."""
+        return self.path.stem
+
+    @property
+    def iteration(self) -> int | float | None:
+        """The iteration of the last record, ``None`` before the first."""
+        return self.last.iteration if self.last else None
+
+    @property
+    def max_iters(self) -> int | None:
+        """The planned number of iterations, ``None`` when the settings do not say."""
+        planned = self.config.get("max_iters")
+        usable = isinstance(planned, int) and not isinstance(planned, bool) and planned > 0
+        return planned if usable else None
+
+    @property
+    def progress(self) -> float | None:
+        """Share of the planned iterations that is done, 0 to 1; ``None`` when unknown."""
+        if self.iteration is None or self.max_iters is None:
+            return None
+        return min(max((self.iteration + 1) / self.max_iters, 0.0), 1.0)
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds to the last planned iteration at the recent pace; ``None`` unless running."""
+        if self.status is not RunStatus.RUNNING or not self.iterations_per_second:
+            return None
+        if self.iteration is None or self.max_iters is None:
+            return None
+        return max(self.max_iters - 1 - self.iteration, 0) / self.iterations_per_second
+
+    def last_value(self, metric: str) -> float | None:
+        """The last value that was measured of a metric, which may be NaN or ±inf."""
+        stats = self.stats.get(metric)
+        if stats is not None:
+            return stats.last
+        return self.last.value(metric) if self.last else None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last training loss is NaN or infinite."""
+        loss = self.last_value("train_loss")
+        return loss is not None and not math.isfinite(loss)
+
+
+class ExperimentLog(msgspec.Struct, kw_only=True):
+    """A complete run in memory: the content of one log file."""
+
+    config: ExperimentConfig
+    start_time: str | None = None
+    end_time: str | None = None
+    duration_seconds: float = 0.0
+    metrics_history: list[MetricsSnapshot] = msgspec.field(default_factory=list)
+    best_train_loss: float | None = None
+    best_val_loss: float | None = None
+    final_train_loss: float | None = None
+    final_val_loss: float | None = None
+    notes: str = ""
+    status: RunStatus = RunStatus.RUNNING
+    error: str = ""
+    path: Path | None = None

@@ -1,0 +1,191 @@
+"""Every string and figure a person sees: made safe, made short, made to fit its cells.
+
+Names, notes and errors come from files that anyone may have written, and nothing below draws
+control characters harmlessly: a terminal obeys them. So :func:`safe_text` stands between a file
+and a screen. All functions here are pure, total and cheap; the standard library is enough.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from typing import Literal
+
+MISSING = "–"
+"""What stands where nothing was measured."""
+
+ELLIPSIS = "…"
+REPLACEMENT = "\ufffd"
+
+_BLANKS = frozenset("\t\n\r\v\f\x85\u2028\u2029\xa0\u3000")
+_ZERO_WIDTH_CATEGORIES = frozenset({"Mn", "Mc", "Me", "Cf"})
+_SI_UNITS = ("", "k", "M", "G", "T", "P", "E")
+_BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_SECONDS_PER_DAY = 86_400
+
+
+def safe_text(value: object, limit: int = 200) -> str:
+    """``value`` as one line of printable text of at most ``limit`` characters; never raises.
+
+    Tabs and line breaks become spaces. All else that is not printable (escape sequences, C1
+    controls, bidirectional overrides, zero-width characters, lone surrogates) becomes U+FFFD.
+    What is longer than ``limit`` is cut and ends in "…".
+    """
+    try:
+        text = str(value)
+        # A subclass of str may come back; the plain slice keeps its overrides out.
+        text = str.__getitem__(text, slice(0, max(limit, 0) + 1))
+    except Exception:  # a foreign __str__ may raise anything
+        text = "<unprintable>"
+    if not text.isprintable():
+        text = "".join(_printable(character) for character in text)
+    if len(text) <= limit:
+        return text
+    return text[: limit - 1] + ELLIPSIS if limit > 0 else ""
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character in _BLANKS else REPLACEMENT
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A measured value with ``digits`` significant digits: "2.702", "1.2e-05", "NaN", "-inf".
+
+    Never longer than ``digits + 5`` characters: an exponent takes the place of digits. Whole
+    parts of up to six places are written out. "–" stands for ``None``.
+    """
+    if value is None:
+        return MISSING
+    real = _as_float(value)
+    if not math.isfinite(real):
+        return _not_finite(real)
+    if 10**digits - 0.5 <= abs(real) < 999_999.5:
+        return f"{real:.0f}"
+    longest = digits + 5
+    for kept in range(digits, 0, -1):
+        text = f"{real:.{kept}g}"
+        if len(text) <= longest:
+            return "0" if text == "-0" else text
+    return f"{real:.0e}"
+
+
+def si(value: float | None) -> str:
+    """A count or rate with three significant digits and a unit prefix: "42", "121k", "1.02M"."""
+    if value is None:
+        return MISSING
+    real = _as_float(value)
+    if not math.isfinite(real):
+        return _not_finite(real)
+    size, unit = _scaled(real, _SI_UNITS)
+    return f"{size}{unit}"
+
+
+def file_size(byte_count: int) -> str:
+    """A file's size in decimal units: "0 B", "4.2 kB", "1.02 GB"."""
+    size, unit = _scaled(_as_float(byte_count), _BYTE_UNITS)
+    return f"{size} {unit}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in at most 6 characters: "0.4s", "42s", "3m20s", "1h13m", "2d04h", "120d".
+
+    Negative spans, which clocks of two hosts can yield, read as none: "0.0s". "–" stands for
+    ``None``, NaN and infinite spans.
+    """
+    if seconds is None:
+        return MISSING
+    span = max(_as_float(seconds), 0.0)
+    if not math.isfinite(span):
+        return MISSING
+    if span < 9.95:
+        return f"{span:.1f}s"
+    whole = int(span + 0.5)
+    days, rest = divmod(whole, _SECONDS_PER_DAY)
+    hours, rest = divmod(rest, 3600)
+    minutes, whole_seconds = divmod(rest, 60)
+    if days >= 100_000:
+        return ">99kd"
+    if days >= 100:
+        return f"{days}d"
+    if days:
+        return f"{days}d{hours:02d}h"
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    if minutes:
+        return f"{minutes}m{whole_seconds:02d}s"
+    return f"{whole_seconds}s"
+
+
+def percentage(fraction: float | None) -> str:
+    """A share as whole per cent, rounded down so that only what is complete reads "100%"."""
+    if fraction is None:
+        return MISSING
+    share = _as_float(fraction) * 100
+    if not math.isfinite(share):
+        return MISSING
+    # 0.29 * 100 is 28.999999999999996 in binary.
+    return f"{math.floor(share + 1e-9)}%"
+
+
+def cell_width(text: str) -> int:
+    """The terminal cells ``text`` takes: wide East Asian characters 2, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_character_width, text))
+
+
+def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
+    """``text`` in exactly ``width`` cells: padded with spaces, or cut so that it ends in "…"."""
+    cells = cell_width(text)
+    if cells > width:
+        text = _cut(text, width - 1) + ELLIPSIS if width > 0 else ""
+        cells = cell_width(text)
+    padding = " " * (width - cells)
+    return padding + text if align == "right" else text + padding
+
+
+def _cut(text: str, width: int) -> str:
+    """As much of the start of ``text`` as ``width`` cells hold."""
+    used = 0
+    for position, character in enumerate(text):
+        used += _character_width(character)
+        if used > width:
+            return text[:position]
+    return text
+
+
+def _character_width(character: str) -> int:
+    if character.isascii():
+        return 1
+    if unicodedata.category(character) in _ZERO_WIDTH_CATEGORIES:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _as_float(value: float) -> float:
+    """``value`` as a float; an integer beyond the range of floats is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _not_finite(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "inf" if value > 0 else "-inf"
+
+
+def _scaled(value: float, units: tuple[str, ...]) -> tuple[str, str]:
+    """``value`` divided by the largest fitting power of 1000, as text of 3 significant digits."""
+    if abs(value) >= 999.5 * 1000.0 ** (len(units) - 1):
+        return f"{value:.3g}", units[0]
+    rank = 0
+    # 999.5 already rounds to the four digits of 1000.
+    while abs(value) >= 999.5:
+        value /= 1000
+        rank += 1
+    text = f"{value:.0f}" if 100 <= abs(value) < 999.5 else f"{value:.3g}"
+    return ("0" if text == "-0" else text), units[rank]

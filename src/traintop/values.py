@@ -1,0 +1,72 @@
+"""Numbers and settings as strict JSON can hold them, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+Number = int | float
+
+_NONFINITE_NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_LARGEST_EXACT_INTEGER = 2**63 - 1
+
+
+def as_number(value: object) -> Number | None:
+    """The number that a JSON value stands for, ``None`` for all that is none.
+
+    The strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` are numbers of this format.
+    """
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= _LARGEST_EXACT_INTEGER else _to_float(value)
+    if isinstance(value, str):
+        return _NONFINITE_NAMES.get(value)
+    return None
+
+
+def _to_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def finite_or_name(value: Number | None) -> Number | str | None:
+    """A number as it is written: NaN and ±inf by name, so that the file stays strict JSON."""
+    if value is None or isinstance(value, int) or math.isfinite(value):
+        return value
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def jsonable(value: object, depth: int = 0) -> Any:
+    """A copy of a setting that JSON can hold; what it cannot hold becomes its ``str``.
+
+    Mappings get string keys; sequences and sets become lists; numpy and torch scalars become
+    numbers. Deeper than 20 levels, and for an object whose ``str`` fails, a placeholder stands.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int):
+        return int(value) if abs(value) <= _LARGEST_EXACT_INTEGER else str(int(value))
+    if isinstance(value, float):
+        return finite_or_name(float(value))
+    if depth > 20:
+        return "…"
+    if isinstance(value, Mapping):
+        return {jsonable(str(key)): jsonable(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [jsonable(item, depth + 1) for item in value]
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return jsonable(value.item(), depth + 1)
+    try:
+        return jsonable(str(value))
+    except Exception:  # a foreign __str__ may raise anything; a setting must not stop a training
+        return f"<{type(value).__name__}>"
