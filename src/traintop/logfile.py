@@ -70,6 +70,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     gradient_step: int = 0
     iterations_per_second: float | None = None
     count: int = 0
+    dropped: int = 0
     stats: dict[str, MetricStats] = {}
     last_record: Row = msgspec.field(default={}, name="last")
 

@@ -1,0 +1,1 @@
+"""The write side: what a training loop imports. Standard library and msgspec only."""

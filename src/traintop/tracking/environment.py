@@ -1,0 +1,99 @@
+"""What is worth knowing about the process that trains: host, command, git, rank, job, GPUs."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from traintop.logfile import FORMAT_VERSION
+from traintop.process import current_process
+
+DEFAULT_LOG_DIR = "experiment_logs"
+
+_RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+_WORLD_SIZES = ("WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+_JOB_IDS = ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
+_GIT_TIMEOUT_SECONDS = 2.0
+
+
+def default_log_dir() -> Path:
+    """``$TRAINTOP_DIR``, else ``experiment_logs`` in the working directory."""
+    return Path(os.environ.get("TRAINTOP_DIR") or DEFAULT_LOG_DIR)
+
+
+def process_rank() -> int:
+    """The rank that the launcher gave this process; 0 without a launcher."""
+    return _first_integer(_RANKS) or 0
+
+
+def describe_environment() -> dict[str, Any]:
+    """The ``run`` object of a log file. Never raises; what cannot be found is ``None``."""
+    return {
+        "format": FORMAT_VERSION,
+        **current_process(),
+        "user": _user(),
+        "command": shlex.join(sys.orig_argv),
+        "directory": os.getcwd(),
+        "python": platform.python_version(),
+        **_git(),
+        "rank": process_rank(),
+        "world_size": _first_integer(_WORLD_SIZES) or 1,
+        "job_id": next((os.environ[name] for name in _JOB_IDS if os.environ.get(name)), None),
+        "gpus": _gpu_names(),
+    }
+
+
+def _first_integer(names: tuple[str, ...]) -> int | None:
+    for name in names:
+        try:
+            return int(os.environ[name])
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose uid has no name
+        return str(os.getuid()) if hasattr(os, "getuid") else None
+
+
+def _git() -> dict[str, Any]:
+    commit = _run_git("rev-parse", "HEAD")
+    if not commit:
+        return {"git_commit": None, "git_dirty": None}
+    changes = _run_git("status", "--porcelain", "--untracked-files=no")
+    return {"git_commit": commit, "git_dirty": None if changes is None else bool(changes)}
+
+
+def _run_git(*arguments: str) -> str | None:
+    # A shared directory may hold a repository of somebody else: none of its hooks may run here.
+    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments]
+    try:
+        found = subprocess.run(
+            command,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_GIT_TIMEOUT_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.decode("utf-8", "replace").strip()
+
+
+def _gpu_names() -> list[str]:
+    """NVIDIA GPUs by what their kernel driver says: no library, no driver call, no context."""
+    try:
+        entries = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        lines = [line for entry in entries for line in entry.read_text().splitlines()]
+    except OSError:
+        return []
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]

@@ -1,0 +1,226 @@
+"""From raw calls of the training loop to the bytes of the next flush. No input or output."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from traintop import logfile
+from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot, MetricStats
+from traintop.tracking.capture import resolve
+from traintop.tracking.statistics import RunStatistics, merge
+from traintop.values import Number, jsonable
+
+log = logging.getLogger("traintop")
+
+MAX_WAITING_BYTES = 64 << 20
+"""Encoded records that wait for a disk; beyond this the oldest are kept and new ones dropped."""
+
+MAX_METRICS = 1000
+"""Different metrics a run may have, so that a name made of a number cannot fill the memory."""
+
+_PACE_WINDOW_SECONDS = 60.0
+_SEPARATOR = b",\n"
+
+
+class LoggedCall(NamedTuple):
+    """One call of ``log_metrics`` or ``log_eval``: captured values, not yet resolved."""
+
+    iteration: Any
+    gradient_step: int
+    wallclock_time: float
+    train_loss: Any
+    val_loss: Any
+    learning_rate: Any
+    tokens_per_sec: Any
+    iter_time_ms: Any
+    further: dict[str, Any] | None
+
+
+class Recording:
+    """What a run has recorded: the open record, the encoded ones that wait, the statistics.
+
+    The record of the last iteration stays open until another iteration begins, so that
+    ``log_eval`` can complete it.
+    """
+
+    def __init__(self, read_file: Callable[[], Iterable[bytes]]) -> None:
+        self._read_file = read_file
+        self._statistics = RunStatistics(self._recorded)
+        self._open: MetricsSnapshot | None = None
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._has_predecessor = False  # whether a record was encoded before the first waiting one
+        self._warned: set[str] = set()
+        self._keys: dict[object, str] = {}
+        self._pace: deque[tuple[float, float]] = deque()
+        self.dropped = 0
+
+    def restore(self, chunks: Iterable[bytes]) -> int:
+        """Take over the records that a file holds; returns how many of the bytes they fill.
+
+        What follows them is a tail, or the torn end of a run that was killed.
+        """
+        position = offset = 0
+        unfinished = b""
+        for chunk in chunks:
+            *lines, unfinished = (unfinished + chunk).split(b"\n")
+            for line, whole in zip(lines, self._restored(lines), strict=False):
+                if not whole:
+                    return position
+                if line:
+                    position = offset + len(line.rstrip(b","))
+                offset += len(line) + 1
+        if unfinished and all(self._restored([unfinished])):
+            position = offset + len(unfinished)
+        return position
+
+    def _restored(self, lines: list[bytes]) -> Iterator[bool]:
+        """For each line whether it is blank or a record, up to the first that is neither."""
+        rows = iter(logfile.whole_rows(b"\n".join(lines)))
+        for line in lines:
+            row = next(rows, None) if line else {}
+            if row and (record := logfile.snapshot_of_row(row)) is not None:
+                self._statistics.add(record)
+                self._has_predecessor = True
+            yield row is not None
+
+    def reopen(self, record: MetricsSnapshot) -> None:
+        """Go on with this record, which may still be completed."""
+        self._open = self._statistics.add(record)
+
+    def add(self, call: LoggedCall) -> None:
+        """Record one call."""
+        record = self._resolved(call)
+        if record is None:
+            return
+        if self._open is not None and self._open.iteration != record.iteration:
+            self._settle_open()
+        self._statistics.add(record)
+        self._open = merge(self._open, record) if self._open else record
+
+    def _resolved(self, call: LoggedCall) -> MetricsSnapshot | None:
+        iteration = self._number("iteration", call.iteration)
+        if iteration is None or not math.isfinite(iteration):
+            self.warn_once(
+                "iteration", f"a record without a usable iteration ({call.iteration!r}) is left out"
+            )
+            return None
+        fields = {name: self._number(name, getattr(call, name)) for name in STANDARD_METRICS}
+        metrics: dict[str, Number | None] = {}
+        for name, value in (call.further or {}).items():
+            if name in STANDARD_METRICS:
+                fields[name] = self._number(name, value)
+            elif name in RECORD_FIELDS:
+                self.warn_once(name, f"metric {name!r} is left out: the tracker sets it")
+            elif (key := self._key(name)) is not None:
+                metrics[key] = self._number(name, value)
+        return MetricsSnapshot(
+            iteration=iteration,
+            gradient_step=call.gradient_step,
+            wallclock_time=call.wallclock_time,
+            metrics={name: value for name, value in metrics.items() if value is not None},
+            **fields,
+        )
+
+    def _key(self, name: object) -> str | None:
+        key = self._keys.get(name)
+        if key is None and len(self._keys) < MAX_METRICS:
+            key = self._keys[name] = str(jsonable(str(name)))
+        elif key is None:
+            self.warn_once(
+                "metric names",
+                f"more than {MAX_METRICS} metric names: {name!r} and further new ones are left "
+                "out (is a changing number part of the name?)",
+            )
+        return key
+
+    def _number(self, name: str, value: Any) -> Number | None:
+        if type(value) is float or value is None:
+            return value
+        try:
+            return resolve(value)
+        except ValueError as reason:
+            self.warn_once(name, f"metric {name!r} {reason}; such values are left out")
+            return None
+
+    def warn_once(self, topic: str, message: str) -> None:
+        """Tell the user once for each topic, and never stop the training."""
+        if topic not in self._warned:
+            self._warned.add(topic)
+            log.warning("traintop: %s", message)
+
+    def _settle_open(self) -> None:
+        if self._open is None:
+            return
+        encoded = self._separated(logfile.encode_record(self._open))
+        self._open = None
+        if self._waiting_bytes + len(encoded) > MAX_WAITING_BYTES:
+            self.dropped += 1
+            return
+        self._waiting.append(encoded)
+        self._waiting_bytes += len(encoded)
+        self._has_predecessor = True
+
+    def _separated(self, encoded: bytes) -> bytes:
+        return (_SEPARATOR if self._has_predecessor else b"\n") + encoded
+
+    # -- what the next flush writes
+
+    def settled_bytes(self) -> bytes:
+        """Records that are complete and not yet on disk."""
+        return b"".join(self._waiting)
+
+    def forget(self, settled: bytes) -> None:
+        """These bytes, the first of ``settled_bytes``, are on disk now."""
+        forgotten = 0
+        while forgotten < len(settled):
+            forgotten += len(self._waiting.popleft())
+        self._waiting_bytes -= forgotten
+
+    def open_bytes(self) -> bytes:
+        """The record that may still be completed."""
+        return self._separated(logfile.encode_record(self._open)) if self._open else b""
+
+    @property
+    def last(self) -> MetricsSnapshot | None:
+        """The record of the last call."""
+        return self._open
+
+    @property
+    def count(self) -> int:
+        """How many iterations were recorded."""
+        return self._statistics.count
+
+    def stats(self) -> dict[str, MetricStats]:
+        """Running statistics of every metric."""
+        return self._statistics.summaries()
+
+    def iterations_per_second(self) -> float | None:
+        """The pace of the last minute, evaluations and checkpoints included."""
+        if self._open is None:
+            return None
+        now = (self._open.wallclock_time, float(self._open.iteration))
+        if not self._pace or self._pace[-1] != now:
+            self._pace.append(now)
+        while len(self._pace) > 2 and now[0] - self._pace[1][0] > _PACE_WINDOW_SECONDS:
+            self._pace.popleft()
+        seconds, iterations = now[0] - self._pace[0][0], now[1] - self._pace[0][1]
+        return iterations / seconds if seconds > 0 and iterations > 0 else None
+
+    def _recorded(self) -> Iterator[MetricsSnapshot]:
+        """Every record so far but those that the statistics still hold."""
+        unfinished = b""
+        for chunk in (*self._read_file(), *self._waiting):
+            *lines, unfinished = (unfinished + chunk).split(b"\n")
+            yield from _records(lines)
+        yield from _records([unfinished])
+
+
+def _records(lines: list[bytes]) -> Iterator[MetricsSnapshot]:
+    for row in logfile.whole_rows(b"\n".join(lines)):
+        if (record := logfile.snapshot_of_row(row)) is not None:
+            yield record

@@ -1,0 +1,112 @@
+"""Finding and opening the file of a run that goes on after a crash or preemption."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from traintop import logfile
+from traintop.model import ExperimentConfig, MetricsSnapshot
+from traintop.process import current_process, has_ended
+from traintop.tracking.run_file import RunFile, RunFileBusyError
+
+_FIRST_BYTES = 64 << 10
+_MOST_BYTES = 4 << 20
+
+
+def read_config(path: Path) -> ExperimentConfig:
+    """The settings of a run. Raises ``OSError``, and ``ValueError`` for a foreign file."""
+    with path.open("rb") as file:
+        found = logfile.find_head(file.read(_FIRST_BYTES)) or logfile.find_head(
+            path.read_bytes()[:_MOST_BYTES]
+        )
+    if found is None:
+        raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
+    return ExperimentConfig.from_settings(found.head.config)
+
+
+class InterruptedRun(NamedTuple):
+    """A run's own file, opened and locked, and what it says of how far it came."""
+
+    file: RunFile
+    head: logfile.Head
+    records_at: int
+    tail: logfile.Tail
+    torn: MetricsSnapshot | None  # the last record, when the tail is torn
+
+
+def find_run(path_or_name: str | os.PathLike[str], log_dir: Path) -> Path:
+    """The file at a path, or the newest run of that name or run id in the log directory.
+
+    Raises ``FileNotFoundError``, which names the runs that there are.
+    """
+    path = Path(path_or_name)
+    if path.is_file():
+        return path
+    wanted = os.fspath(path_or_name)
+    names: dict[Path, str] = {}
+    for candidate in sorted(log_dir.glob("experiment_*.json"), key=_modified, reverse=True):
+        names[candidate] = _experiment_name(candidate)
+        if wanted in (candidate.stem, names[candidate]):
+            return candidate
+    known = ", ".join(sorted({name for name in names.values() if name})) or "no runs"
+    raise FileNotFoundError(f"no run {wanted!r} to resume in {log_dir}; it holds: {known}")
+
+
+def open_interrupted_run(path: Path) -> InterruptedRun:
+    """Open a run's file to go on with it; no other process can until this one ends.
+
+    Raises ``RunFileBusyError`` when the run is still written, ``ValueError`` when the file is not
+    in the tracker's own format, and ``OSError``.
+    """
+    file = RunFile.reopen(path)
+    try:
+        found = logfile.find_head(b"".join(file.read(0, min(file.size, _MOST_BYTES))))
+        if found is None:
+            raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
+        end = b"".join(file.read(max(found.records_at, file.size - _MOST_BYTES), file.size))
+        tail, torn = _state_at_the_end(end)
+        writer = tail.resumed[-1] if tail.resumed else found.head.run
+        if (
+            tail.status == "running"
+            and writer.get("pid") != os.getpid()
+            and has_ended(writer) is False
+        ):
+            raise RunFileBusyError(
+                f"{path} cannot be resumed: process {writer.get('pid')} on this host writes it"
+            )
+    except BaseException:
+        file.close()
+        raise
+    return InterruptedRun(file, found.head, found.records_at, tail, torn)
+
+
+def _state_at_the_end(end: bytes) -> tuple[logfile.Tail, MetricsSnapshot | None]:
+    if (found := logfile.find_tail(end)) is not None:
+        return found.tail, None
+    lines = end.split(b"\n")[1:]
+    rows = [row for line in lines for row in logfile.whole_rows(line)]
+    last = logfile.find_last_record(end) or (logfile.snapshot_of_row(rows[-1]) if rows else None)
+    if last is None:
+        return logfile.Tail(), None
+    known = logfile.Tail(gradient_step=last.gradient_step, duration_seconds=last.wallclock_time)
+    return known, last
+
+
+def _is_this_one(process: dict[str, Any]) -> bool:
+    return all(process.get(key) == value for key, value in current_process().items())
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _experiment_name(path: Path) -> str:
+    try:
+        return read_config(path).experiment_name
+    except (OSError, ValueError):
+        return ""

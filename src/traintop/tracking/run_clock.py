@@ -1,0 +1,36 @@
+"""Time of one run, which a step of the wall clock cannot turn backwards."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+
+class RunClock:
+    """Counts a run's seconds on the monotonic clock, from ``seconds_before`` on.
+
+    A run that was resumed has trained for ``seconds_before``; the pause does not count.
+    """
+
+    def __init__(self, seconds_before: float = 0.0) -> None:
+        self._origin = time.monotonic()
+        self._origin_time = datetime.now()
+        self._seconds_before = seconds_before
+
+    @property
+    def started(self) -> datetime:
+        """The local time at which this process started to count."""
+        return self._origin_time
+
+    def elapsed(self) -> float:
+        """Seconds of training so far."""
+        return self.at(time.monotonic())
+
+    def at(self, moment: float) -> float:
+        """``elapsed`` at a moment of ``time.monotonic``."""
+        return self._seconds_before + moment - self._origin
+
+    def now(self) -> str:
+        """The local time as ISO 8601, as ``datetime.now().isoformat()`` would write it."""
+        passed = timedelta(seconds=time.monotonic() - self._origin)
+        return (self._origin_time + passed).isoformat(timespec="microseconds")

@@ -1,0 +1,47 @@
+"""The closing summary of a run, as a dictionary and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from traintop.model import MetricStats
+from traintop.text import duration, number, safe_text, si
+
+_STATISTICS = (
+    ("train_loss_stats", "train_loss", ("min", "max", "mean", "std")),
+    ("val_loss_stats", "val_loss", ("min", "max", "mean", "std")),
+    ("iter_time_stats_ms", "iter_time_ms", ("mean", "std")),
+    ("throughput_stats_tokens_per_sec", "tokens_per_sec", ("mean", "max")),
+)
+
+
+def summary_statistics(stats: Mapping[str, MetricStats]) -> dict[str, Any]:
+    """Best losses, and statistics of losses, step times and throughput where measured."""
+
+    found: dict[str, Any] = {
+        "best_train_loss": stats["train_loss"].min if "train_loss" in stats else None,
+        "best_val_loss": stats["val_loss"].min if "val_loss" in stats else None,
+    }
+    for key, metric, fields in _STATISTICS:
+        if metric in stats and stats[metric].count:
+            found[key] = {field: getattr(stats[metric], field) for field in fields}
+    return found
+
+
+def summary_text(name: str, path: Path, summary: Mapping[str, Any]) -> str:
+    throughput = summary.get("throughput_stats_tokens_per_sec", {})
+    step_time = summary.get("iter_time_stats_ms", {})
+    rows = [
+        ("iterations", f"{summary['total_iterations']:,}"),
+        ("gradient steps", f"{summary['total_gradient_steps']:,}"),
+        ("duration", duration(summary["total_duration_seconds"])),
+        ("best train loss", number(summary["best_train_loss"], 6)),
+        ("best val loss", number(summary["best_val_loss"], 6)),
+        ("tokens/s (mean)", si(throughput.get("mean"))),
+        ("step time (mean)", f"{number(step_time['mean'])} ms" if step_time else "–"),
+        ("file", safe_text(path, 500)),
+    ]
+    lines = [f"  {label:<18}{value}" for label, value in rows]
+    return "\n".join([f"Run {safe_text(name)}", *lines])

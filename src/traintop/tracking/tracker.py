@@ -1,0 +1,424 @@
+"""ExperimentTracker: what a training loop calls."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shlex
+import sys
+import time
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from traintop import logfile
+from traintop.model import ExperimentConfig
+from traintop.process import current_process
+from traintop.text import safe_text
+from traintop.tracking.capture import capture, resolve
+from traintop.tracking.configuration import as_experiment_config
+from traintop.tracking.environment import default_log_dir, describe_environment, process_rank
+from traintop.tracking.resumption import (
+    InterruptedRun,
+    find_run,
+    open_interrupted_run,
+    read_config,
+)
+from traintop.tracking.run_clock import RunClock
+from traintop.tracking.run_file import RunFile, file_stem
+from traintop.tracking.summary import summary_statistics, summary_text
+from traintop.tracking.writer import MAX_PENDING_CALLS, Ending, EndStatus, RunWriter
+from traintop.values import jsonable
+
+log = logging.getLogger("traintop")
+
+_NOT_GIVEN = 0.0
+"""The default 0.0 of the documented signature, told by identity from a 0.0 that was measured."""
+
+_monotonic = time.monotonic
+_START_TIMEOUT_SECONDS = 2.0
+_SAVE_TIMEOUT_SECONDS = 30.0
+_END_TIMEOUT_SECONDS = 10.0
+_LONGEST_ERROR = 10_000
+
+_live_trackers: weakref.WeakSet[ExperimentTracker] = weakref.WeakSet()
+
+
+class ExperimentTracker:
+    """Records one run into one file, which anyone may read while it grows.
+
+    ::
+
+        with ExperimentTracker(config) as tracker:
+            for i in range(config.max_iters):
+                ...
+                tracker.log_metrics(iteration=i, train_loss=loss, learning_rate=lr)
+                tracker.increment_gradient_step()
+
+    A call costs about a microsecond: a background thread converts, encodes and writes, within
+    half a second. Nothing here raises into a training loop because logging failed; what is wrong
+    is told once, through the logger ``traintop``. In a forked child, and in processes of a rank
+    other than 0 unless ``all_ranks``, every method works and nothing is written.
+
+    Args:
+        config: the settings: an ``ExperimentConfig``, mapping, dataclass, ``Namespace``, or
+            OmegaConf config that has an ``experiment_name``.
+        log_dir: where the file is made; ``$TRAINTOP_DIR``, else ``experiment_logs``, if ``None``.
+        all_ranks: write one file for every rank of a distributed run.
+        quiet: do not print where the run is written.
+
+    Raises ``TypeError`` or ``ValueError`` for settings it cannot use.
+    """
+
+    def __init__(
+        self,
+        config: object,
+        log_dir: str | os.PathLike[str] | None = None,
+        *,
+        all_ranks: bool = False,
+        quiet: bool = False,
+    ) -> None:
+        self.config: ExperimentConfig = as_experiment_config(config)
+        self.log_dir = Path(log_dir) if log_dir is not None else default_log_dir()
+        self._quiet = quiet
+        self._owns_file = all_ranks or process_rank() == 0
+        self._gradient_step = 0
+        self._clock: RunClock | None = None
+        self._writer: RunWriter | None = None
+        self._pending: deque[tuple[Any, ...]] = deque(maxlen=0)  # the writer's, once there is one
+        self._interrupted: InterruptedRun | None = None
+        self._accepting = False
+        self._elapsed_at_end: float | None = None
+        self._told: set[str] = set()
+
+    @classmethod
+    def resume(
+        cls,
+        path_or_name: str | os.PathLike[str],
+        log_dir: str | os.PathLike[str] | None = None,
+        *,
+        gradient_step: int | None = None,
+        quiet: bool = False,
+    ) -> Self:
+        """Go on with a run's own file, after a crash or preemption.
+
+        Steps that are replayed from a checkpoint count once for every reader. ``gradient_step``
+        is the number of optimizer steps at that checkpoint; the run's last one unless given.
+        Reads the file once, so it takes a few seconds for a run of a million records.
+
+        Raises ``FileNotFoundError`` when there is no such run, ``RunFileBusyError`` while another
+        process writes it, ``ValueError`` when this tracker did not write it.
+        """
+        directory = Path(log_dir) if log_dir is not None else default_log_dir()
+        path = find_run(path_or_name, directory)
+        if process_rank() != 0:
+            return cls(read_config(path), path.parent, quiet=quiet)
+        interrupted = open_interrupted_run(path)
+        tracker = cls(read_config(path), path.parent, quiet=quiet)
+        tracker._interrupted = interrupted
+        steps = interrupted.tail.gradient_step if gradient_step is None else gradient_step
+        tracker._gradient_step = steps
+        return tracker
+
+    # -- life of a run
+
+    def start(self) -> None:
+        """Begin timing, and create the run's file."""
+        if self._clock is not None:
+            self._tell_once("start", "start() was called again; the run goes on")
+            return
+        interrupted = self._interrupted
+        seconds_before = interrupted.tail.duration_seconds if interrupted else None
+        self._clock = RunClock(seconds_before or 0.0)
+        self._accepting = True
+        if not self._owns_file:
+            return
+        self._writer = self._make_writer(self._clock)
+        self._pending = self._writer.pending
+        self._writer.start()
+        _live_trackers.add(self)
+        self._writer.wake()
+        if self._writer.opened.wait(_START_TIMEOUT_SECONDS) and not self._quiet:
+            _print_where(self.path)
+
+    def _make_writer(self, clock: RunClock) -> RunWriter:
+        interrupted = self._interrupted
+        if interrupted is None:
+            return RunWriter(
+                clock, lambda tail: self._create_file(clock, tail), self._gradient_steps, []
+            )
+        resumption = {**current_process(), "time": clock.now()}
+        resumptions = [*interrupted.tail.resumed, resumption]
+        writer = RunWriter(
+            clock, lambda _tail: interrupted.file, self._gradient_steps, resumptions
+        )
+        writer.continue_with(interrupted.file, interrupted.records_at, interrupted.torn)
+        return writer
+
+    def _create_file(self, clock: RunClock, tail: bytes) -> RunFile:
+        head = logfile.Head(
+            config=jsonable(self.config.to_dict()),
+            start_time=clock.started.isoformat(timespec="microseconds"),
+            run=jsonable(describe_environment()),
+        )
+        stem = file_stem(self.config.experiment_name, clock.started)
+        return RunFile.create(self.log_dir, stem, logfile.encode_head(head), tail)
+
+    def finish(self, train_loss: Any = None, val_loss: Any = None, notes: str = "") -> None:
+        """Mark the run as finished, with its final losses and what there is to say of it."""
+        self._end("finished", train_loss, val_loss, notes)
+
+    def _end(
+        self,
+        status: EndStatus,
+        train_loss: Any = None,
+        val_loss: Any = None,
+        notes: object = "",
+        error: str = "",
+    ) -> None:
+        clock = self._started_clock()
+        if not self._accepting:
+            self._tell_once("finish", "finish() was called again; the first call counts")
+            return
+        self._accepting = False
+        self._elapsed_at_end = clock.elapsed()
+        if self._writer is None:
+            return
+        ending = Ending(
+            status,
+            train_loss=self._final("train_loss", train_loss),
+            val_loss=self._final("val_loss", val_loss),
+            notes=str(jsonable("" if notes is None else str(notes))),
+            error=str(jsonable(error[:_LONGEST_ERROR])),
+        )
+        if not self._writer.end(ending, _END_TIMEOUT_SECONDS):
+            self._tell_once("end", "the disk did not take the end of the run yet; still trying")
+
+    def _final(self, metric: str, value: Any) -> float | None:
+        try:
+            return resolve(value)
+        except ValueError as reason:
+            self._tell_once(metric, f"the final {metric} {reason}; it is left out")
+            return None
+
+    def save(self) -> Path:
+        """Have all that was logged on the disk itself; returns the run's file.
+
+        May be called at any time and more than once. Where nothing is written (another rank, a
+        forked child, a disk that refuses) it returns where the file would be.
+        """
+        self._started_clock()
+        writer = self._writer
+        if writer is None or writer.ended:
+            return self.path
+        if not writer.flush(durable=True, timeout=_SAVE_TIMEOUT_SECONDS):
+            self._tell_once("save", "save(): the disk did not take the run yet; still trying")
+        return self.path
+
+    @property
+    def path(self) -> Path:
+        """The run's file, or where it would be."""
+        if self._writer is not None and self._writer.path is not None:
+            return self._writer.path
+        started = self._started_clock().started
+        return self.log_dir / f"{file_stem(self.config.experiment_name, started)}.json"
+
+    def _started_clock(self) -> RunClock:
+        if self._clock is None:
+            self.start()
+        assert self._clock is not None
+        return self._clock
+
+    def __enter__(self) -> Self:
+        self._started_clock()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._accepting:
+            self._end(*_ending_of(exception))
+        self.save()
+
+    # -- in the training loop
+
+    def log_metrics(
+        self,
+        iteration: int,
+        train_loss: Any = None,
+        learning_rate: Any = _NOT_GIVEN,
+        tokens_per_sec: Any = _NOT_GIVEN,
+        iter_time_ms: Any = _NOT_GIVEN,
+        *,
+        metrics: Mapping[str, Any] | None = None,
+        **further: Any,
+    ) -> None:
+        """Log what was measured at an iteration (0-based).
+
+        Values are Python numbers, numpy scalars, or tensors of one element, which may live on a
+        device: they are never waited for here. Further metrics are keywords, or a mapping where
+        their names are no identifiers: ``metrics={"train/acc": 0.9}``. What is not given counts
+        as not measured.
+        """
+        if not self._accepting:
+            self._begin_or_refuse("log_metrics")
+        if metrics:
+            further = {**metrics, **further}
+        pending = self._pending
+        pending.append(
+            (
+                iteration if type(iteration) is int else capture(iteration),
+                self._gradient_step,
+                _monotonic(),
+                train_loss if type(train_loss) is float else capture(train_loss),
+                None,
+                None
+                if learning_rate is _NOT_GIVEN
+                else learning_rate
+                if type(learning_rate) is float
+                else capture(learning_rate),
+                None
+                if tokens_per_sec is _NOT_GIVEN
+                else tokens_per_sec
+                if type(tokens_per_sec) is float
+                else capture(tokens_per_sec),
+                None
+                if iter_time_ms is _NOT_GIVEN
+                else iter_time_ms
+                if type(iter_time_ms) is float
+                else capture(iter_time_ms),
+                {name: capture(value) for name, value in further.items()} if further else None,
+            )
+        )
+        if len(pending) > MAX_PENDING_CALLS and self._writer is not None:
+            self._writer.relieve()
+
+    def log_eval(
+        self,
+        iteration: int,
+        train_loss: Any = None,
+        val_loss: Any = None,
+        *,
+        metrics: Mapping[str, Any] | None = None,
+        **further: Any,
+    ) -> None:
+        """Log an evaluation, which completes the record of its iteration and is flushed at once."""
+        evaluated = {**(metrics or {}), **further}
+        if train_loss is not None:
+            evaluated["train_loss"] = train_loss
+        if val_loss is not None:
+            evaluated["val_loss"] = val_loss
+        self.log_metrics(iteration, metrics=evaluated)
+        if self._writer is not None:
+            self._writer.wake()
+
+    def increment_gradient_step(self) -> None:
+        """Count one ``optimizer.step()``."""
+        self._gradient_step += 1
+
+    def _gradient_steps(self) -> int:
+        return self._gradient_step
+
+    def _begin_or_refuse(self, method: str) -> None:
+        if self._clock is None:
+            self._tell_once("late start", f"{method}() was called before start(): started now")
+            self.start()
+        else:
+            # The writer has stopped: what comes now would only fill the memory.
+            self._pending = deque(maxlen=0)
+            self._tell_once("late call", f"{method}() was called after finish(): it is left out")
+
+    # -- what is known so far
+
+    def get_elapsed_time(self) -> float:
+        """Seconds since ``start()``, up to ``finish()``; 0 before."""
+        if self._elapsed_at_end is not None:
+            return self._elapsed_at_end
+        return self._clock.elapsed() if self._clock else 0.0
+
+    def get_summary_stats(self) -> dict[str, Any]:
+        """Totals, best losses, and where measured the statistics of losses, times, throughput.
+
+        Keys: ``total_iterations``, ``total_gradient_steps``, ``total_duration_seconds``,
+        ``best_train_loss``, ``best_val_loss``; ``train_loss_stats``, ``val_loss_stats`` (min, max,
+        mean, std), ``iter_time_stats_ms`` (mean, std) and ``throughput_stats_tokens_per_sec``
+        (mean, max). NaN and ±inf count in none of them; ``std`` is that of the population.
+        """
+        count, stats = self._writer.statistics() if self._writer else (0, {})
+        return {
+            "total_iterations": count,
+            "total_gradient_steps": self._gradient_step,
+            "total_duration_seconds": self.get_elapsed_time(),
+            **summary_statistics(stats),
+        }
+
+    def print_summary(self) -> None:
+        """Print the totals and statistics of this run."""
+        print(summary_text(self.config.experiment_name, self.path, self.get_summary_stats()))
+
+    def _tell_once(self, topic: str, message: str) -> None:
+        if topic not in self._told:
+            self._told.add(topic)
+            log.warning("traintop: %s", message)
+
+    # -- the end of the process, and forked children
+
+    def _leave(self) -> None:
+        """The interpreter exits: write what is known of why."""
+        if self._accepting:
+            self._end(*_ending_of(getattr(sys, "last_value", None) or SystemExit(1)))
+        writer = self._writer
+        if writer is None or writer.ended:
+            return
+        if not writer.flush(durable=False, timeout=_END_TIMEOUT_SECONDS):
+            log.warning("traintop: the disk never took the end of %s", self.path)
+
+    def _become_silent(self) -> None:
+        """This is a forked child: the run belongs to the parent."""
+        if self._writer is not None:
+            self._writer.release_inherited_file()
+        self._writer = None
+        self._owns_file = False
+        self._pending = deque(maxlen=0)
+
+
+def _ending_of(exception: BaseException | None) -> tuple[EndStatus, None, None, str, str]:
+    if exception is None or (isinstance(exception, SystemExit) and not exception.code):
+        return "finished", None, None, "", ""
+    interrupted = isinstance(exception, (KeyboardInterrupt, SystemExit))
+    try:
+        text = str(exception)
+    except Exception:  # an exception of the training loop may have a broken __str__
+        text = "(its text cannot be had)"
+    error = f"{type(exception).__name__}: {text}" if text else type(exception).__name__
+    return ("interrupted" if interrupted else "failed"), None, None, "", error
+
+
+def _print_where(path: Path) -> None:
+    directory = safe_text(shlex.quote(os.fspath(path.parent)), 500)
+    print(
+        f"traintop: writing {safe_text(path, 500)}  ·  watch: traintop {directory}", file=sys.stderr
+    )
+
+
+def _finish_live_trackers() -> None:
+    for tracker in list(_live_trackers):
+        tracker._leave()
+
+
+def _silence_inherited_trackers() -> None:
+    for tracker in list(_live_trackers):
+        tracker._become_silent()
+    _live_trackers.clear()
+
+
+atexit.register(_finish_live_trackers)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_silence_inherited_trackers)

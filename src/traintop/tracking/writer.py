@@ -1,0 +1,279 @@
+"""The background writer: takes what the training loop logged to the disk, whatever the disk does.
+
+One thread for each run. Four times a second it takes the calls that wait, turns them into
+records, and flushes them with one positioned write; it writes a sign of life when there is
+nothing else to write. While the disk refuses, records wait in memory and the loop goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from traintop import logfile
+from traintop.model import MetricsSnapshot, MetricStats
+from traintop.tracking.recording import LoggedCall, Recording
+from traintop.tracking.run_clock import RunClock
+from traintop.tracking.run_file import RunFile
+
+FLUSH_SECONDS = 0.25
+"""How long a record waits before it is flushed; half of what is promised."""
+
+HEARTBEAT_SECONDS = 10.0
+"""How often ``updated_at`` is written although nothing was logged."""
+
+MAX_PENDING_CALLS = 100_000
+"""Calls that may wait for the writer's thread before the training loop feels it."""
+
+_LONGEST_RETRY_SECONDS = 5.0
+_BLOCKED_SECONDS = 1.0  # a write that takes longer is taken for a disk that hangs
+_BATCH = 100
+
+EndStatus = Literal["finished", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended, and what its owner said of it."""
+
+    status: EndStatus
+    train_loss: float | None = None
+    val_loss: float | None = None
+    notes: str = ""
+    error: str = ""
+
+
+@dataclass
+class _FlushRequest:
+    durable: bool
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class RunWriter:
+    """Owns a run's file and recording. The tracker only appends to ``pending`` and asks.
+
+    ``create_file`` gets the tail of a run without records, and may raise ``OSError``: then it is
+    asked again later. ``gradient_steps`` tells the optimizer steps so far, and ``resumptions`` are
+    the processes that resumed the run, this one last.
+    """
+
+    def __init__(
+        self,
+        clock: RunClock,
+        create_file: Callable[[bytes], RunFile],
+        gradient_steps: Callable[[], int],
+        resumptions: list[dict[str, Any]],
+    ) -> None:
+        self.pending: deque[tuple[Any, ...]] = deque()
+        self._clock = clock
+        self._create_file = create_file
+        self._gradient_steps = gradient_steps
+        self._resumptions = resumptions
+        self._file: RunFile | None = None
+        self._recording = Recording(self._settled_records)
+        self._ending: Ending | None = None
+        self._lock = threading.Lock()  # guards the recording; never held during a write
+        self._wake = threading.Event()
+        self._stopping = False
+        self._requests: deque[_FlushRequest] = deque()
+        self._changed = True
+        self._written_at = -HEARTBEAT_SECONDS
+        self._retry_at = 0.0
+        self._retry_seconds = FLUSH_SECONDS
+        self._writing_since: float | None = None
+        self._lost_calls = 0
+        self.opened = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="traintop-writer", daemon=True)
+
+    # -- asked by the tracker, in the training loop's thread
+
+    @property
+    def path(self) -> Path | None:
+        """The file, ``None`` before the disk took it."""
+        return self._file.path if self._file else None
+
+    def continue_with(self, file: RunFile, records_at: int, torn: MetricsSnapshot | None) -> None:
+        """Go on with a file, whose records start at an offset, before ``start``.
+
+        ``torn`` is the last record of a file whose end was torn, as far as it is known.
+        """
+        size = self._recording.restore(file.read(records_at, file.size))
+        file.resume_at(records_at + size, records_at)
+        if torn is not None:
+            self._recording.reopen(torn)
+        self._file = file
+        self.opened.set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end of the run is written and the thread stopped."""
+        return self._stopping and not self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Have what is pending flushed now rather than within a quarter of a second."""
+        self._wake.set()
+
+    def flush(self, *, durable: bool, timeout: float) -> bool:
+        """Wait until all that was logged is in the file, on the disk itself if ``durable``.
+
+        Returns whether that was achieved in ``timeout`` seconds.
+        """
+        request = _FlushRequest(durable)
+        self._requests.append(request)
+        self._wake.set()
+        return request.done.wait(timeout)
+
+    def end(self, ending: Ending, timeout: float) -> bool:
+        """Write how the run ended, and stop. Returns whether the disk took it in time."""
+        with self._lock:
+            self._ending = ending
+            self._changed = True
+        if not self.flush(durable=True, timeout=timeout):
+            return False
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout)
+        return True
+
+    def relieve(self) -> None:
+        """Too many calls wait: give a healthy writer time; drop the newest if the disk hangs."""
+        while len(self.pending) > MAX_PENDING_CALLS // 2:
+            if self._hangs():
+                if len(self.pending) > MAX_PENDING_CALLS:
+                    self.pending.pop()
+                    self._lost_calls += 1
+                return
+            self._wake.set()
+            time.sleep(0.001)
+
+    def _hangs(self) -> bool:
+        since = self._writing_since
+        blocked = since is not None and time.monotonic() - since > _BLOCKED_SECONDS
+        return blocked or not self._thread.is_alive()
+
+    def statistics(self) -> tuple[int, dict[str, MetricStats]]:
+        """How many iterations were recorded so far, and the statistics of every metric."""
+        with self._lock:
+            self._take_pending()
+            return self._recording.count, self._recording.stats()
+
+    def release_inherited_file(self) -> None:
+        """In a forked child: give up the copy of the descriptor, and with it of the lock."""
+        if self._file is not None:
+            self._file.close()
+
+    # -- the writer's thread
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(FLUSH_SECONDS)
+            self._wake.clear()
+            requests = [self._requests.popleft() for _ in range(len(self._requests))]
+            with self._lock:
+                self._take_pending()
+            now = time.monotonic()
+            due = self._changed or requests or now - self._written_at >= HEARTBEAT_SECONDS
+            if due and (requests or now >= self._retry_at):
+                self._flush(requests)
+        if self._file is not None:
+            self._file.close()
+
+    def _take_pending(self) -> None:
+        taken = 0
+        while self.pending:
+            iteration, gradient_step, moment, *values = self.pending.popleft()
+            elapsed = round(self._clock.at(moment), 6)
+            self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
+            taken += 1
+            if taken % _BATCH == 0:
+                time.sleep(0)  # lets the training loop have the interpreter
+        self._changed |= taken > 0
+
+    def _flush(self, requests: list[_FlushRequest]) -> None:
+        self._writing_since = time.monotonic()
+        try:
+            self._write(durable=any(request.durable for request in requests))
+        except Exception as error:  # a logger must not die, whatever a filesystem raises
+            self._retry_at = time.monotonic() + self._retry_seconds
+            self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
+            self._requests.extendleft(request for request in requests if not request.done.is_set())
+            self._recording.warn_once(
+                "disk",
+                f"cannot write the run: {error}; training goes on, records wait in memory and "
+                "are written when the disk is back",
+            )
+            return
+        finally:
+            self._writing_since = None
+        self._retry_seconds = FLUSH_SECONDS
+        self._retry_at = 0.0
+        for request in requests:
+            request.done.set()
+
+    def _write(self, *, durable: bool) -> None:
+        if self._file is None:
+            self._file = self._create_file(logfile.encode_tail(self._tail()))
+            self.opened.set()
+        else:
+            self._file.restore_if_deleted()
+        with self._lock:
+            settled = self._recording.settled_bytes()
+            rest = self._recording.open_bytes() + logfile.encode_tail(self._tail())
+            self._changed = False
+        try:
+            self._file.write(settled, rest)
+        except BaseException:
+            self._changed = True
+            raise
+        with self._lock:
+            self._recording.forget(settled)
+        self._written_at = time.monotonic()
+        if durable:
+            self._file.synchronise()
+
+    def _settled_records(self) -> Iterator[bytes]:
+        return self._file.settled_records() if self._file else iter(())
+
+    def _tail(self) -> logfile.Tail:
+        recording, ending = self._recording, self._ending
+        stats = recording.stats()
+        now = self._clock.now()
+        final_train_loss = ending.train_loss if ending else None
+        final_val_loss = ending.val_loss if ending else None
+        return logfile.Tail(
+            end_time=now if ending else None,
+            duration_seconds=round(self._clock.elapsed(), 6),
+            best_train_loss=_best(stats, "train_loss", final_train_loss),
+            best_val_loss=_best(stats, "val_loss", final_val_loss),
+            final_train_loss=final_train_loss,
+            final_val_loss=final_val_loss,
+            notes=ending.notes if ending else "",
+            status=ending.status if ending else "running",
+            error=ending.error if ending else "",
+            updated_at=now,
+            resumed=self._resumptions,
+            gradient_step=self._gradient_steps(),
+            iterations_per_second=recording.iterations_per_second(),
+            count=recording.count,
+            dropped=recording.dropped + self._lost_calls,
+            stats=stats,
+            last_record=logfile.record_row(recording.last) if recording.last else {},
+        )
+
+
+def _best(stats: dict[str, MetricStats], metric: str, final: float | None) -> float | None:
+    """The lowest finite value, the final one included."""
+    found = [stats[metric].min if metric in stats else None, final]
+    return min(
+        (value for value in found if value is not None and math.isfinite(value)), default=None
+    )
