@@ -153,9 +153,7 @@ class ExperimentTracker:
             )
         resumption = {**current_process(), "time": clock.now()}
         resumptions = [*interrupted.tail.resumed, resumption]
-        writer = RunWriter(
-            clock, lambda _tail: interrupted.file, self._gradient_steps, resumptions
-        )
+        writer = RunWriter(clock, lambda _tail: interrupted.file, self._gradient_steps, resumptions)
         writer.continue_with(interrupted.file, interrupted.records_at, interrupted.torn)
         return writer
 
