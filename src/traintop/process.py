@@ -8,10 +8,7 @@ a reader that shares the first three may judge the rest.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
-import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,15 +41,25 @@ def has_ended(process: Mapping[str, Any]) -> bool | None:
 @functools.cache
 def _machine() -> dict[str, str | None]:
     return {
-        "host": socket.gethostname(),
+        "host": _host_name(),
         "machine": _machine_digest(),
         "boot": _first_line(Path("/proc/sys/kernel/random/boot_id")),
         "pid_namespace": _pid_namespace(),
     }
 
 
+def _host_name() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket
+
+    return socket.gethostname()
+
+
 def _machine_digest() -> str | None:
     """A digest, for machine-id(5) asks not to publish the id itself."""
+    import hashlib  # as below: not at the cost of every training loop's start
+
     machine_id = _first_line(Path("/etc/machine-id"))
     return (
         hashlib.sha256(f"traintop:{machine_id}".encode()).hexdigest()[:16] if machine_id else None
@@ -89,6 +96,8 @@ def _start_of(pid: int) -> str | None:
 
 
 def _start_by_ps(pid: int) -> str | None:
+    import subprocess
+
     command = ["ps", "-o", "lstart=", "-p", str(pid)]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,16 +26,18 @@ def as_experiment_config(config: object) -> ExperimentConfig:
     return ExperimentConfig.from_settings({"experiment_name": name, **settings})
 
 
-def _settings_of(config: object) -> dict[str, Any]:
+def _settings_of(config: Any) -> dict[str, Any]:
     if type(config).__module__.partition(".")[0] == "omegaconf":
         from omegaconf import OmegaConf  # installed, since the caller has such an object
 
         config = OmegaConf.to_container(config, resolve=True)
     if isinstance(config, Mapping):
         return {str(key): value for key, value in config.items()}
-    if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        return dataclasses.asdict(config)
-    if isinstance(config, argparse.Namespace):
+    if hasattr(config, "__dataclass_fields__") and not isinstance(config, type):
+        import dataclasses
+
+        return dict(dataclasses.asdict(config))
+    if type(config).__name__ == "Namespace" and type(config).__module__ == "argparse":
         return dict(vars(config))
     if isinstance(config, tuple) and hasattr(config, "_asdict"):
         return dict(config._asdict())

@@ -1,12 +1,11 @@
-"""What is worth knowing about the process that trains: host, command, git, rank, job, GPUs."""
+"""What is worth knowing about the process that trains: host, command, git, rank, job, GPUs.
+
+Modules that only the description needs are imported by it, in the writer's thread.
+"""
 
 from __future__ import annotations
 
-import getpass
 import os
-import platform
-import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,9 @@ def process_rank() -> int:
 
 def describe_environment() -> dict[str, Any]:
     """The ``run`` object of a log file. Never raises; what cannot be found is ``None``."""
+    import platform
+    import shlex
+
     return {
         "format": FORMAT_VERSION,
         **current_process(),
@@ -59,6 +61,8 @@ def _first_integer(names: tuple[str, ...]) -> int | None:
 
 
 def _user() -> str | None:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose uid has no name
@@ -74,6 +78,8 @@ def _git() -> dict[str, Any]:
 
 
 def _run_git(*arguments: str) -> str | None:
+    import subprocess
+
     # A shared directory may hold a repository of somebody else: none of its hooks may run here.
     command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments]
     try:

@@ -186,6 +186,11 @@ class Recording:
         return self._separated(logfile.encode_record(self._open)) if self._open else b""
 
     @property
+    def waiting_bytes(self) -> int:
+        """How much the next flush has to write."""
+        return self._waiting_bytes
+
+    @property
     def last(self) -> MetricsSnapshot | None:
         """The record of the last call."""
         return self._open

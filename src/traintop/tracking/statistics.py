@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
 from traintop.model import STANDARD_METRICS, MetricsSnapshot, MetricStats
 
 RECENT_RECORDS = 256
 """How many of the last records can still be amended without reading the file again."""
+
+MOST_READINGS = 50
+"""How often a run may go further back than that; beyond this, replayed iterations count anew."""
 
 
 class RunningStats:
@@ -112,20 +116,26 @@ class RunStatistics:
         self._read_back = read_back
         self._settled: dict[str, RunningStats] = {}
         self._settled_count = 0
-        self._recent: dict[float, MetricsSnapshot] = {}
+        self._readings = 0
+        self._recent: OrderedDict[float, MetricsSnapshot] = OrderedDict()
         self._first = math.inf  # the lowest and the highest iteration that settled
         self._last = -math.inf
 
     def add(self, record: MetricsSnapshot) -> MetricsSnapshot:
         """Count a record; returns it merged with an earlier one of the same iteration."""
         earlier = self._recent.get(record.iteration)
-        if earlier is None and self._first <= record.iteration <= self._last:
+        went_back = self._first <= record.iteration <= self._last
+        if earlier is None and went_back and self._readings < MOST_READINGS:
+            self._readings += 1
             self._go_back_to(record.iteration)
             earlier = self._recent.get(record.iteration)
         merged = merge(earlier, record) if earlier else record
         self._recent[record.iteration] = merged
         while len(self._recent) > RECENT_RECORDS:
-            self._settle(self._recent.pop(next(iter(self._recent))))
+            oldest = next(iter(self._recent))
+            if oldest > record.iteration:
+                break  # a replay has yet to come by here
+            self._settle(self._recent.pop(oldest))
         return merged
 
     def _settle(self, record: MetricsSnapshot) -> None:
@@ -143,7 +153,7 @@ class RunStatistics:
         for record in (*self._read_back(), *self._recent.values()):
             earlier = records.get(record.iteration)
             records[record.iteration] = merge(earlier, record) if earlier else record
-        self._settled, self._settled_count, self._recent = {}, 0, {}
+        self._settled, self._settled_count, self._recent = {}, 0, OrderedDict()
         self._first, self._last = math.inf, -math.inf
         for record in records.values():
             if record.iteration < iteration:

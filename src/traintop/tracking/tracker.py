@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import shlex
 import sys
 import time
 import weakref
@@ -400,6 +399,8 @@ def _ending_of(exception: BaseException | None) -> tuple[EndStatus, None, None, 
 
 
 def _print_where(path: Path) -> None:
+    import shlex
+
     directory = safe_text(shlex.quote(os.fspath(path.parent)), 500)
     print(
         f"traintop: writing {safe_text(path, 500)}  ·  watch: traintop {directory}", file=sys.stderr

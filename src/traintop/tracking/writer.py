@@ -12,9 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from traintop import logfile
 from traintop.model import MetricsSnapshot, MetricStats
@@ -34,12 +33,12 @@ MAX_PENDING_CALLS = 100_000
 _LONGEST_RETRY_SECONDS = 5.0
 _BLOCKED_SECONDS = 1.0  # a write that takes longer is taken for a disk that hangs
 _BATCH = 100
+_FLUSH_BYTES = 8 << 20
 
 EndStatus = Literal["finished", "failed", "interrupted"]
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a run ended, and what its owner said of it."""
 
     status: EndStatus
@@ -49,10 +48,9 @@ class Ending:
     error: str = ""
 
 
-@dataclass
-class _FlushRequest:
+class _FlushRequest(NamedTuple):
     durable: bool
-    done: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event
 
 
 class RunWriter:
@@ -86,6 +84,7 @@ class RunWriter:
         self._written_at = -HEARTBEAT_SECONDS
         self._retry_at = 0.0
         self._retry_seconds = FLUSH_SECONDS
+        self._refused = False
         self._writing_since: float | None = None
         self._lost_calls = 0
         self.opened = threading.Event()
@@ -128,7 +127,7 @@ class RunWriter:
 
         Returns whether that was achieved in ``timeout`` seconds.
         """
-        request = _FlushRequest(durable)
+        request = _FlushRequest(durable, threading.Event())
         self._requests.append(request)
         self._wake.set()
         return request.done.wait(timeout)
@@ -163,9 +162,12 @@ class RunWriter:
 
     def statistics(self) -> tuple[int, dict[str, MetricStats]]:
         """How many iterations were recorded so far, and the statistics of every metric."""
-        with self._lock:
-            self._take_pending()
-            return self._recording.count, self._recording.stats()
+        while True:
+            with self._lock:
+                if self._take_pending() or self._hangs():
+                    return self._recording.count, self._recording.stats()
+            self._wake.set()
+            time.sleep(0.001)
 
     def release_inherited_file(self) -> None:
         """In a forked child: give up the copy of the descriptor, and with it of the lock."""
@@ -180,30 +182,37 @@ class RunWriter:
             self._wake.clear()
             requests = [self._requests.popleft() for _ in range(len(self._requests))]
             with self._lock:
-                self._take_pending()
+                took_all = self._take_pending()
+            if not took_all:  # first make room for the rest
+                self._requests.extendleft(requests)
+                self._wake.set()
+                requests = []
             now = time.monotonic()
-            due = self._changed or requests or now - self._written_at >= HEARTBEAT_SECONDS
-            if due and (requests or now >= self._retry_at):
+            due = self._changed or now - self._written_at >= HEARTBEAT_SECONDS
+            if requests or (due and now >= self._retry_at):
                 self._flush(requests)
         if self._file is not None:
             self._file.close()
 
-    def _take_pending(self) -> None:
-        taken = 0
-        while self.pending:
+    def _take_pending(self) -> bool:
+        """Turn calls into records; the lock is held. Whether it took all of them."""
+        for taken in range(1, len(self.pending) + 1):
             iteration, gradient_step, moment, *values = self.pending.popleft()
             elapsed = round(self._clock.at(moment), 6)
             self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
-            taken += 1
+            self._changed = True
             if taken % _BATCH == 0:
                 time.sleep(0)  # lets the training loop have the interpreter
-        self._changed |= taken > 0
+            if self._recording.waiting_bytes > _FLUSH_BYTES and not self._refused:
+                return False
+        return True
 
     def _flush(self, requests: list[_FlushRequest]) -> None:
         self._writing_since = time.monotonic()
         try:
             self._write(durable=any(request.durable for request in requests))
         except Exception as error:  # a logger must not die, whatever a filesystem raises
+            self._refused = True
             self._retry_at = time.monotonic() + self._retry_seconds
             self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
             self._requests.extendleft(request for request in requests if not request.done.is_set())
@@ -217,6 +226,7 @@ class RunWriter:
             self._writing_since = None
         self._retry_seconds = FLUSH_SECONDS
         self._retry_at = 0.0
+        self._refused = False
         for request in requests:
             request.done.set()
 
