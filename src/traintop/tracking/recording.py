@@ -88,9 +88,10 @@ class Recording:
                 self._has_predecessor = True
             yield row is not None
 
-    def reopen(self, record: MetricsSnapshot) -> None:
-        """Go on with this record, which may still be completed."""
-        self._open = self._statistics.add(record)
+    def recover(self, record: MetricsSnapshot) -> None:
+        """Take over a record whose line was torn, unless its line is whole after all."""
+        if not self._statistics.holds(record.iteration):
+            self._open = self._statistics.add(record)
 
     def add(self, call: LoggedCall) -> None:
         """Record one call."""

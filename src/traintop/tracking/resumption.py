@@ -33,7 +33,7 @@ class InterruptedRun(NamedTuple):
     head: logfile.Head
     records_at: int
     tail: logfile.Tail
-    torn: MetricsSnapshot | None  # the last record, when the tail is torn
+    torn: MetricsSnapshot | None  # what a torn tail says of the last record
 
 
 def find_run(path_or_name: str | os.PathLike[str], log_dir: Path) -> Path:
@@ -85,13 +85,13 @@ def open_interrupted_run(path: Path) -> InterruptedRun:
 def _state_at_the_end(end: bytes) -> tuple[logfile.Tail, MetricsSnapshot | None]:
     if (found := logfile.find_tail(end)) is not None:
         return found.tail, None
-    lines = end.split(b"\n")[1:]
-    rows = [row for line in lines for row in logfile.whole_rows(line)]
-    last = logfile.find_last_record(end) or (logfile.snapshot_of_row(rows[-1]) if rows else None)
+    rows = [row for line in end.split(b"\n")[1:] for row in logfile.whole_rows(line)]
+    torn = logfile.find_last_record(end)
+    last = torn or (logfile.snapshot_of_row(rows[-1]) if rows else None)
     if last is None:
         return logfile.Tail(), None
     known = logfile.Tail(gradient_step=last.gradient_step, duration_seconds=last.wallclock_time)
-    return known, last
+    return known, torn
 
 
 def _is_this_one(process: dict[str, Any]) -> bool:

@@ -161,6 +161,10 @@ class RunStatistics:
             else:
                 self._recent[record.iteration] = record
 
+    def holds(self, iteration: float) -> bool:
+        """Whether a record of this iteration is among the last ones."""
+        return iteration in self._recent
+
     @property
     def count(self) -> int:
         """How many iterations were recorded."""

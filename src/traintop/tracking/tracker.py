@@ -138,11 +138,10 @@ class ExperimentTracker:
             return
         self._writer = self._make_writer(self._clock)
         self._pending = self._writer.pending
-        self._writer.start()
         _live_trackers.add(self)
-        self._writer.wake()
-        if self._writer.opened.wait(_START_TIMEOUT_SECONDS) and not self._quiet:
-            _print_where(self.path)
+        self._writer.start(_START_TIMEOUT_SECONDS)
+        if self._writer.path is not None and not self._quiet:
+            _print_where(self._writer.path)
 
     def _make_writer(self, clock: RunClock) -> RunWriter:
         interrupted = self._interrupted

@@ -87,7 +87,7 @@ class RunWriter:
         self._refused = False
         self._writing_since: float | None = None
         self._lost_calls = 0
-        self.opened = threading.Event()
+        self._tried = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traintop-writer", daemon=True)
 
     # -- asked by the tracker, in the training loop's thread
@@ -100,23 +100,25 @@ class RunWriter:
     def continue_with(self, file: RunFile, records_at: int, torn: MetricsSnapshot | None) -> None:
         """Go on with a file, whose records start at an offset, before ``start``.
 
-        ``torn`` is the last record of a file whose end was torn, as far as it is known.
+        ``torn`` is the last record of a file whose end was torn, when it is known.
         """
         size = self._recording.restore(file.read(records_at, file.size))
         file.resume_at(records_at + size, records_at)
         if torn is not None:
-            self._recording.reopen(torn)
+            self._recording.recover(torn)
         self._file = file
-        self.opened.set()
+        self._tried.set()
 
     @property
     def ended(self) -> bool:
         """Whether the end of the run is written and the thread stopped."""
         return self._stopping and not self._thread.is_alive()
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, timeout: float) -> None:
+        """Start the thread, and give it time to create the file or to find that it cannot."""
         self._thread.start()
+        self._wake.set()
+        self._tried.wait(timeout)
 
     def wake(self) -> None:
         """Have what is pending flushed now rather than within a quarter of a second."""
@@ -180,19 +182,23 @@ class RunWriter:
         while not self._stopping:
             self._wake.wait(FLUSH_SECONDS)
             self._wake.clear()
-            requests = [self._requests.popleft() for _ in range(len(self._requests))]
-            with self._lock:
-                took_all = self._take_pending()
-            if not took_all:  # first make room for the rest
-                self._requests.extendleft(requests)
-                self._wake.set()
-                requests = []
-            now = time.monotonic()
-            due = self._changed or now - self._written_at >= HEARTBEAT_SECONDS
-            if requests or (due and now >= self._retry_at):
-                self._flush(requests)
+            self.turn()
         if self._file is not None:
             self._file.close()
+
+    def turn(self) -> None:
+        """One round of the thread: take what is pending, flush it if that is due."""
+        requests = [self._requests.popleft() for _ in range(len(self._requests))]
+        with self._lock:
+            took_all = self._take_pending()
+        if not took_all:  # first make room for the rest
+            self._requests.extendleft(requests)
+            self._wake.set()
+            requests = []
+        now = time.monotonic()
+        due = self._changed or now - self._written_at >= HEARTBEAT_SECONDS
+        if requests or (due and now >= self._retry_at):
+            self._flush(requests)
 
     def _take_pending(self) -> bool:
         """Turn calls into records; the lock is held. Whether it took all of them."""
@@ -224,6 +230,7 @@ class RunWriter:
             return
         finally:
             self._writing_since = None
+            self._tried.set()
         self._retry_seconds = FLUSH_SECONDS
         self._retry_at = 0.0
         self._refused = False
@@ -233,7 +240,6 @@ class RunWriter:
     def _write(self, *, durable: bool) -> None:
         if self._file is None:
             self._file = self._create_file(logfile.encode_tail(self._tail()))
-            self.opened.set()
         else:
             self._file.restore_if_deleted()
         with self._lock:
