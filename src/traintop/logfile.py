@@ -22,11 +22,11 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 
-from traintop.model import RECORD_FIELDS, MetricsSnapshot, MetricStats
+from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot, MetricStats
 from traintop.values import as_number, finite_or_name
 
 FORMAT_VERSION = 1
@@ -38,6 +38,9 @@ TAIL_START = b"\n]"
 """Starts the tail."""
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+WrittenStatus = Literal["running", "finished", "failed", "interrupted"]
+"""What a run says of its life."""
 
 Row = dict[str, Any]
 Columns = dict[str, list[Any]]
@@ -63,7 +66,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     final_train_loss: float | None = None
     final_val_loss: float | None = None
     notes: str = ""
-    status: Literal["running", "finished", "failed", "interrupted"] = "running"
+    status: WrittenStatus = "running"
     error: str = ""
     updated_at: str | None = None
     resumed: list[dict[str, Any]] = []
@@ -144,7 +147,7 @@ def find_head(data: bytes) -> FoundHead | None:
     if end < 0 or not data.startswith(b'{"config":'):
         return None
     try:
-        head = _HEAD.decode(data[:end] + b"}")
+        head = _decode_usable(_HEAD, data[:end] + b"}")
     except _UNREADABLE:
         return None
     return FoundHead(head, end + len(HEAD_END) - 1)
@@ -156,7 +159,7 @@ def find_tail(data: bytes) -> FoundTail | None:
     if start < 0:
         return None
     try:
-        tail = _TAIL.decode(b"{" + data[start + len(TAIL_START) :].lstrip(b","))
+        tail = _decode_usable(_TAIL, b"{" + data[start + len(TAIL_START) :].lstrip(b","))
     except _UNREADABLE:
         return None
     return FoundTail(tail, start)
@@ -190,19 +193,19 @@ def snapshot_of_row(row: object) -> MetricsSnapshot | None:
     """
     if not isinstance(row, dict):
         return None
-    iteration = as_number(row.get("iteration"))
+    numbers: Row = {name: as_number(value) for name, value in row.items()}
+    take = numbers.pop
+    iteration = take("iteration", None)
     if iteration is None or not math.isfinite(iteration):
         return None
-    fields: Row = {name: as_number(row.get(name)) for name in RECORD_FIELDS}
-    step = fields["gradient_step"] or 0
-    fields |= {
-        "iteration": iteration,
-        "gradient_step": int(step) if math.isfinite(step) else 0,
-        "wallclock_time": fields["wallclock_time"] or 0.0,
-    }
-    further = {name: as_number(value) for name, value in row.items() if name not in fields}
-    metrics: Row = {name: value for name, value in further.items() if value is not None}
-    return MetricsSnapshot(**fields, metrics=metrics)
+    step = take("gradient_step", None) or 0
+    return MetricsSnapshot(
+        iteration=iteration,
+        gradient_step=int(step) if math.isfinite(step) else 0,
+        wallclock_time=take("wallclock_time", None) or 0.0,
+        **{name: take(name, None) for name in STANDARD_METRICS},
+        metrics={name: value for name, value in numbers.items() if value is not None},
+    )
 
 
 def whole_rows(region: bytes) -> list[Row]:
@@ -263,7 +266,8 @@ class RecordDecoder:
 
     def _decode_loosely(self, region: bytes) -> Columns:
         rows = whole_rows(region)
-        self._keys = tuple(dict.fromkeys((*self._keys, *(key for row in rows for key in row))))
+        met = dict.fromkeys(key for row in rows for key in row)
+        self._keys = tuple(dict.fromkeys((*self._keys, *filter(_can_name_a_field, met))))
         return columns_of_rows(rows)
 
 
@@ -271,6 +275,11 @@ def columns_of_rows(rows: list[Row]) -> Columns:
     """Columns of equal length from decoded records; what is no number becomes ``None``."""
     keys = dict.fromkeys((*RECORD_FIELDS, *(key for row in rows for key in row)))
     return {key: [as_number(row.get(key)) for row in rows] for key in keys}
+
+
+def _can_name_a_field(key: str) -> bool:
+    """Whether msgspec takes the key; records with others are decoded one by one."""
+    return not any(character in '"\\' or character < " " for character in key)
 
 
 @functools.lru_cache(maxsize=64)
@@ -317,8 +326,9 @@ def parse_document(data: bytes) -> Document:
     if not isinstance(rows, list) and not isinstance(config, dict):
         raise ValueError('has neither "config" nor "metrics_history"')
     kept = [row for row in rows if _is_record(row)] if isinstance(rows, list) else []
-    found: Row = {"status": "finished" if document.get("end_time") else "running"}
-    found |= {key: value for key, value in document.items() if value is not None}
+    found: Row = {key: value for key, value in document.items() if value is not None}
+    if found.get("status") not in get_args(WrittenStatus):
+        found["status"] = "finished" if found.get("end_time") else "running"
     found |= {"count": len(kept), "last": kept[-1] if kept else {}}
     head = _convert_usable(found, Head)
     return Document(head, kept, _convert_usable(found, Tail))
@@ -341,6 +351,14 @@ def _decode_tolerantly(data: bytes) -> object:
         raise ValueError("is nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"is not JSON: {error}") from None
+
+
+def _decode_usable(decoder: msgspec.json.Decoder[_Struct], data: bytes) -> _Struct:
+    """A Head or Tail; values of a wrong type, as of a later format, count as missing."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError:
+        return _convert_usable(msgspec.json.decode(data), decoder.type)
 
 
 def _convert_usable(found: Row, wanted: type[_Struct]) -> _Struct:

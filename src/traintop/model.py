@@ -162,7 +162,7 @@ class ExperimentConfig:
         return (type(self).from_settings, (dict(self._settings),))
 
 
-class MetricsSnapshot(msgspec.Struct, frozen=True):
+class MetricsSnapshot(msgspec.Struct, frozen=True, gc=False):
     """One record: what was measured at one iteration. ``None`` where nothing was measured.
 
     ``wallclock_time`` is in seconds since ``start()``, ``tokens_per_sec`` in tokens per second,
@@ -187,7 +187,7 @@ class MetricsSnapshot(msgspec.Struct, frozen=True):
         return self.metrics.get(metric)
 
 
-class MetricStats(msgspec.Struct, frozen=True):
+class MetricStats(msgspec.Struct, frozen=True, gc=False):
     """Running statistics of one metric over a run; only finite values count, except for ``last``.
 
     ``std`` is the population standard deviation. ``nonfinite`` counts NaN and ±inf.
@@ -217,7 +217,7 @@ class RunStatus(enum.StrEnum):
     UNREADABLE = "unreadable"  # the file cannot be read; the reason is in `problem`
 
 
-class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that the list, the summary and the leaderboard need of a run, read at O(1) cost.
 
     Strings are as the file has them: pass them through ``text.safe_text`` before drawing.

@@ -17,10 +17,10 @@ def as_number(value: object) -> Number | None:
 
     The strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` are numbers of this format.
     """
-    if isinstance(value, bool):
-        return int(value)
     if isinstance(value, float):
         return value
+    if isinstance(value, bool):
+        return int(value)
     if isinstance(value, int):
         return value if abs(value) <= _LARGEST_EXACT_INTEGER else _to_float(value)
     if isinstance(value, str):

@@ -1,0 +1,1 @@
+"""Pure analysis of runs: columns in, answers out."""

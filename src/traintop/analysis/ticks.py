@@ -1,0 +1,153 @@
+"""Where an axis has its ticks, and what is written at them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+_NICE = (1.0, 2.0, 2.5, 5.0)
+_DECADE_STRIDES = (2, 3, 5, 10, 20, 50, 100, 200)
+_SI = ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
+_SI_END = 1e15
+_FINEST_SPAN = 1e-290
+_MOST_DECIMALS = 15
+
+
+def nice_ticks(low: float, high: float, count: int, *, whole: bool = False) -> tuple[float, ...]:
+    """About ``count`` round numbers from ``low`` to ``high``, in steps of 1, 2, 2.5 or 5 x 10^k.
+
+    The steps of Heckbert's nice numbers (Graphics Gems, 1990), and 2.5. Never more than ``count``
+    ticks, unless the next coarser step left fewer than two. ``whole`` asks for whole numbers. An
+    empty tuple when the limits are not finite, not ascending, or too close for arithmetic.
+    """
+    span = high / 2 - low / 2  # halves, since the span itself may be beyond the range of floats
+    magnitude = max(abs(low), abs(high))
+    if not (_FINEST_SPAN < span < math.inf and math.isfinite(low) and count > 0):
+        return ()
+    if span < 8 * math.ulp(magnitude):
+        return ()
+    exponent = math.floor(math.log10(span / count))
+    finer: tuple[float, ...] = ()
+    for power in range(exponent, min(exponent + 3, 308) + 1):
+        for mantissa in _NICE:
+            step = mantissa * 10.0**power
+            if math.isinf(step):
+                return finer
+            if step < span / count or (whole and step % 1.0 != 0.0):
+                continue
+            ticks = _multiples(step, low, high)
+            if len(ticks) < 2 and finer:
+                return finer
+            if 2 <= len(ticks) <= count or step > 2 * span:
+                return ticks
+            finer = ticks
+    return finer
+
+
+def _multiples(step: float, low: float, high: float) -> tuple[float, ...]:
+    first, last = math.ceil(low / step), math.floor(high / step)
+    # A tick may miss the limit it belongs to by a rounding error of the division.
+    first -= abs((first - 1) * step - low) <= 1e-9 * step
+    last += abs((last + 1) * step - high) <= 1e-9 * step
+    decimals = max(0, 1 - math.floor(math.log10(step)))
+    return tuple(
+        round(multiple * step, decimals) if decimals < 300 else multiple * step
+        for multiple in range(first, last + 1)
+    )
+
+
+def log_ticks(low: float, high: float, count: int) -> tuple[float, ...]:
+    """About ``count`` round positive numbers for a logarithmic axis.
+
+    ``low`` and ``high`` are decimal logarithms; the ticks returned are the numbers themselves.
+    1, 2 and 5 of each decade, or whole decades, or every n-th, as many as fit; within less than a
+    decade evenly spaced round numbers.
+    """
+    if not (math.isfinite(low) and math.isfinite(high) and low < high and count > 0):
+        return ()
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    for mantissas in ((1.0, 2.0, 5.0), (1.0,)):
+        ticks = _log_multiples(mantissas, decades, low, high)
+        if 2 <= len(ticks) <= count:
+            return ticks
+    for stride in _DECADE_STRIDES:
+        if len(ticks) <= count:
+            break
+        thinned = [decade for decade in decades if decade % stride == 0]
+        ticks = _log_multiples((1.0,), thinned, low, high)
+    if len(ticks) < 2 and low > -300 and high < 308:
+        evenly = nice_ticks(10.0**low, 10.0**high, count)
+        return tuple(tick for tick in evenly if tick > 0) or ticks
+    return ticks
+
+
+def _log_multiples(
+    mantissas: Sequence[float], decades: Sequence[int], low: float, high: float
+) -> tuple[float, ...]:
+    slack = 1e-9
+    return tuple(
+        float(f"{mantissa:g}e{decade}")
+        for decade in decades
+        for mantissa in mantissas
+        if low - slack <= decade + math.log10(mantissa) <= high + slack and -308 <= decade <= 307
+    )
+
+
+def tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:
+    """The shortest way to write ``ticks`` alike and exactly: "0.5", "20k" or "2e-4".
+
+    Two different ticks never share a label.
+    """
+    if not ticks:
+        return ()
+    largest = max(abs(tick) for tick in ticks)
+    gaps = [abs(right - left) for left, right in itertools.pairwise(ticks)]
+    tolerance = min([gap for gap in gaps if gap > 0] or [largest]) * 1e-3
+    ways = [_decimals(ticks, tolerance)]
+    ways += [
+        _scaled(ticks, scale, unit, tolerance) for scale, unit in _SI if scale <= largest < _SI_END
+    ]
+    if 1e-307 <= largest < 1e-2 or largest >= _SI_END:
+        exponent = math.floor(math.log10(largest))
+        ways.append(_scaled(ticks, 10.0**exponent, f"e{exponent}", tolerance))
+    exact = [way for way in ways if way is not None]
+    if not exact:
+        return tuple(f"{tick:.17g}" for tick in ticks)
+    return min(exact, key=lambda labels: max(map(len, labels)))
+
+
+def log_tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:
+    """Ticks written alike where that is short, otherwise each in its own shortest way."""
+    alike = tick_labels(ticks)
+    apart = tuple(tick_labels([tick])[0] for tick in ticks)
+    if len(set(apart)) < len(ticks):
+        return alike
+    return min(alike, apart, key=lambda labels: max(map(len, labels), default=0))
+
+
+def _decimals(numbers: Sequence[float], tolerance: float) -> tuple[str, ...] | None:
+    """Plain numbers with as few decimals as tell them exactly, the same for all."""
+    if any(abs(number) >= 1e21 for number in numbers):
+        return None
+    for decimals in range(_MOST_DECIMALS + 1):
+        labels = tuple(f"{number:.{decimals}f}" for number in numbers)
+        if all(
+            abs(float(label) - number) <= tolerance
+            for label, number in zip(labels, numbers, strict=True)
+        ):
+            return tuple(label if float(label) else label.lstrip("-") for label in labels)
+    return None
+
+
+def _scaled(
+    numbers: Sequence[float], scale: float, unit: str, tolerance: float
+) -> tuple[str, ...] | None:
+    labels = _decimals([number / scale for number in numbers], tolerance / scale)
+    if labels is None:
+        return None
+    return tuple(_trimmed(label) + unit if float(label) else "0" for label in labels)
+
+
+def _trimmed(label: str) -> str:
+    return label.rstrip("0").rstrip(".") if "." in label else label

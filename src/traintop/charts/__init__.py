@@ -1,0 +1,34 @@
+"""Series become lines of styled text: the charts of the terminal UI and of the command line.
+
+plotext draws the frame: axes, ticks and their labels (:mod:`.frame`, the only module that imports
+it, and only when the first frame is drawn). The curves are rasterised with numpy into that frame
+(:mod:`.raster`), because plotext spends about 3 ms of Python on each, and a comparison of five
+runs with raw and smoothed curves has fifteen of them. So plotext sees positions of cells, never a
+measured value: it aborts the process on NaN and refuses infinities.
+"""
+
+from traintop.charts.draw import draw_chart, sparkline
+from traintop.charts.spec import (
+    DARK,
+    LIGHT,
+    ChartLine,
+    ChartSpec,
+    Palette,
+    Series,
+    Span,
+)
+from traintop.charts.view import Curve, points_for
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "ChartLine",
+    "ChartSpec",
+    "Curve",
+    "Palette",
+    "Series",
+    "Span",
+    "draw_chart",
+    "points_for",
+    "sparkline",
+]

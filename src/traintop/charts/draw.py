@@ -1,0 +1,99 @@
+"""A chart from its specification: heading, frame and canvas put together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from traintop.analysis.series import FloatArray, resample
+from traintop.charts import raster
+from traintop.charts.canvas import Canvas, markers_for
+from traintop.charts.frame import frame_for, frame_lines
+from traintop.charts.heading import fitted, legend_line, plain, shown, title_line
+from traintop.charts.spec import DARK, ChartLine, ChartSpec, Palette, Span
+from traintop.charts.view import limits_of, points_for, share_of, view_of
+from traintop.text import cell_width
+
+_BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
+# Rows a chart must have before it spends one on its legend, and on its title.
+_LEGEND_HEIGHT = 8
+_TITLE_HEIGHT = 6
+
+
+def draw_chart(
+    spec: ChartSpec,
+    width: int,
+    height: int,
+    *,
+    palette: Palette = DARK,
+    ascii_only: bool = False,
+) -> tuple[ChartLine, ...]:
+    """The chart as exactly ``height`` lines of exactly ``width`` cells, whatever the data.
+
+    Where there is little room, the legend goes first, then the title, then the axes. With
+    ``ascii_only`` all text is ASCII. Safe to call from any thread.
+    """
+    if width < 1 or height < 1:
+        return ((),) * max(height, 0)
+    if spec.cursor is not None and not math.isfinite(spec.cursor):
+        spec = replace(spec, cursor=None)
+    markers = markers_for(spec.series, ascii_only)
+    lines: list[ChartLine] = []
+    if spec.title and height >= _TITLE_HEIGHT:
+        lines.append(title_line(spec, width, ascii_only))
+    if spec.legend and spec.series and height >= _LEGEND_HEIGHT:
+        lines.append(legend_line(spec, markers, width, palette, ascii_only))
+    lines += _plot(spec, markers, width, height - len(lines), palette, ascii_only)
+    if ascii_only:
+        return tuple(tuple(_ascii_span(span) for span in line) for line in lines)
+    return tuple(lines)
+
+
+def _plot(
+    spec: ChartSpec,
+    markers: tuple[str, ...],
+    width: int,
+    height: int,
+    palette: Palette,
+    ascii_only: bool,
+) -> list[ChartLine]:
+    curves = points_for(spec, width)
+    view = view_of(spec, curves)
+    resolution = raster.ASCII if ascii_only else raster.BRAILLE
+    x_label = shown(spec.x_label, ascii_only)
+    if cell_width(x_label) != len(x_label):
+        x_label = ""  # plotext counts a wide character as one cell
+    frame = frame_for(view, x_label, spec.log_y, width, height, resolution)
+    columns, rows = (frame.width, frame.height) if frame else (width, height)
+    canvas = Canvas(view, columns, rows, palette, ascii_only)
+    canvas.paint(curves, markers, spec.cursor)
+    inside = canvas.lines()
+    if frame is None:
+        return inside
+    around = frame_lines(frame)
+    plot = [
+        (Span(edge[: frame.left], palette.frame), *line)
+        for edge, line in zip(around, inside, strict=False)
+    ]
+    return plot + [fitted([Span(edge, palette.frame)], width) for edge in around[rows:]]
+
+
+def _ascii_span(span: Span) -> Span:
+    return Span(plain(span.text), span.color, span.dim, span.bold)
+
+
+def sparkline(values: FloatArray, width: int, ascii_only: bool = False) -> str:
+    """``values`` as bars in exactly ``width`` cells, the newest last; "!" where one is infinite.
+
+    A series of fewer values than cells starts at the left. NaN values are left out.
+    """
+    parts = resample(values, width)
+    bars = _ASCII_BARS if ascii_only else _BARS
+    shares = share_of(parts, limits_of([parts[np.isfinite(parts)]]) or (0.0, 1.0))
+    drawn = "".join(
+        bars[round(share * (len(bars) - 1))] if np.isfinite(share) else "!"
+        for share in shares.tolist()
+    )
+    return drawn.ljust(max(width, 0))

@@ -1,0 +1,271 @@
+"""The file format: whatever was logged, however it was flushed, wherever it was cut."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from traintop import logfile
+from traintop.model import MetricsSnapshot, MetricStats, RunStatus
+from traintop.store.history import History
+from traintop.store.run import Run
+from traintop.tracking.run_clock import RunClock
+from traintop.tracking.run_file import RunFile
+from traintop.tracking.writer import RunWriter
+
+numbers = st.floats() | st.integers(1 - 2**63, 2**63 - 1)
+iterations = st.integers(-5, 12)
+names = st.sampled_from(["grad_norm", "train/acc", 'quo"te', "new\nline", "]", "last", "ü"])
+calls = st.fixed_dictionaries(
+    {"iteration": iterations},
+    optional={
+        "train_loss": numbers,
+        "val_loss": numbers,
+        "learning_rate": numbers,
+        "further": st.dictionaries(names, numbers, max_size=3),
+    },
+)
+flushes = st.lists(st.lists(calls, max_size=6), max_size=6)
+
+Call = dict[str, Any]
+Expected = dict[float, dict[str, float]]
+
+
+class SteppedRun:
+    """A run whose writer flushes when the test says so, without its thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.expected: Expected = {}
+        self._steps = 0
+        self._writer = RunWriter(RunClock(), self._create, lambda: self._steps, [])
+        self._writer.turn()
+        assert self._writer.path is not None
+        self.path = self._writer.path
+
+    def _create(self, tail: bytes) -> RunFile:
+        head = logfile.Head(config={"experiment_name": 'x"],\n'}, start_time="2025", run={})
+        return RunFile.create(self.directory, "experiment_x", logfile.encode_head(head), tail)
+
+    def log(self, call: Call) -> None:
+        self._writer.pending.append(
+            (
+                call["iteration"],
+                self._steps,
+                0.0,
+                call.get("train_loss"),
+                call.get("val_loss"),
+                call.get("learning_rate"),
+                None,
+                None,
+                call.get("further"),
+            )
+        )
+        measured = {
+            name: float(call[name]) for name in call if name not in ("further", "iteration")
+        }
+        measured |= {name: float(value) for name, value in call.get("further", {}).items()}
+        self.expected.setdefault(call["iteration"], {}).update(measured)
+
+    def flush(self) -> tuple[int, bytes, bytes]:
+        """The offset of the one write, and the file before and after it."""
+        assert self._writer._file is not None
+        offset, before = self._writer._file._position, self.path.read_bytes()
+        self._writer.turn()
+        return offset, before, self.path.read_bytes()
+
+
+def values_of(history: History) -> Expected:
+    return {
+        float(iteration): {
+            metric: float(history.columns[metric][row])
+            for metric in history.metrics
+            if history.measured(metric)[row]
+        }
+        for row, iteration in enumerate(history.columns["iteration"])
+    }
+
+
+def merged_json(path: Path) -> Expected:
+    expected: Expected = {}
+    for record in json.loads(path.read_text())["metrics_history"]:
+        values = {
+            name: float(value)
+            for name, value in record.items()
+            if value is not None and name not in ("iteration", "gradient_step", "wallclock_time")
+        }
+        expected.setdefault(float(record["iteration"]), {}).update(values)
+    return expected
+
+
+def same(left: Expected, right: Expected) -> bool:
+    return repr(sorted_values(left)) == repr(sorted_values(right))
+
+
+def sorted_values(expected: Expected) -> Any:
+    return sorted((float(i), sorted(values.items())) for i, values in expected.items())
+
+
+@settings(max_examples=150, deadline=None)
+@given(flushes)
+def test_every_reader_finds_what_was_logged(batches: list[list[Call]]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        run = SteppedRun(Path(directory))
+        follower = Run(run.path)
+        follower.follow()
+        for batch in batches:
+            for call in batch:
+                run.log(call)
+            run.flush()
+            follower.follow()
+            assert same(values_of(follower.history()), run.expected)
+            assert same(merged_json(run.path), run.expected)
+        assert same(values_of(Run(run.path).history()), run.expected)
+        summary = Run(run.path).summary()
+        assert summary.name == 'x"],\n'
+        assert summary.count == len(run.expected)
+        losses = [
+            values["train_loss"] for values in run.expected.values() if "train_loss" in values
+        ]
+        finite = [loss for loss in losses if math.isfinite(loss)]
+        assert summary.best_train_loss == (min(finite) if finite else None)
+        if losses:
+            assert summary.stats["train_loss"].nonfinite == len(losses) - len(finite)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(calls, min_size=1, max_size=4), min_size=2, max_size=5), st.data())
+def test_a_write_torn_at_any_byte_loses_no_flushed_record(
+    batches: list[list[Call]], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        run = SteppedRun(Path(directory))
+        for batch in batches:
+            flushed = {i: dict(values) for i, values in run.expected.items()}
+            for call in batch:
+                run.log(call)
+            offset, before, after = run.flush()
+            cut = offset + int((len(after) - offset) * data.draw(st.floats(0, 1), label="cut"))
+            torn = Path(directory) / "experiment_torn.json"
+            torn.write_bytes(after[:cut] + before[cut:])
+            assert_nothing_lost(torn, flushed, run.expected)
+
+
+def assert_nothing_lost(torn: Path, flushed: Expected, logged: Expected) -> None:
+    """Every flushed value is there, in its old or its amended form, and nothing is made up."""
+    found = values_of(Run(torn).history())
+    for iteration, values in flushed.items():
+        for name, value in values.items():
+            candidates = {repr(value), repr(logged[iteration][name])}
+            assert repr(found[float(iteration)].get(name)) in candidates, (iteration, name)
+    assert set(found) <= {float(iteration) for iteration in logged}
+    summary = Run(torn).summary()
+    assert summary.status is not RunStatus.UNREADABLE
+    assert summary.name == 'x"],\n'
+
+
+@settings(max_examples=2, deadline=None)
+@given(st.lists(calls, min_size=1, max_size=4))
+def test_a_file_cut_anywhere_is_read_up_to_the_cut(batch: list[Call]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        run = SteppedRun(Path(directory))
+        for call in batch:
+            run.log(call)
+        _, _, whole = run.flush()
+        cut_file = Path(directory) / "experiment_cut.json"
+        head = whole.index(b"[\n") + 1
+        for cut in range(head + 1, len(whole)):
+            cut_file.write_bytes(whole[:cut])
+            lines = whole[head:cut].split(b"\n")[1:]
+            complete = [
+                line for line in lines if line.startswith(b"{") and line.endswith((b"}", b"},"))
+            ]
+            found = values_of(Run(cut_file).history())
+            assert len(found) == len(
+                {json.loads(line.rstrip(b","))["iteration"] for line in complete}
+            )
+            assert set(found) <= {float(iteration) for iteration in run.expected}
+            assert Run(cut_file).summary().count == len(found)
+        for cut in range(head):
+            cut_file.write_bytes(whole[:cut])
+            assert Run(cut_file).summary().status is RunStatus.UNREADABLE
+
+
+@given(
+    st.builds(
+        MetricsSnapshot,
+        iteration=st.integers(-(2**53), 2**53),
+        gradient_step=st.integers(0, 2**53),
+        wallclock_time=st.floats(0, 1e9),
+        train_loss=st.none() | numbers,
+        val_loss=st.none() | numbers,
+        metrics=st.dictionaries(
+            st.text().filter(lambda name: name not in logfile.RECORD_FIELDS), numbers, max_size=4
+        ),
+    )
+)
+def test_a_record_survives_the_round_trip(record: MetricsSnapshot) -> None:
+    line = logfile.encode_record(record)
+    assert b"\n" not in line
+    json.loads(line, parse_constant=lambda name: (_ for _ in ()).throw(AssertionError(name)))
+    [row] = logfile.whole_rows(line)
+    assert repr(logfile.snapshot_of_row(row)) == repr(record)
+
+
+def test_the_tail_survives_the_round_trip() -> None:
+    stats = MetricStats(count=2, last=math.nan, min=1.0, max=1e308, mean=2.0, std=0.5, nonfinite=3)
+    tail = logfile.Tail(
+        end_time="2025-02-22T14:05:30.123456",
+        final_train_loss=math.inf,
+        notes="]\n}",
+        status="failed",
+        error='"last":{',
+        count=2,
+        stats={"a": stats},
+        last_record={"iteration": 1},
+    )
+    found = logfile.find_tail(b'{"iteration":1}' + logfile.encode_tail(tail))
+    assert found is not None
+    assert found.starts_at == len(b'{"iteration":1}')
+    assert repr(found.tail) == repr(tail)
+
+
+def test_a_block_never_shrinks_the_file() -> None:
+    assert logfile.padded(b"{}\n", 10) == b"{}       \n"
+    assert logfile.padded(b"{}\n", 2) == b"{}\n"
+
+
+def test_other_programs_documents_are_read() -> None:
+    document = {
+        "config": {"experiment_name": "foreign", "model_name": "m", "optimizer_name": "o"},
+        "start_time": 5,
+        "metrics_history": [
+            {"iteration": 0, "train_loss": math.inf, "batch_size": 4, "context_length": 8},
+            {"no": "iteration"},
+            "no record",
+            {"iteration": 1, "train_loss": None, "val_loss": "2.5"},
+        ],
+        "best_val_loss": math.inf,
+        "end_time": "2025-02-22T15:00:00",
+    }
+    for text in (
+        json.dumps(document),
+        json.dumps(document, indent=2),
+        "\ufeff" + json.dumps(document),
+    ):
+        parsed = logfile.parse_document(text.encode())
+        assert parsed.head.config["optimizer_name"] == "o"
+        assert parsed.head.start_time is None
+        assert [row["iteration"] for row in parsed.rows] == [0, 1]
+        assert parsed.tail.status == "finished"
+        assert parsed.tail.best_val_loss == math.inf
+    columns = logfile.columns_of_rows(parsed.rows)
+    assert columns["batch_size"] == [4, None]
+    assert np.isinf(columns["train_loss"][0])
