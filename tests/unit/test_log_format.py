@@ -158,6 +158,19 @@ def test_a_write_torn_at_any_byte_loses_no_flushed_record(
             assert_nothing_lost(torn, flushed, run.expected)
 
 
+def test_amending_the_last_record_loses_it_at_no_cut(tmp_path: Path) -> None:
+    run = SteppedRun(tmp_path)
+    run.log({"iteration": 0, "train_loss": 2.5, "further": {"grad_norm": 1.0}})
+    run.flush()
+    flushed = {i: dict(values) for i, values in run.expected.items()}
+    run.log({"iteration": 0, "val_loss": 3.0625})
+    offset, before, after = run.flush()
+    torn = tmp_path / "experiment_torn.json"
+    for cut in range(offset, len(after)):
+        torn.write_bytes(after[:cut] + before[cut:])
+        assert_nothing_lost(torn, flushed, run.expected)
+
+
 def assert_nothing_lost(torn: Path, flushed: Expected, logged: Expected) -> None:
     """Every flushed value is there, in its old or its amended form, and nothing is made up."""
     found = values_of(Run(torn).history())
