@@ -88,9 +88,10 @@ class Recording:
                 self._has_predecessor = True
             yield row is not None
 
-    def recover(self, record: MetricsSnapshot) -> None:
-        """Take over a record whose line was torn, unless its line is whole after all."""
-        if not self._statistics.holds(record.iteration):
+    def amend(self, record: MetricsSnapshot) -> None:
+        """Take over the last record as the tail has it: its line may have been torn."""
+        known = self._statistics.recent(record.iteration)
+        if known is None or logfile.encode_record(known) != logfile.encode_record(record):
             self._open = self._statistics.add(record)
 
     def add(self, call: LoggedCall) -> None:

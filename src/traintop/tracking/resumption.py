@@ -33,7 +33,7 @@ class InterruptedRun(NamedTuple):
     head: logfile.Head
     records_at: int
     tail: logfile.Tail
-    torn: MetricsSnapshot | None  # what a torn tail says of the last record
+    last: MetricsSnapshot | None  # what the tail, or its remainder, says is the last record
 
 
 def find_run(path_or_name: str | os.PathLike[str], log_dir: Path) -> Path:
@@ -66,7 +66,7 @@ def open_interrupted_run(path: Path) -> InterruptedRun:
         if found is None:
             raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
         end = b"".join(file.read(max(found.records_at, file.size - _MOST_BYTES), file.size))
-        tail, torn = _state_at_the_end(end)
+        tail, last = _state_at_the_end(end)
         writer = tail.resumed[-1] if tail.resumed else found.head.run
         if (
             tail.status == "running"
@@ -79,19 +79,19 @@ def open_interrupted_run(path: Path) -> InterruptedRun:
     except BaseException:
         file.close()
         raise
-    return InterruptedRun(file, found.head, found.records_at, tail, torn)
+    return InterruptedRun(file, found.head, found.records_at, tail, last)
 
 
 def _state_at_the_end(end: bytes) -> tuple[logfile.Tail, MetricsSnapshot | None]:
+    recorded = logfile.find_last_record(end)
     if (found := logfile.find_tail(end)) is not None:
-        return found.tail, None
+        return found.tail, recorded
     rows = [row for line in end.split(b"\n")[1:] for row in logfile.whole_rows(line)]
-    torn = logfile.find_last_record(end)
-    last = torn or (logfile.snapshot_of_row(rows[-1]) if rows else None)
+    last = recorded or (logfile.snapshot_of_row(rows[-1]) if rows else None)
     if last is None:
         return logfile.Tail(), None
     known = logfile.Tail(gradient_step=last.gradient_step, duration_seconds=last.wallclock_time)
-    return known, torn
+    return known, recorded
 
 
 def _is_this_one(process: dict[str, Any]) -> bool:

@@ -161,9 +161,9 @@ class RunStatistics:
             else:
                 self._recent[record.iteration] = record
 
-    def holds(self, iteration: float) -> bool:
-        """Whether a record of this iteration is among the last ones."""
-        return iteration in self._recent
+    def recent(self, iteration: float) -> MetricsSnapshot | None:
+        """The record of an iteration, if it is among the last ones."""
+        return self._recent.get(iteration)
 
     @property
     def count(self) -> int:

@@ -152,7 +152,7 @@ class ExperimentTracker:
         resumption = {**current_process(), "time": clock.now()}
         resumptions = [*interrupted.tail.resumed, resumption]
         writer = RunWriter(clock, lambda _tail: interrupted.file, self._gradient_steps, resumptions)
-        writer.continue_with(interrupted.file, interrupted.records_at, interrupted.torn)
+        writer.continue_with(interrupted.file, interrupted.records_at, interrupted.last)
         return writer
 
     def _create_file(self, clock: RunClock, tail: bytes) -> RunFile:

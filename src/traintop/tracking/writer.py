@@ -97,17 +97,16 @@ class RunWriter:
         """The file, ``None`` before the disk took it."""
         return self._file.path if self._file else None
 
-    def continue_with(self, file: RunFile, records_at: int, torn: MetricsSnapshot | None) -> None:
+    def continue_with(self, file: RunFile, records_at: int, last: MetricsSnapshot | None) -> None:
         """Go on with a file, whose records start at an offset, before ``start``.
 
-        ``torn`` is the last record of a file whose end was torn, when it is known.
+        ``last`` is what its tail says is the last record.
         """
         size = self._recording.restore(file.read(records_at, file.size))
         file.resume_at(records_at + size, records_at)
-        if torn is not None:
-            self._recording.recover(torn)
+        if last is not None:
+            self._recording.amend(last)
         self._file = file
-        self._tried.set()
 
     @property
     def ended(self) -> bool:
