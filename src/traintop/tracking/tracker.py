@@ -166,15 +166,16 @@ class ExperimentTracker:
 
     def finish(self, train_loss: Any = None, val_loss: Any = None, notes: str = "") -> None:
         """Mark the run as finished, with its final losses and what there is to say of it."""
-        self._end("finished", train_loss, val_loss, notes)
+        self._end("finished", train_loss=train_loss, val_loss=val_loss, notes=notes)
 
     def _end(
         self,
         status: EndStatus,
+        error: str = "",
+        *,
         train_loss: Any = None,
         val_loss: Any = None,
         notes: object = "",
-        error: str = "",
     ) -> None:
         clock = self._started_clock()
         if not self._accepting:
@@ -369,7 +370,11 @@ class ExperimentTracker:
     def _leave(self) -> None:
         """The interpreter exits: write what is known of why."""
         if self._accepting:
-            self._end(*_ending_of(getattr(sys, "last_value", None) or SystemExit(1)))
+            uncaught = getattr(sys, "last_value", None)
+            if uncaught is not None:
+                self._end(*_ending_of(uncaught))
+            else:
+                self._end("interrupted", "the process ended without finish()")
         writer = self._writer
         if writer is None or writer.ended:
             return
@@ -385,16 +390,17 @@ class ExperimentTracker:
         self._pending = deque(maxlen=0)
 
 
-def _ending_of(exception: BaseException | None) -> tuple[EndStatus, None, None, str, str]:
+def _ending_of(exception: BaseException | None) -> tuple[EndStatus, str]:
+    """The status, and the exception's text, of a run that an exception ended, if one did."""
     if exception is None or (isinstance(exception, SystemExit) and not exception.code):
-        return "finished", None, None, "", ""
+        return "finished", ""
     interrupted = isinstance(exception, (KeyboardInterrupt, SystemExit))
     try:
         text = str(exception)
     except Exception:  # an exception of the training loop may have a broken __str__
         text = "(its text cannot be had)"
     error = f"{type(exception).__name__}: {text}" if text else type(exception).__name__
-    return ("interrupted" if interrupted else "failed"), None, None, "", error
+    return ("interrupted" if interrupted else "failed"), error
 
 
 def _print_where(path: Path) -> None:

@@ -1,0 +1,52 @@
+"""What an import costs: the laws of the rooms, tried in a fresh interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("textual", "rich", "watchdog", "plotext", "numpy")
+
+
+def loaded_by(code: str) -> set[str]:
+    program = f"{code}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import traintop; traintop.ExperimentTracker; traintop.ExperimentConfig",
+        "from traintop import ExperimentTracker, ExperimentConfig, MetricsSnapshot",
+    ],
+)
+def test_a_training_loop_never_pays_for_the_ui(code: str) -> None:
+    loaded = loaded_by(code)
+    assert "traintop.tracking.tracker" in loaded
+    assert loaded.isdisjoint(HEAVY)
+    assert loaded.isdisjoint({"subprocess", "argparse", "json"})
+
+
+def test_listing_runs_needs_no_ui() -> None:
+    assert loaded_by("import traintop.cli, traintop.store.catalog").isdisjoint(HEAVY)
+
+
+def test_the_ui_draws_its_first_frame_before_it_loads_numbers_and_charts() -> None:
+    loaded = loaded_by("import traintop.tui.app")
+    assert "textual" in loaded
+    assert loaded.isdisjoint({"watchdog", "plotext", "numpy"})
+
+
+def test_unknown_public_names_are_refused() -> None:
+    import traintop
+
+    assert set(traintop.__all__) <= set(dir(traintop))
+    for name in traintop.__all__:
+        assert getattr(traintop, name) is not None
+    with pytest.raises(AttributeError, match="nonsense"):
+        traintop.nonsense  # noqa: B018
