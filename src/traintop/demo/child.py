@@ -1,0 +1,117 @@
+"""One training run in a child process, which ends cleanly when told to or when left alone.
+
+The child reads its settings as one line of JSON from standard input, and then only waits there
+for the end of the file: the pipe is closed by the system when the parent process is gone, even
+after ``kill -9``. This and ``SIGTERM`` have the same effect, a run with the status
+``interrupted``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from traintop import ExperimentConfig
+
+_STOPPED = 128 + signal.SIGTERM  # the exit status that shells give to a process ended by SIGTERM
+_SECONDS_TO_STOP = 10.0
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+
+
+class TrainingProcess:
+    """A child process that trains one run into ``log_dir``."""
+
+    def __init__(self, config: ExperimentConfig, log_dir: Path, notes: str = "") -> None:
+        self.name: str = config.experiment_name
+        # A file, because a pipe that nobody reads would block the child once it is full.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (result() closes it)
+        self._process = subprocess.Popen(
+            # -P: a module in the user's working directory must not take another's place.
+            [sys.executable, "-P", "-m", "traintop.demo.child", str(log_dir)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            # Several single-threaded runs share the cores better than several multi-threaded.
+            env={**os.environ, **_ONE_THREAD},
+            # Ctrl-C in the terminal is for the parent, which then stops the children.
+            start_new_session=True,
+            bufsize=0,
+        )
+        self.pid = self._process.pid
+        assert self._process.stdin is not None
+        settings = json.dumps({"config": config.to_dict(), "notes": notes})
+        with contextlib.suppress(BrokenPipeError):  # it failed at once; wait() tells
+            self._process.stdin.write(settings.encode() + b"\n")
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for the end of the run, or raise ``subprocess.TimeoutExpired``."""
+        self._process.wait(seconds)
+
+    def terminate(self) -> None:
+        """Ask the run to end: it is recorded as interrupted. Does not wait."""
+        self._process.terminate()
+
+    def stop(self) -> None:
+        """End the run and wait until it has saved its log."""
+        self.terminate()
+        try:
+            self.wait(_SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self.wait()
+
+    def result(self) -> str | None:
+        """Wait for the end; returns why the run ended before its work was done, if it did.
+
+        Having been told to end is no such reason. To be called once.
+        """
+        with self._process as process, self._errors as errors:
+            status = process.wait()
+            if status in (0, _STOPPED, -signal.SIGTERM):
+                return None
+            errors.seek(0)
+            lines = errors.read().decode(errors="replace").strip().splitlines()
+        return f"{self.name}: " + (lines[-1] if lines else f"exit status {status}")
+
+
+def main() -> None:
+    """Train the run that the parent describes on standard input."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        order = json.loads(sys.stdin.readline())
+        threading.Thread(target=_stop_without_parent, daemon=True).start()
+
+        from traintop.demo.training import train  # numpy, which the parent does not need
+
+        config = ExperimentConfig.from_settings(order["config"])
+        train(config, Path(sys.argv[1]), notes=order["notes"])
+    except KeyboardInterrupt:
+        raise SystemExit(_STOPPED) from None
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
+    # Once is enough: a second signal must not disturb the tracker, which is saving the log.
+    signal.signal(signal_number, signal.SIG_IGN)
+    raise KeyboardInterrupt(signal.Signals(signal_number).name)
+
+
+def _stop_without_parent() -> None:
+    # Not sys.stdin: a daemon thread in its buffer's lock would abort the interpreter's exit.
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""The demo's experiments, and how they run: several child processes, a few at a time.
+
+``python -m traintop.demo.sweep DIRECTORY`` trains all studies into a log directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from traintop import ExperimentConfig
+from traintop.demo.child import TrainingProcess
+
+STUDY_ITERATIONS = 1500
+INTERACTIVE_ITERATIONS = 6000
+HEADLESS_ITERATIONS = 500
+
+LEARNING_RATES = (1e-3, 1e2, 3e-3, 6e-4, 1e-4)
+"""In the order in which they start: the second one diverges.
+
+AdamW multiplies the weights by ``1 - learning_rate * weight_decay`` at each step; where this is
+below -1, they grow until float32 overflows.
+"""
+
+BATCH_SIZES = (128, 64, 32)
+"""In the order in which they start: the longest run first, so that the others fill the gaps."""
+
+_MIN_PARALLEL_RUNS = 2
+_SECONDS_TO_INTERRUPTION = 30.0
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run to train; it gets a ``SIGTERM`` after so many seconds, if any."""
+
+    config: ExperimentConfig
+    notes: str = ""
+    terminate_after: float | None = None
+
+
+def learning_rate_sweep(iterations: int) -> tuple[PlannedRun, ...]:
+    """The same model with different learning rates, of which the highest diverges."""
+    return tuple(
+        PlannedRun(
+            _config(
+                f"lr_{learning_rate:.0e}",
+                iterations,
+                max_learning_rate=learning_rate,
+                min_learning_rate=learning_rate / 10,
+            ),
+            notes=f"Learning-rate sweep: {learning_rate:g}.",
+        )
+        for learning_rate in LEARNING_RATES
+    )
+
+
+def batch_size_study(iterations: int) -> tuple[PlannedRun, ...]:
+    """The same model with different batch sizes, for the same number of iterations."""
+    return tuple(
+        PlannedRun(
+            _config(f"batch_{batch_size}", iterations, batch_size=batch_size),
+            notes=f"Batch-size study: {batch_size} excerpts.",
+        )
+        for batch_size in BATCH_SIZES
+    )
+
+
+def interrupted_run(
+    iterations: int, terminate_after: float = _SECONDS_TO_INTERRUPTION
+) -> PlannedRun:
+    """A larger model that is terminated from outside, as by a scheduler at its time limit."""
+    config = _config("large", iterations, d_model=128, num_heads=8, num_layers=4, d_ff=256)
+    return PlannedRun(config, terminate_after=terminate_after)
+
+
+class Sweep:
+    """Trains planned runs into a log directory, a few at a time and each in its own process.
+
+    Entering the block starts it; leaving it stops what is still running, so that those runs are
+    recorded as interrupted::
+
+        with Sweep(learning_rate_sweep(500), log_dir) as sweep:
+            sweep.wait()
+    """
+
+    def __init__(
+        self, runs: Iterable[PlannedRun], log_dir: Path, *, parallel: int | None = None
+    ) -> None:
+        self._runs = tuple(runs)
+        self._log_dir = log_dir
+        self._executor = ThreadPoolExecutor(parallel or parallel_runs())
+        self._futures: list[Future[str | None]] = []
+        self._lock = threading.Lock()  # guards the two fields below
+        self._processes: list[TrainingProcess] = []
+        self._stopping = False
+
+    def __enter__(self) -> Sweep:
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        self._futures = [self._executor.submit(self._train, run) for run in self._runs]
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._stopping = True
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.stop()
+        self._executor.shutdown(cancel_futures=True)
+
+    def wait(self) -> None:
+        """Wait until all runs have ended."""
+        wait(self._futures)
+
+    def failures(self) -> tuple[str, ...]:
+        """Which runs could not be trained to their end, and why, in words. After the block."""
+        results = [future.result() for future in self._futures if not future.cancelled()]
+        return tuple(result for result in results if result)
+
+    def _train(self, run: PlannedRun) -> str | None:
+        with self._lock:
+            if self._stopping:
+                return None
+            process = TrainingProcess(run.config, self._log_dir, run.notes)
+            self._processes.append(process)
+        try:
+            process.wait(run.terminate_after)
+        except subprocess.TimeoutExpired:
+            process.stop()
+        return process.result()
+
+
+def parallel_runs() -> int:
+    """How many runs train at the same time: one for each core, but two at least."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(cores or 1, _MIN_PARALLEL_RUNS)
+
+
+def run_demo(
+    log_dir: Path | None = None,
+    *,
+    open_ui: Callable[[Path], None] | None,
+    print_table: Callable[[Path], None],
+    iterations: int | None = None,
+) -> Path:
+    """Train the learning-rate sweep and show it; returns the log directory.
+
+    ``open_ui`` is called while the runs train, and when it returns, they are stopped. Without it
+    (no terminal), a short sweep is trained to its end and ``print_table`` called. The directory
+    is a new one under the system's folder for temporary files unless ``log_dir`` is given.
+    Raises ``ChildProcessError`` when a run of the short sweep could not be trained.
+    """
+    directory = log_dir or _new_directory()
+    try:
+        if open_ui is None:
+            _train_briefly(directory, iterations or HEADLESS_ITERATIONS)
+            print_table(directory)
+        else:
+            runs = learning_rate_sweep(iterations or INTERACTIVE_ITERATIONS)
+            with Sweep(runs, directory) as sweep:
+                open_ui(directory)
+            for failure in sweep.failures():
+                print(failure, file=sys.stderr)
+    finally:
+        print(f"The logs of this demo are in {directory}", flush=True)
+    return directory
+
+
+def _train_briefly(directory: Path, iterations: int) -> None:
+    print(f"training a short sweep of {len(LEARNING_RATES)} runs ...", flush=True)
+    with Sweep(learning_rate_sweep(iterations), directory) as sweep:
+        sweep.wait()
+    if failures := sweep.failures():
+        raise ChildProcessError("\n".join(failures))
+
+
+def main() -> None:
+    """Train all studies: eight runs to their end, one of them diverging, and one interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m traintop.demo.sweep", description=main.__doc__)
+    parser.add_argument("log_dir", type=Path, help="the log directory to write into")
+    directory = parser.parse_args().log_dir
+    runs = (
+        *batch_size_study(STUDY_ITERATIONS),
+        *learning_rate_sweep(STUDY_ITERATIONS),
+        interrupted_run(STUDY_ITERATIONS),
+    )
+    print(f"training {len(runs)} runs, {parallel_runs()} at a time ...", flush=True)
+    with Sweep(runs, directory) as sweep:
+        sweep.wait()
+    if failures := sweep.failures():
+        raise SystemExit("\n".join(failures))
+    print(f"{len(runs)} runs are in {directory}")
+
+
+def _config(name: str, iterations: int, **changes: object) -> ExperimentConfig:
+    settings: dict[str, object] = {
+        "d_model": 64,
+        "num_heads": 4,
+        "num_layers": 2,
+        "d_ff": 128,
+        "vocab_size": 96,
+        "context_length": 64,
+        "batch_size": 16,
+        "max_iters": iterations,
+        "max_learning_rate": 1e-3,
+        "min_learning_rate": 1e-4,
+        "warmup_iters": iterations // 10,
+        "device": "cpu",
+        "dataset": "Python standard library",
+    }
+    return ExperimentConfig(name, **{**settings, **changes})
+
+
+def _new_directory() -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"traintop-demo-{datetime.now():%Y%m%d-%H%M%S}-"))
+
+
+if __name__ == "__main__":
+    main()
