@@ -10,6 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from traintop.analysis.analyzer import ExperimentAnalyzer
+    from traintop.analysis.loading import (
+        compare_experiments,
+        load_experiment_log,
+        print_experiment_summary,
+    )
     from traintop.model import (
         ExperimentConfig,
         ExperimentLog,
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from traintop.tracking.tracker import ExperimentTracker
 
 _HOMES = {
+    "ExperimentAnalyzer": "traintop.analysis.analyzer",
     "ExperimentConfig": "traintop.model",
     "ExperimentLog": "traintop.model",
     "ExperimentTracker": "traintop.tracking.tracker",
@@ -30,9 +37,13 @@ _HOMES = {
     "RunFileBusyError": "traintop.tracking.run_file",
     "RunStatus": "traintop.model",
     "RunSummary": "traintop.model",
+    "compare_experiments": "traintop.analysis.loading",
+    "load_experiment_log": "traintop.analysis.loading",
+    "print_experiment_summary": "traintop.analysis.loading",
 }
 
 __all__ = [  # noqa: PLE0604 RUF100 - the names are those of _HOMES, spelled out for checkers
+    "ExperimentAnalyzer",
     "ExperimentConfig",
     "ExperimentLog",
     "ExperimentTracker",
@@ -41,6 +52,9 @@ __all__ = [  # noqa: PLE0604 RUF100 - the names are those of _HOMES, spelled out
     "RunFileBusyError",
     "RunStatus",
     "RunSummary",
+    "compare_experiments",
+    "load_experiment_log",
+    "print_experiment_summary",
 ]
 
 

@@ -177,6 +177,37 @@ def find_last_record(data: bytes) -> MetricsSnapshot | None:
     return snapshot_of_row(row)
 
 
+def trusted_last_record(line: Row, tail: Tail) -> Row:
+    """The last record of a file whose last line and whole tail do not say the same of it.
+
+    A write that is torn inside of an amended record leaves a line of new and old bytes before the
+    older tail; one that is torn later leaves a whole line before a tail of new and old bytes. Both
+    may happen to parse. The tail's statistics tell what can be trusted.
+    """
+    by_tail = tail.last_record
+    if as_number(by_tail.get("iteration")) != as_number(line.get("iteration")):
+        return line
+    if not _agrees(line, tail.stats):
+        return by_tail
+    if not _agrees(by_tail, tail.stats):
+        return line
+    return {**line, **{name: value for name, value in by_tail.items() if value is not None}}
+
+
+def _agrees(row: Row, stats: dict[str, MetricStats]) -> bool:
+    """Whether each value of a record is the last one of its metric."""
+    record = snapshot_of_row(row)
+    if record is None:
+        return False
+    fields = {name: record.value(name) for name in STANDARD_METRICS} | record.metrics
+    measured = {name: value for name, value in fields.items() if value is not None}
+    lasts = {name: stats[name].last for name in measured if name in stats}
+    return lasts.keys() == measured.keys() and all(
+        last is not None and repr(float(last)) == repr(float(measured[name]))
+        for name, last in lasts.items()
+    )
+
+
 def records_region(data: bytes) -> tuple[bytes, bool]:
     """The part of ``data`` that holds records, and whether the end of the records was seen.
 

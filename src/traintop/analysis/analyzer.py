@@ -1,0 +1,264 @@
+"""ExperimentAnalyzer: the runs of a log directory, compared and taken out as data."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from traintop.analysis.comparison_table import comparison_table
+from traintop.analysis.export import write_csv
+from traintop.analysis.listing import sorted_runs
+from traintop.analysis.loading import load_experiment_log
+from traintop.analysis.naming import find_run, suggestions, unique_names
+from traintop.analysis.ranking import Mode, best_run
+from traintop.analysis.records import Number, column_values
+from traintop.analysis.summary_text import summary_lines
+from traintop.model import RECORD_FIELDS, ExperimentLog, RunStatus, RunSummary
+from traintop.store.catalog import RunCatalog
+from traintop.store.history import History
+from traintop.store.run import Run
+from traintop.text import safe_text
+from traintop.tracking.environment import default_log_dir
+
+if TYPE_CHECKING:
+    import pandas
+
+log = logging.getLogger("traintop")
+
+_RUNS_IN_MEMORY = 16
+
+
+class ExperimentAnalyzer:
+    """Loads, compares and exports the runs of a log directory.
+
+    ::
+
+        analyzer = ExperimentAnalyzer("experiment_logs")
+        analyzer.load_all()
+        print(analyzer.get_comparison_table())
+        iterations, train_losses, val_losses = analyzer.get_loss_trajectories("baseline")
+
+    Runs are named by their experiment. Of several runs of one experiment the newest has the plain
+    name, and older ones have the time of their start behind it: ``baseline@20250222_140530``.
+    Every method takes these names, and run ids (the file's name without ``.json``), and raises
+    ``ValueError`` for a name that no run has. What is asked before anything was loaded loads all.
+
+    Loading reads the two ends of each file; records are read when they are asked for.
+
+    Args:
+        log_dir: the directory, with those below it; ``$TRAINTOP_DIR``, else ``experiment_logs``,
+            if ``None``.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike[str] | None = None) -> None:
+        self.log_dir = Path(log_dir) if log_dir is not None else default_log_dir()
+        self._catalog = RunCatalog([self.log_dir])
+        self._found: dict[Path, RunSummary] = {}
+        self._names: dict[Path, str] = {}
+        self._loaded: set[Path] | None = None
+        self._reported: set[str] = set()
+        self._read_history = functools.lru_cache(_RUNS_IN_MEMORY)(_read_history)
+        self._read_log = functools.lru_cache(_RUNS_IN_MEMORY)(load_experiment_log)
+
+    # -- loading
+
+    def load_all(self) -> None:
+        """Load every run of the directory, as it stands now.
+
+        A file that cannot be read is left out; the logger ``traintop`` tells it once, with the
+        reason.
+        """
+        self._scan()
+        self._loaded = set(self._found)
+
+    def load_specific(self, names: Iterable[str] | str) -> None:
+        """Load some runs by name, in addition to those that are loaded.
+
+        Raises ``ValueError`` for an unknown name; then none of them is loaded.
+        """
+        self._scan()
+        wanted = [names] if isinstance(names, str) else names
+        paths = {self._path_of(name) for name in wanted}
+        self._loaded = paths | ((self._loaded or set()) & self._found.keys())
+
+    def _scan(self) -> None:
+        snapshot = self._catalog.refresh()
+        for notice in snapshot.notices:
+            self._report(notice)
+        readable = [run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE]
+        for run in snapshot.runs:
+            if run.status is RunStatus.UNREADABLE:
+                self._report(f"{run.path} {run.problem}; it is left out")
+        self._found = {run.path: run for run in readable}
+        self._names = unique_names(readable)
+        self._read_history.cache_clear()
+        self._read_log.cache_clear()
+
+    def _report(self, trouble: str) -> None:
+        if trouble not in self._reported:
+            self._reported.add(trouble)
+            log.warning("traintop: %s", safe_text(trouble, 500))
+
+    def _runs(self) -> list[RunSummary]:
+        """The loaded runs, the newest first."""
+        if self._loaded is None:
+            self.load_all()
+        loaded = self._loaded or set()
+        return [run for path, run in self._found.items() if path in loaded]
+
+    def _path_of(self, name: str) -> Path:
+        if self._loaded is None and not self._found:
+            self._scan()
+        path = find_run(name, self._names)
+        if path is None:
+            hint = suggestions(name, self._names.values())
+            raise ValueError(f"no run named {name!r} in {str(self.log_dir)!r}: {hint}")
+        return path
+
+    @property
+    def logs(self) -> Mapping[str, ExperimentLog]:
+        """The loaded runs by name, the newest first. A run's records are read when it is taken."""
+        paths = {self._names[path]: path for path in self._found if path in (self._loaded or ())}
+        return _LazyLogs(paths, self._read_log)
+
+    # -- display
+
+    def get_comparison_table(
+        self, markdown: bool = False, *, sort: str = "val_loss", width: int | None = None
+    ) -> str:
+        """The loaded runs as a table, the best first, with ``*`` at the best of each column.
+
+        ``sort`` is a metric, a field or a setting; ``width`` is in cells, the terminal's if
+        ``None``. Markdown has all columns. Raises ``ValueError`` for a sort key no run has.
+        """
+        runs = self._runs()
+        if not runs:
+            return f"No runs in {safe_text(self.log_dir, 500)}."
+        cells = shutil.get_terminal_size().columns if width is None else width
+        ordered = sorted_runs(runs, sort)
+        return comparison_table(ordered, self._names, width=cells, markdown=markdown)
+
+    def print_summary(self, name: str) -> None:
+        """Print results, timing, settings and notes of one run."""
+        path = self._path_of(name)
+        print("\n".join(summary_lines(self._found[path], self._names[path])))
+
+    def get_best_experiment(
+        self, metric: str = "val_loss", mode: Mode | None = None
+    ) -> tuple[str, float] | None:
+        """The name of the run that reached the best value of a metric, and that value.
+
+        ``metric`` is any metric, or ``duration`` (of finished runs, in seconds). Unless ``mode``
+        says ``"min"`` or ``"max"``, it follows the metric: losses and times down, accuracies and
+        rates up. NaN and ±inf never win. ``None`` when no loaded run has the metric.
+        """
+        if mode not in (None, "min", "max"):
+            raise ValueError(f"mode must be 'min', 'max' or None, not {mode!r}")
+        best = best_run(self._runs(), metric, mode)
+        return None if best is None else (self._names[best[0].path], best[1])
+
+    # -- data extraction
+
+    def get_loss_trajectories(self, name: str) -> tuple[list[Number], list[Number], list[Number]]:
+        """Iterations, training losses and validation losses of a run, of equal length.
+
+        All trajectories of a run have one entry for each recorded iteration, sorted, with ``nan``
+        where nothing was measured.
+        """
+        history = self._history(name)
+        return (
+            column_values(history, "iteration"),
+            column_values(history, "train_loss"),
+            column_values(history, "val_loss"),
+        )
+
+    def get_throughput_trajectory(self, name: str) -> tuple[list[Number], list[Number]]:
+        """Iterations and tokens per second of a run."""
+        return self.get_trajectory(name, "tokens_per_sec")
+
+    def get_learning_rate_trajectory(self, name: str) -> tuple[list[Number], list[Number]]:
+        """Iterations and learning rates of a run."""
+        return self.get_trajectory(name, "learning_rate")
+
+    def get_trajectory(self, name: str, metric: str) -> tuple[list[Number], list[Number]]:
+        """Iterations and the values of any metric or other field of a run's records.
+
+        Raises ``ValueError`` for a metric that is no standard one and that the run does not have.
+        """
+        history = self._history(name)
+        if metric not in RECORD_FIELDS and metric not in history.metrics:
+            hint = suggestions(metric, dict.fromkeys((*history.metrics, *RECORD_FIELDS)))
+            raise ValueError(f"run {name!r} has no metric {metric!r}: {hint}")
+        return column_values(history, "iteration"), column_values(history, metric)
+
+    def _history(self, name: str) -> History:
+        return self._read_history(self._path_of(name))
+
+    # -- export
+
+    def export_csv(self, name: str, path: str | os.PathLike[str]) -> Path:
+        """Write the records of a run as CSV, whole or not at all; returns the file's path.
+
+        The columns are ``iteration``, ``gradient_step``, ``wallclock_time``, ``train_loss``,
+        ``val_loss``, ``learning_rate``, ``tokens_per_sec``, ``iter_time_ms``, then the run's
+        further metrics. A cell is empty where nothing was measured.
+        """
+        return write_csv(self._history(name), Path(path))
+
+    def to_dataframe(self, name: str | None = None) -> pandas.DataFrame:
+        """The records of one run, or of all loaded runs, as a pandas DataFrame.
+
+        One row for each iteration of a run, whose name is in the column ``run``; the other columns
+        are those of :meth:`export_csv`, with NaN where nothing was measured. Raises
+        ``ImportError`` when pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_dataframe() needs pandas: pip install pandas") from None
+        paths = [run.path for run in self._runs()] if name is None else [self._path_of(name)]
+        frames = []
+        for path in paths:
+            history = _read_history(path)
+            metrics = [metric for metric in history.metrics if metric not in RECORD_FIELDS]
+            columns = {
+                column: column_values(history, column) for column in (*RECORD_FIELDS, *metrics)
+            }
+            frames.append(pandas.DataFrame({"run": self._names[path], **columns}))
+        if not frames:
+            return pandas.DataFrame(columns=["run", *RECORD_FIELDS])
+        return pandas.concat(frames, ignore_index=True)
+
+
+class _LazyLogs(Mapping[str, ExperimentLog]):
+    """Logs by name, each read when it is taken."""
+
+    def __init__(
+        self, paths: Mapping[str, Path], read: functools._lru_cache_wrapper[ExperimentLog]
+    ) -> None:
+        self._paths = paths
+        self._read = read
+
+    def __getitem__(self, name: str) -> ExperimentLog:
+        return self._read(self._paths[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._paths
+
+    def __repr__(self) -> str:
+        return f"<logs of {len(self)} runs: {', '.join(map(repr, self))}>"
+
+
+def _read_history(path: Path) -> History:
+    return Run(path).history()

@@ -1,0 +1,123 @@
+"""Runs as CSV files that spreadsheets and pandas read right, written whole or not at all.
+
+Numbers keep full precision. A cell is empty where nothing was measured; a measured NaN or ±inf
+is written ``nan``, ``inf``, ``-inf``. Text from log files is made neutral, because spreadsheets
+execute cells that look like formulas (https://owasp.org/www-community/attacks/CSV_Injection).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from traintop.analysis.records import measured_values
+from traintop.model import RECORD_FIELDS
+
+if TYPE_CHECKING:
+    from traintop.store.history import History
+
+_BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+# Controls, bidirectional overrides, and surrogates, which UTF-8 cannot hold.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_FORMULA_STARTS = tuple("=+-@＝＋－＠")  # the wide forms count in East Asian versions of Excel
+
+
+def write_csv(history: History, path: Path) -> Path:
+    """Writes the records of one run, a row for each iteration; returns the file's path.
+
+    The columns are the fields of a record, then the run's further metrics. An older file is
+    replaced only by a complete one. Raises ``OSError`` when the file cannot be written.
+    """
+    names = _column_names([history])
+    with replacing_file(path) as file:
+        writer = _writer(file)
+        writer.writerow(map(plain_cell, names))
+        writer.writerows(_rows(history, names))
+    return path
+
+
+def write_runs_csv(histories: Mapping[str, History], path: Path) -> Path:
+    """Writes the records of several runs below one another, with their names in column ``run``.
+
+    All else is as in :func:`write_csv`; a metric that a run lacks has empty cells.
+    """
+    names = _column_names(histories.values())
+    with replacing_file(path) as file:
+        writer = _writer(file)
+        writer.writerow(["run", *map(plain_cell, names)])
+        for run_name, history in histories.items():
+            run = plain_cell(run_name)
+            writer.writerows((run, *row) for row in _rows(history, names))
+    return path
+
+
+def csv_table(rows: Sequence[Mapping[str, object]]) -> str:
+    """A table as CSV text. The keys are its columns, in the order in which they first appear."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = _writer(text)
+    writer.writerow(map(plain_cell, names))
+    writer.writerows([plain_cell(row.get(name)) for name in names] for row in rows)
+    return text.getvalue()
+
+
+def plain_cell(value: object) -> object:
+    """A value that is harmless in a cell: numbers as they are, all else as one line of text.
+
+    Text that a spreadsheet could take for a formula gets a leading apostrophe.
+    """
+    if value is None or isinstance(value, (int, float)):
+        return value
+    text = str(value)
+    if not text.isprintable():
+        text = _UNSAFE.sub("", _BREAKS.sub(" ", text))
+    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[TextIO]:
+    """A text file that takes the place of ``path`` when the block ends without an exception.
+
+    Until then its content stands beside it in a hidden file, which is gone afterwards in any
+    case. A symbolic link keeps pointing to the file; a device or pipe is written to as it is.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        with target.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    partial = target.with_name(f".traintop-{secrets.token_hex(8)}.tmp")
+    try:
+        # Opened, not made by tempfile, so that the permissions follow the umask.
+        file = partial.open("x", encoding="utf-8", newline="")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    try:
+        with file:
+            yield file
+        os.replace(partial, target)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def _column_names(histories: Iterable[History]) -> list[str]:
+    measured = (name for history in histories for name in history.metrics)
+    return list(dict.fromkeys((*RECORD_FIELDS, *measured)))
+
+
+def _rows(history: History, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(measured_values(history, name) for name in names), strict=True)
+
+
+def _writer(file: TextIO) -> Any:
+    # Line feeds alone, as pandas writes them: Excel takes them, and no Unix tool stumbles.
+    return csv.writer(file, lineterminator="\n")

@@ -1,0 +1,71 @@
+"""One name for each run, though experiments share theirs."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from itertools import count
+from pathlib import Path
+
+from traintop.model import RunSummary
+
+_STAMP = re.compile(r"_(\d{8}_\d{6}(?:_\d+)?)$")
+_MOST_SUGGESTIONS = 5
+
+
+def unique_names(runs: Iterable[RunSummary]) -> dict[Path, str]:
+    """A name for the run of each path, the newest run first.
+
+    The newest run of an experiment has the experiment's plain name; an older one has the time of
+    its start behind it, as its file does: ``baseline@20250222_140530``.
+    """
+    newest_first = sorted(runs, key=lambda run: (run.start_time or "", str(run.path)), reverse=True)
+    plain = {run.name: run.path for run in reversed(newest_first)}
+    taken = set(plain)
+    names = {}
+    for run in newest_first:
+        name = run.name
+        if plain[name] != run.path:
+            name = _free_name(f"{name}@{_stamp(run)}", taken)
+            taken.add(name)
+        names[run.path] = name
+    return names
+
+
+def _stamp(run: RunSummary) -> str:
+    in_file_name = _STAMP.search(run.run_id)
+    if in_file_name:
+        return in_file_name[1]
+    digits = re.sub(r"\D", "", run.start_time or "")[:14]
+    return f"{digits[:8]}_{digits[8:]}" if len(digits) == 14 else run.run_id
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """The name itself, or with a number behind it: copies of a file have one time."""
+    candidates = (name if number == 1 else f"{name}_{number}" for number in count(1))
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def find_run(name: str, names: Mapping[Path, str]) -> Path | None:
+    """The path of the run that is meant by its unique name, its run id, or its file name."""
+    by_id: Path | None = None
+    for path, known in names.items():
+        if known == name:
+            return path
+        if by_id is None and name in (path.stem, path.name):
+            by_id = path
+    return by_id
+
+
+def suggestions(name: str, known: Iterable[str]) -> str:
+    """Words about the known names closest to an unknown one, to follow an error message."""
+    candidates = list(known)
+    closest = difflib.get_close_matches(name, candidates, _MOST_SUGGESTIONS, cutoff=0.5)
+    if closest:
+        return f"did you mean {' or '.join(map(repr, closest))}?"
+    if not candidates:
+        return "there are none"
+    shown = ", ".join(map(repr, candidates[:_MOST_SUGGESTIONS]))
+    more = len(candidates) - _MOST_SUGGESTIONS
+    return f"there are {shown}" + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,94 @@
+"""Which run is the best by a metric: what a run reached, and which direction is better."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from traintop.model import RunStatus, RunSummary
+
+Mode = Literal["min", "max"]
+
+_FIELDS = frozenset({"iteration", "gradient_step", "final_train_loss", "final_val_loss"})
+_DURATIONS = frozenset({"duration", "duration_seconds", "wallclock_time"})
+_METRICS = {"best_train_loss": "train_loss", "best_val_loss": "val_loss"}
+
+_RATE = re.compile(r"(?:per[_ ]?|/)(?:s|secs?|seconds?)(?![a-z])")
+_WORD = re.compile(r"[^\W_]+")
+_CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+_LOWER_IS_BETTER = frozenset(
+    {"loss", "perplexity", "ppl", "nll", "error", "err", "fid", "std", "var"}
+    | {"time", "duration", "latency", "ms", "seconds"}
+)
+_HIGHER_IS_BETTER = frozenset(
+    {"accuracy", "acc", "auc", "auroc", "auprc", "f1", "precision", "recall", "ap", "map", "top"}
+    | {"iou", "miou", "dice", "r2", "psnr", "ssim", "ndcg", "mrr", "correlation", "score"}
+    | {"bleu", "rouge", "meteor", "chrf", "exact", "match", "pass", "correct", "em"}
+    | {"reward", "return", "returns", "win", "winrate", "success", "elo"}
+    | {"throughput", "mfu", "hfu", "utilization", "iteration", "step", "epoch"}
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def mode_of(metric: str) -> Mode:
+    """Whether lower or higher values of a metric are better, judged by the words of its name.
+
+    Losses, errors and times go down; accuracies, scores and rates go up. Names that tell nothing
+    count as losses.
+    """
+    if _RATE.search(metric.lower()):
+        return "max"
+    words = set(_WORD.findall(metric.lower()))
+    words |= set(_WORD.findall(_CAMEL_HUMP.sub("_", metric).lower()))
+    words |= {word.rstrip("0123456789") for word in words}
+    return "max" if words & _HIGHER_IS_BETTER and not words & _LOWER_IS_BETTER else "min"
+
+
+def best_value(run: RunSummary, metric: str, mode: Mode | None = None) -> float | None:
+    """The best finite value that a run reached of a metric at any iteration, else ``None``.
+
+    ``duration`` is a metric too, in seconds, of finished runs. Losses that were given to
+    ``finish()`` alone, or that only the file's own ``best_val_loss`` tells, count where no record
+    has them.
+    """
+    metric = _METRICS.get(metric, metric)
+    stats = run.stats.get(metric)
+    if stats is not None:
+        reached = stats.min if (mode or mode_of(metric)) == "min" else stats.max
+        if _is_finite(reached):
+            return reached
+    if metric in ("train_loss", "val_loss"):
+        told = (getattr(run, f"best_{metric}"), getattr(run, f"final_{metric}"))
+        return next(filter(_is_finite, told), None)
+    value: float | None = None
+    if metric in _DURATIONS and run.status is RunStatus.FINISHED:
+        value = run.duration_seconds
+    elif metric in _FIELDS:
+        value = getattr(run, metric)
+    return value if _is_finite(value) else None
+
+
+def best_run(
+    runs: Iterable[RunSummary], metric: str, mode: Mode | None = None
+) -> tuple[RunSummary, float] | None:
+    """The run that reached the best value of a metric, with that value; ``None`` if none has it.
+
+    Of several that are equally good it is the first.
+    """
+    direction = mode or mode_of(metric)
+    best: tuple[RunSummary, float] | None = None
+    for run in runs:
+        value = best_value(run, metric, direction)
+        if value is None:
+            continue
+        if best is None or (value < best[1] if direction == "min" else value > best[1]):
+            best = (run, value)
+    return best
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

@@ -1,0 +1,103 @@
+"""All that is known of one run, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from traintop.analysis.ranking import best_value
+from traintop.model import STANDARD_METRICS, ExperimentLog, MetricStats, RunSummary
+from traintop.text import MISSING, duration, number, percentage, safe_text, si
+from traintop.tracking.statistics import RunStatistics
+
+_LABEL_WIDTH = 18
+_LONGEST_NOTE = 2000
+
+
+def summary_lines(run: RunSummary, name: str) -> list[str]:
+    """Results, timing, further metrics, settings and notes of a run, a line each."""
+    rows = [*_results(run), *_further_metrics(run), *_settings(run.config)]
+    if run.notes:
+        rows.append(("notes", safe_text(run.notes, _LONGEST_NOTE)))
+    rows.append(("file", safe_text(run.path, 500)))
+    return [f"Run {safe_text(name)}", *(f"  {label:<{_LABEL_WIDTH}}{text}" for label, text in rows)]
+
+
+def summary_of_log(log: ExperimentLog) -> RunSummary:
+    """The summary of a run that is in memory, which may have no file."""
+    from pathlib import Path
+
+    statistics = RunStatistics(lambda: log.metrics_history)
+    for record in log.metrics_history:
+        statistics.add(record)
+    last = log.metrics_history[-1] if log.metrics_history else None
+    return RunSummary(
+        path=log.path or Path("(none)"),
+        status=log.status,
+        name=log.config.experiment_name,
+        config=log.config.to_dict(),
+        start_time=log.start_time,
+        end_time=log.end_time,
+        duration_seconds=log.duration_seconds,
+        count=statistics.count,
+        gradient_step=last.gradient_step if last else 0,
+        best_train_loss=log.best_train_loss,
+        best_val_loss=log.best_val_loss,
+        final_train_loss=log.final_train_loss,
+        final_val_loss=log.final_val_loss,
+        stats=statistics.summaries(),
+        last=last,
+        notes=log.notes,
+        error=log.error,
+    )
+
+
+def _results(run: RunSummary) -> Iterator[tuple[str, str]]:
+    yield "status", f"{run.status.value}{f': {safe_text(run.error)}' if run.error else ''}"
+    yield "started", safe_text(run.start_time)[:19].replace("T", " ") if run.start_time else MISSING
+    yield "duration", duration(run.duration_seconds)
+    yield "iterations", _progress(run)
+    yield "gradient steps", f"{run.gradient_step:,}"
+    for label, metric in (("train loss", "train_loss"), ("val loss", "val_loss")):
+        yield f"best {label}", _best_text(run, metric)
+        final = getattr(run, f"final_{metric}")
+        if final is not None:
+            yield f"final {label}", number(final, 6)
+        else:
+            yield f"last {label}", number(run.last_value(metric), 6)
+    throughput = run.stats.get("tokens_per_sec", MetricStats())
+    yield "tokens/s", f"{si(throughput.mean)} mean, {si(throughput.max)} max"
+    step_time = run.stats.get("iter_time_ms", MetricStats())
+    yield "step time", f"{number(step_time.mean)} ms mean, {number(step_time.std)} ms std"
+
+
+def _progress(run: RunSummary) -> str:
+    done = MISSING if run.iteration is None else f"{run.iteration + 1:,}"
+    if run.max_iters is None:
+        return done
+    return f"{done} of {run.max_iters:,} ({percentage(run.progress)})"
+
+
+def _best_text(run: RunSummary, metric: str) -> str:
+    best = best_value(run, metric)
+    stats = run.stats.get(metric)
+    text = number(best, 6)
+    if best is not None and stats is not None and stats.min_iteration is not None:
+        text += f" at iteration {stats.min_iteration:,}"
+    if stats is not None and stats.nonfinite:
+        text += f" ({stats.nonfinite:,} NaN or infinite)"
+    return text
+
+
+def _further_metrics(run: RunSummary) -> Iterator[tuple[str, str]]:
+    for metric, stats in run.stats.items():
+        if metric not in STANDARD_METRICS or metric == "learning_rate":
+            spread = f"{number(stats.min)} to {number(stats.max)}, last {number(stats.last)}"
+            yield safe_text(metric, _LABEL_WIDTH - 1), spread
+
+
+def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in config.items():
+        if name != "experiment_name":
+            shown = number(value, 6) if isinstance(value, float) else safe_text(value)
+            yield safe_text(name, _LABEL_WIDTH - 1), shown

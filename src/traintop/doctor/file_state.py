@@ -1,0 +1,79 @@
+"""Is a log file whole? And if not, what of it is?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from traintop.logfile import whole_rows
+from traintop.model import RunStatus, RunSummary
+from traintop.process import has_ended
+from traintop.store.ends import LONGEST_END, Ends, read_ends
+from traintop.store.regular_file import open_regular
+
+_LONGEST_RECORD = 64 * 1024
+_LIVE = (RunStatus.RUNNING, RunStatus.STALLED)
+
+
+class FileState(NamedTuple):
+    """What the ends of a file say, beyond its summary."""
+
+    torn: bool = False  # by a crash or power loss: the last record or the tail is not whole
+    dropped: int = 0  # records that were lost because the disk refused them for too long
+
+
+def file_state(run: RunSummary) -> FileState:
+    """The state of a run's file. A file that is being written does not count as torn."""
+    if run.status is RunStatus.UNREADABLE:
+        return FileState()
+    try:
+        descriptor, info = open_regular(run.path)
+    except OSError:
+        return FileState()
+    try:
+        ends = read_ends(descriptor, info.st_size)
+        if ends.head is None:
+            return FileState()  # another program's document, which was read whole
+        torn = is_torn(descriptor, ends) and not _may_be_written(run)
+    except OSError:
+        return FileState()
+    finally:
+        os.close(descriptor)
+    return FileState(torn, ends.tail.tail.dropped if ends.tail else 0)
+
+
+def is_torn(descriptor: int, ends: Ends) -> bool:
+    """Whether a file with a whole head lacks its tail, or a part of its last record."""
+    if ends.head is None or ends.tail is None:
+        return True
+    records_at, end = ends.head.records_at, ends.tail.starts_at
+    start = max(records_at, end - _LONGEST_RECORD)
+    records = os.pread(descriptor, end - start, start)
+    if b"\n" not in records:
+        return False  # no record, or one too long to look at; the tail repeats it
+    line = records[records.rindex(b"\n") :].strip(b", \r\n")
+    return bool(line) and not whole_rows(line)
+
+
+def _may_be_written(run: RunSummary) -> bool:
+    """Whether a process may be at work on the file right now."""
+    if run.status not in _LIVE:
+        return False
+    ended = has_ended(run.environment)
+    return run.status is RunStatus.RUNNING if ended is None else not ended
+
+
+def is_torn_in_its_head(path: Path) -> bool:
+    """Whether an unreadable file begins like one of this format and ends before its records."""
+    try:
+        descriptor, _ = open_regular(path)
+    except OSError:
+        return False
+    try:
+        start = os.pread(descriptor, LONGEST_END, 0)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return start.startswith(b'{"config":') and b"\n" not in start

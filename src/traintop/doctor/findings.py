@@ -1,0 +1,68 @@
+"""What a check found, and all that was found together."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_MOST_NAMES = 3
+
+
+class Level(enum.StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    NOTE = "note"  # worth knowing; nothing is broken
+    PROBLEM = "problem"  # something does not work, or records are missing
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer of one check.
+
+    ``check`` is a stable name for scripts. ``what`` is one line, which for an ``OK`` finding is a
+    few words. ``next_step`` says what to do, empty where there is nothing to do. ``runs`` names
+    all runs that are meant, while ``what`` names only the first ones.
+    """
+
+    check: str
+    level: Level
+    what: str
+    next_step: str = ""
+    runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was found about a log directory, its runs and the environment.
+
+    ``torn_files`` are those that ``repair`` can make whole again.
+    """
+
+    log_dir: Path
+    run_count: int
+    findings: tuple[Finding, ...]
+    torn_files: tuple[Path, ...] = ()
+
+    def of_level(self, level: Level) -> tuple[Finding, ...]:
+        """The findings of one level, in the order of the checks."""
+        return tuple(finding for finding in self.findings if finding.level is level)
+
+    @property
+    def exit_status(self) -> int:
+        """1 when there is any problem, else 0."""
+        return int(bool(self.of_level(Level.PROBLEM)))
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def first_ones(names: Sequence[str]) -> str:
+    """The first few of some names, and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    shown = ", ".join(names[:_MOST_NAMES])
+    return f"{shown} and {more} more" if more > 0 else shown

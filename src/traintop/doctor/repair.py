@@ -1,0 +1,208 @@
+"""Making a torn log file whole again: its head, all records that are whole, and a new tail."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from traintop.doctor.file_state import is_torn
+from traintop.logfile import Tail, encode_record, encode_tail, record_row, whole_rows
+from traintop.process import has_ended
+from traintop.store.ends import Ends, read_ends
+from traintop.store.filesystem import network_filesystem
+from traintop.store.follower import RecordFollower, regions
+from traintop.store.history import History
+from traintop.store.liveness import NETWORK_PATIENCE
+from traintop.store.recovery import completed_tail
+from traintop.store.regular_file import open_regular, reason_of
+from traintop.tracking.resumption import InterruptedRun, open_interrupted_run
+from traintop.tracking.run_file import RunFileBusyError
+
+_SEPARATORS = b", \r\n"
+
+
+class RepairRefusedError(RuntimeError):
+    """A file that is left as it is; the message names it and says why."""
+
+
+def repair(path: Path) -> Path:
+    """Makes a torn file whole, and returns the copy of what it was, beside it.
+
+    The new file has the same head, every record that is whole, and a tail computed from these. A
+    run whose own tail is lost is ``interrupted`` then. The file is replaced at once, by a complete
+    one. Raises ``RepairRefusedError`` when the file is whole, when it is torn within its head,
+    when it is another program's, or while its run may still be written; ``OSError`` when the disk
+    refuses.
+    """
+    target = Path(os.path.realpath(path))
+    ends = _torn_ends(target, path)
+    try:
+        interrupted = open_interrupted_run(target)  # which keeps writers out
+    except RunFileBusyError as error:
+        raise RepairRefusedError(f"{path} is left as it is: {error}") from None
+    try:
+        _refuse_if_written_elsewhere(target, path, ends, interrupted)
+        return _replace(target, ends, interrupted)
+    finally:
+        interrupted.file.close()
+
+
+def _torn_ends(target: Path, path: Path) -> Ends:
+    try:
+        descriptor, info = open_regular(target)
+    except OSError as error:
+        raise RepairRefusedError(f"{path} {reason_of(error)}") from None
+    try:
+        ends = read_ends(descriptor, info.st_size)
+        if ends.head is None:
+            raise RepairRefusedError(
+                f"{path} cannot be repaired: its first line, which holds the settings, is not "
+                "whole, or another program wrote it"
+            )
+        if not is_torn(descriptor, ends):
+            raise RepairRefusedError(f"{path} is whole: there is nothing to repair")
+    finally:
+        os.close(descriptor)
+    return ends
+
+
+def _refuse_if_written_elsewhere(
+    target: Path, path: Path, ends: Ends, interrupted: InterruptedRun
+) -> None:
+    """On a network filesystem, where locks may not reach other machines, the file's rest tells.
+
+    A tracker writes every 10 seconds, so a file that did not change for a minute has none.
+    """
+    if network_filesystem(target) is None:
+        return  # the lock has told already
+    resumed = interrupted.tail.resumed
+    # A lost tail does not tell whether another process went on with the run.
+    if ends.tail is not None and has_ended(resumed[-1] if resumed else interrupted.head.run):
+        return
+    with tempfile.TemporaryFile(dir=target.parent, prefix=".traintop-") as probe:
+        probe.write(b"\n")
+        probe.flush()
+        now = os.fstat(probe.fileno()).st_mtime  # by the clock that stamped the file
+    quiet = now - os.stat(target).st_mtime
+    if quiet < NETWORK_PATIENCE:
+        raise RepairRefusedError(
+            f"{path} was written {max(quiet, 0.0):.0f} s ago, and whether its process lives cannot "
+            f"be told from here: try again in {NETWORK_PATIENCE:.0f} s"
+        )
+
+
+def _replace(target: Path, ends: Ends, interrupted: InterruptedRun) -> Path:
+    # Hidden until it is complete, and in the same directory, so that it can take the name.
+    whole = target.with_name(f".traintop-{secrets.token_hex(8)}.tmp")
+    before = os.stat(target)
+    try:
+        with whole.open("x+b") as file:
+            _write_head_and_records(file, interrupted)
+            history = _history(file, interrupted.records_at)
+            written_at = datetime.fromtimestamp(before.st_mtime)  # noqa: DTZ006 - local, as all times
+            file.write(encode_tail(_new_tail(ends, history, written_at)))
+            file.flush()
+            os.fsync(file.fileno())
+        _take_over_attributes(whole, target, before)
+        copy = _keep_copy(target)
+        os.replace(whole, target)
+    except BaseException:
+        whole.unlink(missing_ok=True)
+        raise
+    return copy
+
+
+def _write_head_and_records(file: BinaryIO, interrupted: InterruptedRun) -> None:
+    torn = interrupted.file
+    for chunk in torn.read(0, interrupted.records_at):
+        file.write(chunk)
+    separator = b"\n"
+    for line in _whole_records(torn.path, interrupted.records_at):
+        file.write(separator + line)
+        separator = b",\n"
+    file.flush()
+    # A write that tore the last record left it whole in the remainder of the older tail.
+    last = interrupted.last
+    if last is not None and not _holds(_history(file, interrupted.records_at), last.iteration):
+        file.seek(0, os.SEEK_END)
+        file.write(separator + encode_record(last))
+        file.flush()
+
+
+def _whole_records(path: Path, records_at: int) -> Iterator[bytes]:
+    """The lines that are records. Those behind a damaged line count as well."""
+    descriptor, _ = open_regular(path)
+    try:
+        for region in regions(descriptor, records_at):
+            lines = [
+                line
+                for raw_line in region.data.split(b"\n")
+                if (line := raw_line.strip(_SEPARATORS))
+            ]
+            if len(whole_rows(region.data)) == len(lines):
+                yield from lines
+            else:
+                yield from (line for line in lines if whole_rows(line))
+    finally:
+        os.close(descriptor)
+
+
+def _history(file: BinaryIO, records_at: int) -> History:
+    follower = RecordFollower(records_at)
+    follower.read(file.fileno())
+    return follower.history()
+
+
+def _holds(history: History, iteration: float) -> bool:
+    return bool((history.columns["iteration"] == iteration).any())
+
+
+def _new_tail(ends: Ends, history: History, written_at: datetime) -> Tail:
+    """The tail that the file has; or one computed from the records, as of its last writing."""
+    if ends.tail is not None:
+        known = ends.tail.tail
+    else:
+        time = written_at.isoformat(timespec="microseconds")
+        known = Tail(
+            status="interrupted",
+            error="the file was torn by a crash; traintop doctor --repair made it whole",
+            end_time=time,
+            updated_at=time,
+        )
+    tail = completed_tail(known, history)
+    last = tail.last
+    return msgspec.structs.replace(tail, last_record=record_row(last) if last else {})
+
+
+def _take_over_attributes(new: Path, old: Path, before: os.stat_result) -> None:
+    shutil.copymode(old, new)
+    with contextlib.suppress(OSError):  # only the superuser may give files away
+        os.chown(new, before.st_uid, before.st_gid)
+    os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _keep_copy(path: Path) -> Path:
+    """Keeps the file under a second name, which no reader takes for a run's."""
+    stamp = f"{datetime.now():%Y%m%d_%H%M%S}"
+    number = 1
+    while True:
+        suffix = f".torn-{stamp}{'' if number == 1 else f'_{number}'}.bak"
+        copy = path.with_name(path.name + suffix)
+        try:
+            os.link(path, copy)
+        except FileExistsError:
+            number += 1
+        except OSError:  # a filesystem without hard links
+            shutil.copy2(path, copy)
+            return copy
+        else:
+            return copy

@@ -1,0 +1,186 @@
+"""Reading the records of one file of this format, and what is appended to it later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from traintop.logfile import (
+    Columns,
+    RecordDecoder,
+    columns_of_rows,
+    find_last_record,
+    find_tail,
+    record_row,
+    records_region,
+    trusted_last_record,
+    whole_rows,
+)
+from traintop.store.ends import LONGEST_END
+from traintop.store.history import GrowingHistory, History
+from traintop.store.regular_file import read_span
+
+CHUNK = 256 * 1024
+"""Bytes decoded at once: short enough that other threads get their turn within milliseconds."""
+
+LONGEST_LINE = 16 * 1024 * 1024
+"""A longer line is no record: reading stops before it, so memory stays bounded."""
+
+_SEPARATORS = b",\n \r"
+_BEFORE_A_LINE = (b"\n", b"[")
+
+
+class ReplacedError(Exception):
+    """The file is not the one that was read before: read it anew."""
+
+
+class Region(NamedTuple):
+    offset: int  # in the file
+    data: bytes  # whole lines of records, save perhaps the last one of a torn file
+    rest: bytes  # what was read of the tail, empty before the last region
+
+
+class RecordFollower:
+    """Reads records from the offset where they begin, then whatever is new at each call.
+
+    Lines that do not parse end the reading; they are tried again at the next call. The last
+    record is read again each time, because it may be completed until the next one begins.
+    """
+
+    def __init__(self, records_at: int) -> None:
+        self.records_at = records_at
+        self.is_stuck = False
+        """Whether a line that does not parse ended the last reading."""
+        self._offset = records_at  # where the next reading starts
+        self._starts_with_last = False  # with the last record, that is
+        self._replaces_last = False  # the next reading has a newer version of the last record
+        self._known_line: bytes | None = None  # the last record's, if it can be trusted
+        self._decoder = RecordDecoder()
+        self._growing = GrowingHistory()
+
+    def history(self) -> History:
+        """All records read so far."""
+        return self._growing.history()
+
+    def read(self, descriptor: int) -> bool:
+        """Reads what is new in an open file; whether any record was added or changed.
+
+        Raises ``ReplacedError`` when another record stands where the last one was.
+        """
+        changed = self.is_stuck = False
+        for number, region in enumerate(regions(descriptor, self._offset)):
+            if number == 0 and region.data == self._known_line:
+                return False
+            columns = self._decoder.decode(region.data)
+            rows, lines = len(columns["iteration"]), _line_count(region.data)
+            if number == 0:
+                self._check_same_file(descriptor, columns["iteration"])
+            if rows:
+                self._add(descriptor, region, columns, replacing_last=number == 0)
+                changed = True
+            if rows < lines:
+                return self._stop_at_bad_line(descriptor, region, rows) or changed
+        return changed
+
+    def _check_same_file(self, descriptor: int, iterations: list[Any]) -> None:
+        if iterations and self._starts_with_last:
+            same = iterations[0] == self._growing.last_iteration
+        else:
+            same = os.pread(descriptor, 1, self._offset - 1) in _BEFORE_A_LINE
+        if not same:
+            raise ReplacedError
+
+    def _add(
+        self, descriptor: int, region: Region, columns: Columns, *, replacing_last: bool
+    ) -> None:
+        """Adds the records of a region, and moves on to the last one of them."""
+        rows, lines = len(columns["iteration"]), _line_count(region.data)
+        start = _line_start(region.data, min(rows, lines) - 1)
+        line = region.data[start:]
+        correction = None
+        if region.rest and rows >= lines:
+            correction = _correction(descriptor, region, line)
+        if correction is not None:
+            columns = _with_last_row(columns, correction)
+        self._growing.extend(columns, replacing_last=replacing_last and self._replaces_last)
+        self._offset = region.offset + start
+        self._starts_with_last = self._replaces_last = True
+        self._known_line = line if correction is None else None
+
+    def _stop_at_bad_line(self, descriptor: int, region: Region, rows: int) -> bool:
+        """Waits before the line after these rows; whether the older tail knew one record more."""
+        self.is_stuck = True
+        if rows:
+            self._offset = region.offset + _line_start(region.data, rows)
+            self._starts_with_last = self._replaces_last = False
+            self._known_line = None
+        # A write that was torn inside of the last record leaves it whole in the older tail only.
+        record = find_last_record(_end_of(descriptor, self._offset))
+        if record is None or self._growing.holds(record.iteration):
+            return False
+        self._growing.extend(columns_of_rows([record_row(record)]))
+        self._replaces_last = True
+        return True
+
+
+def _correction(descriptor: int, region: Region, line: bytes) -> dict[str, Any] | None:
+    """The last record, when a whole tail does not say the same of it as its line."""
+    line = line.strip(_SEPARATORS)
+    if b'"last":' + line + b"}" in region.rest:
+        return None
+    found = find_tail(_end_of(descriptor, region.offset + len(region.data)))
+    rows = whole_rows(line)
+    return trusted_last_record(rows[-1], found.tail) if found and rows else None
+
+
+def _with_last_row(columns: Columns, row: dict[str, Any]) -> Columns:
+    before = len(columns["iteration"]) - 1
+    return {
+        key: [*columns.get(key, [None] * (before + 1))[:before], row.get(key)]
+        for key in dict.fromkeys((*columns, *row))
+    }
+
+
+def _end_of(descriptor: int, start: int) -> bytes:
+    """The bytes from an offset to the end of an open file, or as much as an end may have."""
+    size = os.fstat(descriptor).st_size
+    return read_span(descriptor, max(size - LONGEST_END, start), LONGEST_END)
+
+
+def regions(descriptor: int, offset: int) -> Iterator[Region]:
+    """The records of an open file from an offset on, in chunks cut between lines."""
+    held = b""
+    while True:
+        data = os.pread(descriptor, CHUNK, offset + len(held))
+        if not data:
+            if held:
+                yield Region(offset, held, b"")
+            return
+        held += data
+        records, is_last = records_region(held)
+        if is_last:
+            yield Region(offset, records, held[len(records) :])
+            return
+        # The newline goes with what follows: it may be the beginning of the tail.
+        cut = held.rfind(b"\n", 1)
+        if cut > 0:
+            yield Region(offset, held[:cut], b"")
+            offset, held = offset + cut, held[cut:]
+        elif len(held) > LONGEST_LINE:
+            return
+
+
+def _line_count(data: bytes) -> int:
+    stripped = data.strip(_SEPARATORS)
+    return stripped.count(b"\n") + 1 if stripped else 0
+
+
+def _line_start(data: bytes, line: int) -> int:
+    """The offset in ``data`` of a line, counted from 0; blank first lines do not count."""
+    start = len(data) - len(data.lstrip(_SEPARATORS))
+    if line == _line_count(data) - 1:
+        return data.rfind(b"\n", start, len(data.rstrip(_SEPARATORS))) + 1 or start
+    for _ in range(line):
+        start = data.index(b"\n", start) + 1
+    return start

@@ -1,0 +1,265 @@
+"""The whole course of a run as columns of numbers.
+
+A value that was never measured and a value that was measured as NaN both read as NaN, as numpy
+code expects, but they stay distinguishable: "not measured" is a NaN with a payload of its own
+(IEEE 754-2019, 6.2.1), so that it needs no second array and survives every copy and slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType, NoneType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traintop.model import RECORD_FIELDS
+from traintop.values import as_number
+
+FloatColumn = NDArray[np.float64]
+RowMask = NDArray[np.bool_]
+
+_NOT_MEASURED_BITS = np.uint64(0x7FF8_0000_0000_0001)
+_COUNTERS = ("iteration", "gradient_step", "wallclock_time")
+_FIRST_CAPACITY = 256
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class History:
+    """All records of a run, as read-only columns of equal length, sorted by iteration.
+
+    ``columns`` always holds the standard fields of a record, and the further metrics that were
+    measured; NaN where nothing was measured. ``metrics`` names those that were measured at least
+    once, standard ones first, then the others by name. Each iteration stands once: records of one
+    iteration are merged, later values win.
+
+    It never changes, so any thread may keep it while the run goes on.
+    """
+
+    columns: Mapping[str, FloatColumn]
+    metrics: tuple[str, ...]
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Sequence[object]]) -> History:
+        """From values by key: numbers, names of non-finite numbers, ``None`` for no value.
+
+        What is none of these counts as not measured. Rows without a finite iteration are left out.
+        """
+        growing = GrowingHistory()
+        growing.extend(columns)
+        return growing.history()
+
+    def __len__(self) -> int:
+        return len(self.columns["iteration"])
+
+    def measured(self, metric: str) -> RowMask:
+        """The rows in which a metric was measured, be it as NaN. None, for an unknown metric."""
+        column = self.columns.get(metric)
+        return np.zeros(len(self), np.bool_) if column is None else _measured(column)
+
+    def nonfinite(self, metric: str) -> RowMask:
+        """The rows in which NaN or ±inf was measured of a metric."""
+        column = self.columns.get(metric)
+        if column is None:
+            return np.zeros(len(self), np.bool_)
+        return ~np.isfinite(column) & _measured(column)
+
+
+class GrowingHistory:
+    """Gathers the records of a run as they are read, and hands out what it has so far.
+
+    The last record is provisional: ``extend(…, replacing_last=True)`` reads it anew. One thread
+    at a time may use it; what it hands out never changes, because rows that were handed out are
+    never rewritten: should one have to be, the columns move to new memory first.
+    """
+
+    def __init__(self) -> None:
+        self._buffers = {name: _unmeasured(_FIRST_CAPACITY) for name in RECORD_FIELDS}
+        self._rows = 0  # settled rows, all but the provisional one
+        self._handed_out = 0  # rows of these buffers that someone may be looking at
+        self._last: dict[str, FloatColumn] | None = None
+        self._measured: dict[str, None] = {}
+        self._history: History | None = None
+
+    @property
+    def last_iteration(self) -> float | None:
+        """The iteration of the provisional last record, ``None`` when there is none."""
+        return None if self._last is None else float(self._last["iteration"][0])
+
+    def holds(self, iteration: float) -> bool:
+        """Whether there is a record of this iteration."""
+        settled = self._buffers["iteration"][: self._rows]
+        at = int(np.searchsorted(settled, iteration))
+        return (at < self._rows and settled[at] == iteration) or self.last_iteration == iteration
+
+    def extend(
+        self, columns: Mapping[str, Sequence[object]], *, replacing_last: bool = False
+    ) -> None:
+        """Adds records; their last one becomes the provisional one.
+
+        The provisional one until now is settled, or forgotten when it is replaced.
+        """
+        added = {name: as_column(values) for name, values in columns.items()}
+        usable = np.isfinite(added["iteration"])
+        if not usable.all():
+            added = {name: column[usable] for name, column in added.items()}
+        if not len(added["iteration"]):
+            return
+        self._history = None
+        if self._last is not None and not replacing_last:
+            self._settle(self._last)
+        self._settle({name: column[:-1] for name, column in added.items()})
+        self._last = {name: column[-1:] for name, column in added.items()}
+
+    def history(self) -> History:
+        """What is known so far; the same object until something is added."""
+        if self._history is None:
+            self._history = self._current()
+        return self._history
+
+    def _current(self) -> History:
+        columns, rows = self._buffers, self._rows
+        if self._last is not None:
+            if self._is_next(self._last["iteration"]):
+                self._write(self._last)
+                columns, rows = self._buffers, self._rows + 1
+            else:
+                columns, rows = self._merged_with(self._last)
+        if columns is self._buffers:
+            self._handed_out = max(self._handed_out, rows)
+        measured = self._measured | _names_measured(self._last or {}, self._measured)
+        names = (*RECORD_FIELDS, *sorted(measured.keys() - set(RECORD_FIELDS)))
+        shown = {name: columns[name][:rows] for name in names}
+        for column in shown.values():
+            column.flags.writeable = False
+        metrics = tuple(name for name in names if name in measured and name not in _COUNTERS)
+        return History(MappingProxyType(shown), metrics)
+
+    def _settle(self, added: Mapping[str, FloatColumn]) -> None:
+        iteration = added["iteration"]
+        if not len(iteration):
+            return
+        self._measured |= _names_measured(added, self._measured)
+        if self._is_next(iteration):
+            self._write(added)
+            self._rows += len(iteration)
+        else:
+            self._buffers, self._rows = self._merged_with(added)
+            self._handed_out = 0
+
+    def _is_next(self, iteration: FloatColumn) -> bool:
+        """Whether these iterations only continue what is there."""
+        if self._rows and not iteration[0] > self._buffers["iteration"][self._rows - 1]:
+            return False
+        return bool((iteration[1:] > iteration[:-1]).all())
+
+    def _write(self, added: Mapping[str, FloatColumn]) -> None:
+        """Puts rows after the settled ones."""
+        start, end = self._rows, self._rows + len(added["iteration"])
+        capacity = len(self._buffers["iteration"])
+        if end > capacity or self._would_rewrite(added):
+            self._move_to(max(end * 2, capacity))
+        for name in _names_measured(added, self._buffers):
+            self._buffers[name] = _unmeasured(len(self._buffers["iteration"]))
+        for name, buffer in self._buffers.items():
+            buffer[start:end] = added[name] if name in added else _unmeasured(end - start)
+
+    def _would_rewrite(self, added: Mapping[str, FloatColumn]) -> bool:
+        """Whether a row that was handed out while provisional is to have other values now."""
+        slot = self._rows
+        if self._handed_out <= slot:
+            return False
+        return any(
+            _bits(buffer)[slot] != (_bits(added[name])[0] if name in added else _NOT_MEASURED_BITS)
+            for name, buffer in self._buffers.items()
+        )
+
+    def _move_to(self, capacity: int) -> None:
+        for name, old in self._buffers.items():
+            new = np.empty(capacity)
+            new[: self._rows] = old[: self._rows]
+            self._buffers[name] = new
+        self._handed_out = 0
+
+    def _merged_with(self, added: Mapping[str, FloatColumn]) -> tuple[dict[str, FloatColumn], int]:
+        """New columns, with room to grow, of the settled rows and those added, merged."""
+        settled = self._buffers["iteration"][: self._rows]
+        kept = int(np.searchsorted(settled, added["iteration"].min()))
+        replayed = self._rows - kept
+        names = dict.fromkeys((*self._buffers, *_names_measured(added, self._buffers)))
+        tail = {
+            name: np.concatenate(
+                (
+                    self._buffers[name][kept : self._rows]
+                    if name in self._buffers
+                    else _unmeasured(replayed),
+                    added[name] if name in added else _unmeasured(len(added["iteration"])),
+                )
+            )
+            for name in names
+        }
+        tail = _merged(tail)
+        rows = kept + len(tail["iteration"])
+        columns = {}
+        for name in names:
+            column = columns[name] = np.empty(rows + max(rows, _FIRST_CAPACITY))
+            column[:kept] = (
+                self._buffers[name][:kept] if name in self._buffers else _unmeasured(kept)
+            )
+            column[kept:rows] = tail[name]
+        return columns, rows
+
+
+def as_column(values: Sequence[object]) -> FloatColumn:
+    """A column of decoded JSON values; what is no number is marked as not measured."""
+    kinds = set(map(type, values))
+    if kinds == {NoneType}:
+        return _unmeasured(len(values))
+    numbers: Sequence[Any] = values
+    if not kinds <= {float, NoneType}:
+        numbers = list(map(as_number, values))
+    column = np.array(numbers, dtype=np.float64)
+    if kinds != {float}:
+        _bits(column)[[number is None for number in numbers]] = _NOT_MEASURED_BITS
+    return column
+
+
+def _merged(columns: Mapping[str, FloatColumn]) -> dict[str, FloatColumn]:
+    """The rows sorted by iteration, each iteration once, the last measured value of each."""
+    order = np.argsort(columns["iteration"], kind="stable")
+    iteration = columns["iteration"][order]
+    starts = np.flatnonzero(np.concatenate(([True], iteration[1:] != iteration[:-1])))
+    positions = np.arange(len(order))
+    merged = {}
+    for name, column in columns.items():
+        column = column[order]
+        # Of each group of rows, the position of the last measured one; of the first if none is.
+        best = np.maximum.reduceat(np.where(_measured(column), positions, 0), starts)
+        merged[name] = column[np.maximum(best, starts)]
+    return merged
+
+
+def _names_measured(
+    columns: Mapping[str, FloatColumn], known: Mapping[str, object]
+) -> dict[str, None]:
+    """The columns with any measured value, save those that are known already."""
+    return {
+        name: None
+        for name, column in columns.items()
+        if name not in known and _measured(column).any()
+    }
+
+
+def _measured(column: FloatColumn) -> RowMask:
+    mask: RowMask = _bits(column) != _NOT_MEASURED_BITS
+    return mask
+
+
+def _unmeasured(rows: int) -> FloatColumn:
+    return np.full(rows, _NOT_MEASURED_BITS).view(np.float64)
+
+
+def _bits(column: FloatColumn) -> NDArray[np.uint64]:
+    return column.view(np.uint64)

@@ -1,0 +1,246 @@
+"""Tells when something changes in the watched directories. The only importer of watchdog.
+
+An event of the operating system is only a hint: events get lost, arrive for reading too, and
+never come from other machines. So the truth is a scan every two seconds; hints make it prompt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from traintop.store.catalog import RunCatalog, Snapshot
+from traintop.store.filesystem import network_filesystem
+
+if TYPE_CHECKING:
+    from watchdog.events import FileSystemEventHandler
+    from watchdog.observers.api import BaseObserver, ObservedWatch
+
+SCAN_INTERVAL = 2.0
+"""Seconds between two scans when nothing hints at a change."""
+
+SHORTEST_INTERVAL = 0.25
+"""Seconds between two scans at least, however many hints there are."""
+
+_COALESCING = 0.02
+_MOST_HINTS = 1000
+_REARM_INTERVAL = 30.0
+_STOP_PATIENCE = 0.9
+
+Mode = Literal["live", "polling 2 s"]
+
+_log = logging.getLogger(__name__)
+for _name in (__name__, "watchdog"):
+    # Without a handler, Python prints warnings to stderr: into the middle of the screen.
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
+class DirectoryWatcher:
+    """Keeps a catalog fresh in a thread of its own.
+
+    ``on_snapshot`` is called from that thread: for the first scan, and then only when something
+    changed, at most four times a second. Directories that are missing, deleted, recreated,
+    renamed or remounted are found again by themselves.
+    """
+
+    def __init__(self, catalog: RunCatalog, on_snapshot: Callable[[Snapshot], None]) -> None:
+        self._catalog = catalog
+        self._on_snapshot = on_snapshot
+        self._revision = -1
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._hints = _Hints(catalog.directories, self._wake)
+        self._thread = threading.Thread(target=self._run, name="traintop-watch", daemon=True)
+
+    @property
+    def mode(self) -> Mode:
+        """Whether changes are noticed at once in all directories, or only by scanning."""
+        return "live" if self._hints.complete else "polling 2 s"
+
+    def start(self) -> None:
+        """Starts the thread. Raises ``RuntimeError`` when it was started before."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread, and waits for that up to a second: a filesystem may hang."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(_STOP_PATIENCE)
+
+    def _run(self) -> None:
+        scan_due = 0.0
+        try:
+            while not self._stop.is_set():
+                started = time.monotonic()
+                hinted = self._hints.take()
+                if hinted is None or started >= scan_due:
+                    self._tell(self._catalog.refresh)
+                    scan_due = started + SCAN_INTERVAL
+                    # After the first scan, for importing watchdog takes longer than that.
+                    if self._hints.arm():
+                        scan_due = started  # something may have changed before
+                else:
+                    self._tell(functools.partial(self._catalog.refresh_files, hinted))
+                self._wake.wait(max(scan_due - time.monotonic(), 0.0))
+                rest = started + SHORTEST_INTERVAL - time.monotonic()
+                self._stop.wait(max(rest, _COALESCING))
+                self._wake.clear()
+        finally:
+            self._hints.disarm()
+
+    def _tell(self, refresh: Callable[[], Snapshot]) -> None:
+        """Refreshes and tells the news. No error may end the thread, or the screen stands still."""
+        try:
+            snapshot = refresh()
+        except Exception as error:
+            _log.exception("refreshing failed")
+            snapshot = self._catalog.report(f"cannot look for changes: {error!r}")
+        if snapshot.revision == self._revision or self._stop.is_set():
+            return
+        self._revision = snapshot.revision
+        try:
+            self._on_snapshot(snapshot)
+        except Exception:
+            _log.exception("a listener failed")
+
+
+class _Armed(NamedTuple):
+    identity: tuple[int, int]  # device and inode of the directory that is observed
+    watch: ObservedWatch
+
+
+class _Hints:
+    """Observers of the operating system's events, as far as they can be had."""
+
+    def __init__(self, directories: Sequence[Path], wake: threading.Event) -> None:
+        self._directories = directories
+        self._wake = wake
+        self._changed: deque[str | None] = deque(maxlen=_MOST_HINTS)
+        self._observer: BaseObserver | None = None
+        self._armed: dict[Path, _Armed] = {}
+        self._retry_at = 0.0
+
+    def take(self) -> set[str] | None:
+        """The files of which a change was hinted since; ``None`` when anything may have changed."""
+        count = len(self._changed)
+        paths = {self._changed.popleft() for _ in range(count)}
+        named = {path for path in paths if path is not None}
+        return named if len(named) == len(paths) and count < _MOST_HINTS else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether changes in every directory give a hint."""
+        return all(directory in self._armed for directory in self._directories)
+
+    def arm(self) -> bool:
+        """Observes what is not observed yet, or is another directory now; whether any was."""
+        observer = self._observer
+        alive = (
+            {emitter.watch for emitter in observer.emitters if emitter.is_alive()}
+            if (observer is not None and observer.is_alive())
+            else set()
+        )
+        newly_armed = False
+        for directory in self._directories:
+            identity = _identity(directory)
+            armed = self._armed.get(directory)
+            if armed is not None:
+                if armed.identity == identity and armed.watch in alive:
+                    continue
+                self._forget(directory)
+            if identity is not None and time.monotonic() >= self._retry_at:
+                newly_armed |= self._observe(directory, identity)
+        return newly_armed
+
+    def disarm(self) -> None:
+        """Ends all observers."""
+        observer, self._observer = self._observer, None
+        self._armed.clear()
+        if observer is not None:
+            observer.stop()
+            observer.join(_STOP_PATIENCE)
+
+    def _observe(self, directory: Path, identity: tuple[int, int]) -> bool:
+        # A watched symbolic link gives no events, so the directory it leads to is watched.
+        real = os.path.realpath(directory)
+        if network_filesystem(Path(real)) is not None:
+            return False
+        try:
+            from watchdog import events
+
+            watch = self._running_observer().schedule(
+                _handler(functools.partial(self._note, str(directory), len(real))),
+                real,
+                recursive=True,
+                # Without opened and closed: reading causes those, and would never end.
+                event_filter=[
+                    events.FileCreatedEvent,
+                    events.FileModifiedEvent,
+                    events.FileMovedEvent,
+                    events.FileDeletedEvent,
+                    events.DirCreatedEvent,
+                    events.DirMovedEvent,
+                    events.DirDeletedEvent,
+                ],
+            )
+        except Exception:  # no inotify instance, watch or thread left; or no watchdog that works
+            _log.info("no events from %s", real, exc_info=True)
+            self._retry_at = time.monotonic() + _REARM_INTERVAL
+            return False
+        self._armed[directory] = _Armed(identity, watch)
+        return True
+
+    def _note(self, directory: str, real_length: int, path: str, is_directory: bool) -> None:
+        """An event in a directory whose real path has this length."""
+        below = path[real_length:]
+        if "/." in below or not (is_directory or below.endswith(".json")):
+            return  # hidden, or of no interest
+        self._changed.append(None if is_directory else directory + below)
+        self._wake.set()
+
+    def _forget(self, directory: Path) -> None:
+        armed = self._armed.pop(directory)
+        if self._observer is not None:
+            with contextlib.suppress(KeyError, OSError, RuntimeError):
+                self._observer.unschedule(armed.watch)
+
+    def _running_observer(self) -> BaseObserver:
+        if self._observer is not None and self._observer.is_alive():
+            return self._observer
+        from watchdog.observers import Observer
+
+        self._observer = Observer()
+        self._observer.daemon = True
+        self._observer.start()
+        return self._observer
+
+
+def _handler(hint: Callable[[str, bool], None]) -> FileSystemEventHandler:
+    from watchdog.events import FileSystemEvent, FileSystemEventHandler
+
+    class Handler(FileSystemEventHandler):
+        """Only notes a path: an exception here, or a slow handler, would end all events."""
+
+        def on_any_event(self, event: FileSystemEvent) -> None:
+            for path in (event.src_path, event.dest_path):
+                if path:
+                    hint(os.fsdecode(path), event.is_directory)
+
+    return Handler()
+
+
+def _identity(directory: Path) -> tuple[int, int] | None:
+    try:
+        info = os.stat(directory)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino

@@ -1,0 +1,1 @@
+"""The terminal UI: thin Textual widgets over pure functions that turn state into lines."""

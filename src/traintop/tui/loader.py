@@ -1,0 +1,196 @@
+"""Reading the records of the charted runs, off the UI thread.
+
+Two threads: the *sampler* gives a long run its first picture in a few reads, the *reader* then
+reads all of it and follows it while it grows. So moving the cursor never waits for a long load.
+Each thread has its own ``Run`` objects; what they post is never changed afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Condition, Thread
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from traintop.tui.messages import ExportFailed, ExportFinished, HistoryLoaded, LoadFailed
+
+if TYPE_CHECKING:
+    from traintop.model import RunSummary
+    from traintop.store.history import History
+    from traintop.store.run import Run
+
+SAMPLE_ABOVE_BYTES = 1_000_000
+"""Shorter files are read whole at once: that is as quick as a sample."""
+
+SAMPLE_POINTS = 400
+
+_KEPT_RUNS = 8
+_SETTLE_SECONDS = 0.15
+
+
+class RunLoader:
+    """Loads what :meth:`show` asks for and posts :class:`HistoryLoaded` or :class:`LoadFailed`."""
+
+    def __init__(self, post: Callable[[Message], object]) -> None:
+        self._post = post
+        self._condition = Condition()
+        self._wanted: tuple[Path, ...] = ()
+        self._long: set[Path] = set()
+        self._shown: set[Path] = set()
+        self._to_sample: list[Path] = []
+        self._to_read: list[Path] = []
+        self._stopped = False
+        self._started = False
+        self._revision = 0
+        self._runs: OrderedDict[Path, Run] = OrderedDict()
+
+    def start(self) -> None:
+        """Start the threads; what was asked for before is loaded now."""
+        if self._started:
+            return
+        self._started = True
+        for name, work in (("sampler", self._sample_all), ("reader", self._read_all)):
+            Thread(target=work, name=f"traintop-{name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Let the threads end after what they are at; daemons, so quitting does not wait."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify_all()
+
+    def show(self, runs: Sequence[RunSummary]) -> None:
+        """Load these runs, the first one first; forget what was asked for before."""
+        with self._condition:
+            fresh = [run.path for run in runs if run.path not in self._wanted]
+            self._wanted = tuple(run.path for run in runs)
+            self._shown.intersection_update(self._wanted)
+            self._long = {run.path for run in runs if run.file_size > SAMPLE_ABOVE_BYTES}
+            self._to_sample = [path for path in fresh if path in self._long]
+            waiting = [path for path in self._to_read if path in self._wanted]
+            self._to_read = _unique([*fresh, *waiting])
+            self._condition.notify_all()
+
+    def follow(self, paths: Sequence[Path]) -> None:
+        """Read what is new in those of the runs that are shown."""
+        with self._condition:
+            changed = [path for path in paths if path in self._wanted]
+            self._to_read = _unique([*self._to_read, *changed])
+            self._condition.notify_all()
+
+    def _sample_all(self) -> None:
+        while (path := self._next_sample()) is not None:
+            try:
+                self._load_sample(path)
+            except Exception:  # the reader meets the same trouble and says so
+                continue
+
+    def _next_sample(self) -> Path | None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._stopped or self._to_sample)
+            return None if self._stopped else self._to_sample.pop(0)
+
+    def _load_sample(self, path: Path) -> None:
+        from traintop.store.run import Run
+
+        history = Run(path).sample(SAMPLE_POINTS)
+        with self._condition:
+            whole = path in self._runs
+        if not whole:
+            self._publish(path, history, complete=False)
+
+    def _read_all(self) -> None:
+        _import_slow_parts()
+        while (path := self._next_read()) is not None:
+            try:
+                self._load_whole(path)
+            except Exception as error:
+                with self._condition:
+                    self._runs.pop(path, None)
+                self._post(LoadFailed(path, describe(error)))
+
+    def _next_read(self) -> Path | None:
+        with self._condition:
+            while True:
+                self._condition.wait_for(lambda: self._stopped or self._to_read)
+                if self._stopped:
+                    return None
+                first = self._to_read[0]
+                if first in self._runs or first not in self._long:
+                    break
+                # A cursor that only passes by should not cost the whole reading of a long run.
+                self._condition.wait(_SETTLE_SECONDS)
+                if self._to_read and self._to_read[0] == first:
+                    break
+            return self._to_read.pop(0)
+
+    def _load_whole(self, path: Path) -> None:
+        from traintop.store.run import Run
+
+        with self._condition:
+            known = self._runs.get(path)
+            shown = path in self._shown
+        run = known or Run(path)
+        changed = known is None or run.follow()
+        if shown and not changed:
+            return  # a sign of life without a record
+        history = run.history()
+        with self._condition:
+            self._shown.add(path)
+            self._runs[path] = run
+            self._runs.move_to_end(path)
+            while len(self._runs) > max(_KEPT_RUNS, len(self._wanted)):
+                self._runs.popitem(last=False)
+        self._publish(path, history, complete=True)
+
+    def _publish(self, path: Path, history: History, *, complete: bool) -> None:
+        with self._condition:
+            if path not in self._wanted:
+                return
+            self._revision += 1
+            revision = self._revision
+        self._post(HistoryLoaded(path, history, revision, complete=complete))
+
+
+def export_csv(path: Path, directory: Path, post: Callable[[Message], object]) -> None:
+    """Write all records of a run into ``directory`` and say where; never over another file."""
+    try:
+        from traintop.analysis.export import write_csv
+        from traintop.store.run import Run
+
+        target = free_path(directory, path.stem)
+        write_csv(Run(path).history(), target)
+    except Exception as error:
+        post(ExportFailed(path, describe(error)))
+    else:
+        post(ExportFinished(path, target))
+
+
+def free_path(directory: Path, stem: str) -> Path:
+    """A path of a CSV file that does not exist yet: ``stem.csv``, ``stem_2.csv``, …"""
+    candidate = directory / f"{stem}.csv"
+    number = 2
+    while os.path.lexists(candidate):
+        candidate = directory / f"{stem}_{number}.csv"
+        number += 1
+    return candidate
+
+
+def describe(error: Exception) -> str:
+    """An error in words for a person: what the system says, else the kind and its text."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error)
+    return text or type(error).__name__
+
+
+def _unique(paths: Sequence[Path]) -> list[Path]:
+    return list(dict.fromkeys(paths))
+
+
+def _import_slow_parts() -> None:
+    """Pay for numpy and plotext here, where nobody waits, and after the first frame."""
+    import traintop.tui.curves  # noqa: F401

@@ -1,0 +1,95 @@
+"""What travels from the threads at the edge to the App. All of it is immutable.
+
+Only ``post_message`` crosses threads: it never blocks, and it is safe after the App has ended.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from traintop.model import RunSummary
+    from traintop.store.catalog import Snapshot
+    from traintop.store.history import History
+
+
+class SnapshotChanged(Message):
+    """The watcher saw something new; a later snapshot makes an earlier one worthless."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, SnapshotChanged)
+
+
+class HistoryLoaded(Message):
+    """Records of one run. ``complete`` is false while they are only a sample of it.
+
+    ``revision`` grows with each load, so that equal revisions mean equal content.
+    """
+
+    def __init__(self, path: Path, history: History, revision: int, *, complete: bool) -> None:
+        self.path = path
+        self.history = history
+        self.revision = revision
+        self.complete = complete
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, HistoryLoaded) and message.path == self.path
+
+
+class LoadFailed(Message):
+    """A run's records could not be read; the reason is in words."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__()
+
+
+class ExportFinished(Message):
+    """A run was written as CSV to ``target``."""
+
+    def __init__(self, path: Path, target: Path) -> None:
+        self.path = path
+        self.target = target
+        super().__init__()
+
+
+class ExportFailed(Message):
+    """The CSV of a run could not be written; the reason is in words."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__()
+
+
+class ChartedRunsChanged(Message):
+    """The screen shows the curves of these runs now, the most wanted first."""
+
+    def __init__(self, runs: tuple[RunSummary, ...]) -> None:
+        self.runs = runs
+        super().__init__()
+
+
+class ExportRequested(Message):
+    """The person asked for the CSV of a run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__()
+
+
+class RunPicked(Message):
+    """A row was clicked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__()

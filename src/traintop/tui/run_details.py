@@ -1,0 +1,265 @@
+"""Everything known about one run, as sections of labelled values, laid out in columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
+from traintop.text import cell_width, duration, file_size, number, percentage, safe_text, si
+from traintop.tui.age import parse_time
+from traintop.tui.columns import measured, run_name
+from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, wrap
+from traintop.tui.status import STATUS_MARKS
+
+_COLUMN_WIDTH = 36
+_COLUMN_GAP = 2
+_LONGEST_LABEL = 18
+_LONGEST_TEXT = 4000
+
+_LOSSES = frozenset({"train_loss", "val_loss"})
+_METRIC_LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "train_loss": "train loss",
+        "val_loss": "val loss",
+        "learning_rate": "learning rate",
+        "tokens_per_sec": "tokens/s",
+        "iter_time_ms": "step time ms",
+    }
+)
+
+_MACHINE_ORDER = ("host", "gpus", "git_commit", "command", "directory", "user", "pid", "python")
+_PLUMBING = frozenset({"format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty"})
+"""What tells processes apart for the program, and says nothing to a person."""
+
+_ALONE: Mapping[str, object] = MappingProxyType({"rank": 0, "world_size": 1})
+"""What goes without saying of a run in one process."""
+
+_COMMIT_DIGITS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A labelled value; the ``aside`` is what is also worth knowing of it, in a quiet colour."""
+
+    label: str
+    value: str
+    aside: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    title: str
+    entries: tuple[Entry, ...]
+
+
+def header_line(summary: RunSummary | None, note: str, width: int) -> Line:
+    """One line on the selected run: status, name, progress, time left; a note at its end."""
+    if summary is None:
+        return EMPTY_LINE
+    mark = STATUS_MARKS[summary.status]
+    facts: list[str] = []
+    if summary.progress is not None:
+        facts.append(percentage(summary.progress))
+    if summary.eta_seconds is not None:
+        facts.append(f"{duration(summary.eta_seconds)} left")
+    elif summary.duration_seconds is not None:
+        facts.append(f"took {duration(summary.duration_seconds)}")
+    tail: Line = (
+        Piece(f"  {summary.status}", mark.role),
+        *(Piece(f"  {fact}") for fact in facts),
+        *((Piece(f"  {note}", "muted"),) if note else ()),
+    )
+    head: Line = (
+        Piece(f" {mark.glyph} ", mark.role),
+        Piece(run_name(summary), "strong", bold=True),
+    )
+    room = width - line_width(tail)
+    return fit_line((*fit_line(head, max(room, min(width, 12))), *tail), width)
+
+
+def sections_of(summary: RunSummary) -> tuple[Section, ...]:
+    """What is known of a run, what matters most first; empty sections are left out."""
+    if summary.status is RunStatus.UNREADABLE:
+        return (_file_section(summary),)
+    candidates = (
+        Section("Results", tuple(_results(summary))),
+        Section("Time", tuple(_times(summary))),
+        Section("Settings", tuple(_settings(summary))),
+        Section("Machine", tuple(_machine(summary))),
+        _file_section(summary),
+    )
+    return tuple(section for section in candidates if section.entries)
+
+
+def detail_lines(summary: RunSummary | None, width: int) -> tuple[Line, ...]:
+    """The sections of a run in as many columns as ``width`` holds, with its texts above them."""
+    if summary is None or width < 4:
+        return ()
+    inner = width - 2
+    texts = [
+        line
+        for title, text, role in _texts(summary)
+        for line in (
+            _title(title),
+            *((Piece(part, role),) for part in wrap(text, inner)),
+            EMPTY_LINE,
+        )
+    ]
+    columns = max(1, min(3, (inner + _COLUMN_GAP) // (_COLUMN_WIDTH + _COLUMN_GAP)))
+    column_width = (inner - _COLUMN_GAP * (columns - 1)) // columns
+    stacks = _balanced([_section_lines(s, column_width) for s in sections_of(summary)], columns)
+    widths = [column_width + _COLUMN_GAP] * (columns - 1) + [column_width]
+    lines = [*texts, *beside(stacks, widths)]
+    while lines and not line_width(lines[-1]):
+        lines.pop()
+    return tuple((Piece(" "), *line) for line in lines)
+
+
+def _texts(summary: RunSummary) -> Iterable[tuple[str, str, Role]]:
+    def clean(text: str) -> str:
+        return safe_text(text, limit=_LONGEST_TEXT)
+
+    if summary.problem:
+        yield "Cannot be read", clean(summary.problem), "bad"
+    if summary.error:
+        yield "Error", clean(summary.error), "bad"
+    if summary.notes:
+        yield "Notes", clean(summary.notes), "text"
+
+
+def _results(summary: RunSummary) -> Iterable[Entry]:
+    metrics = [*STANDARD_METRICS]
+    metrics += [name for name in summary.stats if name not in STANDARD_METRICS]
+    for metric in metrics:
+        last = summary.last_value(metric)
+        if last is None:
+            continue
+        stats = summary.stats.get(metric)
+        label = _METRIC_LABELS.get(metric, metric)
+        yield Entry(safe_text(label), _figure(metric, last), _aside(metric, summary))
+        if stats is not None and stats.nonfinite:
+            yield Entry("", f"{stats.nonfinite:,} × NaN or inf")
+    if summary.final_train_loss is not None:
+        yield Entry("final train", measured(summary.final_train_loss, 9))
+    if summary.final_val_loss is not None:
+        yield Entry("final val", measured(summary.final_val_loss, 9))
+
+
+def _figure(metric: str, value: float | None) -> str:
+    if metric == "tokens_per_sec":
+        return si(value)
+    return measured(value, 9) if metric in _LOSSES else number(value)
+
+
+def _aside(metric: str, summary: RunSummary) -> str:
+    """The best of a loss and where it was; the mean of all else."""
+    stats = summary.stats.get(metric)
+    if metric in _LOSSES:
+        best = summary.best_train_loss if metric == "train_loss" else summary.best_val_loss
+        if stats is not None and stats.min is not None:
+            at = "" if stats.min_iteration is None else f" @ {si(stats.min_iteration)}"
+            return f"best {measured(stats.min, 9)}{at}"
+        return "" if best is None else f"best {measured(best, 9)}"
+    if metric == "learning_rate" or stats is None or stats.mean is None:
+        return ""
+    return f"mean {_figure(metric, stats.mean)}"
+
+
+def _times(summary: RunSummary) -> Iterable[Entry]:
+    started, ended = parse_time(summary.start_time), parse_time(summary.end_time)
+    updated = parse_time(summary.updated_at)
+    if started is not None:
+        yield Entry("started", f"{started:%Y-%m-%d %H:%M:%S}")
+    if ended is not None:
+        yield Entry("ended", f"{ended:%Y-%m-%d %H:%M:%S}")
+    elif updated is not None and summary.status is not RunStatus.RUNNING:
+        yield Entry("last sign", f"{updated:%Y-%m-%d %H:%M:%S}")
+    if summary.duration_seconds is not None:
+        yield Entry("duration", duration(summary.duration_seconds))
+    if summary.iterations_per_second:
+        yield Entry("pace", f"{number(summary.iterations_per_second, 3)} it/s")
+    if summary.eta_seconds is not None:
+        yield Entry("time left", duration(summary.eta_seconds))
+    if summary.gradient_step:
+        yield Entry("gradient steps", f"{summary.gradient_step:,}")
+    if summary.count is not None:
+        yield Entry("records", f"{summary.count:,}")
+
+
+def _settings(summary: RunSummary) -> Iterable[Entry]:
+    for name, value in summary.config.items():
+        if name != "experiment_name":
+            yield Entry(safe_text(name), setting_text(value))
+
+
+def setting_text(value: Any) -> str:
+    """A setting as one line: text bare, all else as JSON writes it."""
+    if isinstance(value, str):
+        return safe_text(value)
+    try:
+        return safe_text(json.dumps(value, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):
+        return safe_text(value)
+
+
+def _machine(summary: RunSummary) -> Iterable[Entry]:
+    known = summary.environment
+    first = [name for name in _MACHINE_ORDER if name in known]
+    further = [name for name in known if name not in _MACHINE_ORDER and name not in _PLUMBING]
+    for name in [*first, *further]:
+        value = known[name]
+        if value in (None, "", [], {}) or (name in _ALONE and value == _ALONE[name]):
+            continue
+        if name == "git_commit":
+            dirty = "with changes" if known.get("git_dirty") else ""
+            yield Entry("git commit", safe_text(value)[:_COMMIT_DIGITS], dirty)
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else setting_text(value)
+            yield Entry(safe_text(str(name).replace("_", " ")), safe_text(text))
+
+
+def _file_section(summary: RunSummary) -> Section:
+    entries = (
+        Entry("run", safe_text(summary.run_id, limit=_LONGEST_TEXT)),
+        Entry("in", safe_text(summary.path.parent, limit=_LONGEST_TEXT)),
+        Entry("size", file_size(summary.file_size)),
+    )
+    return Section("File", entries)
+
+
+def _section_lines(section: Section, width: int) -> list[Line]:
+    widest = max((cell_width(entry.label) for entry in section.entries), default=0)
+    label_width = min(widest, _LONGEST_LABEL, width // 2)
+    lines = [_title(section.title)]
+    for entry in section.entries:
+        label = Piece(_clip(entry.label, label_width), "muted")
+        aside = f"  {entry.aside}" if entry.aside else ""
+        room = width - label_width - 2
+        value = entry.value
+        if section.title == "File" and cell_width(value) > room > 1:
+            value = f"…{value[-room + 1 :]}"
+        line: Line = (label, Piece("  "), Piece(value), Piece(aside, "muted"))
+        lines.append(fit_line(line, width))
+    return [*lines, EMPTY_LINE]
+
+
+def _clip(text: str, width: int) -> str:
+    line = fit_line((Piece(text),), width)
+    shown = line[0].text if line else ""
+    return shown + " " * (width - cell_width(shown))
+
+
+def _title(text: str) -> Line:
+    return (Piece(text, "accent"),)
+
+
+def _balanced(blocks: list[list[Line]], columns: int) -> list[list[Line]]:
+    """The blocks in reading order, each in the column that is shortest so far."""
+    stacks: list[list[Line]] = [[] for _ in range(columns)]
+    for block in blocks:
+        min(stacks, key=len).extend(block)
+    return stacks

@@ -1,0 +1,197 @@
+"""What the person in front of the screen has chosen, as one immutable value.
+
+Every key is a pure function from a :class:`ViewState` (and the rows it is about) to the next.
+Runs are known by their path, never by their place in the list: the cursor and the marks stay on
+their runs while others appear, vanish and sort anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeVar
+
+from traintop.model import RunSummary
+from traintop.tui.columns import COLUMNS
+
+_Choice = TypeVar("_Choice")
+
+XAxis = Literal["iteration", "gradient_step", "wallclock_time"]
+X_AXES: tuple[XAxis, ...] = ("iteration", "gradient_step", "wallclock_time")
+
+SMOOTHING_LEVELS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+"""Weights of the exponential moving average; 0 is off."""
+
+LOSS_CHART = "loss"
+THROUGHPUT_CHART = "tokens_per_sec"
+
+
+class Pane(StrEnum):
+    """The part that ``tab`` brought forward; which of them are visible depends on the size."""
+
+    RUNS = "runs"
+    CHARTS = "charts"
+    SUMMARY = "summary"
+
+
+@dataclass(frozen=True, slots=True)
+class SortOrder:
+    """A column, and whether the natural direction of that column is turned round."""
+
+    column: str = "age"
+    reverse: bool = False
+
+    @property
+    def descending(self) -> bool:
+        return COLUMNS[self.column].descending is not self.reverse
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """``second_chart`` is the metric below the loss; ``zoomed`` the one chart full screen."""
+
+    selected: Path | None = None
+    marks: tuple[Path, ...] = ()
+    sort: SortOrder = SortOrder()
+    pane: Pane = Pane.RUNS
+    x_axis: XAxis = "iteration"
+    log_y: bool = False
+    smoothing: int = 0
+    second_chart: str = THROUGHPUT_CHART
+    zoomed: str | None = None
+
+    @property
+    def smoothing_weight(self) -> float:
+        return SMOOTHING_LEVELS[self.smoothing]
+
+    @property
+    def charted(self) -> tuple[Path, ...]:
+        """The runs whose curves are drawn: the selected one first, then the marked ones."""
+        first = () if self.selected is None else (self.selected,)
+        return first + tuple(path for path in self.marks if path != self.selected)
+
+
+class RunRows:
+    """The runs in the order in which they are listed, with the place of each."""
+
+    __slots__ = ("_positions", "runs")
+
+    def __init__(self, runs: Sequence[RunSummary] = ()) -> None:
+        self.runs = tuple(runs)
+        self._positions: Mapping[Path, int] = MappingProxyType(
+            {run.path: position for position, run in enumerate(self.runs)}
+        )
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def position(self, path: Path | None) -> int | None:
+        """The row of a run, ``None`` when it is not listed."""
+        return None if path is None else self._positions.get(path)
+
+    def run(self, path: Path | None) -> RunSummary | None:
+        """The summary of a run, ``None`` when it is not listed."""
+        position = self.position(path)
+        return None if position is None else self.runs[position]
+
+
+def sort_runs(runs: Sequence[RunSummary], sort: SortOrder) -> RunRows:
+    """The runs by a column; ties keep their order, and NaN and missing values come last."""
+    value = COLUMNS[sort.column].sort_value
+    known: list[tuple[float | str, RunSummary]] = []
+    nan: list[RunSummary] = []
+    missing: list[RunSummary] = []
+    for run in runs:
+        key = value(run)
+        if key is None:
+            missing.append(run)
+        elif isinstance(key, float) and math.isnan(key):
+            nan.append(run)
+        else:
+            known.append((key, run))
+    known.sort(key=lambda pair: pair[0], reverse=sort.descending)
+    return RunRows([*(run for _, run in known), *nan, *missing])
+
+
+def with_rows(state: ViewState, before: RunRows, after: RunRows) -> ViewState:
+    """The state for new rows: a vanished run loses its mark, and the cursor to its neighbour."""
+    marks = tuple(path for path in state.marks if after.position(path) is not None)
+    selected = state.selected
+    if after.position(selected) is None:
+        place = before.position(selected) or 0
+        selected = after.runs[min(place, len(after) - 1)].path if len(after) else None
+    if marks == state.marks and selected == state.selected:
+        return state
+    return replace(state, marks=marks, selected=selected)
+
+
+def move_to(state: ViewState, rows: RunRows, position: int) -> ViewState:
+    """The cursor on a row, or on the nearest one there is."""
+    if not len(rows):
+        return state
+    return replace(state, selected=rows.runs[min(max(position, 0), len(rows) - 1)].path)
+
+
+def move_by(state: ViewState, rows: RunRows, distance: int) -> ViewState:
+    """The cursor ``distance`` rows down (up when negative), stopping at the ends."""
+    return move_to(state, rows, (rows.position(state.selected) or 0) + distance)
+
+
+def toggle_mark(state: ViewState) -> ViewState:
+    """The selected run marked, or its mark removed."""
+    if state.selected is None:
+        return state
+    if state.selected in state.marks:
+        return replace(state, marks=tuple(p for p in state.marks if p != state.selected))
+    return replace(state, marks=(*state.marks, state.selected))
+
+
+def sort_next(state: ViewState, columns: Sequence[str]) -> ViewState:
+    """Sorted by the next of the visible columns, in that column's natural direction."""
+    return replace(state, sort=SortOrder(_next(columns, state.sort.column)))
+
+
+def sort_by(state: ViewState, column: str) -> ViewState:
+    """Sorted by ``column``; turned round when it sorted already."""
+    if state.sort.column == column:
+        return replace(state, sort=replace(state.sort, reverse=not state.sort.reverse))
+    return replace(state, sort=SortOrder(column))
+
+
+def next_pane(state: ViewState, panes: Sequence[Pane], step: int = 1) -> ViewState:
+    """The next of the panes that the size of the screen offers."""
+    return replace(state, pane=_next(panes, state.pane, step))
+
+
+def next_x_axis(state: ViewState) -> ViewState:
+    return replace(state, x_axis=_next(X_AXES, state.x_axis))
+
+
+def smooth_by(state: ViewState, step: int) -> ViewState:
+    """More or less smoothing, stopping at the ends."""
+    level = min(max(state.smoothing + step, 0), len(SMOOTHING_LEVELS) - 1)
+    return replace(state, smoothing=level)
+
+
+def toggle_zoom(state: ViewState) -> ViewState:
+    """One chart full screen, the loss first; or back to all."""
+    return replace(state, zoomed=LOSS_CHART if state.zoomed is None else None)
+
+
+def next_chart(state: ViewState, charts: Sequence[str], step: int = 1) -> ViewState:
+    """The next metric: of the zoomed chart, else of the chart below the loss."""
+    if state.zoomed is not None:
+        return replace(state, zoomed=_next(charts, state.zoomed, step))
+    others = [chart for chart in charts if chart != LOSS_CHART]
+    return replace(state, second_chart=_next(others, state.second_chart, step))
+
+
+def _next(choices: Sequence[_Choice], current: _Choice, step: int = 1) -> _Choice:
+    """The choice after ``current``, going round; the first one when it is not among them."""
+    if current in choices:
+        return choices[(choices.index(current) + step) % len(choices)]
+    return choices[0] if choices else current

@@ -1,0 +1,53 @@
+"""The line at the top: where we look, how many runs there are, and how live the view is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from traintop.model import RunSummary
+from traintop.text import safe_text
+from traintop.tui.lines import Line, Piece, fit_line, line_width, spread
+from traintop.tui.status import STATUS_MARKS
+
+_LONGEST_DIRECTORY = 60
+
+
+def directories_text(directories: Sequence[Path]) -> str:
+    """The watched directories in few words: the first, and how many more."""
+    if not directories:
+        return ""
+    more = f" +{len(directories) - 1}" if len(directories) > 1 else ""
+    return f"{shorten_path(directories[0], _LONGEST_DIRECTORY)}{more}"
+
+
+def shorten_path(path: Path, limit: int) -> str:
+    """A path in at most ``limit`` characters: its end says more than its beginning."""
+    text = safe_text(path, limit=4096)
+    return text if len(text) <= limit else f"…{text[len(text) - limit + 1 :]}"
+
+
+def status_line(
+    directories: Sequence[Path], runs: Sequence[RunSummary] | None, mode: str, width: int
+) -> Line:
+    """``runs`` is ``None`` before the first scan. Finished runs are not worth a count."""
+    head: Line = (
+        Piece(" traintop", "accent", bold=True),
+        Piece(f"  {directories_text(directories)}"),
+    )
+    if runs is None:
+        return fit_line((*head, Piece("  reading…", "muted")), width)
+    counts = Counter(run.status for run in runs)
+    total = f"   {len(runs):,} {'run' if len(runs) == 1 else 'runs'}"
+    statuses = [
+        Piece(f"  {mark.glyph} {counts[status]} {status}", mark.role)
+        for status, mark in STATUS_MARKS.items()
+        if counts[status] and mark.role != "muted"
+    ]
+    right: Line = (Piece(f"{safe_text(mode)} ", "muted"),)
+    line: Line = (*head, Piece(total), *statuses)
+    if line_width(line) + line_width(right) + 1 > width:
+        # The directory is known to whoever typed it; the counts are not.
+        line = (head[0], Piece(total[1:]), *statuses)
+    return spread(line, right, width)

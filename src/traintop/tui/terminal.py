@@ -1,0 +1,70 @@
+"""What the terminal can draw, judged by the environment it gave us."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from traintop.text import cell_width
+
+_ASCII_TERMINALS = frozenset({"dumb", "linux", "vt100", "vt102", "vt220", "ansi"})
+"""Terminals whose fonts lack braille and most symbols, whatever the encoding."""
+
+
+def draws_ascii_only(
+    environment: Mapping[str, str], *, utf8_mode: bool = bool(sys.flags.utf8_mode)
+) -> bool:
+    """Whether only ASCII may be drawn.
+
+    True when the locale names another encoding than UTF-8, and on consoles without the
+    glyphs. An environment without any locale (a bare container) is taken as UTF-8, as every
+    terminal of today is. ``utf8_mode`` tells that Python itself may have set ``LC_CTYPE``.
+    """
+    if environment.get("TERM", "") in _ASCII_TERMINALS:
+        return True
+    locale = _named_locale(environment, utf8_mode)
+    return bool(locale) and "utf8" not in locale.lower().replace("-", "")
+
+
+def _named_locale(environment: Mapping[str, str], utf8_mode: bool) -> str:
+    if environment.get("LC_ALL"):
+        return environment["LC_ALL"]
+    language = environment.get("LANG", "")
+    character_type = environment.get("LC_CTYPE", "")
+    # In the C locale Python coerces LC_CTYPE to C.UTF-8 (PEP 538); the terminal did not.
+    coerced = utf8_mode and language and character_type in {"C.UTF-8", "C.utf8", "UTF-8"}
+    return language if coerced or not character_type else character_type
+
+
+_ASCII_FORMS = str.maketrans(
+    {
+        "●": "*",
+        "◐": "~",
+        "■": "=",
+        "✓": "+",
+        "✗": "x",
+        "◆": "#",
+        "▌": ">",
+        "│": "|",
+        "─": "-",
+        "┄": ".",
+        "–": "-",
+        "…": "~",
+        "·": ".",
+        "±": "~",
+        "↓": "v",
+        "↑": "^",
+        "→": ">",
+        "←": "<",
+    }
+)
+
+
+def to_ascii(text: str) -> str:
+    """``text`` in as many cells with ASCII only: look-alikes for our symbols, else "?"."""
+    if text.isascii():
+        return text
+    return "".join(
+        character if character.isascii() else "?" * cell_width(character)
+        for character in text.translate(_ASCII_FORMS)
+    )

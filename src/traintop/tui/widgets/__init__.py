@@ -1,0 +1,1 @@
+"""The widgets: each draws lines that a pure function made, and only those that changed."""

@@ -1,0 +1,166 @@
+"""A pane of styled lines that repaints only the lines that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from traintop.tui.lines import EMPTY_LINE, ROLES, Line, Piece, Role
+from traintop.tui.terminal import to_ascii
+
+Draw = Callable[[int, int], Sequence[Line]]
+"""Makes the lines of a pane for a width and a height in cells; pure."""
+
+
+class StyledLines(ScrollView, can_focus=False):
+    """Turns lines into strips: roles into the colours of the theme, symbols into ASCII."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{role}" for role in ROLES} | {"line--cursor"}
+
+    DEFAULT_CSS = """
+    StyledLines {
+        overflow: hidden;
+        scrollbar-size-vertical: 1;
+        scrollbar-color: $foreground 25%;
+        scrollbar-color-hover: $foreground 40%;
+        scrollbar-color-active: $foreground 40%;
+        scrollbar-background: $background;
+        scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
+        & > .line--text { color: $foreground 88%; }
+        & > .line--muted { color: $foreground 58%; }
+        & > .line--strong { color: $foreground; }
+        & > .line--accent { color: $accent; }
+        & > .line--good { color: $success; }
+        & > .line--warn { color: $warning; }
+        & > .line--bad { color: $error; }
+        & > .line--cursor { background: $accent 22%; }
+    }
+    """
+
+    ascii_only = False
+    """Whether the terminal draws ASCII only; set once by the App before the widgets exist."""
+
+    def strip_of(self, line: Line, width: int, *, cursor: bool = False) -> Strip:
+        """The line in exactly ``width`` cells."""
+        base = self.get_component_rich_style("line--cursor") if cursor else self.rich_style
+        background = Style(bgcolor=base.bgcolor)
+        segments = [Segment(self._drawn(piece), background + self._style(piece)) for piece in line]
+        return Strip(segments).adjust_cell_length(width, background)
+
+    def _drawn(self, piece: Piece) -> str:
+        return to_ascii(piece.text) if self.ascii_only else piece.text
+
+    def _style(self, piece: Piece) -> Style:
+        color = piece.color or self._role_color(piece.role)
+        return _style(color, piece.bold, piece.dim, piece.action)
+
+    def _role_color(self, role: Role) -> str | None:
+        color = self.get_component_rich_style(f"line--{role}").color
+        return color.name if color is not None else None
+
+    def content_width(self) -> int:
+        """The cells of a line: the pane without border, padding and scrollbar."""
+        return self.scrollable_content_region.width
+
+    def content_height(self) -> int:
+        return self.scrollable_content_region.height
+
+
+@lru_cache(maxsize=1024)
+def _style(color: str | None, bold: bool, dim: bool, action: str | None) -> Style:
+    style = Style(color=color, bold=bold or None, dim=dim or None)
+    return style + Style(meta={"@click": action}) if action else style
+
+
+class LinePane(StyledLines):
+    """Shows what a pure function draws for the size the pane has.
+
+    :meth:`show` is cheap and may be called at any time: nothing is drawn while ``content`` is
+    what is drawn already, or while the pane cannot be seen.
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._content: Hashable = None
+        self._draw: Draw = lambda width, height: ()
+        self._lines: tuple[Line, ...] = ()
+        self._drawn_for: tuple[int, int] | None = None
+        self.draw_count = 0
+
+    def show(self, content: Hashable, draw: Draw) -> None:
+        """Show ``draw``'s lines; ``content`` is equal exactly when they would be."""
+        if content == self._content:
+            return
+        self._content, self._draw = content, draw
+        size = (self.content_width(), self.content_height())
+        if self._drawn_for != size or not self.is_on_screen:
+            self._drawn_for = None
+            self.refresh()
+            self._fit_scrolling()
+            return
+        before = self._lines
+        self._make_lines(size)
+        self._fit_scrolling()
+        self._refresh_changed(before, self._lines)
+
+    def lines(self) -> tuple[Line, ...]:
+        """The lines for the present size, drawn anew only when the size or content changed."""
+        size = (self.content_width(), self.content_height())
+        if self._drawn_for != size:
+            self._make_lines(size)
+        return self._lines
+
+    def _make_lines(self, size: tuple[int, int]) -> None:
+        self._lines = tuple(self._draw(*size)) if size[0] > 0 else ()
+        self._drawn_for = size
+        self.draw_count += 1
+
+    def _refresh_changed(self, before: Sequence[Line], after: Sequence[Line]) -> None:
+        top, width = round(self.scroll_y), self.size.width
+        for row in range(self.size.height):
+            index = row + top
+            if _line_at(before, index) != _line_at(after, index):
+                self.refresh(Region(0, row, width, 1))
+
+    def _fit_scrolling(self) -> None:
+        """Nothing to do: the lines of this pane always fit it."""
+
+    def render_line(self, y: int) -> Strip:
+        line = _line_at(self.lines(), y + round(self.scroll_y))
+        return self.strip_of(line, self.content_width())
+
+    def on_resize(self) -> None:
+        self._fit_scrolling()
+
+
+class ScrollingPane(LinePane):
+    """A pane whose lines may be more than its height."""
+
+    DEFAULT_CSS = """
+    ScrollingPane { overflow-y: auto; }
+    """
+
+    def _fit_scrolling(self) -> None:
+        if self.content_width() > 0:
+            size = Size(self.content_width(), len(self.lines()))
+            if size != self.virtual_size:
+                self.virtual_size = size
+
+    def scroll_lines(self, count: int) -> None:
+        """Scroll ``count`` lines down (up when negative)."""
+        self.scroll_to(y=self.scroll_y + count, animate=False, force=True, immediate=True)
+
+    def scroll_pages(self, count: int) -> None:
+        self.scroll_lines(count * max(self.content_height() - 1, 1))
+
+
+def _line_at(lines: Sequence[Line], index: int) -> Line:
+    return lines[index] if 0 <= index < len(lines) else EMPTY_LINE

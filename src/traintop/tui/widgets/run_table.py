@@ -1,0 +1,159 @@
+"""The run list: virtualised, so that its cost follows the rows on screen, not the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from textual import events
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
+from textual.strip import Strip
+
+from traintop.tui.age import age_seconds, seconds_until_older
+from traintop.tui.columns import Layout, format_heading, format_row, lay_out
+from traintop.tui.lines import EMPTY_LINE, Line, Piece
+from traintop.tui.messages import RunPicked
+from traintop.tui.state import RunRows, SortOrder
+from traintop.tui.widgets.line_pane import StyledLines
+
+_GUTTER = 3
+_HEADINGS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _DrawnRow:
+    line: Line
+    cursor: bool = False
+
+
+class RunTable(StyledLines):
+    """Headings, and one row per run below them; formats only the rows that can be seen."""
+
+    DEFAULT_CSS = """
+    RunTable { overflow-y: auto; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._rows = RunRows()
+        self._selected: Path | None = None
+        self._marks: Mapping[Path, str | None] = {}
+        self._sort = SortOrder()
+        self._now = datetime.now()
+        self._painted: list[_DrawnRow] = []
+        self._strips: LRUCache[tuple[_DrawnRow, int], Strip] = LRUCache(1024)
+        self.formatted_rows = 0
+
+    @property
+    def row_count(self) -> int:
+        return len(self._rows)
+
+    @property
+    def page_rows(self) -> int:
+        """The rows that are visible at a time, at least one."""
+        return max(self.content_height() - _HEADINGS, 1)
+
+    @property
+    def column_keys(self) -> tuple[str, ...]:
+        """The columns that the width has room for."""
+        return tuple(column.key for column, _ in self._layout().columns)
+
+    def show(
+        self,
+        rows: RunRows,
+        selected: Path | None,
+        marks: Mapping[Path, str | None],
+        sort: SortOrder,
+        now: datetime,
+    ) -> None:
+        """Show these runs; repaints the lines that changed, and scrolls to a moved cursor.
+
+        ``marks`` are the marked runs, each with the colour of its curves (``None``: the accent).
+        """
+        cursor_moved = rows.position(selected) != self._rows.position(self._selected)
+        self._rows, self._selected, self._marks = rows, selected, marks
+        self._sort, self._now = sort, now
+        self._fit_scrolling()
+        if cursor_moved:
+            self._scroll_to_cursor()
+        self._refresh_changed()
+
+    def seconds_until_older(self) -> float | None:
+        """Seconds until the age of a visible row reads otherwise; ``None`` when none will."""
+        if "age" not in self.column_keys:
+            return None
+        top = round(self.scroll_y)
+        ages = (
+            age_seconds(run.start_time, self._now)
+            for run in self._rows.runs[top : top + self.page_rows]
+        )
+        return min((seconds_until_older(age) for age in ages if age is not None), default=None)
+
+    def render_line(self, y: int) -> Strip:
+        row = self._row_at(y)
+        while len(self._painted) <= y:
+            self._painted.append(_DrawnRow(EMPTY_LINE))
+        self._painted[y] = row
+        width = self.content_width()
+        strip = self._strips.get((row, width))
+        if strip is None:
+            strip = self.strip_of(row.line, width, cursor=row.cursor)
+            self._strips[(row, width)] = strip
+        return strip
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips.clear()
+
+    def on_resize(self) -> None:
+        self._fit_scrolling()
+        self._scroll_to_cursor()
+
+    def on_click(self, event: events.Click) -> None:
+        index = event.y - _HEADINGS + round(self.scroll_y)
+        if event.y >= _HEADINGS and 0 <= index < len(self._rows):
+            self.post_message(RunPicked(self._rows.runs[index].path))
+
+    def _layout(self) -> Layout:
+        return lay_out(max(self.content_width() - _GUTTER - 1, 0))
+
+    def _row_at(self, y: int) -> _DrawnRow:
+        if y < _HEADINGS:
+            heading = format_heading(self._layout(), self._sort.column, self._sort.descending)
+            return _DrawnRow((Piece(" " * _GUTTER), *heading))
+        index = y - _HEADINGS + round(self.scroll_y)
+        if not 0 <= index < len(self._rows):
+            return _DrawnRow(EMPTY_LINE)
+        run = self._rows.runs[index]
+        self.formatted_rows += 1
+        cursor = run.path == self._selected
+        gutter = (
+            Piece("▌" if cursor else " ", "accent"),
+            Piece("◆ " if run.path in self._marks else "  ", "accent", self._marks.get(run.path)),
+        )
+        return _DrawnRow((*gutter, *format_row(run, self._layout(), self._now)), cursor)
+
+    def _refresh_changed(self) -> None:
+        width = self.size.width
+        for y in range(self.size.height):
+            painted = self._painted[y] if y < len(self._painted) else None
+            if painted != self._row_at(y):
+                self.refresh(Region(0, y, width, 1))
+
+    def _fit_scrolling(self) -> None:
+        size = Size(self.content_width(), len(self._rows) + _HEADINGS)
+        if size != self.virtual_size:
+            self.virtual_size = size
+
+    def _scroll_to_cursor(self) -> None:
+        position = self._rows.position(self._selected)
+        if position is None:
+            return
+        top = round(self.scroll_y)
+        lowest = position - self.page_rows + 1
+        wanted = min(max(top, lowest), position)
+        if wanted != top:
+            self.scroll_to(y=wanted, animate=False, force=True, immediate=True)

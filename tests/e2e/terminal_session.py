@@ -1,0 +1,131 @@
+"""The program in a real pseudo-terminal, with an emulator that shows what a person would see."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pyte
+
+PATIENCE = 30.0
+
+_PROGRAM = """
+import sys
+from pathlib import Path
+from traintop.tui.app import run
+run([Path(argument) for argument in sys.argv[1:]])
+"""
+
+
+class TerminalSession:
+    """One running traintop; a context manager that ends it whatever happens."""
+
+    def __init__(
+        self,
+        *directories: Path,
+        columns: int = 100,
+        lines: int = 30,
+        environment: Mapping[str, str] | None = None,
+        working_directory: Path | None = None,
+    ) -> None:
+        self.received = bytearray()
+        self._screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self._screen)
+        self._master, slave = pty.openpty()
+        self._set_size(columns, lines)
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("LC_", "TEXTUAL", "NO_COLOR"))
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *map(str, directories)],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            cwd=working_directory,
+            env={**inherited, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})},
+        )
+        os.close(slave)
+
+    def __enter__(self) -> TerminalSession:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        os.close(self._master)
+
+    def text(self) -> str:
+        """The screen as it stands."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def line_with(self, text: str) -> str:
+        """The first line that holds ``text``, empty when none does."""
+        return next((line for line in self.text().splitlines() if text in line), "")
+
+    def wait_for(self, condition: str | Callable[[], object]) -> None:
+        """Read what the program draws until a text is on screen, or a condition holds."""
+        holds = condition if callable(condition) else lambda: condition in self.text()
+        deadline = time.monotonic() + PATIENCE
+        alive = True
+        while not holds():
+            if not alive or time.monotonic() > deadline:
+                raise AssertionError(f"never came: {condition!r}\n{self.text()}")
+            alive = self._read(0.2)
+
+    def bytes_within(self, seconds: float) -> int:
+        """How many bytes the program sends in a span of time."""
+        before = len(self.received)
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and self._read(left):
+            pass
+        return len(self.received) - before
+
+    def wait_until_quiet(self, seconds: float = 1.0) -> None:
+        """Wait until the program has sent nothing for a while."""
+        deadline = time.monotonic() + PATIENCE
+        while self.bytes_within(seconds):
+            assert time.monotonic() < deadline, "the program never came to rest"
+
+    def press(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Change the size as a terminal emulator does."""
+        self._screen.resize(lines, columns)
+        self._set_size(columns, lines)
+        os.killpg(self._process.pid, signal.SIGWINCH)
+
+    def exit_code(self) -> int:
+        """The exit code, once the program has ended by itself."""
+        self.wait_for(lambda: self._process.poll() is not None)
+        return self._process.wait()
+
+    def _set_size(self, columns: int, lines: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def _read(self, seconds: float) -> bool:
+        """Take over what arrives within a time; whether the program still lives."""
+        if not select.select([self._master], [], [], seconds)[0]:
+            return True
+        try:
+            data = os.read(self._master, 65536)
+        except OSError:  # the program has ended
+            self._process.wait()
+            return False
+        self.received += data
+        self._stream.feed(data)
+        return bool(data)

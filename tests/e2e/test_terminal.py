@@ -1,0 +1,205 @@
+"""The UI end to end: real runs written by the real tracker, in a real terminal."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from terminal_session import TerminalSession
+
+_TRAINING = """
+import sys
+from traintop import ExperimentConfig, ExperimentTracker
+
+config = ExperimentConfig(experiment_name=sys.argv[2], max_iters=1000)
+with ExperimentTracker(config, log_dir=sys.argv[1], quiet=True) as tracker:
+    print("started", flush=True)
+    for line in sys.stdin:
+        iteration, loss = line.split()
+        tracker.log_metrics(
+            int(iteration), train_loss=float(loss), tokens_per_sec=121_000.0, grad_norm=0.5
+        )
+"""
+
+
+class Training:
+    """A training process that logs what it is told to, and finishes when left."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _TRAINING, str(directory), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout.readline() == "started\n"
+
+    def log(self, iteration: int, loss: float) -> None:
+        self._process.stdin.write(f"{iteration} {loss}\n")
+        self._process.stdin.flush()
+
+    def __enter__(self) -> Training:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+def write_finished_run(directory: Path, name: str, start: str, file_name: str = "") -> None:
+    records = [
+        {
+            "iteration": iteration,
+            "gradient_step": iteration + 1,
+            "wallclock_time": float(iteration),
+            "train_loss": 3.4 - iteration / 10,
+            "val_loss": 2.75,
+            "learning_rate": 0.001,
+            "tokens_per_sec": 1000.0,
+            "iter_time_ms": 1.0,
+        }
+        for iteration in range(10)
+    ]
+    document = {
+        "config": {"experiment_name": name, "max_iters": 10},
+        "start_time": start,
+        "end_time": start,
+        "duration_seconds": 1.0,
+        "best_train_loss": 2.5,
+        "best_val_loss": 2.75,
+        "final_train_loss": 2.5,
+        "final_val_loss": 2.75,
+        "notes": name,
+        "metrics_history": records,
+    }
+    path = directory / (file_name or f"experiment_{name}.json")
+    path.write_text(json.dumps(document, indent=2))
+
+
+def test_a_run_is_live_a_second_one_appears_and_quit_is_clean(tmp_path):
+    with Training(tmp_path, "first") as first, TerminalSession(tmp_path) as terminal:
+        first.log(0, 4.125)
+        terminal.wait_for(lambda: "4.125" in terminal.line_with(" first "))
+        first.log(41, 3.375)
+        terminal.wait_for(lambda: "3.375" in terminal.line_with(" first "))
+        assert "42/1k" in terminal.line_with(" first ")
+        terminal.wait_for("train ─ 3.375")
+        with Training(tmp_path, "second") as second:
+            second.log(0, 5.25)
+            terminal.wait_for(lambda: "5.250" in terminal.line_with(" second "))
+            assert "2 running" in terminal.text()
+        terminal.wait_for(lambda: "done" in terminal.line_with(" second "))
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+        assert b"\x1b[?1049l" in terminal.received
+
+
+def test_an_empty_or_missing_directory_waits_for_the_first_run(tmp_path):
+    missing = tmp_path / "logs"
+    with TerminalSession(missing) as terminal:
+        terminal.wait_for("from traintop import ExperimentTracker, ExperimentConfig")
+        with Training(missing, "first") as training:
+            training.log(0, 4.125)
+            terminal.wait_for(lambda: "4.125" in terminal.line_with(" first "))
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+
+
+def test_the_selected_run_is_exported_to_a_file_that_is_named(tmp_path):
+    logs = tmp_path / "logs"
+    with Training(logs, "first") as training:
+        training.log(0, 4.125)
+        training.log(1, 3.5)
+    with TerminalSession(logs, working_directory=tmp_path) as terminal:
+        terminal.wait_for("done")
+        for expected in ("", "_2"):
+            terminal.press("e")
+            terminal.wait_for(lambda e=expected: list(tmp_path.glob(f"*{e}.csv")))
+        terminal.wait_for("_2.csv")
+        written = sorted(tmp_path.glob("*.csv"))
+    stem = next(logs.glob("*.json")).stem
+    assert [path.name for path in written] == [f"{stem}.csv", f"{stem}_2.csv"]
+    with written[0].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["train_loss"]) for row in rows] == [4.125, 3.5]
+
+
+def test_an_idle_screen_over_a_thousand_runs_sends_nothing(tmp_path):
+    for number in range(1000):
+        write_finished_run(tmp_path, f"run_{number}", f"2025-02-22T14:{number // 60:02d}:00")
+    with TerminalSession(tmp_path, columns=160, lines=48) as terminal:
+        terminal.wait_for("1,000 runs")
+        terminal.wait_for("train ─ 2.5")
+        terminal.wait_until_quiet()
+        assert terminal.bytes_within(5.0) == 0
+
+
+@pytest.mark.parametrize("size", [(160, 48), (80, 24)])
+def test_hostile_names_never_reach_the_terminal(tmp_path, size):
+    hostile = "\x1b]0;pwned\x07\x1b[2J\x9b31m\x00\u202e[@click=app.quit]x[/red]"
+    write_finished_run(tmp_path, hostile, "2025-02-22T14:00:00", "hostile.json")
+    bad_name = "\x1b]0;pwned\x07.json"
+    (tmp_path / bad_name).write_text("not json")
+    with TerminalSession(
+        tmp_path, columns=size[0], lines=size[1], working_directory=tmp_path
+    ) as terminal:
+        terminal.wait_for("[@click=app.quit]"[:8])
+        for keys in ("j", "e", "\t", "z", "?"):
+            terminal.press(keys)
+            terminal.wait_until_quiet(0.4)
+        received = terminal.received.decode("utf-8")
+        terminal.press("q")
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+    assert "pwned" in received
+    assert "\x1b]0;" not in received
+    assert "\x1b[2J\ufffd" not in received
+    # What remains without the sequences that a full-screen program needs is text.
+    needed = r"\x1b\[[0-9;:?<>=$]*[A-Za-z]|\x1b[()][AB0]|\x1b[=>78]|\x1b\]22;[a-z]+\x07"
+    left = re.sub(needed, "", received)
+    assert all(part.isprintable() for part in left.split("\n") for part in part.split("\r"))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"TERM": "dumb"},
+        {"TERM": "linux"},
+        {"LANG": "C"},
+        {"NO_COLOR": "1"},
+        {"TERM": "screen"},
+        {"TERM": "tmux-256color"},
+    ],
+    ids=lambda environment: "=".join(*environment.items()),
+)
+def test_poor_terminals_are_served(tmp_path, environment):
+    write_finished_run(tmp_path, "plain", "2025-02-22T14:00:00")
+    with TerminalSession(tmp_path, environment=environment) as terminal:
+        terminal.wait_for(lambda: "2.500" in terminal.line_with(" plain "))
+        terminal.wait_for("iteration")
+        if set(environment.values()) & {"dumb", "linux", "C"}:
+            assert terminal.text().isascii()
+            assert "+ done" in terminal.text()
+        if "NO_COLOR" in environment:
+            colours = re.findall(rb"38;2;(\d+);(\d+);(\d+)", terminal.received)
+            assert all(red == green == blue for red, green, blue in colours)
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+
+
+def test_the_terminal_may_change_its_size_at_any_time(tmp_path):
+    write_finished_run(tmp_path, "plain", "2025-02-22T14:00:00")
+    with TerminalSession(tmp_path, columns=160, lines=48) as terminal:
+        terminal.wait_for("Settings")
+        for size in [(20, 5), (60, 20), (1, 1), (200, 60), (80, 24), (5, 50), (100, 30)]:
+            terminal.resize(*size)
+            terminal.wait_until_quiet(0.2)
+        terminal.wait_for(lambda: "2.500" in terminal.line_with(" plain "))
+        terminal.press("q")
+        assert terminal.exit_code() == 0

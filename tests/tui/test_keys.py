@@ -1,0 +1,71 @@
+import pytest
+
+from traintop.tui.help_text import help_lines
+from traintop.tui.keys import (
+    KEYS,
+    Need,
+    Place,
+    Situation,
+    bindings_of,
+    footer_line,
+    key_of_action,
+    keys_of,
+)
+from traintop.tui.lines import line_text, line_width
+from traintop.tui.screens.help import HelpScreen
+from traintop.tui.screens.main import MainScreen
+
+EVERYTHING = Situation(Place.RUNS, frozenset(Need))
+
+
+@pytest.mark.parametrize("place", list(Place))
+def test_no_key_has_two_meanings_in_one_place(place):
+    names = [name for key in keys_of(place) for name in key.keys.split(",")]
+    assert len(names) == len(set(names))
+    assert len({key.name for key in KEYS}) == len(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("screen", "places"), [(MainScreen, (Place.RUNS, Place.ZOOM)), (HelpScreen, (Place.HELP,))]
+)
+def test_every_key_of_the_table_has_an_action_on_its_screen(screen, places):
+    for binding in bindings_of(*places):
+        action = binding.action.split("(")[0]
+        if not action.startswith("app."):
+            assert callable(getattr(screen, f"action_{action}"))
+
+
+def test_an_action_finds_its_key_with_its_parameters():
+    assert key_of_action("move", (1,), Place.RUNS).name == "down"
+    assert key_of_action("move", (-1,), Place.RUNS).name == "up"
+    assert key_of_action("unzoom", (), Place.RUNS) is None
+
+
+@pytest.mark.parametrize("width", range(0, 200, 7))
+def test_the_footer_never_outgrows_its_width(width):
+    assert line_width(footer_line(EVERYTHING, "12 marked", width)) <= width
+
+
+def test_the_footer_keeps_help_and_quit_to_the_last():
+    text = line_text(footer_line(EVERYTHING, "", 16))
+    assert text.split() == ["?", "help", "q", "quit"]
+
+
+def test_the_footer_shows_only_what_applies():
+    empty = line_text(footer_line(Situation(Place.RUNS), "", 160))
+    assert empty.split() == ["?", "help", "q", "quit"]
+    zoom = line_text(footer_line(Situation(Place.ZOOM, frozenset(Need)), "", 160))
+    assert "esc back" in zoom
+    assert "sort" not in zoom
+    assert "unmark" not in line_text(
+        footer_line(Situation(Place.RUNS, frozenset({Need.RUNS})), "", 160)
+    )
+
+
+@pytest.mark.parametrize("place", list(Place))
+@pytest.mark.parametrize("width", [10, 40, 80])
+def test_the_help_lists_every_key_of_the_place(place, width):
+    text = "\n".join(line_text(line) for line in help_lines(place, width))
+    for key in keys_of(place):
+        assert key.shown in text
+        assert key.help[:8] in text

@@ -1,0 +1,132 @@
+import math
+from dataclasses import replace
+
+from tui_runs import make_run, make_runs
+
+from traintop.model import MetricStats, RunStatus
+from traintop.tui.state import (
+    LOSS_CHART,
+    SMOOTHING_LEVELS,
+    Pane,
+    RunRows,
+    SortOrder,
+    ViewState,
+    move_by,
+    move_to,
+    next_chart,
+    next_pane,
+    next_x_axis,
+    smooth_by,
+    sort_by,
+    sort_next,
+    sort_runs,
+    toggle_mark,
+    toggle_zoom,
+    with_rows,
+)
+
+
+def names(rows):
+    return [run.name for run in rows.runs]
+
+
+def with_loss(name, loss):
+    return make_run(name, stats={"train_loss": MetricStats(count=1, last=loss)}, last=None)
+
+
+def test_missing_and_nan_values_come_last_in_both_directions():
+    losses = {"a": math.nan, "b": 2.0, "c": None, "d": 1.0, "e": math.inf}
+    runs = [with_loss(name, loss) for name, loss in losses.items()]
+    assert names(sort_runs(runs, SortOrder("loss"))) == ["d", "b", "e", "a", "c"]
+    assert names(sort_runs(runs, SortOrder("loss", reverse=True))) == ["e", "b", "d", "a", "c"]
+
+
+def test_the_newest_run_is_first_at_the_start():
+    runs = make_runs(5)
+    assert names(sort_runs(runs[::-1], ViewState().sort)) == names(RunRows(runs))
+
+
+def test_sorting_by_status_puts_what_lives_first():
+    runs = [make_run(status.value, status=status) for status in RunStatus]
+    assert names(sort_runs(runs, SortOrder("status")))[0] == "running"
+
+
+def test_ties_keep_their_order():
+    runs = [make_run(name, loss=1.0) for name in "zyx"]
+    assert names(sort_runs(runs, SortOrder("loss"))) == ["z", "y", "x"]
+    assert names(sort_runs(runs, SortOrder("loss", reverse=True))) == ["z", "y", "x"]
+
+
+def test_cursor_and_marks_stay_on_their_runs_while_the_list_changes():
+    runs = make_runs(5)
+    before = RunRows(runs)
+    state = toggle_mark(move_to(ViewState(), before, 2))
+    after = sort_runs([make_run("new", age=1.0), *runs], SortOrder("loss", reverse=True))
+    state = with_rows(state, before, after)
+    assert after.run(state.selected).name == "run-2"
+    assert [after.run(path).name for path in state.marks] == ["run-2"]
+
+
+def test_a_vanished_run_gives_the_cursor_to_its_neighbour_and_loses_its_mark():
+    runs = make_runs(3)
+    before = RunRows(runs)
+    state = toggle_mark(move_to(ViewState(), before, 2))
+    after = RunRows(runs[:2])
+    state = with_rows(state, before, after)
+    assert after.run(state.selected).name == "run-1"
+    assert state.marks == ()
+    assert with_rows(state, after, RunRows()).selected is None
+
+
+def test_the_first_rows_select_the_first_run():
+    rows = RunRows(make_runs(2))
+    assert with_rows(ViewState(), RunRows(), rows).selected == rows.runs[0].path
+
+
+def test_moving_stops_at_the_ends():
+    rows = RunRows(make_runs(3))
+    state = move_to(ViewState(), rows, 0)
+    assert move_by(state, rows, -5) == state
+    assert move_by(state, rows, 99).selected == rows.runs[-1].path
+    assert move_by(ViewState(), RunRows(), 1) == ViewState()
+
+
+def test_marks_are_toggled_and_the_selected_run_is_charted_first():
+    rows = RunRows(make_runs(3))
+    a, b, _ = (run.path for run in rows.runs)
+    state = toggle_mark(move_to(ViewState(), rows, 0))
+    state = toggle_mark(move_to(state, rows, 1))
+    assert state.marks == (a, b)
+    assert state.charted == (b, a)
+    assert toggle_mark(state).marks == (a,)
+    assert toggle_mark(ViewState()) == ViewState()
+
+
+def test_sort_goes_through_the_visible_columns_and_turns_round():
+    state = sort_next(ViewState(sort=SortOrder("age")), ("status", "name", "age"))
+    assert state.sort == SortOrder("status")
+    assert sort_next(state, ("loss",)).sort == SortOrder("loss")
+    assert sort_by(state, "status").sort == SortOrder("status", reverse=True)
+    assert sort_by(state, "loss").sort == SortOrder("loss")
+    assert SortOrder("throughput").descending
+    assert not SortOrder("throughput", reverse=True).descending
+
+
+def test_choices_go_round_or_stop():
+    state = ViewState()
+    assert next_x_axis(next_x_axis(next_x_axis(state))) == state
+    assert smooth_by(state, -1) == state
+    assert smooth_by(state, 99).smoothing_weight == SMOOTHING_LEVELS[-1]
+    assert next_pane(state, (Pane.CHARTS, Pane.SUMMARY)).pane is Pane.CHARTS
+    assert next_pane(state, tuple(Pane), -1).pane is Pane.SUMMARY
+
+
+def test_the_metric_key_changes_the_zoomed_chart_or_the_lower_one():
+    charts = (LOSS_CHART, "tokens_per_sec", "grad_norm")
+    state = next_chart(ViewState(), charts)
+    assert state.second_chart == "grad_norm"
+    assert next_chart(state, charts).second_chart == "tokens_per_sec"
+    zoomed = next_chart(toggle_zoom(state), charts)
+    assert zoomed.zoomed == "tokens_per_sec"
+    assert zoomed.second_chart == "grad_norm"
+    assert toggle_zoom(zoomed) == replace(state, zoomed=None)

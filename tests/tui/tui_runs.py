@@ -1,0 +1,107 @@
+"""Runs to show, and an App that shows only what a test posts to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
+from traintop.store.catalog import Snapshot
+from traintop.store.history import History
+from traintop.tui.app import TraintopApp
+from traintop.tui.messages import HistoryLoaded, SnapshotChanged
+
+NOW = datetime.fromisoformat("2025-02-22T15:00:00")
+DIRECTORY = Path("/nowhere/experiment_logs")
+
+
+def make_run(name: str, **changes: Any) -> RunSummary:
+    """A running run at iteration 41 of 100 that began an hour ago; ``changes`` are its fields."""
+    loss = changes.pop("loss", 2.5)
+    tokens = changes.pop("tokens", 121_000.0)
+    iteration = changes.pop("iteration", 41)
+    age = changes.pop("age", 3600.0)
+    fields: dict[str, Any] = {
+        "path": DIRECTORY / f"{name}.json",
+        "status": RunStatus.RUNNING,
+        "name": name,
+        "config": {"experiment_name": name, "max_iters": 100, "d_model": 512},
+        "start_time": (NOW - timedelta(seconds=age)).isoformat(),
+        "count": iteration + 1,
+        "iterations_per_second": 2.0,
+        "best_val_loss": 2.75,
+        "stats": {
+            "train_loss": MetricStats(count=1, last=loss, min=2.4, mean=3.0, min_iteration=7),
+            "tokens_per_sec": MetricStats(count=1, last=tokens, mean=tokens),
+        },
+        "last": MetricsSnapshot(iteration=iteration, train_loss=loss, tokens_per_sec=tokens),
+    }
+    return RunSummary(**{**fields, **changes})
+
+
+def make_runs(count: int) -> list[RunSummary]:
+    """Runs ``run-0`` (the newest) to ``run-<count - 1>``, each a minute older than the last."""
+    return [make_run(f"run-{i}", age=3600.0 + 60 * i, loss=2.0 + i / 1000) for i in range(count)]
+
+
+class PostedApp(TraintopApp):
+    """Watches no directory and reads no file: it shows what is posted to it."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: NOW) -> None:
+        super().__init__([DIRECTORY], clock)
+        self._revision = 0
+
+    def start_watching(self) -> None:
+        """Nothing: the runs come from the test."""
+
+    def start_loading(self) -> None:
+        """Nothing: the records come from the test."""
+
+    def post_runs(self, runs: Sequence[RunSummary], notices: tuple[str, ...] = ()) -> None:
+        self._revision += 1
+        self.post_message(
+            SnapshotChanged(
+                Snapshot(
+                    runs=tuple(runs),
+                    directories=(DIRECTORY,),
+                    notices=notices,
+                    revision=self._revision,
+                )
+            )
+        )
+
+    def post_history(self, run: RunSummary, points: int, *, complete: bool = True) -> None:
+        self._revision += 1
+        loss = [4.0 / (1 + i / 10) for i in range(points)]
+        history = History.from_columns(
+            {
+                "iteration": range(points),
+                "gradient_step": range(1, points + 1),
+                "wallclock_time": [i / 2 for i in range(points)],
+                "train_loss": loss,
+                "val_loss": [value + 0.1 if i % 10 == 0 else None for i, value in enumerate(loss)],
+                "tokens_per_sec": [120_000.0] * points,
+                "grad_norm": loss,
+            }
+        )
+        self.post_message(HistoryLoaded(run.path, history, self._revision, complete=complete))
+
+
+async def settle(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Let the App work until ``condition`` holds; fails the test when it never does."""
+    for _ in range(2000):
+        if condition():
+            return
+        await pilot.pause(0.005)
+    pytest.fail("the awaited condition never became true")
+
+
+def screen_text(app: TraintopApp) -> str:
+    """All characters on the screen, as a person sees them."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips)

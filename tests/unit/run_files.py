@@ -1,0 +1,121 @@
+"""Log files for tests: written with the functions of the format, or by a stand-in for a writer."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from traintop.logfile import Head, Tail, encode_head, encode_record, encode_tail, padded, record_row
+from traintop.model import MetricsSnapshot
+
+
+def record(iteration: float, **values: Any) -> MetricsSnapshot:
+    """A record with these standard fields and further metrics."""
+    fields = {key: values.pop(key) for key in list(values) if key in _FIELDS}
+    return MetricsSnapshot(iteration=iteration, **fields, metrics=values)
+
+
+def records(count: int) -> list[MetricsSnapshot]:
+    """A usual course of training: a loss at each step, an evaluation at each tenth."""
+    return [
+        record(
+            step,
+            gradient_step=step + 1,
+            wallclock_time=step * 0.25,
+            train_loss=4.0 - step * 1e-3,
+            val_loss=4.1 - step * 1e-3 if step % 10 == 9 else None,
+            learning_rate=1e-3,
+            tokens_per_sec=1024.5,
+            iter_time_ms=2.25,
+            grad_norm=0.5,
+        )
+        for step in range(count)
+    ]
+
+
+def layout(
+    rows: Sequence[MetricsSnapshot],
+    *,
+    config: dict[str, Any] | None = None,
+    run: dict[str, Any] | None = None,
+    start_time: str | None = "2025-02-22T14:05:30.123456",
+    **tail: Any,
+) -> bytes:
+    """A whole file of the format."""
+    head = Head(
+        config=config or {"experiment_name": "baseline"}, start_time=start_time, run=run or {}
+    )
+    return encode_head(head) + lines(rows) + tail_of(rows, **tail)
+
+
+def lines(rows: Sequence[MetricsSnapshot]) -> bytes:
+    """Records as they follow the head."""
+    return b"".join(
+        (b",\n" if number else b"\n") + encode_record(row) for number, row in enumerate(rows)
+    )
+
+
+def tail_of(rows: Sequence[MetricsSnapshot], **fields: Any) -> bytes:
+    """The tail after these records."""
+    known = {"count": len(rows), "last_record": record_row(rows[-1]) if rows else {}}
+    return encode_tail(Tail(**{**known, **fields}))
+
+
+def write_run(path: Path, rows: Sequence[MetricsSnapshot] = (), **fields: Any) -> Path:
+    """Writes a whole file; see ``layout``."""
+    path.write_bytes(layout(rows, **fields))
+    return path
+
+
+class Writer:
+    """Writes a file as the tracker does: one positioned write at the open record for each flush."""
+
+    def __init__(self, path: Path, **head: Any) -> None:
+        self.path = path
+        self.rows: list[MetricsSnapshot] = []
+        self._settled = 0
+        start = layout((), **head)
+        self._position = len(start) - len(tail_of(()))
+        path.write_bytes(start)
+
+    def flush(self, *added: MetricsSnapshot, cut: int | None = None, **tail: Any) -> int:
+        """Appends records; one of the last one's iteration completes that. Returns bytes due.
+
+        With ``cut``, the write is torn after that many bytes, as by a crash.
+        """
+        for row in added:
+            if self.rows and self.rows[-1].iteration == row.iteration:
+                self.rows[-1] = row
+            else:
+                self.rows.append(row)
+        end = len(self.rows)
+        block = self._encoded(self._settled, end) + tail_of(self.rows, **tail)
+        block = padded(block, self.path.stat().st_size - self._position)
+        descriptor = os.open(self.path, os.O_WRONLY)
+        os.pwrite(descriptor, block[:cut], self._position)
+        os.close(descriptor)
+        self._position += len(self._encoded(self._settled, max(end - 1, 0)))
+        self._settled = max(end - 1, 0)
+        return len(block)
+
+    def _encoded(self, start: int, end: int) -> bytes:
+        return b"".join(
+            (b",\n" if number else b"\n") + encode_record(self.rows[number])
+            for number in range(start, end)
+        )
+
+
+def document(rows: Sequence[MetricsSnapshot], **keys: Any) -> dict[str, Any]:
+    """A document of the same schema as other programs write it."""
+    return {
+        "config": {"experiment_name": "theirs", "max_iters": 100},
+        "start_time": "2025-01-01T00:00:00",
+        "metrics_history": [json.loads(encode_record(row)) for row in rows],
+        **keys,
+    }
+
+
+_FIELDS = set(MetricsSnapshot.__struct_fields__)

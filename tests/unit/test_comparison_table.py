@@ -1,0 +1,266 @@
+"""The comparison table, the order of its runs, and the rows that lists export."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from traintop.analysis.comparison_table import comparison_table, differing_settings
+from traintop.analysis.export import csv_table
+from traintop.analysis.listing import (
+    flat_rows,
+    rows_as_json,
+    run_rows,
+    sorted_runs,
+    unreadable_lines,
+)
+from traintop.analysis.naming import unique_names
+from traintop.analysis.ranking import best_run, best_value, mode_of
+from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
+from traintop.text import cell_width
+
+
+def run(name: str = "baseline", *, stem: str | None = None, **known: Any) -> RunSummary:
+    config = {"experiment_name": name, "max_iters": 1000, **known.pop("config", {})}
+    return RunSummary(
+        path=Path("logs") / f"{stem or f'experiment_{name}_20250222_140530'}.json",
+        status=known.pop("status", RunStatus.FINISHED),
+        name=name,
+        config=config,
+        **known,
+    )
+
+
+def reached(name: str, val_loss: float | None, **known: Any) -> RunSummary:
+    stats = {} if val_loss is None else {"val_loss": MetricStats(count=1, min=val_loss)}
+    return run(name, stats=stats, **known)
+
+
+SWEEP = [
+    reached("slow", 2.75, duration_seconds=400.0, config={"lr": 1e-4}),
+    reached("good", 2.5, duration_seconds=300.0, config={"lr": 6e-4}),
+    reached("bad", 12.125, duration_seconds=200.0, config={"lr": 1e-2}),
+    reached("none", None, status=RunStatus.CRASHED, duration_seconds=1.0, config={"lr": 1e-3}),
+]
+
+
+def cells(table: str) -> dict[str, list[str]]:
+    lines = table.splitlines()
+    body = [line.split() for line in lines[2:] if not line.startswith("*")]
+    return {line[0]: line[1:] for line in body}
+
+
+def test_the_best_of_each_column_is_marked_and_numbers_stand_in_line() -> None:
+    lines = comparison_table(SWEEP, width=120).splitlines()
+    heading, rows = lines[0], lines[2:6]
+    assert [row for row in rows if "2.5000*" in row] == [rows[1]]
+    right = heading.index("VAL LOSS") + len("VAL LOSS")
+    assert [row[:right].split()[-1] for row in rows] == ["2.7500", "2.5000", "12.125", "–"]
+    # The crashed run was over soonest, which is not what "best" means.
+    assert [row for row in rows if "3m20s*" in row] == [rows[2]]
+    assert lines[-1] == "* best of its column"
+
+
+def test_nothing_is_marked_where_all_are_equally_good() -> None:
+    assert "*" not in comparison_table([reached("a", 2.0), reached("b", 2.0)])
+
+
+def test_settings_that_differ_are_shown() -> None:
+    wide = comparison_table(SWEEP, width=140)
+    assert "lr" in wide.splitlines()[0].split()
+    assert "max_iters" not in wide
+    assert cells(wide)["bad"][-1] == "0.01"
+
+
+@pytest.mark.parametrize("width", [1, 5, 20, 40, 80, 120, 200])
+def test_it_fits_any_width(width: int) -> None:
+    names = ["a" * 60, "学習率" * 9, "evil\x1b[2J\nname", "[red]x[/red]", "b"]
+    runs = [reached(name, 2.0 + i, stem=f"run{i}") for i, name in enumerate(names)]
+    table = comparison_table(runs, width=width)
+    assert all(cell_width(line) <= width for line in table.splitlines())
+    assert len(table.splitlines()) >= 2 + len(runs)
+    assert table.replace("\n", "").isprintable()
+
+
+def test_the_more_important_columns_stay() -> None:
+    heading = comparison_table(SWEEP, width=30).splitlines()[0]
+    assert heading.split() == ["RUN", "STATUS", "VAL", "LOSS"]
+
+
+def test_without_runs_it_says_so() -> None:
+    broken = run("x", status=RunStatus.UNREADABLE, problem="is empty")
+    assert comparison_table([]) == comparison_table([broken]) == "No runs."
+    assert unreadable_lines([broken, *SWEEP]) == [f"{broken.path} is empty"]
+
+
+def test_markdown_is_a_table_with_all_columns() -> None:
+    evil = reached("a|b *c* _d_ e_f", 2.0, config={"lr": 1.0})
+    lines = comparison_table([*SWEEP, evil], markdown=True, width=10).splitlines()
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert lines[0].startswith("| RUN | STATUS | STEP | VAL LOSS | TRAIN LOSS |")
+    assert lines[0].endswith("| lr |")
+    assert set(lines[1]) <= set("|:- ")
+    assert r"| a\|b \*c\* \_d\_ e_f |" in lines[-1]
+    assert "| **2.0000** |" in lines[-1]
+
+
+def test_differing_settings_compares_missing_and_nested_ones() -> None:
+    runs = [
+        run("a", config={"seed": 1, "data": {"mix": [1]}, "same": 1}),
+        run("b", config={"seed": 1, "data": {"mix": [2]}, "same": 1, "new": None}),
+    ]
+    assert differing_settings(runs) == ["data", "new"]
+    assert differing_settings([]) == []
+
+
+# ------------------------------------------------------------------------------ names
+
+
+def test_the_newest_run_owns_the_plain_name() -> None:
+    old = run("a", stem="experiment_a_20250222_140530", start_time="2025-02-22T14:05:30")
+    twin = run("a", stem="experiment_a_20250222_140530_2", start_time="2025-02-22T14:05:30.5")
+    foreign = run("a", stem="mine", start_time="2025-02-21 09:08:07.123")
+    nameless = run("a", stem="other")
+    new = run("a", stem="experiment_a_20250301_000000", start_time="2025-03-01T00:00:00")
+    names = unique_names([old, new, foreign, nameless, twin])
+    assert {path.stem: name for path, name in names.items()} == {
+        "experiment_a_20250222_140530": "a@20250222_140530",
+        "experiment_a_20250222_140530_2": "a@20250222_140530_2",
+        "mine": "a@20250221_090807",
+        "other": "a@other",
+        "experiment_a_20250301_000000": "a",
+    }
+
+
+def test_copies_of_one_file_have_names_of_their_own() -> None:
+    copies = [
+        RunSummary(path=Path(folder) / "experiment_a_20250222_140530.json", status=status, name="a")
+        for folder in ("x", "y", "z")
+        for status in [RunStatus.FINISHED]
+    ]
+    names = unique_names([*copies, run("a@20250222_140530", stem="plain")])
+    assert len(set(names.values())) == 4
+    assert names[Path("logs/plain.json")] == "a@20250222_140530"
+
+
+# ------------------------------------------------------------------------------ ranking
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        *("accuracy", "val/acc", "eval_acc1", "tokens_per_sec", "tok/s", "samples_per_second"),
+        *("f1", "topKAccuracy", "BLEU", "mIoU", "mAP", "episode_reward", "mfu", "it/s"),
+    ],
+)
+def test_higher_is_better(metric: str) -> None:
+    assert mode_of(metric) == "max"
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        *("train_loss", "val_loss", "perplexity", "iter_time_ms", "duration", "acc_loss"),
+        *("error_rate", "sec_per_token", "iter_time_s", "step_time", "time_to_accuracy"),
+        *("reward_std", "grad_norm"),
+    ],
+)
+def test_lower_is_better(metric: str) -> None:
+    assert mode_of(metric) == "min"
+
+
+def test_only_finite_values_are_best() -> None:
+    diverged = run("a", best_val_loss=math.inf, final_val_loss=math.nan)
+    assert best_value(diverged, "val_loss") is None
+    assert best_run([diverged, SWEEP[0]], "val_loss") == (SWEEP[0], 2.75)
+    assert best_run([diverged], "val_loss") is None
+
+
+def test_a_final_loss_counts_where_no_record_has_one() -> None:
+    assert best_value(run(final_val_loss=2.25), "val_loss") == 2.25
+    assert best_value(run(best_val_loss=2.0, final_val_loss=2.25), "best_val_loss") == 2.0
+
+
+def test_duration_is_a_metric_of_finished_runs() -> None:
+    assert best_run(SWEEP, "duration") == (SWEEP[2], 200.0)
+    assert best_run(SWEEP, "duration", "max") == (SWEEP[0], 400.0)
+
+
+# ------------------------------------------------------------------------------ order
+
+
+def names_of(runs: list[RunSummary]) -> list[str]:
+    return [summary.name for summary in runs]
+
+
+def test_sorted_by_best_validation_loss_with_the_missing_last() -> None:
+    assert names_of(sorted_runs(SWEEP)) == ["good", "slow", "bad", "none"]
+    assert names_of(sorted_runs(SWEEP, reverse=True)) == ["bad", "slow", "good", "none"]
+
+
+def test_sorted_by_fields_settings_and_further_metrics() -> None:
+    assert names_of(sorted_runs(SWEEP, "name")) == ["bad", "good", "none", "slow"]
+    assert names_of(sorted_runs(SWEEP, "duration"))[0] == "none"
+    assert names_of(sorted_runs(SWEEP, "config.lr")) == ["slow", "good", "none", "bad"]
+    assert names_of(sorted_runs(SWEEP, "lr")) == ["slow", "good", "none", "bad"]
+    scored = [
+        run(name, stats={"val/acc": MetricStats(max=best, min=0.0)})
+        for name, best in (("low", 0.5), ("high", 0.9))
+    ]
+    assert names_of(sorted_runs([*SWEEP, *scored], "val/acc"))[:2] == ["high", "low"]
+
+
+def test_settings_of_several_types_sort() -> None:
+    values = {"text": "relu", "nothing": None, "number": 3, "list": [1], "nan": math.nan}
+    runs = [run(name, config={"act": value}) for name, value in values.items()]
+    assert names_of(sorted_runs(runs, "act")) == ["number", "list", "text", "nothing", "nan"]
+
+
+def test_an_unknown_key_names_the_closest() -> None:
+    with pytest.raises(ValueError, match="'vall_loss': did you mean 'val_loss'"):
+        sorted_runs(SWEEP, "vall_loss")
+
+
+# ------------------------------------------------------------------------------ rows
+
+
+def test_rows_are_strict_json_and_csv() -> None:
+    diverged = run(
+        "a",
+        last=MetricsSnapshot(9, train_loss=math.nan),
+        stats={"train_loss": MetricStats(last=math.nan, min=1.5)},
+        config={"lr": 0.1, "note": "=1+1"},
+    )
+    rows = run_rows([diverged, SWEEP[0]])
+    decoded = json.loads(rows_as_json(rows), parse_constant=pytest.fail)
+    assert [row["run"] for row in decoded] == ["a", "slow"]
+    assert decoded[0]["last_train_loss"] == "NaN"
+    assert decoded[0]["best_train_loss"] == 1.5
+    assert decoded[0]["progress"] == 0.01
+    assert decoded[1]["config"]["lr"] == 1e-4
+    table = list(csv.DictReader(io.StringIO(csv_table(flat_rows(rows)))))
+    assert table[0]["last_train_loss"] == "nan"
+    assert table[0]["config.note"] == "'=1+1"
+    assert table[1]["config.note"] == ""
+    assert float(table[1]["config.lr"]) == 1e-4
+    assert json.loads(rows_as_json([])) == []
+
+
+def test_listing_needs_neither_the_terminal_ui_nor_numpy() -> None:
+    program = (
+        "import sys\n"
+        "import traintop.analysis.comparison_table, traintop.analysis.export\n"
+        "import traintop.store.catalog\n"
+        "loaded = {'textual', 'numpy', 'plotext', 'watchdog', 'pandas'} & set(sys.modules)\n"
+        "sys.exit(', '.join(loaded) or None)"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (finished.returncode, finished.stderr) == (0, "")

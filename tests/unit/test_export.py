@@ -1,0 +1,160 @@
+"""CSV files: exact, harmless, and whole or not there at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from traintop.analysis.export import csv_table, replacing_file, write_csv, write_runs_csv
+from traintop.store.history import History
+
+HEADER = (
+    "iteration,gradient_step,wallclock_time,train_loss,val_loss,"
+    "learning_rate,tokens_per_sec,iter_time_ms"
+)
+
+
+def history(**columns: list[object]) -> History:
+    length = len(columns["iteration"])
+    fields = HEADER.split(",")
+    return History.from_columns({**{field: [None] * length for field in fields}, **columns})
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_header_is_the_documented_one_and_further_metrics_follow(tmp_path: Path) -> None:
+    written = write_csv(history(iteration=[0], grad_norm=[1.5]), tmp_path / "run.csv")
+    assert written.read_text().splitlines()[0] == f"{HEADER},grad_norm"
+
+
+def test_an_empty_run_has_a_header_alone(tmp_path: Path) -> None:
+    path = write_csv(history(iteration=[]), tmp_path / "run.csv")
+    assert path.read_text() == f"{HEADER}\n"
+
+
+def test_numbers_keep_full_precision_and_counts_stay_integers(tmp_path: Path) -> None:
+    losses = [0.1 + 0.2, 1e-300, 5e-324, 1.7976931348623157e308, math.pi]
+    run = history(iteration=[0, 1, 2, 3, 4.5], gradient_step=[1, 2, 3, 4, 5], train_loss=losses)
+    rows = rows_of(write_csv(run, tmp_path / "run.csv"))
+    assert [float(row["train_loss"]) for row in rows] == losses
+    assert [row["iteration"] for row in rows] == ["0", "1", "2", "3", "4.5"]
+    assert [row["gradient_step"] for row in rows] == ["1", "2", "3", "4", "5"]
+
+
+def test_not_measured_is_empty_and_nan_is_told_from_it(tmp_path: Path) -> None:
+    values = [None, "NaN", "Infinity", "-Infinity", 1.0]
+    run = history(iteration=[0, 1, 2, 3, 4], val_loss=values)
+    rows = rows_of(write_csv(run, tmp_path / "run.csv"))
+    assert [row["val_loss"] for row in rows] == ["", "nan", "inf", "-inf", "1.0"]
+    assert {row["train_loss"] for row in rows} == {""}
+
+
+def test_pandas_reads_it_as_it_was(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas reads the file here; it is optional")
+    losses = [2.5, 1 / 3, 1e-12]
+    run = history(iteration=[0, 1, 2], train_loss=losses, val_loss=[None, "Infinity", 2.0])
+    path = write_csv(run, tmp_path / "run.csv")
+    frame = pandas.read_csv(path)
+    assert frame["iteration"].dtype == "int64"
+    assert frame["train_loss"].tolist() == pytest.approx(losses, rel=1e-15)
+    assert frame["val_loss"].isna().tolist() == [True, False, False]
+    assert frame["val_loss"].tolist()[1:] == [math.inf, 2.0]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " =", "＝", "\x1b="])
+def test_text_cannot_be_a_formula(tmp_path: Path, start: str) -> None:
+    metric = f"{start}HYPERLINK(1)"
+    path = write_csv(history(iteration=[0], **{metric: [1.0]}), tmp_path / "run.csv")
+    name = next(csv.reader(io.StringIO(path.read_text())))[-1]
+    assert name.startswith("'")
+    assert name.isprintable()
+
+
+def test_text_has_no_control_characters_and_survives_quoting() -> None:
+    rows = list(
+        csv.DictReader(io.StringIO(csv_table([{"note": 'a "b",\nc\x1b[31m\x00\ud800\u202e😀'}])))
+    )
+    assert rows == [{"note": 'a "b", c[31m😀'}]
+
+
+def test_a_table_has_all_keys_and_leaves_numbers_alone() -> None:
+    table = csv_table([{"run": "a", "loss": -1.5}, {"run": "b", "lr": 1e-05, "loss": None}])
+    assert table == "run,loss,lr\na,-1.5,\nb,,1e-05\n"
+
+
+def test_several_runs_stand_below_one_another(tmp_path: Path) -> None:
+    runs = {
+        "baseline": history(iteration=[0, 1], train_loss=[3.0, 2.0]),
+        "=evil": history(iteration=[5], grad_norm=[1.0]),
+    }
+    rows = rows_of(write_runs_csv(runs, tmp_path / "runs.csv"))
+    assert [row["run"] for row in rows] == ["baseline", "baseline", "'=evil"]
+    assert [row["iteration"] for row in rows] == ["0", "1", "5"]
+    assert [row["grad_norm"] for row in rows] == ["", "", "1.0"]
+
+
+def test_an_older_file_stays_whole_when_writing_fails(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    path.write_text("old")
+
+    def fail_halfway() -> None:
+        with replacing_file(path) as file:
+            file.write("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["run.csv"]
+
+
+def test_nothing_is_left_beside_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    path.write_text("old, and longer than what comes\n" * 100)
+    write_csv(history(iteration=[0]), path)
+    assert path.read_text().splitlines()[0] == HEADER
+    assert os.listdir(tmp_path) == ["run.csv"]
+
+
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        path = write_csv(history(iteration=[0]), tmp_path / "run.csv")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_symbolic_link_keeps_pointing_to_its_file(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "link.csv"
+    link.symlink_to(tmp_path / "there" / "run.csv")
+    write_csv(history(iteration=[0]), link)
+    assert link.is_symlink()
+    assert (tmp_path / "there" / "run.csv").read_text().startswith(HEADER)
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    write_csv(history(iteration=[0]), Path(os.devnull))
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+def test_a_long_file_name_fits(tmp_path: Path) -> None:
+    path = write_csv(history(iteration=[0]), tmp_path / ("n" * 251 + ".csv"))
+    assert path.exists()
+
+
+def test_a_missing_directory_is_told_by_the_name_that_was_given(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "run.csv"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_csv(history(iteration=[0]), path)
+    assert caught.value.filename == str(path)
