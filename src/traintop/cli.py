@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from traintop.text import safe_text
 from traintop.tracking.environment import default_log_dir
+
+if TYPE_CHECKING:
+    from traintop.model import RunSummary
 
 _DEFAULT_COMMAND = "watch"
 
 _directories = click.argument(
     "log_dirs", nargs=-1, type=click.Path(path_type=Path, file_okay=False)
+)
+
+
+_directory = click.argument(
+    "log_dir", required=False, type=click.Path(path_type=Path, file_okay=False)
 )
 
 
@@ -62,6 +74,108 @@ def demo(headless: bool, log_dir: Path | None) -> None:
     run_demo(log_dir, open_ui=_open_ui if interactive else None, print_table=_print_table)
 
 
+@main.command(name="list")
+@_directories
+@click.option(
+    "--sort",
+    default="val_loss",
+    show_default=True,
+    metavar="KEY",
+    help="A metric, a setting, or name, status, start_time, duration, progress.",
+)
+@click.option("--reverse", is_flag=True, help="The worst first.")
+@click.option("--json", "as_json", is_flag=True, help="Everything about each run, as JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Everything about each run, as CSV.")
+def list_runs(
+    log_dirs: tuple[Path, ...], sort: str, reverse: bool, as_json: bool, as_csv: bool
+) -> None:
+    """Print the comparison table of all runs, the best first."""
+    from traintop.analysis.listing import (
+        flat_rows,
+        rows_as_json,
+        run_rows,
+        sorted_runs,
+        unreadable_lines,
+    )
+    from traintop.model import RunStatus
+    from traintop.store.catalog import RunCatalog
+
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    snapshot = RunCatalog(log_dirs or (default_log_dir(),)).refresh()
+    readable = [run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE]
+    try:
+        runs = sorted_runs(readable, sort, reverse=reverse) if readable else []
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        _print(rows_as_json(run_rows(runs)))
+    elif as_csv:
+        from traintop.analysis.export import csv_table
+
+        click.echo(csv_table(flat_rows(run_rows(runs))), nl=False)
+    else:
+        _print(_table(runs))
+    for line in (*map(safe_text, snapshot.notices), *unreadable_lines(snapshot.runs)):
+        click.echo(f"traintop: {line}", err=True)
+
+
+@main.command()
+@_directory
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("EXPERIMENT_LOG.md"),
+    show_default=True,
+    help="The lab notebook to write or update.",
+)
+def report(log_dir: Path | None, output: Path) -> None:
+    """Update the lab notebook: new tables, and every word that a person wrote in it."""
+    from traintop.analysis.report import write_report
+
+    try:
+        result = write_report(log_dir or default_log_dir(), output)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(safe_text(error, 500)) from None
+    _print(f"{'Updated' if result.changed else 'Nothing new in'} {safe_text(result.path, 500)}")
+    for notice in result.notices:
+        click.echo(f"traintop: {safe_text(notice, 500)}", err=True)
+
+
+@main.command()
+@_directory
+@click.option("--repair", "mend", is_flag=True, help="Rewrite torn files, after keeping a copy.")
+@click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
+def doctor(log_dir: Path | None, mend: bool, as_json: bool) -> None:
+    """Look for what is wrong with a log directory, its runs, and this machine."""
+    import json
+
+    from traintop import doctor as examination
+
+    diagnosis = examination.diagnose(log_dir)
+    if mend:
+        for path in diagnosis.torn_files:
+            _repair(path)
+        diagnosis = examination.diagnose(log_dir)
+    if as_json:
+        _print(json.dumps(examination.as_json(diagnosis), indent=2))
+    else:
+        _print(examination.render(diagnosis, shutil.get_terminal_size().columns))
+    raise SystemExit(diagnosis.exit_status)
+
+
+def _repair(path: Path) -> None:
+    from traintop.doctor import RepairRefusedError, repair
+
+    shown = safe_text(path, 500)
+    try:
+        copy = repair(path)
+    except (RepairRefusedError, OSError) as error:
+        click.echo(f"traintop: cannot repair {shown}: {safe_text(error, 500)}", err=True)
+    else:
+        click.echo(f"traintop: repaired {shown}; as it was: {safe_text(copy, 500)}", err=True)
+
+
 def _open_ui(*log_dirs: Path) -> None:
     from traintop.tui.app import run
 
@@ -69,4 +183,19 @@ def _open_ui(*log_dirs: Path) -> None:
 
 
 def _print_table(log_dir: Path) -> None:
-    raise NotImplementedError
+    from traintop.analysis.listing import sorted_runs
+    from traintop.store.catalog import RunCatalog
+
+    _print(_table(sorted_runs(RunCatalog([log_dir]).refresh().runs)))
+
+
+def _table(runs: Sequence[RunSummary]) -> str:
+    from traintop.analysis.comparison_table import comparison_table
+
+    return comparison_table(runs, width=shutil.get_terminal_size().columns)
+
+
+def _print(text: str) -> None:
+    """Print what may hold any character, also where the locale has only ASCII."""
+    encoding = sys.stdout.encoding or "ascii"
+    click.echo(text.encode(encoding, "replace").decode(encoding))

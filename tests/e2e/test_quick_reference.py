@@ -34,9 +34,8 @@ class Block(NamedTuple):
 
 def _blocks() -> list[Block]:
     text = PAGE.read_text(encoding="utf-8")
-    found = re.finditer(
-        r"^#+ (?P<heading>[^\n]*)$|^```python\n(?P<code>.*?)^```$", text, re.M | re.S
-    )
+    heading_or_block = r"^#+ (?P<heading>[^\n]*)$|^```python\n(?P<code>.*?)^```$"
+    found = re.finditer(heading_or_block, text, re.M | re.S)
     heading, blocks = "", []
     for match in found:
         if match["code"] is None:
@@ -130,7 +129,8 @@ def test_the_saved_file_is_the_described_one(
     (path,) = (tmp_path / "experiment_logs").iterdir()
     assert re.fullmatch(r"experiment_my_experiment_\d{8}_\d{6}\.json", path.name)
     saved = json.loads(path.read_text())
-    described = re.findall(r"^- \*\*(.+?)\*\*:", PAGE.read_text(encoding="utf-8"), re.M)
+    contents = PAGE.read_text(encoding="utf-8").partition("Each file contains:\n")[2]
+    described = re.findall(r"^- \*\*(.+?)\*\*:", contents.partition("---")[0], re.M)
     keys = [key for entry in described for key in entry.split(", ")]
     assert len(keys) == 8
     assert saved.keys() >= set(keys)

@@ -89,7 +89,7 @@ def test_a_run_is_live_a_second_one_appears_and_quit_is_clean(tmp_path):
         first.log(41, 3.375)
         terminal.wait_for(lambda: "3.375" in terminal.line_with(" first "))
         assert "42/1k" in terminal.line_with(" first ")
-        terminal.wait_for("train ─ 3.375")
+        terminal.wait_for("train loss ─ 3.375")
         with Training(tmp_path, "second") as second:
             second.log(0, 5.25)
             terminal.wait_for(lambda: "5.250" in terminal.line_with(" second "))
@@ -135,7 +135,7 @@ def test_an_idle_screen_over_a_thousand_runs_sends_nothing(tmp_path):
         write_finished_run(tmp_path, f"run_{number}", f"2025-02-22T14:{number // 60:02d}:00")
     with TerminalSession(tmp_path, columns=160, lines=48) as terminal:
         terminal.wait_for("1,000 runs")
-        terminal.wait_for("train ─ 2.5")
+        terminal.wait_for("train loss ─ 2.5")
         terminal.wait_until_quiet()
         assert terminal.bytes_within(5.0) == 0
 

@@ -404,6 +404,27 @@ def test_write_torn_at_any_byte_loses_no_flushed_record(path: Path) -> None:
         assert normal(rows_of(run.history())) == normal(expected_rows(writer.rows))
 
 
+def test_pages_that_arrive_out_of_order_cost_no_second_reading(
+    path: Path, preads: list[int]
+) -> None:
+    """As on a network filesystem: the new tail is there, the records before it are not yet."""
+    writer = Writer(path)
+    writer.flush(*records(5000))
+    run = Run(path)
+    run.follow()
+    start = path.read_bytes().rindex(b'{"iteration":4999')
+    writer.flush(*records(5010)[5000:])
+    whole = path.read_bytes()
+    overwrite(path, whole[:start] + bytes(700) + whole[start + 700 :])
+    run.follow()
+    assert run.history().columns["iteration"][[0, 4999, -1]].tolist() == [0, 4999, 5009]
+    overwrite(path, whole)
+    preads.clear()
+    assert run.follow()
+    assert sum(preads) < 16 * 1024
+    assert normal(rows_of(run.history())) == normal(expected_rows(records(5010)))
+
+
 def test_torn_file_gets_its_statistics_from_its_records(path: Path) -> None:
     rows = [*records(3000), record(3000, train_loss=math.nan, wallclock_time=750.0)]
     data = layout(rows)

@@ -110,7 +110,7 @@ def test_number(value: float | None, shown: str) -> None:
 def test_number_is_short_and_close(value: float, digits: int) -> None:
     shown = number(value, digits)
     assert len(shown) <= max(digits + 5, 7)
-    if math.isfinite(value) and digits == 4:
+    if abs(value) < 1.7e308 and digits == 4:  # rounding up may leave the range of floats
         assert float(shown) == pytest.approx(value, rel=0.06)
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from traintop.analysis.comparison_table import comparison_table
 from traintop.analysis.export import write_csv
@@ -150,7 +150,7 @@ class ExperimentAnalyzer:
 
     def get_best_experiment(
         self, metric: str = "val_loss", mode: Mode | None = None
-    ) -> tuple[str, float] | None:
+    ) -> tuple[str, float] | Any:  # Any, not None: the pair may be unpacked without a check
         """The name of the run that reached the best value of a metric, and that value.
 
         ``metric`` is any metric, or ``duration`` (of finished runs, in seconds). Unless ``mode``

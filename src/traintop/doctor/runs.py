@@ -167,7 +167,8 @@ def _finished(runs: Sequence[RunFacts]) -> Iterator[Finding]:
     def left(run: RunFacts) -> bool:
         summary = run.summary
         gone = summary.status is RunStatus.INTERRUPTED and _LEFT_WITHOUT_FINISH in summary.error
-        return gone or summary.status is RunStatus.CRASHED
+        # A torn file does not tell how its run ended; that it is torn is said below.
+        return (gone or summary.status is RunStatus.CRASHED) and not run.state.torn
 
     yield _about(
         runs,

@@ -200,7 +200,7 @@ class _Scan:
                 state = _state_of(entry)
                 if state is None:
                     continue
-                if is_run_name(name) or stat.S_ISREG(state.st_mode):
+                if stat.S_ISREG(state.st_mode) or is_run_name(name):
                     yield _Found(entry.path, name, info.st_dev, signature_of(state))
                 elif depth < DEEPEST and stat.S_ISDIR(state.st_mode):
                     waiting.append((entry.path, depth + 1))

@@ -120,7 +120,7 @@ class RecordFollower:
         if record is None or self._growing.holds(record.iteration):
             return False
         self._growing.extend(columns_of_rows([record_row(record)]))
-        self._replaces_last = True
+        self._starts_with_last, self._replaces_last = False, True
         return True
 
 

@@ -7,10 +7,13 @@ code expects, but they stay distinguishable: "not measured" is a NaN with a payl
 
 from __future__ import annotations
 
+import itertools
+import operator
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType, NoneType
-from typing import Any
+from types import MappingProxyType
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,15 +217,15 @@ class GrowingHistory:
 
 def as_column(values: Sequence[object]) -> FloatColumn:
     """A column of decoded JSON values; what is no number is marked as not measured."""
-    kinds = set(map(type, values))
-    if kinds == {NoneType}:
+    try:
+        return np.frombuffer(array("d", cast("Sequence[float]", values)))  # takes numbers only
+    except (TypeError, OverflowError):
+        pass
+    if not any(map(operator.is_not, values, itertools.repeat(None))):
         return _unmeasured(len(values))
-    numbers: Sequence[Any] = values
-    if not kinds <= {float, NoneType}:
-        numbers = list(map(as_number, values))
+    numbers = list(map(as_number, values))
     column = np.array(numbers, dtype=np.float64)
-    if kinds != {float}:
-        _bits(column)[[number is None for number in numbers]] = _NOT_MEASURED_BITS
+    _bits(column)[[number is None for number in numbers]] = _NOT_MEASURED_BITS
     return column
 
 

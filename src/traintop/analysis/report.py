@@ -1,0 +1,261 @@
+"""EXPERIMENT_LOG.md: the lab notebook, in which runs fill the tables and people write the rest.
+
+What is generated stands between two comments, and only there is anything ever replaced::
+
+    <!-- traintop:begin results experiment baseline -->
+    …
+    <!-- traintop:end results experiment baseline -->
+
+An experiment that no comment names gets a new section at the end. All else stays as it is, byte for
+byte: what people wrote, their headings and their order, and the sections of removed runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from traintop.analysis.comparison_table import differing_settings
+from traintop.analysis.export import replacing_file
+from traintop.analysis.markdown import code_span
+from traintop.analysis.report_tables import configuration_block, overview_block, results_block
+from traintop.model import RunStatus, RunSummary
+from traintop.store.catalog import RunCatalog
+
+DEFAULT_NOTEBOOK = Path("EXPERIMENT_LOG.md")
+
+_MARKER = re.compile(r"<!-- traintop:(begin|end) ([a-z]+) ([a-z]+ \S+) -->[ \t]*")
+_NUMBER = re.compile(r"(?<![\d.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\d.])", re.IGNORECASE)
+_MOST_VARIED_SETTINGS = 3
+
+_TITLE = """\
+# Experiment log
+
+The tables between `traintop` comments are written by `traintop report`, which replaces nothing
+else: write wherever you like outside of them.
+"""
+_PROMPTS = {
+    "Hypothesis": "What do you expect, and why?",
+    "Observations": "What happened? What was a surprise?",
+    "Next steps": "What follows, and what would settle it?",
+}
+
+
+_OVERVIEW = "log all"
+
+
+def _key(scope: str, name: str) -> str:
+    """What a comment says of the experiment or sweep that its block is about."""
+    # Without blanks, and without what could end the comment.
+    escaped = quote(name, safe="", errors="surrogatepass").replace("--", "%2D%2D")
+    return f"{scope} {escaped}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """Runs that are told of together, the newest first."""
+
+    key: str
+    title: str
+    runs: tuple[RunSummary, ...]
+
+    @property
+    def started(self) -> str:
+        """When the first of them started."""
+        return min(run.start_time or "" for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """What ``write_report`` did. ``notices`` says in words what could not be read."""
+
+    path: Path
+    changed: bool
+    run_count: int
+    notices: tuple[str, ...]
+
+
+def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult:
+    """Brings a notebook up to date with the runs of a directory, or begins one.
+
+    The file is replaced at once, and only when something changed. Raises ``FileNotFoundError``
+    when there is no such log directory, ``ValueError`` when the notebook is not UTF-8 text, and
+    ``OSError``.
+    """
+    if not log_dir.is_dir():
+        raise FileNotFoundError(f"there is no directory {str(log_dir)!r}")
+    try:
+        before = output.read_bytes().decode("utf-8") if output.exists() else ""
+    except UnicodeDecodeError:
+        raise ValueError(f"{str(output)!r} is not UTF-8 text; it is left as it is") from None
+    snapshot = RunCatalog([log_dir]).refresh()
+    after = update_report(before, snapshot.runs)
+    if after != before:
+        with replacing_file(output) as file:
+            file.write(after)
+    unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
+    notices = (*snapshot.notices, *(f"{run.path} {run.problem}" for run in unreadable))
+    readable_count = len(snapshot.runs) - len(unreadable)
+    return ReportResult(output, after != before, readable_count, notices)
+
+
+def update_report(document: str, runs: Iterable[RunSummary]) -> str:
+    """The notebook with its generated blocks brought up to date, and new runs added at its end.
+
+    Doing it twice changes nothing more.
+    """
+    readable = [run for run in runs if run.status is not RunStatus.UNREADABLE]
+    newest_first = sorted(readable, key=lambda run: (run.start_time or "", str(run.path)))[::-1]
+    newline = "\r\n" if "\r\n" in document else "\n"
+    lines = document.splitlines(keepends=True)
+    known = _known_keys(lines)
+    sections = _sections(newest_first, known)
+    updated = "".join(_with_new_blocks(lines, sections, newest_first, newline))
+    added: list[str] = []
+    if not document.strip():
+        added = _TITLE.splitlines()
+    if not known:
+        added += ["", "## Overview", "", *_block("overview", _OVERVIEW, newest_first)]
+    for section in sorted(sections.values(), key=lambda section: section.started):
+        if section.key not in known:
+            added += ["", *_new_section(section)]
+    if not added:
+        return updated
+    if updated and not updated.endswith(("\n", "\r")):
+        updated += newline
+    return updated + "".join(line + newline for line in added)
+
+
+# ---------------------------------------------------------------------------------- sections
+
+
+def _sections(newest_first: Sequence[RunSummary], known: set[str]) -> dict[str, _Section]:
+    """Every section that these runs fill: the ones that are there, and those to be added."""
+    experiments: defaultdict[str, list[RunSummary]] = defaultdict(list)
+    for run in newest_first:
+        experiments[run.name].append(run)
+    sweeps: defaultdict[str, list[str]] = defaultdict(list)
+    for name in experiments:
+        if (pattern := _NUMBER.sub("#", name)) != name:
+            sweeps[pattern].append(name)
+    sections = {}
+    swept = set()
+    for pattern, names in sweeps.items():
+        key = _key("sweep", pattern)
+        if key in known or _is_sweep([experiments[name][0] for name in names]):
+            swept.update(names)
+            wanted = frozenset(names)
+            members = tuple(run for run in newest_first if run.name in wanted)
+            title = f"Sweep {code_span(pattern.replace('#', '*'))}"
+            sections[key] = _Section(key, title, members)
+    for name, runs in experiments.items():
+        key = _key("experiment", name)
+        # A section that is there stays, though the experiment turned out to be part of a sweep.
+        if key in known or name not in swept:
+            sections[key] = _Section(key, code_span(name), tuple(runs))
+    return sections
+
+
+def _is_sweep(runs: Sequence[RunSummary]) -> bool:
+    """Whether experiments that are named alike, up to numbers, also differ in little only."""
+    return len(runs) > 1 and len(differing_settings(runs)) <= _MOST_VARIED_SETTINGS
+
+
+def _new_section(section: _Section) -> Iterator[str]:
+    yield f"## {section.title}"
+    yield from _prompt("Hypothesis")
+    for title in ("Configuration", "Results"):
+        yield from ("", f"### {title}", "", *_block(title.lower(), section.key, section.runs))
+    yield from _prompt("Observations")
+    yield from _prompt("Next steps")
+
+
+def _prompt(title: str) -> tuple[str, ...]:
+    return ("", f"### {title}", "", f"*{_PROMPTS[title]}*")
+
+
+# ---------------------------------------------------------------------------------- blocks
+
+
+_CONTENT = {
+    "overview": overview_block,
+    "configuration": configuration_block,
+    "results": results_block,
+}
+
+
+def _block(kind: str, key: str, runs: Sequence[RunSummary]) -> list[str]:
+    """The lines of a generated block, with the comments around it."""
+    about = f"{kind} {key} -->"
+    content = _CONTENT[kind](runs)
+    return [f"<!-- traintop:begin {about}", "", *content, "", f"<!-- traintop:end {about}"]
+
+
+def _known_keys(lines: Sequence[str]) -> set[str]:
+    """What the document has sections of, be their comments whole or not."""
+    return {marker.key for line in lines if (marker := _marker(line)) is not None}
+
+
+class _Marker(NamedTuple):
+    is_begin: bool
+    kind: str
+    key: str
+
+
+def _marker(line: str) -> _Marker | None:
+    found = _MARKER.fullmatch(line.rstrip("\r\n"))
+    if found is None:
+        return None
+    verb, kind, key = found.groups()
+    return _Marker(verb == "begin", kind, key)
+
+
+def _with_new_blocks(
+    lines: Sequence[str],
+    sections: dict[str, _Section],
+    newest_first: Sequence[RunSummary],
+    newline: str,
+) -> Iterator[str]:
+    """The document's lines, with every whole block of runs that are there written anew.
+
+    A beginning without its end, up to the next comment of ours, is no block: what stands between
+    may be a person's.
+    """
+    begun: _Marker | None = None
+    held: list[str] = []
+    for line in lines:
+        marker = _marker(line)
+        if marker is None:
+            held.append(line)
+            continue
+        ends_block = begun is not None and not marker.is_begin and marker[1:] == begun[1:]
+        runs = _runs_of(marker, sections, newest_first) if ends_block else ()
+        if runs:
+            last_newline = line[len(line.rstrip("\r\n")) :]
+            block = _block(marker.kind, marker.key, runs)
+            yield from (text + newline for text in block[:-1])
+            yield block[-1] + last_newline
+            begun, held = None, []
+            continue
+        yield from held
+        begun, held = (marker, [line]) if marker.is_begin else (None, [])
+        if not marker.is_begin:
+            yield line
+    yield from held
+
+
+def _runs_of(
+    marker: _Marker, sections: dict[str, _Section], newest_first: Sequence[RunSummary]
+) -> Sequence[RunSummary]:
+    """The runs that fill a block; none for a block that is not ours to write, or has no more."""
+    if marker.kind not in _CONTENT:
+        return ()
+    if marker.key == _OVERVIEW:
+        return newest_first if marker.kind == "overview" else ()
+    section = sections.get(marker.key)
+    return section.runs if section is not None and marker.kind != "overview" else ()

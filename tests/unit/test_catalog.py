@@ -1,0 +1,423 @@
+"""All runs of some directories: what is listed, what is read again, and what cannot be read."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from run_files import Writer, document, record, records, write_run
+
+from traintop.model import RunStatus, RunSummary
+from traintop.store import catalog as catalog_module
+from traintop.store.catalog import RunCatalog, Snapshot
+from traintop.store.liveness import HEARTBEAT_PATIENCE, NETWORK_PATIENCE
+
+
+class Clock:
+    """A monotonic clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def run_at(directory: Path, name: str, **fields: object) -> Path:
+    """A finished run with one record."""
+    directory.mkdir(parents=True, exist_ok=True)
+    fields = {"status": "finished", "config": {"experiment_name": name}, **fields}
+    return write_run(directory / f"experiment_{name}.json", [record(0, train_loss=1.0)], **fields)
+
+
+def names(snapshot: Snapshot) -> list[str]:
+    return [run.name for run in snapshot.runs]
+
+
+def only(snapshot: Snapshot) -> RunSummary:
+    [run] = snapshot.runs
+    return run
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that were opened."""
+    seen: list[str] = []
+    open_file = os.open
+
+    def counted(path: str, flags: int, *rest: int) -> int:
+        seen.append(os.path.basename(path))
+        return open_file(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", counted)
+    return seen
+
+
+def age(path: Path, seconds: float) -> None:
+    times = path.stat().st_mtime - seconds
+    os.utime(path, (times, times))
+
+
+def test_runs_of_directories_and_sub_directories_newest_first(tmp_path: Path) -> None:
+    run_at(tmp_path / "a", "old", start_time="2024-01-01T00:00:00")
+    run_at(tmp_path / "a" / "deep" / "er", "new", start_time="2025-01-01T00:00:00")
+    run_at(tmp_path / "b", "middle", start_time="2024-06-01T00:00:00.5")
+    run_at(tmp_path / "b", "timeless", start_time=None)
+    run_at(tmp_path / "elsewhere", "other")
+    snapshot = RunCatalog([tmp_path / "a", tmp_path / "b"]).refresh()
+    assert names(snapshot) == ["new", "middle", "old", "timeless"]
+    assert snapshot.directories == (tmp_path / "a", tmp_path / "b")
+    assert snapshot.notices == ()
+    assert snapshot.runs[0].path == tmp_path / "a" / "deep" / "er" / "experiment_new.json"
+
+
+def test_each_directory_counts_once(tmp_path: Path) -> None:
+    run_at(tmp_path / "a" / "b", "x")
+    (tmp_path / "a" / "b" / "loop").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "self").symlink_to(".")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    roots = [tmp_path / "link", tmp_path / "a", tmp_path / "a" / "b", tmp_path]
+    snapshot = RunCatalog(roots).refresh()
+    assert only(snapshot).path == tmp_path / "link" / "b" / "experiment_x.json"
+    assert snapshot.notices == ()
+
+
+def test_hidden_files_and_directories_are_left_out(tmp_path: Path) -> None:
+    run_at(tmp_path / ".cache", "cached")
+    write_run(tmp_path / ".experiment_x.json", [record(0)])
+    run_at(tmp_path, "seen")
+    (tmp_path / "experiment_seen.json.tmp").write_text("{}")
+    (tmp_path / "experiment_seen.txt").write_text("{}")
+    assert names(RunCatalog([tmp_path]).refresh()) == ["seen"]
+
+
+def test_other_json_files_are_listed_if_like_runs(tmp_path: Path, opened: list[str]) -> None:
+    (tmp_path / "package.json").write_text('{"name": "x", "config": {"port": 1}}')
+    (tmp_path / "tsconfig.json").write_text('{"compilerOptions": {}}')
+    (tmp_path / "empty.json").write_text("")
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "list.json").write_bytes(b"\xff\xfe[1]")
+    (tmp_path / "folder.json").mkdir()
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "theirs.json").write_text(json.dumps(document(records(2))))
+    long = {"config": {"experiment_name": "long", "prompt": "x" * 9000}, "metrics_history": []}
+    (tmp_path / "long.json").write_text(json.dumps(long))
+    write_run(tmp_path / "renamed.json", [record(0)])
+    run_at(tmp_path / "folder.json", "inside")
+    for file in tmp_path.rglob("*.json"):
+        age(file, 10)
+    catalog = RunCatalog([tmp_path])
+    snapshot = catalog.refresh()
+    assert sorted(run.run_id for run in snapshot.runs) == [
+        "experiment_inside",
+        "long",
+        "renamed",
+        "theirs",
+    ]
+    assert all(run.status is not RunStatus.UNREADABLE for run in snapshot.runs)
+    opened.clear()
+    assert catalog.refresh().revision == catalog.refresh().revision
+    assert opened == []  # not even to look at the others again
+
+
+def test_a_file_becomes_a_run_once_it_looks_like_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text("{}")
+    catalog = RunCatalog([tmp_path])
+    assert catalog.refresh().runs == ()
+    write_run(path, [record(0)])
+    assert only(catalog.refresh()).run_id == "mine"
+
+
+def test_bad_files_have_a_row_each_and_hide_no_other(tmp_path: Path) -> None:
+    run_at(tmp_path, "good")
+    (tmp_path / "experiment_empty.json").write_bytes(b"")
+    (tmp_path / "experiment_random.json").write_bytes(bytes(range(256)) * 100)
+    (tmp_path / "experiment_foreign.json").write_text('{"a": 1}')
+    (tmp_path / "experiment_folder.json").mkdir()
+    os.mkfifo(tmp_path / "experiment_pipe.json")
+    (tmp_path / "experiment_dangling.json").symlink_to("nowhere")
+    (tmp_path / "experiment_loop.json").symlink_to("experiment_loop.json")
+    (tmp_path / "experiment_device.json").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = Path.cwd()
+        os.chdir(tmp_path)
+        server.bind("experiment_socket.json")
+        os.chdir(here)
+        runs = {run.name: run for run in RunCatalog([tmp_path]).refresh().runs}
+    assert runs.pop("good").status is RunStatus.FINISHED
+    problems = {name.removeprefix("experiment_"): run.problem for name, run in runs.items()}
+    assert all(run.status is RunStatus.UNREADABLE for run in runs.values())
+    words = {
+        "empty": "empty",
+        "random": "UTF-8",
+        "foreign": "neither",
+        "folder": "directory",
+        "pipe": "pipe",
+        "dangling": "link",
+        "loop": "link",
+        "device": "device",
+        "socket": "socket",
+    }
+    assert problems.keys() == words.keys()
+    assert all(word in problems[name] for name, word in words.items())
+
+
+def test_only_changed_files_are_read_again(tmp_path: Path, opened: list[str]) -> None:
+    for name in "abc":
+        age(run_at(tmp_path, name), 10)
+    catalog = RunCatalog([tmp_path])
+    first = catalog.refresh()
+    assert sorted(opened) == [f"experiment_{name}.json" for name in "abc"]
+    opened.clear()
+    assert catalog.refresh() is first
+    assert opened == []
+    run_at(tmp_path, "b", notes="new")
+    second = catalog.refresh()
+    assert set(opened) == {"experiment_b.json"}
+    assert second.revision == first.revision + 1
+    unchanged = {run.name: run for run in first.runs}
+    for run in second.runs:
+        assert (run is unchanged[run.name]) == (run.name != "b")
+    assert [run.notes for run in second.runs if run.name == "b"] == ["new"]
+
+
+def test_snapshots_do_not_change(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "experiment_x.json")
+    catalog = RunCatalog([tmp_path])
+    before = catalog.refresh()
+    writer.flush(record(0), record(1))
+    after = catalog.refresh()
+    assert (only(before).count, only(after).count) == (0, 2)
+
+
+def test_added_and_deleted_files(tmp_path: Path) -> None:
+    run_at(tmp_path, "a")
+    catalog = RunCatalog([tmp_path])
+    first = catalog.refresh()
+    path = run_at(tmp_path / "new", "b")
+    second = catalog.refresh()
+    assert sorted(names(second)) == ["a", "b"]
+    path.unlink()
+    third = catalog.refresh()
+    assert names(third) == ["a"]
+    assert (first.revision, second.revision, third.revision) == (1, 2, 3)
+
+
+def test_a_file_that_is_no_run_makes_no_revision(tmp_path: Path) -> None:
+    catalog = RunCatalog([tmp_path])
+    first = catalog.refresh()
+    (tmp_path / "package.json").write_text("{}")
+    assert catalog.refresh() is first
+    (tmp_path / "package.json").unlink()
+    assert catalog.refresh() is first
+
+
+def test_missing_and_unreadable_directories_are_said(tmp_path: Path) -> None:
+    run_at(tmp_path / "logs", "a")
+    (tmp_path / "file").write_text("")
+    catalog = RunCatalog([tmp_path / "gone", tmp_path / "logs", tmp_path / "file"])
+    snapshot = catalog.refresh()
+    assert names(snapshot) == ["a"]
+    missing, not_a_directory = snapshot.notices
+    assert missing == f"{tmp_path / 'gone'} does not exist"
+    assert str(tmp_path / "file") in not_a_directory
+    assert catalog.refresh() is snapshot
+    run_at(tmp_path / "gone", "b")
+    assert sorted(names(catalog.refresh())) == ["a", "b"]
+    assert len(catalog.refresh().notices) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_permissions_that_come_and_go(tmp_path: Path) -> None:
+    path = run_at(tmp_path, "a")
+    path.chmod(0)
+    age(path, 10)
+    catalog = RunCatalog([tmp_path])
+    assert "permission" in only(catalog.refresh()).problem
+    path.chmod(0o600)
+    assert only(catalog.refresh()).status is RunStatus.FINISHED
+
+
+def test_a_refused_file_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the system, which no time of the file tells when it is over."""
+    age(run_at(tmp_path, "a"), 10)
+    catalog = RunCatalog([tmp_path])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", _fail(PermissionError(13, "Permission denied")))
+        assert "permission" in only(catalog.refresh()).problem
+    assert only(catalog.refresh()).status is RunStatus.FINISHED
+
+
+def test_an_unexpected_error_stays_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_at(tmp_path, "a")
+    monkeypatch.setattr(os, "pread", _fail(MemoryError("no room")))
+    assert "no room" in only(RunCatalog([tmp_path]).refresh()).problem
+
+
+def _fail(error: BaseException) -> Callable[..., bytes]:
+    def fail(*_: object) -> bytes:
+        raise error
+
+    return fail
+
+
+def test_very_many_directories_are_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog_module, "MOST_DIRECTORIES", 5)
+    for number in range(9):
+        run_at(tmp_path / str(number), "x")
+    snapshot = RunCatalog([tmp_path]).refresh()
+    assert len(snapshot.runs) == 4
+    assert "more than 5 directories" in snapshot.notices[0]
+
+
+def test_very_deep_directories_are_cut_off(tmp_path: Path) -> None:
+    directory = tmp_path
+    for _ in range(catalog_module.DEEPEST):
+        directory = directory / "d"
+    run_at(directory, "deep")
+    run_at(directory / "d", "deeper")
+    assert names(RunCatalog([tmp_path]).refresh()) == ["deep"]
+
+
+def test_a_torn_file_keeps_its_summary_until_the_next_look(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "experiment_x.json")
+    writer.flush(*records(3))
+    clock = Clock()
+    catalog = RunCatalog([tmp_path], clock=clock)
+    before = catalog.refresh()
+    whole = writer.path.read_bytes()
+    writer.flush(*records(5)[3:], cut=500)
+    clock.now += 1
+    assert catalog.refresh() is before
+    clock.now += 3
+    torn = only(catalog.refresh())
+    assert (torn.count, torn.status) == (4, RunStatus.RUNNING)
+    writer.path.write_bytes(whole)
+    assert only(catalog.refresh()).count == 3
+
+
+def test_some_files_can_be_looked_at_alone(tmp_path: Path, opened: list[str]) -> None:
+    paths = {name: run_at(tmp_path, name) for name in "ab"}
+    catalog = RunCatalog([tmp_path])
+    first = catalog.refresh()
+    run_at(tmp_path, "a", notes="new")
+    run_at(tmp_path, "b", notes="new")
+    opened.clear()
+    second = catalog.refresh_files([str(paths["a"])])
+    assert set(opened) == {"experiment_a.json"}
+    assert {run.name: run.notes for run in second.runs} == {"a": "new", "b": ""}
+    assert second.revision == first.revision + 1
+    assert catalog.refresh_files([]) is second
+    new = run_at(tmp_path, "c")
+    assert len(catalog.refresh_files([str(new)]).runs) == 3
+    new.unlink()
+    assert len(catalog.refresh_files([str(new)]).runs) == 2
+
+
+def test_trouble_is_a_notice_until_the_next_refresh(tmp_path: Path) -> None:
+    run_at(tmp_path, "a")
+    catalog = RunCatalog([tmp_path])
+    before = catalog.refresh()
+    troubled = catalog.report("the disk is on fire")
+    assert (troubled.runs, troubled.notices) == (before.runs, ("the disk is on fire",))
+    assert troubled.revision > before.revision
+    assert catalog.report("the disk is on fire") is troubled
+    assert catalog.refresh().notices == ()
+
+
+def test_a_run_stalls_by_the_readers_clock_alone(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "experiment_x.json")
+    writer.flush(record(0))
+    clock = Clock()
+    catalog = RunCatalog([tmp_path], clock=clock)
+    first = catalog.refresh()
+    assert only(first).status is RunStatus.RUNNING
+    clock.now += HEARTBEAT_PATIENCE - 1
+    assert catalog.refresh() is first
+    clock.now += 2
+    stalled = catalog.refresh()
+    assert (only(stalled).status, stalled.revision) == (RunStatus.STALLED, 2)
+    assert catalog.refresh() is stalled
+    writer.flush(updated_at="later")
+    os.utime(writer.path, (0, 0))  # whatever the writer's clock says
+    assert only(catalog.refresh()).status is RunStatus.RUNNING
+
+
+def test_a_run_on_a_network_is_compared_with_its_neighbours_at_first_sight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's clock may be far from ours, but both files have it from the same server."""
+    monkeypatch.setattr(catalog_module, "network_filesystem", lambda _: "nfs4")
+    for name, modified in {"fresh": 5000.0, "still": 5000.0 - NETWORK_PATIENCE - 5}.items():
+        os.utime(run_at(tmp_path, name, status="running"), (modified, modified))
+    clock = Clock()
+    catalog = RunCatalog([tmp_path], clock=clock)
+    status = {run.name: run.status for run in catalog.refresh().runs}
+    assert status == {"fresh": RunStatus.RUNNING, "still": RunStatus.STALLED}
+
+
+def test_live_runs_on_a_network_are_opened_because_that_asks_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]
+) -> None:
+    monkeypatch.setattr(catalog_module, "network_filesystem", lambda _: "nfs4")
+    run_at(tmp_path, "live", status="running")
+    age(run_at(tmp_path, "done"), 10)
+    clock = Clock()
+    catalog = RunCatalog([tmp_path], clock=clock)
+    catalog.refresh()
+    clock.now += 10
+    catalog.refresh()
+    opened.clear()
+    catalog.refresh()
+    assert opened == ["experiment_live.json"]
+
+
+def test_several_threads_may_refresh(tmp_path: Path) -> None:
+    """Refreshing from several threads gives whole snapshots with growing revisions."""
+    writer = Writer(tmp_path / "experiment_x.json")
+    catalog = RunCatalog([tmp_path])
+    done = threading.Event()
+    seen: list[list[Snapshot]] = [[], []]
+
+    def look(mine: list[Snapshot]) -> None:
+        while not done.is_set():
+            mine.append(catalog.refresh())
+
+    threads = [threading.Thread(target=look, args=(mine,)) for mine in seen]
+    for thread in threads:
+        thread.start()
+    for step in range(200):
+        writer.flush(record(step, train_loss=1.0))
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert only(catalog.refresh()).count == 200
+    for mine in seen:
+        revisions = [snapshot.revision for snapshot in mine]
+        assert revisions == sorted(revisions)
+        counts = [only(snapshot).count or 0 for snapshot in mine]
+        assert counts == sorted(counts)
+
+
+def test_the_list_needs_neither_numpy_nor_watchdog(tmp_path: Path) -> None:
+    run_at(tmp_path, "a")
+    script = (
+        "import sys; from pathlib import Path\n"
+        "import traintop.store.watch\n"
+        "from traintop.store.catalog import RunCatalog\n"
+        f"assert len(RunCatalog([Path({str(tmp_path)!r})]).refresh().runs) == 1\n"
+        "print([name for name in ('numpy', 'watchdog', 'textual') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", script]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
