@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import plotext
-
 from tests.benchmarks.measuring import Floor, Line, Scale, interleaved, seconds_of
+
 from traintop.charts import ChartSpec, Series, draw_chart, points_for
 
 _WIDTH, _HEIGHT = 120, 35
@@ -49,7 +49,9 @@ def _first_frame(scale: Scale, runs: int, points: int) -> Line:
 
     spec = _chart(runs, points)
     ours, extremes = interleaved(
-        scale.rounds, first, lambda: seconds_of(lambda: [s.y.min() + s.y.max() for s in spec.series])
+        scale.rounds,
+        first,
+        lambda: seconds_of(lambda: [s.y.min() + s.y.max() for s in spec.series]),
     )
     return Line(
         f"the very first frame of {runs} runs of {points:,} points",

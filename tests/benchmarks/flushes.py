@@ -24,6 +24,7 @@ from tests.benchmarks.measuring import (
     interleaved,
     percentile,
 )
+
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.writer import RunWriter

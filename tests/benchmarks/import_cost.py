@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.benchmarks.measuring import (
     Floor,
@@ -20,7 +19,7 @@ _TRACKER = "from traintop import ExperimentConfig, ExperimentTracker, MetricsSna
 _HEAVY = {"textual", "rich", "watchdog", "plotext", "numpy"}
 
 
-def measure(scale: Scale, directory: Path) -> Iterator[Line]:
+def measure(scale: Scale) -> Iterator[Line]:
     """The lines of this family."""
     programs = ("pass", _TRACKER, "import msgspec")
     for program in programs:

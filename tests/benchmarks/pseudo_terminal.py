@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pyte
-
 from tests.benchmarks.measuring import child_environment
 
 COLUMNS, LINES = 160, 48

@@ -18,6 +18,7 @@ from tests.benchmarks.measuring import (
     interleaved,
     seconds_of,
 )
+
 from traintop.store.catalog import RunCatalog
 from traintop.store.run import Run
 

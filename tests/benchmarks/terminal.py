@@ -36,7 +36,7 @@ _LISTED_MARK = b"run-0"
 _NOTHING_LISTED_MARK = b"ExperimentTracker"
 
 _LIVE_NAME = "live-run"
-_LOSS = re.compile(r"\b\d\.\d{3}\b")
+_LISTED_LOSS = re.compile(rf"{_LIVE_NAME} +\S+/\S+ +\S+ +(\d\.\d{{3}})")
 _KEY_PAUSE = 0.15
 _KEY_PRESSES = 16
 _QUIET_SECONDS = 1.5
@@ -62,7 +62,11 @@ def _first_frames(scale: Scale, empty: Path, runs: Path, more_runs: Path) -> Ite
         lambda: _seconds_to(_LISTED_MARK, *_traintop(more_runs)),
     )
     floors = (Floor("an empty Textual app", bare),)
-    for figure, directory, factor in ((nothing, empty, 1.5), (few, runs, 1.5), (many, more_runs, 2)):
+    for figure, directory, factor in (
+        (nothing, empty, 1.5),
+        (few, runs, 1.5),
+        (many, more_runs, 2),
+    ):
         yield Line(
             f"first useful frame with {_count(directory):,} runs",
             figure,
@@ -177,10 +181,9 @@ def _write_to_visible(scale: Scale, runs: Path) -> Iterator[Line]:
 def _shown_iterations(terminal: PseudoTerminal) -> Iterator[tuple[float, int]]:
     """When the list showed which iteration of the live run: its loss tells."""
     for arrived, rows in screens(terminal.chunks):
-        row = next((row for row in rows[1:] if _LIVE_NAME in row), "")
-        found = _LOSS.search(row.partition(_LIVE_NAME)[2])
+        found = next(filter(None, map(_LISTED_LOSS.search, rows)), None)
         if found:
-            yield arrived, round((float(found[0]) - 1) * 1000)
+            yield arrived, round((float(found[1]) - 1) * 1000)
 
 
 def _delays(logged: list[tuple[int, float]], shown: list[tuple[float, int]]) -> Iterator[float]:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from terminal_session import TerminalSession
+from terminal_session import PATIENCE, TerminalSession
 
 _TRAINING = """
 import sys
@@ -48,7 +48,10 @@ class Training:
 
     def __exit__(self, *exception: object) -> None:
         self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(PATIENCE)
+        finally:
+            self._process.kill()
         self._process.stdout.close()
 
 
@@ -137,7 +140,7 @@ def test_an_idle_screen_over_a_thousand_runs_sends_nothing(tmp_path):
         terminal.wait_for("1,000 runs")
         terminal.wait_for("train loss ─ 2.5")
         terminal.wait_until_quiet()
-        assert terminal.bytes_within(5.0) == 0
+        assert terminal.bytes_within(3.0) == 0
 
 
 @pytest.mark.parametrize("size", [(160, 48), (80, 24)])

@@ -25,7 +25,9 @@ async def showing(runs, size=(160, 48), notices=(), clock=lambda: NOW):
         await settle(pilot, lambda: app.main_screen.redraws > 1)
         for run in runs[:1]:
             app.post_history(run, points=50)
-            await settle(pilot, lambda: app.main_screen.loaded and app.main_screen.up_to_date)
+            await settle(
+                pilot, lambda: app.main_screen.charted.loaded and app.main_screen.up_to_date
+            )
         await pilot.pause()
         yield app, pilot
 

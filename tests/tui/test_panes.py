@@ -68,7 +68,7 @@ def test_the_summary_tells_results_time_settings_machine_and_file():
     text = text_of(detail_lines(run, 100))
     for expected in (
         "first try",
-        "2.500  best 2.400 @ 7",
+        "2.500  best 2.400 @7",
         "d_model",
         '{"betas": [0.9]}',
         "gpu-07",

@@ -184,8 +184,9 @@ def test_only_finite_values_are_best() -> None:
     assert best_run([diverged], "val_loss") is None
 
 
-def test_a_final_loss_counts_where_no_record_has_one() -> None:
+def test_a_final_loss_counts_like_a_recorded_one() -> None:
     assert best_value(run(final_val_loss=2.25), "val_loss") == 2.25
+    assert best_value(reached("a", 2.5, final_val_loss=2.25), "val_loss") == 2.25
     assert best_value(run(best_val_loss=2.0, final_val_loss=2.25), "best_val_loss") == 2.0
 
 

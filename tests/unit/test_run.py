@@ -169,9 +169,14 @@ def test_history_has_every_record(path: Path) -> None:
 @pytest.mark.parametrize("chunk", [*range(150, 180), 1000])
 def test_chunks_may_end_anywhere(path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower_module, "CHUNK", chunk)
-    rows = [record(step, train_loss=1.5) for step in range(chunk)]
-    write_run(path, rows, notes="the tail is longer than a chunk " * 40)
-    assert rows_of(Run(path).history()) == expected_rows(rows)
+    writer = Writer(path)
+    notes = "the tail is longer than a chunk " * 40
+    writer.flush(*(record(step, train_loss=1.5) for step in range(chunk)), notes=notes)
+    run = Run(path)
+    assert normal(rows_of(run.history())) == normal(expected_rows(writer.rows))
+    writer.flush(record(chunk - 1, train_loss=1.5, val_loss=2.0), record(chunk), notes=notes)
+    run.follow()
+    assert normal(rows_of(run.history())) == normal(expected_rows(writer.rows))
 
 
 def test_follow_reads_only_what_is_new(path: Path, preads: list[int]) -> None:

@@ -52,24 +52,24 @@ def best_value(run: RunSummary, metric: str, mode: Mode | None = None) -> float 
     """The best finite value that a run reached of a metric at any iteration, else ``None``.
 
     ``duration`` is a metric too, in seconds, of finished runs. Losses that were given to
-    ``finish()`` alone, or that only the file's own ``best_val_loss`` tells, count where no record
-    has them.
+    ``finish()``, or that only the file's own ``best_val_loss`` tells, count like recorded ones.
     """
     metric = _METRICS.get(metric, metric)
+    direction = mode or mode_of(metric)
     stats = run.stats.get(metric)
+    found: list[float | None] = []
     if stats is not None:
-        reached = stats.min if (mode or mode_of(metric)) == "min" else stats.max
-        if _is_finite(reached):
-            return reached
+        found.append(stats.min if direction == "min" else stats.max)
     if metric in ("train_loss", "val_loss"):
-        told = (getattr(run, f"best_{metric}"), getattr(run, f"final_{metric}"))
-        return next(filter(_is_finite, told), None)
-    value: float | None = None
-    if metric in _DURATIONS and run.status is RunStatus.FINISHED:
-        value = run.duration_seconds
-    elif metric in _FIELDS:
-        value = getattr(run, metric)
-    return value if _is_finite(value) else None
+        found += [getattr(run, f"best_{metric}"), getattr(run, f"final_{metric}")]
+    elif metric in _FIELDS and stats is None:
+        found.append(getattr(run, metric))
+    elif metric in _DURATIONS and stats is None and run.status is RunStatus.FINISHED:
+        found.append(run.duration_seconds)
+    finite = [value for value in found if value is not None and math.isfinite(value)]
+    if not finite:
+        return None
+    return min(finite) if direction == "min" else max(finite)
 
 
 def best_run(
@@ -88,7 +88,3 @@ def best_run(
         if best is None or (value < best[1] if direction == "min" else value > best[1]):
             best = (run, value)
     return best
-
-
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)

@@ -160,6 +160,6 @@ def _connection(facts: SystemFacts) -> Iterator[Finding]:
         yield Finding(
             "environment.tmux",
             Level.NOTE,
-            "tmux keeps what traintop copies from the clipboard of your terminal",
-            "to copy with y: tmux set -s set-clipboard on",
+            "tmux keeps what programs copy from the clipboard of your terminal",
+            "to copy text out of it: tmux set -s set-clipboard on",
         )

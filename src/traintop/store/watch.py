@@ -54,7 +54,7 @@ class DirectoryWatcher:
     def __init__(self, catalog: RunCatalog, on_snapshot: Callable[[Snapshot], None]) -> None:
         self._catalog = catalog
         self._on_snapshot = on_snapshot
-        self._revision = -1
+        self._told: tuple[int, Mode | None] = (-1, None)
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._hints = _Hints(catalog.directories, self._wake)
@@ -104,9 +104,10 @@ class DirectoryWatcher:
         except Exception as error:
             _log.exception("refreshing failed")
             snapshot = self._catalog.report(f"cannot look for changes: {error!r}")
-        if snapshot.revision == self._revision or self._stop.is_set():
+        news = (snapshot.revision, self.mode)
+        if news == self._told or self._stop.is_set():
             return
-        self._revision = snapshot.revision
+        self._told = news
         try:
             self._on_snapshot(snapshot)
         except Exception:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from traintop.model import STANDARD_METRICS, MetricsSnapshot, MetricStats
 
@@ -101,6 +101,16 @@ def merge(earlier: MetricsSnapshot, later: MetricsSnapshot) -> MetricsSnapshot:
         wallclock_time=later.wallclock_time,
         metrics={**earlier.metrics, **later.metrics},
         **fields,
+    )
+
+
+def best_loss(
+    metric: str, stats: Mapping[str, MetricStats], final: Mapping[str, float | None]
+) -> float | None:
+    """The lowest finite value of a loss, the one that the run ended with included."""
+    found = (stats[metric].min if metric in stats else None, final.get(metric))
+    return min(
+        (value for value in found if value is not None and math.isfinite(value)), default=None
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from traintop.model import MetricStats
 from traintop.text import duration, number, safe_text, si
+from traintop.tracking.statistics import best_loss
 
 _STATISTICS = (
     ("train_loss_stats", "train_loss", ("min", "max", "mean", "std")),
@@ -17,12 +18,14 @@ _STATISTICS = (
 )
 
 
-def summary_statistics(stats: Mapping[str, MetricStats]) -> dict[str, Any]:
+def summary_statistics(
+    stats: Mapping[str, MetricStats], final: Mapping[str, float | None]
+) -> dict[str, Any]:
     """Best losses, and statistics of losses, step times and throughput where measured."""
 
     found: dict[str, Any] = {
-        "best_train_loss": stats["train_loss"].min if "train_loss" in stats else None,
-        "best_val_loss": stats["val_loss"].min if "val_loss" in stats else None,
+        "best_train_loss": best_loss("train_loss", stats, final),
+        "best_val_loss": best_loss("val_loss", stats, final),
     }
     for key, metric, fields in _STATISTICS:
         if metric in stats and stats[metric].count:

@@ -353,7 +353,7 @@ class ExperimentTracker:
             "total_iterations": count,
             "total_gradient_steps": self._gradient_step,
             "total_duration_seconds": self.get_elapsed_time(),
-            **summary_statistics(stats),
+            **summary_statistics(stats, self._writer.final_losses if self._writer else {}),
         }
 
     def print_summary(self) -> None:

@@ -7,7 +7,6 @@ nothing else to write. While the disk refuses, records wait in memory and the lo
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from traintop.model import MetricsSnapshot, MetricStats
 from traintop.tracking.recording import LoggedCall, Recording
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
+from traintop.tracking.statistics import best_loss
 
 FLUSH_SECONDS = 0.25
 """How long a record waits before it is flushed; half of what is promised."""
@@ -170,6 +170,15 @@ class RunWriter:
             self._wake.set()
             time.sleep(0.001)
 
+    @property
+    def final_losses(self) -> dict[str, float | None]:
+        """The losses that the run was said to end with, by metric."""
+        ending = self._ending
+        return {
+            "train_loss": ending.train_loss if ending else None,
+            "val_loss": ending.val_loss if ending else None,
+        }
+
     def release_inherited_file(self) -> None:
         """In a forked child: give up the copy of the descriptor, and with it of the lock."""
         if self._file is not None:
@@ -263,15 +272,14 @@ class RunWriter:
         recording, ending = self._recording, self._ending
         stats = recording.stats()
         now = self._clock.now()
-        final_train_loss = ending.train_loss if ending else None
-        final_val_loss = ending.val_loss if ending else None
+        final = self.final_losses
         return logfile.Tail(
             end_time=now if ending else None,
             duration_seconds=round(self._clock.elapsed(), 6),
-            best_train_loss=_best(stats, "train_loss", final_train_loss),
-            best_val_loss=_best(stats, "val_loss", final_val_loss),
-            final_train_loss=final_train_loss,
-            final_val_loss=final_val_loss,
+            best_train_loss=best_loss("train_loss", stats, final),
+            best_val_loss=best_loss("val_loss", stats, final),
+            final_train_loss=final["train_loss"],
+            final_val_loss=final["val_loss"],
             notes=ending.notes if ending else "",
             status=ending.status if ending else "running",
             error=ending.error if ending else "",
@@ -284,11 +292,3 @@ class RunWriter:
             stats=stats,
             last_record=logfile.record_row(recording.last) if recording.last else {},
         )
-
-
-def _best(stats: dict[str, MetricStats], metric: str, final: float | None) -> float | None:
-    """The lowest finite value, the final one included."""
-    found = [stats[metric].min if metric in stats else None, final]
-    return min(
-        (value for value in found if value is not None and math.isfinite(value)), default=None
-    )

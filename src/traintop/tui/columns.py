@@ -107,11 +107,9 @@ def _age_text(summary: RunSummary, now: datetime, width: int) -> str:
 
 
 def _start_order(summary: RunSummary) -> SortValue:
+    """Younger runs are smaller; the same order at any time, so that no clock is needed."""
     started = parse_time(summary.start_time)
-    try:
-        return None if started is None else -started.timestamp()
-    except (OverflowError, OSError, ValueError):
-        return None
+    return None if started is None else (datetime.min - started).total_seconds()  # noqa: DTZ901
 
 
 def _loss_role(value: float | None) -> Role:

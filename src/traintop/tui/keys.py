@@ -31,7 +31,6 @@ class Need(StrEnum):
 
     RUNS = "runs"
     MARKS = "marks"
-    SEVERAL_PANES = "several panes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,6 @@ KEYS: tuple[Key, ...] = (
         "next pane",
         "Move",
         places=_LIST,
-        needs=(Need.RUNS, Need.SEVERAL_PANES),
     ),
     Key(
         "previous_pane",
@@ -93,7 +91,6 @@ KEYS: tuple[Key, ...] = (
         "previous pane",
         "Move",
         places=_LIST,
-        needs=(Need.RUNS, Need.SEVERAL_PANES),
     ),
     Key("mark", "space", "space", "mark", "mark", "mark: overlay its curves", "Runs"),
     Key(
@@ -117,6 +114,7 @@ KEYS: tuple[Key, ...] = (
         "Runs",
         places=_LIST,
     ),
+    Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),
     Key("zoom", "z", "z", "toggle_zoom", "zoom", "one chart full screen", "Charts"),
     Key(
         "unzoom",
@@ -150,7 +148,6 @@ KEYS: tuple[Key, ...] = (
         "Charts",
     ),
     Key("rougher", "minus,underscore", "-", "smooth(-1)", "", "smooth less", "Charts"),
-    Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),
     Key(
         "help",
         "question_mark,f1",

@@ -79,6 +79,10 @@ class ChartedRunsChanged(Message):
         super().__init__()
 
 
+class FirstRunsPainted(Message):
+    """The runs are on the screen for the first time: now there is time for slow imports."""
+
+
 class ExportRequested(Message):
     """The person asked for the CSV of a run."""
 

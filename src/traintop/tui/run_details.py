@@ -15,7 +15,7 @@ from traintop.tui.columns import measured, run_name
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, wrap
 from traintop.tui.status import STATUS_MARKS
 
-_COLUMN_WIDTH = 36
+_COLUMN_WIDTH = 32
 _COLUMN_GAP = 2
 _LONGEST_LABEL = 18
 _LONGEST_TEXT = 4000
@@ -25,9 +25,9 @@ _METRIC_LABELS: Mapping[str, str] = MappingProxyType(
     {
         "train_loss": "train loss",
         "val_loss": "val loss",
-        "learning_rate": "learning rate",
+        "learning_rate": "lr",
         "tokens_per_sec": "tokens/s",
-        "iter_time_ms": "step time ms",
+        "iter_time_ms": "step ms",
     }
 )
 
@@ -161,7 +161,7 @@ def _aside(metric: str, summary: RunSummary) -> str:
     if metric in _LOSSES:
         best = summary.best_train_loss if metric == "train_loss" else summary.best_val_loss
         if stats is not None and stats.min is not None:
-            at = "" if stats.min_iteration is None else f" @ {si(stats.min_iteration)}"
+            at = "" if stats.min_iteration is None else f" @{si(stats.min_iteration)}"
             return f"best {measured(stats.min, 9)}{at}"
         return "" if best is None else f"best {measured(best, 9)}"
     if metric == "learning_rate" or stats is None or stats.mean is None:

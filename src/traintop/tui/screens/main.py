@@ -13,10 +13,12 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
+from textual.content import Content
+from textual.screen import Screen
 from textual.timer import Timer
 
 from traintop.tui import state as view
-from traintop.tui.chart_names import charts_of
+from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
 from traintop.tui.columns import run_name
 from traintop.tui.empty_state import empty_lines
 from traintop.tui.keys import Need, Place, Situation, bindings_of, footer_line, key_of_action
@@ -24,11 +26,11 @@ from traintop.tui.lines import Line, Piece, fit_line
 from traintop.tui.messages import (
     ChartedRunsChanged,
     ExportRequested,
+    FirstRunsPainted,
     HistoryLoaded,
     LoadFailed,
     RunPicked,
 )
-from traintop.tui.palette import assign_colors, distinct_colors
 from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.steady import SteadyScreen
@@ -39,10 +41,7 @@ from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 from traintop.tui.widgets.run_table import RunTable
 
 if TYPE_CHECKING:
-    from traintop.charts import ChartSpec
-    from traintop.model import RunSummary
     from traintop.store.catalog import Snapshot
-    from traintop.tui.curves import ChartMaker
 
 REDRAW_SECONDS = 0.25
 """The least time between two redraws that news from files cause; keys redraw at once."""
@@ -62,7 +61,7 @@ class MainScreen(SteadyScreen):
     def __init__(
         self, directories: Sequence[Path], clock: Callable[[], datetime] = datetime.now
     ) -> None:
-        super().__init__()
+        super().__init__(classes=f"-reading -pane-{Pane.RUNS}")
         self._directories = tuple(directories)
         self._clock = clock
         self.view = ViewState()
@@ -76,14 +75,11 @@ class MainScreen(SteadyScreen):
         self._header_pane = LinePane(id="header")
         self._chart_panes = (Chart(id="first-chart"), Chart(id="second-chart"))
         self._footer_pane = LinePane(id="footer")
+        self._summary_title = ""
         self._mounted = False
         self._snapshot: Snapshot | None = None
         self._mode = ""
-        self._records: dict[Path, HistoryLoaded] = {}
-        self._failures: dict[Path, str] = {}
-        self._colors: dict[Path, int] = {}
-        self._charted: tuple[Path, ...] = ()
-        self._chart_maker: ChartMaker | None = None
+        self.charted = ChartedRuns()
         self._drawn_at = float("-inf")
         self._pending: Timer | None = None
         self._aging: Timer | None = None
@@ -105,11 +101,12 @@ class MainScreen(SteadyScreen):
     def on_mount(self) -> None:
         self._mounted = True
         self._redraw()
+        self.screen_layout_refresh_signal.subscribe(self, self._look_at_paint, immediate=True)
 
-    @property
-    def loaded(self) -> frozenset[Path]:
-        """The charted runs of which records are there."""
-        return frozenset(self._records)
+    def _look_at_paint(self, screen: Screen[object]) -> None:
+        if not self.has_class("-reading"):
+            self.screen_layout_refresh_signal.unsubscribe(self)
+            self.post_message(FirstRunsPainted())
 
     @property
     def up_to_date(self) -> bool:
@@ -124,17 +121,15 @@ class MainScreen(SteadyScreen):
         self._redraw_soon()
 
     def show_history(self, loaded: HistoryLoaded) -> None:
-        """Show the records of a run, unless a fuller picture of it is there."""
-        known = self._records.get(loaded.path)
-        if known is not None and known.complete and not loaded.complete:
-            return
-        self._failures.pop(loaded.path, None)
-        self._records[loaded.path] = loaded
-        self._redraw_soon()
+        """Show the records of a run: at once when somebody waits for them."""
+        if self.charted.add(loaded):
+            self._draw()
+        else:
+            self._redraw_soon()
 
     def show_failure(self, failure: LoadFailed) -> None:
         """Say why a run has no curves."""
-        self._failures[failure.path] = failure.reason
+        self.charted.fail(failure.path, failure.reason)
         self._redraw_soon()
 
     def _redraw_soon(self) -> None:
@@ -148,7 +143,8 @@ class MainScreen(SteadyScreen):
 
     def _redraw(self) -> None:
         self._pending = None
-        self._drawn_at = monotonic()
+        if self._snapshot is not None:  # the first one need not wait for the empty screen
+            self._drawn_at = monotonic()
         self._take_over_snapshot()
         self._draw()
 
@@ -158,17 +154,17 @@ class MainScreen(SteadyScreen):
         rows = view.sort_runs(self._snapshot.runs, self.view.sort)
         self.view = view.with_rows(self.view, self.rows, rows)
         self.rows = rows
-        self._colors = assign_colors(self._colors, self._snapshot.runs)
+        self.charted.list_runs(self._snapshot.runs)
 
     # Drawing: every pane gets its content, and draws itself only if that is new.
 
     def _draw(self) -> None:
         self.redraws += 1
         self._set_classes()
-        self._tell_charted()
+        self._chart_selected()
         self._show_frame()
-        now = self._clock()
-        self._table.show(self.rows, self.view.selected, self._mark_colors(), self.view.sort, now)
+        marks = self.charted.mark_colors(self.view, dark=self.app.current_theme.dark)
+        self._table.show(self.rows, self.view.selected, marks, self.view.sort, self._clock())
         self._show_selected()
         self._show_charts()
         self._age_later()
@@ -176,11 +172,16 @@ class MainScreen(SteadyScreen):
     def _set_classes(self) -> None:
         zoomed = self.view.zoomed is not None
         self.set_class(zoomed, "-zoomed")
-        self.set_class(self.size.height - len(self.rows) > _PREVIEW_LINES, "-few")
+        self._set_few(self.size.height)
+        self.set_class(self._snapshot is None, "-reading")
         self.set_class(self._snapshot is not None and not len(self.rows), "-empty")
         self.set_class(bool(self._notices) and bool(len(self.rows)), "-noticed")
         for pane in Pane:
             self.set_class(self.view.pane is pane, f"-pane-{pane}")
+
+    def _set_few(self, height: int) -> None:
+        rows = len(self.rows)
+        self.set_class(bool(rows) and height - rows > _PREVIEW_LINES, "-few")
 
     def _show_frame(self) -> None:
         snapshot = self._snapshot
@@ -203,69 +204,36 @@ class MainScreen(SteadyScreen):
 
     def _show_selected(self) -> None:
         run = self.rows.run(self.view.selected)
-        note = self._loading_note()
+        note = self.charted.note()
         self._header_pane.show((run, note), lambda width, height: (header_line(run, note, width),))
         self._summary_pane.show(run, lambda width, height: detail_lines(run, width))
+        title = "" if run is None else run_name(run)
+        if title != self._summary_title:
+            # Each assignment repaints the pane, be it equal or not.
+            self._summary_title = title
+            self._summary_pane.border_title = Content(f" {title} ")
+
+    def _chart_selected(self) -> None:
+        runs = (self.rows.run(path) for path in self.view.charted)
+        if self.charted.chart(run for run in runs if run is not None):
+            self.post_message(ChartedRunsChanged(self.charted.runs))
 
     def _show_charts(self) -> None:
+        if self.charted.waiting:
+            self.set_timer(PATIENCE_SECONDS, self._show_selected_and_charts)
+            return
         first = self.view.zoomed or LOSS_CHART
-        for widget, chart in zip(self._chart_panes, (first, self.view.second_chart), strict=True):
-            if self._records:
-                widget.show_chart(self._chart_content(chart), self._spec_maker(chart))
+        for pane, chart in zip(self._chart_panes, (first, self.view.second_chart), strict=True):
+            if self.charted.loaded:
+                content = self.charted.content(chart, self.view)
+                pane.show_chart(content, self.charted.spec_maker(chart, self.view))
             else:
-                widget.show_nothing()
+                pane.show_nothing()
 
-    def _chart_content(self, chart: str) -> tuple[object, ...]:
-        loaded = [self._records[path] for path in self._charted if path in self._records]
-        names = tuple(run_name(run) for run in self._charted_runs())
-        choices = (self.view.x_axis, self.view.log_y, self.view.smoothing)
-        return (chart, choices, names, *((one.path, one.revision) for one in loaded))
-
-    def _spec_maker(self, chart: str) -> Callable[[], ChartSpec]:
-        """The chart as it is asked for now, made when it is drawn."""
-        records, state = dict(self._records), self.view
-        colors = distinct_colors(self._colors, self._charted)
-        runs = [run for run in self._charted_runs() if run.path in records]
-
-        def make() -> ChartSpec:
-            from traintop.tui.curves import ChartedRun, ChartMaker
-
-            self._chart_maker = self._chart_maker or ChartMaker()
-            charted = [
-                ChartedRun(
-                    run.path,
-                    records[run.path].revision,
-                    run_name(run),
-                    colors[run.path],
-                    records[run.path].history,
-                )
-                for run in runs
-            ]
-            return self._chart_maker.chart(chart, charted, state)
-
-        return make
-
-    def _mark_colors(self) -> dict[Path, str | None]:
-        """The marked runs with the colours of their curves."""
-        if not self.view.marks:
-            return {}
-        from traintop.charts import DARK, LIGHT
-
-        palette = DARK if self.app.current_theme.dark else LIGHT
-        colors = distinct_colors(self._colors, self.view.charted)
-        return {path: palette.color(colors[path]) for path in self.view.marks}
-
-    def _charted_runs(self) -> list[RunSummary]:
-        found = (self.rows.run(path) for path in self._charted)
-        return [run for run in found if run is not None]
-
-    def _tell_charted(self) -> None:
-        charted = self.view.charted
-        if charted != self._charted:
-            self._charted = charted
-            self._records = {p: r for p, r in self._records.items() if p in charted}
-            self._failures = {p: r for p, r in self._failures.items() if p in charted}
-            self.post_message(ChartedRunsChanged(tuple(self._charted_runs())))
+    def _show_selected_and_charts(self) -> None:
+        if not self.charted.waiting:
+            self._show_selected()
+            self._show_charts()
 
     def _age_later(self) -> None:
         """Wake up when the age of a visible run reads otherwise, and not before."""
@@ -289,8 +257,6 @@ class MainScreen(SteadyScreen):
             met.add(Need.RUNS)
         if self.view.marks:
             met.add(Need.MARKS)
-        if len(self._panes) > 1:
-            met.add(Need.SEVERAL_PANES)
         place = Place.RUNS if self.view.zoomed is None else Place.ZOOM
         return Situation(place, frozenset(met))
 
@@ -298,7 +264,7 @@ class MainScreen(SteadyScreen):
     def _panes(self) -> tuple[Pane, ...]:
         """The panes that ``tab`` goes round: all that do not fit beside one another."""
         if self.has_class("-wide"):
-            return (Pane.RUNS, Pane.SUMMARY) if self.has_class("-tall") else tuple(Pane)
+            return (Pane.RUNS, Pane.SUMMARY)
         return (Pane.CHARTS, Pane.SUMMARY) if self.has_class("-medium") else tuple(Pane)
 
     def _footer_note(self) -> str:
@@ -308,15 +274,6 @@ class MainScreen(SteadyScreen):
         if self.view.smoothing:
             notes.append(f"smooth {self.view.smoothing_weight:g}")
         return "  ".join(notes)
-
-    def _loading_note(self) -> str:
-        path = self.view.selected
-        if path is None:
-            return ""
-        if path in self._failures:
-            return f"no curves: {self._failures[path]}"
-        loaded = self._records.get(path)
-        return "" if loaded is None or loaded.complete else "sample; reading all records…"
 
     # Keys. Each is one pure step of the view.
 
@@ -373,9 +330,7 @@ class MainScreen(SteadyScreen):
         self._change(replace(self.view, zoomed=None))
 
     def action_next_chart(self, step: int) -> None:
-        metrics = [m for loaded in self._records.values() for m in loaded.history.metrics]
-        charts = charts_of(self._charted_runs(), metrics)
-        self._change(view.next_chart(self.view, charts, step))
+        self._change(view.next_chart(self.view, self.charted.charts(), step))
 
     def action_next_x_axis(self) -> None:
         self._change(view.next_x_axis(self.view))
@@ -400,8 +355,9 @@ class MainScreen(SteadyScreen):
         self._change(replace(self.view, selected=message.path))
 
     @on(events.Resize)
-    def _draw_for_new_size(self) -> None:
-        self.call_after_refresh(self._draw)
+    def _adapt_to_size(self, event: events.Resize) -> None:
+        self._set_few(event.size.height)
+        self.call_after_refresh(self._age_later)
 
 
 def _notice_line(notices: Sequence[str], width: int) -> Line:

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
 from textual.screen import Screen
 
+from traintop.tui.lines import ROLES
+
 
 class SteadyScreen(Screen[None]):
-    """Drops resize events that are out of date.
+    """Drops resize events that are out of date; knows the colours of the roles of text.
 
     Textual 8.2 answers each resize of a screen by laying it out and sending the event once more,
     so two sizes that cross in the queue chase each other for ever, at full load. They cross when
     a terminal is resized quickly, and at the start under ``TERM=dumb``.
+
+    The colours are here and not in each pane, because a component class costs time wherever it
+    stands.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{role}" for role in ROLES} | {"line--cursor"}
+
+    DEFAULT_CSS = """
+    SteadyScreen {
+        & > .line--text { color: $foreground 88%; }
+        & > .line--muted { color: $foreground 58%; }
+        & > .line--strong { color: $foreground; }
+        & > .line--accent { color: $accent; }
+        & > .line--good { color: $success; }
+        & > .line--warn { color: $warning; }
+        & > .line--bad { color: $error; }
+        & > .line--cursor { background: $accent 22%; }
+    }
     """
 
     def on_resize(self, event: events.Resize) -> None:

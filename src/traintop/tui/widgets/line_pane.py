@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,7 +11,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from traintop.tui.lines import EMPTY_LINE, ROLES, Line, Piece, Role
+from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role
 from traintop.tui.terminal import to_ascii
 
 Draw = Callable[[int, int], Sequence[Line]]
@@ -21,8 +20,6 @@ Draw = Callable[[int, int], Sequence[Line]]
 
 class StyledLines(ScrollView, can_focus=False):
     """Turns lines into strips: roles into the colours of the theme, symbols into ASCII."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{role}" for role in ROLES} | {"line--cursor"}
 
     DEFAULT_CSS = """
     StyledLines {
@@ -34,14 +31,6 @@ class StyledLines(ScrollView, can_focus=False):
         scrollbar-background: $background;
         scrollbar-background-hover: $background;
         scrollbar-background-active: $background;
-        & > .line--text { color: $foreground 88%; }
-        & > .line--muted { color: $foreground 58%; }
-        & > .line--strong { color: $foreground; }
-        & > .line--accent { color: $accent; }
-        & > .line--good { color: $success; }
-        & > .line--warn { color: $warning; }
-        & > .line--bad { color: $error; }
-        & > .line--cursor { background: $accent 22%; }
     }
     """
 
@@ -50,7 +39,7 @@ class StyledLines(ScrollView, can_focus=False):
 
     def strip_of(self, line: Line, width: int, *, cursor: bool = False) -> Strip:
         """The line in exactly ``width`` cells."""
-        base = self.get_component_rich_style("line--cursor") if cursor else self.rich_style
+        base = self.screen.get_component_rich_style("line--cursor") if cursor else self.rich_style
         background = Style(bgcolor=base.bgcolor)
         segments = [Segment(self._drawn(piece), background + self._style(piece)) for piece in line]
         return Strip(segments).adjust_cell_length(width, background)
@@ -63,7 +52,7 @@ class StyledLines(ScrollView, can_focus=False):
         return _style(color, piece.bold, piece.dim, piece.action)
 
     def _role_color(self, role: Role) -> str | None:
-        color = self.get_component_rich_style(f"line--{role}").color
+        color = self.screen.get_component_rich_style(f"line--{role}").color
         return color.name if color is not None else None
 
     def content_width(self) -> int:
@@ -150,7 +139,7 @@ class ScrollingPane(LinePane):
 
     def _fit_scrolling(self) -> None:
         if self.content_width() > 0:
-            size = Size(self.content_width(), len(self.lines()))
+            size = Size(1, len(self.lines()))
             if size != self.virtual_size:
                 self.virtual_size = size
 

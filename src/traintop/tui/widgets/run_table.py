@@ -144,7 +144,7 @@ class RunTable(StyledLines):
                 self.refresh(Region(0, y, width, 1))
 
     def _fit_scrolling(self) -> None:
-        size = Size(self.content_width(), len(self._rows) + _HEADINGS)
+        size = Size(1, len(self._rows) + _HEADINGS)
         if size != self.virtual_size:
             self.virtual_size = size
 

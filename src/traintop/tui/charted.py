@@ -1,0 +1,143 @@
+"""The runs whose curves are shown: their records as far as they are read, and their colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from traintop.model import RunStatus, RunSummary
+from traintop.tui.chart_names import charts_of
+from traintop.tui.columns import run_name
+from traintop.tui.palette import assign_colors, distinct_colors
+from traintop.tui.state import ViewState
+
+if TYPE_CHECKING:
+    from traintop.charts import ChartSpec
+    from traintop.tui.curves import ChartMaker
+    from traintop.tui.messages import HistoryLoaded
+
+PATIENCE_SECONDS = 0.25
+"""How long the former charts stay while the records of a newly selected run are read."""
+
+
+class ChartedRuns:
+    """Keeps what the charts need of the charted runs, and forgets the rest."""
+
+    def __init__(self) -> None:
+        self.runs: tuple[RunSummary, ...] = ()
+        self._records: dict[Path, HistoryLoaded] = {}
+        self._failures: dict[Path, str] = {}
+        self._colors: dict[Path, int] = {}
+        self._listed: Sequence[RunSummary] = ()
+        self._colored: Sequence[RunSummary] = ()
+        self._maker: ChartMaker | None = None
+        self._waiting_since = 0.0
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(run.path for run in self.runs)
+
+    @property
+    def loaded(self) -> frozenset[Path]:
+        """The charted runs of which records are there."""
+        return frozenset(self._records)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the first charted run was asked for a moment ago and is not there yet."""
+        first = self.paths[:1]
+        known = any(path in self._records or path in self._failures for path in first)
+        return bool(first) and not known and monotonic() - self._waiting_since < PATIENCE_SECONDS
+
+    def list_runs(self, runs: Sequence[RunSummary]) -> None:
+        """Take over the listed runs, which get their colours when the first of them is drawn."""
+        self._listed = runs
+
+    def _distinct_colors(self, paths: Sequence[Path]) -> dict[Path, int]:
+        if self._listed is not self._colored:
+            self._colors = assign_colors(self._colors, self._listed)
+            self._colored = self._listed
+        return distinct_colors(self._colors, paths)
+
+    def chart(self, runs: Iterable[RunSummary]) -> bool:
+        """Chart these runs, the selected one first; whether they are others than before."""
+        before, self.runs = self.paths, tuple(runs)
+        after = self.paths
+        if before == after:
+            return False
+        if before[:1] != after[:1]:
+            self._waiting_since = monotonic()
+        self._records = {path: one for path, one in self._records.items() if path in after}
+        self._failures = {path: one for path, one in self._failures.items() if path in after}
+        return True
+
+    def add(self, loaded: HistoryLoaded) -> bool:
+        """Take over records; whether they are the first ones of their run."""
+        known = self._records.get(loaded.path)
+        # The sample may arrive after the whole.
+        if loaded.path in self.paths and not (known and known.complete and not loaded.complete):
+            self._records[loaded.path] = loaded
+            self._failures.pop(loaded.path, None)
+        return known is None
+
+    def fail(self, path: Path, reason: str) -> None:
+        """Keep why the records of a run are not there."""
+        self._failures[path] = reason
+
+    def note(self) -> str:
+        """What is to be said of the first charted run's records; empty when all are there."""
+        for run in self.runs[:1]:
+            if run.path in self._failures:
+                return f"no curves: {self._failures[run.path]}"
+            if run.status is RunStatus.UNREADABLE or self.waiting:
+                return ""
+            if run.path not in self._records:
+                return "reading…"
+            if not self._records[run.path].complete:
+                return "a sample; reading all…"
+        return ""
+
+    def charts(self) -> tuple[str, ...]:
+        """The charts that the runs have something to show in."""
+        metrics = [name for one in self._records.values() for name in one.history.metrics]
+        return charts_of(self.runs, metrics)
+
+    def mark_colors(self, view: ViewState, *, dark: bool) -> dict[Path, str | None]:
+        """The marked runs with the colours of their curves."""
+        if not view.marks:
+            return {}
+        from traintop.charts import DARK, LIGHT
+
+        palette = DARK if dark else LIGHT
+        colors = self._distinct_colors(view.charted)
+        return {path: palette.color(colors[path]) for path in view.marks}
+
+    def content(self, chart: str, view: ViewState) -> tuple[object, ...]:
+        """What a chart depends on: equal when it would be drawn alike."""
+        loaded = [self._records[path] for path in self.paths if path in self._records]
+        names = tuple(run_name(run) for run in self.runs)
+        choices = (view.x_axis, view.log_y, view.smoothing)
+        return (chart, choices, names, *((one.path, one.revision) for one in loaded))
+
+    def spec_maker(self, chart: str, view: ViewState) -> Callable[[], ChartSpec]:
+        """The chart as it is asked for now, made only when it is drawn."""
+        colors = self._distinct_colors(self.paths)
+        drawn = [
+            (run_name(run), colors[run.path], self._records[run.path])
+            for run in self.runs
+            if run.path in self._records
+        ]
+
+        def make() -> ChartSpec:
+            from traintop.tui.curves import ChartedRun, ChartMaker
+
+            self._maker = self._maker or ChartMaker()
+            charted = [
+                ChartedRun(one.path, one.revision, name, color, one.history)
+                for name, color, one in drawn
+            ]
+            return self._maker.chart(chart, charted, view)
+
+        return make

@@ -1,0 +1,68 @@
+"""``python -m tests.benchmarks``: the budgets of the design beside what they cost at least.
+
+Needs Linux, and two gigabytes in the directory for temporary files. Prints each line as soon as
+it is measured; a full run writes ``docs/performance.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from tests.benchmarks import chart_frames, flushes, import_cost, log_calls, reading, terminal
+from tests.benchmarks.generated_runs import RECORDS_OF_USUAL_RUN, write_run, write_runs
+from tests.benchmarks.measuring import FULL, QUICK, Line, Scale
+from tests.benchmarks.report import machine, page, text_row
+
+_PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+_FEW_RUNS = 1000
+
+
+def main() -> None:
+    """Measure, print, and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="less of everything, in a minute; only prints"
+    )
+    quick = parser.parse_args().quick
+    print(machine())
+    families: dict[str, list[Line]] = {}
+    with tempfile.TemporaryDirectory(prefix="traintop-benchmarks-") as directory:
+        for title, lines in _families(QUICK if quick else FULL, Path(directory)):
+            print(f"\n{title}")
+            families[title] = []
+            for line in lines:
+                families[title].append(line)
+                print(f"  {text_row(line)}", flush=True)
+    if not quick:
+        _PAGE.write_text(page(families))
+        print(f"\nWrote {_PAGE}")
+
+
+def _families(scale: Scale, directory: Path) -> Iterator[tuple[str, Iterator[Line]]]:
+    tracked, empty, listed, long = (
+        directory / name for name in ("tracked", "empty", "listed", "long")
+    )
+    for folder in (tracked, empty, listed, long):
+        folder.mkdir()
+    yield "A log call", log_calls.measure(scale, tracked)
+    yield "Import", import_cost.measure(scale)
+    yield "The file", flushes.measure(scale, tracked)
+    yield "A chart", chart_frames.measure(scale)
+    runs = write_runs(listed / "few", _FEW_RUNS)
+    more_runs = write_runs(listed / "many", scale.many_runs)
+    write_run(
+        long, "short-run", RECORDS_OF_USUAL_RUN, datetime.fromisoformat("2025-02-21T14:05:30")
+    )
+    long_run = write_run(
+        long, "long-run", scale.long_run, datetime.fromisoformat("2025-02-22T14:05:30")
+    )
+    yield "Reading", reading.measure(scale, runs, more_runs, long_run)
+    yield "The terminal UI", terminal.measure(scale, empty, runs, more_runs, long_run)
+
+
+if __name__ == "__main__":
+    main()
