@@ -18,11 +18,12 @@ def as_number(value: object) -> Number | None:
     The strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` are numbers of this format.
     """
     if isinstance(value, float):
-        return value
+        # numpy.float64 is a float too, but no encoder of JSON takes it.
+        return value if type(value) is float else float(value)
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int):
-        return value if abs(value) <= _LARGEST_EXACT_INTEGER else _to_float(value)
+        return int(value) if abs(value) <= _LARGEST_EXACT_INTEGER else _to_float(value)
     if isinstance(value, str):
         return _NONFINITE_NAMES.get(value)
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.benchmarks import chart_frames, flushes, import_cost, log_calls, reading, terminal
@@ -19,6 +19,7 @@ from tests.benchmarks.report import machine, page, text_row
 
 _PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 _FEW_RUNS = 1000
+_A_DAY = datetime.fromisoformat("2025-02-22T14:05:30")
 
 
 def main() -> None:

@@ -118,12 +118,12 @@ def follow(directory: Path) -> None:
                     import pandas  # noqa: F401
                 except ImportError:
                     continue
+            if "RANK" not in block.text:  # the section on distributed runs is over, or to come
+                os.environ.clear()
+                os.environ.update(environment)
             # Padded, so that a traceback names the line of the guide.
             code = compile("\n" * (block.line - 1) + block.text, str(GUIDE), "exec")
             exec(code, {"__name__": "__main__"})
-            if "RANK" not in block.text:
-                os.environ.clear()
-                os.environ.update(environment)
 
 
 def logs(directory: Path, name: str) -> list[dict[str, Any]]:
@@ -171,7 +171,9 @@ def test_the_two_files_make_the_imports_work_in_a_package_of_one_s_own(workplace
 import cs336_basics
 from cs336_basics.experiment_log import ExperimentConfig, ExperimentTracker
 from cs336_basics.experiment_analysis import ExperimentAnalyzer
-print(cs336_basics.owner, ExperimentTracker.__module__, len(ExperimentAnalyzer().logs) > 5)
+analyzer = ExperimentAnalyzer()
+analyzer.load_all()
+print(cs336_basics.owner, ExperimentTracker.__module__, len(analyzer.logs) > 5)
 """
     told = run_python(workplace, "-c", script).stdout.split()
     assert told == ["the", "student", "traintop.tracking.tracker", "True"]

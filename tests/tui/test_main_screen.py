@@ -182,10 +182,10 @@ async def test_keys_that_do_not_apply_do_nothing():
 
 async def test_chart_choices_are_kept_in_the_view():
     async with showing(make_runs(1)) as (app, pilot):
-        await pilot.press("x", "l", "+", "+", "-", "m")
+        await pilot.press("x", "l", "+", "+", "-", "m", "r")
         state = app.main_screen.view
         assert (state.x_axis, state.log_y, state.smoothing_weight) == ("gradient_step", True, 0.6)
-        assert "smooth 0.6" in screen_text(app)
+        assert "with outliers  smooth 0.6" in screen_text(app)
 
 
 async def test_help_lists_the_keys_of_the_place_and_closes():

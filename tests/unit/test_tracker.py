@@ -104,6 +104,7 @@ def test_one_record_stands_on_one_line(tmp_path: Path) -> None:
         (True, 1),
         (None, None),
         (np.float32(0.5), 0.5),
+        (np.float64(0.5), 0.5),
         (np.int64(7), 7),
         (np.array(2.5), 2.5),
         (np.array([2.5]), 2.5),

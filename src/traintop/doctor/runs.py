@@ -173,7 +173,7 @@ def _finished(runs: Sequence[RunFacts]) -> Iterator[Finding]:
     yield _about(
         runs,
         left,
-        Finding("runs.finish", Level.OK, "finish() called"),
+        Finding("runs.finish", Level.OK, "ends recorded"),
         Level.PROBLEM,
         "the process is gone and finish() was never reached",
         "go on with it: ExperimentTracker.resume(name); for the next one, a with block records "

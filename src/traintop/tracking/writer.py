@@ -213,7 +213,10 @@ class RunWriter:
         for taken in range(1, len(self.pending) + 1):
             iteration, gradient_step, moment, *values = self.pending.popleft()
             elapsed = round(self._clock.at(moment), 6)
-            self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
+            try:
+                self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
+            except Exception as error:  # one odd record must not silence the rest of the run
+                self._recording.warn_once("record", f"a record is left out: {error!r}")
             self._changed = True
             if taken % _BATCH == 0:
                 time.sleep(0)  # lets the training loop have the interpreter

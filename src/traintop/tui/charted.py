@@ -118,7 +118,7 @@ class ChartedRuns:
         """What a chart depends on: equal when it would be drawn alike."""
         loaded = [self._records[path] for path in self.paths if path in self._records]
         names = tuple(run_name(run) for run in self.runs)
-        choices = (view.x_axis, view.log_y, view.smoothing)
+        choices = (view.x_axis, view.log_y, view.robust, view.smoothing)
         return (chart, choices, names, *((one.path, one.revision) for one in loaded))
 
     def spec_maker(self, chart: str, view: ViewState) -> Callable[[], ChartSpec]:

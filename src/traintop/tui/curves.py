@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from traintop.analysis.series import smooth
+from traintop.analysis.series import FloatArray, robust_limits, smooth
 from traintop.charts import ChartSpec, Series
 from traintop.text import number, si
 from traintop.tui.chart_names import CHART_METRICS, chart_title
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _X_LABELS = {"iteration": "iteration", "gradient_step": "gradient step"}
 _WALLCLOCK_UNITS = (("h", 3600.0, 3.0 * 3600), ("min", 60.0, 180.0), ("s", 1.0, 0.0))
 """Unit, its seconds, and the span in seconds from which it is used."""
+
+_STRETCHED = 4.0
+"""How many times the robust limits the plain ones may be before the robust ones are taken."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class ChartMaker:
             curve
             for run in runs
             for metric in CHART_METRICS.get(chart, (chart,))
-            if metric in run.history.columns
+            if metric in run.history.metrics
             for curve in _curves(run, chart, metric, view, seconds, several=len(runs) > 1)
         ]
         self._kept = {key: series for key, series in self._kept.items() if key.run in runs}
@@ -81,6 +84,7 @@ class ChartMaker:
             x_label=f"wall clock, {unit}" if unit else _X_LABELS[view.x_axis],
             log_y=view.log_y,
             legend=any(curve.label for curve in curves),
+            robust=view.robust and _is_stretched([self._kept[curve].y for curve in curves]),
         )
 
 
@@ -115,6 +119,20 @@ def _series(curve: _Curve) -> Series:
         dim=curve.dim,
         events=events,
     )
+
+
+def _is_stretched(values: Sequence[FloatArray]) -> bool:
+    """Whether a few values take most of the y axis, as those of a run that diverges do.
+
+    The steep start of a usual loss curve is no outlier, so it takes more than that.
+    """
+    fair = robust_limits(np.concatenate(values)) if values else None
+    if fair is None:
+        return False
+    finite = [y[np.isfinite(y)] for y in values]
+    lowest = min(float(y.min()) for y in finite if len(y))
+    highest = max(float(y.max()) for y in finite if len(y))
+    return highest - lowest > _STRETCHED * (fair[1] - fair[0])
 
 
 def _title(chart: str, runs: Sequence[ChartedRun]) -> str:

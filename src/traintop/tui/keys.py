@@ -134,10 +134,19 @@ KEYS: tuple[Key, ...] = (
         "x",
         "next_x_axis",
         "axis",
-        "x axis: iteration, step, wall clock",
+        "x axis: iteration, step, or time",
         "Charts",
     ),
     Key("log_y", "l", "l", "toggle_log", "log", "logarithmic y axis", "Charts"),
+    Key(
+        "outliers",
+        "r",
+        "r",
+        "toggle_robust",
+        "",
+        "let outliers stretch the y axis",
+        "Charts",
+    ),
     Key(
         "smoother",
         "plus,equals_sign",
@@ -269,6 +278,8 @@ def footer_line(situation: Situation, note: str, width: int) -> Line:
     kept = [key for key in labelled if key.group == "Program"]
     others = [key for key in labelled if key.group != "Program"]
     reserved = sum(_item_width(key) for key in kept)
+    if situation.place is Place.ZOOM:
+        others.sort(key=lambda key: key.group != "Charts")
     shown: list[Key] = []
     for key in others:
         if used + _item_width(key) + reserved <= room:

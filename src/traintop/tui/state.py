@@ -52,7 +52,10 @@ class SortOrder:
 
 @dataclass(frozen=True, slots=True)
 class ViewState:
-    """``second_chart`` is the metric below the loss; ``zoomed`` the one chart full screen."""
+    """``second_chart`` is the metric below the loss; ``zoomed`` the one chart full screen.
+
+    ``robust`` keeps a few outliers from flattening all else.
+    """
 
     selected: Path | None = None
     marks: tuple[Path, ...] = ()
@@ -60,6 +63,7 @@ class ViewState:
     pane: Pane = Pane.RUNS
     x_axis: XAxis = "iteration"
     log_y: bool = False
+    robust: bool = True
     smoothing: int = 0
     second_chart: str = THROUGHPUT_CHART
     zoomed: str | None = None

@@ -271,6 +271,8 @@ class MainScreen(SteadyScreen):
         notes = []
         if self.view.marks:
             notes.append(f"{len(self.view.marks)} marked")
+        if not self.view.robust:
+            notes.append("with outliers")
         if self.view.smoothing:
             notes.append(f"smooth {self.view.smoothing_weight:g}")
         return "  ".join(notes)
@@ -337,6 +339,9 @@ class MainScreen(SteadyScreen):
 
     def action_toggle_log(self) -> None:
         self._change(replace(self.view, log_y=not self.view.log_y))
+
+    def action_toggle_robust(self) -> None:
+        self._change(replace(self.view, robust=not self.view.robust))
 
     def action_smooth(self, step: int) -> None:
         self._change(view.smooth_by(self.view, step))
