@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
@@ -18,19 +17,18 @@ from textual.pilot import Pilot
 
 from traintop.charts import ChartSpec, Series, points_for
 from traintop.logfile import Head, encode_head
-from traintop.model import MetricStats, RunSummary
+from traintop.model import MetricStats
 from traintop.store import watch
-from traintop.store.catalog import RunCatalog, Snapshot
+from traintop.store.catalog import RunCatalog
 from traintop.store.ends import FIRST_READ
-from traintop.store.history import History
 from traintop.store.run import Run
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.writer import RunWriter
 from traintop.tui.app import TraintopApp
-from traintop.tui.messages import HistoryLoaded, SnapshotChanged
 from traintop.tui.screens.main import REDRAW_SECONDS, MainScreen
 from traintop.tui.widgets.chart import Chart
+from traintop.tui.widgets.line_pane import LinePane
 from traintop.tui.widgets.run_table import RunTable
 
 SHORT, LONG = 1_000, 100_000
@@ -226,30 +224,8 @@ def test_a_chart_gets_two_points_a_column_however_many_there_are(points: int, wi
         assert 2 <= len(curve.x) <= 4 * width + 4
 
 
-class Repaints:
-    """How often the list and the charts made their lines anew."""
-
-    def __init__(self, screen: MainScreen) -> None:
-        self._screen = screen
-        self._charts = list(screen.query(Chart))
-        self._table = screen.query_one(RunTable)
-
-    def so_far(self) -> tuple[int, ...]:
-        counts = [chart.draw_count for chart in self._charts]
-        return (self._screen.redraws, self._table.formatted_rows, *counts)
-
-
-class PostedApp(TraintopApp):
-    """Watches no directory and reads no file: it shows what is posted to it."""
-
-    def start_watching(self) -> None:
-        """Nothing: the runs come from the test."""
-
-    def start_loading(self) -> None:
-        """Nothing: the records come from the test."""
-
-
-async def settle(pilot: Pilot[None], condition: Any) -> None:
+async def settle(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Let the App work until a condition holds; fails the test when it never does."""
     for _ in range(4000):
         if condition():
             return
@@ -257,71 +233,79 @@ async def settle(pilot: Pilot[None], condition: Any) -> None:
     pytest.fail("the awaited condition never became true")
 
 
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often snapshots reached the screen, directories were scanned, and lines were painted."""
+    counts: Counter[str] = Counter()
+
+    def count(owner: type, method: str) -> None:
+        real = getattr(owner, method)
+
+        def counted(self: object, *arguments: Any) -> Any:
+            counts[method] += 1
+            return real(self, *arguments)
+
+        monkeypatch.setattr(owner, method, counted)
+
+    count(MainScreen, "show_snapshot")
+    count(RunCatalog, "refresh")
+    count(RunTable, "render_line")
+    count(LinePane, "render_line")
+    return counts
+
+
+@pytest.fixture
+def hasty_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watcher that does not hold news back, so that the screen has to."""
+    monkeypatch.setattr(watch, "SCAN_INTERVAL", 0.05)
+    monkeypatch.setattr(watch, "SHORTEST_INTERVAL", 0.0)
+
+
+def repaints(screen: MainScreen) -> tuple[int, ...]:
+    """How often the screen was drawn, and each of the charts."""
+    return (screen.redraws, *(chart.draw_count for chart in screen.query(Chart)))
+
+
+@pytest.mark.usefixtures("hasty_watcher")
 async def test_a_fast_writer_causes_at_most_four_redraws_a_second(
-    run_paths: dict[int, Path],
+    tmp_path: Path, calls: Counter[str]
 ) -> None:
-    run = Run(run_paths[SHORT])
-    summary, history = run.summary(), run.history()
-    app = PostedApp([summary.path.parent])
+    writer = Writer(tmp_path / "experiment_fast.json")
+    rows = iter(records(4000))
+    writer.flush(next(rows), next(rows))
+    app = TraintopApp([tmp_path])
     async with app.run_test(size=(160, 48)) as pilot:
         screen = app.main_screen
-        post_news(app, summary, history, 1)
-        await settle(pilot, lambda: screen.loaded and screen.up_to_date)
-        await pilot.pause()
-        charts = list(screen.query(Chart))
-        began = monotonic()
-        redraws, drawn = screen.redraws, [chart.draw_count for chart in charts]
-        for revision in range(2, 302):
-            post_news(app, summary, history, revision)
-            await pilot.pause()
+        await settle(pilot, lambda: screen.charted.loaded and screen.up_to_date)
+        before, began = repaints(screen), monotonic()
+        calls.clear()
+        while calls["show_snapshot"] < 40:
+            writer.flush(next(rows))
+            await pilot.pause(0.005)
+        await settle(pilot, lambda: screen.rows.runs[0].count == len(writer.rows))
         await settle(pilot, lambda: screen.up_to_date)
-        # However slow this machine is: the pauses between the redraws fit into the time passed.
+        # However slow this machine is: the pauses between redraws fit into the time passed.
         allowed = (monotonic() - began) / REDRAW_SECONDS + 1
-        assert 1 <= screen.redraws - redraws <= allowed
-        for chart, before in zip(charts, drawn, strict=True):
-            assert 1 <= chart.draw_count - before <= allowed
-        assert screen.rows.runs[0].count == 301
+        redrawn = [now - then for now, then in zip(repaints(screen), before, strict=True)]
+        assert all(1 <= times <= allowed for times in redrawn)
+        assert redrawn[0] < calls["show_snapshot"] / 2
 
 
-def post_news(app: PostedApp, summary: RunSummary, history: History, revision: int) -> None:
-    changes = {"count": revision, "status": summary.status, "path": summary.path}
-    fields = {name: getattr(summary, name) for name in RunSummary.__struct_fields__}
-    news = RunSummary(**{**fields, **changes})
-    app.post_message(
-        SnapshotChanged(Snapshot((news,), (summary.path.parent,), (), revision=revision))
-    )
-    app.post_message(HistoryLoaded(summary.path, history, revision, complete=True))
-
-
-async def test_an_idle_screen_repaints_nothing_however_often_the_files_are_looked_at(
-    run_paths: dict[int, Path], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("hasty_watcher")
+async def test_nothing_is_repainted_while_the_files_that_are_looked_at_do_not_change(
+    run_paths: dict[int, Path], calls: Counter[str]
 ) -> None:
-    scans = 0
-    refresh = RunCatalog.refresh
-
-    def counted(catalog: RunCatalog) -> Snapshot:
-        nonlocal scans
-        scans += 1
-        return refresh(catalog)
-
-    monkeypatch.setattr(RunCatalog, "refresh", counted)
-    monkeypatch.setattr(watch, "SCAN_INTERVAL", 0.02)
-    monkeypatch.setattr(watch, "SHORTEST_INTERVAL", 0.02)
     app = TraintopApp([run_paths[SHORT].parent])
     async with app.run_test(size=(160, 48)) as pilot:
         screen = app.main_screen
-        await settle(pilot, lambda: screen.loaded and screen.up_to_date)
-        repaints = Repaints(screen)
-        await settle(pilot, settled_for(50, repaints))
-        painted: list[object] = []
-        compositor = screen._compositor
-        real = compositor.render_update
-        monkeypatch.setattr(
-            compositor,
-            "render_update",
-            lambda *a, **k: painted.append(a) or real(*a, **k),
-        )
-        before, begun = repaints.so_far(), scans
-        await settle(pilot, lambda: scans > begun + 20)
-        assert repaints.so_far() == before
-        assert painted == []
+        await settle(pilot, lambda: screen.charted.loaded and screen.up_to_date)
+        # The mode of the watcher is told with the next news, so this is the last of the start.
+        await settle(pilot, lambda: calls["refresh"] > 10)
+        await pilot.pause()
+        before = repaints(screen)
+        assert calls["render_line"] > 0
+        calls.clear()
+        await settle(pilot, lambda: calls["refresh"] > 20)
+        assert repaints(screen) == before
+        assert calls["render_line"] == 0
+        assert calls["show_snapshot"] == 0

@@ -282,9 +282,10 @@ def footer_line(situation: Situation, note: str, width: int) -> Line:
         others.sort(key=lambda key: key.group != "Charts")
     shown: list[Key] = []
     for key in others:
-        if used + _item_width(key) + reserved <= room:
-            shown.append(key)
-            used += _item_width(key)
+        used += _item_width(key)
+        if used + reserved > room:
+            break
+        shown.append(key)
     for key in [*shown, *kept]:
         action = key.action if "." in key.action else f"screen.{key.action}"
         left.append(Piece(f" {key.shown}", "accent", action=action))

@@ -1,0 +1,139 @@
+"""The loader and the export on real files, written by the real tracker."""
+
+from __future__ import annotations
+
+import csv
+import queue
+from pathlib import Path
+
+import pytest
+
+from traintop import ExperimentConfig, ExperimentTracker
+from traintop.store.run import Run
+from traintop.tui import loader as loader_module
+from traintop.tui.loader import RunLoader, export_csv, free_path
+from traintop.tui.messages import ExportFailed, ExportFinished, HistoryLoaded, LoadFailed
+
+PATIENCE = 20.0
+
+
+def start_run(directory: Path, name: str, records: int) -> ExperimentTracker:
+    tracker = ExperimentTracker(ExperimentConfig(name), log_dir=directory, quiet=True)
+    tracker.start()
+    for iteration in range(records):
+        tracker.log_metrics(iteration=iteration, train_loss=4.0 / (1 + iteration))
+    tracker.save()
+    return tracker
+
+
+@pytest.fixture
+def posted():
+    return queue.Queue()
+
+
+@pytest.fixture
+def loader(posted):
+    loader = RunLoader(posted.put)
+    loader.start()
+    yield loader
+    loader.stop()
+
+
+def next_of(posted, path):
+    """The next message about a run; others are left out."""
+    while True:
+        message = posted.get(timeout=PATIENCE)
+        if message.path == path:
+            return message
+
+
+def test_a_short_run_comes_whole_and_is_followed(tmp_path, loader, posted):
+    tracker = start_run(tmp_path, "short", 3)
+    summary = Run(tracker.save()).summary()
+    loader.show([summary])
+    first = next_of(posted, summary.path)
+    assert (len(first.history), first.complete) == (3, True)
+    tracker.log_metrics(iteration=3, train_loss=1.0)
+    tracker.save()
+    loader.follow([summary.path])
+    second = next_of(posted, summary.path)
+    assert len(second.history) == 4
+    assert second.revision > first.revision
+    tracker.finish()
+    tracker.save()
+
+
+def test_a_long_run_is_sampled_first(tmp_path, loader, posted, monkeypatch):
+    monkeypatch.setattr(loader_module, "SAMPLE_ABOVE_BYTES", 1000)
+    summary = Run(start_run(tmp_path, "long", 5000).save()).summary()
+    loader.show([summary])
+    sample, whole = next_of(posted, summary.path), next_of(posted, summary.path)
+    assert isinstance(sample, HistoryLoaded)
+    assert not sample.complete
+    assert len(sample.history) < 5000
+    assert (len(whole.history), whole.complete) == (5000, True)
+
+
+def test_a_sign_of_life_without_records_posts_nothing(tmp_path, loader, posted):
+    one = Run(start_run(tmp_path, "one", 3).save()).summary()
+    other = Run(start_run(tmp_path, "other", 3).save()).summary()
+    loader.show([one])
+    next_of(posted, one.path)
+    loader.follow([one.path])
+    loader.show([one, other])  # read after the follow, so its message comes after as well
+    assert posted.get(timeout=PATIENCE).path == other.path
+
+
+def test_a_run_that_is_shown_again_is_posted_again(tmp_path, loader, posted):
+    one = Run(start_run(tmp_path, "one", 3).save()).summary()
+    other = Run(start_run(tmp_path, "other", 3).save()).summary()
+    for run in (one, other, one):
+        loader.show([run])
+        assert len(next_of(posted, run.path).history) == 3
+
+
+def test_what_is_not_shown_is_not_followed(tmp_path, loader, posted):
+    one = Run(start_run(tmp_path, "one", 3).save()).summary()
+    other = Run(start_run(tmp_path, "other", 3).save()).summary()
+    loader.show([one])
+    loader.follow([other.path])
+    next_of(posted, one.path)
+    loader.show([one, other])
+    assert len(next_of(posted, other.path).history) == 3
+    assert posted.empty()
+
+
+def test_a_file_that_vanished_is_a_failure_with_its_reason(tmp_path, loader, posted):
+    summary = Run(start_run(tmp_path, "gone", 3).save()).summary()
+    summary.path.unlink()
+    loader.show([summary])
+    failed = next_of(posted, summary.path)
+    assert isinstance(failed, LoadFailed)
+    assert "no such file" in failed.reason.lower()
+
+
+def test_the_export_writes_all_records_beside_what_is_there(tmp_path, posted):
+    path = start_run(tmp_path / "logs", "one", 3).save()
+    (tmp_path / f"{path.stem}.csv").write_text("mine")
+    export_csv(path, tmp_path, posted.put)
+    finished = posted.get_nowait()
+    assert isinstance(finished, ExportFinished)
+    assert finished.target == tmp_path / f"{path.stem}_2.csv"
+    with finished.target.open(newline="") as file:
+        assert [row["iteration"] for row in csv.DictReader(file)] == ["0", "1", "2"]
+    assert (tmp_path / f"{path.stem}.csv").read_text() == "mine"
+
+
+def test_an_export_that_fails_says_why(tmp_path, posted):
+    path = start_run(tmp_path / "logs", "one", 3).save()
+    export_csv(path, tmp_path / "missing", posted.put)
+    failed = posted.get_nowait()
+    assert isinstance(failed, ExportFailed)
+    assert failed.reason == "No such file or directory"
+
+
+def test_free_paths_skip_even_dangling_links(tmp_path):
+    assert free_path(tmp_path, "run").name == "run.csv"
+    (tmp_path / "run.csv").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "run_2.csv").touch()
+    assert free_path(tmp_path, "run").name == "run_3.csv"
