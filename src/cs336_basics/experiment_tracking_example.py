@@ -8,6 +8,7 @@ writes their logs into ``experiment_logs/``. Then look at them with ``traintop``
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import time
 from pathlib import Path
@@ -105,7 +106,7 @@ def analyze(log_dir: Path) -> None:
 
     iterations, train_losses, val_losses = analyzer.get_loss_trajectories(best_name)
     print(f"Its training loss went from {train_losses[0]:.3f} to {train_losses[-1]:.3f}", end=" ")
-    measured = [loss for loss in val_losses if loss is not None]
+    measured = [loss for loss in val_losses if not math.isnan(loss)]
     print(f"in {len(iterations)} iterations, with {len(measured)} validations on the way.")
 
     csv_path = Path(f"{best_name}.csv")

@@ -105,7 +105,7 @@ def test_every_block_runs_as_printed(
     assert names["val_losses"] == [5.5]
     assert names["ExperimentTracker"] is ExperimentTracker
     output = capsys.readouterr().out
-    assert re.search(r"Best: (\w+) \((\d\.\d{6})\)", output)
+    assert "Best: my_experiment (3.125000)" in output
     assert "Run experiment_name" in output
     assert "Run my_experiment" in output
     for name in ("results.csv", "file.csv"):
@@ -138,6 +138,7 @@ def test_the_saved_file_is_the_described_one(
     assert saved["config"]["max_learning_rate"] == 6e-4
     assert saved["notes"] == "Description of this experiment"
     assert saved["best_val_loss"] == saved["final_val_loss"] == 3.125
+    assert names["tracker"].get_summary_stats()["best_val_loss"] == 3.125
     (record,) = saved["metrics_history"]
     assert record.pop("wallclock_time") >= 0
     assert record == {

@@ -109,7 +109,7 @@ def test_a_file_that_vanished_is_a_failure_with_its_reason(tmp_path, loader, pos
     loader.show([summary])
     failed = next_of(posted, summary.path)
     assert isinstance(failed, LoadFailed)
-    assert "no such file" in failed.reason.lower()
+    assert failed.reason == "does not exist"
 
 
 def test_the_export_writes_all_records_beside_what_is_there(tmp_path, posted):

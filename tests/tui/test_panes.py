@@ -8,7 +8,16 @@ from tui_runs import DIRECTORY, make_run, make_runs
 from traintop.model import MetricStats, RunStatus
 from traintop.tui.chart_names import charts_of
 from traintop.tui.empty_state import empty_lines
-from traintop.tui.lines import Piece, beside, fit_line, line_text, line_width, spread, wrap
+from traintop.tui.lines import (
+    Piece,
+    beside,
+    changed_span,
+    fit_line,
+    line_text,
+    line_width,
+    spread,
+    wrap,
+)
 from traintop.tui.palette import COLORS, assign_colors, distinct_colors
 from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.status_line import status_line
@@ -169,6 +178,28 @@ def test_lines_are_cut_spread_and_set_side_by_side():
 )
 def test_ascii_where_the_locale_or_the_console_asks_for_it(environment, utf8_mode, expected):
     assert draws_ascii_only(environment, utf8_mode=utf8_mode) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "span"),
+    [
+        ("abc", "abc", (0, 0)),
+        ("abcdef", "abXYef", (2, 4)),
+        ("abc", "abcd", (3, 4)),
+        ("abc  ", "abc", (0, 0)),
+        ("", "", (0, 0)),
+        ("日本", "日x", (0, 4)),
+    ],
+)
+def test_only_the_cells_that_differ_are_told(before, after, span):
+    assert changed_span((Piece(before),), (Piece(after),)) == span
+
+
+def test_a_new_colour_is_a_difference():
+    before = (Piece("ab"), Piece("cd", "good"), Piece("e"))
+    after = (Piece("ab"), Piece("cd", "bad"), Piece("e"))
+    assert changed_span(before, after) == (2, 4)
+    assert changed_span((Piece("ab"), Piece("c")), (Piece("abc"),)) == (0, 0)
 
 
 def test_ascii_forms_take_as_many_cells():

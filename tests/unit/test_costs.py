@@ -257,7 +257,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.fixture
 def hasty_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watcher that does not hold news back, so that the screen has to."""
-    monkeypatch.setattr(watch, "SCAN_INTERVAL", 0.05)
+    monkeypatch.setattr(watch, "SCAN_INTERVAL", 0.02)
     monkeypatch.setattr(watch, "SHORTEST_INTERVAL", 0.0)
 
 
@@ -302,6 +302,7 @@ async def test_nothing_is_repainted_while_the_files_that_are_looked_at_do_not_ch
         # The mode of the watcher is told with the next news, so this is the last of the start.
         await settle(pilot, lambda: calls["refresh"] > 10)
         await pilot.pause()
+        await settle(pilot, lambda: screen.up_to_date)
         before = repaints(screen)
         assert calls["render_line"] > 0
         calls.clear()

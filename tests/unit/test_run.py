@@ -246,9 +246,10 @@ def test_another_content_is_read_anew(path: Path, end: str) -> None:
     other = [record(step, train_loss=-1.0) for step in range(100, 130)]
     if end in ("replaced", "repeated"):
         if end == "repeated":  # the same run once more: the same lengths, other losses
-            other = [record(row.iteration, train_loss=9.0 - row.iteration) for row in records(30)]
-            write_run(path, [record(row.iteration, train_loss=1.0) for row in records(20)])
-            run.follow()
+            write_run(path, [record(step, train_loss=1.0) for step in range(20)])
+            run = Run(path)
+            run.history()
+            other = [record(step, train_loss=2.0) for step in range(30)]
         os.replace(write_run(path.with_suffix(".new"), other), path)
     elif end == "shrunk":
         other = other[:3]
@@ -417,7 +418,7 @@ def test_pages_that_arrive_out_of_order_cost_no_second_reading(
     writer.flush(*records(5000))
     run = Run(path)
     run.follow()
-    start = path.read_bytes().rindex(b'{"iteration":4999')
+    start = path.read_bytes().index(b'{"iteration":4999')
     writer.flush(*records(5010)[5000:])
     whole = path.read_bytes()
     overwrite(path, whole[:start] + bytes(700) + whole[start + 700 :])

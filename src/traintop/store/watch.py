@@ -46,9 +46,9 @@ for _name in (__name__, "watchdog"):
 class DirectoryWatcher:
     """Keeps a catalog fresh in a thread of its own.
 
-    ``on_snapshot`` is called from that thread: for the first scan, and then only when something
-    changed, at most four times a second. Directories that are missing, deleted, recreated,
-    renamed or remounted are found again by themselves.
+    ``on_snapshot`` is called from that thread: for the first scan, and then only when something or
+    the ``mode`` changed, at most four times a second. Directories that are missing, deleted,
+    recreated, renamed or remounted are found again by themselves.
     """
 
     def __init__(self, catalog: RunCatalog, on_snapshot: Callable[[Snapshot], None]) -> None:

@@ -25,7 +25,7 @@ _X_LABELS = {"iteration": "iteration", "gradient_step": "gradient step"}
 _WALLCLOCK_UNITS = (("h", 3600.0, 3.0 * 3600), ("min", 60.0, 180.0), ("s", 1.0, 0.0))
 """Unit, its seconds, and the span in seconds from which it is used."""
 
-_STRETCHED = 4.0
+_STRETCHED = 10.0
 """How many times the robust limits the plain ones may be before the robust ones are taken."""
 
 

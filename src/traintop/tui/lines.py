@@ -92,6 +92,29 @@ def _padded(line: Line, width: int) -> Iterable[Piece]:
         yield Piece(" " * missing)
 
 
+def changed_span(before: Line, after: Line) -> tuple[int, int]:
+    """The first cell that differs, and the cell after the last one; equal ones for no change.
+
+    Lines are compared cell by cell where all characters are one cell wide, else as a whole.
+    """
+    if before == after:
+        return 0, 0
+    old, new = _cells(before), _cells(after)
+    width = max(len(old), len(new))
+    if width != max(line_width(before), line_width(after)):
+        return 0, max(line_width(before), line_width(after))
+    blank = (" ", Piece(""))
+    old += [blank] * (width - len(old))
+    new += [blank] * (width - len(new))
+    differing = [cell for cell in range(width) if old[cell] != new[cell]]
+    return (differing[0], differing[-1] + 1) if differing else (0, 0)
+
+
+def _cells(line: Line) -> list[tuple[str, Piece]]:
+    styled = ((piece.text, replace(piece, text="")) for piece in line)
+    return [(character, style) for text, style in styled for character in text]
+
+
 def wrap(text: str, width: int) -> list[str]:
     """Words of ``text`` in lines of at most ``width`` cells; longer words are broken."""
     lines: list[str] = []

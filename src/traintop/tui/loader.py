@@ -110,7 +110,7 @@ class RunLoader:
             except Exception as error:
                 with self._condition:
                     self._runs.pop(path, None)
-                self._post(LoadFailed(path, describe(error)))
+                self._post(LoadFailed(path, describe(error, path)))
 
     def _next_read(self) -> Path | None:
         with self._condition:
@@ -164,7 +164,7 @@ def export_csv(path: Path, directory: Path, post: Callable[[Message], object]) -
         target = free_path(directory, path.stem)
         write_csv(Run(path).history(), target)
     except Exception as error:
-        post(ExportFailed(path, describe(error)))
+        post(ExportFailed(path, describe(error, path)))
     else:
         post(ExportFinished(path, target))
 
@@ -179,12 +179,11 @@ def free_path(directory: Path, stem: str) -> Path:
     return candidate
 
 
-def describe(error: Exception) -> str:
-    """An error in words for a person: what the system says, else the kind and its text."""
+def describe(error: Exception, path: Path) -> str:
+    """An error about ``path`` in words for a person who knows already which file it is about."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    text = str(error)
-    return text or type(error).__name__
+    return str(error).removeprefix(f"{path} ") or type(error).__name__
 
 
 def _unique(paths: Sequence[Path]) -> list[Path]:

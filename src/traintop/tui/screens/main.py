@@ -17,6 +17,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 
+from traintop.text import safe_text
 from traintop.tui import state as view
 from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
 from traintop.tui.columns import run_name
@@ -262,10 +263,8 @@ class MainScreen(SteadyScreen):
 
     @property
     def _panes(self) -> tuple[Pane, ...]:
-        """The panes that ``tab`` goes round: all that do not fit beside one another."""
-        if self.has_class("-wide"):
-            return (Pane.RUNS, Pane.SUMMARY)
-        return (Pane.CHARTS, Pane.SUMMARY) if self.has_class("-medium") else tuple(Pane)
+        """The panes that ``tab`` goes round; with room, the charts are beside the list anyway."""
+        return tuple(Pane) if self.has_class("-narrow") else (Pane.RUNS, Pane.SUMMARY)
 
     def _footer_note(self) -> str:
         notes = []
@@ -366,6 +365,4 @@ class MainScreen(SteadyScreen):
 
 
 def _notice_line(notices: Sequence[str], width: int) -> Line:
-    from traintop.text import safe_text
-
     return fit_line((Piece(" "), Piece(" · ".join(map(safe_text, notices)), "warn")), width)

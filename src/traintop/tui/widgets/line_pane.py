@@ -11,7 +11,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role
+from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, changed_span
 from traintop.tui.terminal import to_ascii
 
 Draw = Callable[[int, int], Sequence[Line]]
@@ -54,6 +54,12 @@ class StyledLines(ScrollView, can_focus=False):
     def _role_color(self, role: Role) -> str | None:
         color = self.screen.get_component_rich_style(f"line--{role}").color
         return color.name if color is not None else None
+
+    def refresh_span(self, row: int, before: Line, after: Line) -> None:
+        """Repaint the cells in which a row of the content differs, and nothing when none does."""
+        start, end = changed_span(before, after)
+        if end > start:
+            self.refresh(Region(start, row, end - start, 1))
 
     def content_width(self) -> int:
         """The cells of a line: the pane without border, padding and scrollbar."""
@@ -113,11 +119,9 @@ class LinePane(StyledLines):
         self.draw_count += 1
 
     def _refresh_changed(self, before: Sequence[Line], after: Sequence[Line]) -> None:
-        top, width = round(self.scroll_y), self.size.width
-        for row in range(self.size.height):
-            index = row + top
-            if _line_at(before, index) != _line_at(after, index):
-                self.refresh(Region(0, row, width, 1))
+        top = round(self.scroll_y)
+        for row in range(self.content_height()):
+            self.refresh_span(row, _line_at(before, row + top), _line_at(after, row + top))
 
     def _fit_scrolling(self) -> None:
         """Nothing to do: the lines of this pane always fit it."""

@@ -137,11 +137,12 @@ class RunTable(StyledLines):
         return _DrawnRow((*gutter, *format_row(run, self._layout(), self._now)), cursor)
 
     def _refresh_changed(self) -> None:
-        width = self.size.width
-        for y in range(self.size.height):
-            painted = self._painted[y] if y < len(self._painted) else None
-            if painted != self._row_at(y):
-                self.refresh(Region(0, y, width, 1))
+        for y, painted in enumerate(self._painted[: self.content_height()]):
+            row = self._row_at(y)
+            if painted.cursor != row.cursor:
+                self.refresh(Region(0, y, self.size.width, 1))
+            else:
+                self.refresh_span(y, painted.line, row.line)
 
     def _fit_scrolling(self) -> None:
         size = Size(1, len(self._rows) + _HEADINGS)
