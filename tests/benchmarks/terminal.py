@@ -129,25 +129,31 @@ def _memory(runs: Path) -> Line:
 
 
 def _keys_while_reading(scale: Scale, long_run: Path) -> Line:
-    """Two runs are listed, of which the newest, and so the selected one, is very long."""
-    delays = []
-    with PseudoTerminal(*_traintop(long_run.parent)) as terminal:
-        terminal.listen_until(lambda: b"long-run" in terminal.received())
-        for number in range(_KEY_PRESSES):
-            before = len(terminal.chunks)
-            pressed = terminal.press("jk"[number % 2])
-            terminal.listen_until(lambda before=before: len(terminal.chunks) > before)
-            delays.append(terminal.chunks[before].arrived - pressed)
-            terminal.listen(_KEY_PAUSE)
+    sessions = min(scale.rounds, 3)
+    delays = [delay for _ in range(sessions) for delay in _answers_at_start(long_run.parent)]
     return Line(
         f"a key's answer while {scale.long_run:,} records are read, longest",
         max(delays),
         "s",
         "≤ 50 ms",
         0.050,
-        reading=f"{len(delays)} keys that move the cursor; median "
-        f"{percentile(delays, 0.5) * 1e3:.0f} ms. From the key to the first bytes after it.",
+        reading=f"{len(delays)} keys that move the cursor, in the first seconds of {sessions} "
+        f"sessions; median {percentile(delays, 0.5) * 1e3:.0f} ms, "
+        f"{sum(delay > 0.050 for delay in delays)} above 50 ms. From the key to the first bytes "
+        "after it.",
     )
+
+
+def _answers_at_start(directory: Path) -> Iterator[float]:
+    """Two runs are listed, of which the newest, and so the selected one, is very long."""
+    with PseudoTerminal(*_traintop(directory)) as terminal:
+        terminal.listen_until(_has(terminal, b"long-run"))
+        for number in range(_KEY_PRESSES):
+            before = len(terminal.chunks)
+            pressed = terminal.press("jk"[number % 2])
+            terminal.listen_until(lambda before=before: len(terminal.chunks) > before)
+            yield terminal.chunks[before].arrived - pressed
+            terminal.listen(_KEY_PAUSE)
 
 
 def _write_to_visible(scale: Scale, runs: Path) -> Iterator[Line]:
@@ -155,7 +161,7 @@ def _write_to_visible(scale: Scale, runs: Path) -> Iterator[Line]:
     with ExitStack() as stack:
         live = stack.enter_context(LiveRun(runs, _LIVE_NAME, scale.live_seconds, random.Random(2)))
         terminal = stack.enter_context(PseudoTerminal(*_traintop(runs)))
-        terminal.listen_until(lambda: _LIVE_NAME.encode() in terminal.received())
+        terminal.listen_until(_has(terminal, _LIVE_NAME.encode()))
         terminal.listen(_QUIET_SECONDS)
         live.begin()
         while live.lives():
