@@ -9,9 +9,10 @@ the same however long it is (``docs/log-format.md`` has the whole specification)
     ],"end_time":null,"status":"running",…,"last":{…}}                <- tail, rewritten
 
 Strings in JSON hold no raw newline, so ``[\\n`` after the head and ``\\n]`` before the tail can
-stand nowhere else, and a reader may start at any line. The tail ends with the object ``last``:
-whatever byte a write is torn at, no remainder of an older tail can complete a half-written
-record, and either that record's line or the older ``last`` is whole.
+stand nowhere else, and a reader may start at any line. The tail ends with the object ``last`` and
+its checksum before it: whatever byte a write is torn at, no remainder of an older tail can complete
+a half-written record, and either that record's line or the older ``last`` is whole; the checksum
+tells which.
 
 Everything here is a pure function of bytes; no function opens a file.
 """
@@ -21,6 +22,8 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import re
+import zlib
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
@@ -36,6 +39,10 @@ HEAD_END = b',"metrics_history":[\n'
 
 TAIL_START = b"\n]"
 """Starts the tail."""
+
+_LAST = b'"last":{'
+_CHECKSUM = re.compile(rb'"last_crc32":(\d+),\Z')
+_LONGEST_CHECKSUM = len(b'"last_crc32":4294967295,')
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
@@ -116,8 +123,10 @@ def encode_tail(tail: Tail) -> bytes:
         }
         for metric, stats in tail.stats.items()
     }
-    row["last"] = row.pop("last_record")  # ends the file, see the module's docstring
-    return TAIL_START + b"," + msgspec.json.encode(row)[1:] + b"\n"
+    last = msgspec.json.encode(row.pop("last_record"))
+    # The last record and its checksum end the file, see the module's docstring.
+    end = b',"last_crc32":%d,"last":%b}\n' % (zlib.crc32(last), last)
+    return TAIL_START + b"," + msgspec.json.encode(row)[1:-1] + end
 
 
 def padded(block: bytes, size: int) -> bytes:
@@ -156,7 +165,7 @@ def find_head(data: bytes) -> FoundHead | None:
 def find_tail(data: bytes) -> FoundTail | None:
     """The tail at the end of ``data``; ``None`` when it is torn or starts before ``data``."""
     start = data.rfind(TAIL_START)
-    if start < 0:
+    if start < 0 or not _is_last_record_sound(data):
         return None
     try:
         tail = _decode_usable(_TAIL, b"{" + data[start + len(TAIL_START) :].lstrip(b","))
@@ -167,45 +176,40 @@ def find_tail(data: bytes) -> FoundTail | None:
 
 def find_last_record(data: bytes) -> MetricsSnapshot | None:
     """The object ``last`` that ends ``data``, of a tail whose beginning may be overwritten."""
-    start = data.rfind(b'"last":{')
-    if start < 0:
+    start = data.rfind(_LAST)
+    if start < 0 or not _is_last_record_sound(data):
         return None
     try:
-        row = msgspec.json.decode(data[start + len(b'"last":') :].rstrip()[:-1])
+        row = msgspec.json.decode(_last_record_bytes(data, start))
     except _UNREADABLE:
         return None
     return snapshot_of_row(row)
 
 
+def _is_last_record_sound(data: bytes) -> bool:
+    """Whether the object ``last`` that ends ``data`` has the checksum that stands before it.
+
+    Without a checksum, as in the files of other programs, nothing speaks against it.
+    """
+    start = data.rfind(_LAST)
+    written = _CHECKSUM.search(data, max(start - _LONGEST_CHECKSUM, 0), max(start, 0))
+    return written is None or int(written[1]) == zlib.crc32(_last_record_bytes(data, start))
+
+
+def _last_record_bytes(data: bytes, start: int) -> bytes:
+    """The bytes of the object ``last``, whose key starts at an offset of ``data``."""
+    return data[start + len(_LAST) - 1 :].rstrip()[:-1]
+
+
 def trusted_last_record(line: Row, tail: Tail) -> Row:
     """The last record of a file whose last line and whole tail do not say the same of it.
 
-    A write that is torn inside of an amended record leaves a line of new and old bytes before the
-    older tail; one that is torn later leaves a whole line before a tail of new and old bytes. Both
-    may happen to parse. The tail's statistics tell what can be trusted.
+    A write that was torn inside of an amended record leaves a line of new and old bytes, which may
+    happen to parse, before the older tail, whose checksum holds.
     """
     by_tail = tail.last_record
-    if as_number(by_tail.get("iteration")) != as_number(line.get("iteration")):
-        return line
-    if not _agrees(line, tail.stats):
-        return by_tail
-    if not _agrees(by_tail, tail.stats):
-        return line
-    return {**line, **{name: value for name, value in by_tail.items() if value is not None}}
-
-
-def _agrees(row: Row, stats: dict[str, MetricStats]) -> bool:
-    """Whether each value of a record is the last one of its metric."""
-    record = snapshot_of_row(row)
-    if record is None:
-        return False
-    fields = {name: record.value(name) for name in STANDARD_METRICS} | record.metrics
-    measured = {name: value for name, value in fields.items() if value is not None}
-    lasts = {name: stats[name].last for name in measured if name in stats}
-    return lasts.keys() == measured.keys() and all(
-        last is not None and repr(float(last)) == repr(float(measured[name]))
-        for name, last in lasts.items()
-    )
+    same = as_number(by_tail.get("iteration")) == as_number(line.get("iteration"))
+    return by_tail if same else line
 
 
 def records_region(data: bytes) -> tuple[bytes, bool]:

@@ -287,7 +287,7 @@ async def test_a_fast_writer_causes_at_most_four_redraws_a_second(
         # However slow this machine is: the pauses between redraws fit into the time passed.
         allowed = (monotonic() - began) / REDRAW_SECONDS + 1
         redrawn = [now - then for now, then in zip(repaints(screen), before, strict=True)]
-        assert all(1 <= times <= allowed for times in redrawn)
+        assert all(1 <= times <= allowed for times in redrawn), (redrawn, allowed)
         assert redrawn[0] < calls["show_snapshot"] / 2
 
 

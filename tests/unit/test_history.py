@@ -163,13 +163,6 @@ def test_a_replaced_last_record_may_lose_a_value() -> None:
     assert values(growing.history(), "a") == [1.0, None]
 
 
-def test_holds_knows_every_iteration() -> None:
-    growing = GrowingHistory()
-    assert not growing.holds(0)
-    growing.extend(columns([{"iteration": 0}, {"iteration": 4}, {"iteration": 2}]))
-    assert [growing.holds(step) for step in range(6)] == [True, False, True, False, True, False]
-
-
 _METRIC = st.one_of(st.none(), st.sampled_from(["NaN", "Infinity"]), st.floats(-9, 9))
 _ROW = st.fixed_dictionaries(
     {"iteration": st.integers(0, 12)}, optional={"train_loss": _METRIC, "a": _METRIC, "b": _METRIC}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,21 @@ Call = dict[str, Any]
 Expected = dict[float, dict[str, float]]
 
 
+class CountingClock(RunClock):
+    """A clock that moves on with each look at it, so that equal calls write equal bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looks = 0
+
+    def elapsed(self) -> float:
+        self._looks += 1
+        return self._looks * 0.375
+
+    def now(self) -> str:
+        return f"2025-02-22T14:05:30.{self._looks:06}"
+
+
 class SteppedRun:
     """A run whose writer flushes when the test says so, without its thread."""
 
@@ -46,7 +62,7 @@ class SteppedRun:
         self.expected: Expected = {}
         self.ever_logged: dict[tuple[float, str], set[str]] = {}
         self._steps = 0
-        self._writer = RunWriter(RunClock(), self._create, lambda: self._steps, [])
+        self._writer = RunWriter(CountingClock(), self._create, lambda: self._steps, [])
         self._writer.turn()
         assert self._writer.path is not None
         self.path = self._writer.path
@@ -161,13 +177,36 @@ def test_a_write_torn_at_any_byte_loses_no_flushed_record(
             assert_nothing_lost(torn, flushed, run)
 
 
-def test_amending_the_last_record_loses_it_at_no_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "batches",
+    [
+        [
+            [{"iteration": 0, "train_loss": 2.5, "further": {"grad_norm": 1.0}}],
+            [{"iteration": 0, "val_loss": 3.0625}],
+        ],
+        # The last record is of an iteration that stood there before: a replay.
+        [
+            [{"iteration": 6, "val_loss": 8.0}, {"iteration": 4}],
+            [{"iteration": 6, "train_loss": 9.0}],
+            [{"iteration": 5, "val_loss": 7.0}],
+        ],
+        # The same, and the new tail is a byte shorter, so that `"last":{` of both may be mixed.
+        [
+            [{"iteration": 6, "train_loss": 2.5, "val_loss": 0.0}],
+            [{"iteration": 6, "train_loss": 2.5}],
+            [{"iteration": 6, "learning_rate": 2.5}],
+            [{"iteration": 4, "train_loss": 0.0, "val_loss": 1.0}],
+            [{"iteration": 4, "val_loss": 1.0}],
+        ],
+    ],
+)
+def test_the_last_record_is_lost_at_no_cut(tmp_path: Path, batches: list[list[Call]]) -> None:
     run = SteppedRun(tmp_path)
-    run.log({"iteration": 0, "train_loss": 2.5, "further": {"grad_norm": 1.0}})
-    run.flush()
-    flushed = {i: dict(values) for i, values in run.expected.items()}
-    run.log({"iteration": 0, "val_loss": 3.0625})
-    offset, before, after = run.flush()
+    for batch in batches:
+        flushed = {i: dict(values) for i, values in run.expected.items()}
+        for call in batch:
+            run.log(call)
+        offset, before, after = run.flush()
     torn = tmp_path / "experiment_torn.json"
     for cut in range(offset, len(after)):
         torn.write_bytes(after[:cut] + before[cut:])

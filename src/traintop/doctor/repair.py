@@ -125,17 +125,16 @@ def _write_head_and_records(file: BinaryIO, interrupted: InterruptedRun) -> None
     torn = interrupted.file
     for chunk in torn.read(0, interrupted.records_at):
         file.write(chunk)
+    # A write that tore the last record left it whole in the remainder of the older tail.
+    last = encode_record(interrupted.last) if interrupted.last is not None else b""
     separator = b"\n"
     for line in _whole_records(torn.path, interrupted.records_at):
         file.write(separator + line)
         separator = b",\n"
+        last = b"" if line == last else last
+    if last:
+        file.write(separator + last)
     file.flush()
-    # A write that tore the last record left it whole in the remainder of the older tail.
-    last = interrupted.last
-    if last is not None and not _holds(_history(file, interrupted.records_at), last.iteration):
-        file.seek(0, os.SEEK_END)
-        file.write(separator + encode_record(last))
-        file.flush()
 
 
 def _whole_records(path: Path, records_at: int) -> Iterator[bytes]:
@@ -160,10 +159,6 @@ def _history(file: BinaryIO, records_at: int) -> History:
     follower = RecordFollower(records_at)
     follower.read(file.fileno())
     return follower.history()
-
-
-def _holds(history: History, iteration: float) -> bool:
-    return bool((history.columns["iteration"] == iteration).any())
 
 
 def _new_tail(ends: Ends, history: History, written_at: datetime) -> Tail:

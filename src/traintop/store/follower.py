@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from traintop.logfile import (
     Columns,
     RecordDecoder,
+    Row,
     columns_of_rows,
     find_last_record,
     find_tail,
@@ -56,6 +57,7 @@ class RecordFollower:
         self._starts_with_last = False  # with the last record, that is
         self._replaces_last = False  # the next reading has a newer version of the last record
         self._known_line: bytes | None = None  # the last record's, if it can be trusted
+        self._recovered: Row | None = None  # the record an older tail had, since the last line
         self._decoder = RecordDecoder()
         self._growing = GrowingHistory()
 
@@ -107,19 +109,23 @@ class RecordFollower:
         self._offset = region.offset + start
         self._starts_with_last = self._replaces_last = True
         self._known_line = line if correction is None else None
+        self._recovered = None
 
     def _stop_at_bad_line(self, descriptor: int, region: Region, rows: int) -> bool:
-        """Waits before the line after these rows; whether the older tail knew one record more."""
+        """Waits before the line after these rows; whether the older tail had more to tell."""
         self.is_stuck = True
         if rows:
             self._offset = region.offset + _line_start(region.data, rows)
             self._starts_with_last = self._replaces_last = False
             self._known_line = None
         # A write that was torn inside of the last record leaves it whole in the older tail only.
+        # Its iteration may be known nevertheless, from before a replay: then it amends that one.
         record = find_last_record(_end_of(descriptor, self._offset))
-        if record is None or self._growing.holds(record.iteration):
+        row = record_row(record) if record is not None else None
+        if row is None or row == self._recovered:
             return False
-        self._growing.extend(columns_of_rows([record_row(record)]))
+        self._recovered = row
+        self._growing.extend(columns_of_rows([row]))
         self._starts_with_last, self._replaces_last = False, True
         return True
 

@@ -91,12 +91,6 @@ class GrowingHistory:
         """The iteration of the provisional last record, ``None`` when there is none."""
         return None if self._last is None else float(self._last["iteration"][0])
 
-    def holds(self, iteration: float) -> bool:
-        """Whether there is a record of this iteration."""
-        settled = self._buffers["iteration"][: self._rows]
-        at = int(np.searchsorted(settled, iteration))
-        return (at < self._rows and settled[at] == iteration) or self.last_iteration == iteration
-
     def extend(
         self, columns: Mapping[str, Sequence[object]], *, replacing_last: bool = False
     ) -> None:
