@@ -1,10 +1,8 @@
 import pytest
 
 from traintop.tui.help_text import help_lines
+from traintop.tui.key_table import KEYS, Need, Place
 from traintop.tui.keys import (
-    KEYS,
-    Need,
-    Place,
     Situation,
     bindings_of,
     footer_line,

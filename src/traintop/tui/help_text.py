@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from traintop.tui.keys import Place, keys_of
+from traintop.tui.key_table import Place
+from traintop.tui.keys import keys_of
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, beside
 from traintop.tui.status import STATUS_MARKS
 

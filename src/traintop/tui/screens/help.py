@@ -9,7 +9,8 @@ from textual.binding import BindingType
 from textual.screen import ModalScreen
 
 from traintop.tui.help_text import help_lines
-from traintop.tui.keys import Place, bindings_of
+from traintop.tui.key_table import Place
+from traintop.tui.keys import bindings_of
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
 

@@ -22,7 +22,8 @@ from traintop.tui import state as view
 from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
 from traintop.tui.columns import run_name
 from traintop.tui.empty_state import empty_lines
-from traintop.tui.keys import Need, Place, Situation, bindings_of, footer_line, key_of_action
+from traintop.tui.key_table import Need, Place
+from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
 from traintop.tui.lines import Line, Piece, fit_line
 from traintop.tui.messages import (
     ChartedRunsChanged,
@@ -33,8 +34,9 @@ from traintop.tui.messages import (
     RunPicked,
 )
 from traintop.tui.run_details import detail_lines, header_line
+from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.help import HelpScreen
-from traintop.tui.screens.steady import SteadyScreen
+from traintop.tui.screens.list_actions import ListActions
 from traintop.tui.state import LOSS_CHART, Pane, RunRows, ViewState
 from traintop.tui.status_line import status_line
 from traintop.tui.widgets.chart import Chart
@@ -51,7 +53,7 @@ _PREVIEW_LINES = 14
 """A narrow screen with so many lines beside the rows of the list shows a chart below it."""
 
 
-class MainScreen(SteadyScreen):
+class MainScreen(ListActions, ChartActions):
     """Runs, charts and summary; which of them share the screen is up to its size."""
 
     AUTO_FOCUS = ""
@@ -262,9 +264,14 @@ class MainScreen(SteadyScreen):
         return Situation(place, frozenset(met))
 
     @property
-    def _panes(self) -> tuple[Pane, ...]:
+    def panes(self) -> tuple[Pane, ...]:
         """The panes that ``tab`` goes round; with room, the charts are beside the list anyway."""
         return tuple(Pane) if self.has_class("-narrow") else (Pane.RUNS, Pane.SUMMARY)
+
+    @property
+    def column_keys(self) -> tuple[str, ...]:
+        """The columns that the list has room for."""
+        return self._table.column_keys
 
     def _footer_note(self) -> str:
         notes = []
@@ -287,63 +294,18 @@ class MainScreen(SteadyScreen):
             )
         return situation.allows(key)
 
-    def _change(self, changed: ViewState) -> None:
+    def change(self, changed: ViewState) -> None:
         resort = changed.sort != self.view.sort
         self.view = changed
         if resort:
             self._take_over_snapshot()
         self._draw()
 
-    def action_move(self, rows: int) -> None:
-        self._change(view.move_by(self.view, self.rows, rows))
-
     def action_page(self, pages: int) -> None:
         if self.view.pane is Pane.SUMMARY and self.view.zoomed is None:
             self._summary_pane.scroll_pages(pages)
         else:
             self.action_move(pages * max(self._table.page_rows - 1, 1))
-
-    def action_go_to_end(self, direction: int) -> None:
-        self.action_move(direction * len(self.rows))
-
-    def action_next_pane(self, step: int) -> None:
-        self._change(view.next_pane(self.view, self._panes, step))
-
-    def action_mark(self) -> None:
-        self._change(view.toggle_mark(self.view))
-
-    def action_unmark_all(self) -> None:
-        self._change(replace(self.view, marks=()))
-
-    def action_sort_next(self) -> None:
-        self._change(view.sort_next(self.view, self._table.column_keys))
-
-    def action_sort_reverse(self) -> None:
-        self.action_sort_by(self.view.sort.column)
-
-    def action_sort_by(self, column: str) -> None:
-        self._change(view.sort_by(self.view, column))
-
-    def action_toggle_zoom(self) -> None:
-        self._change(view.toggle_zoom(self.view))
-
-    def action_unzoom(self) -> None:
-        self._change(replace(self.view, zoomed=None))
-
-    def action_next_chart(self, step: int) -> None:
-        self._change(view.next_chart(self.view, self.charted.charts(), step))
-
-    def action_next_x_axis(self) -> None:
-        self._change(view.next_x_axis(self.view))
-
-    def action_toggle_log(self) -> None:
-        self._change(replace(self.view, log_y=not self.view.log_y))
-
-    def action_toggle_robust(self) -> None:
-        self._change(replace(self.view, robust=not self.view.robust))
-
-    def action_smooth(self, step: int) -> None:
-        self._change(view.smooth_by(self.view, step))
 
     def action_export(self) -> None:
         if self.view.selected is not None:
@@ -356,7 +318,7 @@ class MainScreen(SteadyScreen):
         self.refresh(repaint=True, layout=True)
 
     def on_run_picked(self, message: RunPicked) -> None:
-        self._change(replace(self.view, selected=message.path))
+        self.change(replace(self.view, selected=message.path))
 
     @on(events.Resize)
     def _adapt_to_size(self, event: events.Resize) -> None:

@@ -1,0 +1,36 @@
+"""The keys of the run list: moving, marking, sorting. Each is one pure step of the view."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from traintop.tui import state as view
+from traintop.tui.screens.view_screen import ViewScreen
+
+
+class ListActions(ViewScreen):
+    """Actions by the names that the table of keys has for them."""
+
+    def action_move(self, rows: int) -> None:
+        self.change(view.move_by(self.view, self.rows, rows))
+
+    def action_go_to_end(self, direction: int) -> None:
+        self.action_move(direction * len(self.rows))
+
+    def action_next_pane(self, step: int) -> None:
+        self.change(view.next_pane(self.view, self.panes, step))
+
+    def action_mark(self) -> None:
+        self.change(view.toggle_mark(self.view))
+
+    def action_unmark_all(self) -> None:
+        self.change(replace(self.view, marks=()))
+
+    def action_sort_next(self) -> None:
+        self.change(view.sort_next(self.view, self.column_keys))
+
+    def action_sort_reverse(self) -> None:
+        self.action_sort_by(self.view.sort.column)
+
+    def action_sort_by(self, column: str) -> None:
+        self.change(view.sort_by(self.view, column))

@@ -1,0 +1,32 @@
+"""What the actions of the main screen work on; the screen itself is :mod:`.main`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from traintop.tui.charted import ChartedRuns
+from traintop.tui.screens.steady import SteadyScreen
+from traintop.tui.state import Pane, RunRows, ViewState
+
+
+class ViewScreen(SteadyScreen):
+    """A screen that shows a view of listed runs; every action is a step from view to view."""
+
+    view: ViewState
+    rows: RunRows
+    charted: ChartedRuns
+
+    @abstractmethod
+    def change(self, changed: ViewState) -> None:
+        """Take over a view and show it."""
+
+    @property
+    @abstractmethod
+    def panes(self) -> Sequence[Pane]:
+        """The panes that ``tab`` goes round at this size."""
+
+    @property
+    @abstractmethod
+    def column_keys(self) -> Sequence[str]:
+        """The columns that the list has room for."""
