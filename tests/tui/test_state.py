@@ -20,6 +20,7 @@ from traintop.tui.state import (
     sort_by,
     sort_next,
     sort_runs,
+    toggle_baseline,
     toggle_mark,
     toggle_zoom,
     with_rows,
@@ -130,3 +131,14 @@ def test_the_metric_key_changes_the_zoomed_chart_or_the_lower_one():
     assert zoomed.zoomed == "tokens_per_sec"
     assert zoomed.second_chart == "grad_norm"
     assert toggle_zoom(zoomed) == replace(state, zoomed=None)
+
+
+def test_the_baseline_is_pinned_moved_and_unpinned_and_goes_with_its_run():
+    rows = RunRows(make_runs(3))
+    paths = [run.path for run in rows.runs]
+    pinned = toggle_baseline(ViewState(selected=paths[0]))
+    assert pinned.baseline == paths[0]
+    moved = toggle_baseline(replace(pinned, selected=paths[1]))
+    assert moved.baseline == paths[1]
+    assert toggle_baseline(moved).baseline is None
+    assert with_rows(moved, rows, RunRows(rows.runs[:1])).baseline is None

@@ -73,6 +73,7 @@ KEYS: tuple[Key, ...] = (
         "Runs",
         needs=(Need.MARKS,),
     ),
+    Key("pin", "p", "p", "pin", "", "pin as the baseline of comparisons", "Runs"),
     Key("sort", "s", "s", "sort_next", "sort", "sort by the next column", "Runs", places=_LIST),
     Key("reverse", "S", "S", "sort_reverse", "", "turn the order round", "Runs", places=_LIST),
     Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),

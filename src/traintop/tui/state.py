@@ -54,11 +54,12 @@ class SortOrder:
 class ViewState:
     """``second_chart`` is the metric below the loss; ``zoomed`` the one chart full screen.
 
-    ``robust`` keeps a few outliers from flattening all else.
+    ``baseline`` is the pinned run that others are compared with. ``robust`` keeps a few outliers from flattening all else.
     """
 
     selected: Path | None = None
     marks: tuple[Path, ...] = ()
+    baseline: Path | None = None
     sort: SortOrder = SortOrder()
     pane: Pane = Pane.RUNS
     x_axis: XAxis = "iteration"
@@ -128,9 +129,10 @@ def with_rows(state: ViewState, before: RunRows, after: RunRows) -> ViewState:
     if after.position(selected) is None:
         place = before.position(selected) or 0
         selected = after.runs[min(place, len(after) - 1)].path if len(after) else None
-    if marks == state.marks and selected == state.selected:
+    baseline = state.baseline if after.position(state.baseline) is not None else None
+    if (marks, selected, baseline) == (state.marks, state.selected, state.baseline):
         return state
-    return replace(state, marks=marks, selected=selected)
+    return replace(state, marks=marks, selected=selected, baseline=baseline)
 
 
 def move_to(state: ViewState, rows: RunRows, position: int) -> ViewState:
@@ -152,6 +154,12 @@ def toggle_mark(state: ViewState) -> ViewState:
     if state.selected in state.marks:
         return replace(state, marks=tuple(p for p in state.marks if p != state.selected))
     return replace(state, marks=(*state.marks, state.selected))
+
+
+def toggle_baseline(state: ViewState) -> ViewState:
+    """The selected run pinned as the baseline in place of another, or unpinned."""
+    pinned = state.selected if state.selected != state.baseline else None
+    return replace(state, baseline=pinned)
 
 
 def sort_next(state: ViewState, columns: Sequence[str]) -> ViewState:

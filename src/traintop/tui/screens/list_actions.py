@@ -26,6 +26,9 @@ class ListActions(ViewScreen):
     def action_unmark_all(self) -> None:
         self.change(replace(self.view, marks=()))
 
+    def action_pin(self) -> None:
+        self.change(view.toggle_baseline(self.view))
+
     def action_sort_next(self) -> None:
         self.change(view.sort_next(self.view, self.column_keys))
 

@@ -167,7 +167,10 @@ class MainScreen(ListActions, ChartActions):
         self._chart_selected()
         self._show_frame()
         marks = self.charted.mark_colors(self.view, dark=self.app.current_theme.dark)
-        self._table.show(self.rows, self.view.selected, marks, self.view.sort, self._clock())
+        shown = self.view
+        self._table.show(
+            self.rows, shown.selected, marks, shown.baseline, shown.sort, self._clock()
+        )
         self._show_selected()
         self._show_charts()
         self._age_later()

@@ -41,6 +41,7 @@ class RunTable(StyledLines):
         self._rows = RunRows()
         self._selected: Path | None = None
         self._marks: Mapping[Path, str | None] = {}
+        self._baseline: Path | None = None
         self._sort = SortOrder()
         self._now = datetime.now()
         self._painted: list[_DrawnRow] = []
@@ -66,16 +67,18 @@ class RunTable(StyledLines):
         rows: RunRows,
         selected: Path | None,
         marks: Mapping[Path, str | None],
+        baseline: Path | None,
         sort: SortOrder,
         now: datetime,
     ) -> None:
         """Show these runs; repaints the lines that changed, and scrolls to a moved cursor.
 
-        ``marks`` are the marked runs, each with the colour of its curves (``None``: the accent).
+        ``marks`` are the marked runs, each with the colour of its curves (``None``: the accent);
+        ``baseline`` is the pinned one.
         """
         cursor_moved = rows.position(selected) != self._rows.position(self._selected)
         self._rows, self._selected, self._marks = rows, selected, marks
-        self._sort, self._now = sort, now
+        self._baseline, self._sort, self._now = baseline, sort, now
         self._fit_scrolling()
         if cursor_moved:
             self._scroll_to_cursor()
@@ -132,7 +135,8 @@ class RunTable(StyledLines):
         cursor = run.path == self._selected
         gutter = (
             Piece("▌" if cursor else " ", "accent"),
-            Piece("◆ " if run.path in self._marks else "  ", "accent", self._marks.get(run.path)),
+            Piece("◆" if run.path in self._marks else " ", "accent", self._marks.get(run.path)),
+            Piece("⚑" if run.path == self._baseline else " ", "warn"),
         )
         return _DrawnRow((*gutter, *format_row(run, self._layout(), self._now)), cursor)
 
