@@ -54,7 +54,8 @@ class SortOrder:
 class ViewState:
     """``second_chart`` is the metric below the loss; ``zoomed`` the one chart full screen.
 
-    ``baseline`` is the pinned run that others are compared with. ``robust`` keeps a few outliers from flattening all else.
+    ``baseline`` is the pinned run that others are compared with. ``robust`` keeps a few outliers
+    from flattening all else.
     """
 
     selected: Path | None = None
