@@ -24,6 +24,9 @@ _Config = TypeVar("_Config", bound="ExperimentConfig")
 STANDARD_METRICS = ("train_loss", "val_loss", "learning_rate", "tokens_per_sec", "iter_time_ms")
 """The metrics every record has a field for; all others are further metrics."""
 
+RECENT_VALUES = 100
+"""How many of the last values of a metric its recent mean is taken over."""
+
 RECORD_FIELDS = ("iteration", "gradient_step", "wallclock_time", *STANDARD_METRICS)
 """The keys of a record in the order in which they are written."""
 
@@ -192,6 +195,7 @@ class MetricStats(msgspec.Struct, frozen=True, gc=False):
 
     ``std`` is the population standard deviation. ``nonfinite`` counts NaN and ±inf.
     ``min_iteration`` and ``max_iteration`` say where the extremes were first met.
+    ``recent_mean`` is the mean of the last ``RECENT_VALUES`` finite values, or of all if fewer.
     """
 
     count: int = 0
@@ -203,6 +207,7 @@ class MetricStats(msgspec.Struct, frozen=True, gc=False):
     min_iteration: int | float | None = None
     max_iteration: int | float | None = None
     nonfinite: int = 0
+    recent_mean: float | None = None
 
 
 class RunStatus(enum.StrEnum):

@@ -442,6 +442,7 @@ def test_torn_file_gets_its_statistics_from_its_records(path: Path) -> None:
     loss = found.stats["train_loss"]
     assert (loss.count, loss.nonfinite, loss.min_iteration) == (3000, 1, 2999)
     assert found.best_train_loss == loss.min == pytest.approx(1.001)
+    assert loss.recent_mean == pytest.approx(1.0505)
     assert found.diverged
 
 

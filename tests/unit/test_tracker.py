@@ -244,7 +244,9 @@ def test_statistics_are_exact(tmp_path: Path) -> None:
     assert stats["throughput_stats_tokens_per_sec"] == {"mean": 1499.5, "max": 2999.0}
     assert 0 < stats["total_duration_seconds"] <= tracker.get_elapsed_time()
     tracker.finish()
-    assert document(tracker)["stats"]["train_loss"]["mean"] == pytest.approx(values.mean())
+    written = document(tracker)["stats"]["train_loss"]
+    assert written["mean"] == pytest.approx(values.mean())
+    assert written["recent_mean"] == pytest.approx(values[-100:].mean())
 
 
 def test_a_replayed_iteration_counts_once_however_far_back(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from traintop.logfile import Tail, snapshot_of_row
-from traintop.model import MetricStats
+from traintop.model import RECENT_VALUES, MetricStats
 from traintop.store.history import FloatColumn, History
 
 _COUNTED = ("iteration", "gradient_step")
@@ -61,6 +61,7 @@ def _stats(history: History, metric: str) -> MetricStats:
     iterations = history.columns["iteration"][finite]
     with np.errstate(over="ignore", invalid="ignore"):  # values up to 1e308
         mean, std = float(values.mean()), float(values.std())
+        recent_mean = float(values[-RECENT_VALUES:].mean())
     return MetricStats(
         count=len(values),
         last=last,
@@ -71,6 +72,7 @@ def _stats(history: History, metric: str) -> MetricStats:
         min_iteration=_as_written(iterations, values.argmin()),
         max_iteration=_as_written(iterations, values.argmax()),
         nonfinite=nonfinite,
+        recent_mean=recent_mean if math.isfinite(recent_mean) else None,
     )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from traintop.model import STANDARD_METRICS, MetricsSnapshot, MetricStats
+from traintop.model import RECENT_VALUES, STANDARD_METRICS, MetricsSnapshot, MetricStats
 
 RECENT_RECORDS = 256
 """How many of the last records can still be amended without reading the file again."""
@@ -25,6 +24,7 @@ class RunningStats:
 
     __slots__ = (
         "_mean",
+        "_recent",
         "_squares",
         "count",
         "last",
@@ -45,6 +45,15 @@ class RunningStats:
         self.max_iteration: float | None = None
         self._mean = 0.0
         self._squares = 0.0
+        self._recent: deque[float] = deque(maxlen=RECENT_VALUES)
+
+    def copy(self) -> RunningStats:
+        """The same statistics, which go on by themselves."""
+        other = RunningStats()
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
+        other._recent = self._recent.copy()
+        return other
 
     def add(self, value: float, iteration: float) -> None:
         """Count one value, which may be NaN or ±inf."""
@@ -60,6 +69,7 @@ class RunningStats:
         delta = value - self._mean
         self._mean += delta / self.count
         self._squares += delta * (value - self._mean)
+        self._recent.append(value)
 
     def summary(self) -> MetricStats:
         """The statistics so far; ``None`` for all but the counts before the first finite value."""
@@ -75,7 +85,14 @@ class RunningStats:
             min_iteration=self.min_iteration,
             max_iteration=self.max_iteration,
             nonfinite=self.nonfinite,
+            recent_mean=_mean(self._recent),
         )
+
+
+def _mean(values: Collection[float]) -> float | None:
+    """The mean, ``None`` where the sum is beyond the range of floats."""
+    mean = sum(values) / len(values)
+    return mean if math.isfinite(mean) else None
 
 
 def measured_values(record: MetricsSnapshot) -> Iterator[tuple[str, float]]:
@@ -182,7 +199,7 @@ class RunStatistics:
 
     def summaries(self) -> dict[str, MetricStats]:
         """The statistics of each metric, in the order in which the metrics first appeared."""
-        stats = {name: copy.copy(running) for name, running in self._settled.items()}
+        stats = {name: running.copy() for name, running in self._settled.items()}
         for record in self._recent.values():
             for name, value in measured_values(record):
                 if name not in stats:
