@@ -5,12 +5,13 @@ from tui_runs import DIRECTORY, NOW, make_run
 
 from traintop.model import MetricStats, RunStatus, RunSummary
 from traintop.text import cell_width
-from traintop.tui.columns import COLUMNS, format_heading, format_row, lay_out
+from traintop.tui.columns import DEFAULT_COLUMNS, RowContext, column_of, offered_columns
 from traintop.tui.lines import line_text, line_width
+from traintop.tui.row_layout import ColumnChoice, format_heading, format_row, lay_out
 
 
 def row(run, width=120):
-    return line_text(format_row(run, lay_out(width), NOW))
+    return line_text(format_row(run, lay_out(width), RowContext(NOW)))
 
 
 def test_a_row_has_all_that_the_list_promises():
@@ -31,7 +32,7 @@ def test_a_row_is_exactly_as_wide_as_its_layout_at_any_width(width, name):
     ]
     heading = line_width(format_heading(layout, "loss", True))
     for run in runs:
-        line = format_row(run, layout, NOW)
+        line = format_row(run, layout, RowContext(NOW))
         assert line_width(line) == heading
         assert line_text(line).isprintable()
     assert heading <= max(width, 9)  # two marks, a gap, and six cells of a name
@@ -39,15 +40,114 @@ def test_a_row_is_exactly_as_wide_as_its_layout_at_any_width(width, name):
 
 def test_what_matters_least_goes_first_when_width_is_short():
     shown = [[column.key for column, _ in lay_out(width).columns] for width in (100, 70, 40, 12)]
-    assert shown[0] == list(COLUMNS)
+    assert shown[0] == list(DEFAULT_COLUMNS)
     assert "progress" not in shown[1]
     assert "age" in shown[1]
     assert shown[2] == ["status", "name", "loss", "val"]
     assert shown[3] == ["status", "name"]
 
 
-def test_eighty_columns_show_everything():
-    assert [column.key for column, _ in lay_out(77).columns] == list(COLUMNS)
+def shown_keys(width, *choices):
+    layout = lay_out(width, choices) if choices else lay_out(width)
+    return [column.key for column, _ in layout.columns]
+
+
+def test_eighty_columns_show_everything_but_the_trend():
+    assert shown_keys(77) == [key for key in DEFAULT_COLUMNS if key != "trend"]
+    assert shown_keys(84) == list(DEFAULT_COLUMNS)
+
+
+def test_chosen_columns_keep_their_order_and_the_first_ones_stay_longest():
+    choices = [
+        ColumnChoice("name"),
+        ColumnChoice("config:d_model"),
+        ColumnChoice("best:val_loss"),
+        ColumnChoice("no such column"),
+        ColumnChoice("age"),
+        ColumnChoice("status"),
+    ]
+    known = ["name", "config:d_model", "best:val_loss", "age", "status"]
+    assert shown_keys(80, *choices) == known
+    assert shown_keys(30, *choices) == ["name", "config:d_model", "status"]
+
+
+def test_a_widened_column_is_wider_by_so_many_cells():
+    def widths(*choices):
+        return {column.key: width for column, width in lay_out(60, choices).columns}
+
+    usual = widths(ColumnChoice("status"), ColumnChoice("config:d_model"))
+    wider = widths(ColumnChoice("status"), ColumnChoice("config:d_model", 5))
+    assert wider["config:d_model"] == usual["config:d_model"] + 5
+    narrow = widths(ColumnChoice("status"), ColumnChoice("config:d_model", -99))
+    assert narrow["config:d_model"] == 4
+
+
+METRICS = {
+    "acc": MetricStats(count=2, last=0.5, min=0.25, max=0.75, mean=0.5, recent_mean=0.625),
+    "grad/norm": MetricStats(count=2, last=4.0, min=1.0, max=9.0, mean=5.0, recent_mean=math.nan),
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "heading", "text", "value"),
+    [
+        ("config:d_model", "D MODEL", "512", 512.0),
+        ("config:max_learning_rate", "MAX LEARNING R…", "0.0003", 0.0003),
+        ("config:optimizer.name", "OPTIMIZER.NAME", "Muon", "muon"),
+        ("config:optimizer.betas", "OPTIMIZER.BETAS", "[0.9, 0.95]", "[0.9, 0.95]"),
+        ("config:missing", "MISSING", "–", None),
+        ("config:huge", "HUGE", "1" + "0" * 39, math.inf),
+        ("last:acc", "ACC", "0.5000", 0.5),
+        ("best:acc", "BEST ACC", "0.7500", 0.75),
+        ("recent:acc", "⌀100 ACC", "0.6250", 0.625),
+        ("mean:acc", "MEAN ACC", "0.5000", 0.5),
+        ("best:grad/norm", "BEST GRAD/NORM", "1.000", 1.0),
+        ("last:unknown", "UNKNOWN", "–", None),
+    ],
+)
+def test_columns_are_made_of_settings_and_metrics(key, heading, text, value):
+    config = {
+        "d_model": 512,
+        "max_learning_rate": 3e-4,
+        "optimizer": {"name": "Muon", "betas": [0.9, 0.95]},
+        "huge": 10**400,
+    }
+    run = make_run("a", config=config, stats=METRICS)
+    column = column_of(key)
+    assert column.heading == heading
+    assert column.text(run, RowContext(NOW), 9) == text
+    assert column.sort_value(run) == value
+
+
+@pytest.mark.parametrize("key", ["", "config:", "last:", "median:loss", "lossy"])
+def test_a_key_of_no_column_is_refused(key):
+    assert column_of(key) is None
+
+
+def test_metrics_where_more_is_better_sort_downwards():
+    assert column_of("best:acc").descending
+    assert not column_of("best:grad/norm").descending
+
+
+def test_all_that_runs_have_is_offered_and_differing_settings_come_before_the_others():
+    runs = [make_run(name, config={"d_model": 512, "lr": lr}) for name, lr in (("a", 1), ("b", 2))]
+    offered = offered_columns(runs)
+    assert offered[: len(DEFAULT_COLUMNS)] == DEFAULT_COLUMNS
+    assert offered[-2:] == ("config:lr", "config:d_model")
+    assert "recent:train_loss" in offered
+    assert all(column_of(key) for key in offered)
+
+
+def test_hostile_names_are_harmless_in_headings():
+    run = make_run(
+        "a", config={"x\x1b]0;t\x07": "\x1b[31m"}, stats={"[@click=app.quit]": METRICS["acc"]}
+    )
+    choices = tuple(ColumnChoice(key) for key in offered_columns([run]))
+    layout = lay_out(2000, choices)
+    heading = format_heading(layout, "age", False)
+    assert line_text(heading).isprintable()
+    assert line_text(format_row(run, layout, RowContext(NOW))).isprintable()
+    assert all("click" not in piece.action for piece in heading if piece.action)
 
 
 @pytest.mark.parametrize(

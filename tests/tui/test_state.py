@@ -6,11 +6,14 @@ from tui_runs import make_run, make_runs
 from traintop.model import MetricStats, RunStatus
 from traintop.tui.state import (
     LOSS_CHART,
+    MOST_CHARTED,
     SMOOTHING_LEVELS,
     Pane,
     RunRows,
     SortOrder,
     ViewState,
+    mark_all,
+    mark_to_here,
     move_by,
     move_to,
     next_chart,
@@ -142,3 +145,34 @@ def test_the_baseline_is_pinned_moved_and_unpinned_and_goes_with_its_run():
     assert moved.baseline == paths[1]
     assert toggle_baseline(moved).baseline is None
     assert with_rows(moved, rows, RunRows(rows.runs[:1])).baseline is None
+
+
+def test_a_range_is_marked_from_the_last_mark_to_the_cursor():
+    rows = RunRows(make_runs(6))
+    paths = [run.path for run in rows.runs]
+    state = mark_to_here(ViewState(selected=paths[4], marks=(paths[1],)), rows)
+    assert set(state.marks) == set(paths[1:5])
+    assert mark_to_here(ViewState(selected=paths[2]), rows).marks == (paths[2],)
+    assert mark_to_here(ViewState(), rows).marks == ()
+
+
+def test_all_listed_runs_are_marked_and_then_none():
+    rows = RunRows(make_runs(3))
+    everything = mark_all(ViewState(), rows)
+    assert len(everything.marks) == 3
+    assert mark_all(everything, rows).marks == ()
+
+
+def test_only_so_many_curves_are_drawn():
+    paths = tuple(run.path for run in make_runs(100))
+    charted = ViewState(selected=paths[0], marks=paths).charted
+    assert len(charted) == MOST_CHARTED
+    assert charted[0] == paths[0]
+
+
+def test_the_trend_does_not_sort():
+    state = ViewState(sort=SortOrder("age"))
+    assert sort_by(state, "trend") == state
+    assert sort_next(state, ["age", "trend", "name"]).sort.column == "name"
+    runs = make_runs(3)
+    assert sort_runs(runs, SortOrder("trend")).runs == tuple(runs)

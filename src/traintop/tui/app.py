@@ -21,10 +21,13 @@ from traintop.tui.messages import (
     ExportRequested,
     HistoryLoaded,
     LoadFailed,
+    RowsInView,
     SnapshotChanged,
+    TrendsLoaded,
 )
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.terminal import draws_ascii_only
+from traintop.tui.trends import TrendLoader
 from traintop.tui.widgets.line_pane import StyledLines
 
 if TYPE_CHECKING:
@@ -88,6 +91,7 @@ class TraintopApp(App[None]):
         self._directories = tuple(directories)
         self._watcher: DirectoryWatcher | None = None
         self._loader = RunLoader(self.post_message)
+        self._trends = TrendLoader(self.post_message, ascii_only=StyledLines.ascii_only)
         self._summaries: dict[Path, RunSummary] = {}
         self._charted: tuple[Path, ...] = ()
         self.main_screen = MainScreen(self._directories, clock)
@@ -112,9 +116,11 @@ class TraintopApp(App[None]):
     def start_loading(self) -> None:
         """Start to read the records of the charted runs."""
         self._loader.start()
+        self._trends.start()
 
     def on_unmount(self) -> None:
         self._loader.stop()
+        self._trends.stop()
         if self._watcher is not None:
             self._watcher.stop()
 
@@ -136,6 +142,12 @@ class TraintopApp(App[None]):
 
     def on_load_failed(self, message: LoadFailed) -> None:
         self.main_screen.show_failure(message)
+
+    def on_rows_in_view(self, message: RowsInView) -> None:
+        self._trends.show(message.runs)
+
+    def on_trends_loaded(self, message: TrendsLoaded) -> None:
+        self.main_screen.show_trends(message.trends)
 
     def on_export_requested(self, message: ExportRequested) -> None:
         self.run_worker(

@@ -1,25 +1,38 @@
-"""The columns of the run list: what each shows, how wide it is, how it sorts.
+"""The columns that the run list can have: what each shows, how wide it is, how it sorts.
 
-All of it is pure: :func:`lay_out` decides which columns fit a width, :func:`format_row` and
-:func:`format_heading` make the lines.
+A column is known by its key. Some are always there, such as ``status`` or ``loss``. All others are
+made from what runs have: ``config:d_model`` for a setting, and for a metric ``last:grad_norm``,
+``best:grad_norm``, ``recent:grad_norm`` (the mean of the last values) or ``mean:grad_norm``.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
-from traintop.model import RunStatus, RunSummary
-from traintop.text import MISSING, duration, fit, number, percentage, safe_text, si
+from traintop.analysis.ranking import best_value, mode_of
+from traintop.model import RECENT_VALUES, STANDARD_METRICS, RunStatus, RunSummary
+from traintop.text import MISSING, cell_width, duration, number, percentage, safe_text, si
 from traintop.tui.age import age_seconds, age_text, parse_time
-from traintop.tui.lines import Line, Piece, Role
+from traintop.tui.lines import Role
 from traintop.tui.status import STATUS_MARKS, STATUS_RANK
 
 SortValue = float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowContext:
+    """What a row shows beside the run's summary: the time, and the course of its loss."""
+
+    now: datetime
+    trends: Mapping[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,32 +43,25 @@ class Column:
     heading: str
     width: int
     importance: int
-    text: Callable[[RunSummary, datetime, int], str]
-    sort_value: Callable[[RunSummary], SortValue]
+    text: Callable[[RunSummary, RowContext, int], str]
+    sort_value: Callable[[RunSummary], SortValue] | None
     align: Literal["left", "right"] = "right"
     role: Callable[[RunSummary], Role] = lambda _: "text"
     descending: bool = False
     narrow_width: int | None = None
+    meaning: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The columns that are shown, each with its width, and the gap between two; in cells."""
-
-    columns: tuple[tuple[Column, int], ...]
-    gap: int
-
-    def joined(self, pieces: Sequence[Piece]) -> Line:
-        """The cells of a row with the gaps between them."""
-        gap = Piece(" " * self.gap)
-        return tuple(part for piece in pieces for part in (gap, piece))[1:]
-
-
-_GAPS = (2, 1)
-"""Cells between two columns: airy where all columns fit so, else tight."""
+TREND_COLUMN = "trend"
+TREND_WIDTH = 8
+"""Cells of a sparkline in the list."""
 
 _NAME_WIDTH = 12
 _NARROW_NAME_WIDTH = 6
+_DYNAMIC_IMPORTANCE = 3
+_FIGURE_WIDTH = 8
+_LONGEST_HEADING = 16
+_LONGEST_SETTING = 40
 
 
 def run_name(summary: RunSummary) -> str:
@@ -77,6 +83,16 @@ def measured(value: float | None, width: int) -> str:
     return number(value, 1)
 
 
+def setting_text(value: Any) -> str:
+    """A setting as one line: text bare, all else as JSON writes it."""
+    if isinstance(value, str):
+        return safe_text(value)
+    try:
+        return safe_text(json.dumps(value, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):
+        return safe_text(value)
+
+
 def steps_done(summary: RunSummary) -> float | None:
     """The iterations done: one more than the last index, which is 0-based."""
     if summary.iteration is None:
@@ -85,12 +101,12 @@ def steps_done(summary: RunSummary) -> float | None:
     return summary.iteration + 1 if whole else summary.iteration
 
 
-def _status_text(summary: RunSummary, now: datetime, width: int) -> str:
+def _status_text(summary: RunSummary, context: RowContext, width: int) -> str:
     mark = STATUS_MARKS[summary.status]
     return f"{mark.glyph} {mark.word}" if width > 2 else f"{mark.glyph}{mark.letter}"
 
 
-def _step_text(summary: RunSummary, now: datetime, width: int) -> str:
+def _step_text(summary: RunSummary, context: RowContext, width: int) -> str:
     done = steps_done(summary)
     if done is None and summary.max_iters is None:
         return MISSING
@@ -98,12 +114,12 @@ def _step_text(summary: RunSummary, now: datetime, width: int) -> str:
     return f"{si(done if done is not None else 0)}{planned}"
 
 
-def _eta_text(summary: RunSummary, now: datetime, width: int) -> str:
+def _eta_text(summary: RunSummary, context: RowContext, width: int) -> str:
     return "?" if summary.status is RunStatus.STALLED else duration(summary.eta_seconds)
 
 
-def _age_text(summary: RunSummary, now: datetime, width: int) -> str:
-    return age_text(age_seconds(summary.start_time, now))
+def _age_text(summary: RunSummary, context: RowContext, width: int) -> str:
+    return age_text(age_seconds(summary.start_time, context.now))
 
 
 def _start_order(summary: RunSummary) -> SortValue:
@@ -112,7 +128,7 @@ def _start_order(summary: RunSummary) -> SortValue:
     return None if started is None else (datetime.min - started).total_seconds()  # noqa: DTZ901
 
 
-def _loss_role(value: float | None) -> Role:
+def _value_role(value: float | None) -> Role:
     if value is None:
         return "muted"
     return "text" if math.isfinite(value) else "bad"
@@ -122,7 +138,7 @@ def _muted(summary: RunSummary) -> Role:
     return "muted"
 
 
-_COLUMNS = (
+_BUILT_IN = (
     Column(
         "status",
         "STATUS",
@@ -133,122 +149,220 @@ _COLUMNS = (
         align="left",
         role=lambda run: STATUS_MARKS[run.status].role,
         narrow_width=2,
+        meaning="running, finished, crashed, …",
     ),
     Column(
         "name",
         "NAME",
         _NAME_WIDTH,
         0,
-        lambda run, now, width: run_name(run),
+        lambda run, context, width: run_name(run),
         lambda run: run_name(run).casefold(),
         align="left",
         role=lambda run: "bad" if run.status is RunStatus.UNREADABLE else "strong",
         narrow_width=_NARROW_NAME_WIDTH,
+        meaning="the experiment's name",
     ),
-    Column("step", "STEP", 10, 3, _step_text, steps_done, descending=True),
+    Column(
+        "step",
+        "STEP",
+        10,
+        3,
+        _step_text,
+        steps_done,
+        descending=True,
+        meaning="iterations done, of those planned",
+    ),
     Column(
         "progress",
         "%",
         4,
         7,
-        lambda run, now, width: percentage(run.progress),
+        lambda run, context, width: percentage(run.progress),
         lambda run: run.progress,
         role=_muted,
         descending=True,
+        meaning="share of the planned iterations",
     ),
     Column(
         "loss",
         "LOSS",
         8,
         1,
-        lambda run, now, width: measured(run.last_value("train_loss"), width),
+        lambda run, context, width: measured(run.last_value("train_loss"), width),
         lambda run: run.last_value("train_loss"),
-        role=lambda run: _loss_role(run.last_value("train_loss")),
+        role=lambda run: _value_role(run.last_value("train_loss")),
+        meaning="train loss, the last",
     ),
     Column(
         "val",
         "BEST VAL",
         8,
         2,
-        lambda run, now, width: measured(run.best_val_loss, width),
+        lambda run, context, width: measured(run.best_val_loss, width),
         lambda run: run.best_val_loss,
-        role=lambda run: _loss_role(run.best_val_loss),
+        role=lambda run: _value_role(run.best_val_loss),
+        meaning="validation loss, the best",
     ),
     Column(
         "throughput",
         "TOK/S",
         6,
         5,
-        lambda run, now, width: si(run.last_value("tokens_per_sec")),
+        lambda run, context, width: si(run.last_value("tokens_per_sec")),
         lambda run: run.last_value("tokens_per_sec"),
         descending=True,
+        meaning="tokens per second, the last",
     ),
-    Column("eta", "ETA", 6, 4, _eta_text, lambda run: run.eta_seconds),
-    Column("age", "AGE", 4, 6, _age_text, _start_order, role=_muted),
+    Column("eta", "ETA", 6, 4, _eta_text, lambda run: run.eta_seconds, meaning="time left"),
+    Column("age", "AGE", 4, 6, _age_text, _start_order, role=_muted, meaning="since the start"),
+    Column(
+        TREND_COLUMN,
+        "TREND",
+        TREND_WIDTH,
+        8,
+        lambda run, context, width: context.trends.get(run.path, ""),
+        None,
+        align="left",
+        role=lambda run: "bad" if run.diverged else "accent",
+        meaning="the course of the train loss",
+    ),
 )
-COLUMNS: Mapping[str, Column] = MappingProxyType({column.key: column for column in _COLUMNS})
-"""Every column by key, in the order in which they stand."""
+BUILT_IN: Mapping[str, Column] = MappingProxyType({column.key: column for column in _BUILT_IN})
+"""The columns that are always there, by key, in the order in which they stand at first."""
+
+DEFAULT_COLUMNS: tuple[str, ...] = tuple(BUILT_IN)
 
 
-def lay_out(width: int, keys: Sequence[str] = tuple(COLUMNS)) -> Layout:
-    """The columns that fit ``width`` cells; the name takes what the others leave."""
-    columns = [COLUMNS[key] for key in keys]
-    gap = next((gap for gap in _GAPS if _taken(columns, gap) <= width), _GAPS[-1])
-    chosen = [column for column in columns if column.importance == 0]
-    narrow = _taken(chosen, gap) > width
-    for column in sorted(columns, key=lambda column: column.importance):
-        if column not in chosen and _taken([*chosen, column], gap) <= width:
-            chosen.append(column)
-    shown = [column for column in columns if column in chosen]
-    widths = {column.key: (narrow and column.narrow_width) or column.width for column in shown}
-    spare = width - sum(widths.values()) - gap * (len(shown) - 1)
-    if "name" in widths:
-        widths["name"] = max(widths["name"] + spare, 0)
-    return Layout(tuple((column, widths[column.key]) for column in shown), gap)
+def column_of(key: str) -> Column | None:
+    """The column with this key; ``None`` when no run could have such a one."""
+    return BUILT_IN.get(key) or _made_column(key)
 
 
-def _taken(columns: Sequence[Column], gap: int) -> int:
-    return sum(column.width for column in columns) + gap * max(len(columns) - 1, 0)
+@functools.lru_cache(maxsize=1024)
+def _made_column(key: str) -> Column | None:
+    kind, _, name = key.partition(":")
+    if not name:
+        return None
+    if kind == "config":
+        return _setting_column(key, name)
+    value = _METRIC_VALUES.get(kind)
+    return None if value is None else _metric_column(key, kind, name, value)
 
 
-def format_row(summary: RunSummary, layout: Layout, now: datetime) -> Line:
-    """One run as a line. Where a file cannot be read, the reason takes the place of figures."""
-    if summary.status is RunStatus.UNREADABLE:
-        return _format_unreadable(summary, layout, now)
-    return layout.joined(
-        [
-            Piece(
-                fit(column.text(summary, now, width), width, column.align),
-                column.role(summary),
-            )
-            for column, width in layout.columns
-        ]
+def _setting_column(key: str, name: str) -> Column:
+    def text(run: RunSummary, context: RowContext, width: int) -> str:
+        value = setting_of(run, name)
+        if value is None:
+            return MISSING
+        if isinstance(value, float):
+            return number(value)
+        return setting_text(value)[:_LONGEST_SETTING]
+
+    def sort_value(run: RunSummary) -> SortValue:
+        value = setting_of(run, name)
+        if isinstance(value, (int, float)):
+            return float(value) if abs(value) <= _LARGEST_SORTED else math.inf
+        return None if value is None else setting_text(value).casefold()
+
+    heading = _heading(name)
+    return Column(
+        key,
+        heading,
+        max(_FIGURE_WIDTH, min(cell_width(heading) + 1, _LONGEST_HEADING)),
+        _DYNAMIC_IMPORTANCE,
+        text,
+        sort_value,
+        meaning=f"setting {safe_text(name)}",
     )
 
 
-def _format_unreadable(summary: RunSummary, layout: Layout, now: datetime) -> Line:
-    named = [(column, width) for column, width in layout.columns if column.importance == 0]
-    pieces = [
-        Piece(fit(column.text(summary, now, width), width), column.role(summary))
-        for column, width in named
-    ]
-    figures = [width for column, width in layout.columns if column.importance > 0]
-    if figures:
-        room = sum(figures) + layout.gap * (len(figures) - 1)
-        pieces.append(Piece(fit(safe_text(summary.problem), room), "muted"))
-    return layout.joined(pieces)
+_LARGEST_SORTED = 1 << 1000
+"""Larger integers are beyond the range of floats."""
 
 
-def format_heading(layout: Layout, sort_key: str, descending: bool) -> Line:
-    """The headings; the one that sorts carries an arrow and the accent colour."""
-    pieces: list[Piece] = []
-    for column, width in layout.columns:
-        text = column.heading
-        sorts = column.key == sort_key
-        if sorts:
-            text += "↓" if descending else "↑"
-            text = text if len(text) <= width else text.replace(" ", "")
-        cell = fit(text, width, column.align) if len(text) <= width else " " * width
-        role: Role = "accent" if sorts else "muted"
-        pieces.append(Piece(cell, role, action=f"screen.sort_by('{column.key}')"))
-    return layout.joined(pieces)
+def setting_of(run: RunSummary, name: str) -> Any:
+    """A setting by its name, in which dots lead into nested ones; ``None`` where it is missing."""
+    if name in run.config:
+        return run.config[name]
+    value: Any = run.config
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
+MetricValue = Callable[[RunSummary, str], float | None]
+
+
+def _mean(run: RunSummary, metric: str) -> float | None:
+    stats = run.stats.get(metric)
+    return None if stats is None else stats.mean
+
+
+def _recent(run: RunSummary, metric: str) -> float | None:
+    stats = run.stats.get(metric)
+    return None if stats is None else stats.recent_mean
+
+
+_METRIC_VALUES: Mapping[str, MetricValue] = MappingProxyType(
+    {"last": RunSummary.last_value, "best": best_value, "recent": _recent, "mean": _mean}
+)
+_METRIC_HEADINGS: Mapping[str, str] = MappingProxyType(
+    {"last": "", "best": "BEST ", "recent": f"⌀{RECENT_VALUES} ", "mean": "MEAN "}
+)
+_METRIC_MEANINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "last": "the last",
+        "best": "the best",
+        "recent": f"mean of the last {RECENT_VALUES}",
+        "mean": "mean of all",
+    }
+)
+
+
+def _metric_column(key: str, kind: str, metric: str, value: MetricValue) -> Column:
+    heading = f"{_METRIC_HEADINGS[kind]}{_heading(metric)}"
+    return Column(
+        key,
+        heading,
+        max(_FIGURE_WIDTH, min(cell_width(heading) + 1, _LONGEST_HEADING)),
+        _DYNAMIC_IMPORTANCE,
+        lambda run, context, width: measured(value(run, metric), width),
+        lambda run: value(run, metric),
+        role=lambda run: _value_role(value(run, metric)),
+        descending=mode_of(metric) == "max",
+        meaning=f"{safe_text(metric)}, {_METRIC_MEANINGS[kind]}",
+    )
+
+
+def _heading(name: str) -> str:
+    """A name as a heading: in capitals, and not too long."""
+    return safe_text(safe_text(name).upper().replace("_", " "), limit=_LONGEST_HEADING - 1)
+
+
+def offered_columns(runs: Iterable[RunSummary]) -> tuple[str, ...]:
+    """The keys of all columns that these runs have something to show in.
+
+    First the built-in ones, then metrics, then settings; those settings first that differ.
+    """
+    metrics: dict[str, None] = {}
+    settings: dict[str, Any] = {}
+    differing: dict[str, None] = {}
+    for run in runs:
+        metrics.update(dict.fromkeys(run.stats))
+        for name, value in run.config.items():
+            if name == "experiment_name":
+                continue
+            if name in settings and settings[name] != value:
+                differing[name] = None
+            settings.setdefault(name, value)
+    ordered = [m for m in STANDARD_METRICS if m in metrics]
+    ordered += sorted(m for m in metrics if m not in STANDARD_METRICS)
+    alike = [name for name in settings if name not in differing]
+    return (
+        *BUILT_IN,
+        *(f"{kind}:{metric}" for metric in ordered for kind in _METRIC_VALUES),
+        *(f"config:{name}" for name in (*differing, *alike)),
+    )

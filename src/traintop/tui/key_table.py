@@ -63,6 +63,8 @@ KEYS: tuple[Key, ...] = (
         places=_LIST,
     ),
     Key("mark", "space", "space", "mark", "mark", "mark: overlay its curves", "Runs"),
+    Key("mark_range", "v", "v", "mark_to_here", "", "mark from the last mark to here", "Runs"),
+    Key("mark_all", "asterisk", "*", "mark_all", "", "mark all listed runs, or none", "Runs"),
     Key(
         "unmark_all",
         "u",
@@ -76,6 +78,7 @@ KEYS: tuple[Key, ...] = (
     Key("pin", "p", "p", "pin", "", "pin as the baseline of comparisons", "Runs"),
     Key("sort", "s", "s", "sort_next", "sort", "sort by the next column", "Runs", places=_LIST),
     Key("reverse", "S", "S", "sort_reverse", "", "turn the order round", "Runs", places=_LIST),
+    Key("list_only", "w", "w", "list_only", "", "the list alone, or with details", "Runs", _LIST),
     Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),
     Key("zoom", "z", "z", "toggle_zoom", "zoom", "one chart full screen", "Charts"),
     Key(

@@ -5,6 +5,7 @@ Only ``post_message`` crosses threads: it never blocks, and it is safe after the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,33 @@ class LoadFailed(Message):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         self.reason = reason
+        super().__init__()
+
+
+class RowsInView(Message):
+    """The rows of the list that can be seen, or their runs, changed."""
+
+    def __init__(self, runs: tuple[RunSummary, ...]) -> None:
+        self.runs = runs
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, RowsInView)
+
+
+class TrendsLoaded(Message):
+    """The courses of the losses of some runs, as sparklines."""
+
+    def __init__(self, trends: Mapping[Path, str]) -> None:
+        self.trends = trends
+        super().__init__()
+
+
+class MarkToggled(Message):
+    """The mark of a row was clicked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
         super().__init__()
 
 

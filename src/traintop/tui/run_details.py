@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import cell_width, duration, file_size, number, percentage, safe_text, si
 from traintop.tui.age import parse_time
-from traintop.tui.columns import measured, run_name
+from traintop.tui.columns import measured, run_name, setting_text
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, wrap
 from traintop.tui.status import STATUS_MARKS
 
@@ -194,16 +192,6 @@ def _settings(summary: RunSummary) -> Iterable[Entry]:
     for name, value in summary.config.items():
         if name != "experiment_name":
             yield Entry(safe_text(name), setting_text(value))
-
-
-def setting_text(value: Any) -> str:
-    """A setting as one line: text bare, all else as JSON writes it."""
-    if isinstance(value, str):
-        return safe_text(value)
-    try:
-        return safe_text(json.dumps(value, ensure_ascii=False))
-    except (TypeError, ValueError, RecursionError):
-        return safe_text(value)
 
 
 def _machine(summary: RunSummary) -> Iterable[Entry]:

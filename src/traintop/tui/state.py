@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from traintop.model import RunSummary
-from traintop.tui.columns import COLUMNS
+from traintop.tui.columns import column_of
+from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
 
 _Choice = TypeVar("_Choice")
 
@@ -25,6 +26,9 @@ X_AXES: tuple[XAxis, ...] = ("iteration", "gradient_step", "wallclock_time")
 
 SMOOTHING_LEVELS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 """Weights of the exponential moving average; 0 is off."""
+
+MOST_CHARTED = 24
+"""Runs whose curves are drawn at most."""
 
 LOSS_CHART = "loss"
 THROUGHPUT_CHART = "tokens_per_sec"
@@ -47,13 +51,15 @@ class SortOrder:
 
     @property
     def descending(self) -> bool:
-        return COLUMNS[self.column].descending is not self.reverse
+        column = column_of(self.column)
+        return column is not None and column.descending is not self.reverse
 
 
 @dataclass(frozen=True, slots=True)
 class ViewState:
     """``second_chart`` is the metric below the loss; ``zoomed`` the one chart full screen.
 
+    ``columns`` are those of the list, and with ``list_only`` it has the whole width.
     ``baseline`` is the pinned run that others are compared with. ``robust`` keeps a few outliers
     from flattening all else.
     """
@@ -62,6 +68,8 @@ class ViewState:
     marks: tuple[Path, ...] = ()
     baseline: Path | None = None
     sort: SortOrder = SortOrder()
+    columns: tuple[ColumnChoice, ...] = DEFAULT_CHOICES
+    list_only: bool = False
     pane: Pane = Pane.RUNS
     x_axis: XAxis = "iteration"
     log_y: bool = False
@@ -76,9 +84,13 @@ class ViewState:
 
     @property
     def charted(self) -> tuple[Path, ...]:
-        """The runs whose curves are drawn: the selected one first, then the marked ones."""
+        """The runs whose curves are drawn: the selected one first, then the marked ones.
+
+        Of very many marked ones those that were marked last: more curves tell nothing.
+        """
         first = () if self.selected is None else (self.selected,)
-        return first + tuple(path for path in self.marks if path != self.selected)
+        others = [path for path in self.marks if path != self.selected]
+        return (*first, *others[-MOST_CHARTED + 1 :])
 
 
 class RunRows:
@@ -107,7 +119,10 @@ class RunRows:
 
 def sort_runs(runs: Sequence[RunSummary], sort: SortOrder) -> RunRows:
     """The runs by a column; ties keep their order, and NaN and missing values come last."""
-    value = COLUMNS[sort.column].sort_value
+    column = column_of(sort.column)
+    if column is None or column.sort_value is None:
+        return RunRows(runs)
+    value = column.sort_value
     known: list[tuple[float | str, RunSummary]] = []
     nan: list[RunSummary] = []
     missing: list[RunSummary] = []
@@ -157,6 +172,25 @@ def toggle_mark(state: ViewState) -> ViewState:
     return replace(state, marks=(*state.marks, state.selected))
 
 
+def mark_to_here(state: ViewState, rows: RunRows) -> ViewState:
+    """All rows between the one that was marked last and the cursor, both of them, are marked."""
+    here = rows.position(state.selected)
+    if here is None:
+        return state
+    there = rows.position(state.marks[-1]) if state.marks else here
+    first, last = sorted((here, here if there is None else there))
+    between = [run.path for run in rows.runs[first : last + 1]]
+    return replace(state, marks=tuple(dict.fromkeys((*state.marks, *between))))
+
+
+def mark_all(state: ViewState, rows: RunRows) -> ViewState:
+    """Every listed run marked; or none, when all were."""
+    listed = tuple(run.path for run in rows.runs)
+    if set(listed) <= set(state.marks):
+        return replace(state, marks=())
+    return replace(state, marks=tuple(dict.fromkeys((*state.marks, *listed))))
+
+
 def toggle_baseline(state: ViewState) -> ViewState:
     """The selected run pinned as the baseline in place of another, or unpinned."""
     pinned = state.selected if state.selected != state.baseline else None
@@ -165,11 +199,15 @@ def toggle_baseline(state: ViewState) -> ViewState:
 
 def sort_next(state: ViewState, columns: Sequence[str]) -> ViewState:
     """Sorted by the next of the visible columns, in that column's natural direction."""
-    return replace(state, sort=SortOrder(_next(columns, state.sort.column)))
+    sortable = [key for key in columns if (c := column_of(key)) and c.sort_value]
+    return replace(state, sort=SortOrder(_next(sortable, state.sort.column)))
 
 
 def sort_by(state: ViewState, column: str) -> ViewState:
-    """Sorted by ``column``; turned round when it sorted already."""
+    """Sorted by ``column``; turned round when it sorted already. Not all columns sort."""
+    known = column_of(column)
+    if known is None or known.sort_value is None:
+        return state
     if state.sort.column == column:
         return replace(state, sort=replace(state.sort, reverse=not state.sort.reverse))
     return replace(state, sort=SortOrder(column))

@@ -23,8 +23,17 @@ class ListActions(ViewScreen):
     def action_mark(self) -> None:
         self.change(view.toggle_mark(self.view))
 
+    def action_mark_to_here(self) -> None:
+        self.change(view.mark_to_here(self.view, self.rows))
+
+    def action_mark_all(self) -> None:
+        self.change(view.mark_all(self.view, self.rows))
+
     def action_unmark_all(self) -> None:
         self.change(replace(self.view, marks=()))
+
+    def action_list_only(self) -> None:
+        self.change(replace(self.view, list_only=not self.view.list_only))
 
     def action_pin(self) -> None:
         self.change(view.toggle_baseline(self.view))
@@ -34,6 +43,10 @@ class ListActions(ViewScreen):
 
     def action_sort_reverse(self) -> None:
         self.action_sort_by(self.view.sort.column)
+
+    def action_sort_by_place(self, place: int) -> None:
+        """Sort by the column that stands at a place."""
+        self.action_sort_by(self.column_keys[place])
 
     def action_sort_by(self, column: str) -> None:
         self.change(view.sort_by(self.view, column))

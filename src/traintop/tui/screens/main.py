@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from textual.timer import Timer
 from traintop.text import safe_text
 from traintop.tui import state as view
 from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
-from traintop.tui.columns import run_name
+from traintop.tui.columns import RowContext, run_name
 from traintop.tui.empty_state import empty_lines
 from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
@@ -31,6 +31,7 @@ from traintop.tui.messages import (
     FirstRunsPainted,
     HistoryLoaded,
     LoadFailed,
+    MarkToggled,
     RunPicked,
 )
 from traintop.tui.run_details import detail_lines, header_line
@@ -82,6 +83,7 @@ class MainScreen(ListActions, ChartActions):
         self._mounted = False
         self._snapshot: Snapshot | None = None
         self._mode = ""
+        self._trends: dict[Path, str] = {}
         self.charted = ChartedRuns()
         self._drawn_at = float("-inf")
         self._pending: Timer | None = None
@@ -135,6 +137,11 @@ class MainScreen(ListActions, ChartActions):
         self.charted.fail(failure.path, failure.reason)
         self._redraw_soon()
 
+    def show_trends(self, trends: Mapping[Path, str]) -> None:
+        """Show the sparklines of some runs."""
+        self._trends = {**self._trends, **trends}
+        self._redraw_soon()
+
     def _redraw_soon(self) -> None:
         if self._pending is not None or not self._mounted:
             return
@@ -167,9 +174,9 @@ class MainScreen(ListActions, ChartActions):
         self._chart_selected()
         self._show_frame()
         marks = self.charted.mark_colors(self.view, dark=self.app.current_theme.dark)
-        shown = self.view
+        shown, context = self.view, RowContext(self._clock(), self._trends)
         self._table.show(
-            self.rows, shown.selected, marks, shown.baseline, shown.sort, self._clock()
+            self.rows, shown.selected, marks, shown.baseline, shown.sort, shown.columns, context
         )
         self._show_selected()
         self._show_charts()
@@ -178,6 +185,7 @@ class MainScreen(ListActions, ChartActions):
     def _set_classes(self) -> None:
         zoomed = self.view.zoomed is not None
         self.set_class(zoomed, "-zoomed")
+        self.set_class(self.view.list_only, "-list-only")
         self._set_few(self.size.height)
         self.set_class(self._snapshot is None, "-reading")
         self.set_class(self._snapshot is not None and not len(self.rows), "-empty")
@@ -322,6 +330,9 @@ class MainScreen(ListActions, ChartActions):
 
     def on_run_picked(self, message: RunPicked) -> None:
         self.change(replace(self.view, selected=message.path))
+
+    def on_mark_toggled(self, message: MarkToggled) -> None:
+        self.change(view.toggle_mark(replace(self.view, selected=message.path)))
 
     @on(events.Resize)
     def _adapt_to_size(self, event: events.Resize) -> None:

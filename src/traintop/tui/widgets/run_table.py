@@ -12,10 +12,19 @@ from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
+from traintop.model import RunSummary
 from traintop.tui.age import age_seconds, seconds_until_older
-from traintop.tui.columns import Layout, format_heading, format_row, lay_out
+from traintop.tui.columns import TREND_COLUMN, RowContext
 from traintop.tui.lines import EMPTY_LINE, Line, Piece
-from traintop.tui.messages import RunPicked
+from traintop.tui.messages import MarkToggled, RowsInView, RunPicked
+from traintop.tui.row_layout import (
+    DEFAULT_CHOICES,
+    ColumnChoice,
+    RowLayout,
+    format_heading,
+    format_row,
+    lay_out,
+)
 from traintop.tui.state import RunRows, SortOrder
 from traintop.tui.widgets.line_pane import StyledLines
 
@@ -43,7 +52,9 @@ class RunTable(StyledLines):
         self._marks: Mapping[Path, str | None] = {}
         self._baseline: Path | None = None
         self._sort = SortOrder()
-        self._now = datetime.now()
+        self._choices = DEFAULT_CHOICES
+        self._row_context = RowContext(datetime.now())
+        self._in_view: tuple[RunSummary, ...] = ()
         self._painted: list[_DrawnRow] = []
         self._strips: LRUCache[tuple[_DrawnRow, int], Strip] = LRUCache(1024)
         self.formatted_rows = 0
@@ -69,7 +80,8 @@ class RunTable(StyledLines):
         marks: Mapping[Path, str | None],
         baseline: Path | None,
         sort: SortOrder,
-        now: datetime,
+        columns: tuple[ColumnChoice, ...],
+        context: RowContext,
     ) -> None:
         """Show these runs; repaints the lines that changed, and scrolls to a moved cursor.
 
@@ -78,21 +90,20 @@ class RunTable(StyledLines):
         """
         cursor_moved = rows.position(selected) != self._rows.position(self._selected)
         self._rows, self._selected, self._marks = rows, selected, marks
-        self._baseline, self._sort, self._now = baseline, sort, now
+        self._baseline, self._sort = baseline, sort
+        self._choices, self._row_context = columns, context
         self._fit_scrolling()
         if cursor_moved:
             self._scroll_to_cursor()
         self._refresh_changed()
+        self._tell_rows_in_view()
 
     def seconds_until_older(self) -> float | None:
         """Seconds until the age of a visible row reads otherwise; ``None`` when none will."""
         if "age" not in self.column_keys:
             return None
         top = round(self.scroll_y)
-        ages = (
-            age_seconds(run.start_time, self._now)
-            for run in self._rows.runs[top : top + self.page_rows]
-        )
+        ages = (age_seconds(run.start_time, self._row_context.now) for run in self._runs_at(top))
         return min((seconds_until_older(age) for age in ages if age is not None), default=None)
 
     def render_line(self, y: int) -> Strip:
@@ -118,10 +129,25 @@ class RunTable(StyledLines):
     def on_click(self, event: events.Click) -> None:
         index = event.y - _HEADINGS + round(self.scroll_y)
         if event.y >= _HEADINGS and 0 <= index < len(self._rows):
-            self.post_message(RunPicked(self._rows.runs[index].path))
+            path = self._rows.runs[index].path
+            self.post_message(MarkToggled(path) if event.x < _GUTTER else RunPicked(path))
 
-    def _layout(self) -> Layout:
-        return lay_out(max(self.content_width() - _GUTTER - 1, 0))
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._tell_rows_in_view()
+
+    def _tell_rows_in_view(self) -> None:
+        """Whoever samples the runs on screen hears of others, and of changes to them."""
+        in_view = self._runs_at(round(self.scroll_y))
+        if in_view != self._in_view and TREND_COLUMN in self.column_keys:
+            self._in_view = in_view
+            self.post_message(RowsInView(in_view))
+
+    def _runs_at(self, top: int) -> tuple[RunSummary, ...]:
+        return self._rows.runs[top : top + self.page_rows]
+
+    def _layout(self) -> RowLayout:
+        return lay_out(max(self.content_width() - _GUTTER - 1, 0), self._choices)
 
     def _row_at(self, y: int) -> _DrawnRow:
         if y < _HEADINGS:
@@ -138,7 +164,7 @@ class RunTable(StyledLines):
             Piece("◆" if run.path in self._marks else " ", "accent", self._marks.get(run.path)),
             Piece("⚑" if run.path == self._baseline else " ", "warn"),
         )
-        return _DrawnRow((*gutter, *format_row(run, self._layout(), self._now)), cursor)
+        return _DrawnRow((*gutter, *format_row(run, self._layout(), self._row_context)), cursor)
 
     def _refresh_changed(self) -> None:
         for y, painted in enumerate(self._painted[: self.content_height()]):

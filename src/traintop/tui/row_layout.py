@@ -1,0 +1,129 @@
+"""Rows and headings of the run list: which columns fit a width, and the lines they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from traintop.model import RunStatus, RunSummary
+from traintop.text import cell_width, fit, safe_text
+from traintop.tui.columns import DEFAULT_COLUMNS, Column, RowContext, column_of
+from traintop.tui.lines import Line, Piece, Role
+
+_GAPS = (2, 1)
+"""Cells between two columns: airy where all columns fit so, else tight."""
+
+_NARROWEST = 4
+_WIDEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """A column that the list is to have; ``wider`` cells more than it has by itself."""
+
+    key: str
+    wider: int = 0
+
+
+DEFAULT_CHOICES: tuple[ColumnChoice, ...] = tuple(map(ColumnChoice, DEFAULT_COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class RowLayout:
+    """The columns that are shown, each with its width, and the gap between two; in cells."""
+
+    columns: tuple[tuple[Column, int], ...]
+    gap: int
+
+    def joined(self, pieces: Sequence[Piece]) -> Line:
+        """The cells of a row with the gaps between them."""
+        gap = Piece(" " * self.gap)
+        return tuple(part for piece in pieces for part in (gap, piece))[1:]
+
+
+def chosen_columns(choices: Sequence[ColumnChoice]) -> tuple[Column, ...]:
+    """The columns of a choice with the widths they are to have.
+
+    When somebody chose, the ones that stand first stay longest where the width is short.
+    """
+    chosen = [
+        (column, choice.wider)
+        for choice in choices
+        if (column := column_of(choice.key)) is not None
+    ]
+    usual = tuple(choices) == DEFAULT_CHOICES
+    return tuple(
+        replace(
+            column,
+            width=min(max(column.width + wider, _NARROWEST), _WIDEST),
+            importance=column.importance if usual or not column.importance else 1 + place,
+        )
+        for place, (column, wider) in enumerate(chosen)
+    )
+
+
+def lay_out(width: int, choices: Sequence[ColumnChoice] = DEFAULT_CHOICES) -> RowLayout:
+    """The columns that fit ``width`` cells; the name takes what the others leave."""
+    columns = chosen_columns(choices)
+    gap = next((gap for gap in _GAPS if _taken(columns, gap) <= width), _GAPS[-1])
+    chosen = [column for column in columns if column.importance == 0]
+    narrow = _taken(chosen, gap) > width
+    for column in sorted(columns, key=lambda column: column.importance):
+        if column not in chosen and _taken([*chosen, column], gap) <= width:
+            chosen.append(column)
+    shown = [column for column in columns if column in chosen]
+    widths = {column.key: (narrow and column.narrow_width) or column.width for column in shown}
+    spare = width - sum(widths.values()) - gap * (len(shown) - 1)
+    if "name" in widths:
+        widths["name"] = max(widths["name"] + spare, 0)
+    return RowLayout(tuple((column, widths[column.key]) for column in shown), gap)
+
+
+def _taken(columns: Sequence[Column], gap: int) -> int:
+    return sum(column.width for column in columns) + gap * max(len(columns) - 1, 0)
+
+
+def format_row(summary: RunSummary, layout: RowLayout, context: RowContext) -> Line:
+    """One run as a line. Where a file cannot be read, the reason takes the place of figures."""
+    if summary.status is RunStatus.UNREADABLE:
+        return _format_unreadable(summary, layout, context)
+    return layout.joined(
+        [
+            Piece(
+                fit(column.text(summary, context, width), width, column.align),
+                column.role(summary),
+            )
+            for column, width in layout.columns
+        ]
+    )
+
+
+def _format_unreadable(summary: RunSummary, layout: RowLayout, context: RowContext) -> Line:
+    named = [(column, width) for column, width in layout.columns if column.importance == 0]
+    pieces = [
+        Piece(fit(column.text(summary, context, width), width), column.role(summary))
+        for column, width in named
+    ]
+    figures = [width for column, width in layout.columns if column.importance > 0]
+    if figures:
+        room = sum(figures) + layout.gap * (len(figures) - 1)
+        pieces.append(Piece(fit(safe_text(summary.problem), room), "muted"))
+    return layout.joined(pieces)
+
+
+def format_heading(layout: RowLayout, sort_key: str, descending: bool) -> Line:
+    """The headings; the one that sorts carries an arrow and the accent colour."""
+    pieces: list[Piece] = []
+    for column, width in layout.columns:
+        text = column.heading
+        sorts = column.key == sort_key
+        if sorts:
+            arrow = "↓" if descending else "↑"
+            text = text if cell_width(text) < width else text.replace(" ", "")
+            text = fit(text, min(cell_width(text), max(width - 1, 0))) + arrow
+        cell = fit(text, width, column.align)
+        role: Role = "accent" if sorts else "muted"
+        # The key may come from a file, so the action knows the column by its place.
+        action = f"screen.sort_by_place({len(pieces)})"
+        pieces.append(Piece(cell, role, action=action))
+    return layout.joined(pieces)

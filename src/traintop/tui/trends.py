@@ -1,0 +1,110 @@
+"""Sparklines of the losses in the list: sampled off the UI thread, for the rows on screen only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Condition, Thread
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from traintop.model import RunStatus
+from traintop.tui.columns import TREND_WIDTH
+from traintop.tui.messages import TrendsLoaded
+
+if TYPE_CHECKING:
+    from traintop.model import RunSummary
+    from traintop.store.history import History
+
+SAMPLE_POINTS = 3 * TREND_WIDTH
+"""Places of a file that are looked at for a sparkline."""
+
+RESAMPLE_SECONDS = 5.0
+"""How soon the sparkline of a run that goes on may be drawn anew."""
+
+_BATCH = 8
+_KEPT_RUNS = 2000
+
+
+class TrendLoader:
+    """Samples the runs that :meth:`show` names and posts :class:`TrendsLoaded`.
+
+    A run is sampled again when it has new records, but not more often than every few seconds.
+    """
+
+    def __init__(self, post: Callable[[Message], object], *, ascii_only: bool) -> None:
+        self._post = post
+        self._ascii_only = ascii_only
+        self._condition = Condition()
+        self._in_view: tuple[RunSummary, ...] = ()
+        self._known: dict[Path, tuple[int | None, float]] = {}  # count, and when it was sampled
+        self._stopped = False
+        self._started = False
+
+    def start(self) -> None:
+        """Start the thread; what was asked for before is loaded now."""
+        if not self._started:
+            self._started = True
+            Thread(target=self._run, name="traintop-trends", daemon=True).start()
+
+    def stop(self) -> None:
+        """Let the thread end after the run it is at."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify_all()
+
+    def show(self, runs: Sequence[RunSummary]) -> None:
+        """Have the sparklines of these runs, and forget what was asked for before."""
+        with self._condition:
+            self._in_view = tuple(runs)
+            self._condition.notify_all()
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            trends = {run.path: self._trend_of(run.path) for run in batch}
+            self._post(TrendsLoaded(trends))
+
+    def _next_batch(self) -> list[RunSummary]:
+        """The next runs to sample, waiting for some; none at the end."""
+        with self._condition:
+            while not self._stopped:
+                now = monotonic()
+                stale = [run for run in self._in_view if self._is_stale(run)]
+                due = [run for run in stale if self._due_at(run) <= now][:_BATCH]
+                if due:
+                    while len(self._known) > _KEPT_RUNS:
+                        del self._known[next(iter(self._known))]
+                    self._known.update({run.path: (run.count, now) for run in due})
+                    return due
+                wait = min((self._due_at(run) - now for run in stale), default=None)
+                self._condition.wait(wait)
+            return []
+
+    def _is_stale(self, run: RunSummary) -> bool:
+        known = self._known.get(run.path)
+        return run.status is not RunStatus.UNREADABLE and (known is None or known[0] != run.count)
+
+    def _due_at(self, run: RunSummary) -> float:
+        known = self._known.get(run.path)
+        return 0.0 if known is None else known[1] + RESAMPLE_SECONDS
+
+    def _trend_of(self, path: Path) -> str:
+        from traintop.store.run import Run, UnreadableRunError
+
+        try:
+            return trend_text(Run(path).sample(SAMPLE_POINTS), ascii_only=self._ascii_only)
+        except UnreadableRunError:
+            return ""
+
+
+def trend_text(history: History, *, ascii_only: bool) -> str:
+    """The course of the train loss as a sparkline; "!" where it was NaN or infinite."""
+    import numpy as np
+
+    from traintop.charts import sparkline
+
+    loss = history.columns["train_loss"][history.measured("train_loss")]
+    marked = np.where(np.isnan(loss), np.inf, loss)
+    return sparkline(marked, TREND_WIDTH, ascii_only).rstrip() if len(marked) else ""
