@@ -58,7 +58,8 @@ TREND_WIDTH = 8
 
 _NAME_WIDTH = 12
 _NARROW_NAME_WIDTH = 6
-_DYNAMIC_IMPORTANCE = 3
+_MADE_IMPORTANCE = 1
+"""Somebody asked for it, so it stays where others go."""
 _FIGURE_WIDTH = 8
 _LONGEST_HEADING = 16
 _LONGEST_SETTING = 40
@@ -167,7 +168,7 @@ _BUILT_IN = (
         "step",
         "STEP",
         10,
-        3,
+        4,
         _step_text,
         steps_done,
         descending=True,
@@ -177,7 +178,7 @@ _BUILT_IN = (
         "progress",
         "%",
         4,
-        7,
+        8,
         lambda run, context, width: percentage(run.progress),
         lambda run: run.progress,
         role=_muted,
@@ -188,7 +189,7 @@ _BUILT_IN = (
         "loss",
         "LOSS",
         8,
-        1,
+        2,
         lambda run, context, width: measured(run.last_value("train_loss"), width),
         lambda run: run.last_value("train_loss"),
         role=lambda run: _value_role(run.last_value("train_loss")),
@@ -198,7 +199,7 @@ _BUILT_IN = (
         "val",
         "BEST VAL",
         8,
-        2,
+        3,
         lambda run, context, width: measured(run.best_val_loss, width),
         lambda run: run.best_val_loss,
         role=lambda run: _value_role(run.best_val_loss),
@@ -208,19 +209,19 @@ _BUILT_IN = (
         "throughput",
         "TOK/S",
         6,
-        5,
+        6,
         lambda run, context, width: si(run.last_value("tokens_per_sec")),
         lambda run: run.last_value("tokens_per_sec"),
         descending=True,
         meaning="tokens per second, the last",
     ),
-    Column("eta", "ETA", 6, 4, _eta_text, lambda run: run.eta_seconds, meaning="time left"),
-    Column("age", "AGE", 4, 6, _age_text, _start_order, role=_muted, meaning="since the start"),
+    Column("eta", "ETA", 6, 5, _eta_text, lambda run: run.eta_seconds, meaning="time left"),
+    Column("age", "AGE", 4, 7, _age_text, _start_order, role=_muted, meaning="since the start"),
     Column(
         TREND_COLUMN,
         "TREND",
         TREND_WIDTH,
-        8,
+        9,
         lambda run, context, width: context.trends.get(run.path, ""),
         None,
         align="left",
@@ -270,7 +271,7 @@ def _setting_column(key: str, name: str) -> Column:
         key,
         heading,
         max(_FIGURE_WIDTH, min(cell_width(heading) + 1, _LONGEST_HEADING)),
-        _DYNAMIC_IMPORTANCE,
+        _MADE_IMPORTANCE,
         text,
         sort_value,
         meaning=f"setting {safe_text(name)}",
@@ -328,7 +329,7 @@ def _metric_column(key: str, kind: str, metric: str, value: MetricValue) -> Colu
         key,
         heading,
         max(_FIGURE_WIDTH, min(cell_width(heading) + 1, _LONGEST_HEADING)),
-        _DYNAMIC_IMPORTANCE,
+        _MADE_IMPORTANCE,
         lambda run, context, width: measured(value(run, metric), width),
         lambda run: value(run, metric),
         role=lambda run: _value_role(value(run, metric)),

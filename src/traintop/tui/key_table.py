@@ -14,6 +14,7 @@ class Place(StrEnum):
 
     RUNS = "runs"
     ZOOM = "one chart"
+    COLUMNS = "columns"
     HELP = "help"
 
 
@@ -43,6 +44,7 @@ class Key:
 
 
 _LIST = (Place.RUNS,)
+_COLUMNS: tuple[tuple[Place, ...], tuple[Need, ...]] = ((Place.COLUMNS,), ())
 
 KEYS: tuple[Key, ...] = (
     Key("down", "j,down", "j ↓", "move(1)", "", "next run", "Move"),
@@ -78,6 +80,7 @@ KEYS: tuple[Key, ...] = (
     Key("pin", "p", "p", "pin", "", "pin as the baseline of comparisons", "Runs"),
     Key("sort", "s", "s", "sort_next", "sort", "sort by the next column", "Runs", places=_LIST),
     Key("reverse", "S", "S", "sort_reverse", "", "turn the order round", "Runs", places=_LIST),
+    Key("columns", "o", "o", "columns", "columns", "choose the columns", "Runs", _LIST),
     Key("list_only", "w", "w", "list_only", "", "the list alone, or with details", "Runs", _LIST),
     Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),
     Key("zoom", "z", "z", "toggle_zoom", "zoom", "one chart full screen", "Charts"),
@@ -183,4 +186,25 @@ KEYS: tuple[Key, ...] = (
         places=(Place.HELP,),
         needs=(),
     ),
+    Key("next_column", "j,down", "j ↓", "move_choice(1)", "", "next column", "Columns", *_COLUMNS),
+    Key("prev_column", "k,up", "k ↑", "move_choice(-1)", "", "previous", "Columns", *_COLUMNS),
+    Key("columns_down", "pagedown", "PgDn", "move_choice(10)", "", "ten on", "Columns", *_COLUMNS),
+    Key("columns_up", "pageup", "PgUp", "move_choice(-10)", "", "ten back", "Columns", *_COLUMNS),
+    Key("choose", "space", "space", "toggle_column", "", "show or hide it", "Columns", *_COLUMNS),
+    Key("later", "J,shift+down", "J", "shift_column(1)", "", "move it on", "Columns", *_COLUMNS),
+    Key("earlier", "K,shift+up", "K", "shift_column(-1)", "", "move it back", "Columns", *_COLUMNS),
+    Key("wider", "greater_than_sign", ">", "widen_column(1)", "", "wider", "Columns", *_COLUMNS),
+    Key("narrower", "less_than_sign", "<", "widen_column(-1)", "", "thinner", "Columns", *_COLUMNS),
+    Key(
+        "sort_by_it",
+        "s",
+        "s",
+        "sort_by_column",
+        "",
+        "sort by it, or turn round",
+        "Columns",
+        *_COLUMNS,
+    ),
+    Key("reset_columns", "0", "0", "reset_columns", "", "as at first", "Columns", *_COLUMNS),
+    Key("close_columns", "escape,enter,o,q", "esc", "close", "", "back", "Columns", *_COLUMNS),
 )

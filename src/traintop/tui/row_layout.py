@@ -42,23 +42,15 @@ class RowLayout:
 
 
 def chosen_columns(choices: Sequence[ColumnChoice]) -> tuple[Column, ...]:
-    """The columns of a choice with the widths they are to have.
-
-    When somebody chose, the ones that stand first stay longest where the width is short.
-    """
+    """The columns of a choice with the widths they are to have."""
     chosen = [
         (column, choice.wider)
         for choice in choices
         if (column := column_of(choice.key)) is not None
     ]
-    usual = tuple(choices) == DEFAULT_CHOICES
     return tuple(
-        replace(
-            column,
-            width=min(max(column.width + wider, _NARROWEST), _WIDEST),
-            importance=column.importance if usual or not column.importance else 1 + place,
-        )
-        for place, (column, wider) in enumerate(chosen)
+        replace(column, width=min(max(column.width + wider, _NARROWEST), _WIDEST))
+        for column, wider in chosen
     )
 
 

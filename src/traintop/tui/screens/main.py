@@ -20,7 +20,8 @@ from textual.timer import Timer
 from traintop.text import safe_text
 from traintop.tui import state as view
 from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
-from traintop.tui.columns import RowContext, run_name
+from traintop.tui.column_choice import ColumnChoosing
+from traintop.tui.columns import RowContext, offered_columns, run_name
 from traintop.tui.empty_state import empty_lines
 from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
@@ -34,11 +35,13 @@ from traintop.tui.messages import (
     MarkToggled,
     RunPicked,
 )
+from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.screens.chart_actions import ChartActions
+from traintop.tui.screens.columns import ColumnsScreen
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.list_actions import ListActions
-from traintop.tui.state import LOSS_CHART, Pane, RunRows, ViewState
+from traintop.tui.state import LOSS_CHART, Pane, RunRows, SortOrder, ViewState
 from traintop.tui.status_line import status_line
 from traintop.tui.widgets.chart import Chart
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
@@ -321,6 +324,14 @@ class MainScreen(ListActions, ChartActions):
     def action_export(self) -> None:
         if self.view.selected is not None:
             self.post_message(ExportRequested(self.view.selected))
+
+    def action_columns(self) -> None:
+        offered = offered_columns(self.rows.runs)
+        choosing = ColumnChoosing(self.view.columns, offered)
+        self.app.push_screen(ColumnsScreen(choosing, self.view.sort, self._apply_columns))
+
+    def _apply_columns(self, columns: tuple[ColumnChoice, ...], sort: SortOrder) -> None:
+        self.change(replace(self.view, columns=columns, sort=sort))
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(self._situation.place))

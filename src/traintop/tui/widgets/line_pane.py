@@ -151,6 +151,13 @@ class ScrollingPane(LinePane):
         """Scroll ``count`` lines down (up when negative)."""
         self.scroll_to(y=self.scroll_y + count, animate=False, force=True, immediate=True)
 
+    def scroll_to_line(self, line: int) -> None:
+        """Scroll as little as brings a line into view."""
+        top, height = round(self.scroll_y), max(self.content_height(), 1)
+        wanted = min(max(top, line - height + 1), line)
+        if wanted != top:
+            self.scroll_lines(wanted - top)
+
     def scroll_pages(self, count: int) -> None:
         self.scroll_lines(count * max(self.content_height() - 1, 1))
 

@@ -1,0 +1,101 @@
+"""Choosing, ordering and widening the columns of the list: one immutable value, pure steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from traintop.text import fit
+from traintop.tui.columns import column_of
+from traintop.tui.lines import Line, Piece
+from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
+from traintop.tui.state import SortOrder
+
+_HEADING_WIDTH = 18
+_WIDTH_STEP = 2
+_MOST_WIDER = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoosing:
+    """The columns chosen so far, in order, above the others that are offered."""
+
+    chosen: tuple[ColumnChoice, ...]
+    offered: tuple[str, ...]
+    cursor: int = 0
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns in the order in which they are shown here."""
+        chosen = tuple(choice.key for choice in self.chosen)
+        return chosen + tuple(key for key in self.offered if key not in chosen)
+
+    @property
+    def key(self) -> str:
+        """The column that the cursor is on."""
+        return self.keys[self.cursor]
+
+    def move_to(self, cursor: int) -> ColumnChoosing:
+        """The cursor on a line, or on the nearest one there is."""
+        return replace(self, cursor=min(max(cursor, 0), len(self.keys) - 1))
+
+    def toggle(self) -> ColumnChoosing:
+        """The column at the cursor added at the end, or taken away; one always stays.
+
+        The cursor goes with an added one, which can so be put in its place at once.
+        """
+        last = len(self.chosen)
+        if self.cursor >= last:
+            return replace(self, chosen=(*self.chosen, ColumnChoice(self.key)), cursor=last)
+        if len(self.chosen) == 1:
+            return self
+        kept = tuple(choice for choice in self.chosen if choice.key != self.key)
+        return replace(self, chosen=kept)
+
+    def shift(self, step: int) -> ColumnChoosing:
+        """The chosen column at the cursor one place earlier or later; the cursor goes with it."""
+        here, there = self.cursor, self.cursor + step
+        if not (here < len(self.chosen) and 0 <= there < len(self.chosen)):
+            return self
+        order = list(self.chosen)
+        order[here], order[there] = order[there], order[here]
+        return replace(self, chosen=tuple(order), cursor=there)
+
+    def widen(self, steps: int) -> ColumnChoosing:
+        """The chosen column at the cursor wider, or narrower."""
+        if self.cursor >= len(self.chosen):
+            return self
+        choice = self.chosen[self.cursor]
+        wider = min(max(choice.wider + steps * _WIDTH_STEP, -_MOST_WIDER), _MOST_WIDER)
+        changed = (*self.chosen[: self.cursor], replace(choice, wider=wider))
+        return replace(self, chosen=(*changed, *self.chosen[self.cursor + 1 :]))
+
+    def reset(self) -> ColumnChoosing:
+        """The columns that the list has at first."""
+        return replace(self, chosen=DEFAULT_CHOICES, cursor=0)
+
+
+def choice_lines(choosing: ColumnChoosing, sort: SortOrder, width: int) -> Sequence[Line]:
+    """A line for each column: whether it is chosen, its heading and what it means."""
+    lines: list[Line] = []
+    for place, key in enumerate(choosing.keys):
+        column = column_of(key)
+        if column is None:
+            continue
+        choice = choosing.chosen[place] if place < len(choosing.chosen) else None
+        here = place == choosing.cursor
+        arrow = ("↓" if sort.descending else "↑") if key == sort.column else ""
+        wider = f"  {choice.wider:+d} wide" if choice and choice.wider else ""
+        lines.append(
+            (
+                Piece("▌" if here else " ", "accent"),
+                Piece("✓ " if choice else "  ", "good"),
+                Piece(
+                    fit(column.heading + arrow, _HEADING_WIDTH),
+                    "strong" if choice else "text",
+                    bold=here,
+                ),
+                Piece(f" {column.meaning}{wider}", "muted"),
+            )
+        )
+    return lines

@@ -1,0 +1,78 @@
+import pytest
+from test_main_screen import showing
+from tui_runs import make_run, make_runs, screen_text
+
+from traintop.model import MetricStats
+from traintop.tui.column_choice import ColumnChoosing
+from traintop.tui.columns import DEFAULT_COLUMNS
+from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
+from traintop.tui.screens.columns import ColumnsScreen
+from traintop.tui.state import SortOrder
+
+OFFERED = (*DEFAULT_COLUMNS, "config:d_model", "best:acc")
+
+
+def keys(choosing):
+    return [choice.key for choice in choosing.chosen]
+
+
+def test_a_column_is_added_at_the_end_and_taken_away():
+    choosing = ColumnChoosing(DEFAULT_CHOICES, OFFERED).move_to(len(DEFAULT_CHOICES) + 1)
+    assert choosing.key == "best:acc"
+    added = choosing.toggle()
+    assert keys(added) == [*DEFAULT_COLUMNS, "best:acc"]
+    assert keys(added.move_to(0).toggle()) == [*DEFAULT_COLUMNS[1:], "best:acc"]
+
+
+def test_the_last_column_stays():
+    alone = ColumnChoosing((ColumnChoice("name"),), OFFERED)
+    assert alone.toggle() == alone
+
+
+def test_the_order_changes_and_the_cursor_goes_with_the_column():
+    choosing = ColumnChoosing(DEFAULT_CHOICES, OFFERED).move_to(1)
+    later = choosing.shift(1)
+    assert keys(later)[:3] == ["status", "step", "name"]
+    assert later.key == "name"
+    assert later.shift(-1) == choosing
+    assert choosing.move_to(0).shift(-1).chosen == DEFAULT_CHOICES
+
+
+def test_widths_change_by_steps_and_reset_undoes_everything():
+    choosing = ColumnChoosing(DEFAULT_CHOICES, OFFERED).widen(2).move_to(4).toggle()
+    assert choosing.chosen[0] == ColumnChoice("status", 4)
+    assert choosing.reset().chosen == DEFAULT_CHOICES
+
+
+def test_a_column_that_no_run_offers_any_more_stays_chosen():
+    choosing = ColumnChoosing((ColumnChoice("best:gone"), ColumnChoice("name")), OFFERED)
+    assert choosing.keys[:2] == ("best:gone", "name")
+
+
+@pytest.mark.parametrize("size", [(160, 48), (80, 24), (20, 5)])
+async def test_columns_are_chosen_with_the_list_in_view(size):
+    stats = {"acc": MetricStats(count=1, last=0.5, max=0.75, min=0.5)}
+    async with showing([make_run("one", stats=stats)], size) as (app, pilot):
+        await pilot.press("o")
+        assert isinstance(app.screen, ColumnsScreen)
+        offered = app.screen.choosing.keys
+        for _ in range(offered.index("best:acc")):
+            await pilot.press("j")
+        await pilot.press("space", "K", "greater_than_sign")
+        assert app.main_screen.view.columns[-2] == ColumnChoice("best:acc", 2)
+        await pilot.press("s", "s")
+        assert app.main_screen.view.sort == SortOrder("best:acc", reverse=True)
+        await pilot.press("escape")
+        assert app.screen is app.main_screen
+        if size[0] == 160:
+            assert "BEST ACC" in screen_text(app)
+            assert "0.7500" in screen_text(app)
+
+
+async def test_the_list_alone_and_back():
+    async with showing(make_runs(3)) as (app, pilot):
+        await pilot.press("w")
+        assert "tokens/s" not in screen_text(app)
+        assert "TREND" in screen_text(app)
+        await pilot.press("w")
+        assert "tokens/s" in screen_text(app)
