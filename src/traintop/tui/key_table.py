@@ -110,6 +110,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("rougher", "minus,underscore", "-", "smooth(-1)", "", "smooth less", "Charts"),
     Key("help", "question_mark,f1", "?", "help", "help", "this help", "Program", needs=()),
+    Key("palette", "ctrl+p", "ctrl+p", "palette", "", "find any action", "Program", needs=()),
     Key(
         "repaint",
         "ctrl+l",

@@ -34,6 +34,11 @@ def keys_of(*places: Place) -> tuple[Key, ...]:
     return tuple(key for key in KEYS if any(place in key.places for place in places))
 
 
+def keys_that_apply(situation: Situation) -> tuple[Key, ...]:
+    """The keys that do something now."""
+    return tuple(key for key in KEYS if situation.allows(key))
+
+
 def bindings_of(*places: Place) -> list[Binding]:
     """The same as Textual bindings, with ids by which a settings file can remap them."""
     from textual.binding import Binding
@@ -56,7 +61,7 @@ def footer_line(situation: Situation, note: str, width: int) -> Line:
     room = width - (cell_width(note) + 2 if note else 0)
     left: list[Piece] = []
     used = 0
-    labelled = [key for key in KEYS if key.label and situation.allows(key)]
+    labelled = [key for key in keys_that_apply(situation) if key.label]
     # Help and quit are the way out of not knowing the rest, so they are kept to the last.
     kept = [key for key in labelled if key.group == "Program"]
     others = [key for key in labelled if key.group != "Program"]

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 
 from traintop.tui.column_choice import ColumnChoosing, choice_lines
 from traintop.tui.key_table import Place
-from traintop.tui.keys import bindings_of
+from traintop.tui.keys import Situation, bindings_of
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.state import SortOrder
@@ -32,6 +32,10 @@ class ColumnsScreen(SteadyScreen, ModalScreen[None]):
         self._sort = sort
         self._apply = apply
         self._pane = ScrollingPane(id="columns")
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.COLUMNS)
 
     def compose(self) -> ComposeResult:
         self._pane.border_title = "columns of the list"

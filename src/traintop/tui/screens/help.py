@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 
 from traintop.tui.help_text import help_lines
 from traintop.tui.key_table import Place
-from traintop.tui.keys import bindings_of
+from traintop.tui.keys import Situation, bindings_of
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
 
@@ -24,6 +24,10 @@ class HelpScreen(SteadyScreen, ModalScreen[None]):
     def __init__(self, place: Place) -> None:
         super().__init__()
         self._place = place
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.HELP)
 
     def compose(self) -> ComposeResult:
         pane = ScrollingPane(id="help")

@@ -214,7 +214,7 @@ class MainScreen(ListActions, ChartActions):
         self._empty_pane.show(
             notices, lambda width, height: empty_lines(directories, notices, width)
         )
-        situation, note = self._situation, self._footer_note()
+        situation, note = self.situation, self._footer_note()
         self._footer_pane.show(
             (situation, note), lambda width, height: (footer_line(situation, note, width),)
         )
@@ -268,7 +268,7 @@ class MainScreen(ListActions, ChartActions):
         return () if self._snapshot is None else self._snapshot.notices
 
     @property
-    def _situation(self) -> Situation:
+    def situation(self) -> Situation:
         met = set()
         if len(self.rows):
             met.add(Need.RUNS)
@@ -300,7 +300,7 @@ class MainScreen(ListActions, ChartActions):
     # Keys. Each is one pure step of the view.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        situation = self._situation
+        situation = self.situation
         key = key_of_action(action, parameters, situation.place)
         if key is None:
             return not any(
@@ -333,8 +333,13 @@ class MainScreen(ListActions, ChartActions):
     def _apply_columns(self, columns: tuple[ColumnChoice, ...], sort: SortOrder) -> None:
         self.change(replace(self.view, columns=columns, sort=sort))
 
+    def action_palette(self) -> None:
+        from traintop.tui.action_palette import ActionPalette  # not needed for the first frame
+
+        self.app.push_screen(ActionPalette())
+
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self._situation.place))
+        self.app.push_screen(HelpScreen(self.situation.place))
 
     def action_repaint(self) -> None:
         self.refresh(repaint=True, layout=True)

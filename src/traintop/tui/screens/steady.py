@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from textual import events
 from textual.screen import Screen
 
+from traintop.tui.keys import Situation
 from traintop.tui.lines import ROLES
 
 
@@ -35,6 +37,11 @@ class SteadyScreen(Screen[None]):
         & > .line--cursor { background: $accent 22%; }
     }
     """
+
+    @property
+    @abstractmethod
+    def situation(self) -> Situation:
+        """The place, and the needs met there: which keys do something now."""
 
     def on_resize(self, event: events.Resize) -> None:
         size = self.app.size

@@ -1,0 +1,53 @@
+"""The command palette: every key of the place it was called from, found by its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.widgets import Input
+
+from traintop.tui.keys import keys_that_apply
+from traintop.tui.screens.steady import SteadyScreen
+
+
+class _Command(NamedTuple):
+    text: str
+    action: str
+
+
+class KeyCommands(Provider):
+    """The actions that the table of keys has for the calling screen, each with its key."""
+
+    async def discover(self) -> Hits:
+        for command in self._commands():
+            run = partial(self.screen.run_action, command.action)
+            yield DiscoveryHit(Content(command.text), run, text=command.text)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for command in self._commands():
+            score = matcher.match(command.text)
+            if score > 0:
+                run = partial(self.screen.run_action, command.action)
+                yield Hit(score, Content(command.text), run, text=command.text)
+
+    def _commands(self) -> Iterator[_Command]:
+        screen = self.screen
+        if isinstance(screen, SteadyScreen):
+            for key in keys_that_apply(screen.situation):
+                if key.name != "palette":
+                    yield _Command(f"{key.help}  ({key.shown})", key.action)
+
+
+class ActionPalette(CommandPalette):
+    """Textual's palette over these commands; its cursor stands still, since a blink costs bytes."""
+
+    def __init__(self) -> None:
+        super().__init__([KeyCommands], placeholder="What do you want to do?")
+
+    def on_mount(self) -> None:
+        self.query_one(Input).cursor_blink = False

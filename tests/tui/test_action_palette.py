@@ -1,0 +1,32 @@
+from test_main_screen import selected, showing
+from textual.command import CommandInput, CommandList
+from tui_runs import make_runs, settle
+
+from traintop.tui.action_palette import ActionPalette
+
+
+async def test_an_action_is_found_by_its_words_and_done():
+    async with showing(make_runs(20)) as (app, pilot):
+        await pilot.press("ctrl+p")
+        assert isinstance(app.screen, ActionPalette)
+        await pilot.press(*"last run")
+        found = app.screen.query_one(CommandList)
+        await settle(
+            pilot, lambda: found.option_count and "last run" in str(found.options[0].prompt)
+        )
+        await pilot.press("enter")
+        await settle(pilot, lambda: app.screen is app.main_screen)
+        await settle(pilot, lambda: selected(app) == "run-19")
+
+
+async def test_only_what_applies_is_offered_and_escape_goes_back():
+    async with showing(make_runs(2)) as (app, pilot):
+        await pilot.press("ctrl+p")
+        found = app.screen.query_one(CommandList)
+        await settle(pilot, lambda: found.option_count > 10)
+        shown = " ".join(str(option.prompt) for option in found.options)
+        assert "mark: overlay its curves" in shown
+        assert "remove all marks" not in shown
+        assert app.screen.query_one(CommandInput).cursor_blink is False
+        await pilot.press("escape")
+        await settle(pilot, lambda: app.screen is app.main_screen)
