@@ -1,0 +1,164 @@
+"""A bored person at the keyboard: random keys, clicks and resizes while runs come, change and go.
+
+``python -m tests.faults.ui_fuzz --keys 20000`` is the long form; it prints the seed, what was
+pressed last when something broke, and how the memory went.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import resource
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from traintop.tracking.tracker import ExperimentTracker
+from traintop.tui.app import TraintopApp
+from traintop.tui.key_table import KEYS
+
+SIZES = [(160, 48), (120, 40), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1), (250, 70)]
+_BURST = 12
+_LONGEST_LIVE = 6
+_HOSTILE = [
+    "plain",
+    "[@click=app.quit]x",
+    "[/]",
+    "\x1b]0;pwned\x07",
+    "=1+1",
+    "日本語",
+    "a/../b",
+    "x" * 300,
+]
+
+
+@dataclass
+class Fuzzer:
+    """One session over a directory of its own; ``seed`` decides all that it does."""
+
+    directory: Path
+    seed: int
+    pressed: deque[str] = field(default_factory=lambda: deque(maxlen=60))
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        self._trackers: list[ExperimentTracker] = []
+        self._steps = 0
+        self.done = 0
+        words = {key for entry in KEYS for key in entry.keys.split(",")}
+        # Suspending stops the process that tests.
+        typed = [*'abc123<>="()', "enter", "backspace", "left"]
+        self._keys = [*sorted(words - {"ctrl+z"}), *typed]
+
+    async def run(self, keys: int) -> int:
+        """Press so many keys, starting the program again when one of them quits it."""
+        starts = 0
+        while self.done < keys:
+            app = TraintopApp([self.directory])
+            starts += 1
+            async with app.run_test(size=self._random.choice(SIZES), notifications=True) as pilot:
+                while self.done < keys and app.is_running and not app._exit:
+                    self.done += await self._burst(pilot)
+            if app.return_code:
+                raise AssertionError(f"the program ended with {app.return_code}: {self.story}")
+        self._end_runs()
+        return starts
+
+    @property
+    def story(self) -> str:
+        """What was done last, to reproduce it."""
+        return f"seed {self.seed}, last: {' '.join(self.pressed)}"
+
+    async def _burst(self, pilot: Pilot[Any]) -> int:
+        """A few keys in one place, then perhaps a click, another size, or news from the runs."""
+        chance = self._random.random()
+        if chance < 0.25:
+            self._change_runs()
+        elif chance < 0.32:
+            size = self._random.choice(SIZES)
+            self.pressed.append(f"size{size}")
+            await pilot.resize_terminal(*size)
+        elif chance < 0.42:
+            width, height = pilot.app.size
+            spot = (self._random.randrange(width), self._random.randrange(height))
+            self.pressed.append(f"click{spot}")
+            await pilot.click(offset=spot)
+        keys = self._random.choices(self._keys, k=_BURST)
+        for key in keys:
+            if pilot.app._exit:
+                break
+            self.pressed.append(key)
+            await pilot.press(key)
+        return len(keys)
+
+    def _change_runs(self) -> None:
+        """A new run, more records, an end, or a file that vanishes."""
+        what = self._random.random()
+        if what < 0.3 or not self._trackers:
+            name = self._random.choice(_HOSTILE)
+            tracker = ExperimentTracker(
+                {"experiment_name": name, "max_iters": 100, "seed": self._random.randrange(3)},
+                log_dir=self.directory,
+                quiet=True,
+            )
+            tracker.start()
+            self._trackers.append(tracker)
+        for tracker in self._trackers:
+            for _ in range(self._random.randrange(20)):
+                self._steps += 1
+                loss = self._random.choice([2.5, 1.0, float("nan"), float("inf"), 1e300, -1e-300])
+                tracker.log_metrics(self._steps, loss, metrics={"a/b": self._random.random()})
+        if len(self._trackers) > _LONGEST_LIVE or what > 0.9:
+            self._trackers.pop(0).finish(notes=self._random.choice(_HOSTILE))
+        files = sorted(self.directory.glob("experiment_*.json"))
+        if what > 0.95 or len(files) > 30:
+            self._random.choice(files).unlink(missing_ok=True)
+        if 0.85 < what < 0.9:
+            (self.directory / "experiment_broken.json").write_bytes(self._random.randbytes(99))
+
+    def _end_runs(self) -> None:
+        while self._trackers:
+            self._trackers.pop().finish()
+
+
+def resident_bytes() -> int:
+    """The memory that this process has now (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
+    options = parser.parse_args(arguments)
+    print(f"seed {options.seed}")
+    rounds, memory = 10, []
+    with tempfile.TemporaryDirectory() as directory:
+        os.chdir(directory)
+        logs = Path(directory) / "logs"
+        logs.mkdir()
+        for number in range(rounds):
+            fuzzer = Fuzzer(logs, options.seed + number)
+            try:
+                starts = asyncio.run(fuzzer.run(options.keys // rounds))
+            except BaseException:
+                print(fuzzer.story)
+                raise
+            memory.append(resident_bytes() / 1e6)
+            print(
+                f"{options.keys // rounds} keys, {starts} starts, {memory[-1]:.0f} MB", flush=True
+            )
+    print(f"memory: {memory[0]:.0f} MB after the first round, {memory[-1]:.0f} MB after the last")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
