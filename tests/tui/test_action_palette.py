@@ -30,3 +30,9 @@ async def test_only_what_applies_is_offered_and_escape_goes_back():
         assert app.screen.query_one(CommandInput).cursor_blink is False
         await pilot.press("escape")
         await settle(pilot, lambda: app.screen is app.main_screen)
+
+
+async def test_paging_through_a_palette_without_room_is_survived():
+    async with showing(make_runs(2), (1, 1)) as (app, pilot):
+        await pilot.press("ctrl+p", "pagedown", "pageup")
+        assert isinstance(app.screen, ActionPalette)

@@ -159,6 +159,14 @@ async def test_marks_are_set_counted_and_removed():
         assert "marked" not in screen_text(app)
 
 
+async def test_more_runs_can_be_marked_than_have_curves():
+    async with showing(make_runs(60)) as (app, pilot):
+        await pilot.press("*")
+        assert "60 marked" in screen_text(app)
+        await pilot.press("j", "*")
+        assert app.main_screen.view.marks == ()
+
+
 async def test_one_chart_full_screen_and_back():
     async with showing(make_runs(3), (100, 30)) as (app, pilot):
         await pilot.press("z")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
@@ -51,3 +52,8 @@ class ActionPalette(CommandPalette):
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_blink = False
+
+    def _action_command_list(self, action: str) -> None:
+        # Textual's list fails when it is paged through before it has been laid out.
+        with contextlib.suppress(KeyError):
+            super()._action_command_list(action)

@@ -105,14 +105,16 @@ class ChartedRuns:
         return charts_of(self.runs, metrics)
 
     def mark_colors(self, view: ViewState, *, dark: bool) -> dict[Path, str | None]:
-        """The marked runs with the colours of their curves."""
+        """The marked runs with the colours of their curves; ``None`` for those without any."""
         if not view.marks:
             return {}
         from traintop.charts import DARK, LIGHT
 
         palette = DARK if dark else LIGHT
         colors = self._distinct_colors(view.charted)
-        return {path: palette.color(colors[path]) for path in view.marks}
+        return {
+            path: palette.color(colors[path]) if path in colors else None for path in view.marks
+        }
 
     def content(self, chart: str, view: ViewState) -> tuple[object, ...]:
         """What a chart depends on: equal when it would be drawn alike."""
