@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -61,10 +62,13 @@ def write_runs_csv(histories: Mapping[str, History], path: Path) -> Path:
 def csv_table(rows: Sequence[Mapping[str, object]]) -> str:
     """A table as CSV text. The keys are its columns, in the order in which they first appear."""
     names = list(dict.fromkeys(name for row in rows for name in row))
+    return csv_lines([names, *([row.get(name) for name in names] for row in rows)])
+
+
+def csv_lines(rows: Iterable[Sequence[object]]) -> str:
+    """Rows of cells as CSV text."""
     text = io.StringIO()
-    writer = _writer(text)
-    writer.writerow(map(plain_cell, names))
-    writer.writerows([plain_cell(row.get(name)) for name in names] for row in rows)
+    _writer(text).writerows(map(plain_cell, row) for row in rows)
     return text.getvalue()
 
 
@@ -107,6 +111,43 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def write_new(directory: Path, stem: str, suffix: str, write: Callable[[TextIO], object]) -> Path:
+    """Writes a file under a name that was free, whole or not at all; returns its path.
+
+    That is ``stem`` with ``suffix``, else ``stem_2``, ``stem_3``, …: nothing is ever replaced.
+    Raises ``OSError`` when the directory cannot be written to.
+    """
+    partial = directory / f".traintop-{secrets.token_hex(8)}.tmp"
+    try:
+        with partial.open("x", encoding="utf-8", newline="") as file:
+            write(file)
+        return next(
+            path for path in numbered_paths(directory, stem, suffix) if _take_name(partial, path)
+        )
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def numbered_paths(directory: Path, stem: str, suffix: str = "") -> Iterator[Path]:
+    """The paths ``stem``, ``stem_2``, ``stem_3``, … with a suffix."""
+    yield directory / f"{stem}{suffix}"
+    yield from (directory / f"{stem}_{number}{suffix}" for number in itertools.count(2))
+
+
+def _take_name(partial: Path, path: Path) -> bool:
+    """Gives a written file its name, unless another file has it."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a filesystem without hard links
+        if os.path.lexists(path):
+            return False
+        os.replace(partial, path)
+    return True
 
 
 def _column_names(histories: Iterable[History]) -> list[str]:

@@ -13,6 +13,7 @@ from textual.app import App
 from textual.theme import Theme
 
 from traintop.text import safe_text
+from traintop.tui.exporting import export_text
 from traintop.tui.loader import RunLoader, export_csv
 from traintop.tui.messages import (
     ChartedRunsChanged,
@@ -23,6 +24,7 @@ from traintop.tui.messages import (
     LoadFailed,
     RowsInView,
     SnapshotChanged,
+    TextExportRequested,
     TrendsLoaded,
 )
 from traintop.tui.screens.main import MainScreen
@@ -150,19 +152,20 @@ class TraintopApp(App[None]):
         self.main_screen.show_trends(message.trends)
 
     def on_export_requested(self, message: ExportRequested) -> None:
-        self.run_worker(
-            partial(export_csv, message.path, Path.cwd(), self.post_message),
-            thread=True,
-            group="export",
-            exit_on_error=False,
-        )
+        self._export(partial(export_csv, message.path, Path.cwd(), self.post_message))
+
+    def on_text_export_requested(self, message: TextExportRequested) -> None:
+        self._export(partial(export_text, message, self.post_message))
+
+    def _export(self, work: Callable[[], None]) -> None:
+        self.run_worker(work, thread=True, group="export", exit_on_error=False)
 
     def on_export_finished(self, message: ExportFinished) -> None:
-        self._tell(f"Wrote {safe_text(message.target, limit=_LONGEST_PATH)}")
+        note = f"\n{safe_text(message.note, _LONGEST_PATH)}" if message.note else ""
+        self._tell(f"Wrote {safe_text(message.target, limit=_LONGEST_PATH)}{note}")
 
     def on_export_failed(self, message: ExportFailed) -> None:
-        name = safe_text(message.path.name)
-        self._tell(f"No CSV of {name}: {safe_text(message.reason)}", failed=True)
+        self._tell(f"No {safe_text(message.what)}: {safe_text(message.reason)}", failed=True)
 
     def _tell(self, text: str, *, failed: bool = False) -> None:
         # Markup is interpreted in notices unless told otherwise.

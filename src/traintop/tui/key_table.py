@@ -15,6 +15,9 @@ class Place(StrEnum):
     RUNS = "runs"
     ZOOM = "one chart"
     COLUMNS = "columns"
+    COMPARE = "comparison"
+    BEST = "best runs"
+    CHOICE = "choice"
     HELP = "help"
 
 
@@ -45,6 +48,9 @@ class Key:
 
 _LIST = (Place.RUNS,)
 _COLUMNS: tuple[tuple[Place, ...], tuple[Need, ...]] = ((Place.COLUMNS,), ())
+_CHARTS = (Place.RUNS, Place.ZOOM, Place.COMPARE)
+_SCREENS = (Place.RUNS, Place.ZOOM, Place.COMPARE, Place.BEST)
+_COMPARE = (Place.COMPARE,)
 
 KEYS: tuple[Key, ...] = (
     Key("down", "j,down", "j ↓", "move(1)", "", "next run", "Move"),
@@ -82,7 +88,114 @@ KEYS: tuple[Key, ...] = (
     Key("reverse", "S", "S", "sort_reverse", "", "turn the order round", "Runs", places=_LIST),
     Key("columns", "o", "o", "columns", "columns", "choose the columns", "Runs", _LIST),
     Key("list_only", "w", "w", "list_only", "", "the list alone, or with details", "Runs", _LIST),
+    Key("compare", "c", "c", "compare", "compare", "the marked runs side by side", "Runs"),
     Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),
+    Key("column_left", "left", "←", "move_column(-1)", "", "column to the left", "Move", _COMPARE),
+    Key(
+        "column_right",
+        "right",
+        "← →",
+        "move_column(1)",
+        "column",
+        "column to the right",
+        "Move",
+        _COMPARE,
+    ),
+    Key("row_down", "j,down", "j ↓", "scroll_rows(1)", "", "scroll a row down", "Move", _COMPARE),
+    Key("row_up", "k,up", "k ↑", "scroll_rows(-1)", "", "scroll a row up", "Move", _COMPARE),
+    Key(
+        "rows_page_down",
+        "pagedown,ctrl+d,space",
+        "PgDn",
+        "scroll_pages(1)",
+        "",
+        "a page down",
+        "Move",
+        _COMPARE,
+    ),
+    Key(
+        "rows_page_up",
+        "pageup,ctrl+u",
+        "PgUp",
+        "scroll_pages(-1)",
+        "",
+        "a page up",
+        "Move",
+        _COMPARE,
+    ),
+    Key(
+        "close_compare",
+        "escape,c",
+        "esc c",
+        "close",
+        "back",
+        "back to the runs",
+        "Compare",
+        _COMPARE,
+    ),
+    Key(
+        "group",
+        "g",
+        "g",
+        "toggle_groups",
+        "seeds",
+        "runs that differ only in the seed as one: mean ±std",
+        "Compare",
+        _COMPARE,
+    ),
+    Key(
+        "compared_metric", "m", "m", "next_metric(1)", "metric", "next metric", "Compare", _COMPARE
+    ),
+    Key(
+        "previous_compared_metric",
+        "M",
+        "M",
+        "next_metric(-1)",
+        "",
+        "previous metric",
+        "Compare",
+        _COMPARE,
+    ),
+    Key(
+        "target",
+        "t",
+        "t",
+        "ask_target",
+        "target",
+        "the value that runs are to reach",
+        "Compare",
+        _COMPARE,
+    ),
+    Key(
+        "pin_column",
+        "p",
+        "p",
+        "pin_column",
+        "baseline",
+        "this column's run as the baseline",
+        "Compare",
+        _COMPARE,
+    ),
+    Key(
+        "export_comparison",
+        "e",
+        "e",
+        "export",
+        "export",
+        "write this table as CSV or Markdown",
+        "Compare",
+        _COMPARE,
+    ),
+    Key(
+        "compare_layout",
+        "tab,z",
+        "tab",
+        "next_part",
+        "",
+        "table and chart, or one of them",
+        "Compare",
+        _COMPARE,
+    ),
     Key("zoom", "z", "z", "toggle_zoom", "zoom", "one chart full screen", "Charts"),
     Key(
         "unzoom",
@@ -96,9 +209,27 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("metric", "m", "m", "next_chart(1)", "metric", "next metric", "Charts"),
     Key("previous_metric", "M", "M", "next_chart(-1)", "", "previous metric", "Charts"),
-    Key("x_axis", "x", "x", "next_x_axis", "axis", "x axis: iteration, step, or time", "Charts"),
-    Key("log_y", "l", "l", "toggle_log", "log", "logarithmic y axis", "Charts"),
-    Key("outliers", "r", "r", "toggle_robust", "", "let outliers stretch the y axis", "Charts"),
+    Key(
+        "x_axis",
+        "x",
+        "x",
+        "next_x_axis",
+        "axis",
+        "x axis: iteration, step, or time",
+        "Charts",
+        _CHARTS,
+    ),
+    Key("log_y", "l", "l", "toggle_log", "log", "logarithmic y axis", "Charts", _CHARTS),
+    Key(
+        "outliers",
+        "r",
+        "r",
+        "toggle_robust",
+        "",
+        "let outliers stretch the y axis",
+        "Charts",
+        _CHARTS,
+    ),
     Key(
         "smoother",
         "plus,equals_sign",
@@ -107,10 +238,23 @@ KEYS: tuple[Key, ...] = (
         "smooth",
         "smooth the curves more",
         "Charts",
+        _CHARTS,
     ),
-    Key("rougher", "minus,underscore", "-", "smooth(-1)", "", "smooth less", "Charts"),
-    Key("help", "question_mark,f1", "?", "help", "help", "this help", "Program", needs=()),
-    Key("palette", "ctrl+p", "ctrl+p", "palette", "", "find any action", "Program", needs=()),
+    Key("rougher", "minus,underscore", "-", "smooth(-1)", "", "smooth less", "Charts", _CHARTS),
+    Key(
+        "help", "question_mark,f1", "?", "help", "help", "this help", "Program", _SCREENS, needs=()
+    ),
+    Key(
+        "palette",
+        "ctrl+p",
+        "ctrl+p",
+        "palette",
+        "",
+        "find any action",
+        "Program",
+        _SCREENS,
+        needs=(),
+    ),
     Key(
         "repaint",
         "ctrl+l",
@@ -119,6 +263,7 @@ KEYS: tuple[Key, ...] = (
         "",
         "draw the whole screen again",
         "Program",
+        _SCREENS,
         needs=(),
     ),
     Key(
@@ -129,9 +274,46 @@ KEYS: tuple[Key, ...] = (
         "",
         "back to the shell; fg returns",
         "Program",
+        _SCREENS,
         needs=(),
     ),
-    Key("quit", "q,ctrl+c", "q", "app.quit", "quit", "quit", "Program", needs=()),
+    Key("quit", "q,ctrl+c", "q", "app.quit", "quit", "quit", "Program", _SCREENS, needs=()),
+    Key(
+        "choice_down",
+        "j,down,tab",
+        "j ↓",
+        "move(1)",
+        "",
+        "next choice",
+        "Choice",
+        (Place.CHOICE,),
+        (),
+    ),
+    Key(
+        "choice_up",
+        "k,up,shift+tab",
+        "k ↑",
+        "move(-1)",
+        "",
+        "previous choice",
+        "Choice",
+        (Place.CHOICE,),
+        (),
+    ),
+    Key(
+        "choose", "enter", "enter", "choose", "", "take this choice", "Choice", (Place.CHOICE,), ()
+    ),
+    Key(
+        "close_choice",
+        "escape,q",
+        "esc",
+        "close",
+        "",
+        "close without a choice",
+        "Choice",
+        (Place.CHOICE,),
+        (),
+    ),
     Key(
         "scroll_help_down",
         "j,down",

@@ -164,9 +164,9 @@ def export_csv(path: Path, directory: Path, post: Callable[[Message], object]) -
         target = free_path(directory, path.stem)
         write_csv(Run(path).history(), target)
     except Exception as error:
-        post(ExportFailed(path, describe(error, path)))
+        post(ExportFailed(path.name, describe(error, path)))
     else:
-        post(ExportFinished(path, target))
+        post(ExportFinished(target))
 
 
 def free_path(directory: Path, stem: str) -> Path:

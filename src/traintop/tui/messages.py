@@ -82,19 +82,19 @@ class MarkToggled(Message):
 
 
 class ExportFinished(Message):
-    """A run was written as CSV to ``target``."""
+    """A file, or a directory of files, was written; ``note`` tells why it is not elsewhere."""
 
-    def __init__(self, path: Path, target: Path) -> None:
-        self.path = path
+    def __init__(self, target: Path, note: str = "") -> None:
         self.target = target
+        self.note = note
         super().__init__()
 
 
 class ExportFailed(Message):
-    """The CSV of a run could not be written; the reason is in words."""
+    """What could not be written, and the reason in words."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
+    def __init__(self, what: str, reason: str) -> None:
+        self.what = what
         self.reason = reason
         super().__init__()
 
@@ -116,6 +116,16 @@ class ExportRequested(Message):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        super().__init__()
+
+
+class TextExportRequested(Message):
+    """The person asked for a file of this text, under a free name that begins with ``stem``."""
+
+    def __init__(self, stem: str, suffix: str, text: str) -> None:
+        self.stem = stem
+        self.suffix = suffix
+        self.text = text
         super().__init__()
 
 

@@ -41,6 +41,7 @@ from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.columns import ColumnsScreen
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.list_actions import ListActions
+from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.state import LOSS_CHART, Pane, RunRows, SortOrder, ViewState
 from traintop.tui.status_line import status_line
 from traintop.tui.widgets.chart import Chart
@@ -184,6 +185,9 @@ class MainScreen(ListActions, ChartActions):
         self._show_selected()
         self._show_charts()
         self._age_later()
+        for screen in self.app.screen_stack:
+            if isinstance(screen, OverlayScreen) and screen.is_mounted:
+                screen.draw()
 
     def _set_classes(self) -> None:
         zoomed = self.view.zoomed is not None
@@ -337,6 +341,19 @@ class MainScreen(ListActions, ChartActions):
         from traintop.tui.action_palette import ActionPalette  # not needed for the first frame
 
         self.app.push_screen(ActionPalette())
+
+    def action_compare(self) -> None:
+        # It needs numpy, which is there after the first frame and not before.
+        from traintop.tui.screens.compare import CompareScreen
+
+        compared = view.compared_runs(self.view, self.rows)
+        words = view.compared_words(self.view, self.rows)
+
+        def close(_: object) -> None:
+            self.change(replace(self.view, compared=()))
+
+        self.change(replace(self.view, compared=compared))
+        self.app.push_screen(CompareScreen(self, words), close)
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(self.situation.place))
