@@ -220,7 +220,7 @@ def _results_of_metric(metric: str) -> Iterator[_Result]:
 
 
 def _results_of_target(target: Target) -> Iterator[_Result]:
-    words = f"{'≤' if mode_of(target.metric) == 'min' else '≥'} {number(target.value, 5)}"
+    words = number(target.value, 5)
     steps, seconds = _reached(target, "iteration"), _reached(target, "wallclock_time")
     yield _Result(target.metric, f"step to {words}", "iteration", "min", steps, True)
     yield _Result(target.metric, f"time to {words}", "seconds", "min", seconds, True)

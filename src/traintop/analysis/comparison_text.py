@@ -85,7 +85,7 @@ def setting_text(value: object) -> str:
 def _value_text(unit: Unit, value: float | None) -> str:
     if unit == "value" and value is not None and 1e-3 <= abs(value) < 1e4:
         return f"{value:#.5g}"  # with trailing zeros, so that the decimals stand in line
-    return _amount_text(unit, value, 5)
+    return _amount_text(unit, value, 4)
 
 
 def _amount_text(unit: Unit, amount: float | None, digits: int = 2) -> str:
@@ -107,10 +107,11 @@ def _delta_text(unit: Unit, delta: float) -> str:
 def _percent_text(percent: float | None) -> str:
     if percent is None:
         return ""
-    if abs(percent) >= 999.95:
+    if percent == 0:
+        return "0%"
+    if abs(percent) >= 99.95:
         return f"{'-' if percent < 0 else '+'}{si(abs(percent))}%"
-    text = f"{percent:+.1f}%"
-    return "0%" if percent == 0 else text
+    return f"{percent:+.1f}%"
 
 
 # The whole

@@ -21,7 +21,7 @@ _GUTTER = 3
 """The cells before a column's name: cursor, colour of its curve, flag of the baseline."""
 
 _GAP = 2
-_LEAST_COLUMN = 14
+_LEAST_COLUMN = 12
 _LEAST_LABEL = 10
 _LABEL_SHARE = 0.36
 
@@ -44,41 +44,41 @@ def compare_table(
     if not comparison.columns or width < 1:
         return CompareTable((), ())
     labels = _label_lines(comparison.rows, width)
-    blocks = [
-        _column_lines(comparison, place, place == cursor, color_of)
-        for place in range(len(comparison.columns))
-    ]
-    widths = [line_width(block[0]) for block in blocks]
     room = width - line_width(labels[0])
+    for gap, with_delta in ((_GAP, True), (0, False)):
+        blocks = [
+            _column_lines(comparison, place, place == cursor, color_of, with_delta=with_delta)
+            for place in range(len(comparison.columns))
+        ]
+        widths = [gap + line_width(block[0]) for block in blocks]
+        if sum(widths) <= room:
+            break
     places = _places_in_view(widths, cursor, room)
     lines = [
-        _joined(parts) for parts in zip(labels, *(blocks[place] for place in places), strict=True)
+        _joined(parts, gap)
+        for parts in zip(labels, *(blocks[place] for place in places), strict=True)
     ]
-    hidden = len(blocks) - len(places)
-    if hidden:
+    if len(places) < len(blocks):
         lines[0] = (_hidden_piece(places, len(blocks), line_width(labels[0])), *lines[0][1:])
     return CompareTable(tuple(lines[:2]), tuple(lines[2:]))
 
 
-def _joined(parts: Sequence[Line]) -> Line:
-    gap = Piece(" " * _GAP)
-    line = parts[0]
-    for part in parts[1:]:
-        line = (*line, gap, *part)
-    return line
+def _joined(parts: Sequence[Line], gap: int) -> Line:
+    label, *columns = parts
+    return (*label, *(piece for column in columns for piece in (Piece(" " * gap), *column)))
 
 
 def _places_in_view(widths: Sequence[int], cursor: int, room: int) -> list[int]:
     """The baseline and the columns from the first that leaves room for the cursor's on."""
-    left = room - _GAP - widths[0]
+    left = room - widths[0]
     first = max(cursor, 1)
-    taken = widths[first] + _GAP if first < len(widths) else 0
-    while first > 1 and taken + widths[first - 1] + _GAP <= left:
+    taken = sum(widths[first : first + 1])
+    while first > 1 and taken + widths[first - 1] <= left:
         first -= 1
-        taken += widths[first] + _GAP
+        taken += widths[first]
     places = [0]
     for place in range(first, len(widths)):
-        left -= widths[place] + _GAP
+        left -= widths[place]
         if left < 0 and len(places) > 1:
             break
         places.append(place)
@@ -118,11 +118,13 @@ def _column_lines(
     place: int,
     is_cursor: bool,
     color_of: Callable[[Column], str | None],
+    *,
+    with_delta: bool,
 ) -> list[Line]:
     """Name, status, and the cells of one column, all of one width."""
     column = comparison.columns[place]
     cells = aligned_cells(comparison, place)
-    lines = [_cell_line(cell, row) for cell, row in zip(cells, comparison.rows, strict=True)]
+    lines = [_cell_line(cell, with_delta=with_delta) for cell in cells]
     inner = max([_LEAST_COLUMN, *map(line_width, lines)])
     name = fit(fit_middle(column_label(column), inner), inner)
     heading: Line = (
@@ -143,12 +145,12 @@ def _padded(line: Line, width: int) -> Line:
     return (*line, Piece(" " * (width - line_width(line))))
 
 
-def _cell_line(cell: AlignedCell, row: Row) -> Line:
-    value, best, delta, percent = cell
+def _cell_line(cell: AlignedCell, *, with_delta: bool) -> Line:
+    against = (cell.delta, cell.percent) if with_delta else (cell.percent,)
     return (
-        Piece(value, "good" if best else "text", bold=best),
-        Piece(f" {BEST_GLYPH}" if best else "  ", "good"),
-        *(Piece(f" {part}", "muted") for part in (delta, percent) if part),
+        Piece(cell.value, "good" if cell.best else "text", bold=cell.best),
+        Piece(f" {BEST_GLYPH}" if cell.best else "  ", "good"),
+        *(Piece(f" {part}", "muted") for part in against if part),
     )
 
 
