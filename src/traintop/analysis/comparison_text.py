@@ -83,7 +83,7 @@ def setting_text(value: object) -> str:
 
 
 def _value_text(unit: Unit, value: float | None) -> str:
-    if unit == "value" and value is not None and 1e-3 <= abs(value) < 1e4:
+    if unit == "value" and value is not None and 0.1 <= abs(value) < 1e4:
         return f"{value:#.5g}"  # with trailing zeros, so that the decimals stand in line
     return _amount_text(unit, value, 4)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -67,3 +69,31 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         name for name in names if len({settings_key(one.get(name, ABSENT)) for one in settings}) > 1
     ]
+
+
+def telling_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of flat settings that differ, those first that tell most about which is which.
+
+    That is the entropy of a setting's values. A setting that splits the runs just as an earlier
+    one does tells nothing new, as the least learning rate that is a tenth of the greatest; such
+    settings come after the others, and seeds come last.
+    """
+    splits = {name: _split(settings, name) for name in differing(settings)}
+    by_entropy = sorted(splits, key=lambda name: -_entropy(splits[name]))
+    seen: set[tuple[int, ...]] = set()
+    rank = {}
+    for name in by_entropy:
+        rank[name] = 2 if is_seed(name) else int(splits[name] in seen)
+        seen.add(splits[name])
+    return sorted(by_entropy, key=lambda name: rank[name])
+
+
+def _split(settings: Sequence[Mapping[str, Any]], name: str) -> tuple[int, ...]:
+    """For each of ``settings`` the first one that has the same value."""
+    keys = [settings_key(one.get(name, ABSENT)) for one in settings]
+    return tuple(map(keys.index, keys))
+
+
+def _entropy(split: Sequence[int]) -> float:
+    shares = [count / len(split) for count in Counter(split).values()]
+    return -sum(share * math.log(share) for share in shares)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -156,9 +157,12 @@ def _cell_line(cell: AlignedCell, *, with_delta: bool) -> Line:
 
 def _status_line(column: Column) -> Line:
     if len(column.runs) > 1:
-        statuses = {run.summary.status: None for run in column.runs}
-        marks = [STATUS_MARKS[status] for status in statuses]
-        return tuple(Piece(f"{mark.glyph} ", mark.role) for mark in marks)
+        counts = Counter(run.summary.status for run in column.runs)
+        return tuple(
+            Piece(f"{mark.glyph} {counts[status]}  ", mark.role)
+            for status, mark in STATUS_MARKS.items()
+            if counts[status]
+        )
     run = column.runs[0].summary
     mark = STATUS_MARKS[run.status]
     progress = f" {percentage(run.progress)}" if run.progress is not None else ""

@@ -51,6 +51,7 @@ _COLUMNS: tuple[tuple[Place, ...], tuple[Need, ...]] = ((Place.COLUMNS,), ())
 _CHARTS = (Place.RUNS, Place.ZOOM, Place.COMPARE)
 _SCREENS = (Place.RUNS, Place.ZOOM, Place.COMPARE, Place.BEST)
 _COMPARE = (Place.COMPARE,)
+_BEST = (Place.BEST,)
 
 KEYS: tuple[Key, ...] = (
     Key("down", "j,down", "j ↓", "move(1)", "", "next run", "Move"),
@@ -89,6 +90,7 @@ KEYS: tuple[Key, ...] = (
     Key("columns", "o", "o", "columns", "columns", "choose the columns", "Runs", _LIST),
     Key("list_only", "w", "w", "list_only", "", "the list alone, or with details", "Runs", _LIST),
     Key("compare", "c", "c", "compare", "compare", "the marked runs side by side", "Runs"),
+    Key("best", "b", "b", "best", "best", "the best runs by any metric", "Runs"),
     Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),
     Key("column_left", "left", "←", "move_column(-1)", "", "column to the left", "Move", _COMPARE),
     Key(
@@ -278,6 +280,39 @@ KEYS: tuple[Key, ...] = (
         needs=(),
     ),
     Key("quit", "q,ctrl+c", "q", "app.quit", "quit", "quit", "Program", _SCREENS, needs=()),
+    Key("best_down", "j,down", "j ↓", "move(1)", "", "next run", "Move", _BEST),
+    Key("best_up", "k,up", "k ↑", "move(-1)", "", "previous run", "Move", _BEST),
+    Key("best_page_down", "pagedown,ctrl+d", "PgDn", "page(1)", "", "a page down", "Move", _BEST),
+    Key("best_page_up", "pageup,ctrl+u", "PgUp", "page(-1)", "", "a page up", "Move", _BEST),
+    Key("best_first", "g,home", "g Home", "go_to_end(-1)", "", "the best run", "Move", _BEST),
+    Key("best_last", "G,end", "G End", "go_to_end(1)", "", "the worst run", "Move", _BEST),
+    Key(
+        "go_to_run",
+        "enter",
+        "enter",
+        "go_to_run",
+        "go to",
+        "back to the list, at this run",
+        "Best",
+        _BEST,
+    ),
+    Key("mark_best", "space", "space", "mark", "mark", "mark: overlay its curves", "Best", _BEST),
+    Key(
+        "compare_best",
+        "c",
+        "c",
+        "compare",
+        "compare",
+        "the marked runs side by side",
+        "Best",
+        _BEST,
+    ),
+    Key("best_metric", "m", "m", "next_metric(1)", "metric", "next metric", "Best", _BEST),
+    Key("previous_best_metric", "M", "M", "next_metric(-1)", "", "previous metric", "Best", _BEST),
+    Key(
+        "flip", "i", "i", "flip", "min/max", "the lowest or the highest is the best", "Best", _BEST
+    ),
+    Key("close_best", "escape,b", "esc b", "close", "back", "back to the runs", "Best", _BEST),
     Key(
         "choice_down",
         "j,down,tab",

@@ -37,6 +37,7 @@ from traintop.tui.messages import (
 )
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.run_details import detail_lines, header_line
+from traintop.tui.screens.best import BestScreen
 from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.columns import ColumnsScreen
 from traintop.tui.screens.help import HelpScreen
@@ -354,6 +355,9 @@ class MainScreen(ListActions, ChartActions):
 
         self.change(replace(self.view, compared=compared))
         self.app.push_screen(CompareScreen(self, words), close)
+
+    def action_best(self) -> None:
+        self.app.push_screen(BestScreen(self, self.action_compare))
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(self.situation.place))
