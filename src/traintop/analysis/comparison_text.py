@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -10,17 +9,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from traintop.analysis.compare import Cell, Column, Comparison, Row, Unit
-from traintop.analysis.differences import Absent
+from traintop.analysis.differences import Absent, setting_text
 from traintop.analysis.export import csv_lines
 from traintop.analysis.markdown import code_span, table
-from traintop.text import MISSING, cell_width, duration, fit, fit_middle, number, safe_text, si
+from traintop.text import cell_width, duration, fit, fit_middle, number, safe_text, si
 from traintop.values import finite_or_name
 
 PENDING = "…"
 """What stands where records that are not read yet will tell."""
 
 BEST_MARK = "*"
-_LONGEST_SETTING = 60
 _SPELLED_OUT = 999_999.5
 _LONGEST_NAME = 28
 _WIDEST_VALUE = 24
@@ -66,20 +64,6 @@ def cell_texts(row: Row, cell: Cell) -> CellTexts:
     if cell.delta is None:
         return CellTexts(value)
     return CellTexts(value, _delta_text(row.unit, cell.delta), _percent_text(cell.percent))
-
-
-def setting_text(value: object) -> str:
-    """A setting as one line: text bare, all else as JSON writes it."""
-    if isinstance(value, Absent):
-        return MISSING
-    if isinstance(value, float):
-        return number(value, 6)
-    if isinstance(value, str):
-        return safe_text(value, _LONGEST_SETTING)
-    try:
-        return safe_text(json.dumps(value, ensure_ascii=False), _LONGEST_SETTING)
-    except (TypeError, ValueError, RecursionError):
-        return safe_text(value, _LONGEST_SETTING)
 
 
 def _value_text(unit: Unit, value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -9,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+
+from traintop.text import MISSING, number, safe_text
 
 NAME_SETTING = "experiment_name"
 """What a person calls the run: told beside its settings, and no setting itself."""
@@ -61,6 +64,20 @@ def settings_key(value: object) -> bytes:
         return msgspec.json.encode(value, order="deterministic")
     except (TypeError, ValueError, RecursionError):
         return repr(value).encode("utf-8", "replace")
+
+
+def setting_text(value: object, limit: int = 200) -> str:
+    """A setting as one line: text bare, numbers as short as they are told, else as JSON."""
+    if isinstance(value, Absent):
+        return MISSING
+    if isinstance(value, float):
+        return number(value, 6)
+    if isinstance(value, str):
+        return safe_text(value, limit)
+    try:
+        return safe_text(json.dumps(value, ensure_ascii=False), limit)
+    except (TypeError, ValueError, RecursionError):
+        return safe_text(value, limit)
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from traintop.analysis.differences import ABSENT, flat_settings, telling_settings
+from traintop.analysis.differences import ABSENT, flat_settings, setting_text, telling_settings
 from traintop.analysis.ranking import Leader
 from traintop.text import MISSING, cell_width, duration, fit, fit_middle, number, safe_text, si
 from traintop.tui.columns import run_name
 from traintop.tui.lines import Line, Piece, Role, fit_line
-from traintop.tui.run_details import setting_text
 from traintop.tui.status import STATUS_MARKS
 
 _GUTTER = 2
@@ -112,7 +111,7 @@ def _setting_columns(best: Sequence[Leader], shown: Sequence[Leader]) -> list[_C
 
 
 def _setting(value: object) -> str:
-    return MISSING if value is ABSENT else fit_middle(setting_text(value), _WIDEST_SETTING)
+    return fit_middle(setting_text(value), _WIDEST_SETTING)
 
 
 def _at_text(iteration: float | None) -> str:

@@ -5,53 +5,16 @@ It drives dispatch, the footer, the help and the command palette (:mod:`traintop
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from traintop.tui.overlay_keys import OVERLAY_KEYS
+from traintop.tui.places import Key, Need, Place
 
-
-class Place(StrEnum):
-    """Where the person is; the value is the heading of the help."""
-
-    RUNS = "runs"
-    ZOOM = "one chart"
-    COLUMNS = "columns"
-    COMPARE = "comparison"
-    BEST = "best runs"
-    CHOICE = "choice"
-    HELP = "help"
-
-
-class Need(StrEnum):
-    """What must be there for a key to make sense."""
-
-    RUNS = "runs"
-    MARKS = "marks"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One binding. ``keys`` are Textual's names of them, ``shown`` is how they are written.
-
-    ``label`` is the word in the footer, empty for keys that only the help lists.
-    """
-
-    name: str
-    keys: str
-    shown: str
-    action: str
-    label: str
-    help: str
-    group: str
-    places: tuple[Place, ...] = (Place.RUNS, Place.ZOOM)
-    needs: tuple[Need, ...] = (Need.RUNS,)
+__all__ = ["KEYS", "Key", "Need", "Place"]
 
 
 _LIST = (Place.RUNS,)
 _COLUMNS: tuple[tuple[Place, ...], tuple[Need, ...]] = ((Place.COLUMNS,), ())
 _CHARTS = (Place.RUNS, Place.ZOOM, Place.COMPARE)
 _SCREENS = (Place.RUNS, Place.ZOOM, Place.COMPARE, Place.BEST)
-_COMPARE = (Place.COMPARE,)
-_BEST = (Place.BEST,)
 
 KEYS: tuple[Key, ...] = (
     Key("down", "j,down", "j ↓", "move(1)", "", "next run", "Move"),
@@ -92,112 +55,7 @@ KEYS: tuple[Key, ...] = (
     Key("compare", "c", "c", "compare", "compare", "the marked runs side by side", "Runs"),
     Key("best", "b", "b", "best", "best", "the best runs by any metric", "Runs"),
     Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),
-    Key("column_left", "left", "←", "move_column(-1)", "", "column to the left", "Move", _COMPARE),
-    Key(
-        "column_right",
-        "right",
-        "← →",
-        "move_column(1)",
-        "column",
-        "column to the right",
-        "Move",
-        _COMPARE,
-    ),
-    Key("row_down", "j,down", "j ↓", "scroll_rows(1)", "", "scroll a row down", "Move", _COMPARE),
-    Key("row_up", "k,up", "k ↑", "scroll_rows(-1)", "", "scroll a row up", "Move", _COMPARE),
-    Key(
-        "rows_page_down",
-        "pagedown,ctrl+d,space",
-        "PgDn",
-        "scroll_pages(1)",
-        "",
-        "a page down",
-        "Move",
-        _COMPARE,
-    ),
-    Key(
-        "rows_page_up",
-        "pageup,ctrl+u",
-        "PgUp",
-        "scroll_pages(-1)",
-        "",
-        "a page up",
-        "Move",
-        _COMPARE,
-    ),
-    Key(
-        "close_compare",
-        "escape,c",
-        "esc c",
-        "close",
-        "back",
-        "back to the runs",
-        "Compare",
-        _COMPARE,
-    ),
-    Key(
-        "group",
-        "g",
-        "g",
-        "toggle_groups",
-        "seeds",
-        "runs that differ only in the seed as one: mean ±std",
-        "Compare",
-        _COMPARE,
-    ),
-    Key(
-        "compared_metric", "m", "m", "next_metric(1)", "metric", "next metric", "Compare", _COMPARE
-    ),
-    Key(
-        "previous_compared_metric",
-        "M",
-        "M",
-        "next_metric(-1)",
-        "",
-        "previous metric",
-        "Compare",
-        _COMPARE,
-    ),
-    Key(
-        "target",
-        "t",
-        "t",
-        "ask_target",
-        "target",
-        "the value that runs are to reach",
-        "Compare",
-        _COMPARE,
-    ),
-    Key(
-        "pin_column",
-        "p",
-        "p",
-        "pin_column",
-        "baseline",
-        "this column's run as the baseline",
-        "Compare",
-        _COMPARE,
-    ),
-    Key(
-        "export_comparison",
-        "e",
-        "e",
-        "export",
-        "export",
-        "write this table as CSV or Markdown",
-        "Compare",
-        _COMPARE,
-    ),
-    Key(
-        "compare_layout",
-        "tab,z",
-        "tab",
-        "next_part",
-        "",
-        "table and chart, or one of them",
-        "Compare",
-        _COMPARE,
-    ),
+    *OVERLAY_KEYS,
     Key("zoom", "z", "z", "toggle_zoom", "zoom", "one chart full screen", "Charts"),
     Key(
         "unzoom",
@@ -280,75 +138,6 @@ KEYS: tuple[Key, ...] = (
         needs=(),
     ),
     Key("quit", "q,ctrl+c", "q", "app.quit", "quit", "quit", "Program", _SCREENS, needs=()),
-    Key("best_down", "j,down", "j ↓", "move(1)", "", "next run", "Move", _BEST),
-    Key("best_up", "k,up", "k ↑", "move(-1)", "", "previous run", "Move", _BEST),
-    Key("best_page_down", "pagedown,ctrl+d", "PgDn", "page(1)", "", "a page down", "Move", _BEST),
-    Key("best_page_up", "pageup,ctrl+u", "PgUp", "page(-1)", "", "a page up", "Move", _BEST),
-    Key("best_first", "g,home", "g Home", "go_to_end(-1)", "", "the best run", "Move", _BEST),
-    Key("best_last", "G,end", "G End", "go_to_end(1)", "", "the worst run", "Move", _BEST),
-    Key(
-        "go_to_run",
-        "enter",
-        "enter",
-        "go_to_run",
-        "go to",
-        "back to the list, at this run",
-        "Best",
-        _BEST,
-    ),
-    Key("mark_best", "space", "space", "mark", "mark", "mark: overlay its curves", "Best", _BEST),
-    Key(
-        "compare_best",
-        "c",
-        "c",
-        "compare",
-        "compare",
-        "the marked runs side by side",
-        "Best",
-        _BEST,
-    ),
-    Key("best_metric", "m", "m", "next_metric(1)", "metric", "next metric", "Best", _BEST),
-    Key("previous_best_metric", "M", "M", "next_metric(-1)", "", "previous metric", "Best", _BEST),
-    Key(
-        "flip", "i", "i", "flip", "min/max", "the lowest or the highest is the best", "Best", _BEST
-    ),
-    Key("close_best", "escape,b", "esc b", "close", "back", "back to the runs", "Best", _BEST),
-    Key(
-        "choice_down",
-        "j,down,tab",
-        "j ↓",
-        "move(1)",
-        "",
-        "next choice",
-        "Choice",
-        (Place.CHOICE,),
-        (),
-    ),
-    Key(
-        "choice_up",
-        "k,up,shift+tab",
-        "k ↑",
-        "move(-1)",
-        "",
-        "previous choice",
-        "Choice",
-        (Place.CHOICE,),
-        (),
-    ),
-    Key(
-        "choose", "enter", "enter", "choose", "", "take this choice", "Choice", (Place.CHOICE,), ()
-    ),
-    Key(
-        "close_choice",
-        "escape,q",
-        "esc",
-        "close",
-        "",
-        "close without a choice",
-        "Choice",
-        (Place.CHOICE,),
-        (),
-    ),
     Key(
         "scroll_help_down",
         "j,down",

@@ -195,10 +195,12 @@ def mark_all(state: ViewState, rows: RunRows) -> ViewState:
 def compared_runs(state: ViewState, rows: RunRows) -> tuple[Path, ...]:
     """The runs to compare: the marked ones, and the baseline, which comes first.
 
-    Where these are fewer than two, the selected run joins, and then its neighbour in the list.
+    Where these are fewer than two, the selected run joins, and then its neighbour in the list; of
+    very many marked ones those count that were marked last.
     """
     readable = {run.path: None for run in rows.runs if run.status is not RunStatus.UNREADABLE}
-    chosen = dict.fromkeys(path for path in (state.baseline, *state.marks) if path in readable)
+    marks = state.marks[-MOST_CHARTED:]
+    chosen = dict.fromkeys(path for path in (state.baseline, *marks) if path in readable)
     if len(chosen) >= 2:
         return tuple(chosen)
     listed = list(readable)
@@ -213,6 +215,8 @@ def compared_words(state: ViewState, rows: RunRows) -> str:
     marked = sum(path in state.marks for path in compared)
     others = [path for path in compared if path not in state.marks]
     parts = [f"{marked} marked {'run' if marked == 1 else 'runs'}"] if marked else []
+    if len(state.marks) > MOST_CHARTED:
+        parts = [f"the last {marked} of {len(state.marks)} marked runs"]
     parts += ["the baseline"] if state.baseline in others else []
     near = [path for path in others if path != state.baseline]
     parts += ["the selected run"] if state.selected in near else []

@@ -18,7 +18,6 @@ from traintop.tui.best_lines import leader_lines
 from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, spread
-from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.state import toggle_mark
@@ -53,6 +52,10 @@ class BestScreen(OverlayScreen):
 
     def on_mount(self) -> None:
         self.draw()
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.BEST, frozenset({Need.RUNS}))
 
     @property
     def mode(self) -> Mode:
@@ -98,7 +101,7 @@ class BestScreen(OverlayScreen):
             return leader_lines(ranked, top, cursor, marks, width, height)
 
         self._rows_pane.show((tuple(ranked), top, cursor, tuple(marks.items())), draw)
-        situation = Situation(Place.BEST, frozenset({Need.RUNS}))
+        situation = self.situation
         note = f"{len(self.view.marks)} marked" if self.view.marks else ""
         self._footer_pane.show(
             (situation, note), lambda width, height: (footer_line(situation, note, width),)
@@ -166,12 +169,6 @@ class BestScreen(OverlayScreen):
     def action_compare(self) -> None:
         self.dismiss()
         self._below.call_later(self._compare)
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Place.BEST))
-
-    def action_repaint(self) -> None:
-        self.refresh(repaint=True, layout=True)
 
     def action_close(self) -> None:
         self.dismiss()

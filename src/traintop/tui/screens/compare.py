@@ -25,7 +25,6 @@ from traintop.tui.lines import Line, Piece, spread
 from traintop.tui.messages import TextExportRequested
 from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.dialogs import ChoiceScreen, NumberScreen
-from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.widgets.chart import Chart
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
@@ -100,7 +99,7 @@ class CompareScreen(OverlayScreen, ChartActions):
         content = (_content_of(comparison), cursor, tuple(colors.items()))
         self._headings_pane.show(content, lambda width, height: table(width).headings)
         self._rows_pane.show(content, lambda width, height: table(width).rows)
-        situation, note = self._situation, self._note()
+        situation, note = self.situation, self._note()
         self._footer_pane.show(
             (situation, note), lambda width, height: (footer_line(situation, note, width),)
         )
@@ -131,7 +130,7 @@ class CompareScreen(OverlayScreen, ChartActions):
         return metrics_of(run for run in map(self.rows.run, self.view.compared) if run is not None)
 
     @property
-    def _situation(self) -> Situation:
+    def situation(self) -> Situation:
         return Situation(Place.COMPARE, frozenset({Need.RUNS}))
 
     def _note(self) -> str:
@@ -191,12 +190,6 @@ class CompareScreen(OverlayScreen, ChartActions):
     def action_next_part(self) -> None:
         self._part = _PARTS[(_PARTS.index(self._part) + 1) % len(_PARTS)]
         self.draw()
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Place.COMPARE))
-
-    def action_repaint(self) -> None:
-        self.refresh(repaint=True, layout=True)
 
     def action_close(self) -> None:
         self.dismiss()

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from traintop.text import number
 from traintop.tui.key_table import Place
-from traintop.tui.keys import bindings_of
+from traintop.tui.keys import Situation, bindings_of
 from traintop.tui.lines import Line, Piece
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
@@ -32,6 +32,10 @@ class ChoiceScreen(SteadyScreen, ModalScreen[None]):
         self._choices = tuple(choices)
         self._take = take
         self._selected = 0
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.CHOICE)
 
     def compose(self) -> ComposeResult:
         pane = ScrollingPane(id="choices")
@@ -73,7 +77,7 @@ def _choice_line(choice: str, place: int, is_selected: bool) -> Line:
 class NumberScreen(SteadyScreen, ModalScreen[None]):
     """Asks for a number; calls ``take`` with it, or with ``None`` when the line is left empty."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.NUMBER)]
 
     def __init__(
         self, title: str, value: float | None, take: Callable[[float | None], None]
@@ -82,6 +86,10 @@ class NumberScreen(SteadyScreen, ModalScreen[None]):
         self._title = title
         self._value = value
         self._take = take
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.NUMBER)
 
     def compose(self) -> ComposeResult:
         known = "" if self._value is None else number(self._value, 6)

@@ -40,7 +40,6 @@ from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.screens.best import BestScreen
 from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.columns import ColumnsScreen
-from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.list_actions import ListActions
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.state import LOSS_CHART, Pane, RunRows, SortOrder, ViewState
@@ -338,11 +337,6 @@ class MainScreen(ListActions, ChartActions):
     def _apply_columns(self, columns: tuple[ColumnChoice, ...], sort: SortOrder) -> None:
         self.change(replace(self.view, columns=columns, sort=sort))
 
-    def action_palette(self) -> None:
-        from traintop.tui.action_palette import ActionPalette  # not needed for the first frame
-
-        self.app.push_screen(ActionPalette())
-
     def action_compare(self) -> None:
         # It needs numpy, which is there after the first frame and not before.
         from traintop.tui.screens.compare import CompareScreen
@@ -358,12 +352,6 @@ class MainScreen(ListActions, ChartActions):
 
     def action_best(self) -> None:
         self.app.push_screen(BestScreen(self, self.action_compare))
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.situation.place))
-
-    def action_repaint(self) -> None:
-        self.refresh(repaint=True, layout=True)
 
     def on_run_picked(self, message: RunPicked) -> None:
         self.change(replace(self.view, selected=message.path))

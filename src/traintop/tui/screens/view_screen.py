@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 from traintop.tui.charted import ChartedRuns
+from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.state import Pane, RunRows, ViewState
 
@@ -30,3 +31,14 @@ class ViewScreen(SteadyScreen):
     @abstractmethod
     def column_keys(self) -> Sequence[str]:
         """The columns that the list has room for."""
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(self.situation.place))
+
+    def action_palette(self) -> None:
+        from traintop.tui.action_palette import ActionPalette  # not needed for the first frame
+
+        self.app.push_screen(ActionPalette())
+
+    def action_repaint(self) -> None:
+        self.refresh(repaint=True, layout=True)
