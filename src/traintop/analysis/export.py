@@ -15,6 +15,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -23,6 +24,11 @@ from traintop.model import RECORD_FIELDS
 
 if TYPE_CHECKING:
     from traintop.store.history import History
+
+Advance = Callable[[int], object]
+"""Told how many rows more were written; may raise to stop the writing."""
+
+_PORTION_ROWS = 8192
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 # Controls, bidirectional overrides, and surrogates, which UTF-8 cannot hold.
@@ -36,12 +42,22 @@ def write_csv(history: History, path: Path) -> Path:
     The columns are the fields of a record, then the run's further metrics. An older file is
     replaced only by a complete one. Raises ``OSError`` when the file cannot be written.
     """
-    names = _column_names([history])
     with replacing_file(path) as file:
-        writer = _writer(file)
-        writer.writerow(map(plain_cell, names))
-        writer.writerows(_rows(history, names))
+        write_records(file, history)
     return path
+
+
+def write_records(file: TextIO, history: History, advance: Advance = lambda rows: None) -> None:
+    """The records of one run as CSV, as :func:`write_csv` has them.
+
+    ``advance`` is called with the number of rows of each portion that was written.
+    """
+    names = _column_names(history.metrics)
+    writer = _writer(file)
+    writer.writerow(map(plain_cell, names))
+    for part in _portions(history):
+        writer.writerows(_rows(part, names))
+        advance(len(part))
 
 
 def write_runs_csv(histories: Mapping[str, History], path: Path) -> Path:
@@ -49,14 +65,43 @@ def write_runs_csv(histories: Mapping[str, History], path: Path) -> Path:
 
     All else is as in :func:`write_csv`; a metric that a run lacks has empty cells.
     """
-    names = _column_names(histories.values())
+    metrics = [name for history in histories.values() for name in history.metrics]
     with replacing_file(path) as file:
-        writer = _writer(file)
-        writer.writerow(["run", *map(plain_cell, names)])
-        for run_name, history in histories.items():
-            run = plain_cell(run_name)
-            writer.writerows((run, *row) for row in _rows(history, names))
+        write_runs(file, histories.items(), metrics)
     return path
+
+
+def write_runs(
+    file: TextIO,
+    runs: Iterable[tuple[str, History]],
+    metrics: Iterable[str],
+    advance: Advance = lambda rows: None,
+) -> None:
+    """The records of several runs as CSV, as :func:`write_runs_csv` has them.
+
+    ``metrics`` are those of all runs. Each run is taken when the one before has been written, so
+    that no more than one need be in memory. Raises :class:`MoreMetricsError` for a run that has
+    others.
+    """
+    names = _column_names(metrics)
+    writer = _writer(file)
+    writer.writerow(["run", *map(plain_cell, names)])
+    for run_name, history in runs:
+        unknown = set(history.metrics).difference(names)
+        if unknown:
+            raise MoreMetricsError(sorted(unknown))
+        run = plain_cell(run_name)
+        for part in _portions(history):
+            writer.writerows((run, *row) for row in _rows(part, names))
+            advance(len(part))
+
+
+class MoreMetricsError(ValueError):
+    """A run has metrics that the columns of a file have no place for."""
+
+    def __init__(self, metrics: Sequence[str]) -> None:
+        super().__init__(f"no columns for {', '.join(metrics)}")
+        self.metrics = tuple(metrics)
 
 
 def csv_table(rows: Sequence[Mapping[str, object]]) -> str:
@@ -150,9 +195,17 @@ def _take_name(partial: Path, path: Path) -> bool:
     return True
 
 
-def _column_names(histories: Iterable[History]) -> list[str]:
-    measured = (name for history in histories for name in history.metrics)
-    return list(dict.fromkeys((*RECORD_FIELDS, *measured)))
+def _column_names(metrics: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys((*RECORD_FIELDS, *metrics)))
+
+
+def _portions(history: History) -> Iterator[History]:
+    """A history in parts of so many rows that hardly any memory is needed to write one."""
+    for start in range(0, len(history), _PORTION_ROWS):
+        part = slice(start, start + _PORTION_ROWS)
+        yield replace(
+            history, columns={name: column[part] for name, column in history.columns.items()}
+        )
 
 
 def _rows(history: History, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -13,12 +13,12 @@ from textual.app import App
 from textual.theme import Theme
 
 from traintop.text import safe_text
-from traintop.tui.exporting import export_text
-from traintop.tui.loader import RunLoader, export_csv
+from traintop.tui.exporting import RunsExport, export_text
+from traintop.tui.loader import RunLoader
 from traintop.tui.messages import (
     ChartedRunsChanged,
-    ExportFailed,
-    ExportFinished,
+    ExportEnded,
+    ExportProgress,
     ExportRequested,
     HistoryLoaded,
     LoadFailed,
@@ -27,6 +27,7 @@ from traintop.tui.messages import (
     TextExportRequested,
     TrendsLoaded,
 )
+from traintop.tui.screens.dialogs import ProgressScreen
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.terminal import draws_ascii_only
 from traintop.tui.trends import TrendLoader
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 _LONGEST_PATH = 4096
 _NOTICE_SECONDS = 8.0
+_PATIENCE_SECONDS = 0.5
+"""How long an export runs before its progress is shown."""
 
 THEMES = (
     Theme(
@@ -96,6 +99,7 @@ class TraintopApp(App[None]):
         self._trends = TrendLoader(self.post_message, ascii_only=StyledLines.ascii_only)
         self._summaries: dict[Path, RunSummary] = {}
         self._charted: tuple[Path, ...] = ()
+        self._exports: list[RunsExport] = []
         self.main_screen = MainScreen(self._directories, clock)
 
     def get_default_screen(self) -> MainScreen:
@@ -121,6 +125,8 @@ class TraintopApp(App[None]):
         self._trends.start()
 
     def on_unmount(self) -> None:
+        for export in self._exports:
+            export.stop()
         self._loader.stop()
         self._trends.stop()
         if self._watcher is not None:
@@ -152,20 +158,35 @@ class TraintopApp(App[None]):
         self.main_screen.show_trends(message.trends)
 
     def on_export_requested(self, message: ExportRequested) -> None:
-        self._export(partial(export_csv, message.path, Path.cwd(), self.post_message))
+        stem = self._directories[0].resolve().name or "runs"
+        export = RunsExport(message.runs, stem, together=message.together, post=self.post_message)
+        self._work_on(export.run)
+        self._exports.append(export)
+        self.set_timer(_PATIENCE_SECONDS, partial(self._show_progress, export))
+
+    def _show_progress(self, export: RunsExport) -> None:
+        if not export.ended:
+            self.push_screen(ProgressScreen(export))
 
     def on_text_export_requested(self, message: TextExportRequested) -> None:
-        self._export(partial(export_text, message, self.post_message))
+        self._work_on(partial(export_text, message, self.post_message))
 
-    def _export(self, work: Callable[[], None]) -> None:
+    def _work_on(self, work: Callable[[], None]) -> None:
         self.run_worker(work, thread=True, group="export", exit_on_error=False)
 
-    def on_export_finished(self, message: ExportFinished) -> None:
-        note = f"\n{safe_text(message.note, _LONGEST_PATH)}" if message.note else ""
-        self._tell(f"Wrote {safe_text(message.target, limit=_LONGEST_PATH)}{note}")
+    def on_export_progress(self, message: ExportProgress) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, ProgressScreen):
+                screen.show(message)
 
-    def on_export_failed(self, message: ExportFailed) -> None:
-        self._tell(f"No {safe_text(message.what)}: {safe_text(message.reason)}", failed=True)
+    def on_export_ended(self, message: ExportEnded) -> None:
+        self._exports = [export for export in self._exports if not export.ended]
+        screen = self.screen
+        if isinstance(screen, ProgressScreen) and screen.export.ended:
+            screen.dismiss()
+        wrote = f"Wrote {safe_text(message.target, _LONGEST_PATH)}" if message.target else ""
+        lines = [wrote, *(safe_text(line, _LONGEST_PATH) for line in message.note.splitlines())]
+        self._tell("\n".join(line for line in lines if line), failed=message.failed)
 
     def _tell(self, text: str, *, failed: bool = False) -> None:
         # Markup is interpreted in notices unless told otherwise.

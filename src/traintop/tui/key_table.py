@@ -54,7 +54,7 @@ KEYS: tuple[Key, ...] = (
     Key("list_only", "w", "w", "list_only", "", "the list alone, or with details", "Runs", _LIST),
     Key("compare", "c", "c", "compare", "compare", "the marked runs side by side", "Runs"),
     Key("best", "b", "b", "best", "best", "the best runs by any metric", "Runs"),
-    Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),
+    Key("export", "e", "e", "export", "csv", "write runs as CSV", "Runs"),
     *OVERLAY_KEYS,
     Key("zoom", "z", "z", "toggle_zoom", "zoom", "one chart full screen", "Charts"),
     Key(

@@ -81,21 +81,29 @@ class MarkToggled(Message):
         super().__init__()
 
 
-class ExportFinished(Message):
-    """A file, or a directory of files, was written; ``note`` tells why it is not elsewhere."""
+class ExportProgress(Message):
+    """An export is at one of its runs, and has written so many records."""
 
-    def __init__(self, target: Path, note: str = "") -> None:
-        self.target = target
-        self.note = note
+    def __init__(self, run: int, runs: int, records: int) -> None:
+        self.run = run
+        self.runs = runs
+        self.records = records
         super().__init__()
 
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, ExportProgress)
 
-class ExportFailed(Message):
-    """What could not be written, and the reason in words."""
 
-    def __init__(self, what: str, reason: str) -> None:
-        self.what = what
-        self.reason = reason
+class ExportEnded(Message):
+    """A file or directory was written, or none when ``target`` is ``None``.
+
+    ``note`` says why, or what else there is to know.
+    """
+
+    def __init__(self, target: Path | None, note: str = "", *, failed: bool = False) -> None:
+        self.target = target
+        self.note = note
+        self.failed = failed
         super().__init__()
 
 
@@ -112,10 +120,11 @@ class FirstRunsPainted(Message):
 
 
 class ExportRequested(Message):
-    """The person asked for the CSV of a run."""
+    """The person asked for the CSV of runs: in one file when ``together``, else one each."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, runs: tuple[RunSummary, ...], *, together: bool) -> None:
+        self.runs = runs
+        self.together = together
         super().__init__()
 
 

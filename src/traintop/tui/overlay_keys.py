@@ -194,4 +194,15 @@ OVERLAY_KEYS: tuple[Key, ...] = (
         (Place.CHOICE,),
         (),
     ),
+    Key(
+        "stop_export",
+        "escape",
+        "esc",
+        "stop",
+        "",
+        "stop, and keep nothing",
+        "Progress",
+        (Place.PROGRESS,),
+        (),
+    ),
 )

@@ -16,6 +16,7 @@ class Place(StrEnum):
     BEST = "best runs"
     CHOICE = "choice"
     NUMBER = "number"
+    PROGRESS = "progress"
     HELP = "help"
 
 

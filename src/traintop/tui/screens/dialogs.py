@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -15,9 +15,13 @@ from textual.widgets import Input
 from traintop.text import number
 from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
-from traintop.tui.lines import Line, Piece
+from traintop.tui.lines import Line, Piece, fit_line
+from traintop.tui.messages import ExportProgress
 from traintop.tui.screens.steady import SteadyScreen
-from traintop.tui.widgets.line_pane import ScrollingPane
+from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
+
+if TYPE_CHECKING:
+    from traintop.tui.exporting import RunsExport
 
 
 class ChoiceScreen(SteadyScreen, ModalScreen[None]):
@@ -118,3 +122,33 @@ def _finite_number(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+class ProgressScreen(SteadyScreen, ModalScreen[None]):
+    """How far an export is, while it takes long; it can be stopped here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.PROGRESS)]
+    AUTO_FOCUS = ""
+
+    def __init__(self, export: RunsExport) -> None:
+        super().__init__()
+        self.export = export
+        self._pane = LinePane(id="progress")
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.PROGRESS)
+
+    def compose(self) -> ComposeResult:
+        self._pane.border_title = "Writing CSV"
+        self._pane.border_subtitle = "esc stops"
+        yield self._pane
+
+    def show(self, progress: ExportProgress) -> None:
+        """Show a newer state."""
+        words = f"run {progress.run:,} of {progress.runs:,}, " if progress.runs > 1 else ""
+        line: Line = (Piece(f"{words}{progress.records:,} records written"),)
+        self._pane.show(line, lambda width, height: (fit_line(line, width),))
+
+    def action_stop(self) -> None:
+        self.export.stop()

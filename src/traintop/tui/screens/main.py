@@ -23,6 +23,7 @@ from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
 from traintop.tui.column_choice import ColumnChoosing
 from traintop.tui.columns import RowContext, offered_columns, run_name
 from traintop.tui.empty_state import empty_lines
+from traintop.tui.export_choices import export_choices
 from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
 from traintop.tui.lines import Line, Piece, fit_line
@@ -40,6 +41,7 @@ from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.screens.best import BestScreen
 from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.columns import ColumnsScreen
+from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.list_actions import ListActions
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.state import LOSS_CHART, Pane, RunRows, SortOrder, ViewState
@@ -326,8 +328,18 @@ class MainScreen(ListActions, ChartActions):
             self.action_move(pages * max(self._table.page_rows - 1, 1))
 
     def action_export(self) -> None:
-        if self.view.selected is not None:
-            self.post_message(ExportRequested(self.view.selected))
+        choices = export_choices(self.view, self.rows)
+
+        def export(choice: int) -> None:
+            self.post_message(
+                ExportRequested(choices[choice].runs, together=choices[choice].together)
+            )
+
+        if len(choices) == 1:
+            export(0)
+        elif choices:
+            words = [choice.words for choice in choices]
+            self.app.push_screen(ChoiceScreen("Write as CSV", words, export))
 
     def action_columns(self) -> None:
         offered = offered_columns(self.rows.runs)
