@@ -96,6 +96,25 @@ def write_runs(
             advance(len(part))
 
 
+def write_together(
+    runs: Callable[[], Iterable[tuple[str, History]]],
+    metrics: Iterable[str],
+    place: Callable[[Callable[[TextIO], None]], Path],
+    advance: Advance = lambda rows: None,
+) -> Path:
+    """As :func:`write_runs`, once more with further columns when runs turn out to have more.
+
+    ``runs`` begins to read them, ``metrics`` are those known before that, and ``place`` gives a
+    file to what writes it.
+    """
+    known = dict.fromkeys(metrics)
+    while True:
+        try:
+            return place(lambda file: write_runs(file, runs(), known, advance))
+        except MoreMetricsError as error:
+            known |= dict.fromkeys(error.metrics)
+
+
 class MoreMetricsError(ValueError):
     """A run has metrics that the columns of a file have no place for."""
 
