@@ -108,11 +108,15 @@ def write_together(
     file to what writes it.
     """
     known = dict.fromkeys(metrics)
+
+    def write(file: TextIO) -> None:
+        write_runs(file, runs(), known, advance)
+
     while True:
         try:
-            return place(lambda file: write_runs(file, runs(), known, advance))
+            return place(write)
         except MoreMetricsError as error:
-            known |= dict.fromkeys(error.metrics)
+            known.update(dict.fromkeys(error.metrics))
 
 
 class MoreMetricsError(ValueError):

@@ -138,7 +138,8 @@ class RunsExport:
         from traintop.store.run import Run, UnreadableRunError
 
         self._rows, self._left_out = 0, []
-        for self._begun, run in enumerate(self._runs, start=1):
+        for place, run in enumerate(self._runs, start=1):
+            self._begun = place
             self._advance(0)
             try:
                 history = Run(run.path).history()
