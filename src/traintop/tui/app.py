@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.theme import Theme
+from textual.timer import Timer
 
 from traintop.text import safe_text
 from traintop.tui.loader import RunLoader, export_csv
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _LONGEST_PATH = 4096
 _NOTICE_SECONDS = 8.0
+_RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
 
 THEMES = (
     Theme(
@@ -94,6 +96,7 @@ class TraintopApp(App[None]):
         self._trends = TrendLoader(self.post_message, ascii_only=StyledLines.ascii_only)
         self._summaries: dict[Path, RunSummary] = {}
         self._charted: tuple[Path, ...] = ()
+        self._repainting: Timer | None = None
         self.main_screen = MainScreen(self._directories, clock)
 
     def get_default_screen(self) -> MainScreen:
@@ -123,6 +126,18 @@ class TraintopApp(App[None]):
         self._trends.stop()
         if self._watcher is not None:
             self._watcher.stop()
+
+    def on_resize(self) -> None:
+        """Draw all anew: a terminal that was smaller for a moment has lost what stood outside.
+
+        Textual draws what differs between the sizes it met, and may not have met that one.
+        """
+        if self._repainting is not None:
+            self._repainting.stop()
+        self._repainting = self.set_timer(_RESIZED_SECONDS, self._repaint)
+
+    def _repaint(self) -> None:
+        self.screen.refresh(repaint=True, layout=True)
 
     def on_snapshot_changed(self, message: SnapshotChanged) -> None:
         mode = self._watcher.mode if self._watcher is not None else ""
