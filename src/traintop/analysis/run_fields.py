@@ -22,6 +22,10 @@ def _step(run: RunSummary) -> Value:
     return None if run.iteration is None else run.iteration + 1
 
 
+def _notes(run: RunSummary) -> Value:
+    return "\n".join(filter(None, (run.notes, run.annotations.note))) or None
+
+
 _FIELDS: Mapping[str, Getter] = MappingProxyType(
     {
         "name": lambda run: run.name or run.run_id,
@@ -41,7 +45,9 @@ _FIELDS: Mapping[str, Getter] = MappingProxyType(
         "final_train_loss": lambda run: run.final_train_loss,
         "final_val_loss": lambda run: run.final_val_loss,
         "diverged": lambda run: run.diverged,
-        "notes": lambda run: run.notes or None,
+        "notes": _notes,
+        "tags": lambda run: run.annotations.tags,
+        "archived": lambda run: run.annotations.archived,
         "error": lambda run: run.error or None,
         "problem": lambda run: run.problem or None,
     }
@@ -53,6 +59,7 @@ _SYNONYMS: Mapping[str, str] = MappingProxyType(
         "experiment_name": "name",
         "id": "run_id",
         "note": "notes",
+        "tag": "tags",
         "loss": "train_loss",
         "throughput": "tokens_per_sec",
         "duration_seconds": "duration",
