@@ -16,6 +16,7 @@ class Place(StrEnum):
     ZOOM = "one chart"
     COLUMNS = "columns"
     FILTER = "filter"
+    ENTRY = "text entry"
     HELP = "help"
 
 
@@ -96,6 +97,10 @@ KEYS: tuple[Key, ...] = (
         places=_LIST,
         needs=(Need.FILTER,),
     ),
+    Key("note", "n", "n", "note", "note", "add a note beside the run", "Runs"),
+    Key("tags", "t", "t", "tags", "tag", "tag the run", "Runs"),
+    Key("archive", "a", "a", "archive", "", "put away into the archive, or back", "Runs"),
+    Key("archived", "A", "A", "show_archived", "", "list archived runs too", "Runs", _LIST),
     Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),
     Key("zoom", "z", "z", "toggle_zoom", "zoom", "one chart full screen", "Charts"),
     Key(
@@ -166,6 +171,28 @@ KEYS: tuple[Key, ...] = (
         "back to the list as it was",
         "Filter",
         places=(Place.FILTER,),
+        needs=(),
+    ),
+    Key(
+        "confirm_entry",
+        "enter",
+        "enter",
+        "confirm_entry",
+        "keep",
+        "keep the text",
+        "Text",
+        places=(Place.ENTRY,),
+        needs=(),
+    ),
+    Key(
+        "close_entry",
+        "escape",
+        "esc",
+        "close",
+        "back",
+        "leave it as it was",
+        "Text",
+        places=(Place.ENTRY,),
         needs=(),
     ),
     Key("filter_down", "down", "↓", "move(1)", "", "next run", "Filter", places=(Place.FILTER,)),

@@ -73,6 +73,7 @@ class ViewState:
     columns: tuple[ColumnChoice, ...] = DEFAULT_CHOICES
     list_only: bool = False
     filter: str = ""
+    show_archived: bool = False
     pane: Pane = Pane.RUNS
     x_axis: XAxis = "iteration"
     log_y: bool = False
@@ -133,12 +134,18 @@ class RunRows:
         return self._hidden.get(path) if position is None else self.runs[position]
 
 
+def listing_of(state: ViewState) -> tuple[object, ...]:
+    """What decides which runs are listed, and in which order."""
+    return (state.sort, state.filter, state.show_archived)
+
+
 def listed_rows(runs: Sequence[RunSummary], state: ViewState, now: datetime) -> RunRows:
-    """The runs that the filter lets through, sorted.
+    """The runs that the filter lets through, sorted; archived ones only where they are asked for.
 
     Raises ``QueryError`` when the filter asks for something that no run has.
     """
-    kept = filter_runs(runs, state.filter, now)
+    shown = runs if state.show_archived else [r for r in runs if not r.annotations.archived]
+    kept = filter_runs(shown, state.filter, now)
     rows = sort_runs(kept, state.sort)
     if len(kept) == len(runs):
         return rows

@@ -36,11 +36,13 @@ def status_line(
     width: int,
     *,
     listed: int | None = None,
+    archived: int = 0,
     query: str = "",
 ) -> Line:
     """``runs`` is ``None`` before the first scan. Finished runs are not worth a count.
 
-    ``listed`` is how many of them are shown, where not all are; ``query`` is the filter.
+    ``listed`` is how many of them are shown, where not all are; ``query`` is the filter,
+    and ``archived`` how many of them are out of sight for that reason.
     """
     head: Line = (
         Piece(" traintop", "accent", bold=True),
@@ -51,7 +53,8 @@ def status_line(
     counts = Counter(run.status for run in runs)
     shown = f"{listed:,} of " if listed not in (None, len(runs)) else ""
     total = f"   {shown}{len(runs):,} {'run' if len(runs) == 1 else 'runs'}"
-    filtered = [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
+    filtered = [Piece(f"  {archived} archived", "muted")] if archived else []
+    filtered += [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
     statuses = [
         Piece(f"  {mark.glyph} {counts[status]} {status}", mark.role)
         for status, mark in STATUS_MARKS.items()

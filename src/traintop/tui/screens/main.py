@@ -39,6 +39,7 @@ from traintop.tui.messages import (
 )
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.run_details import detail_lines, header_line
+from traintop.tui.screens.annotation_actions import AnnotationActions
 from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.columns import ColumnsScreen
 from traintop.tui.screens.filter_actions import FilterActions
@@ -63,7 +64,7 @@ _PREVIEW_LINES = 14
 _PLACES = (Place.RUNS, Place.ZOOM, Place.FILTER)
 
 
-class MainScreen(ListActions, FilterActions, ChartActions):
+class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
     """Runs, charts and summary; which of them share the screen is up to its size."""
 
     AUTO_FOCUS = ""
@@ -219,19 +220,21 @@ class MainScreen(ListActions, FilterActions, ChartActions):
         runs = None if snapshot is None else snapshot.runs
         mode, notices = self._mode, self._notices
         counts = None if runs is None else tuple(run.status for run in runs)
-        listed, query = len(self.rows), self.view.filter
+        listed, query, archived = len(self.rows), self.view.filter, self._archived_out_of_sight
         self._status_pane.show(
-            (counts, listed, query, mode),
+            (counts, listed, archived, query, mode),
             lambda width, height: (
-                status_line(directories, runs, mode, width, listed=listed, query=query),
+                status_line(
+                    directories, runs, mode, width, listed=listed, archived=archived, query=query
+                ),
             ),
         )
         self._notices_pane.show(notices, lambda width, height: (_notice_line(notices, width),))
         if self.rows.total:
             mistake = str(self._list_mistake or "")
             self._empty_pane.show(
-                (query, mistake),
-                lambda width, height: nothing_listed_lines(query, mistake, width),
+                (query, mistake, archived),
+                lambda width, height: nothing_listed_lines(query, mistake, archived, width),
             )
         else:
             self._empty_pane.show(
@@ -291,6 +294,12 @@ class MainScreen(ListActions, FilterActions, ChartActions):
         return () if self._snapshot is None else self._snapshot.notices
 
     @property
+    def _archived_out_of_sight(self) -> int:
+        if self._snapshot is None or self.view.show_archived:
+            return 0
+        return sum(run.annotations.archived for run in self._snapshot.runs)
+
+    @property
     def situation(self) -> Situation:
         met = set()
         if self.rows.total:
@@ -334,8 +343,7 @@ class MainScreen(ListActions, FilterActions, ChartActions):
         return situation.allows(key)
 
     def change(self, changed: ViewState) -> None:
-        before = (self.view.sort, self.view.filter)
-        resort = (changed.sort, changed.filter) != before
+        resort = view.listing_of(changed) != view.listing_of(self.view)
         self.view = changed
         if resort:
             self._take_over_snapshot()
