@@ -14,8 +14,12 @@ from textual.theme import Theme
 from textual.timer import Timer
 
 from traintop.text import safe_text
+from traintop.tui.annotating import written_text
+from traintop.tui.annotation_writer import write_annotations
 from traintop.tui.loader import RunLoader, export_csv
 from traintop.tui.messages import (
+    AnnotationRequested,
+    AnnotationsWritten,
     ChartedRunsChanged,
     ExportFailed,
     ExportFinished,
@@ -163,6 +167,22 @@ class TraintopApp(App[None]):
 
     def on_trends_loaded(self, message: TrendsLoaded) -> None:
         self.main_screen.show_trends(message.trends)
+
+    def on_annotation_requested(self, message: AnnotationRequested) -> None:
+        self.run_worker(
+            partial(write_annotations, message.paths, message.change, self.post_message),
+            thread=True,
+            group="annotate",
+            exit_on_error=False,
+        )
+
+    def on_annotations_written(self, message: AnnotationsWritten) -> None:
+        if message.failures:
+            self._tell(safe_text("\n".join(message.failures), limit=_LONGEST_PATH), failed=True)
+        else:
+            self._tell(written_text(message.change, len(message.paths)))
+        if self._watcher is not None:
+            self._watcher.look_again()
 
     def on_export_requested(self, message: ExportRequested) -> None:
         self.run_worker(

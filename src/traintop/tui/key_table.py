@@ -15,6 +15,8 @@ class Place(StrEnum):
     RUNS = "runs"
     ZOOM = "one chart"
     COLUMNS = "columns"
+    FILTER = "filter"
+    ENTRY = "text entry"
     HELP = "help"
 
 
@@ -23,6 +25,7 @@ class Need(StrEnum):
 
     RUNS = "runs"
     MARKS = "marks"
+    FILTER = "filter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,22 @@ KEYS: tuple[Key, ...] = (
     Key("reverse", "S", "S", "sort_reverse", "", "turn the order round", "Runs", places=_LIST),
     Key("columns", "o", "o", "columns", "columns", "choose the columns", "Runs", _LIST),
     Key("list_only", "w", "w", "list_only", "", "the list alone, or with details", "Runs", _LIST),
+    Key("filter", "slash", "/", "filter", "filter", "list some runs only", "Runs"),
+    Key(
+        "unfilter",
+        "escape",
+        "esc",
+        "unfilter",
+        "all runs",
+        "list all runs again",
+        "Runs",
+        places=_LIST,
+        needs=(Need.FILTER,),
+    ),
+    Key("note", "n", "n", "note", "note", "add a note beside the run", "Runs"),
+    Key("tags", "t", "t", "tags", "tag", "tag the run", "Runs"),
+    Key("archive", "a", "a", "archive", "", "put away into the archive, or back", "Runs"),
+    Key("archived", "A", "A", "show_archived", "", "list archived runs too", "Runs", _LIST),
     Key("export", "e", "e", "export", "csv", "write the selected run as CSV", "Runs"),
     Key("zoom", "z", "z", "toggle_zoom", "zoom", "one chart full screen", "Charts"),
     Key(
@@ -132,6 +151,52 @@ KEYS: tuple[Key, ...] = (
         needs=(),
     ),
     Key("quit", "q,ctrl+c", "q", "app.quit", "quit", "quit", "Program", needs=()),
+    Key(
+        "keep_filter",
+        "enter",
+        "enter",
+        "keep_filter",
+        "keep",
+        "list what the filter matches",
+        "Filter",
+        places=(Place.FILTER,),
+        needs=(),
+    ),
+    Key(
+        "drop_filter",
+        "escape",
+        "esc",
+        "drop_filter",
+        "back",
+        "back to the list as it was",
+        "Filter",
+        places=(Place.FILTER,),
+        needs=(),
+    ),
+    Key(
+        "confirm_entry",
+        "enter",
+        "enter",
+        "confirm_entry",
+        "keep",
+        "keep the text",
+        "Text",
+        places=(Place.ENTRY,),
+        needs=(),
+    ),
+    Key(
+        "close_entry",
+        "escape",
+        "esc",
+        "close",
+        "back",
+        "leave it as it was",
+        "Text",
+        places=(Place.ENTRY,),
+        needs=(),
+    ),
+    Key("filter_down", "down", "↓", "move(1)", "", "next run", "Filter", places=(Place.FILTER,)),
+    Key("filter_up", "up", "↑", "move(-1)", "", "previous run", "Filter", places=(Place.FILTER,)),
     Key(
         "scroll_help_down",
         "j,down",
