@@ -222,6 +222,14 @@ class RunStatus(enum.StrEnum):
     UNREADABLE = "unreadable"  # the file cannot be read; the reason is in `problem`
 
 
+class Annotations(msgspec.Struct, frozen=True, gc=False):
+    """What people added to a run from outside; kept beside its file, never in it."""
+
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    archived: bool = False
+
+
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that the list, the summary and the leaderboard need of a run, read at O(1) cost.
 
@@ -250,6 +258,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     error: str = ""
     problem: str = ""
     file_size: int = 0
+    annotations: Annotations = Annotations()
 
     @property
     def run_id(self) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,66 @@ def test_an_idle_screen_over_a_thousand_runs_sends_nothing(tmp_path):
         terminal.wait_for("train loss ─ 2.5")
         terminal.wait_until_quiet()
         assert terminal.bytes_within(3.0) == 0
+
+
+_SIXTEEN_RUNS = """
+import sys, threading, time
+from traintop import ExperimentConfig, ExperimentTracker
+
+trackers = []
+for number in range(16):
+    config = ExperimentConfig(experiment_name=f"live_{number:02d}", max_iters=1_000_000)
+    trackers.append(ExperimentTracker(config, log_dir=sys.argv[1], quiet=True))
+    trackers[-1].start()
+print("started", flush=True)
+threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
+done, iteration = threading.Event(), 0
+while not done.is_set():
+    for number, tracker in enumerate(trackers):
+        tracker.log_metrics(iteration, train_loss=4.0 - number / 10, tokens_per_sec=1000.0)
+    iteration += 1
+    time.sleep(0.05)
+for tracker in trackers:
+    tracker.finish()
+"""
+
+
+@pytest.fixture
+def sixteen_runs(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Sixteen runs beside a thousand finished ones; they finish when the pipe is closed."""
+    for number in range(1000):
+        write_finished_run(tmp_path, f"run_{number}", f"2025-02-22T14:{number // 60:02d}:00")
+    command = [sys.executable, "-c", _SIXTEEN_RUNS, str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            assert process.stdout.readline() == "started\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_sixteen_live_writers_among_a_thousand_runs(tmp_path, sixteen_runs):
+    def step_of(name):
+        words = terminal.line_with(f"● run   {name} ").split()
+        return next((word.split("/")[0] for word in words if word.endswith("/1M")), "0")
+
+    with TerminalSession(tmp_path, columns=160, lines=48) as terminal:
+        terminal.wait_for("1,016 runs")
+        terminal.wait_for("16 running")
+        for name in ("live_00", "live_15"):
+            before = step_of(name)
+            terminal.wait_for(lambda n=name, b=before: step_of(n) not in ("0", b))
+        terminal.press("jjj")
+        terminal.wait_for(lambda: terminal.line_with("▌").strip())
+        for size in [(80, 24), (100, 30), (20, 5), (160, 48)]:
+            terminal.resize(*size)
+            terminal.press("jk")
+        terminal.wait_for("16 running")
+        sixteen_runs.stdin.close()
+        terminal.wait_for(lambda: "running" not in terminal.text().splitlines()[0])
+        terminal.press("q")
+        assert terminal.exit_code() == 0
 
 
 @pytest.mark.parametrize("size", [(160, 48), (80, 24)])

@@ -27,7 +27,8 @@ from traintop.tui.key_table import KEYS
 
 SIZES = [(160, 48), (120, 40), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1), (250, 70)]
 _BURST = 12
-_LONGEST_LIVE = 6
+_MOST_LIVE = 6
+_MEMORY_EVERY = 1000  # keys
 _HOSTILE = [
     "plain",
     "[@click=app.quit]x",
@@ -53,10 +54,11 @@ class Fuzzer:
         self._trackers: list[ExperimentTracker] = []
         self._steps = 0
         self.done = 0
+        self.memory: list[tuple[int, int]] = []  # keys pressed, bytes resident
         words = {key for entry in KEYS for key in entry.keys.split(",")}
-        # Suspending stops the process that tests.
+        # Suspending stops the process that tests, and quitting ends the session too soon.
         typed = [*'abc123<>="()', "enter", "backspace", "left"]
-        self._keys = [*sorted(words - {"ctrl+z"}), *typed]
+        self._keys = [*sorted(words - {"ctrl+z", "ctrl+c", "q"}), *typed]
 
     async def run(self, keys: int) -> int:
         """Press so many keys, starting the program again when one of them quits it."""
@@ -67,6 +69,8 @@ class Fuzzer:
             async with app.run_test(size=self._random.choice(SIZES), notifications=True) as pilot:
                 while self.done < keys and app.is_running and not app._exit:
                     self.done += await self._burst(pilot)
+                    if self.done // _MEMORY_EVERY >= len(self.memory):
+                        self.memory.append((self.done, resident_bytes()))
             if app.return_code:
                 raise AssertionError(f"the program ended with {app.return_code}: {self.story}")
         self._end_runs()
@@ -116,7 +120,7 @@ class Fuzzer:
                 self._steps += 1
                 loss = self._random.choice([2.5, 1.0, float("nan"), float("inf"), 1e300, -1e-300])
                 tracker.log_metrics(self._steps, loss, metrics={"a/b": self._random.random()})
-        if len(self._trackers) > _LONGEST_LIVE or what > 0.9:
+        if len(self._trackers) > _MOST_LIVE or what > 0.9:
             self._trackers.pop(0).finish(notes=self._random.choice(_HOSTILE))
         files = sorted(self.directory.glob("experiment_*.json"))
         if what > 0.95 or len(files) > 30:
@@ -141,23 +145,19 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}")
-    rounds, memory = 10, []
     with tempfile.TemporaryDirectory() as directory:
-        os.chdir(directory)
+        os.chdir(directory)  # exports go here
         logs = Path(directory) / "logs"
         logs.mkdir()
-        for number in range(rounds):
-            fuzzer = Fuzzer(logs, options.seed + number)
-            try:
-                starts = asyncio.run(fuzzer.run(options.keys // rounds))
-            except BaseException:
-                print(fuzzer.story)
-                raise
-            memory.append(resident_bytes() / 1e6)
-            print(
-                f"{options.keys // rounds} keys, {starts} starts, {memory[-1]:.0f} MB", flush=True
-            )
-    print(f"memory: {memory[0]:.0f} MB after the first round, {memory[-1]:.0f} MB after the last")
+        fuzzer = Fuzzer(logs, options.seed)
+        try:
+            starts = asyncio.run(fuzzer.run(options.keys))
+        except BaseException:
+            print(fuzzer.story)
+            raise
+    print(f"{fuzzer.done} keys, {starts} starts of the program")
+    for done, resident in fuzzer.memory:
+        print(f"{done:6} keys  {resident / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from traintop.model import RunSummary
+from traintop.store.annotations import FOLDER, AnnotationFolders
 from traintop.store.filesystem import network_filesystem
 from traintop.store.observed import ObservedRun, Signature, is_run_name, signature_of
 from traintop.store.regular_file import reason_of
@@ -55,8 +56,8 @@ class RunCatalog:
     """The runs in some directories and their sub-directories.
 
     Runs are the files ``experiment_*.json``, and other ``*.json`` files that look like a run's.
-    Hidden files and directories are left out. A directory that is reached in two ways, as by a
-    symbolic link, counts once, under the first.
+    Hidden files and directories are left out; annotations come from ``.traintop`` folders. A
+    directory that is reached in two ways, as by a symbolic link, counts once, under the first.
 
     ``clock`` is the reader's monotonic clock in seconds.
     """
@@ -68,6 +69,7 @@ class RunCatalog:
         self._clock = clock
         self._lock = threading.Lock()
         self._runs: dict[str, ObservedRun] = {}
+        self._annotations = AnnotationFolders(clock=clock)
         self._network: dict[int, bool] = {}
         self._snapshot = Snapshot((), self.directories, (), 0)
 
@@ -77,6 +79,7 @@ class RunCatalog:
             scan = _Scan(self.directories)
             found = list(scan.files())
             changed = self._update(found)
+            changed |= self._annotations.refresh(scan.annotation_folders)
             return self._publish(changed, tuple(scan.notices))
 
     def refresh_files(self, paths: Collection[str]) -> Snapshot:
@@ -144,7 +147,8 @@ class RunCatalog:
             runs = before.runs
             if changed:
                 summaries = [run.summary for run in self._runs.values()]
-                listed = [summary for summary in summaries if summary is not None]
+                annotated = self._annotations.annotated
+                listed = [annotated(summary) for summary in summaries if summary is not None]
                 runs = tuple(sorted(listed, key=_age_order, reverse=True))
             self._snapshot = Snapshot(runs, self.directories, notices, before.revision + 1)
         return self._snapshot
@@ -162,6 +166,7 @@ class _Scan:
         self._directories = directories
         self._visited: set[tuple[int, int]] = set()
         self.notices: list[str] = []
+        self.annotation_folders: list[str] = []
 
     def files(self) -> Iterator[_Found]:
         """The files that may be runs."""
@@ -191,6 +196,8 @@ class _Scan:
         with os.scandir(directory) as entries:
             for entry in entries:
                 name = entry.name
+                if name == FOLDER:
+                    self.annotation_folders.append(entry.path)
                 if name.startswith("."):
                     continue
                 if not name.endswith(".json"):

@@ -76,6 +76,10 @@ class DirectoryWatcher:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(_STOP_PATIENCE)
 
+    def look_again(self) -> None:
+        """Scan at once: something changed of which no event tells."""
+        self._hints.expect_anything()
+
     def _run(self) -> None:
         scan_due = 0.0
         try:
@@ -136,6 +140,11 @@ class _Hints:
         paths = {self._changed.popleft() for _ in range(count)}
         named = {path for path in paths if path is not None}
         return named if len(named) == len(paths) and count < _MOST_HINTS else None
+
+    def expect_anything(self) -> None:
+        """A hint that names no file."""
+        self._changed.append(None)
+        self._wake.set()
 
     @property
     def complete(self) -> bool:

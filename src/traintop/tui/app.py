@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.theme import Theme
+from textual.timer import Timer
 
 from traintop.text import safe_text
+from traintop.tui.annotating import written_text
+from traintop.tui.annotation_writer import write_annotations
 from traintop.tui.exporting import RunsExport, export_text
 from traintop.tui.loader import RunLoader
 from traintop.tui.messages import (
+    AnnotationRequested,
+    AnnotationsWritten,
     ChartedRunsChanged,
     ExportEnded,
     ExportProgress,
@@ -42,6 +47,7 @@ _LONGEST_PATH = 4096
 _NOTICE_SECONDS = 8.0
 _PATIENCE_SECONDS = 0.5
 """How long an export runs before its progress is shown."""
+_RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
 
 THEMES = (
     Theme(
@@ -100,6 +106,7 @@ class TraintopApp(App[None]):
         self._summaries: dict[Path, RunSummary] = {}
         self._charted: tuple[Path, ...] = ()
         self._exports: list[RunsExport] = []
+        self._repainting: Timer | None = None
         self.main_screen = MainScreen(self._directories, clock)
 
     def get_default_screen(self) -> MainScreen:
@@ -132,6 +139,18 @@ class TraintopApp(App[None]):
         if self._watcher is not None:
             self._watcher.stop()
 
+    def on_resize(self) -> None:
+        """Draw all anew: a terminal that was smaller for a moment has lost what stood outside.
+
+        Textual draws what differs between the sizes it met, and may not have met that one.
+        """
+        if self._repainting is not None:
+            self._repainting.stop()
+        self._repainting = self.set_timer(_RESIZED_SECONDS, self._repaint)
+
+    def _repaint(self) -> None:
+        self.screen.refresh(repaint=True, layout=True)
+
     def on_snapshot_changed(self, message: SnapshotChanged) -> None:
         mode = self._watcher.mode if self._watcher is not None else ""
         self.main_screen.show_snapshot(message.snapshot, mode)
@@ -156,6 +175,22 @@ class TraintopApp(App[None]):
 
     def on_trends_loaded(self, message: TrendsLoaded) -> None:
         self.main_screen.show_trends(message.trends)
+
+    def on_annotation_requested(self, message: AnnotationRequested) -> None:
+        self.run_worker(
+            partial(write_annotations, message.paths, message.change, self.post_message),
+            thread=True,
+            group="annotate",
+            exit_on_error=False,
+        )
+
+    def on_annotations_written(self, message: AnnotationsWritten) -> None:
+        if message.failures:
+            self._tell(safe_text("\n".join(message.failures), limit=_LONGEST_PATH), failed=True)
+        else:
+            self._tell(written_text(message.change, len(message.paths)))
+        if self._watcher is not None:
+            self._watcher.look_again()
 
     def on_export_requested(self, message: ExportRequested) -> None:
         stem = self._directories[0].resolve().name or "runs"

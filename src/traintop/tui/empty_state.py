@@ -38,4 +38,23 @@ def empty_lines(
     lines.append(EMPTY_LINE)
     hint = "No training at hand? `traintop demo` trains small models and shows them here."
     lines += [(Piece(part, "muted"),) for part in wrap(hint, inner)]
+    return _indented(lines)
+
+
+def nothing_listed_lines(query: str, mistake: str, archived: int, width: int) -> tuple[Line, ...]:
+    """What stands in place of the list when the filter or the archive leaves no run in it."""
+    inner = max(width - 4, 1)
+    lines: list[Line] = [EMPTY_LINE]
+    said = f"No run matches {safe_text(query, limit=500)}" if query else "All runs are archived."
+    lines += [(Piece(part, "strong", bold=True),) for part in wrap(said, inner)]
+    lines += [(Piece(part, "warn"),) for part in wrap(safe_text(mistake), inner)]
+    lines.append(EMPTY_LINE)
+    hints = ["/ changes the filter, esc lists all runs again."] if query else []
+    hints += [f"A lists the {archived} archived too."] if archived else []
+    hint = " ".join(hints)
+    lines += [(Piece(part, "muted"),) for part in wrap(hint, inner)]
+    return _indented(lines)
+
+
+def _indented(lines: Sequence[Line]) -> tuple[Line, ...]:
     return tuple((Piece("  "), *line) for line in lines)

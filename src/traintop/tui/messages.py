@@ -5,7 +5,7 @@ Only ``post_message`` crosses threads: it never blocks, and it is safe after the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
+    from traintop.store.annotations import AnnotationChange
     from traintop.store.catalog import Snapshot
     from traintop.store.history import History
 
@@ -104,6 +105,27 @@ class ExportEnded(Message):
         self.target = target
         self.note = note
         self.failed = failed
+        super().__init__()
+
+
+class AnnotationRequested(Message):
+    """The person annotates these runs."""
+
+    def __init__(self, paths: tuple[Path, ...], change: AnnotationChange) -> None:
+        self.paths = paths
+        self.change = change
+        super().__init__()
+
+
+class AnnotationsWritten(Message):
+    """These runs are annotated on disk; ``failures`` say in words what could not be written."""
+
+    def __init__(
+        self, paths: Sequence[Path], change: AnnotationChange, failures: tuple[str, ...]
+    ) -> None:
+        self.paths = paths
+        self.change = change
+        self.failures = failures
         super().__init__()
 
 

@@ -12,10 +12,11 @@ class Place(StrEnum):
     RUNS = "runs"
     ZOOM = "one chart"
     COLUMNS = "columns"
+    FILTER = "filter"
+    ENTRY = "text entry"
     COMPARE = "comparison"
     BEST = "best runs"
     CHOICE = "choice"
-    NUMBER = "number"
     PROGRESS = "progress"
     HELP = "help"
 
@@ -25,6 +26,7 @@ class Need(StrEnum):
 
     RUNS = "runs"
     MARKS = "marks"
+    FILTER = "filter"
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,12 @@ def _texts(summary: RunSummary) -> Iterable[tuple[str, str, Role]]:
         yield "Error", clean(summary.error), "bad"
     if summary.notes:
         yield "Notes", clean(summary.notes), "text"
+    added = summary.annotations
+    if added.note:
+        yield "Note beside the run", clean(added.note), "text"
+    if added.tags or added.archived:
+        words = [f"#{clean(tag)}" for tag in added.tags] + ["archived"] * added.archived
+        yield "Tags", "  ".join(words), "accent"
 
 
 def _results(summary: RunSummary) -> Iterable[Entry]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
+from traintop.analysis.query import filter_runs
 from traintop.model import RunStatus, RunSummary
 from traintop.tui.columns import column_of
 from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
@@ -61,7 +63,8 @@ class ViewState:
 
     ``columns`` are those of the list, and with ``list_only`` it has the whole width.
     ``baseline`` is the pinned run that others are compared with, ``compared`` the runs of the
-    comparison that is open. ``robust`` keeps a few outliers from flattening all else.
+    comparison that is open. ``robust`` keeps a few outliers from flattening all else. ``filter``
+    is a query that understands the listed runs.
     """
 
     selected: Path | None = None
@@ -71,6 +74,8 @@ class ViewState:
     sort: SortOrder = SortOrder()
     columns: tuple[ColumnChoice, ...] = DEFAULT_CHOICES
     list_only: bool = False
+    filter: str = ""
+    show_archived: bool = False
     pane: Pane = Pane.RUNS
     x_axis: XAxis = "iteration"
     log_y: bool = False
@@ -95,27 +100,58 @@ class ViewState:
 
 
 class RunRows:
-    """The runs in the order in which they are listed, with the place of each."""
+    """The runs in the order in which they are listed, with the place of each.
 
-    __slots__ = ("_positions", "runs")
+    ``hidden`` are the runs that the filter keeps from the list; their marks stay.
+    """
 
-    def __init__(self, runs: Sequence[RunSummary] = ()) -> None:
+    __slots__ = ("_hidden", "_positions", "runs")
+
+    def __init__(self, runs: Sequence[RunSummary] = (), hidden: Sequence[RunSummary] = ()) -> None:
         self.runs = tuple(runs)
         self._positions: Mapping[Path, int] = MappingProxyType(
             {run.path: position for position, run in enumerate(self.runs)}
         )
+        self._hidden: Mapping[Path, RunSummary] = MappingProxyType(
+            {run.path: run for run in hidden}
+        )
 
     def __len__(self) -> int:
         return len(self.runs)
+
+    @property
+    def total(self) -> int:
+        """The number of runs there are, listed or not."""
+        return len(self.runs) + len(self._hidden)
 
     def position(self, path: Path | None) -> int | None:
         """The row of a run, ``None`` when it is not listed."""
         return None if path is None else self._positions.get(path)
 
     def run(self, path: Path | None) -> RunSummary | None:
-        """The summary of a run, ``None`` when it is not listed."""
-        position = self.position(path)
-        return None if position is None else self.runs[position]
+        """The summary of a run, listed or hidden; ``None`` when there is no such run."""
+        if path is None:
+            return None
+        position = self._positions.get(path)
+        return self._hidden.get(path) if position is None else self.runs[position]
+
+
+def listing_of(state: ViewState) -> tuple[object, ...]:
+    """What decides which runs are listed, and in which order."""
+    return (state.sort, state.filter, state.show_archived)
+
+
+def listed_rows(runs: Sequence[RunSummary], state: ViewState, now: datetime) -> RunRows:
+    """The runs that the filter lets through, sorted; archived ones only where they are asked for.
+
+    Raises ``QueryError`` when the filter asks for something that no run has.
+    """
+    shown = runs if state.show_archived else [r for r in runs if not r.annotations.archived]
+    kept = filter_runs(shown, state.filter, now)
+    rows = sort_runs(kept, state.sort)
+    if len(kept) == len(runs):
+        return rows
+    return RunRows(rows.runs, [run for run in runs if rows.position(run.path) is None])
 
 
 def sort_runs(runs: Sequence[RunSummary], sort: SortOrder) -> RunRows:
@@ -140,14 +176,17 @@ def sort_runs(runs: Sequence[RunSummary], sort: SortOrder) -> RunRows:
 
 
 def with_rows(state: ViewState, before: RunRows, after: RunRows) -> ViewState:
-    """The state for new rows: a vanished run loses its mark, and the cursor to its neighbour."""
-    marks = tuple(path for path in state.marks if after.position(path) is not None)
+    """The state for new rows: the cursor goes on to a neighbour of a run that is not listed now.
+
+    A vanished run loses its mark; one that is only hidden keeps it.
+    """
+    marks = tuple(path for path in state.marks if after.run(path) is not None)
     selected = state.selected
     if after.position(selected) is None:
         place = before.position(selected) or 0
         selected = after.runs[min(place, len(after) - 1)].path if len(after) else None
-    baseline = state.baseline if after.position(state.baseline) is not None else None
-    compared = tuple(path for path in state.compared if after.position(path) is not None)
+    baseline = state.baseline if after.run(state.baseline) is not None else None
+    compared = tuple(path for path in state.compared if after.run(path) is not None)
     kept = replace(state, marks=marks, selected=selected, baseline=baseline, compared=compared)
     return state if kept == state else kept
 
@@ -198,13 +237,13 @@ def compared_runs(state: ViewState, rows: RunRows) -> tuple[Path, ...]:
     Where these are fewer than two, the selected run joins, and then its neighbour in the list; of
     very many marked ones those count that were marked last.
     """
-    readable = {run.path: None for run in rows.runs if run.status is not RunStatus.UNREADABLE}
     marks = state.marks[-MOST_CHARTED:]
-    chosen = dict.fromkeys(path for path in (state.baseline, *marks) if path in readable)
+    runs = (rows.run(path) for path in dict.fromkeys((state.baseline, *marks)))
+    chosen = [r.path for r in runs if r is not None and r.status is not RunStatus.UNREADABLE]
     if len(chosen) >= 2:
         return tuple(chosen)
-    listed = list(readable)
-    position = listed.index(state.selected) if state.selected in readable else 0
+    listed = [run.path for run in rows.runs if run.status is not RunStatus.UNREADABLE]
+    position = listed.index(state.selected) if state.selected in listed else 0
     near = (place for place in (position, position + 1, position - 1) if 0 <= place < len(listed))
     return tuple(dict.fromkeys((*chosen, *(listed[place] for place in near))))[:2]
 

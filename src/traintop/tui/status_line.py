@@ -12,6 +12,7 @@ from traintop.tui.lines import Line, Piece, fit_line, line_width, spread
 from traintop.tui.status import STATUS_MARKS
 
 _LONGEST_DIRECTORY = 60
+_LONGEST_FILTER = 48
 
 
 def directories_text(directories: Sequence[Path]) -> str:
@@ -29,9 +30,20 @@ def shorten_path(path: Path, limit: int) -> str:
 
 
 def status_line(
-    directories: Sequence[Path], runs: Sequence[RunSummary] | None, mode: str, width: int
+    directories: Sequence[Path],
+    runs: Sequence[RunSummary] | None,
+    mode: str,
+    width: int,
+    *,
+    listed: int | None = None,
+    archived: int = 0,
+    query: str = "",
 ) -> Line:
-    """``runs`` is ``None`` before the first scan. Finished runs are not worth a count."""
+    """``runs`` is ``None`` before the first scan. Finished runs are not worth a count.
+
+    ``listed`` is how many of them are shown, where not all are; ``query`` is the filter,
+    and ``archived`` how many of them are out of sight for that reason.
+    """
     head: Line = (
         Piece(" traintop", "accent", bold=True),
         Piece(f"  {directories_text(directories)}"),
@@ -39,15 +51,18 @@ def status_line(
     if runs is None:
         return fit_line((*head, Piece("  reading…", "muted")), width)
     counts = Counter(run.status for run in runs)
-    total = f"   {len(runs):,} {'run' if len(runs) == 1 else 'runs'}"
+    shown = f"{listed:,} of " if listed not in (None, len(runs)) else ""
+    total = f"   {shown}{len(runs):,} {'run' if len(runs) == 1 else 'runs'}"
+    filtered = [Piece(f"  {archived} archived", "muted")] if archived else []
+    filtered += [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
     statuses = [
         Piece(f"  {mark.glyph} {counts[status]} {status}", mark.role)
         for status, mark in STATUS_MARKS.items()
         if counts[status] and mark.role != "muted"
     ]
     right: Line = (Piece(f"{safe_text(mode)} ", "muted"),)
-    line: Line = (*head, Piece(total), *statuses)
+    line: Line = (*head, Piece(total), *filtered, *statuses)
     if line_width(line) + line_width(right) + 1 > width:
         # The directory is known to whoever typed it; the counts are not.
-        line = (head[0], Piece(total[1:]), *statuses)
+        line = (head[0], Piece(total[1:]), *filtered, *statuses)
     return spread(line, right, width)

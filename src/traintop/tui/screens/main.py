@@ -17,12 +17,14 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 
+from traintop.analysis.query import filter_runs
+from traintop.analysis.query_tokens import QueryError
 from traintop.text import safe_text
 from traintop.tui import state as view
 from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
 from traintop.tui.column_choice import ColumnChoosing
 from traintop.tui.columns import RowContext, offered_columns, run_name
-from traintop.tui.empty_state import empty_lines
+from traintop.tui.empty_state import empty_lines, nothing_listed_lines
 from traintop.tui.export_choices import export_choices
 from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
@@ -38,10 +40,12 @@ from traintop.tui.messages import (
 )
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.run_details import detail_lines, header_line
+from traintop.tui.screens.annotation_actions import AnnotationActions
 from traintop.tui.screens.best import BestScreen
 from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.columns import ColumnsScreen
 from traintop.tui.screens.dialogs import ChoiceScreen
+from traintop.tui.screens.filter_actions import FilterActions
 from traintop.tui.screens.list_actions import ListActions
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.state import LOSS_CHART, Pane, RunRows, SortOrder, ViewState
@@ -60,13 +64,16 @@ _PREVIEW_LINES = 14
 """A narrow screen with so many lines beside the rows of the list shows a chart below it."""
 
 
-class MainScreen(ListActions, ChartActions):
+_PLACES = (Place.RUNS, Place.ZOOM, Place.FILTER)
+
+
+class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
     """Runs, charts and summary; which of them share the screen is up to its size."""
 
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (120, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.RUNS, Place.ZOOM)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(*_PLACES)]
 
     def __init__(
         self, directories: Sequence[Path], clock: Callable[[], datetime] = datetime.now
@@ -90,6 +97,7 @@ class MainScreen(ListActions, ChartActions):
         self._snapshot: Snapshot | None = None
         self._mode = ""
         self._trends: dict[Path, str] = {}
+        self._list_mistake: QueryError | None = None
         self.charted = ChartedRuns()
         self._drawn_at = float("-inf")
         self._pending: Timer | None = None
@@ -167,7 +175,12 @@ class MainScreen(ListActions, ChartActions):
     def _take_over_snapshot(self) -> None:
         if self._snapshot is None:
             return
-        rows = view.sort_runs(self._snapshot.runs, self.view.sort)
+        runs, self._list_mistake = self._snapshot.runs, None
+        try:
+            rows = view.listed_rows(runs, self.view, self._clock())
+        except QueryError as mistake:
+            # The filter is about something that no run has any more, or none has yet.
+            rows, self._list_mistake = RunRows((), hidden=runs), mistake
         self.view = view.with_rows(self.view, self.rows, rows)
         self.rows = rows
         self.charted.list_runs(self._snapshot.runs)
@@ -186,6 +199,7 @@ class MainScreen(ListActions, ChartActions):
         )
         self._show_selected()
         self._show_charts()
+        self.show_filter_note()
         self._age_later()
         for screen in self.app.screen_stack:
             if isinstance(screen, OverlayScreen) and screen.is_mounted:
@@ -212,14 +226,26 @@ class MainScreen(ListActions, ChartActions):
         runs = None if snapshot is None else snapshot.runs
         mode, notices = self._mode, self._notices
         counts = None if runs is None else tuple(run.status for run in runs)
+        listed, query, archived = len(self.rows), self.view.filter, self._archived_out_of_sight
         self._status_pane.show(
-            (counts, mode),
-            lambda width, height: (status_line(directories, runs, mode, width),),
+            (counts, listed, archived, query, mode),
+            lambda width, height: (
+                status_line(
+                    directories, runs, mode, width, listed=listed, archived=archived, query=query
+                ),
+            ),
         )
         self._notices_pane.show(notices, lambda width, height: (_notice_line(notices, width),))
-        self._empty_pane.show(
-            notices, lambda width, height: empty_lines(directories, notices, width)
-        )
+        if self.rows.total:
+            mistake = str(self._list_mistake or "")
+            self._empty_pane.show(
+                (query, mistake, archived),
+                lambda width, height: nothing_listed_lines(query, mistake, archived, width),
+            )
+        else:
+            self._empty_pane.show(
+                notices, lambda width, height: empty_lines(directories, notices, width)
+            )
         situation, note = self.situation, self._footer_note()
         self._footer_pane.show(
             (situation, note), lambda width, height: (footer_line(situation, note, width),)
@@ -274,13 +300,23 @@ class MainScreen(ListActions, ChartActions):
         return () if self._snapshot is None else self._snapshot.notices
 
     @property
+    def _archived_out_of_sight(self) -> int:
+        if self._snapshot is None or self.view.show_archived:
+            return 0
+        return sum(run.annotations.archived for run in self._snapshot.runs)
+
+    @property
     def situation(self) -> Situation:
         met = set()
-        if len(self.rows):
+        if self.rows.total:
             met.add(Need.RUNS)
         if self.view.marks:
             met.add(Need.MARKS)
+        if self.view.filter:
+            met.add(Need.FILTER)
         place = Place.RUNS if self.view.zoomed is None else Place.ZOOM
+        if self.is_filtering:
+            place = Place.FILTER
         return Situation(place, frozenset(met))
 
     @property
@@ -309,17 +345,22 @@ class MainScreen(ListActions, ChartActions):
         situation = self.situation
         key = key_of_action(action, parameters, situation.place)
         if key is None:
-            return not any(
-                key_of_action(action, parameters, place) for place in (Place.RUNS, Place.ZOOM)
-            )
+            return not any(key_of_action(action, parameters, place) for place in _PLACES)
         return situation.allows(key)
 
     def change(self, changed: ViewState) -> None:
-        resort = changed.sort != self.view.sort
+        resort = view.listing_of(changed) != view.listing_of(self.view)
         self.view = changed
         if resort:
             self._take_over_snapshot()
         self._draw()
+
+    def mistake_in(self, query: str) -> QueryError | None:
+        try:
+            filter_runs(() if self._snapshot is None else self._snapshot.runs, query, self._clock())
+        except QueryError as mistake:
+            return mistake
+        return None
 
     def action_page(self, pages: int) -> None:
         if self.view.pane is Pane.SUMMARY and self.view.zoomed is None:

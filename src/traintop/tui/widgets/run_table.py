@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -162,9 +162,17 @@ class RunTable(StyledLines):
         gutter = (
             Piece("▌" if cursor else " ", "accent"),
             Piece("◆" if run.path in self._marks else " ", "accent", self._marks.get(run.path)),
-            Piece("⚑" if run.path == self._baseline else " ", "warn"),
+            self._third_mark(run),
         )
-        return _DrawnRow((*gutter, *format_row(run, self._layout(), self._row_context)), cursor)
+        row = format_row(run, self._layout(), self._row_context)
+        if run.annotations.archived:
+            row = tuple(replace(piece, dim=True) for piece in row)
+        return _DrawnRow((*gutter, *row), cursor)
+
+    def _third_mark(self, run: RunSummary) -> Piece:
+        if run.path == self._baseline:
+            return Piece("⚑", "warn")
+        return Piece("a" if run.annotations.archived else " ", "muted")
 
     def _refresh_changed(self) -> None:
         for y, painted in enumerate(self._painted[: self.content_height()]):

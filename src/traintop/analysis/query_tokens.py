@@ -1,0 +1,63 @@
+"""A query taken apart into tokens, and what is said about one that cannot be understood."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+LONGEST_QUERY = 500
+"""Characters of a query."""
+
+
+class QueryError(ValueError):
+    """A query that cannot be understood; ``position`` is the character where it goes wrong."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class Token(NamedTuple):
+    """``kind`` is text, name (in backticks), number, word, sign (also a keyword), or end."""
+
+    kind: str
+    text: str
+    position: int
+
+
+_TOKEN = re.compile(
+    r"""
+    (?P<blank>\s+)
+    | (?P<text>"[^"]*"|'[^']*')
+    | (?P<name>`[^`]*`)
+    | (?P<number>(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[smhdkMG%]?(?![\w./@:-]))
+    | (?P<word>\w[\w./@:-]*)
+    | (?P<sign><=|>=|==|!=|[=<>(),+*/-])
+    """,
+    re.VERBOSE,
+)
+_WORDS = frozenset({"and", "or", "not", "in"})
+
+END = "end"
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The tokens of a query and one for its end. Raises ``QueryError`` for what is none."""
+    if len(text) > LONGEST_QUERY:
+        raise QueryError(f"longer than {LONGEST_QUERY} characters", LONGEST_QUERY)
+    tokens = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            character = text[position]
+            if character in "\"'`":
+                raise QueryError("the quote is not closed", position)
+            raise QueryError(f"{character} means nothing here", position)
+        kind, found = str(match.lastgroup), match.group()
+        if kind == "word" and found in _WORDS:
+            kind = "sign"
+        if kind != "blank":
+            tokens.append(Token(kind, found, position))
+        position = match.end()
+    return [*tokens, Token(END, "", len(text))]

@@ -1,0 +1,221 @@
+"""Notes, tags and archive flags that people add to runs: sidecar files, never the run's own file.
+
+The annotations of ``experiment_x.json`` are in ``.traintop/experiment_x.json`` beside it, a small
+JSON object of plain data: ``{"note": "…", "tags": ["…"], "archived": true}``. Whoever may write
+into a directory may annotate the runs in it, and may delete these files at any time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from traintop.model import Annotations, RunSummary
+from traintop.store.regular_file import open_regular, read_span
+from traintop.whole_file import write_whole
+
+FOLDER = ".traintop"
+
+LONGEST_NOTE = 2000
+LONGEST_TAG = 40
+MOST_TAGS = 20
+
+_LARGEST_FILE = 65_536
+_MOST_FILES = 50_000
+_SETTLING = 2.0
+"""Two changes within one tick of the file's clock leave one time: so long a folder is read anew."""
+
+NOTHING = Annotations()
+
+
+class _Stored(msgspec.Struct):
+    note: str = ""
+    tags: list[str] = []
+    archived: bool = False
+
+
+_decoder = msgspec.json.Decoder(_Stored)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationChange:
+    """What a person changes of a run's annotations; ``None`` leaves a thing as it is."""
+
+    note: str | None = None
+    added_tags: tuple[str, ...] = ()
+    removed_tags: tuple[str, ...] = ()
+    archived: bool | None = None
+
+    def apply(self, before: Annotations) -> Annotations:
+        """The annotations after the change, within the bounds of this format."""
+        kept = [tag for tag in before.tags if tag not in self.removed_tags]
+        return _bounded(
+            before.note if self.note is None else self.note,
+            [*kept, *self.added_tags],
+            before.archived if self.archived is None else self.archived,
+        )
+
+
+def sidecar_of(run: Path) -> Path:
+    """The file that holds the annotations of a run."""
+    return run.parent / FOLDER / f"{run.stem}.json"
+
+
+def decode(data: bytes) -> Annotations:
+    """The annotations in a sidecar file; none in one that holds anything else. Never raises."""
+    try:
+        stored = _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return NOTHING
+    return _bounded(stored.note, stored.tags, stored.archived)
+
+
+def read_annotations(run: Path) -> Annotations:
+    """The annotations of a run; none where there is no sidecar file that can be read."""
+    try:
+        descriptor, info = open_regular(sidecar_of(run))
+    except (OSError, ValueError):
+        return NOTHING
+    try:
+        return decode(read_span(descriptor, 0, min(info.st_size, _LARGEST_FILE)))
+    except OSError:
+        return NOTHING
+    finally:
+        os.close(descriptor)
+
+
+def annotate(run: Path, change: AnnotationChange) -> Annotations:
+    """Change the annotations of a run on disk, and return the new ones.
+
+    A sidecar file that would say nothing is deleted. Raises ``OSError`` that names the file.
+    """
+    path = sidecar_of(run)
+    with suppress(FileNotFoundError):
+        if not stat.S_ISDIR(path.parent.lstat().st_mode):
+            # A link would lead what we write to a place that another person chose.
+            raise NotADirectoryError(errno.ENOTDIR, "not a directory", str(path.parent))
+    after = change.apply(read_annotations(run))
+    if after == NOTHING:
+        with suppress(FileNotFoundError):
+            path.unlink()
+        with suppress(OSError):
+            path.parent.rmdir()  # which only succeeds when it is empty
+        return after
+    _make_folder(path.parent)
+    write_whole(path, msgspec.json.encode(after) + b"\n")
+    return after
+
+
+def _make_folder(folder: Path) -> None:
+    with suppress(FileExistsError):
+        folder.mkdir()
+        with suppress(OSError):
+            # Whoever may add runs to the directory may annotate them, whatever our umask is.
+            folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
+
+
+def _bounded(note: str, tags: Iterable[str], archived: bool) -> Annotations:
+    short = (tag.strip()[:LONGEST_TAG] for tag in tags)
+    unique = dict.fromkeys(tag for tag in short if tag)
+    return Annotations(note[:LONGEST_NOTE], tuple(unique)[:MOST_TAGS], archived)
+
+
+class _File(NamedTuple):
+    signature: tuple[int, int, int]
+    annotations: Annotations
+
+
+@dataclass(slots=True)
+class _Folder:
+    signature: tuple[int, int]
+    changed_at: float
+    settled: bool = False
+    files: dict[str, _File] = field(default_factory=dict)
+
+
+class AnnotationFolders:
+    """The annotations of all runs of a catalog, brought up to date at the cost of a stat a folder.
+
+    ``clock`` is the reader's monotonic clock in seconds. One thread at a time may use it.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._folders: dict[str, _Folder] = {}
+        self._by_run: dict[str, Annotations] = {}
+        self._annotated: dict[Path, tuple[RunSummary, RunSummary]] = {}
+        self.listings = 0
+
+    def refresh(self, folders: Iterable[str]) -> bool:
+        """Look at these folders; whether an annotation changed."""
+        before = self._by_run
+        known = {path: self._look(path) for path in folders}
+        self._folders = {path: folder for path, folder in known.items() if folder is not None}
+        self._by_run = {
+            os.path.join(os.path.dirname(path), name): file.annotations
+            for path, folder in self._folders.items()
+            for name, file in folder.files.items()
+            if file.annotations != NOTHING
+        }
+        self._annotated = {
+            path: made for path, made in self._annotated.items() if str(path) in self._by_run
+        }
+        return self._by_run != before
+
+    def annotated(self, summary: RunSummary) -> RunSummary:
+        """The summary with its annotations: the same object while both are the same."""
+        annotations = self._by_run.get(str(summary.path)) if self._by_run else None
+        if annotations is None:
+            return summary
+        made = self._annotated.get(summary.path)
+        if made is None or made[0] is not summary or made[1].annotations is not annotations:
+            made = (summary, msgspec.structs.replace(summary, annotations=annotations))
+            self._annotated[summary.path] = made
+        return made[1]
+
+    def _look(self, path: str) -> _Folder | None:
+        try:
+            info = os.lstat(path)
+        except OSError:
+            return None
+        if not stat.S_ISDIR(info.st_mode):
+            return None
+        now = self._clock()
+        signature = (info.st_ino, info.st_mtime_ns)
+        folder = self._folders.get(path)
+        if folder is None or folder.signature != signature:
+            files = folder.files if folder is not None else {}
+            folder = _Folder(signature, now, files=files)
+        elif folder.settled:
+            return folder
+        folder.settled = now - folder.changed_at >= _SETTLING
+        folder.files = self._list(path, folder.files)
+        return folder
+
+    def _list(self, path: str, known: dict[str, _File]) -> dict[str, _File]:
+        self.listings += 1
+        files: dict[str, _File] = {}
+        with suppress(OSError), os.scandir(path) as entries:
+            for entry in entries:
+                if len(files) >= _MOST_FILES:
+                    break
+                if not entry.name.endswith(".json") or entry.name.startswith("."):
+                    continue
+                with suppress(OSError):
+                    info = entry.stat(follow_symlinks=False)
+                    signature = (info.st_ino, info.st_size, info.st_mtime_ns)
+                    file = known.get(entry.name)
+                    if file is None or file.signature != signature:
+                        run = Path(path).parent / entry.name
+                        file = _File(signature, read_annotations(run))
+                    files[entry.name] = file
+        return files

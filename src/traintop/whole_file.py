@@ -1,0 +1,27 @@
+"""Small files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put a file with this content in the place of ``path``, which readers see old or new.
+
+    A symbolic link there is replaced, not followed: in a directory of several people it may have
+    been laid by another. Raises ``OSError`` that names ``path``; nothing is left behind then.
+    """
+    partial = path.with_name(f".traintop-{secrets.token_hex(8)}.tmp")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+        os.replace(partial, path)
+    except BaseException as error:
+        with suppress(OSError):
+            partial.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise

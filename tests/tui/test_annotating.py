@@ -1,0 +1,167 @@
+"""Notes, tags and the archive from the keyboard, over a real directory."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tui_runs import NOW, make_run, make_runs, screen_text, settle
+
+from traintop.logfile import Head, Tail, encode_head, encode_tail
+from traintop.model import Annotations
+from traintop.store.annotations import AnnotationChange, annotate, read_annotations
+from traintop.tui.annotating import common_note, common_tags, meant_runs, subject, tags_change
+from traintop.tui.app import TraintopApp
+from traintop.tui.screens.entry import EntryScreen
+from traintop.tui.state import RunRows, ViewState
+from traintop.tui.widgets.text_entry import TextEntry
+
+
+def write_run(directory: Path, name: str, minute: int) -> Path:
+    path = directory / f"experiment_{name}_20250222_14{minute:02}00.json"
+    head = Head(
+        config={"experiment_name": name}, start_time=f"2025-02-22T14:{minute:02}:00", run={}
+    )
+    tail = encode_tail(Tail(status="finished", count=0, last_record={}))
+    path.write_bytes(encode_head(head) + tail)
+    return path
+
+
+@asynccontextmanager
+async def watching(directory, size=(120, 40), runs=3):
+    paths = [write_run(directory, f"run-{number}", 50 - number) for number in range(runs)]
+    app = TraintopApp([directory], lambda: NOW)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await settle(
+            pilot, lambda: len(app.main_screen.rows) == runs and app.main_screen.up_to_date
+        )
+        yield app, pilot, paths
+
+
+def listed(app):
+    return [run.name for run in app.main_screen.rows.runs]
+
+
+def notices(app):
+    return " ".join(notice.message for notice in app._notifications)
+
+
+async def write_in(app, pilot, key, text):
+    """Open a dialog, put the text into it, and confirm."""
+    await pilot.press(key)
+    await settle(pilot, lambda: isinstance(app.screen, EntryScreen) and app.focused is not None)
+    app.screen.query_one(TextEntry).value = text
+    await pilot.press("enter")
+
+
+async def test_a_note_is_written_beside_the_run_and_shown(tmp_path):
+    async with watching(tmp_path) as (app, pilot, paths):
+        await write_in(app, pilot, "n", "warmup was too short")
+        await settle(pilot, lambda: read_annotations(paths[0]).note == "warmup was too short")
+        await settle(pilot, lambda: "warmup was too short" in screen_text(app))
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, EntryScreen))
+        assert app.screen.query_one(TextEntry).value == "warmup was too short"
+        assert "note for run-0" in screen_text(app)
+        await pilot.press("x", "escape")
+        assert app.screen is app.main_screen
+        assert read_annotations(paths[0]).note == "warmup was too short"
+
+
+async def test_tags_go_to_all_marked_runs_and_leave_their_own(tmp_path):
+    async with watching(tmp_path) as (app, pilot, paths):
+        annotate(paths[1], AnnotationChange(added_tags=("mine",)))
+        await settle(pilot, lambda: app.main_screen.rows.run(paths[1]).annotations.tags)
+        await pilot.press("space", "j", "space", "t")
+        await settle(pilot, lambda: "tags of 2 marked runs" in screen_text(app))
+        await pilot.press(*"paper", "space", *"v2", "enter")
+        await settle(pilot, lambda: read_annotations(paths[0]).tags == ("paper", "v2"))
+        await settle(pilot, lambda: read_annotations(paths[1]).tags == ("mine", "paper", "v2"))
+        await settle(pilot, lambda: "Wrote the tags beside 2 runs" in notices(app))
+        await settle(pilot, lambda: "#paper" in screen_text(app))
+
+
+async def test_archived_runs_leave_the_list_until_they_are_asked_for(tmp_path):
+    async with watching(tmp_path) as (app, pilot, paths):
+        await pilot.press("j", "a")
+        await settle(pilot, lambda: listed(app) == ["run-0", "run-2"])
+        assert "2 of 3 runs  1 archived" in screen_text(app)
+        await pilot.press("A")
+        assert listed(app) == ["run-0", "run-1", "run-2"]
+        row = next(line for line in screen_text(app).splitlines() if "run-1" in line)
+        assert row[2] == "a"
+        await pilot.press("g", "j", "a")
+        await settle(pilot, lambda: not read_annotations(paths[1]).archived)
+        await pilot.press("A")
+        await settle(pilot, lambda: listed(app) == ["run-0", "run-1", "run-2"])
+
+
+async def test_an_archive_of_all_runs_says_how_to_see_them(tmp_path):
+    async with watching(tmp_path, runs=1) as (app, pilot, _):
+        await pilot.press("a")
+        await settle(pilot, lambda: "All runs are archived." in screen_text(app))
+        assert "A lists the 1 archived too." in screen_text(app)
+
+
+async def test_what_cannot_be_written_is_said_with_path_and_reason(tmp_path):
+    async with watching(tmp_path) as (app, pilot, _):
+        (tmp_path / ".traintop").write_text("a file where a folder should be")
+        await pilot.press("space", "j", "space")
+        await write_in(app, pilot, "n", "x")
+        await settle(pilot, lambda: "cannot be written: not a directory" in notices(app))
+        assert str(tmp_path / ".traintop") in notices(app)
+        assert notices(app).count("cannot be written") == 1
+        await pilot.press("k")
+        assert app.is_running
+
+
+async def test_unchanged_text_writes_nothing(tmp_path):
+    async with watching(tmp_path) as (app, pilot, _):
+        await write_in(app, pilot, "n", "")
+        await write_in(app, pilot, "t", " , ")
+        await pilot.pause()
+        assert not (tmp_path / ".traintop").exists()
+
+
+@pytest.mark.parametrize("size", [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)])
+async def test_the_dialog_opens_at_any_size(tmp_path, size):
+    async with watching(tmp_path, size) as (app, pilot, paths):
+        await write_in(app, pilot, "n", "small")
+        await settle(pilot, lambda: read_annotations(paths[0]).note == "small")
+
+
+async def test_hostile_annotations_of_others_are_drawn_as_plain_text(tmp_path):
+    hostile = "\x1b]0;pwned\x07[@click=app.quit]x[/]\x9b31m\u202e"
+    async with watching(tmp_path) as (app, pilot, paths):
+        annotate(paths[0], AnnotationChange(note=hostile, added_tags=(hostile,)))
+        await settle(pilot, lambda: "[@click=app.quit]x[/]" in screen_text(app))
+        assert all(part.isprintable() for part in screen_text(app).split("\n"))
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, EntryScreen))
+        assert all(part.isprintable() for part in screen_text(app).split("\n"))
+
+
+def annotated(name, *tags, note=""):
+    return make_run(name, annotations=Annotations(note, tags))
+
+
+def test_the_marked_runs_are_meant_before_the_selected_one():
+    runs = make_runs(3)
+    rows = RunRows(runs)
+    paths = [run.path for run in runs]
+    assert meant_runs(ViewState(selected=paths[2]), rows) == (runs[2],)
+    assert meant_runs(ViewState(selected=paths[2], marks=tuple(paths[:2])), rows) == (*runs[:2],)
+    assert meant_runs(ViewState(), rows) == ()
+    assert subject(runs) == "3 marked runs"
+    assert subject(runs[:1]) == "run-0"
+
+
+def test_what_runs_have_in_common_can_be_changed():
+    runs = [annotated("a", "x", "y", note="n"), annotated("b", "z", "x", note="n")]
+    assert common_tags(runs) == ("x",)
+    assert common_note(runs) == "n"
+    assert common_note([*runs, annotated("c")]) == ""
+    change = tags_change(("x",), "new, other")
+    assert change == AnnotationChange(added_tags=("new", "other"), removed_tags=("x",))
+    assert change.apply(runs[1].annotations).tags == ("z", "new", "other")

@@ -1,0 +1,208 @@
+"""Sidecar files of runs: written whole, read warily, brought to everybody's list."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from run_files import records, write_run
+
+from traintop.analysis.query import filter_runs
+from traintop.model import Annotations
+from traintop.store.annotations import (
+    FOLDER,
+    LONGEST_NOTE,
+    LONGEST_TAG,
+    MOST_TAGS,
+    AnnotationChange,
+    AnnotationFolders,
+    annotate,
+    decode,
+    read_annotations,
+    sidecar_of,
+)
+from traintop.store.catalog import RunCatalog
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "experiment_a_20250222_140530.json", records(3))
+
+
+def test_what_is_added_is_read_back_and_the_run_s_own_file_is_untouched(run):
+    before = run.read_bytes()
+    annotate(run, AnnotationChange(note="good one", added_tags=("ablation", "paper")))
+    annotate(run, AnnotationChange(archived=True, removed_tags=("paper",)))
+    assert read_annotations(run) == Annotations("good one", ("ablation",), True)
+    assert json.loads(sidecar_of(run).read_text()) == {
+        "note": "good one",
+        "tags": ["ablation"],
+        "archived": True,
+    }
+    assert run.read_bytes() == before
+    assert [file.name for file in sidecar_of(run).parent.iterdir()] == [run.name]
+
+
+def test_a_run_without_annotations_has_no_files(run):
+    annotate(run, AnnotationChange(note="x"))
+    annotate(run, AnnotationChange(note=""))
+    assert [path.name for path in run.parent.iterdir()] == [run.name]
+    annotate(run, AnnotationChange(archived=False))
+    assert [path.name for path in run.parent.iterdir()] == [run.name]
+
+
+def test_annotations_are_bounded(run):
+    tags = tuple(f"{number}" + "x" * 99 for number in range(99))
+    annotate(run, AnnotationChange(note="n" * 9999, added_tags=(*tags, " ", "")))
+    found = read_annotations(run)
+    assert len(found.note) == LONGEST_NOTE
+    assert len(found.tags) == MOST_TAGS
+    assert all(len(tag) == LONGEST_TAG for tag in found.tags)
+
+
+def test_whoever_may_write_the_directory_may_annotate(run):
+    run.parent.chmod(0o775)
+    annotate(run, AnnotationChange(note="x"))
+    assert stat.S_IMODE(sidecar_of(run).parent.stat().st_mode) == 0o775
+
+
+def test_a_link_in_place_of_the_folder_is_not_followed(run, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / run.name).write_text("theirs")
+    (run.parent / FOLDER).symlink_to(elsewhere)
+    for change in (AnnotationChange(note="x"), AnnotationChange(note="")):
+        with pytest.raises(NotADirectoryError, match=r"\.traintop"):
+            annotate(run, change)
+    assert (elsewhere / run.name).read_text() == "theirs"
+
+
+def test_a_link_in_place_of_the_file_is_replaced_and_not_followed(run, tmp_path):
+    target = tmp_path / "precious"
+    target.write_text("theirs")
+    sidecar_of(run).parent.mkdir()
+    sidecar_of(run).symlink_to(target)
+    annotate(run, AnnotationChange(note="mine"))
+    assert target.read_text() == "theirs"
+    assert read_annotations(run).note == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_directory_is_named(run):
+    run.parent.chmod(0o555)
+    with pytest.raises(PermissionError) as caught:
+        annotate(run, AnnotationChange(note="x"))
+    assert FOLDER in str(caught.value.filename)
+    run.parent.chmod(0o755)
+
+
+def test_a_failed_write_leaves_nothing_behind(run, monkeypatch):
+    annotate(run, AnnotationChange(note="old"))
+
+    def refuse(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="No space left") as caught:
+        annotate(run, AnnotationChange(note="new"))
+    assert caught.value.filename == str(sidecar_of(run))
+    assert [file.name for file in sidecar_of(run).parent.iterdir()] == [run.name]
+    assert read_annotations(run).note == "old"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"[]", b"null", b'{"note": 3}', b'{"tags": "x"}', b'{"archived": "yes"}'),
+        *(b"\xff\xfe", b'{"note": "\xff"}', b"[" * 60_000, b'{"__class__": {}, "tags": [[]]}'),
+    ],
+)
+def test_anything_else_than_plain_annotations_says_nothing(content):
+    assert decode(content) == Annotations()
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_can_be_decoded(content):
+    assert isinstance(decode(content), Annotations)
+
+
+@given(
+    st.builds(
+        AnnotationChange,
+        note=st.none() | st.text(st.characters(exclude_categories=["Cs"])),
+        added_tags=st.lists(st.text(st.characters(exclude_categories=["Cs"]))).map(tuple),
+        archived=st.none() | st.booleans(),
+    )
+)
+def test_every_change_survives_the_file(tmp_path_factory, change):
+    run = tmp_path_factory.mktemp("runs") / "experiment_x.json"
+    assert annotate(run, change) == read_annotations(run)
+
+
+def refreshed(catalog):
+    return {run.name: run.annotations for run in catalog.refresh().runs}
+
+
+def test_the_catalog_brings_annotations_of_others(run):
+    clock = Clock()
+    catalog = RunCatalog([run.parent], clock=clock)
+    before = catalog.refresh()
+    assert before.runs[0].annotations == Annotations()
+    annotate(run, AnnotationChange(note="seen by all", added_tags=("paper",)))
+    after = catalog.refresh()
+    assert after.revision > before.revision
+    assert after.runs[0].annotations == Annotations("seen by all", ("paper",))
+    assert len(after.runs) == 1  # the sidecar file is no run
+    assert [r.name for r in filter_runs(after.runs, 'tag == "paper"', None)] == ["baseline"]
+    assert filter_runs(after.runs, '"paper" not in tags', None) == ()
+    assert filter_runs(after.runs, '"by all" in notes', None)
+    annotate(run, AnnotationChange(note="", removed_tags=("paper",)))
+    assert refreshed(catalog) == {"baseline": Annotations()}
+
+
+def test_a_summary_stays_the_same_object_while_nothing_changes(run):
+    catalog = RunCatalog([run.parent], clock=Clock())
+    annotate(run, AnnotationChange(archived=True))
+    first = catalog.refresh()
+    assert catalog.refresh() is first
+    write_run(run.with_name("experiment_b.json"), records(1))
+    assert any(one is first.runs[0] for one in catalog.refresh().runs)
+
+
+def test_a_folder_at_rest_costs_one_stat(run):
+    clock = Clock()
+    folders = AnnotationFolders(clock=clock)
+    annotate(run, AnnotationChange(note="x"))
+    folder = str(run.parent / FOLDER)
+    assert folders.refresh([folder])
+    clock.now += 2
+    assert not folders.refresh([folder])
+    listings = folders.listings
+    for _ in range(10):
+        clock.now += 2
+        assert not folders.refresh([folder])
+    assert folders.listings == listings
+    annotate(run, AnnotationChange(note="y"))
+    assert folders.refresh([folder])
+
+
+def test_odd_things_in_the_folder_are_passed_over(run):
+    annotate(run, AnnotationChange(note="x"))
+    folder = sidecar_of(run).parent
+    (folder / "experiment_dir.json").mkdir()
+    os.mkfifo(folder / "experiment_pipe.json")
+    (folder / "experiment_big.json").write_bytes(b'{"note": "' + b"x" * 1_000_000 + b'"}')
+    (folder / "experiment_loop.json").symlink_to("experiment_loop.json")
+    (folder / ".hidden.json").write_text("{}")
+    assert refreshed(RunCatalog([run.parent])) == {"baseline": Annotations("x")}

@@ -1,0 +1,190 @@
+"""The filter language: what it finds, what it says about mistakes, and that it never raises."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from traintop.analysis.query import filter_runs
+from traintop.analysis.query_tokens import LONGEST_QUERY, QueryError
+from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
+
+NOW = datetime.fromisoformat("2025-02-22T15:00:00")
+
+
+def run(name: str, **changes: Any) -> RunSummary:
+    config = {"d_model": 512, "max_iters": 100, "max_learning_rate": 6e-4}
+    fields: dict[str, Any] = {
+        "path": Path(f"/logs/experiment_{name}_20250222_140530.json"),
+        "status": RunStatus.RUNNING,
+        "name": name,
+        "config": {**config, **changes.pop("config", {})},
+        "environment": {"host": "node7"},
+        "start_time": (NOW - timedelta(seconds=changes.pop("age", 3600))).isoformat(),
+        "stats": {
+            "val_loss": MetricStats(count=2, last=3.1, min=2.9, max=4.0, mean=3.3),
+            "train/acc": MetricStats(count=2, last=0.9, min=0.1, max=0.95, mean=0.5),
+        },
+        "best_val_loss": 2.9,
+        "last": MetricsSnapshot(iteration=41, val_loss=3.1),
+    }
+    return RunSummary(**{**fields, **changes})
+
+
+def val(loss: float) -> dict[str, Any]:
+    return {"stats": {"val_loss": MetricStats(count=1, last=loss, min=loss)}, "last": None}
+
+
+RUNS = (
+    run("baseline"),
+    run("muon_2e-3", config={"d_model": 768, "optimizer": {"lr": 2e-3}, "betas": [0.9, 0.95]}),
+    run("muon_wide", status=RunStatus.FAILED, error="CUDA out of memory", age=3 * 86_400),
+    run("lr=0.1", **val(math.nan), best_val_loss=None, config={"use_rope": True}),
+    run("new", stats={}, last=None, best_val_loss=None, config={"seed": "7"}),
+)
+
+
+def found(text: str) -> list[str]:
+    return [one.name for one in filter_runs(RUNS, text, NOW)]
+
+
+def mistake(text: str) -> QueryError:
+    with pytest.raises(QueryError) as caught:
+        filter_runs(RUNS, text, NOW)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", [one.name for one in RUNS]),
+        ('val_loss < 3.2 and d_model == 512 and status == "running"', ["baseline"]),
+        ("val_loss<3.2 d_model=512 status=RUNNING", ["baseline"]),
+        ("muon", ["muon_2e-3", "muon_wide"]),
+        ("MUON wide", ["muon_wide"]),
+        ("2e-3", ["muon_2e-3"]),
+        ('"lr=0.1"', ["lr=0.1"]),
+        ("not muon and not new", ["baseline", "lr=0.1"]),
+        ("baseline or new", ["baseline", "new"]),
+        ("(baseline or muon) and d_model > 512", ["muon_2e-3"]),
+        ("muon val_loss < 3.2 or new", ["muon_2e-3", "muon_wide", "new"]),
+        ("20250222_140530 new", ["new"]),
+        ("3 < val_loss <= 3.1 and muon", ["muon_2e-3", "muon_wide"]),
+        ("best_val_loss < 3 baseline", ["baseline"]),
+        ("mean_val_loss > 3.2 baseline", ["baseline"]),
+        ("max_learning_rate == 6e-4 and baseline", ["baseline"]),
+        ("train/acc > 0.8 baseline", ["baseline"]),
+        ("`train/acc` - min_train/acc > 79% baseline", ["baseline"]),
+        ("optimizer.lr == 0.002", ["muon_2e-3"]),
+        ("config.d_model == 768", ["muon_2e-3"]),
+        ("0.95 in betas", ["muon_2e-3"]),
+        ("betas == 0.9", ["muon_2e-3"]),
+        ("use_rope == true", ["lr=0.1"]),
+        ("memory in error", ["muon_wide"]),
+        ("status in (failed, crashed)", ["muon_wide"]),
+        ("status not in (running, finished)", ["muon_wide"]),
+        ("status != running", ["muon_wide"]),
+        ("age > 2d", ["muon_wide"]),
+        ("val_loss == nan", ["lr=0.1"]),
+        ("val_loss == none", ["new"]),
+        ("not val_loss < 10", ["lr=0.1", "new"]),
+        ("host == node7 and d_model - 512 == 256", ["muon_2e-3"]),
+        ("step == 42 and d_model / 2 == 3 * 128", ["muon_2e-3"]),
+        ("progress > 40% baseline", ["baseline"]),
+        ("val_loss / 0 < 1", []),
+        ("d_model == -(-768)", ["muon_2e-3"]),
+        ("d_model > 5k", []),
+        ("seed == 7", []),
+        ('seed == "7"', ["new"]),
+    ],
+)
+def test_a_query_finds(text, names):
+    assert found(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "position"),
+    [
+        ("d_modl == 512", "no run has d_modl: did you mean 'd_model'", 0),
+        ("val_loss < vall_loss", "did you mean 'val_loss'", 11),
+        ("val_loss <", "missing at the end", 10),
+        ('status == "run', "quote is not closed", 10),
+        ("(muon or baseline", "parenthesis is not closed", 0),
+        ("muon) x", ") does not fit here", 4),
+        ("d_model + 1", "compare it with something", 0),
+        ("(val_loss < 3) < 4", "a condition, not a value", 1),
+        ("muon adam", "no name has adam in it", 5),
+        ("muon d_model", "compare it, as in d_model < 3", 5),
+        ("val_loss ; 3", "; means nothing here", 9),
+        ("val_loss < none", "none goes with", 11),
+        ("(" * 40 + "x", "parentheses in each other", 30),
+        ("x" * (LONGEST_QUERY + 1), "longer than", LONGEST_QUERY),
+        ("().__class__", ". means nothing here", 2),
+        ("d_model ** 2 > 1", "missing before *", 9),
+    ],
+)
+def test_a_mistake_is_explained_where_it_is(text, words, position):
+    error = mistake(text)
+    assert words in str(error)
+    assert error.position == position
+
+
+def test_names_that_came_with_a_later_run_are_understood_then():
+    assert "no run has grad_norm" in str(mistake("grad_norm > 1"))
+    runs = (*RUNS, run("x", stats={"grad_norm": MetricStats(count=1, last=2.0)}))
+    assert [one.name for one in filter_runs(runs, "grad_norm > 1", NOW)] == ["x"]
+
+
+def test_standard_metrics_are_known_before_anything_was_measured():
+    assert filter_runs([], "val_loss < 3", NOW) == ()
+    assert filter_runs([RUNS[-1]], "tokens_per_sec > 3 or best_val_loss < 1", NOW) == ()
+
+
+_ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.lists(st.one_of(st.integers(), st.text(max_size=3), st.lists(st.none())), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.none(), max_size=2),
+)
+_WORDS = [
+    *"and or not in ( ) , < <= > >= == != = + - * /".split(),  # noqa: SIM905
+    *"a b a.b 1 2.5 1e999 5k 50% .5 'x' \"y\" `a` ' \" ` none true nan inf".split(),  # noqa: SIM905
+    *"name status age tags val_loss best_val_loss min_a step".split(),  # noqa: SIM905
+]
+
+
+@given(st.text(max_size=LONGEST_QUERY + 5), st.dictionaries(st.sampled_from("ab"), _ODD))
+def test_any_text_is_a_query_or_a_query_error(text, config):
+    _try(text, config)
+
+
+@given(st.lists(st.sampled_from(_WORDS), max_size=40), st.dictionaries(st.sampled_from("ab"), _ODD))
+def test_any_words_of_the_language_are_a_query_or_a_query_error(words, config):
+    _try(" ".join(words), config)
+
+
+def _try(text: str, config: dict[str, Any]) -> None:
+    runs = [run("x", config=config)]
+    try:
+        kept = filter_runs(runs, text, NOW)
+    except QueryError as error:
+        said = error
+    else:
+        assert list(kept) in ([], runs)
+        return
+    assert str(said)
+    assert 0 <= said.position <= len(text)
+
+
+@given(st.integers(0, 300), st.sampled_from(["not ", "-", "1+", "2*", "(", "x ", "1<"]))
+def test_however_long_or_deep_a_query_is_it_ends(count, part):
+    _try(part * count + "1", {})
