@@ -146,6 +146,17 @@ def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
     return padding + text if align == "right" else text + padding
 
 
+def fit_middle(text: str, width: int) -> str:
+    """``text`` in at most ``width`` cells, cut in its middle: names differ at their ends."""
+    if cell_width(text) <= width:
+        return text
+    head = _cut(text, (width - 1) // 2)
+    tail = text
+    while cell_width(head) + 1 + cell_width(tail) > width and tail:
+        tail = tail[1:]
+    return f"{head}{ELLIPSIS}{tail}" if width > 0 else ""
+
+
 def _cut(text: str, width: int) -> str:
     """As much of the start of ``text`` as ``width`` cells hold."""
     used = 0

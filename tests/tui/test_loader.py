@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import queue
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import pytest
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.store.run import Run
 from traintop.tui import loader as loader_module
-from traintop.tui.loader import RunLoader, export_csv, free_path
-from traintop.tui.messages import ExportFailed, ExportFinished, HistoryLoaded, LoadFailed
+from traintop.tui.loader import RunLoader
+from traintop.tui.messages import HistoryLoaded, LoadFailed
 
 PATIENCE = 20.0
 
@@ -110,30 +109,3 @@ def test_a_file_that_vanished_is_a_failure_with_its_reason(tmp_path, loader, pos
     failed = next_of(posted, summary.path)
     assert isinstance(failed, LoadFailed)
     assert failed.reason == "does not exist"
-
-
-def test_the_export_writes_all_records_beside_what_is_there(tmp_path, posted):
-    path = start_run(tmp_path / "logs", "one", 3).save()
-    (tmp_path / f"{path.stem}.csv").write_text("mine")
-    export_csv(path, tmp_path, posted.put)
-    finished = posted.get_nowait()
-    assert isinstance(finished, ExportFinished)
-    assert finished.target == tmp_path / f"{path.stem}_2.csv"
-    with finished.target.open(newline="") as file:
-        assert [row["iteration"] for row in csv.DictReader(file)] == ["0", "1", "2"]
-    assert (tmp_path / f"{path.stem}.csv").read_text() == "mine"
-
-
-def test_an_export_that_fails_says_why(tmp_path, posted):
-    path = start_run(tmp_path / "logs", "one", 3).save()
-    export_csv(path, tmp_path / "missing", posted.put)
-    failed = posted.get_nowait()
-    assert isinstance(failed, ExportFailed)
-    assert failed.reason == "No such file or directory"
-
-
-def test_free_paths_skip_even_dangling_links(tmp_path):
-    assert free_path(tmp_path, "run").name == "run.csv"
-    (tmp_path / "run.csv").symlink_to(tmp_path / "nowhere")
-    (tmp_path / "run_2.csv").touch()
-    assert free_path(tmp_path, "run").name == "run_3.csv"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,6 +24,11 @@ from traintop.model import RECORD_FIELDS
 
 if TYPE_CHECKING:
     from traintop.store.history import History
+
+Advance = Callable[[int], object]
+"""Told how many rows more were written; may raise to stop the writing."""
+
+_PORTION_ROWS = 8192
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 # Controls, bidirectional overrides, and surrogates, which UTF-8 cannot hold.
@@ -35,12 +42,22 @@ def write_csv(history: History, path: Path) -> Path:
     The columns are the fields of a record, then the run's further metrics. An older file is
     replaced only by a complete one. Raises ``OSError`` when the file cannot be written.
     """
-    names = _column_names([history])
     with replacing_file(path) as file:
-        writer = _writer(file)
-        writer.writerow(map(plain_cell, names))
-        writer.writerows(_rows(history, names))
+        write_records(file, history)
     return path
+
+
+def write_records(file: TextIO, history: History, advance: Advance = lambda rows: None) -> None:
+    """The records of one run as CSV, as :func:`write_csv` has them.
+
+    ``advance`` is called with the number of rows of each portion that was written.
+    """
+    names = _column_names(history.metrics)
+    writer = _writer(file)
+    writer.writerow(map(plain_cell, names))
+    for part in _portions(history):
+        writer.writerows(_rows(part, names))
+        advance(len(part))
 
 
 def write_runs_csv(histories: Mapping[str, History], path: Path) -> Path:
@@ -48,23 +65,55 @@ def write_runs_csv(histories: Mapping[str, History], path: Path) -> Path:
 
     All else is as in :func:`write_csv`; a metric that a run lacks has empty cells.
     """
-    names = _column_names(histories.values())
+    metrics = [name for history in histories.values() for name in history.metrics]
     with replacing_file(path) as file:
-        writer = _writer(file)
-        writer.writerow(["run", *map(plain_cell, names)])
-        for run_name, history in histories.items():
-            run = plain_cell(run_name)
-            writer.writerows((run, *row) for row in _rows(history, names))
+        write_runs(file, histories.items(), metrics)
     return path
+
+
+def write_runs(
+    file: TextIO,
+    runs: Iterable[tuple[str, History]],
+    metrics: Iterable[str],
+    advance: Advance = lambda rows: None,
+) -> None:
+    """The records of several runs as CSV, as :func:`write_runs_csv` has them.
+
+    ``metrics`` are those of all runs. Each run is taken when the one before has been written, so
+    that no more than one need be in memory. Raises :class:`MoreMetricsError` for a run that has
+    others.
+    """
+    names = _column_names(metrics)
+    writer = _writer(file)
+    writer.writerow(["run", *map(plain_cell, names)])
+    for run_name, history in runs:
+        unknown = set(history.metrics).difference(names)
+        if unknown:
+            raise MoreMetricsError(sorted(unknown))
+        run = plain_cell(run_name)
+        for part in _portions(history):
+            writer.writerows((run, *row) for row in _rows(part, names))
+            advance(len(part))
+
+
+class MoreMetricsError(ValueError):
+    """A run has metrics that the columns of a file have no place for."""
+
+    def __init__(self, metrics: Sequence[str]) -> None:
+        super().__init__(f"no columns for {', '.join(metrics)}")
+        self.metrics = tuple(metrics)
 
 
 def csv_table(rows: Sequence[Mapping[str, object]]) -> str:
     """A table as CSV text. The keys are its columns, in the order in which they first appear."""
     names = list(dict.fromkeys(name for row in rows for name in row))
+    return csv_lines([names, *([row.get(name) for name in names] for row in rows)])
+
+
+def csv_lines(rows: Iterable[Sequence[object]]) -> str:
+    """Rows of cells as CSV text."""
     text = io.StringIO()
-    writer = _writer(text)
-    writer.writerow(map(plain_cell, names))
-    writer.writerows([plain_cell(row.get(name)) for name in names] for row in rows)
+    _writer(text).writerows(map(plain_cell, row) for row in rows)
     return text.getvalue()
 
 
@@ -109,9 +158,54 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
         raise
 
 
-def _column_names(histories: Iterable[History]) -> list[str]:
-    measured = (name for history in histories for name in history.metrics)
-    return list(dict.fromkeys((*RECORD_FIELDS, *measured)))
+def write_new(directory: Path, stem: str, suffix: str, write: Callable[[TextIO], object]) -> Path:
+    """Writes a file under a name that was free, whole or not at all; returns its path.
+
+    That is ``stem`` with ``suffix``, else ``stem_2``, ``stem_3``, …: nothing is ever replaced.
+    Raises ``OSError`` when the directory cannot be written to.
+    """
+    partial = directory / f".traintop-{secrets.token_hex(8)}.tmp"
+    try:
+        with partial.open("x", encoding="utf-8", newline="") as file:
+            write(file)
+        return next(
+            path for path in numbered_paths(directory, stem, suffix) if _take_name(partial, path)
+        )
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def numbered_paths(directory: Path, stem: str, suffix: str = "") -> Iterator[Path]:
+    """The paths ``stem``, ``stem_2``, ``stem_3``, … with a suffix."""
+    yield directory / f"{stem}{suffix}"
+    yield from (directory / f"{stem}_{number}{suffix}" for number in itertools.count(2))
+
+
+def _take_name(partial: Path, path: Path) -> bool:
+    """Gives a written file its name, unless another file has it."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a filesystem without hard links
+        if os.path.lexists(path):
+            return False
+        os.replace(partial, path)
+    return True
+
+
+def _column_names(metrics: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys((*RECORD_FIELDS, *metrics)))
+
+
+def _portions(history: History) -> Iterator[History]:
+    """A history in parts of so many rows that hardly any memory is needed to write one."""
+    for start in range(0, len(history), _PORTION_ROWS):
+        part = slice(start, start + _PORTION_ROWS)
+        yield replace(
+            history, columns={name: column[part] for name, column in history.columns.items()}
+        )
 
 
 def _rows(history: History, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from traintop.model import RunStatus, RunSummary
 
@@ -88,3 +88,34 @@ def best_run(
         if best is None or (value < best[1] if direction == "min" else value > best[1]):
             best = (run, value)
     return best
+
+
+class Leader(NamedTuple):
+    """A run with the best value that it reached, and the iteration where that was, if known."""
+
+    run: RunSummary
+    value: float
+    iteration: float | None
+
+
+def leaders(runs: Iterable[RunSummary], metric: str, mode: Mode | None = None) -> list[Leader]:
+    """The runs that have a finite value of a metric, the best first; equal ones as they came."""
+    direction = mode or mode_of(metric)
+    ranked = [
+        Leader(run, value, _iteration_of(run, metric, direction, value))
+        for run in runs
+        if (value := best_value(run, metric, direction)) is not None
+    ]
+    ranked.sort(key=lambda leader: leader.value, reverse=direction == "max")
+    return ranked
+
+
+def _iteration_of(run: RunSummary, metric: str, direction: Mode, value: float) -> float | None:
+    """Where a run first had its best value; ``None`` when no record but the file's end has it."""
+    stats = run.stats.get(metric)
+    if stats is None:
+        return None
+    extreme, iteration = (
+        (stats.min, stats.min_iteration) if direction == "min" else (stats.max, stats.max_iteration)
+    )
+    return iteration if extreme == value else None

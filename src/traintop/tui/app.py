@@ -16,20 +16,23 @@ from textual.timer import Timer
 from traintop.text import safe_text
 from traintop.tui.annotating import written_text
 from traintop.tui.annotation_writer import write_annotations
-from traintop.tui.loader import RunLoader, export_csv
+from traintop.tui.exporting import RunsExport, export_text
+from traintop.tui.loader import RunLoader
 from traintop.tui.messages import (
     AnnotationRequested,
     AnnotationsWritten,
     ChartedRunsChanged,
-    ExportFailed,
-    ExportFinished,
+    ExportEnded,
+    ExportProgress,
     ExportRequested,
     HistoryLoaded,
     LoadFailed,
     RowsInView,
     SnapshotChanged,
+    TextExportRequested,
     TrendsLoaded,
 )
+from traintop.tui.screens.dialogs import ProgressScreen
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.terminal import draws_ascii_only
 from traintop.tui.trends import TrendLoader
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 _LONGEST_PATH = 4096
 _NOTICE_SECONDS = 8.0
 _RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
+_PATIENCE_SECONDS = 0.5
+"""How long an export runs before its progress is shown."""
 
 THEMES = (
     Theme(
@@ -101,6 +106,7 @@ class TraintopApp(App[None]):
         self._summaries: dict[Path, RunSummary] = {}
         self._charted: tuple[Path, ...] = ()
         self._repainting: Timer | None = None
+        self._exports: list[RunsExport] = []
         self.main_screen = MainScreen(self._directories, clock)
 
     def get_default_screen(self) -> MainScreen:
@@ -126,6 +132,8 @@ class TraintopApp(App[None]):
         self._trends.start()
 
     def on_unmount(self) -> None:
+        for export in self._exports:
+            export.stop()
         self._loader.stop()
         self._trends.stop()
         if self._watcher is not None:
@@ -185,19 +193,35 @@ class TraintopApp(App[None]):
             self._watcher.look_again()
 
     def on_export_requested(self, message: ExportRequested) -> None:
-        self.run_worker(
-            partial(export_csv, message.path, Path.cwd(), self.post_message),
-            thread=True,
-            group="export",
-            exit_on_error=False,
-        )
+        stem = self._directories[0].resolve().name or "runs"
+        export = RunsExport(message.runs, stem, together=message.together, post=self.post_message)
+        self._work_on(export.run)
+        self._exports.append(export)
+        self.set_timer(_PATIENCE_SECONDS, partial(self._show_progress, export))
 
-    def on_export_finished(self, message: ExportFinished) -> None:
-        self._tell(f"Wrote {safe_text(message.target, limit=_LONGEST_PATH)}")
+    def _show_progress(self, export: RunsExport) -> None:
+        if not export.ended:
+            self.push_screen(ProgressScreen(export))
 
-    def on_export_failed(self, message: ExportFailed) -> None:
-        name = safe_text(message.path.name)
-        self._tell(f"No CSV of {name}: {safe_text(message.reason)}", failed=True)
+    def on_text_export_requested(self, message: TextExportRequested) -> None:
+        self._work_on(partial(export_text, message, self.post_message))
+
+    def _work_on(self, work: Callable[[], None]) -> None:
+        self.run_worker(work, thread=True, group="export", exit_on_error=False)
+
+    def on_export_progress(self, message: ExportProgress) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, ProgressScreen):
+                screen.show(message)
+
+    def on_export_ended(self, message: ExportEnded) -> None:
+        self._exports = [export for export in self._exports if not export.ended]
+        screen = self.screen
+        if isinstance(screen, ProgressScreen) and screen.export.ended:
+            screen.dismiss()
+        wrote = f"Wrote {safe_text(message.target, _LONGEST_PATH)}" if message.target else ""
+        lines = [wrote, *(safe_text(line, _LONGEST_PATH) for line in message.note.splitlines())]
+        self._tell("\n".join(line for line in lines if line), failed=message.failed)
 
     def _tell(self, text: str, *, failed: bool = False) -> None:
         # Markup is interpreted in notices unless told otherwise.

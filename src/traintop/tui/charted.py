@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -43,6 +43,22 @@ class ChartedRuns:
     def loaded(self) -> frozenset[Path]:
         """The charted runs of which records are there."""
         return frozenset(self._records)
+
+    def records_of(self, path: Path) -> HistoryLoaded | None:
+        """The records of a charted run as far as they are read, ``None`` before the first."""
+        return self._records.get(path)
+
+    def failure_of(self, path: Path) -> str:
+        """Why the records of a run are not there; empty unless reading them failed."""
+        return self._failures.get(path, "")
+
+    def css_colors(self, *, dark: bool) -> dict[Path, str]:
+        """The colour of the curves of each charted run."""
+        from traintop.charts import DARK, LIGHT
+
+        palette = DARK if dark else LIGHT
+        colors = self._distinct_colors(self.paths)
+        return {path: palette.color(color) for path, color in colors.items()}
 
     @property
     def waiting(self) -> bool:
@@ -108,13 +124,8 @@ class ChartedRuns:
         """The marked runs with the colours of their curves; ``None`` for those without any."""
         if not view.marks:
             return {}
-        from traintop.charts import DARK, LIGHT
-
-        palette = DARK if dark else LIGHT
-        colors = self._distinct_colors(view.charted)
-        return {
-            path: palette.color(colors[path]) if path in colors else None for path in view.marks
-        }
+        colors = self.css_colors(dark=dark)
+        return {path: colors.get(path) for path in view.marks}
 
     def content(self, chart: str, view: ViewState) -> tuple[object, ...]:
         """What a chart depends on: equal when it would be drawn alike."""
@@ -123,13 +134,20 @@ class ChartedRuns:
         choices = (view.x_axis, view.log_y, view.robust, view.smoothing)
         return (chart, choices, names, *((one.path, one.revision) for one in loaded))
 
-    def spec_maker(self, chart: str, view: ViewState) -> Callable[[], ChartSpec]:
-        """The chart as it is asked for now, made only when it is drawn."""
+    def spec_maker(
+        self, chart: str, view: ViewState, labels: Mapping[Path, str] | None = None
+    ) -> Callable[[], ChartSpec]:
+        """The chart as it is asked for now, made only when it is drawn.
+
+        With ``labels`` it has the runs that these name, in their order, instead of all.
+        """
         colors = self._distinct_colors(self.paths)
+        if labels is None:
+            labels = {run.path: run_name(run) for run in self.runs}
         drawn = [
-            (run_name(run), colors[run.path], self._records[run.path])
-            for run in self.runs
-            if run.path in self._records
+            (label, colors[path], self._records[path])
+            for path, label in labels.items()
+            if path in self._records
         ]
 
         def make() -> ChartSpec:

@@ -8,7 +8,6 @@ made from what runs have: ``config:d_model`` for a setting, and for a metric ``l
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from traintop.analysis.differences import setting_text
 from traintop.analysis.ranking import best_value, mode_of
 from traintop.model import RECENT_VALUES, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import MISSING, cell_width, duration, number, percentage, safe_text, si
@@ -82,16 +82,6 @@ def measured(value: float | None, width: int) -> str:
         if len(text) <= width:
             return text
     return number(value, 1)
-
-
-def setting_text(value: Any) -> str:
-    """A setting as one line: text bare, all else as JSON writes it."""
-    if isinstance(value, str):
-        return safe_text(value)
-    try:
-        return safe_text(json.dumps(value, ensure_ascii=False))
-    except (TypeError, ValueError, RecursionError):
-        return safe_text(value)
 
 
 def steps_done(summary: RunSummary) -> float | None:

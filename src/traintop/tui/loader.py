@@ -7,7 +7,6 @@ Each thread has its own ``Run`` objects; what they post is never changed afterwa
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from traintop.tui.messages import ExportFailed, ExportFinished, HistoryLoaded, LoadFailed
+from traintop.tui.messages import HistoryLoaded, LoadFailed
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
@@ -153,30 +152,6 @@ class RunLoader:
             self._revision += 1
             revision = self._revision
         self._post(HistoryLoaded(path, history, revision, complete=complete))
-
-
-def export_csv(path: Path, directory: Path, post: Callable[[Message], object]) -> None:
-    """Write all records of a run into ``directory`` and say where; never over another file."""
-    try:
-        from traintop.analysis.export import write_csv
-        from traintop.store.run import Run
-
-        target = free_path(directory, path.stem)
-        write_csv(Run(path).history(), target)
-    except Exception as error:
-        post(ExportFailed(path, describe(error, path)))
-    else:
-        post(ExportFinished(path, target))
-
-
-def free_path(directory: Path, stem: str) -> Path:
-    """A path of a CSV file that does not exist yet: ``stem.csv``, ``stem_2.csv``, …"""
-    candidate = directory / f"{stem}.csv"
-    number = 2
-    while os.path.lexists(candidate):
-        candidate = directory / f"{stem}_{number}.csv"
-        number += 1
-    return candidate
 
 
 def describe(error: Exception, path: Path) -> str:

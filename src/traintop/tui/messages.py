@@ -82,21 +82,29 @@ class MarkToggled(Message):
         super().__init__()
 
 
-class ExportFinished(Message):
-    """A run was written as CSV to ``target``."""
+class ExportProgress(Message):
+    """An export is at one of its runs, and has written so many records."""
 
-    def __init__(self, path: Path, target: Path) -> None:
-        self.path = path
-        self.target = target
+    def __init__(self, run: int, runs: int, records: int) -> None:
+        self.run = run
+        self.runs = runs
+        self.records = records
         super().__init__()
 
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, ExportProgress)
 
-class ExportFailed(Message):
-    """The CSV of a run could not be written; the reason is in words."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
-        self.reason = reason
+class ExportEnded(Message):
+    """A file or directory was written, or none when ``target`` is ``None``.
+
+    ``note`` says why, or what else there is to know.
+    """
+
+    def __init__(self, target: Path | None, note: str = "", *, failed: bool = False) -> None:
+        self.target = target
+        self.note = note
+        self.failed = failed
         super().__init__()
 
 
@@ -134,10 +142,21 @@ class FirstRunsPainted(Message):
 
 
 class ExportRequested(Message):
-    """The person asked for the CSV of a run."""
+    """The person asked for the CSV of runs: in one file when ``together``, else one each."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, runs: tuple[RunSummary, ...], *, together: bool) -> None:
+        self.runs = runs
+        self.together = together
+        super().__init__()
+
+
+class TextExportRequested(Message):
+    """The person asked for a file of this text, under a free name that begins with ``stem``."""
+
+    def __init__(self, stem: str, suffix: str, text: str) -> None:
+        self.stem = stem
+        self.suffix = suffix
+        self.text = text
         super().__init__()
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from traintop.analysis.differences import setting_text
 from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import cell_width, duration, file_size, number, percentage, safe_text, si
 from traintop.tui.age import parse_time
-from traintop.tui.columns import measured, run_name, setting_text
+from traintop.tui.columns import measured, run_name
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, wrap
 from traintop.tui.status import STATUS_MARKS
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from traintop.analysis.query import filter_runs
-from traintop.model import RunSummary
+from traintop.model import RunStatus, RunSummary
 from traintop.tui.columns import column_of
 from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
 
@@ -62,13 +62,15 @@ class ViewState:
     """``second_chart`` is the metric below the loss; ``zoomed`` the one chart full screen.
 
     ``columns`` are those of the list, and with ``list_only`` it has the whole width.
-    ``baseline`` is the pinned run that others are compared with. ``robust`` keeps a few outliers
-    from flattening all else. ``filter`` is a query that understands the listed runs.
+    ``baseline`` is the pinned run that others are compared with, ``compared`` the runs of the
+    comparison that is open. ``robust`` keeps a few outliers from flattening all else. ``filter``
+    is a query that understands the listed runs.
     """
 
     selected: Path | None = None
     marks: tuple[Path, ...] = ()
     baseline: Path | None = None
+    compared: tuple[Path, ...] = ()
     sort: SortOrder = SortOrder()
     columns: tuple[ColumnChoice, ...] = DEFAULT_CHOICES
     list_only: bool = False
@@ -88,13 +90,13 @@ class ViewState:
 
     @property
     def charted(self) -> tuple[Path, ...]:
-        """The runs whose curves are drawn: the selected one first, then the marked ones.
+        """The runs whose curves are drawn: the selected one first, then marked and compared.
 
         Of very many marked ones those that were marked last: more curves tell nothing.
         """
         first = () if self.selected is None else (self.selected,)
         others = [path for path in self.marks if path != self.selected]
-        return (*first, *others[-MOST_CHARTED + 1 :])
+        return tuple(dict.fromkeys((*first, *others[-MOST_CHARTED + 1 :], *self.compared)))
 
 
 class RunRows:
@@ -184,9 +186,9 @@ def with_rows(state: ViewState, before: RunRows, after: RunRows) -> ViewState:
         place = before.position(selected) or 0
         selected = after.runs[min(place, len(after) - 1)].path if len(after) else None
     baseline = state.baseline if after.run(state.baseline) is not None else None
-    if (marks, selected, baseline) == (state.marks, state.selected, state.baseline):
-        return state
-    return replace(state, marks=marks, selected=selected, baseline=baseline)
+    compared = tuple(path for path in state.compared if after.run(path) is not None)
+    kept = replace(state, marks=marks, selected=selected, baseline=baseline, compared=compared)
+    return state if kept == state else kept
 
 
 def move_to(state: ViewState, rows: RunRows, position: int) -> ViewState:
@@ -227,6 +229,38 @@ def mark_all(state: ViewState, rows: RunRows) -> ViewState:
     if set(listed) <= set(state.marks):
         return replace(state, marks=())
     return replace(state, marks=tuple(dict.fromkeys((*state.marks, *listed))))
+
+
+def compared_runs(state: ViewState, rows: RunRows) -> tuple[Path, ...]:
+    """The runs to compare: the marked ones, and the baseline, which comes first.
+
+    Where these are fewer than two, the selected run joins, and then its neighbour in the list; of
+    very many marked ones those count that were marked last.
+    """
+    readable = {run.path: None for run in rows.runs if run.status is not RunStatus.UNREADABLE}
+    marks = state.marks[-MOST_CHARTED:]
+    chosen = dict.fromkeys(path for path in (state.baseline, *marks) if path in readable)
+    if len(chosen) >= 2:
+        return tuple(chosen)
+    listed = list(readable)
+    position = listed.index(state.selected) if state.selected in readable else 0
+    near = (place for place in (position, position + 1, position - 1) if 0 <= place < len(listed))
+    return tuple(dict.fromkeys((*chosen, *(listed[place] for place in near))))[:2]
+
+
+def compared_words(state: ViewState, rows: RunRows) -> str:
+    """Which runs :func:`compared_runs` chose, for the person who did not."""
+    compared = compared_runs(state, rows)
+    marked = sum(path in state.marks for path in compared)
+    others = [path for path in compared if path not in state.marks]
+    parts = [f"{marked} marked {'run' if marked == 1 else 'runs'}"] if marked else []
+    if len(state.marks) > MOST_CHARTED:
+        parts = [f"the last {marked} of {len(state.marks)} marked runs"]
+    parts += ["the baseline"] if state.baseline in others else []
+    near = [path for path in others if path != state.baseline]
+    parts += ["the selected run"] if state.selected in near else []
+    parts += ["its neighbour"] if any(path != state.selected for path in near) else []
+    return " and ".join(parts) + (" · space in the list marks others" if near else "")
 
 
 def toggle_baseline(state: ViewState) -> ViewState:

@@ -25,6 +25,7 @@ from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
 from traintop.tui.column_choice import ColumnChoosing
 from traintop.tui.columns import RowContext, offered_columns, run_name
 from traintop.tui.empty_state import empty_lines, nothing_listed_lines
+from traintop.tui.export_choices import export_choices
 from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
 from traintop.tui.lines import Line, Piece, fit_line
@@ -40,11 +41,13 @@ from traintop.tui.messages import (
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.screens.annotation_actions import AnnotationActions
+from traintop.tui.screens.best import BestScreen
 from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.columns import ColumnsScreen
+from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.filter_actions import FilterActions
-from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.list_actions import ListActions
+from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.state import LOSS_CHART, Pane, RunRows, SortOrder, ViewState
 from traintop.tui.status_line import status_line
 from traintop.tui.widgets.chart import Chart
@@ -198,6 +201,9 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         self._show_charts()
         self.show_filter_note()
         self._age_later()
+        for screen in self.app.screen_stack:
+            if isinstance(screen, OverlayScreen) and screen.is_mounted:
+                screen.draw()
 
     def _set_classes(self) -> None:
         zoomed = self.view.zoomed is not None
@@ -363,8 +369,18 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
             self.action_move(pages * max(self._table.page_rows - 1, 1))
 
     def action_export(self) -> None:
-        if self.view.selected is not None:
-            self.post_message(ExportRequested(self.view.selected))
+        choices = export_choices(self.view, self.rows)
+
+        def export(choice: int) -> None:
+            self.post_message(
+                ExportRequested(choices[choice].runs, together=choices[choice].together)
+            )
+
+        if len(choices) == 1:
+            export(0)
+        elif choices:
+            words = [choice.words for choice in choices]
+            self.app.push_screen(ChoiceScreen("Write as CSV", words, export))
 
     def action_columns(self) -> None:
         offered = offered_columns(self.rows.runs)
@@ -374,16 +390,21 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
     def _apply_columns(self, columns: tuple[ColumnChoice, ...], sort: SortOrder) -> None:
         self.change(replace(self.view, columns=columns, sort=sort))
 
-    def action_palette(self) -> None:
-        from traintop.tui.action_palette import ActionPalette  # not needed for the first frame
+    def action_compare(self) -> None:
+        # It needs numpy, which is there after the first frame and not before.
+        from traintop.tui.screens.compare import CompareScreen
 
-        self.app.push_screen(ActionPalette())
+        compared = view.compared_runs(self.view, self.rows)
+        words = view.compared_words(self.view, self.rows)
 
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.situation.place))
+        def close(_: object) -> None:
+            self.change(replace(self.view, compared=()))
 
-    def action_repaint(self) -> None:
-        self.refresh(repaint=True, layout=True)
+        self.change(replace(self.view, compared=compared))
+        self.app.push_screen(CompareScreen(self, words), close)
+
+    def action_best(self) -> None:
+        self.app.push_screen(BestScreen(self, self.action_compare))
 
     def on_run_picked(self, message: RunPicked) -> None:
         self.change(replace(self.view, selected=message.path))

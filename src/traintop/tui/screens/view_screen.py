@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from traintop.analysis.query_tokens import QueryError
 from traintop.tui.charted import ChartedRuns
+from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.state import Pane, RunRows, ViewState
 
@@ -22,10 +22,6 @@ class ViewScreen(SteadyScreen):
     def change(self, changed: ViewState) -> None:
         """Take over a view and show it."""
 
-    @abstractmethod
-    def mistake_in(self, query: str) -> QueryError | None:
-        """What is wrong with a filter, given the runs there are now."""
-
     @property
     @abstractmethod
     def panes(self) -> Sequence[Pane]:
@@ -35,3 +31,14 @@ class ViewScreen(SteadyScreen):
     @abstractmethod
     def column_keys(self) -> Sequence[str]:
         """The columns that the list has room for."""
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(self.situation.place))
+
+    def action_palette(self) -> None:
+        from traintop.tui.action_palette import ActionPalette  # not needed for the first frame
+
+        self.app.push_screen(ActionPalette())
+
+    def action_repaint(self) -> None:
+        self.refresh(repaint=True, layout=True)

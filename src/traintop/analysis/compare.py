@@ -1,0 +1,298 @@
+"""Runs against a baseline: the settings that differ, what each reached, and which is the best.
+
+A comparison has a column for each run, the baseline first, or for each *group*: runs whose
+configurations differ only in the seed. Pure; what needs records says so until they are there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from traintop.analysis.differences import (
+    ABSENT,
+    differing,
+    flat_settings,
+    settings_key,
+)
+from traintop.analysis.percentiles import percentile
+from traintop.analysis.ranking import Mode, best_value, mode_of
+from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
+from traintop.text import number
+
+if TYPE_CHECKING:
+    from traintop.store.history import History
+
+LOSSES = ("val_loss", "train_loss")
+
+Unit = Literal["value", "iteration", "seconds", "rate", "milliseconds", "setting"]
+"""What the values of a row are, and so how they are written."""
+
+_UNJUDGED = frozenset({"learning_rate"})
+"""Metrics that are chosen and not reached, so that none of them wins."""
+
+_PACE = ("tokens_per_sec", "iter_time_ms")
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedRun:
+    """A run as it is compared. ``history`` is ``None`` while its records are not read.
+
+    What takes a look at every record is done once, so keep it as long as the run is the same.
+    """
+
+    name: str
+    summary: RunSummary
+    history: History | None = None
+    _known: dict[Hashable, float | None] = field(default_factory=dict, init=False, repr=False)
+
+    def measured(self, key: Hashable, measure: Callable[[History], float | None]) -> float | None:
+        """What ``measure`` finds in the records; ``None`` while they are not read."""
+        if self.history is None:
+            return None
+        if key not in self._known:
+            self._known[key] = measure(self.history)
+        return self._known[key]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Column:
+    """One run, or the runs of a group."""
+
+    name: str
+    runs: tuple[ComparedRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A value of a metric that runs are to reach: losses from above, accuracies from below."""
+
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one column has in one row.
+
+    Of a group, a number is the mean over the ``n`` runs that have one, and ``spread`` their sample
+    standard deviation (n - 1), ``None`` for fewer than two. ``delta`` and ``percent`` are against
+    the baseline; the latter relative to its magnitude. ``pending`` tells that records which are
+    not read yet may bring a value.
+    """
+
+    value: Any = None
+    n: int = 1
+    spread: float | None = None
+    delta: float | None = None
+    percent: float | None = None
+    best: bool = False
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting, or one result in a section of results. ``better`` is how a winner is found."""
+
+    section: str
+    label: str
+    unit: Unit
+    better: Mode | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Rows of as many cells as there are columns; the first column is the baseline."""
+
+    columns: tuple[Column, ...]
+    settings: tuple[Row, ...]
+    results: tuple[Row, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return self.settings + self.results
+
+
+def compare(columns: Sequence[Column], target: Target | None = None) -> Comparison:
+    """Compares columns with the first one.
+
+    Rows in which no column has anything are left out. The best of a row is marked where at least
+    two columns have a finite value and they are not all the same; NaN and ±inf never win.
+    """
+    return Comparison(
+        tuple(columns), tuple(_setting_rows(columns)), tuple(_result_rows(columns, target))
+    )
+
+
+def columns_of(runs: Iterable[ComparedRun]) -> list[Column]:
+    """A column for each run."""
+    return [Column(run.name, (run,)) for run in runs]
+
+
+def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
+    """The metrics that any of the runs has: losses first, then standard ones, then the others."""
+    known = dict.fromkeys(metric for run in runs for metric in run.stats)
+    standard = [*LOSSES, *(name for name in STANDARD_METRICS if name not in LOSSES)]
+    return [
+        *(name for name in standard if name in known),
+        *(name for name in known if name not in standard),
+    ]
+
+
+def default_target(columns: Iterable[Column], metric: str) -> Target | None:
+    """The worst of the best values of all runs, which each of them so has reached."""
+    bests = [best_value(run.summary, metric) for column in columns for run in column.runs]
+    known = [best for best in bests if best is not None]
+    if not known:
+        return None
+    return Target(metric, max(known) if mode_of(metric) == "min" else min(known))
+
+
+# Settings
+
+
+def _setting_rows(columns: Sequence[Column]) -> Iterator[Row]:
+    runs = [[flat_settings(run.summary.config) for run in column.runs] for column in columns]
+    merged = [_merged_settings(settings) for settings in runs]
+    for name in differing(merged):
+        cells = tuple(Cell(value=settings.get(name, ABSENT)) for settings in merged)
+        yield Row("", name, "setting", None, cells)
+
+
+def _merged_settings(settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The settings of a column; where its runs differ, all their values."""
+    if len(settings) == 1:
+        return settings[0]
+    merged = dict(settings[0])
+    for name in differing(settings):
+        values = {settings_key(v): v for v in (one.get(name, ABSENT) for one in settings)}
+        merged[name] = [values[key] for key in sorted(values)]
+    return merged
+
+
+# Results
+
+_Measure = Callable[[ComparedRun], "float | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What a row tells of each run; ``of_records`` when its summary does not."""
+
+    section: str
+    label: str
+    unit: Unit
+    better: Mode | None
+    of: _Measure
+    of_records: bool = False
+
+
+def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Result]:
+    metrics = metrics_of(runs)
+    for metric in [*LOSSES, *(name for name in metrics if name not in LOSSES + _PACE)]:
+        yield from _results_of_metric(metric)
+        if target is not None and target.metric == metric:
+            yield from _results_of_target(target)
+    yield _Result("throughput", "median", "rate", "max", _median("tokens_per_sec"), True)
+    yield _Result("step time", "median", "milliseconds", "min", _median("iter_time_ms"), True)
+    # The time a run took says which was the quickest only when all have come to their end.
+    all_finished = all(run.status is RunStatus.FINISHED for run in runs)
+    quickest: Mode | None = "min" if all_finished else None
+    yield _Result("duration", "", "seconds", quickest, lambda run: run.summary.duration_seconds)
+
+
+def _results_of_metric(metric: str) -> Iterator[_Result]:
+    if metric in _UNJUDGED:
+        yield _Result(metric, "last", "value", None, lambda run: run.summary.last_value(metric))
+        return
+    better = mode_of(metric)
+    yield _Result(metric, "best", "value", better, lambda run: best_value(run.summary, metric))
+    yield _Result(metric, "last", "value", better, lambda run: run.summary.last_value(metric))
+    if metric in LOSSES:
+        final = f"final_{metric}"
+        yield _Result(metric, "final", "value", better, lambda run: getattr(run.summary, final))
+    yield _Result(metric, "first", "value", None, _first(metric), True)
+
+
+def _results_of_target(target: Target) -> Iterator[_Result]:
+    words = number(target.value, 5)
+    steps, seconds = _reached(target, "iteration"), _reached(target, "wallclock_time")
+    yield _Result(target.metric, f"step to {words}", "iteration", "min", steps, True)
+    yield _Result(target.metric, f"time to {words}", "seconds", "min", seconds, True)
+
+
+def first_reached(history: History, target: Target, axis: str) -> float | None:
+    """Where on an axis the first record stands that reached the target; ``None`` if none did."""
+    values = history.columns.get(target.metric)
+    if values is None:
+        return None
+    down = mode_of(target.metric) == "min"
+    hits = np.flatnonzero(values <= target.value if down else values >= target.value)
+    return float(history.columns[axis][hits[0]]) if len(hits) else None
+
+
+def first_measured(history: History, metric: str) -> float | None:
+    """The first value that was measured of a metric, which may be NaN or ±inf."""
+    rows = np.flatnonzero(history.measured(metric))
+    return float(history.columns[metric][rows[0]]) if len(rows) else None
+
+
+def _reached(target: Target, axis: str) -> _Measure:
+    return lambda run: run.measured((target, axis), lambda h: first_reached(h, target, axis))
+
+
+def _first(metric: str) -> _Measure:
+    return lambda run: run.measured(("first", metric), lambda h: first_measured(h, metric))
+
+
+def _median(metric: str) -> _Measure:
+    return lambda run: run.measured(("median", metric), lambda h: percentile(h, metric, 50))
+
+
+def _result_rows(columns: Sequence[Column], target: Target | None) -> Iterator[Row]:
+    for result in _results([run.summary for column in columns for run in column.runs], target):
+        cells = [_cell(column, result) for column in columns]
+        if not any(cell.pending or cell.value is not None for cell in cells):
+            continue
+        against = [_against(cell, cells[0]) for cell in cells[1:]]
+        yield Row(
+            result.section,
+            result.label,
+            result.unit,
+            result.better,
+            tuple(_with_best([cells[0], *against], result.better)),
+        )
+
+
+def _cell(column: Column, result: _Result) -> Cell:
+    if result.of_records and any(run.history is None for run in column.runs):
+        return Cell(pending=True)
+    values = [value for value in map(result.of, column.runs) if value is not None]
+    if len(values) < 2:
+        return Cell(values[0] if values else None, len(values))
+    with np.errstate(over="ignore", invalid="ignore"):  # values up to 1e308, NaN and ±inf
+        mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
+    return Cell(mean, len(values), spread if math.isfinite(spread) else None)
+
+
+def _against(cell: Cell, baseline: Cell) -> Cell:
+    """The cell with its distance from the baseline, where both have a finite value."""
+    pair = (cell.value, baseline.value)
+    if any(value is None or not math.isfinite(value) for value in pair):
+        return cell
+    delta = cell.value - baseline.value
+    percent = 100 * delta / abs(baseline.value) if baseline.value else None
+    return replace(cell, delta=delta, percent=percent)
+
+
+def _with_best(cells: Sequence[Cell], better: Mode | None) -> Iterator[Cell]:
+    finite = [c.value for c in cells if c.value is not None and math.isfinite(c.value)]
+    if better is None or len(finite) < 2 or min(finite) == max(finite):
+        return iter(cells)
+    winner = min(finite) if better == "min" else max(finite)
+    return (replace(cell, best=cell.value == winner) for cell in cells)

@@ -1,0 +1,169 @@
+"""The table of a comparison as lines: labels, the baseline, and as many columns as fit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from traintop.analysis.compare import Column, Comparison, Row
+from traintop.analysis.comparison_text import (
+    AlignedCell,
+    aligned_cells,
+    column_label,
+    section_words,
+)
+from traintop.text import cell_width, fit, fit_middle, percentage, safe_text
+from traintop.tui.lines import Line, Piece, fit_line, line_width
+from traintop.tui.status import STATUS_MARKS
+
+BEST_GLYPH = "★"
+_GUTTER = 3
+"""The cells before a column's name: cursor, colour of its curve, flag of the baseline."""
+
+_GAP = 2
+_LEAST_COLUMN = 12
+_LEAST_LABEL = 10
+_LABEL_SHARE = 0.36
+
+
+@dataclass(frozen=True, slots=True)
+class CompareTable:
+    """Two lines of headings, and the rows below them, which may be more than the screen holds."""
+
+    headings: tuple[Line, ...]
+    rows: tuple[Line, ...]
+
+
+def compare_table(
+    comparison: Comparison,
+    cursor: int,
+    color_of: Callable[[Column], str | None],
+    width: int,
+) -> CompareTable:
+    """The table in ``width`` cells. The baseline always stays; the cursor's column is in view."""
+    if not comparison.columns or width < 1:
+        return CompareTable((), ())
+    labels = _label_lines(comparison.rows, width)
+    room = width - line_width(labels[0])
+    for gap, with_delta in ((_GAP, True), (0, False)):
+        blocks = [
+            _column_lines(comparison, place, place == cursor, color_of, with_delta=with_delta)
+            for place in range(len(comparison.columns))
+        ]
+        widths = [gap + line_width(block[0]) for block in blocks]
+        if sum(widths) <= room:
+            break
+    places = _places_in_view(widths, cursor, room)
+    lines = [
+        _joined(parts, gap)
+        for parts in zip(labels, *(blocks[place] for place in places), strict=True)
+    ]
+    if len(places) < len(blocks):
+        lines[0] = (_hidden_piece(places, len(blocks), line_width(labels[0])), *lines[0][1:])
+    return CompareTable(tuple(lines[:2]), tuple(lines[2:]))
+
+
+def _joined(parts: Sequence[Line], gap: int) -> Line:
+    label, *columns = parts
+    return (*label, *(piece for column in columns for piece in (Piece(" " * gap), *column)))
+
+
+def _places_in_view(widths: Sequence[int], cursor: int, room: int) -> list[int]:
+    """The baseline and the columns from the first that leaves room for the cursor's on."""
+    left = room - widths[0]
+    first = max(cursor, 1)
+    taken = sum(widths[first : first + 1])
+    while first > 1 and taken + widths[first - 1] <= left:
+        first -= 1
+        taken += widths[first]
+    places = [0]
+    for place in range(first, len(widths)):
+        left -= widths[place]
+        if left < 0 and len(places) > 1:
+            break
+        places.append(place)
+    return places
+
+
+def _hidden_piece(places: Sequence[int], count: int, width: int) -> Piece:
+    shown = places[1:]
+    before, after = (shown[0] - 1, count - 1 - shown[-1]) if shown else (0, count - 1)
+    parts = [f"← {before} more" if before else "", f"{after} more →" if after else ""]
+    return Piece(fit("  ".join(part for part in parts if part), width), "accent")
+
+
+def _label_lines(rows: Sequence[Row], width: int) -> list[Line]:
+    """The labels of the rows, the section only where it begins; two blank ones before them."""
+    sections = [section_words(row.section) for row in rows]
+    section_width = max(map(cell_width, sections), default=0)
+    texts: list[tuple[str, str]] = []
+    before = ""
+    for row, section in zip(rows, sections, strict=True):
+        shown = "" if section == before else section
+        before = section
+        label = safe_text(row.label)
+        texts.append((f"{fit(shown, section_width)} ", label) if section else ("", label))
+    longest = max((cell_width(section + label) for section, label in texts), default=0)
+    inner = min(longest, max(int(width * _LABEL_SHARE), _LEAST_LABEL))
+    lines: list[Line] = [(Piece(" " * (inner + 1)),)] * 2
+    for section, label in texts:
+        shown = fit_middle(label, max(inner - cell_width(section), 0))
+        line = fit_line((Piece(section, "accent"), Piece(shown, "muted")), inner)
+        lines.append((Piece(" "), *_padded(line, inner)))
+    return lines
+
+
+def _column_lines(
+    comparison: Comparison,
+    place: int,
+    is_cursor: bool,
+    color_of: Callable[[Column], str | None],
+    *,
+    with_delta: bool,
+) -> list[Line]:
+    """Name, status, and the cells of one column, all of one width."""
+    column = comparison.columns[place]
+    cells = aligned_cells(comparison, place)
+    lines = [_cell_line(cell, with_delta=with_delta) for cell in cells]
+    inner = max([_LEAST_COLUMN, *map(line_width, lines)])
+    name = fit(fit_middle(column_label(column), inner), inner)
+    heading: Line = (
+        Piece("▌" if is_cursor else " ", "accent"),
+        Piece("◆", "muted", color_of(column)),
+        Piece("⚑" if place == 0 else " ", "warn"),
+        Piece(name, "strong" if is_cursor else "text", bold=is_cursor),
+    )
+    pad = Piece(" " * _GUTTER)
+    return [
+        heading,
+        (pad, *_padded(_status_line(column), inner)),
+        *((pad, *_padded(line, inner)) for line in lines),
+    ]
+
+
+def _padded(line: Line, width: int) -> Line:
+    return (*line, Piece(" " * (width - line_width(line))))
+
+
+def _cell_line(cell: AlignedCell, *, with_delta: bool) -> Line:
+    against = (cell.delta, cell.percent) if with_delta else (cell.percent,)
+    return (
+        Piece(cell.value, "good" if cell.best else "text", bold=cell.best),
+        Piece(f" {BEST_GLYPH}" if cell.best else "  ", "good"),
+        *(Piece(f" {part}", "muted") for part in against if part),
+    )
+
+
+def _status_line(column: Column) -> Line:
+    if len(column.runs) > 1:
+        counts = Counter(run.summary.status for run in column.runs)
+        return tuple(
+            Piece(f"{mark.glyph} {counts[status]}  ", mark.role)
+            for status, mark in STATUS_MARKS.items()
+            if counts[status]
+        )
+    run = column.runs[0].summary
+    mark = STATUS_MARKS[run.status]
+    progress = f" {percentage(run.progress)}" if run.progress is not None else ""
+    return (Piece(f"{mark.glyph} {mark.word}", mark.role), Piece(progress, "muted"))

@@ -1,0 +1,152 @@
+"""What the comparison shows: its own choices, its columns, and the chart of its groups.
+
+Imported when the first comparison is opened: it needs numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from traintop.analysis.compare import (
+    LOSSES,
+    Column,
+    ComparedRun,
+    Comparison,
+    Target,
+    columns_of,
+    compare,
+    default_target,
+    metrics_of,
+)
+from traintop.analysis.comparison_text import column_label
+from traintop.analysis.groups import group_curve, grouped
+from traintop.analysis.naming import unique_names
+from traintop.charts import ChartSpec, Series
+from traintop.model import RunSummary
+from traintop.store.history import History
+from traintop.tui.charted import ChartedRuns
+from traintop.tui.state import RunRows, ViewState
+
+_NO_RECORDS = History.from_columns({"iteration": ()})
+
+
+@dataclass(frozen=True, slots=True)
+class CompareChoice:
+    """What a person chose in the comparison; ``None`` for what the program chooses.
+
+    ``cursor`` is the run (of a group the first) whose column keys are about. ``target`` is the
+    value of the metric that runs are to reach.
+    """
+
+    cursor: Path | None = None
+    grouped: bool = False
+    metric: str | None = None
+    target: float | None = None
+
+    def metric_of(self, metrics: Sequence[str]) -> str:
+        """The metric that is charted and whose target counts."""
+        if self.metric is not None and self.metric in metrics:
+            return self.metric
+        return metrics[0] if metrics else LOSSES[0]
+
+
+def next_metric(choice: CompareChoice, metrics: Sequence[str], step: int) -> CompareChoice:
+    """The next of the metrics, going round; a target belongs to its metric."""
+    if not metrics:
+        return choice
+    place = metrics.index(choice.metric_of(metrics)) + step
+    return replace(choice, metric=metrics[place % len(metrics)], target=None)
+
+
+def move_cursor(choice: CompareChoice, columns: Sequence[Column], step: int) -> CompareChoice:
+    """The cursor on another column, stopping at the ends."""
+    if not columns:
+        return choice
+    place = min(max(cursor_column(choice, columns) + step, 0), len(columns) - 1)
+    return replace(choice, cursor=columns[place].runs[0].summary.path)
+
+
+def cursor_column(choice: CompareChoice, columns: Sequence[Column]) -> int:
+    """The place of the cursor's column: at first the one beside the baseline."""
+    for place, column in enumerate(columns):
+        if any(run.summary.path == choice.cursor for run in column.runs):
+            return place
+    return min(1, len(columns) - 1)
+
+
+class ComparedRuns:
+    """The runs of the open comparison; keeps each as long as neither it nor its records change."""
+
+    def __init__(self) -> None:
+        self._runs: dict[Path, ComparedRun] = {}
+        self._names: Mapping[Path, str] = {}
+        self._named: RunRows | None = None
+        self._curves: dict[tuple[Series, ...], Series] = {}
+
+    def comparison(
+        self, view: ViewState, rows: RunRows, charted: ChartedRuns, choice: CompareChoice
+    ) -> tuple[Comparison, Target | None]:
+        """The comparison as it stands now, the baseline first, and the target it is made for."""
+        if self._named is not rows:
+            self._names, self._named = unique_names(rows.runs), rows
+        paths = sorted(view.compared, key=lambda path: path != view.baseline)
+        summaries = [run for run in map(rows.run, paths) if run is not None]
+        runs = [self._run(summary, charted) for summary in summaries]
+        self._runs = {run.summary.path: run for run in runs}
+        columns = grouped(runs) if choice.grouped else columns_of(runs)
+        metric = choice.metric_of(metrics_of(summaries))
+        target = default_target(columns, metric)
+        if choice.target is not None:
+            target = Target(metric, choice.target)
+        return compare(columns, target), target
+
+    def _run(self, summary: RunSummary, charted: ChartedRuns) -> ComparedRun:
+        loaded = charted.records_of(summary.path)
+        history = loaded.history if loaded is not None and loaded.complete else None
+        if history is None and charted.failure_of(summary.path):
+            history = _NO_RECORDS
+        name = self._names[summary.path]
+        known = self._runs.get(summary.path)
+        if known is not None and (known.name, known.summary, known.history) == (
+            name,
+            summary,
+            history,
+        ):
+            return known
+        return ComparedRun(name, summary, history)
+
+    def group_spec(self, spec: ChartSpec, columns: Sequence[Column]) -> ChartSpec:
+        """A chart of single runs, labelled by their paths, as a chart of groups.
+
+        A group of several is the mean of its curves, with a band of one standard deviation on
+        both sides of it where at least two of them are.
+        """
+        curves = {series.label: series for series in spec.series if not series.dim}
+        made: dict[tuple[Series, ...], Series] = {}
+        drawn = []
+        for column in columns:
+            paths = (str(run.summary.path) for run in column.runs)
+            members = tuple(curves[path] for path in paths if path in curves)
+            if members:
+                made[members] = self._curves.get(members) or _group_series(members)
+                drawn.append(replace(made[members], label=column_label(column)))
+        self._curves = made
+        return replace(spec, series=tuple(drawn), legend=True)
+
+
+def _group_series(members: tuple[Series, ...]) -> Series:
+    if len(members) == 1:
+        return members[0]
+    curve = group_curve((series.x, series.y) for series in members)
+    events = [series.events for series in members if series.events is not None]
+    return replace(
+        members[0],
+        x=curve.x,
+        y=curve.mean,
+        band=(curve.mean - curve.std, curve.mean + curve.std),
+        events=np.concatenate(events) if events else None,
+    )

@@ -1,0 +1,41 @@
+"""What the person may mean by an export: the selected run, the marked ones, or all listed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from traintop.model import RunStatus, RunSummary
+from traintop.tui.columns import run_name
+from traintop.tui.state import RunRows, ViewState
+
+
+class ExportChoice(NamedTuple):
+    """Runs to write: one below the other into one file when ``together``, else a file each."""
+
+    words: str
+    runs: tuple[RunSummary, ...]
+    together: bool = False
+
+
+def export_choices(view: ViewState, rows: RunRows) -> list[ExportChoice]:
+    """The choices that differ in what they write, the likeliest first; none without a run."""
+    listed = tuple(run for run in rows.runs if run.status is not RunStatus.UNREADABLE)
+    marked = tuple(run for run in listed if run.path in view.marks)
+    selected = tuple(run for run in listed if run.path == view.selected)
+    choices = []
+    if len(marked) > 1:
+        choices += _of_several("marked", marked)
+    if selected:
+        choices.append(ExportChoice(f"the selected run, {run_name(selected[0])}", selected))
+    if marked and len(marked) == 1 and marked != selected:
+        choices.append(ExportChoice(f"the marked run, {run_name(marked[0])}", marked))
+    if len(listed) > 1 and listed != marked:
+        choices += _of_several("listed", listed)
+    return choices
+
+
+def _of_several(which: str, runs: tuple[RunSummary, ...]) -> list[ExportChoice]:
+    return [
+        ExportChoice(f"{len(runs):,} {which} runs, in one file", runs, together=True),
+        ExportChoice(f"{len(runs):,} {which} runs, a file each", runs),
+    ]

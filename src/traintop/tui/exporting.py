@@ -1,0 +1,208 @@
+"""Exports: files for the person, written in a worker thread, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from textual.message import Message
+
+from traintop.analysis.naming import unique_names
+from traintop.tui.messages import ExportEnded, ExportProgress
+
+if TYPE_CHECKING:
+    from traintop.model import RunSummary
+    from traintop.store.history import History
+    from traintop.tui.messages import TextExportRequested
+
+_NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT})
+_PROGRESS_SECONDS = 0.25
+
+
+class WritableDirectory(NamedTuple):
+    """Where files go; ``note`` tells why it is not where they were to go, else it is empty."""
+
+    path: Path
+    note: str
+
+
+class StoppedError(Exception):
+    """The person stopped an export."""
+
+
+class RunsExport:
+    """Writes the records of runs as CSV: one file together, or a file each in a new directory.
+
+    ``names`` are those of the runs in the column ``run``; ``stem`` is what the name of the file or
+    directory of several begins with. :meth:`run` is for a worker thread, and tells by messages how
+    far it is and how it ended.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[RunSummary],
+        stem: str,
+        *,
+        together: bool,
+        post: Callable[[Message], object],
+        directories: Sequence[Path] = (),
+    ) -> None:
+        self._runs = tuple(runs)
+        self._stem = stem
+        self._together = together
+        self._post = post
+        self._directories = directories
+        self._stop = Event()
+        self._names = unique_names(runs)
+        self._left_out: list[str] = []
+        self._begun = 0
+        self._rows = 0
+        self._told_at = float("-inf")
+        self.ended = False
+
+    def stop(self) -> None:
+        """Let the export end soon, and leave nothing behind."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Write, and post how it ended."""
+        what = f"CSV of {len(self._runs):,} runs" if len(self._runs) > 1 else "CSV"
+        try:
+            directory = writable_directory(self._directories)
+            target = self._write(directory.path)
+        except StoppedError:
+            ended = ExportEnded(None, "the export was stopped; nothing was kept")
+        except Exception as error:
+            ended = ExportEnded(None, f"no {what}: {describe(error)}", failed=True)
+        else:
+            notes = [directory.note, *self._left_out]
+            ended = ExportEnded(target, "\n".join(note for note in notes if note))
+        self.ended = True
+        self._post(ended)
+
+    def _write(self, directory: Path) -> Path:
+        if self._together:
+            return self._write_together(directory)
+        if len(self._runs) == 1:
+            return self._write_each(directory)[0]
+        return self._write_directory(directory)
+
+    def _write_together(self, directory: Path) -> Path:
+        from traintop.analysis.export import MoreMetricsError, write_new, write_runs
+
+        metrics = dict.fromkeys(metric for run in self._runs for metric in run.stats)
+
+        def write(file: TextIO) -> None:
+            self._begun, self._rows = 0, 0
+            self._left_out = []
+            named = ((self._names[run.path], history) for run, history in self._histories())
+            write_runs(file, named, metrics, self._advance)
+
+        while True:
+            try:
+                return write_new(directory, self._stem, ".csv", write)
+            except MoreMetricsError as error:  # a summary did not know them yet
+                metrics |= dict.fromkeys(error.metrics)
+
+    def _write_directory(self, directory: Path) -> Path:
+        from traintop.analysis.export import numbered_paths
+
+        for target in numbered_paths(directory, f"{self._stem}_csv"):
+            try:
+                target.mkdir()
+            except FileExistsError:
+                continue
+            try:
+                self._write_each(target)
+            except BaseException:
+                shutil.rmtree(target, ignore_errors=True)
+                raise
+            return target
+        raise AssertionError("numbers never end")
+
+    def _write_each(self, directory: Path) -> list[Path]:
+        from traintop.analysis.export import write_new, write_records
+
+        written = []
+        for run, history in self._histories():
+
+            def write(file: TextIO, history: History = history) -> None:
+                write_records(file, history, self._advance)
+
+            written.append(write_new(directory, run.run_id, ".csv", write))
+        return written
+
+    def _histories(self) -> Iterator[tuple[RunSummary, History]]:
+        """Each run with its records, read one after the other; several may be left out."""
+        from traintop.store.run import Run, UnreadableRunError
+
+        for run in self._runs:
+            self._begun += 1
+            self._advance(0)
+            try:
+                history = Run(run.path).history()
+            except UnreadableRunError as error:
+                if len(self._runs) == 1:
+                    raise
+                self._left_out.append(f"left out: {error}")
+                continue
+            yield run, history
+
+    def _advance(self, rows: int) -> None:
+        if self._stop.is_set():
+            raise StoppedError
+        self._rows += rows
+        if monotonic() - self._told_at >= _PROGRESS_SECONDS:
+            self._told_at = monotonic()
+            self._post(ExportProgress(self._begun, len(self._runs), self._rows))
+
+
+def export_text(
+    request: TextExportRequested,
+    post: Callable[[Message], object],
+    directories: Sequence[Path] = (),
+) -> None:
+    """Write a text that was asked for into the first directory that can be written to."""
+    from traintop.analysis.export import write_new
+
+    try:
+        directory = writable_directory(directories)
+        target = write_new(
+            directory.path, request.stem, request.suffix, lambda file: file.write(request.text)
+        )
+    except Exception as error:
+        name = f"{request.stem}{request.suffix}"
+        post(ExportEnded(None, f"no {name}: {describe(error)}", failed=True))
+    else:
+        post(ExportEnded(target, directory.note))
+
+
+def writable_directory(candidates: Sequence[Path] = ()) -> WritableDirectory:
+    """The current directory, or the home or the temporary one where that refuses files.
+
+    Raises ``OSError`` when none of them takes a file.
+    """
+    first, *others = candidates or (Path.cwd(), Path.home(), Path(tempfile.gettempdir()))
+    note = ""
+    for directory in (first, *others):
+        try:
+            with tempfile.NamedTemporaryFile(prefix=".traintop-", dir=directory):
+                return WritableDirectory(directory, note)
+        except OSError as error:
+            if error.errno not in _NOT_WRITABLE:
+                raise
+            note = note or f"{first} takes no files ({describe(error)})"
+    raise PermissionError(errno.EACCES, note)
+
+
+def describe(error: Exception) -> str:
+    """An error in words, for a person who knows already which file it is about."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

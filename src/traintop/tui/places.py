@@ -1,0 +1,48 @@
+"""Where a key can be pressed, and what one entry of the table of keys says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Place(StrEnum):
+    """Where the person is; the value is the heading of the help."""
+
+    RUNS = "runs"
+    ZOOM = "one chart"
+    COLUMNS = "columns"
+    COMPARE = "comparison"
+    BEST = "best runs"
+    CHOICE = "choice"
+    NUMBER = "number"
+    FILTER = "filter"
+    ENTRY = "text entry"
+    PROGRESS = "progress"
+    HELP = "help"
+
+
+class Need(StrEnum):
+    """What must be there for a key to make sense."""
+
+    RUNS = "runs"
+    MARKS = "marks"
+    FILTER = "filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One binding. ``keys`` are Textual's names of them, ``shown`` is how they are written.
+
+    ``label`` is the word in the footer, empty for keys that only the help lists.
+    """
+
+    name: str
+    keys: str
+    shown: str
+    action: str
+    label: str
+    help: str
+    group: str
+    places: tuple[Place, ...] = (Place.RUNS, Place.ZOOM)
+    needs: tuple[Need, ...] = (Need.RUNS,)

@@ -1,0 +1,211 @@
+"""The comparison: the curves of some runs over one another, and what sets them apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from traintop.analysis.compare import Comparison, Target, metrics_of
+from traintop.analysis.comparison_text import comparison_csv, comparison_markdown, section_words
+from traintop.text import number
+from traintop.tui.compare_lines import CompareTable, compare_table
+from traintop.tui.compared import (
+    CompareChoice,
+    ComparedRuns,
+    cursor_column,
+    move_cursor,
+    next_metric,
+)
+from traintop.tui.key_table import Need, Place
+from traintop.tui.keys import Situation, bindings_of, footer_line
+from traintop.tui.lines import Line, Piece, spread
+from traintop.tui.messages import TextExportRequested
+from traintop.tui.screens.chart_actions import ChartActions
+from traintop.tui.screens.dialogs import ChoiceScreen, NumberScreen
+from traintop.tui.screens.overlay import OverlayScreen
+from traintop.tui.widgets.chart import Chart
+from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from traintop.charts import ChartSpec
+    from traintop.tui.screens.view_screen import ViewScreen
+
+_PARTS = ("both", "table", "chart")
+_EXPORTS = (("CSV", ".csv", comparison_csv), ("Markdown", ".md", comparison_markdown))
+
+
+class CompareScreen(OverlayScreen, ChartActions):
+    """Chart over table; the baseline is the first column."""
+
+    AUTO_FOCUS = ""
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.COMPARE)]
+
+    def __init__(self, below: ViewScreen, words: str) -> None:
+        super().__init__(below)
+        self._words = words
+        self.choice = CompareChoice()
+        self._runs = ComparedRuns()
+        self.comparison = Comparison((), (), ())
+        self.target: Target | None = None
+        self._part = _PARTS[0]
+        self._status_pane = LinePane(id="compare-status")
+        self._chart = Chart(id="compare-chart")
+        self._headings_pane = LinePane(id="compare-headings")
+        self._rows_pane = ScrollingPane(id="compare-rows")
+        self._footer_pane = LinePane(id="compare-footer")
+
+    def compose(self) -> ComposeResult:
+        yield self._status_pane
+        yield self._chart
+        yield self._headings_pane
+        yield self._rows_pane
+        yield self._footer_pane
+
+    def on_mount(self) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        if not self.view.compared:
+            self.action_close()
+            return
+        comparison, target = self._runs.comparison(self.view, self.rows, self.charted, self.choice)
+        self.comparison, self.target = comparison, target
+        for part in _PARTS:
+            self.set_class(self._part == part, f"-part-{part}")
+        self._show_lines()
+        self._show_chart()
+
+    def _show_lines(self) -> None:
+        comparison, target, metric = self.comparison, self.target, self.metric
+        words = f"{self._words}{', grouped over seeds' if self.choice.grouped else ''}"
+        self._status_pane.show(
+            (words, metric, target),
+            lambda width, height: (_status_line(words, metric, target, width),),
+        )
+        cursor = cursor_column(self.choice, comparison.columns)
+        colors = self.charted.css_colors(dark=self.app.current_theme.dark)
+
+        def table(width: int) -> CompareTable:
+            return compare_table(
+                comparison, cursor, lambda column: colors.get(column.runs[0].summary.path), width
+            )
+
+        content = (_content_of(comparison), cursor, tuple(colors.items()))
+        self._headings_pane.show(content, lambda width, height: table(width).headings)
+        self._rows_pane.show(content, lambda width, height: table(width).rows)
+        situation, note = self.situation, self._note()
+        self._footer_pane.show(
+            (situation, note), lambda width, height: (footer_line(situation, note, width),)
+        )
+
+    def _show_chart(self) -> None:
+        view, columns, metric = self.view, self.comparison.columns, self.metric
+        if self.choice.grouped:
+            labels = {path: str(path) for path in view.compared}
+        else:
+            labels = {column.runs[0].summary.path: column.name for column in columns}
+        make = self.charted.spec_maker(metric, view, labels)
+        runs = self._runs
+
+        def make_grouped() -> ChartSpec:
+            return runs.group_spec(make(), columns)
+
+        maker: Callable[[], ChartSpec] = make_grouped if self.choice.grouped else make
+        grouping = tuple(tuple(run.name for run in column.runs) for column in columns)
+        self._chart.show_chart((self.charted.content(metric, view), grouping), maker)
+
+    @property
+    def metric(self) -> str:
+        """The metric of the chart and of the target."""
+        return self.choice.metric_of(self._metrics)
+
+    @property
+    def _metrics(self) -> list[str]:
+        return metrics_of(run for run in map(self.rows.run, self.view.compared) if run is not None)
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.COMPARE, frozenset({Need.RUNS}))
+
+    def _note(self) -> str:
+        notes = [] if self.view.robust else ["with outliers"]
+        if self.view.smoothing:
+            notes.append(f"smooth {self.view.smoothing_weight:g}")
+        return "  ".join(notes)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return True
+
+    # Keys.
+
+    def choose(self, choice: CompareChoice) -> None:
+        """Take over a choice and show it."""
+        self.choice = choice
+        self.draw()
+
+    def action_move_column(self, step: int) -> None:
+        self.choose(move_cursor(self.choice, self.comparison.columns, step))
+
+    def action_scroll_rows(self, lines: int) -> None:
+        self._rows_pane.scroll_lines(lines)
+
+    def action_scroll_pages(self, pages: int) -> None:
+        self._rows_pane.scroll_pages(pages)
+
+    def action_toggle_groups(self) -> None:
+        self.choose(replace(self.choice, grouped=not self.choice.grouped))
+
+    def action_next_metric(self, step: int) -> None:
+        self.choose(next_metric(self.choice, self._metrics, step))
+
+    def action_ask_target(self) -> None:
+        def take(value: float | None) -> None:
+            self.choose(replace(self.choice, target=value))
+
+        value = None if self.target is None else self.target.value
+        self.app.push_screen(NumberScreen(f"{section_words(self.metric)} to reach", value, take))
+
+    def action_pin_column(self) -> None:
+        column = self.comparison.columns[cursor_column(self.choice, self.comparison.columns)]
+        path = column.runs[0].summary.path
+        self.choice = replace(self.choice, cursor=path)
+        self.change(replace(self.view, baseline=path))
+
+    def action_export(self) -> None:
+        comparison = self.comparison
+
+        def write(choice: int) -> None:
+            _, suffix, written = _EXPORTS[choice]
+            self.app.post_message(TextExportRequested("comparison", suffix, written(comparison)))
+
+        names = [name for name, _, _ in _EXPORTS]
+        self.app.push_screen(ChoiceScreen("Export this comparison as", names, write))
+
+    def action_next_part(self) -> None:
+        self._part = _PARTS[(_PARTS.index(self._part) + 1) % len(_PARTS)]
+        self.draw()
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+
+def _content_of(comparison: Comparison) -> tuple[object, ...]:
+    """What the table depends on: equal when it would be drawn alike."""
+    columns = (
+        (column.name, *((run.summary.status, run.summary.progress) for run in column.runs))
+        for column in comparison.columns
+    )
+    # As text, because settings may be lists, and so that NaN equals NaN.
+    return (*columns, repr(comparison.rows))
+
+
+def _status_line(words: str, metric: str, target: Target | None, width: int) -> Line:
+    left: Line = (Piece(" compare", "accent", bold=True), Piece(f"  {words}"))
+    shown = "" if target is None else f"target {number(target.value, 5)} "
+    return spread(left, (Piece(f"{section_words(metric)}  {shown}", "muted"),), width)

@@ -1,0 +1,154 @@
+"""Small questions over a screen: one of several answers, or a number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from traintop.text import number
+from traintop.tui.key_table import Place
+from traintop.tui.keys import Situation, bindings_of
+from traintop.tui.lines import Line, Piece, fit_line
+from traintop.tui.messages import ExportProgress
+from traintop.tui.screens.steady import SteadyScreen
+from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
+
+if TYPE_CHECKING:
+    from traintop.tui.exporting import RunsExport
+
+
+class ChoiceScreen(SteadyScreen, ModalScreen[None]):
+    """Lists answers, the first one selected; calls ``take`` with the number of the chosen one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.CHOICE)]
+    AUTO_FOCUS = ""
+
+    def __init__(self, title: str, choices: Sequence[str], take: Callable[[int], None]) -> None:
+        super().__init__()
+        self._title = title
+        self._choices = tuple(choices)
+        self._take = take
+        self._selected = 0
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.CHOICE)
+
+    def compose(self) -> ComposeResult:
+        pane = ScrollingPane(id="choices")
+        pane.border_title = Content(self._title)
+        pane.border_subtitle = "enter takes, esc closes"
+        yield pane
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        selected = self._selected
+        lines = tuple(
+            _choice_line(choice, place, place == selected)
+            for place, choice in enumerate(self._choices)
+        )
+        self.query_one("#choices", ScrollingPane).show(lines, lambda width, height: lines)
+
+    def action_move(self, step: int) -> None:
+        self._selected = (self._selected + step) % len(self._choices)
+        self._show()
+
+    def action_choose(self, place: int | None = None) -> None:
+        self.dismiss()
+        self._take(self._selected if place is None else place)
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+
+def _choice_line(choice: str, place: int, is_selected: bool) -> Line:
+    action = f"screen.choose({place})"
+    return (
+        Piece("▌ " if is_selected else "  ", "accent", action=action),
+        Piece(choice, "strong" if is_selected else "text", bold=is_selected, action=action),
+    )
+
+
+class NumberScreen(SteadyScreen, ModalScreen[None]):
+    """Asks for a number; calls ``take`` with it, or with ``None`` when the line is left empty."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.NUMBER)]
+
+    def __init__(
+        self, title: str, value: float | None, take: Callable[[float | None], None]
+    ) -> None:
+        super().__init__()
+        self._title = title
+        self._value = value
+        self._take = take
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.NUMBER)
+
+    def compose(self) -> ComposeResult:
+        known = "" if self._value is None else number(self._value, 6)
+        field = Input(known, id="question", compact=True)
+        field.cursor_blink = False
+        field.border_title = Content(self._title)
+        field.border_subtitle = "enter takes, empty is the usual, esc closes"
+        yield field
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        text = event.value.strip()
+        value = _finite_number(text)
+        if text and value is None:
+            event.input.border_subtitle = Content(f"not a number: {text[:20]}")
+            return
+        self.dismiss()
+        self._take(value)
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+
+def _finite_number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+class ProgressScreen(SteadyScreen, ModalScreen[None]):
+    """How far an export is, while it takes long; it can be stopped here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.PROGRESS)]
+    AUTO_FOCUS = ""
+
+    def __init__(self, export: RunsExport) -> None:
+        super().__init__()
+        self.export = export
+        self._pane = LinePane(id="progress")
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.PROGRESS)
+
+    def compose(self) -> ComposeResult:
+        self._pane.border_title = "Writing CSV"
+        self._pane.border_subtitle = "esc stops"
+        yield self._pane
+
+    def show(self, progress: ExportProgress) -> None:
+        """Show a newer state."""
+        words = f"run {progress.run:,} of {progress.runs:,}, " if progress.runs > 1 else ""
+        line: Line = (Piece(f"{words}{progress.records:,} records written"),)
+        self._pane.show(line, lambda width, height: (fit_line(line, width),))
+
+    def action_stop(self) -> None:
+        self.export.stop()
