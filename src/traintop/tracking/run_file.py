@@ -96,9 +96,9 @@ class RunFile:
         wanted = self._size - self._position
         if 0 < len(block) < wanted:
             block = logfile.padded(block, wanted)
-        written = 0
+        written, view = 0, memoryview(block)
         while written < len(block):  # a disk that fills up takes a part first
-            more = os.pwrite(self._descriptor, block[written:], self._position + written)
+            more = os.pwrite(self._descriptor, view[written:], self._position + written)
             if more == 0:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             written += more
