@@ -94,12 +94,18 @@ class Victim:
     """A writer that is going to be killed."""
 
     def __init__(self, directory: Path, pace: str) -> None:
-        self.directory = directory
         self.pace = pace
+        self._directory = directory
         self._process = subprocess.Popen(
             [sys.executable, "-c", _VICTIM, str(directory), pace], stdout=subprocess.PIPE
         )
         self._told = bytearray()
+
+    @property
+    def file(self) -> Path:
+        """Its run."""
+        [path] = self._directory.glob("experiment_*.json")
+        return path
 
     def listen(self, seconds: float) -> None:
         """Hear what it tells, at least until its first flush, and for so long after that."""
@@ -147,18 +153,26 @@ def kill_together(directory: Path, paces: Sequence[str], chance: random.Random) 
     for victim in victims:
         victim.listen(time_left / len(victims))
     killed_at = [victim.kill() for victim in victims]
-    return [
-        _examined(victim, victim.bury(), moment)
+    told = [victim.bury() for victim in victims]
+    torn = [not _is_json(victim.file) for victim in victims]
+    crashed_after = [
+        _seconds_until_crashed(victim.file, moment)
         for victim, moment in zip(victims, killed_at, strict=True)
     ]
+    found = zip(victims, killed_at, told, torn, crashed_after, strict=True)
+    return [_examined(*each) for each in found]
 
 
-def _examined(victim: Victim, told: Sequence[tuple[bytes, int, float]], killed_at: float) -> Death:
+def _examined(
+    victim: Victim,
+    killed_at: float,
+    told: Sequence[tuple[bytes, int, float]],
+    was_torn: bool,
+    crashed_after: float,
+) -> Death:
     flushed = [iteration for kind, iteration, _ in told if kind == b"F"]
     logged = [(iteration, moment) for kind, iteration, moment in told if kind == b"L"]
-    [path] = victim.directory.glob("experiment_*.json")
-    was_torn = not _is_json(path)
-    crashed_after = _seconds_until_crashed(path, killed_at)
+    path = victim.file
     last = _check_records(path)
     assert last >= flushed[-1], f"record {last} is the last one, {flushed[-1]} was flushed"
     summary = Run(path).summary()
