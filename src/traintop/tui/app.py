@@ -114,6 +114,11 @@ class TraintopApp(App[None]):
 
     def on_mount(self) -> None:
         self.start_watching()
+        self.app_resume_signal.subscribe(self, self._draw_everything_again)
+
+    def _draw_everything_again(self, app: App[object]) -> None:
+        """Back from the shell: Textual 8.2 enters the alternate screen and leaves it empty."""
+        self.screen.refresh(repaint=True, layout=True)
 
     def start_watching(self) -> None:
         """Start the watcher; from here on the screen follows the directories."""
