@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -30,13 +31,38 @@ _directory = click.argument(
 
 
 class _DefaultCommandGroup(click.Group):
-    """A group in which `traintop DIR` means `traintop watch DIR`."""
+    """A group in which `traintop DIR` means `traintop watch DIR`.
+
+    What the system refuses (a full disk, a directory without permission) ends a command with one
+    line that names the file and the reason.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own_options = {"--help", "--version", "-h"}
         if not args or (args[0] not in self.commands and args[0] not in own_options):
+            self._refuse_misspelled_command(ctx, args)
             args = [_DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_misspelled_command(self, ctx: click.Context, args: list[str]) -> None:
+        """A directory may be missing yet, but one that is named almost like a command is not."""
+        if len(args) == 1 and not os.path.lexists(args[0]):
+            from difflib import get_close_matches
+
+            for command in get_close_matches(args[0], self.commands, 1, cutoff=0.75):
+                shown = safe_text(args[0])
+                ctx.fail(
+                    f"there is no directory {shown!r}; did you mean `traintop {command}`? "
+                    f"To wait for the directory: traintop ./{shown}"
+                )
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # nobody reads on, as in `traintop list | head -1`: click ends quietly
+        except OSError as error:
+            raise click.ClickException(_reason(error)) from None
 
 
 @click.group(cls=_DefaultCommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -110,7 +136,7 @@ def list_runs(
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        _print(rows_as_json(run_rows(runs)))
+        click.echo(rows_as_json(run_rows(runs)), nl=False)
     elif as_csv:
         from traintop.analysis.export import csv_table
 
@@ -119,6 +145,8 @@ def list_runs(
         _print(_table(runs))
     for line in (*map(safe_text, snapshot.notices), *unreadable_lines(snapshot.runs)):
         click.echo(f"traintop: {line}", err=True)
+    if snapshot.notices:
+        raise SystemExit(1)  # as `ls` does for a directory that it cannot list
 
 
 _run_names = click.argument("names", nargs=-1)
@@ -253,7 +281,7 @@ def report(log_dir: Path | None, output: Path) -> None:
 
     try:
         result = write_report(log_dir or default_log_dir(), output)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise click.ClickException(safe_text(error, 500)) from None
     _print(f"{'Updated' if result.changed else 'Nothing new in'} {safe_text(result.path, 500)}")
     for notice in result.notices:
@@ -289,9 +317,18 @@ def _repair(path: Path) -> None:
     try:
         copy = repair(path)
     except (RepairRefusedError, OSError) as error:
-        click.echo(f"traintop: cannot repair {shown}: {safe_text(error, 500)}", err=True)
+        reason = _reason(error) if isinstance(error, OSError) else safe_text(error, 500)
+        click.echo(f"traintop: cannot repair {shown}: {reason}", err=True)
     else:
         click.echo(f"traintop: repaired {shown}; as it was: {safe_text(copy, 500)}", err=True)
+
+
+def _reason(error: OSError) -> str:
+    """What the system said, without its number and with the name of the file."""
+    if error.strerror is None:
+        return safe_text(error, 500)
+    file = f"{error.filename}: " if error.filename else ""
+    return safe_text(f"{file}{error.strerror}", 500)
 
 
 def _open_ui(*log_dirs: Path) -> None:

@@ -72,6 +72,10 @@ class TerminalSession:
         """The screen as it stands."""
         return "\n".join(line.rstrip() for line in self._screen.display)
 
+    def clear(self) -> None:
+        """Empty the screen, as when another program had it meanwhile."""
+        self._screen.erase_in_display(2)
+
     def line_with(self, text: str) -> str:
         """The first line that holds ``text``, empty when none does."""
         return next((line for line in self.text().splitlines() if text in line), "")
@@ -108,6 +112,14 @@ class TerminalSession:
         self._screen.resize(lines, columns)
         self._set_size(columns, lines)
         os.killpg(self._process.pid, signal.SIGWINCH)
+
+    def wait_until_stopped(self) -> None:
+        """Wait until the program lets the shell have the terminal, as for ctrl+z."""
+        self.wait_for(lambda: os.waitpid(self._process.pid, os.WNOHANG | os.WUNTRACED)[0])
+
+    def continue_(self) -> None:
+        """Let a stopped program go on, as the shell's ``fg`` does."""
+        os.kill(self._process.pid, signal.SIGCONT)
 
     def exit_code(self) -> int:
         """The exit code, once the program has ended by itself."""

@@ -104,6 +104,22 @@ def test_a_run_is_live_a_second_one_appears_and_quit_is_clean(tmp_path):
         assert b"\x1b[?1049l" in terminal.received
 
 
+def test_the_screen_is_drawn_again_after_a_visit_to_the_shell(tmp_path):
+    write_finished_run(tmp_path, "first", "2025-02-22T14:05:30")
+    with TerminalSession(tmp_path) as terminal:
+        terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
+        terminal.wait_until_quiet()
+        before = terminal.text()
+        terminal.press("\x1a")
+        terminal.wait_for(lambda: b"\x1b[?1049l" in terminal.received)  # the shell's screen
+        terminal.wait_until_stopped()
+        terminal.clear()
+        terminal.continue_()
+        terminal.wait_for(lambda: terminal.text() == before)
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+
+
 def test_an_empty_or_missing_directory_waits_for_the_first_run(tmp_path):
     missing = tmp_path / "logs"
     with TerminalSession(missing) as terminal:
@@ -140,6 +156,7 @@ def test_an_idle_screen_over_a_thousand_runs_sends_nothing(tmp_path):
     with TerminalSession(tmp_path, columns=160, lines=48) as terminal:
         terminal.wait_for("1,000 runs")
         terminal.wait_for("train loss ─ 2.5")
+        terminal.wait_for(lambda: terminal.text().count("✓ done") == terminal.text().count("█▇▆▅"))
         terminal.wait_until_quiet()
         assert terminal.bytes_within(3.0) == 0
 

@@ -10,6 +10,8 @@ from textual.geometry import Size
 from tui_runs import NOW, PostedApp, make_run, make_runs, screen_text, settle
 
 from traintop.model import RunStatus, RunSummary
+from traintop.tui.charted import PATIENCE_SECONDS
+from traintop.tui.screens import main
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.state import Pane
 from traintop.tui.widgets.run_table import RunTable
@@ -319,6 +321,32 @@ async def test_news_redraw_at_most_four_times_a_second():
         await settle(pilot, lambda: "92/100" in screen_text(app))
         allowed = (screen._drawn_at - start) / 0.25
         assert 1 <= screen.redraws - redraws <= allowed + 1
+
+
+async def test_news_wait_their_time_after_a_key_redrew_the_screen():
+    runs = make_runs(3)
+    async with showing(runs) as (app, pilot):
+        screen = app.main_screen
+        screen._drawn_at = float("-inf")  # all was quiet for long
+        await pilot.press("j")
+        redraws = screen.redraws
+        app.post_runs([make_run("run-0", iteration=77), *runs[1:]])
+        await settle(pilot, lambda: not screen.up_to_date or screen.redraws > redraws)
+        assert screen.redraws == redraws
+
+
+async def test_charts_that_were_waited_for_are_drawn_once(monkeypatch):
+    async with showing(make_runs(3)) as (app, pilot):
+        screen = app.main_screen
+        await pilot.press("j")  # its records are not there
+        app.post_history(screen.rows.run(screen.view.selected), points=50)
+        await settle(pilot, lambda: screen.charted.loaded)
+        monkeypatch.setattr(main, "REDRAW_SECONDS", 60.0)  # the next news have to wait
+        drawn = [chart.draw_count for chart in app.screen.query("Chart")]
+        app.post_history(screen.rows.run(screen.view.selected), points=51)
+        await settle(pilot, lambda: not screen.up_to_date)
+        await pilot.pause(1.5 * PATIENCE_SECONDS)
+        assert [chart.draw_count for chart in app.screen.query("Chart")] == drawn
 
 
 async def test_only_the_lines_that_changed_are_repainted():

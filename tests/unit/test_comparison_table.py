@@ -195,6 +195,12 @@ def test_duration_is_a_metric_of_finished_runs() -> None:
     assert best_run(SWEEP, "duration", "max") == (SWEEP[0], 400.0)
 
 
+def test_a_run_that_diverged_is_not_the_fastest() -> None:
+    stats = {"train_loss": MetricStats(count=2, min=4.5, last=math.nan)}
+    diverged = run("lr_1e+02", stats=stats, duration_seconds=1.5)
+    assert best_run([*SWEEP, diverged], "duration") == (SWEEP[2], 200.0)
+
+
 # ------------------------------------------------------------------------------ order
 
 

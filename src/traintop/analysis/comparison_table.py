@@ -77,8 +77,8 @@ def comparison_table(
 
     Losses are the lowest that a run reached, throughput and step time are means; the best of each
     column is marked with ``*`` (bold in Markdown), of durations the shortest of the runs that
-    finished. As text, columns that ``width`` cells have no room for are left out.
-    Files that cannot be read are no runs to compare and are left out as well.
+    finished and did not diverge. As text, columns that ``width`` cells have no room for are left
+    out. Files that cannot be read are no runs to compare and are left out as well.
     """
     readable = [run for run in runs if run.status is not RunStatus.UNREADABLE]
     if not readable:

@@ -73,7 +73,7 @@ def _sort_key(runs: Sequence[RunSummary], key: str) -> tuple[SortKey, bool]:
     setting = key.removeprefix("config.")
     if any(setting in run.config for run in runs):
         return (lambda run: run.config.get(setting)), False
-    known = {*_BY_FIELD, *STANDARD_METRICS}
+    known = {*_BY_FIELD, *_SYNONYMS, *STANDARD_METRICS}
     known.update(name for run in runs for name in (*run.stats, *run.config))
     raise ValueError(f"cannot sort by {key!r}: {suggestions(key, sorted(known))}")
 

@@ -51,8 +51,9 @@ def mode_of(metric: str) -> Mode:
 def best_value(run: RunSummary, metric: str, mode: Mode | None = None) -> float | None:
     """The best finite value that a run reached of a metric at any iteration, else ``None``.
 
-    ``duration`` is a metric too, in seconds, of finished runs. Losses that were given to
-    ``finish()``, or that only the file's own ``best_val_loss`` tells, count like recorded ones.
+    ``duration`` is a metric too, in seconds, of finished runs that did not diverge. Losses that
+    were given to ``finish()``, or that only the file's own ``best_val_loss`` tells, count like
+    recorded ones.
     """
     metric = _METRICS.get(metric, metric)
     direction = mode or mode_of(metric)
@@ -64,12 +65,17 @@ def best_value(run: RunSummary, metric: str, mode: Mode | None = None) -> float 
         found += [getattr(run, f"best_{metric}"), getattr(run, f"final_{metric}")]
     elif metric in _FIELDS and stats is None:
         found.append(getattr(run, metric))
-    elif metric in _DURATIONS and stats is None and run.status is RunStatus.FINISHED:
+    elif metric in _DURATIONS and stats is None and _was_completed(run):
         found.append(run.duration_seconds)
     finite = [value for value in found if value is not None and math.isfinite(value)]
     if not finite:
         return None
     return min(finite) if direction == "min" else max(finite)
+
+
+def _was_completed(run: RunSummary) -> bool:
+    """Whether a run's duration is that of its work, which one that diverged gave up early."""
+    return run.status is RunStatus.FINISHED and not run.diverged
 
 
 def best_run(

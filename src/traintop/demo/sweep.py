@@ -177,7 +177,8 @@ def run_demo(
             for failure in sweep.failures():
                 print(failure, file=sys.stderr)
     finally:
-        print(f"The logs of this demo are in {directory}", flush=True)
+        if directory.is_dir():
+            print(f"The logs of this demo are in {directory}", flush=True)
     return directory
 
 

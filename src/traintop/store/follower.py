@@ -25,8 +25,8 @@ from traintop.store.regular_file import read_span
 CHUNK = 256 * 1024
 """Bytes decoded at once: short enough that other threads get their turn within milliseconds."""
 
-LONGEST_LINE = 16 * 1024 * 1024
-"""A longer line is no record: reading stops before it, so memory stays bounded."""
+LONGEST_LINE = LONGEST_END
+"""A longer line is no record: reading stops before it, so memory and time stay bounded."""
 
 _SEPARATORS = b",\n \r"
 _BEFORE_A_LINE = (b"\n", b"[")

@@ -17,11 +17,12 @@ import msgspec
 
 from traintop.logfile import Document, Head, Tail, parse_document
 from traintop.model import RunStatus, RunSummary
-from traintop.store.ends import read_ends
+from traintop.store.ends import LONGEST_END, read_ends
 from traintop.store.regular_file import open_regular, read_span, reason_of
 
-DOCUMENT_LIMIT = 256 * 1024 * 1024
-"""A JSON document of another program is read whole up to this many bytes."""
+DOCUMENT_LIMIT = 128 * 1024 * 1024
+"""A JSON document of another program is read whole up to this many bytes; that takes about four
+times as much memory for a moment."""
 
 SNIFFED = 64 * 1024
 """A document names one of its two main keys within this many bytes."""
@@ -135,6 +136,10 @@ def _read_foreign(path: Path, descriptor: int, info: os.stat_result) -> Reading:
         document = read_document(descriptor, info.st_size)
     except ValueError as error:
         return unreadable(path, str(error), Soundness.TORN, size=info.st_size)
+    kept = len(msgspec.json.encode((document.head, document.tail)))
+    if kept > LONGEST_END:  # which would stay in memory
+        reason = f"has settings or notes of {kept / 1e6:.0f} MB; up to {LONGEST_END / 1e6:.0f} MB"
+        return unreadable(path, f"{reason} are read", size=info.st_size)
     return Reading(
         summary_of(path, document.head, _tail_of_document(document), info.st_size),
         process={},

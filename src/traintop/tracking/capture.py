@@ -19,8 +19,10 @@ def capture(value: Any) -> Any:
     if value is None or isinstance(value, (float, int, str)):
         return value
     try:
+        if _element_count(value) != 1:
+            return value  # `resolve` will refuse it: no reason to copy it
         if hasattr(value, "detach"):
-            return value.detach().clone() if _element_count(value) == 1 else value.detach()
+            return value.detach().clone()
         if hasattr(value, "copy") and hasattr(value, "flags"):
             return value.copy()  # a numpy array, which the loop may write into
     except Exception:  # whatever it is, `resolve` will say so; the training loop goes on
@@ -42,14 +44,14 @@ def resolve(value: Any) -> Number | None:
     """
     if value is None or isinstance(value, (float, int)):
         return as_number(value)
-    if isinstance(value, str):
-        raise ValueError(f"is the text {value[:40]!r}")
-    if _element_count(value) != 1:
-        raise ValueError(f"has {_element_count(value)} elements, not one")
     try:
-        number = as_number(value.item() if hasattr(value, "item") else float(value))
-    except Exception as error:  # whatever a foreign array type raises is the reason
-        raise ValueError(f"cannot become a number: {error}") from None
-    if number is None:
-        raise ValueError(f"is a {type(value).__name__}")
-    return number
+        if (count := _element_count(value)) != 1:
+            reason = f"has {count} elements, not one"
+        elif isinstance(item := value.item() if hasattr(value, "item") else value, (str, bytes)):
+            reason = f"is the text {item[:40]!r}"
+        else:
+            number = as_number(item)
+            return float(item) if number is None else number  # a long double, a Decimal
+    except Exception as error:  # whatever a foreign type raises is the reason
+        reason = f"cannot become a number: {error}"
+    raise ValueError(reason)

@@ -149,6 +149,14 @@ class Recording:
             self.warn_once(name, f"metric {name!r} {reason}; such values are left out")
             return None
 
+    def warn_dropped(self) -> None:
+        """Tell once that records are lost; how many, the tail says."""
+        self.warn_once(
+            "dropped",
+            "the disk has not taken the run for so long that its newest records are dropped; the "
+            'run\'s file will say how many ("dropped")',
+        )
+
     def warn_once(self, topic: str, message: str) -> None:
         """Tell the user once for each topic, and never stop the training."""
         if topic not in self._warned:
@@ -162,6 +170,7 @@ class Recording:
         self._open = None
         if self._waiting_bytes + len(encoded) > MAX_WAITING_BYTES:
             self.dropped += 1
+            self.warn_dropped()
             return
         self._waiting.append(encoded)
         self._waiting_bytes += len(encoded)

@@ -96,13 +96,13 @@ class RunFile:
         wanted = self._size - self._position
         if 0 < len(block) < wanted:
             block = logfile.padded(block, wanted)
-        written = os.pwrite(self._descriptor, block, self._position)
+        written, view = 0, memoryview(block)
         while written < len(block):  # a disk that fills up takes a part first
-            more = os.pwrite(self._descriptor, block[written:], self._position + written)
+            more = os.pwrite(self._descriptor, view[written:], self._position + written)
             if more == 0:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             written += more
-        self._size = max(self._size, self._position + len(block))
+            self._size = max(self._size, self._position + written)
         self._position += len(settled)
 
     def truncate(self) -> None:
@@ -161,6 +161,7 @@ class RunFile:
         """Give the file and its lock back."""
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
+        self._descriptor = -1  # its number may soon be that of another file
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import sys
 import time
-import weakref
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +19,7 @@ from traintop.text import safe_text
 from traintop.tracking.capture import capture, resolve
 from traintop.tracking.configuration import as_experiment_config
 from traintop.tracking.environment import default_log_dir, describe_environment, process_rank
+from traintop.tracking.process_end import attend
 from traintop.tracking.resumption import (
     InterruptedRun,
     find_run,
@@ -44,8 +43,6 @@ _SAVE_TIMEOUT_SECONDS = 30.0
 _END_TIMEOUT_SECONDS = 10.0
 _LONGEST_ERROR = 10_000
 
-_live_trackers: weakref.WeakSet[ExperimentTracker] = weakref.WeakSet()
-
 
 class ExperimentTracker:
     """Records one run into one file, which anyone may read while it grows.
@@ -60,8 +57,10 @@ class ExperimentTracker:
 
     A call costs about a microsecond: a background thread converts, encodes and writes, within
     half a second. Nothing here raises into a training loop because logging failed; what is wrong
-    is told once, through the logger ``traintop``. In a forked child, and in processes of a rank
-    other than 0 unless ``all_ranks``, every method works and nothing is written.
+    is told once, through the logger ``traintop``. In a forked child, in a copy (as another process
+    gets it), and in processes of a rank other than 0 unless ``all_ranks``, every method works and
+    nothing is written. A ``SIGTERM`` that the script does not handle is recorded before the
+    process dies of it.
 
     Args:
         config: the settings: an ``ExperimentConfig``, mapping, dataclass, ``Namespace``, or
@@ -138,7 +137,7 @@ class ExperimentTracker:
             return
         self._writer = self._make_writer(self._clock)
         self._pending = self._writer.pending
-        _live_trackers.add(self)
+        attend(self)
         self._writer.start(_START_TIMEOUT_SECONDS)
         if self._writer.path is not None and not self._quiet:
             _print_where(self._writer.path)
@@ -176,23 +175,24 @@ class ExperimentTracker:
         train_loss: Any = None,
         val_loss: Any = None,
         notes: object = "",
+        timeout: float = _END_TIMEOUT_SECONDS,
     ) -> None:
         clock = self._started_clock()
         if not self._accepting:
             self._tell_once("finish", "finish() was called again; the first call counts")
             return
-        self._accepting = False
         self._elapsed_at_end = clock.elapsed()
-        if self._writer is None:
-            return
         ending = Ending(
             status,
+            end_time=clock.now(),
+            duration_seconds=self._elapsed_at_end,
             train_loss=self._final("train_loss", train_loss),
             val_loss=self._final("val_loss", val_loss),
             notes=str(jsonable("" if notes is None else str(notes))),
             error=str(jsonable(error[:_LONGEST_ERROR])),
         )
-        if not self._writer.end(ending, _END_TIMEOUT_SECONDS):
+        self._accepting = False
+        if self._writer is not None and not self._writer.end(ending, timeout):
             self._tell_once("end", "the disk did not take the end of the run yet; still trying")
 
     def _final(self, metric: str, value: Any) -> float | None:
@@ -367,27 +367,41 @@ class ExperimentTracker:
 
     # -- the end of the process, and forked children
 
-    def _leave(self) -> None:
-        """The interpreter exits: write what is known of why."""
+    def leave(self, status: EndStatus | None, error: str, timeout: float) -> None:
+        """The process ends: write what is known of why, within ``timeout`` seconds.
+
+        Without a status, an exception that nobody caught tells it.
+        """
+        deadline = _monotonic() + timeout
+        self._told.add("late call")  # a loop that goes on for a moment is not to blame
         if self._accepting:
             uncaught = getattr(sys, "last_value", None)
-            if uncaught is not None:
-                self._end(*_ending_of(uncaught))
-            else:
-                self._end("interrupted", "the process ended without finish()")
+            if status is None and uncaught is not None:
+                status, error = _ending_of(uncaught)
+            self._end(status or "interrupted", error, timeout=timeout)
         writer = self._writer
         if writer is None or writer.ended:
             return
-        if not writer.flush(durable=False, timeout=_END_TIMEOUT_SECONDS):
+        if not writer.flush(durable=False, timeout=max(deadline - _monotonic(), 0.0)):
             log.warning("traintop: the disk never took the end of %s", self.path)
 
-    def _become_silent(self) -> None:
+    def become_silent(self) -> None:
         """This is a forked child: the run belongs to the parent."""
         if self._writer is not None:
             self._writer.release_inherited_file()
         self._writer = None
         self._owns_file = False
         self._pending = deque(maxlen=0)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To a spawned worker or a deep copy of a model that holds the tracker: the run stays here.
+        return (_silent_tracker, (self.config, self.log_dir))
+
+
+def _silent_tracker(config: ExperimentConfig, log_dir: Path) -> ExperimentTracker:
+    tracker = ExperimentTracker(config, log_dir, quiet=True)
+    tracker.become_silent()
+    return tracker
 
 
 def _ending_of(exception: BaseException | None) -> tuple[EndStatus, str]:
@@ -410,19 +424,3 @@ def _print_where(path: Path) -> None:
     print(
         f"traintop: writing {safe_text(path, 500)}  ·  watch: traintop {directory}", file=sys.stderr
     )
-
-
-def _finish_live_trackers() -> None:
-    for tracker in list(_live_trackers):
-        tracker._leave()
-
-
-def _silence_inherited_trackers() -> None:
-    for tracker in list(_live_trackers):
-        tracker._become_silent()
-    _live_trackers.clear()
-
-
-atexit.register(_finish_live_trackers)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_silence_inherited_trackers)

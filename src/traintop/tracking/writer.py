@@ -39,9 +39,11 @@ EndStatus = Literal["finished", "failed", "interrupted"]
 
 
 class Ending(NamedTuple):
-    """How a run ended, and what its owner said of it."""
+    """How and when a run ended, and what its owner said of it."""
 
     status: EndStatus
+    end_time: str
+    duration_seconds: float
     train_loss: float | None = None
     val_loss: float | None = None
     notes: str = ""
@@ -51,6 +53,7 @@ class Ending(NamedTuple):
 class _FlushRequest(NamedTuple):
     durable: bool
     done: threading.Event
+    ending: Ending | None = None
 
 
 class RunWriter:
@@ -78,7 +81,7 @@ class RunWriter:
         self._ending: Ending | None = None
         self._lock = threading.Lock()  # guards the recording; never held during a write
         self._wake = threading.Event()
-        self._stopping = False
+        self._ended = False
         self._requests: deque[_FlushRequest] = deque()
         self._changed = True
         self._written_at = -HEARTBEAT_SECONDS
@@ -110,8 +113,8 @@ class RunWriter:
 
     @property
     def ended(self) -> bool:
-        """Whether the end of the run is written and the thread stopped."""
-        return self._stopping and not self._thread.is_alive()
+        """Whether the end of the run is written."""
+        return self._ended
 
     def start(self, timeout: float) -> None:
         """Start the thread, and give it time to create the file or to find that it cannot."""
@@ -128,22 +131,20 @@ class RunWriter:
 
         Returns whether that was achieved in ``timeout`` seconds.
         """
-        request = _FlushRequest(durable, threading.Event())
-        self._requests.append(request)
-        self._wake.set()
-        return request.done.wait(timeout)
+        return self._ask(_FlushRequest(durable, threading.Event()), timeout)
 
     def end(self, ending: Ending, timeout: float) -> bool:
-        """Write how the run ended, and stop. Returns whether the disk took it in time."""
-        with self._lock:
-            self._ending = ending
-            self._changed = True
-        if not self.flush(durable=True, timeout=timeout):
-            return False
-        self._stopping = True
+        """Write how the run ended, and stop. Returns whether the disk took it in time.
+
+        It is tried on until the disk takes it, or the process is gone.
+        """
+        return self._ask(_FlushRequest(True, threading.Event(), ending), timeout)
+
+    def _ask(self, request: _FlushRequest, timeout: float) -> bool:
+        self._requests.append(request)
         self._wake.set()
-        self._thread.join(timeout)
-        return True
+        # The thread answers what it finds after it has ended, so that no request is left alone.
+        return self._ended or request.done.wait(timeout)
 
     def relieve(self) -> None:
         """Too many calls wait: give a healthy writer time; drop the newest if the disk hangs."""
@@ -152,6 +153,7 @@ class RunWriter:
                 if len(self.pending) > MAX_PENDING_CALLS:
                     self.pending.pop()
                     self._lost_calls += 1
+                    self._recording.warn_dropped()
                 return
             self._wake.set()
             time.sleep(0.001)
@@ -187,12 +189,12 @@ class RunWriter:
     # -- the writer's thread
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._ended:
             self._wake.wait(FLUSH_SECONDS)
             self._wake.clear()
             self.turn()
-        if self._file is not None:
-            self._file.close()
+        while self._requests:
+            self._requests.popleft().done.set()
 
     def turn(self) -> None:
         """One round of the thread: take what is pending, flush it if that is due."""
@@ -225,6 +227,8 @@ class RunWriter:
         return True
 
     def _flush(self, requests: list[_FlushRequest]) -> None:
+        endings = [request.ending for request in requests if request.ending is not None]
+        self._ending = endings[-1] if endings else self._ending
         self._writing_since = time.monotonic()
         try:
             self._write(durable=any(request.durable for request in requests))
@@ -232,7 +236,7 @@ class RunWriter:
             self._refused = True
             self._retry_at = time.monotonic() + self._retry_seconds
             self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
-            self._requests.extendleft(request for request in requests if not request.done.is_set())
+            self._requests.extendleft(requests)
             self._recording.warn_once(
                 "disk",
                 f"cannot write the run: {error}; training goes on, records wait in memory and "
@@ -245,6 +249,9 @@ class RunWriter:
         self._retry_seconds = FLUSH_SECONDS
         self._retry_at = 0.0
         self._refused = False
+        if endings and self._file is not None:
+            self._file.close()
+            self._ended = True
         for request in requests:
             request.done.set()
 
@@ -277,8 +284,8 @@ class RunWriter:
         now = self._clock.now()
         final = self.final_losses
         return logfile.Tail(
-            end_time=now if ending else None,
-            duration_seconds=round(self._clock.elapsed(), 6),
+            end_time=ending.end_time if ending else None,
+            duration_seconds=round(ending.duration_seconds if ending else self._clock.elapsed(), 6),
             best_train_loss=best_loss("train_loss", stats, final),
             best_val_loss=best_loss("val_loss", stats, final),
             final_train_loss=final["train_loss"],

@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 _LONGEST_PATH = 4096
 _NOTICE_SECONDS = 8.0
+_RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
 _PATIENCE_SECONDS = 0.5
 """How long an export runs before its progress is shown."""
-_RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
 
 THEMES = (
     Theme(
@@ -105,8 +105,8 @@ class TraintopApp(App[None]):
         self._trends = TrendLoader(self.post_message, ascii_only=StyledLines.ascii_only)
         self._summaries: dict[Path, RunSummary] = {}
         self._charted: tuple[Path, ...] = ()
-        self._exports: list[RunsExport] = []
         self._repainting: Timer | None = None
+        self._exports: list[RunsExport] = []
         self.main_screen = MainScreen(self._directories, clock)
 
     def get_default_screen(self) -> MainScreen:
@@ -114,6 +114,11 @@ class TraintopApp(App[None]):
 
     def on_mount(self) -> None:
         self.start_watching()
+        self.app_resume_signal.subscribe(self, self._draw_everything_again)
+
+    def _draw_everything_again(self, app: App[object]) -> None:
+        """Back from the shell: Textual 8.2 enters the alternate screen and leaves it empty."""
+        self.screen.refresh(repaint=True, layout=True)
 
     def start_watching(self) -> None:
         """Start the watcher; from here on the screen follows the directories."""

@@ -92,7 +92,7 @@ class ComparedRuns:
     ) -> tuple[Comparison, Target | None]:
         """The comparison as it stands now, the baseline first, and the target it is made for."""
         if self._named is not rows:
-            self._names, self._named = unique_names(rows.runs), rows
+            self._names, self._named = unique_names(rows.everything), rows
         paths = sorted(view.compared, key=lambda path: path != view.baseline)
         summaries = [run for run in map(rows.run, paths) if run is not None]
         runs = [self._run(summary, charted) for summary in summaries]

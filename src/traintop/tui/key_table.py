@@ -5,6 +5,7 @@ It drives dispatch, the footer, the help and the command palette (:mod:`traintop
 
 from __future__ import annotations
 
+from traintop.tui.dialog_keys import DIALOG_KEYS
 from traintop.tui.overlay_keys import OVERLAY_KEYS
 from traintop.tui.places import Key, Need, Place
 
@@ -12,7 +13,6 @@ __all__ = ["KEYS", "Key", "Need", "Place"]
 
 
 _LIST = (Place.RUNS,)
-_COLUMNS: tuple[tuple[Place, ...], tuple[Need, ...]] = ((Place.COLUMNS,), ())
 _CHARTS = (Place.RUNS, Place.ZOOM, Place.COMPARE)
 _SCREENS = (Place.RUNS, Place.ZOOM, Place.COMPARE, Place.BEST)
 
@@ -154,126 +154,5 @@ KEYS: tuple[Key, ...] = (
         needs=(),
     ),
     Key("quit", "q,ctrl+c", "q", "app.quit", "quit", "quit", "Program", _SCREENS, needs=()),
-    Key(
-        "keep_filter",
-        "enter",
-        "enter",
-        "keep_filter",
-        "keep",
-        "list what the filter matches",
-        "Filter",
-        places=(Place.FILTER,),
-        needs=(),
-    ),
-    Key(
-        "drop_filter",
-        "escape",
-        "esc",
-        "drop_filter",
-        "back",
-        "back to the list as it was",
-        "Filter",
-        places=(Place.FILTER,),
-        needs=(),
-    ),
-    Key(
-        "confirm_entry",
-        "enter",
-        "enter",
-        "confirm_entry",
-        "keep",
-        "keep the text",
-        "Text",
-        places=(Place.ENTRY,),
-        needs=(),
-    ),
-    Key(
-        "close_entry",
-        "escape",
-        "esc",
-        "close",
-        "back",
-        "leave it as it was",
-        "Text",
-        places=(Place.ENTRY,),
-        needs=(),
-    ),
-    Key("filter_down", "down", "↓", "move(1)", "", "next run", "Filter", places=(Place.FILTER,)),
-    Key("filter_up", "up", "↑", "move(-1)", "", "previous run", "Filter", places=(Place.FILTER,)),
-    Key(
-        "scroll_help_down",
-        "j,down",
-        "j ↓",
-        "scroll_help(1)",
-        "",
-        "a line down",
-        "Help",
-        places=(Place.HELP,),
-        needs=(),
-    ),
-    Key(
-        "scroll_help_up",
-        "k,up",
-        "k ↑",
-        "scroll_help(-1)",
-        "",
-        "a line up",
-        "Help",
-        places=(Place.HELP,),
-        needs=(),
-    ),
-    Key(
-        "page_help_down",
-        "pagedown,space",
-        "PgDn",
-        "scroll_help(10)",
-        "",
-        "a page down",
-        "Help",
-        places=(Place.HELP,),
-        needs=(),
-    ),
-    Key(
-        "page_help_up",
-        "pageup",
-        "PgUp",
-        "scroll_help(-10)",
-        "",
-        "a page up",
-        "Help",
-        places=(Place.HELP,),
-        needs=(),
-    ),
-    Key(
-        "close_help",
-        "escape,question_mark,f1,q",
-        "esc",
-        "close_help",
-        "close",
-        "close the help",
-        "Help",
-        places=(Place.HELP,),
-        needs=(),
-    ),
-    Key("next_column", "j,down", "j ↓", "move_choice(1)", "", "next column", "Columns", *_COLUMNS),
-    Key("prev_column", "k,up", "k ↑", "move_choice(-1)", "", "previous", "Columns", *_COLUMNS),
-    Key("columns_down", "pagedown", "PgDn", "move_choice(10)", "", "ten on", "Columns", *_COLUMNS),
-    Key("columns_up", "pageup", "PgUp", "move_choice(-10)", "", "ten back", "Columns", *_COLUMNS),
-    Key("choose", "space", "space", "toggle_column", "", "show or hide it", "Columns", *_COLUMNS),
-    Key("later", "J,shift+down", "J", "shift_column(1)", "", "move it on", "Columns", *_COLUMNS),
-    Key("earlier", "K,shift+up", "K", "shift_column(-1)", "", "move it back", "Columns", *_COLUMNS),
-    Key("wider", "greater_than_sign", ">", "widen_column(1)", "", "wider", "Columns", *_COLUMNS),
-    Key("narrower", "less_than_sign", "<", "widen_column(-1)", "", "thinner", "Columns", *_COLUMNS),
-    Key(
-        "sort_by_it",
-        "s",
-        "s",
-        "sort_by_column",
-        "",
-        "sort by it, or turn round",
-        "Columns",
-        *_COLUMNS,
-    ),
-    Key("reset_columns", "0", "0", "reset_columns", "", "as at first", "Columns", *_COLUMNS),
-    Key("close_columns", "escape,enter,o,q", "esc", "close", "", "back", "Columns", *_COLUMNS),
+    *DIALOG_KEYS,
 )

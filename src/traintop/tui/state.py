@@ -124,6 +124,11 @@ class RunRows:
         """The number of runs there are, listed or not."""
         return len(self.runs) + len(self._hidden)
 
+    @property
+    def everything(self) -> tuple[RunSummary, ...]:
+        """All runs there are, the listed ones first."""
+        return (*self.runs, *self._hidden.values())
+
     def position(self, path: Path | None) -> int | None:
         """The row of a run, ``None`` when it is not listed."""
         return None if path is None else self._positions.get(path)

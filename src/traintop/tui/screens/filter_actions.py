@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ class FilterActions(ViewScreen):
     _filter_line: FilterLine | None = None
     _filter_before = ""
     _preview: Timer | None = None
+
+    @abstractmethod
+    def mistake_in(self, query: str) -> QueryError | None:
+        """What is wrong with a filter, given the runs there are now."""
 
     @property
     def is_filtering(self) -> bool:

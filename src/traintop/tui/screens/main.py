@@ -102,6 +102,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         self._drawn_at = float("-inf")
         self._pending: Timer | None = None
         self._aging: Timer | None = None
+        self._patience: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield self._status_pane
@@ -167,8 +168,6 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
 
     def _redraw(self) -> None:
         self._pending = None
-        if self._snapshot is not None:  # the first one need not wait for the empty screen
-            self._drawn_at = monotonic()
         self._take_over_snapshot()
         self._draw()
 
@@ -189,6 +188,8 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
 
     def _draw(self) -> None:
         self.redraws += 1
+        if self._snapshot is not None:  # the first one need not wait for the empty screen
+            self._drawn_at = monotonic()
         self._set_classes()
         self._chart_selected()
         self._show_frame()
@@ -268,8 +269,11 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
             self.post_message(ChartedRunsChanged(self.charted.runs))
 
     def _show_charts(self) -> None:
+        if self._patience is not None:
+            self._patience.stop()
+            self._patience = None
         if self.charted.waiting:
-            self.set_timer(PATIENCE_SECONDS, self._show_selected_and_charts)
+            self._patience = self.set_timer(PATIENCE_SECONDS, self._show_selected_and_charts)
             return
         first = self.view.zoomed or LOSS_CHART
         for pane, chart in zip(self._chart_panes, (first, self.view.second_chart), strict=True):
@@ -291,7 +295,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
             self._aging = None
         seconds = self._table.seconds_until_older()
         if seconds is not None and len(self.rows):
-            self._aging = self.set_timer(max(seconds, 1.0), self._draw)
+            self._aging = self.set_timer(max(seconds, 1.0), self._redraw_soon)
 
     # Short facts that the drawing needs.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from traintop.analysis.query_tokens import QueryError
 from traintop.tui.charted import ChartedRuns
 from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.state import Pane, RunRows, ViewState
@@ -43,9 +42,6 @@ class OverlayScreen(ViewScreen):
 
     def change(self, changed: ViewState) -> None:
         self._below.change(changed)
-
-    def mistake_in(self, query: str) -> QueryError | None:
-        return self._below.mistake_in(query)
 
     @abstractmethod
     def draw(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from traintop.analysis.query_tokens import QueryError
 from traintop.tui.charted import ChartedRuns
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.steady import SteadyScreen
@@ -22,10 +21,6 @@ class ViewScreen(SteadyScreen):
     @abstractmethod
     def change(self, changed: ViewState) -> None:
         """Take over a view and show it."""
-
-    @abstractmethod
-    def mistake_in(self, query: str) -> QueryError | None:
-        """What is wrong with a filter, given the runs there are now."""
 
     @property
     @abstractmethod

@@ -1,0 +1,162 @@
+"""Bad files in a log directory: the others are shown, nothing hangs, memory stays bounded."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bad_files import write_bad_files, write_good_run
+from training_processes import PATIENCE
+
+from traintop import ExperimentConfig, ExperimentTracker
+from traintop.store.catalog import RunCatalog
+from traintop.store.run import Run, UnreadableRunError
+
+_MOST_MEMORY_KB = 700_000  # most of it for a document of another program, read whole
+
+# Everything is imported first, for afterwards this is a user who may not read our files.
+_READS_EVERYTHING = """
+import json, os, pkgutil, sys, importlib
+from pathlib import Path
+import encodings.utf_8_sig, numpy.ma
+import traintop.analysis, traintop.store, traintop.doctor
+from traintop import ExperimentAnalyzer
+from traintop.store.catalog import RunCatalog
+from traintop.store.run import Run, UnreadableRunError
+
+for package in (traintop.analysis, traintop.store, traintop.doctor):
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+facts = traintop.doctor.system_facts()
+traintop.doctor.system_facts = lambda: facts
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+directory = Path(sys.argv[1])
+refused = {}
+snapshot = RunCatalog([directory]).refresh()
+for summary in snapshot.runs:
+    run = Run(summary.path)
+    for read in (run.history, lambda: run.sample(16), run.follow):
+        try:
+            read()
+        except UnreadableRunError as error:
+            refused[summary.path.name] = str(error)
+analyzer = ExperimentAnalyzer(directory)
+analyzer.load_all()
+analyzer.get_comparison_table()
+diagnosis = traintop.doctor.diagnose(directory)
+[peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(json.dumps({
+    "runs": {run.path.name: [run.status, run.problem, run.count] for run in snapshot.runs},
+    "refused": refused,
+    "notices": snapshot.notices,
+    "loaded": sorted({log.path.name for log in analyzer.logs.values()}),
+    "doctor": traintop.doctor.render(diagnosis, 100),
+    "peak": int(peak),
+}))
+"""
+
+
+@pytest.fixture
+def logs() -> Iterator[Path]:
+    """A directory whose parents anyone may enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+def test_bad_files_hide_no_good_one_and_are_named_with_the_reason(logs: Path) -> None:
+    told = write_bad_files(logs)
+    good = {write_good_run(logs, f"good_{number}").name for number in range(3)}
+    done = subprocess.run(
+        [sys.executable, "-c", _READS_EVERYTHING, str(logs)],
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["runs"].keys() == told.keys() | good
+    for name in good:
+        assert seen["runs"][name] == ["finished", "", 20]
+    for name, problem in told.items():
+        status, said, _ = seen["runs"][name]
+        assert (status == "unreadable") == bool(problem), (name, status, said)
+        assert said.startswith(problem) or problem in said, (name, said)
+        if problem:
+            assert name in done.stderr, "the analyzer tells of it"
+    readable = {name for name, problem in told.items() if not problem}
+    assert set(seen["loaded"]) == good | readable
+    assert all(name in error for name, error in seen["refused"].items())
+    assert seen["notices"] == []
+    assert f"{len(told) - len(readable)} files cannot be read" in seen["doctor"]
+    assert seen["peak"] < _MOST_MEMORY_KB
+
+
+def test_a_file_may_change_in_any_way_while_it_is_read(tmp_path: Path) -> None:
+    path, other = tmp_path / "experiment_x.json", tmp_path / "other"
+    whole = write_good_run(other, "x", 200).read_bytes()
+    longer = write_good_run(other, "y", 300).read_bytes()
+    chance = random.Random(5)
+
+    def replace(data: bytes) -> None:
+        (tmp_path / ".new").write_bytes(data)
+        os.replace(tmp_path / ".new", path)
+
+    def shrink(_: bytes) -> None:
+        if path.is_file():
+            os.truncate(path, chance.randrange(path.stat().st_size + 1))
+
+    def overwrite(data: bytes) -> None:
+        with open(path, "r+b" if path.is_file() else "wb") as file:
+            file.seek(chance.randrange(len(whole)))
+            file.write(data[: chance.randrange(2000)])
+
+    def delete(_: bytes) -> None:
+        path.unlink(missing_ok=True)
+
+    changes: list[Any] = [path.write_bytes, replace, shrink, overwrite, delete]
+    contents = [whole, longer, b"", bytes(3000), chance.randbytes(3000), whole[:3000]]
+    run, catalog = Run(path), RunCatalog([tmp_path])
+    for _ in range(400):
+        chance.choice(changes)(chance.choice(contents))
+        catalog.refresh()
+        run.summary()
+        run.follow()
+        for read in (run.history, lambda: run.sample(8)):
+            with contextlib.suppress(UnreadableRunError):
+                read()
+    replace(longer)
+    run.follow()
+    assert list(run.history().columns["train_loss"]) == [i * 0.5 for i in range(300)]
+    assert run.summary().count == 300
+
+
+def test_a_run_that_is_deleted_while_it_is_read_stays_readable_to_its_reader(
+    tmp_path: Path,
+) -> None:
+    tracker = ExperimentTracker(ExperimentConfig(experiment_name="x"), tmp_path, quiet=True)
+    tracker.start()
+    tracker.log_metrics(0, 1.0)
+    path = tracker.save()
+    run = Run(path)
+    assert len(run.history()) == 1
+    path.unlink()
+    assert not run.follow()
+    assert len(run.history()) == 1
+    tracker.log_metrics(1, 1.0)
+    tracker.save()
+    run.follow()
+    assert len(run.history()) == 2, "the tracker put it back"
+    tracker.finish()

@@ -1,0 +1,23 @@
+"""Kill -9 at random moments, a few times; ``tests/faults/README.md`` has the 200."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from kills import PACES, TOGETHER, kill_together
+
+
+@pytest.mark.parametrize("pace", PACES)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_killed_writer_loses_nothing_that_was_flushed(
+    tmp_path: Path, pace: str, seed: int
+) -> None:
+    [death] = kill_together(tmp_path, [pace], random.Random(seed))
+    assert death.records > 0
+
+
+def test_writers_that_are_killed_together_lose_nothing_that_was_flushed(tmp_path: Path) -> None:
+    paces = list(PACES) * TOGETHER
+    assert len(kill_together(tmp_path, paces[:TOGETHER], random.Random(1))) == TOGETHER

@@ -1,0 +1,535 @@
+"""Trackers in processes that end, fork, spawn, and are told to stop in every way there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from training_processes import (
+    only_run,
+    run_to_end,
+    said,
+    start,
+    wait_until,
+)
+
+from traintop import RunStatus
+from traintop.model import RunSummary
+from traintop.store.run import Run
+
+
+def test_a_process_that_ends_without_finish_is_flushed(tmp_path: Path) -> None:
+    code, errors = run_to_end("tracker.start()\ntracker.log_metrics(0, 1.0)", tmp_path)
+    assert (code, errors) == (0, "")
+    run = only_run(tmp_path)
+    assert run["count"] == 1
+    assert run["status"] == "interrupted"
+    assert "finish()" in run["error"]
+
+
+@pytest.mark.parametrize(
+    ("last_line", "status", "error"),
+    [
+        ("raise ValueError('out of data')", "failed", "ValueError: out of data"),
+        ("raise KeyboardInterrupt", "interrupted", "KeyboardInterrupt"),
+    ],
+)
+def test_an_uncaught_exception_is_recorded(
+    tmp_path: Path, last_line: str, status: str, error: str
+) -> None:
+    code, _ = run_to_end(f"tracker.start()\ntracker.log_metrics(0, 1.0)\n{last_line}", tmp_path)
+    assert code != 0
+    run = only_run(tmp_path)
+    assert (run["status"], run["error"], run["count"]) == (status, error, 1)
+
+
+def test_ctrl_c_in_a_with_block_is_an_interruption(tmp_path: Path) -> None:
+    process = start(
+        """
+with tracker:
+    for i in range(10**9):
+        tracker.log_metrics(i, 1.0)
+        if i == 10:
+            print("ready", flush=True)
+        time.sleep(0.001)
+""",
+        tmp_path,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) != 0
+    assert only_run(tmp_path)["status"] == "interrupted"
+
+
+def test_forked_children_never_write(tmp_path: Path) -> None:
+    code, errors = run_to_end(
+        """
+import warnings
+# Python 3.12 and later warn of any fork beside a thread, ours being the writer's.
+warnings.simplefilter("ignore", DeprecationWarning)
+tracker.start()
+for i in range(100):
+    tracker.log_metrics(i, 1.0)
+children = []
+for _ in range(4):
+    pid = os.fork()
+    if pid == 0:
+        for i in range(1000):
+            tracker.log_metrics(i, -1.0)
+        tracker.log_eval(0, val_loss=-1.0)
+        tracker.finish()
+        tracker.save()
+        sys.exit(0)
+    children.append(pid)
+for i in range(100, 200):
+    tracker.log_metrics(i, 1.0)
+for pid in children:
+    assert os.waitpid(pid, 0)[1] == 0
+tracker.finish()
+""",
+        tmp_path,
+    )
+    assert (code, errors) == (0, "")
+    run = only_run(tmp_path)
+    assert [record["train_loss"] for record in run["metrics_history"]] == [1.0] * 200
+    assert run["status"] == "finished"
+
+
+def test_a_lingering_child_does_not_keep_the_run_locked(tmp_path: Path) -> None:
+    process = start(
+        """
+tracker.start()
+tracker.log_metrics(0, 1.0)
+tracker.save()
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+    os._exit(0)
+time.sleep(60)
+""",
+        tmp_path,
+    )
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    try:
+        code, errors = run_to_end(
+            """
+with ExperimentTracker.resume("job", sys.argv[1], quiet=True) as resumed:
+    resumed.log_metrics(1, 2.0)
+""",
+            tmp_path,
+        )
+    finally:
+        os.kill(child, signal.SIGKILL)
+    assert (code, errors) == (0, "")
+    assert only_run(tmp_path)["count"] == 2
+
+
+def test_a_killed_run_resumes_and_replays(tmp_path: Path) -> None:
+    process = start(
+        """
+tracker.start()
+for i in range(500):
+    tracker.log_metrics(i, 1.0)
+tracker.save()
+print("saved", flush=True)
+time.sleep(60)
+""",
+        tmp_path,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    code, errors = run_to_end(
+        """
+with ExperimentTracker.resume("job", sys.argv[1], gradient_step=300, quiet=True) as resumed:
+    for i in range(300, 600):
+        resumed.log_metrics(i, 2.0)
+""",
+        tmp_path,
+    )
+    assert (code, errors) == (0, "")
+    [path] = tmp_path.iterdir()
+    history = Run(path).history()
+    assert list(history.columns["iteration"]) == list(range(600))
+    assert list(history.columns["train_loss"]) == [1.0] * 300 + [2.0] * 300
+    summary = Run(path).summary()
+    assert (summary.count, summary.status) == (600, RunStatus.FINISHED)
+
+
+def test_a_heartbeat_is_written_while_nothing_is_logged(tmp_path: Path) -> None:
+    process = start(
+        """
+import traintop.tracking.writer as writer
+writer.HEARTBEAT_SECONDS = 0.05
+tracker.start()
+time.sleep(60)
+""",
+        tmp_path,
+    )
+    try:
+        wait_until(lambda: list(tmp_path.glob("*.json")))
+        first = only_run(tmp_path)["updated_at"]
+        wait_until(lambda: only_run(tmp_path)["updated_at"] > first)
+    finally:
+        process.kill()
+        process.wait()
+
+
+# -- SIGTERM
+
+TRAINS = """
+tracker.start()
+for i in range(10**9):
+    tracker.log_metrics(i, 1.0)
+    if i == 10:
+        print("ready", flush=True)
+    time.sleep(0.001)
+"""
+
+
+def terminated(code: str, directory: Path) -> int:
+    """The exit status of a process that gets a SIGTERM once it is ready."""
+    process = start(code, directory)
+    assert said(process) == "ready"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+def test_sigterm_is_recorded_and_then_obeyed(tmp_path: Path) -> None:
+    assert terminated(TRAINS, tmp_path) == -signal.SIGTERM
+    run = only_run(tmp_path)
+    assert (run["status"], run["error"]) == ("interrupted", "SIGTERM")
+    assert run["count"] >= 11
+    assert run["end_time"]
+
+
+def test_sigterm_reaches_a_process_whose_main_thread_hangs_outside_of_python(
+    tmp_path: Path,
+) -> None:
+    code = """
+import ctypes
+mutex = ctypes.create_string_buffer(256)
+tracker.start()
+tracker.log_metrics(0, 1.0)
+print("ready", flush=True)
+for _ in range(2):
+    ctypes.CDLL(None).pthread_mutex_lock(mutex)
+"""
+    assert terminated(code, tmp_path) == -signal.SIGTERM
+    run = only_run(tmp_path)
+    assert (run["status"], run["error"], run["count"]) == ("interrupted", "SIGTERM", 1)
+
+
+def test_sigterm_during_any_call_of_the_tracker_cannot_deadlock(tmp_path: Path) -> None:
+    code = """
+tracker.start()
+print("ready", flush=True)
+for i in range(10**9):
+    tracker.log_eval(i, 1.0, 2.0)
+    tracker.get_summary_stats()
+    tracker.save()
+"""
+    for number in range(5):
+        directory = tmp_path / str(number)
+        assert terminated(code, directory) == -signal.SIGTERM
+        assert only_run(directory)["status"] == "interrupted"
+
+
+def test_sigterm_ends_every_run_of_the_process(tmp_path: Path) -> None:
+    code = """
+others = [
+    ExperimentTracker(ExperimentConfig(experiment_name=f"job{i}"), sys.argv[1], quiet=True)
+    for i in range(4)
+]
+for other in others:
+    other.start()
+others[0].finish()
+"""
+    assert terminated(code + TRAINS, tmp_path) == -signal.SIGTERM
+    statuses = [Run(path).summary().status for path in tmp_path.glob("*.json")]
+    assert sorted(statuses) == [RunStatus.FINISHED] + [RunStatus.INTERRUPTED] * 4
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_sigterm_handler_of_the_script_wins(tmp_path: Path, when: str) -> None:
+    handles = "signal.signal(signal.SIGTERM, lambda *_: (checkpoint.append(1), previous(*_)))\n"
+    code = f"""
+checkpoint = []
+previous = signal.getsignal(signal.SIGTERM)
+previous = previous if callable(previous) else lambda *_: None
+{handles if when == "before" else ""}
+tracker.start()
+{"previous = signal.getsignal(signal.SIGTERM)" if when == "after" else ""}
+{handles if when == "after" else ""}
+print("ready", flush=True)
+while not checkpoint:
+    time.sleep(0.001)
+time.sleep(0.2)
+tracker.log_metrics(7, 1.0)
+tracker.finish()
+"""
+    assert terminated(code, tmp_path) == 0
+    run = only_run(tmp_path)
+    assert (run["status"], run["count"]) == ("finished", 1)
+
+
+def test_an_ignored_sigterm_stays_ignored(tmp_path: Path) -> None:
+    code = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+tracker.start()
+print("ready", flush=True)
+os.read(0, 1)
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+tracker.finish()
+"""
+    process = start(code, tmp_path)
+    said(process)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate("go", timeout=60)[1] == ""
+    assert process.returncode == 0
+
+
+def test_a_tracker_that_starts_in_another_thread_leaves_signals_alone(tmp_path: Path) -> None:
+    code, errors = run_to_end(
+        """
+thread = threading.Thread(target=tracker.start)
+thread.start()
+thread.join()
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+tracker.finish()
+""",
+        tmp_path,
+    )
+    assert (code, errors) == (0, "")
+
+
+def test_sigterm_ends_forked_workers_as_ever_and_not_the_run(tmp_path: Path) -> None:
+    code, errors = run_to_end(
+        """
+import multiprocessing
+context = multiprocessing.get_context("fork")
+tracker.start()
+for i in range(10):
+    worker = context.Process(target=time.sleep, args=(600,))
+    worker.start()
+    worker.terminate()
+    worker.join()
+    assert worker.exitcode == -signal.SIGTERM, worker.exitcode
+    tracker.log_metrics(i, 1.0)
+tracker.finish()
+""",
+        tmp_path,
+    )
+    assert (code, errors) == (0, "")
+    assert only_run(tmp_path)["count"] == 10
+
+
+def test_a_worker_may_have_a_run_of_its_own(tmp_path: Path) -> None:
+    code = """
+tracker.start()
+if (pid := os.fork()) == 0:
+    own = ExperimentTracker(ExperimentConfig(experiment_name="own"), sys.argv[1], quiet=True)
+    own.start()
+    own.log_metrics(0, 1.0)
+    own.save()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(600)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGTERM
+tracker.finish()
+"""
+    assert run_to_end(code, tmp_path) == (0, "")
+    statuses = {run.name: run.status for run in map(summary_of, tmp_path.glob("*.json"))}
+    assert statuses == {"job": RunStatus.FINISHED, "own": RunStatus.INTERRUPTED}
+
+
+# -- other ends
+
+
+def test_ctrl_c_twice_still_records_the_interruption(tmp_path: Path) -> None:
+    code = f"""
+with tracker:
+    {TRAINS.replace(chr(10), chr(10) + "    ")}
+"""
+    for number in range(6):
+        directory = tmp_path / str(number)
+        process = start(code, directory)
+        said(process)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(number * 0.002)
+        process.communicate(timeout=60)
+        assert process.returncode != 0
+        run = only_run(directory)
+        assert (run["status"], run["error"]) == ("interrupted", "KeyboardInterrupt")
+
+
+def test_os_exit_loses_only_what_was_not_flushed(tmp_path: Path) -> None:
+    code, errors = run_to_end(
+        """
+tracker.start()
+for i in range(100):
+    tracker.log_metrics(i, 1.0)
+tracker.save()
+tracker.log_metrics(100, 1.0)
+os._exit(7)
+""",
+        tmp_path,
+    )
+    assert (code, errors) == (7, "")
+    [path] = tmp_path.iterdir()
+    assert len(Run(path).history()) >= 100
+    assert Run(path).summary().status is RunStatus.CRASHED
+
+
+def test_sys_exit_in_a_thread_ends_only_that_thread(tmp_path: Path) -> None:
+    code, errors = run_to_end(
+        """
+tracker.start()
+
+def evaluate():
+    tracker.log_eval(0, val_loss=1.0)
+    sys.exit(3)
+
+thread = threading.Thread(target=evaluate)
+thread.start()
+thread.join()
+tracker.log_metrics(1, 2.0)
+tracker.finish()
+""",
+        tmp_path,
+    )
+    assert (code, errors) == (0, "")
+    run = only_run(tmp_path)
+    assert (run["status"], run["count"]) == ("finished", 2)
+
+
+def test_a_spawned_worker_gets_a_silent_copy(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        """
+import multiprocessing, sys
+from traintop import ExperimentTracker, ExperimentConfig
+
+def work(tracker):
+    with tracker:
+        for i in range(100):
+            tracker.log_metrics(i, -1.0)
+        tracker.log_eval(0, val_loss=-1.0)
+        tracker.increment_gradient_step()
+    assert tracker.get_summary_stats()["total_gradient_steps"] == 1
+
+if __name__ == "__main__":
+    logs = sys.argv[1]
+    with ExperimentTracker(ExperimentConfig(experiment_name="job"), logs, quiet=True) as tracker:
+        tracker.log_metrics(0, 1.0)
+        worker = multiprocessing.get_context("spawn").Process(target=work, args=(tracker,))
+        worker.start()
+        worker.join()
+        assert worker.exitcode == 0
+"""
+    )
+    subprocess.run([sys.executable, script, tmp_path / "logs"], check=True, timeout=120)
+    run = only_run(tmp_path / "logs")
+    assert [record["train_loss"] for record in run["metrics_history"]] == [1.0]
+    assert (run["status"], run["best_val_loss"]) == ("finished", None)
+
+
+# -- many writers
+
+
+def test_64_writers_of_one_name_in_one_directory_make_64_files(tmp_path: Path) -> None:
+    code = """
+print("ready", flush=True)
+os.read(0, 1)
+trackers = [tracker] + [
+    ExperimentTracker(ExperimentConfig(experiment_name="job"), sys.argv[1], quiet=True)
+    for _ in range(7)
+]
+for each in trackers:
+    each.start()
+for i in range(20):
+    for number, each in enumerate(trackers):
+        each.log_metrics(i, float(os.getpid()), writer=number)
+for each in trackers:
+    each.finish()
+"""
+    processes = [start(code, tmp_path) for _ in range(8)]
+    for process in processes:
+        said(process)
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go")
+        process.stdin.flush()
+    for process in processes:
+        assert process.communicate(timeout=60)[1] == ""
+    documents = [json.loads(path.read_text()) for path in tmp_path.iterdir()]
+    wrote = [
+        (document["run"]["pid"], document["metrics_history"][0]["writer"]) for document in documents
+    ]
+    assert sorted(wrote) == sorted((p.pid, number) for p in processes for number in range(8))
+    for document, (pid, number) in zip(documents, wrote, strict=True):
+        rows = [(row["train_loss"], row["writer"]) for row in document["metrics_history"]]
+        assert rows == [(pid, number)] * 20
+
+
+def test_of_processes_that_resume_one_run_one_gets_it(tmp_path: Path) -> None:
+    assert run_to_end("tracker.start()\ntracker.log_metrics(0, 1.0)\nos._exit(1)", tmp_path)[0] == 1
+    code = """
+from traintop import RunFileBusyError
+print("ready", flush=True)
+os.read(0, 1)
+try:
+    resumed = ExperimentTracker.resume("job", sys.argv[1], quiet=True)
+except RunFileBusyError as error:
+    print("busy", error, flush=True)
+else:
+    resumed.start()
+    print("mine", flush=True)
+os.read(0, 1)
+"""
+    processes = [start(code, tmp_path) for _ in range(6)]
+    for process in processes:
+        said(process)
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("g")
+        process.stdin.flush()
+    answers = [said(process).split()[0] for process in processes]
+    for process in processes:
+        process.communicate("g", timeout=60)
+    assert sorted(answers) == ["busy"] * 5 + ["mine"]
+    [path] = tmp_path.iterdir()
+    assert len(json.loads(path.read_text())["resumed"]) == 1
+
+
+def test_a_run_whose_process_lives_cannot_be_resumed(tmp_path: Path) -> None:
+    process = start(TRAINS, tmp_path)
+    said(process)
+    before = process.pid
+    code, errors = run_to_end('ExperimentTracker.resume("job", sys.argv[1])', tmp_path)
+    assert code == 1
+    assert "RunFileBusyError" in errors
+    process.kill()
+    process.communicate()
+    code, errors = run_to_end(
+        'ExperimentTracker.resume("job", sys.argv[1], quiet=True).finish()', tmp_path
+    )
+    assert (code, errors) == (0, "")
+    run = only_run(tmp_path)
+    assert (run["run"]["pid"], run["status"]) == (before, "finished")
+
+
+def summary_of(path: Path) -> RunSummary:
+    return Run(path).summary()

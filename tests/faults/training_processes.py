@@ -1,0 +1,74 @@
+"""Real training processes, to be killed, forked, interrupted, and started all at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 60.0
+"""Seconds after which a condition will not come true any more, even on a very busy machine."""
+
+PREAMBLE = """
+import os, signal, sys, threading, time
+from traintop import ExperimentTracker, ExperimentConfig
+
+tracker = ExperimentTracker(ExperimentConfig(experiment_name="job"), sys.argv[1], quiet=True)
+"""
+
+
+def start(code: str, directory: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A process that runs code with a ``tracker`` of a run "job" in a directory."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PREAMBLE + code, str(directory), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_to_end(code: str, directory: Path, *arguments: str) -> tuple[int, str]:
+    """The exit status and the errors of such a process."""
+    process = start(code, directory, *arguments)
+    _, errors = process.communicate(timeout=PATIENCE)
+    return process.returncode, errors
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    """The next line that a process prints."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        assert process.stderr is not None
+        raise AssertionError(f"the process ended: {process.stderr.read()}")
+    return line.strip()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def only_run(directory: Path) -> dict[str, Any]:
+    """The one run of a directory, as ``json.load`` has it."""
+    [path] = directory.glob("experiment_*.json")
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not met in time"
+        time.sleep(0.01)

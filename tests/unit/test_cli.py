@@ -1,0 +1,99 @@
+"""The command line: what it prints, where it prints it, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from run_files import records, write_run
+
+from traintop.cli import main
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def process(*arguments: object, **streams: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "traintop", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(
+        command, stderr=subprocess.PIPE, text=True, env=environment, timeout=60, **streams
+    )
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    directory = tmp_path / "logs"
+    directory.mkdir()
+    for name in ("small", "large"):
+        write_run(directory / f"experiment_{name}.json", records(5), status="finished")
+    return directory
+
+
+def test_list_prints_a_table_or_exactly_one_document(logs: Path) -> None:
+    assert "VAL LOSS" in invoke("list", logs).stdout
+    as_json = invoke("list", logs, "--json").stdout
+    assert len(json.loads(as_json)) == 2
+    assert as_json.endswith("]\n")
+    assert not as_json.endswith("\n\n")
+    assert len(list(csv.DictReader(io.StringIO(invoke("list", logs, "--csv").stdout)))) == 2
+
+
+def test_list_ends_with_1_when_a_directory_is_missing_and_shows_the_others(
+    logs: Path, tmp_path: Path
+) -> None:
+    assert invoke("list", logs).exit_code == 0
+    listed = invoke("list", logs, tmp_path / "gone")
+    assert listed.exit_code == 1
+    assert listed.stdout == invoke("list", logs).stdout
+    assert "gone does not exist" in listed.stderr
+
+
+def test_an_unknown_sort_key_is_answered_with_the_nearest_ones(logs: Path) -> None:
+    refused = invoke("list", logs, "--sort", "best_val")
+    assert refused.exit_code == 1
+    assert "'best_val_loss'" in refused.stderr
+    assert invoke("list", logs, "--sort", "best_val_loss").exit_code == 0
+
+
+def test_a_misspelled_command_is_no_directory_to_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = invoke("lst")
+    assert refused.exit_code == 2
+    assert "did you mean `traintop list`?" in refused.stderr
+    for directory in ("./lst", "logs", "runs", "experiments"):
+        assert "needs a terminal" in invoke(directory).stderr
+    (tmp_path / "lst").mkdir()
+    assert "needs a terminal" in invoke("lst").stderr
+
+
+def test_a_reader_who_has_seen_enough_gets_no_error(logs: Path) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "wb") as closed_pipe:
+        assert process("list", logs, "--json", stdout=closed_pipe).stderr == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_what_the_system_refuses_is_told_in_one_line(logs: Path, tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        listed = process("list", logs, stdout=full)
+    assert (listed.returncode, listed.stderr) == (1, "Error: No space left on device\n")
+    notebook = tmp_path / "gone" / "LOG.md"
+    report = invoke("report", logs, "--output", notebook)
+    assert report.exit_code == 1
+    assert report.stderr == f"Error: {notebook}: No such file or directory\n"
+    (tmp_path / "file").touch()
+    demo = invoke("demo", "--headless", "--log-dir", tmp_path / "file" / "logs")
+    assert demo.exit_code == 1
+    assert demo.stderr == f"Error: {tmp_path / 'file' / 'logs'}: Not a directory\n"
