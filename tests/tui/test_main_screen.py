@@ -14,6 +14,7 @@ from traintop.tui.charted import PATIENCE_SECONDS
 from traintop.tui.screens import main
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.state import Pane
+from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.run_table import RunTable
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
@@ -381,10 +382,10 @@ async def test_equal_news_draw_nothing():
 
 async def test_hidden_charts_do_not_draw():
     async with showing(make_runs(30), (80, 24)) as (app, pilot):
-        charts = list(app.screen.query("Chart"))
-        drawn = [chart.draw_count for chart in charts]
-        await pilot.press("j", "x", "l", "+")
+        grid = app.screen.query_one(ChartGrid)
+        drawn = grid.charts_drawn
+        await pilot.press("x", "l", "+", "]", "left")
         await pilot.pause()
-        assert [chart.draw_count for chart in charts] == drawn
+        assert grid.charts_drawn == drawn
         await pilot.press("tab")
-        await settle(pilot, lambda: [chart.draw_count for chart in charts] > drawn)
+        await settle(pilot, lambda: grid.charts_drawn > drawn)

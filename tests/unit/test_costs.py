@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from run_files import Writer, records, write_run
 from textual.pilot import Pilot
+from traintop.tui.widgets.chart_grid import ChartGrid
 
 from traintop.charts import ChartSpec, Series, points_for
 from traintop.logfile import Head, encode_head
@@ -27,7 +28,6 @@ from traintop.tracking.run_file import RunFile
 from traintop.tracking.writer import RunWriter
 from traintop.tui.app import TraintopApp
 from traintop.tui.screens.main import REDRAW_SECONDS, MainScreen
-from traintop.tui.widgets.chart import Chart
 from traintop.tui.widgets.line_pane import LinePane
 from traintop.tui.widgets.run_table import RunTable
 
@@ -262,8 +262,8 @@ def hasty_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def repaints(screen: MainScreen) -> tuple[int, ...]:
-    """How often the screen was drawn, and each of the charts."""
-    return (screen.redraws, *(chart.draw_count for chart in screen.query(Chart)))
+    """How often the screen was drawn, and the charts."""
+    return (screen.redraws, *(grid.draw_count for grid in screen.query(ChartGrid)))
 
 
 @pytest.mark.usefixtures("hasty_watcher")

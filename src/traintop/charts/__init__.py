@@ -7,7 +7,7 @@ runs with raw and smoothed curves has fifteen of them. So plotext sees positions
 measured value: it aborts the process on NaN and refuses infinities.
 """
 
-from traintop.charts.draw import draw_chart, sparkline
+from traintop.charts.draw import draw_chart, sparkline, x_at
 from traintop.charts.spec import (
     DARK,
     LIGHT,
@@ -31,4 +31,5 @@ __all__ = [
     "draw_chart",
     "points_for",
     "sparkline",
+    "x_at",
 ]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from traintop.analysis.series import value_near
+import numpy as np
+
 from traintop.charts.spec import ChartLine, ChartSpec, Palette, Series, Span
+from traintop.charts.view import View
 from traintop.text import cell_width, fit, number, safe_text
 
-_TO_ASCII = str.maketrans("─│┌┐└┘├┤┬┴┼┄…–×", "-|+++++++++.~-X")
+_TO_ASCII = str.maketrans("─│┌┐└┘├┤┬┴┼┄…–×↑↓", "-|+++++++++.~-X^v")
 _LONGEST_LABEL = 28
 _ENTRY_GAP = "   "
+_LEAST_LOGGABLE = 5e-324
 
 
 def plain(text: str) -> str:
@@ -45,22 +48,40 @@ def title_line(spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
     title = [Span(shown(spec.title, ascii_only), bold=True)]
     if spec.y_label:
         title.append(Span(f"  {shown(spec.y_label, ascii_only)}", dim=True))
+    return _with_readout(title, spec, width, ascii_only)
+
+
+def _with_readout(line: Sequence[Span], spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
     if spec.cursor is None:
-        return fitted(title, width)
-    readout = f"{shown(spec.x_label, ascii_only)} {_position(spec.cursor)}".lstrip()
+        return fitted(line, width)
+    name, _, unit = shown(spec.x_label, ascii_only).partition(", ")
+    readout = f"{name} {_position(spec.cursor / spec.x_unit)} {unit}".strip()
     room = width - cell_width(readout) - 2
     if room < 1:
-        return fitted(title, width)
-    return (*fitted(title, room), Span(f"  {readout}", dim=True))
+        return fitted(line, width)
+    return (*fitted(line, room), Span(f"  {readout}", dim=True))
 
 
 def legend_line(
-    spec: ChartSpec, markers: Sequence[str], width: int, palette: Palette, ascii_only: bool
+    spec: ChartSpec,
+    view: View,
+    markers: Sequence[str],
+    width: int,
+    palette: Palette,
+    ascii_only: bool,
 ) -> ChartLine:
-    """Label, line sample and value of each curve; "+3 more" stands for those without room."""
+    """Label, line sample and value of each curve; "+3 more" stands for those without room.
+
+    An arrow behind the value tells of a curve that runs above or below the view. Without a title
+    the place of the cursor is here.
+    """
     named = [pair for pair in zip(spec.series, markers, strict=True) if not pair[0].dim]
     named = named or list(zip(spec.series, markers, strict=True))
-    entries = [_entry(one, spec, marker, palette, ascii_only) for one, marker in named]
+    if not spec.legend:
+        named = []
+    entries = [_entry(one, spec, view, marker, palette, ascii_only) for one, marker in named]
+    if spec.note:
+        entries.append([Span(shown(spec.note, ascii_only), dim=True)])
     widths = [sum(cell_width(span.text) for span in entry) for entry in entries]
     count = _that_fit(widths, width)
     line: list[Span] = []
@@ -68,7 +89,7 @@ def legend_line(
         line += [Span(_ENTRY_GAP), *entry] if line else entry
     if count < len(entries):
         line.append(Span(f"{_ENTRY_GAP}{_rest(len(entries) - count)}", dim=True))
-    return fitted(line, width)
+    return fitted(line, width) if spec.title else _with_readout(line, spec, width, ascii_only)
 
 
 def _that_fit(widths: Sequence[int], width: int) -> int:
@@ -87,19 +108,31 @@ def _rest(count: int) -> str:
 
 
 def _entry(
-    series: Series, spec: ChartSpec, marker: str, palette: Palette, ascii_only: bool
+    series: Series, spec: ChartSpec, view: View, marker: str, palette: Palette, ascii_only: bool
 ) -> list[Span]:
-    x, y = series.measured
-    value = value_near(x, y, x[-1] if spec.cursor is None else spec.cursor) if len(x) else None
+    value = series.last_value if spec.cursor is None else series.value_at(spec.cursor)
     label = shown(series.label, ascii_only)
     if cell_width(label) > _LONGEST_LABEL:
         label = fit(label, _LONGEST_LABEL)
     sample = _sample(series, marker, ascii_only)
+    arrow = _arrow(series, spec, view)
     return [
         Span(f"{label} "),
         Span(sample, palette.color(series.color), dim=series.dim),
         Span(f" {number(value)}"),
+        *([Span(f" {plain(arrow) if ascii_only else arrow}", palette.alert)] if arrow else ()),
     ]
+
+
+def _arrow(series: Series, spec: ChartSpec, view: View) -> str:
+    """Where all of a curve is when none of it is in view: above, below, or not so."""
+    y = series.overview[1]
+    if view.y is None or not len(y):
+        return ""
+    low, high = y.min(), y.max()
+    if spec.log_y:
+        low, high = np.log10(max(low, _LEAST_LOGGABLE)), np.log10(max(high, _LEAST_LOGGABLE))
+    return "↑" if low > view.y[1] else "↓" if high < view.y[0] else ""
 
 
 def _sample(series: Series, marker: str, ascii_only: bool) -> str:

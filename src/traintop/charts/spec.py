@@ -8,7 +8,14 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from traintop.analysis.series import FloatArray, finite, thin
+from traintop.analysis.series import (
+    ColumnBand,
+    FloatArray,
+    band,
+    finite,
+    thin,
+    value_near,
+)
 
 _OVERVIEW_COLUMNS = 2048
 
@@ -82,14 +89,60 @@ class Series:
         return thin(*self.measured, _OVERVIEW_COLUMNS)
 
     @cached_property
+    def means(self) -> ColumnBand:
+        """What the measured points do within each column of an overview."""
+        x, y = self.measured
+        return band(x, y, _OVERVIEW_COLUMNS, (float(x[0]), float(x[-1])) if len(x) else (0.0, 1.0))
+
+    @cached_property
+    def median(self) -> float | None:
+        """The median of the measured values, ``None`` without any."""
+        y = self.measured[1]
+        return float(np.median(y)) if len(y) else None
+
+    @property
+    def last_value(self) -> float | None:
+        """The last of the measured values, ``None`` without any."""
+        y = self.measured[1]
+        return float(y[-1]) if len(y) else None
+
+    @cached_property
+    def failures(self) -> tuple[FloatArray, FloatArray]:
+        """Where NaN (as far as ``events`` tell) or ±inf was measured, by x, and which of them."""
+        infinite = np.isinf(self.y) if len(self.measured[1]) < len(self.y) else np.array([], int)
+        x, y = self.x[infinite], self.y[infinite]
+        if self.events is not None:
+            x = np.concatenate([x, self.events])
+            y = np.concatenate([y, np.full(len(self.events), np.nan)])
+        known = np.isfinite(x)
+        order = np.argsort(x[known], kind="stable")
+        return x[known][order], y[known][order]
+
+    @cached_property
     def marks(self) -> tuple[FloatArray, FloatArray]:
         """The x to be marked at the top and at the bottom edge of the chart."""
-        above, below = self.x[:0], self.x[:0]
-        if len(self.measured[1]) < len(self.y) and np.isinf(self.y).any():
-            above, below = (self.x[self.y == infinity] for infinity in (np.inf, -np.inf))
-        if self.events is not None:
-            above = np.concatenate([above, self.events])
-        return above[np.isfinite(above)], below[np.isfinite(below)]
+        x, y = self.failures
+        below = y == -np.inf
+        return x[~below], x[below]
+
+    def value_at(self, position: float) -> float | None:
+        """The value nearest to a position on x, also where that is NaN or infinite.
+
+        ``None`` beyond the ends of the curve, further off than its values are apart.
+        """
+        candidates = []
+        for x, y in (self.measured, self.failures):
+            if len(x):
+                first, last = float(x[0]), float(x[-1])
+                reach = last / max(len(x) - 1, 1) - first / max(len(x) - 1, 1)
+                if first - reach <= position <= last + reach:
+                    near = value_near(x, x, position)
+                    candidates.append((abs(near - position), value_near(x, y, position)))
+        return min(candidates, key=lambda pair: pair[0], default=(0.0, None))[1]
+
+    def look(self) -> None:
+        """Take each look at all points now, so that drawing takes none."""
+        _ = self.overview, self.means, self.marks, self.median
 
     @cached_property
     def edges(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
@@ -99,10 +152,12 @@ class Series:
 
 @dataclass(frozen=True)
 class ChartSpec:
-    """What to draw. Limits and cursor are in units of x.
+    """What to draw. Limits and cursor are in units of x; ticks are labelled in ``x_unit`` of them.
 
     ``robust`` keeps outliers from stretching the y axis (``analysis.series.robust_limits``). With
-    a ``cursor`` the legend shows the values measured nearest to it, otherwise the last ones.
+    a ``cursor`` the legend shows the values measured nearest to it, otherwise the last ones; its
+    last word is the ``note``. ``label_width`` is what labels of y take at least, in cells, so that
+    charts below one another have their curves below one another.
     """
 
     title: str
@@ -114,6 +169,9 @@ class ChartSpec:
     robust: bool = False
     cursor: float | None = None
     legend: bool = True
+    note: str = ""
+    x_unit: float = 1.0
+    label_width: int = 0
 
 
 @dataclass(frozen=True)

@@ -167,4 +167,4 @@ def _unique(paths: Sequence[Path]) -> list[Path]:
 
 def _import_slow_parts() -> None:
     """Pay for numpy and plotext here, where nobody waits, and after the first frame."""
-    import traintop.tui.curves  # noqa: F401
+    import traintop.charts.curves  # noqa: F401

@@ -137,6 +137,10 @@ class ChartedRunsChanged(Message):
         super().__init__()
 
 
+class CurvesPrepared(Message):
+    """Curves that took long to make are there."""
+
+
 class FirstRunsPainted(Message):
     """The runs are on the screen for the first time: now there is time for slow imports."""
 

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 
-from traintop.tui import state as view
+from textual import on
+
+from traintop.tui import chart_view, state
+from traintop.tui.chart_source import ChartSource
+from traintop.tui.chart_view import ChartView
 from traintop.tui.screens.view_screen import ViewScreen
+from traintop.tui.widgets.chart_grid import ChartGrid
 
 
 class ChartActions(ViewScreen):
     """Actions by the names that the table of keys has for them."""
 
+    source: ChartSource
+
+    @property
+    @abstractmethod
+    def chart_columns(self) -> int:
+        """About how many cells the curves of a chart are wide."""
+
+    def change_charts(self, changed: ChartView) -> None:
+        """Take over which charts are shown, and which part of x."""
+        if changed != self.view.charts:
+            self.change(replace(self.view, charts=changed))
+
     def action_toggle_zoom(self) -> None:
-        self.change(view.toggle_zoom(self.view))
+        self.change_charts(replace(self.view.charts, zoomed=not self.view.charts.zoomed))
 
     def action_unzoom(self) -> None:
-        self.change(replace(self.view, zoomed=None))
+        self.change_charts(replace(self.view.charts, zoomed=False))
 
     def action_next_chart(self, step: int) -> None:
-        self.change(view.next_chart(self.view, self.charted.charts(), step))
+        self.change_charts(chart_view.focus_next(self.view.charts, self.shown_charts(), step))
 
     def action_next_x_axis(self) -> None:
-        self.change(view.next_x_axis(self.view))
+        axes = self.source.x_axes()
+        place = axes.index(self.view.x_axis) + 1 if self.view.x_axis in axes else 0
+        following = axes[place % len(axes)]
+        part = self.source.on_axis(self.view, following)
+        self.change(replace(self.view, x_axis=following, charts=part))
 
     def action_toggle_log(self) -> None:
         self.change(replace(self.view, log_y=not self.view.log_y))
@@ -30,4 +52,42 @@ class ChartActions(ViewScreen):
         self.change(replace(self.view, robust=not self.view.robust))
 
     def action_smooth(self, step: int) -> None:
-        self.change(view.smooth_by(self.view, step))
+        self.change(state.smooth_by(self.view, step))
+
+    def action_zoom_x(self, step: int) -> None:
+        self._zoom(chart_view.ZOOM_FACTOR**-step)
+
+    def action_pan(self, step: int) -> None:
+        extent = self.source.extent(self.view)
+        if extent is not None:
+            part = chart_view.pan(self.view.charts, extent, step * chart_view.PAN_SHARE)
+            self.change_charts(part)
+
+    def action_move_cursor(self, cells: int) -> None:
+        extent = self.source.extent(self.view)
+        if extent is not None:
+            x = self.source.cursor_after(self.view, extent, cells, self.chart_columns)
+            self.change_charts(chart_view.put_cursor(self.view.charts, extent, x))
+
+    def action_reset_x(self) -> None:
+        self.change_charts(chart_view.without_window(self.view.charts))
+
+    def shown_charts(self) -> tuple[str, ...]:
+        """The charts that the person wants to see, of those that the runs have."""
+        return chart_view.shown(self.view.charts, self.charted.charts())
+
+    @on(ChartGrid.Pointed)
+    def _focus_and_put_cursor(self, message: ChartGrid.Pointed) -> None:
+        part, extent = replace(self.view.charts, focus=message.chart), self.source.extent(self.view)
+        if message.x is not None and extent is not None:
+            part = chart_view.put_cursor(part, extent, message.x)
+        self.change_charts(part)
+
+    @on(ChartGrid.Wheeled)
+    def _zoom_around(self, message: ChartGrid.Wheeled) -> None:
+        self._zoom(chart_view.ZOOM_FACTOR ** (-1 if message.closer else 1), message.x)
+
+    def _zoom(self, factor: float, around: float | None = None) -> None:
+        extent = self.source.extent(self.view)
+        if extent is not None:
+            self.change_charts(chart_view.zoom(self.view.charts, extent, factor, around))

@@ -21,6 +21,7 @@ from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import QueryError
 from traintop.text import safe_text
 from traintop.tui import state as view
+from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
 from traintop.tui.column_choice import ColumnChoosing
 from traintop.tui.columns import RowContext, offered_columns, run_name
@@ -31,6 +32,7 @@ from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
 from traintop.tui.lines import Line, Piece, fit_line
 from traintop.tui.messages import (
     ChartedRunsChanged,
+    CurvesPrepared,
     ExportRequested,
     FirstRunsPainted,
     HistoryLoaded,
@@ -48,9 +50,9 @@ from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.filter_actions import FilterActions
 from traintop.tui.screens.list_actions import ListActions
 from traintop.tui.screens.overlay import OverlayScreen
-from traintop.tui.state import LOSS_CHART, Pane, RunRows, SortOrder, ViewState
+from traintop.tui.state import Pane, RunRows, SortOrder, ViewState
 from traintop.tui.status_line import status_line
-from traintop.tui.widgets.chart import Chart
+from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 from traintop.tui.widgets.run_table import RunTable
 
@@ -90,7 +92,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         self._table = RunTable(id="runs")
         self._summary_pane = ScrollingPane(id="summary")
         self._header_pane = LinePane(id="header")
-        self._chart_panes = (Chart(id="first-chart"), Chart(id="second-chart"))
+        self._grid = ChartGrid(id="charts")
         self._footer_pane = LinePane(id="footer")
         self._summary_title = ""
         self._mounted = False
@@ -99,6 +101,9 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         self._trends: dict[Path, str] = {}
         self._list_mistake: QueryError | None = None
         self.charted = ChartedRuns()
+        self.source = ChartSource(self.charted)
+        self._preparing = False
+        self._prepared = 0
         self._drawn_at = float("-inf")
         self._pending: Timer | None = None
         self._aging: Timer | None = None
@@ -114,8 +119,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
                 yield self._summary_pane
             with Container(id="detail"):
                 yield self._header_pane
-                with Container(id="charts"):
-                    yield from self._chart_panes
+                yield self._grid
         yield self._footer_pane
 
     def on_mount(self) -> None:
@@ -207,8 +211,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
                 screen.draw()
 
     def _set_classes(self) -> None:
-        zoomed = self.view.zoomed is not None
-        self.set_class(zoomed, "-zoomed")
+        self.set_class(self.view.charts.zoomed, "-zoomed")
         self.set_class(self.view.list_only, "-list-only")
         self._set_few(self.size.height)
         self.set_class(self._snapshot is None, "-reading")
@@ -275,13 +278,39 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         if self.charted.waiting:
             self._patience = self.set_timer(PATIENCE_SECONDS, self._show_selected_and_charts)
             return
-        first = self.view.zoomed or LOSS_CHART
-        for pane, chart in zip(self._chart_panes, (first, self.view.second_chart), strict=True):
-            if self.charted.loaded:
-                content = self.charted.content(chart, self.view)
-                pane.show_chart(content, self.charted.spec_maker(chart, self.view))
-            else:
-                pane.show_nothing()
+        if not self.charted.loaded:
+            self._grid.show_nothing()
+            return
+        shown, focus = self.shown_charts(), self.view.charts.focus
+        if self.view.charts.zoomed:
+            shown = (focus,) if focus in shown else shown[:1]
+        cells = [
+            ChartCell(
+                chart,
+                self.source.content(chart, self.view),
+                self.source.spec_maker(chart, self.view),
+            )
+            for chart in shown
+        ]
+        self._grid.show_charts(cells, focus, ready=self._prepared)
+
+    @on(ChartGrid.Waits)
+    def _prepare_curves(self) -> None:
+        if self._preparing or not self.source.waits:
+            return
+        self._preparing = True
+        self.run_worker(self._prepare_and_tell, thread=True, group="curves", exit_on_error=False)
+
+    def _prepare_and_tell(self) -> None:
+        try:
+            self.source.prepare()
+        finally:
+            self.post_message(CurvesPrepared())
+
+    def on_curves_prepared(self) -> None:
+        self._preparing = False
+        self._prepared += 1
+        self._show_charts()
 
     def _show_selected_and_charts(self) -> None:
         if not self.charted.waiting:
@@ -318,7 +347,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
             met.add(Need.MARKS)
         if self.view.filter:
             met.add(Need.FILTER)
-        place = Place.RUNS if self.view.zoomed is None else Place.ZOOM
+        place = Place.ZOOM if self.view.charts.zoomed else Place.RUNS
         if self.is_filtering:
             place = Place.FILTER
         return Situation(place, frozenset(met))
@@ -327,6 +356,10 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
     def panes(self) -> tuple[Pane, ...]:
         """The panes that ``tab`` goes round; with room, the charts are beside the list anyway."""
         return tuple(Pane) if self.has_class("-narrow") else (Pane.RUNS, Pane.SUMMARY)
+
+    @property
+    def chart_columns(self) -> int:
+        return self._grid.columns
 
     @property
     def column_keys(self) -> tuple[str, ...]:
@@ -367,7 +400,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         return None
 
     def action_page(self, pages: int) -> None:
-        if self.view.pane is Pane.SUMMARY and self.view.zoomed is None:
+        if self.view.pane is Pane.SUMMARY and not self.view.charts.zoomed:
             self._summary_pane.scroll_pages(pages)
         else:
             self.action_move(pages * max(self._table.page_rows - 1, 1))
