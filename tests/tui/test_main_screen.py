@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-
 import pytest
 from textual import events
 from textual.geometry import Size
-from tui_runs import NOW, PostedApp, make_run, make_runs, screen_text, settle
+from tui_runs import make_run, make_runs, screen_text, settle, showing
 
 from traintop.model import RunStatus, RunSummary
 from traintop.tui.charted import PATIENCE_SECONDS
@@ -18,21 +16,6 @@ from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.run_table import RunTable
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
-
-
-@asynccontextmanager
-async def showing(runs, size=(160, 48), notices=(), clock=lambda: NOW):
-    app = PostedApp(clock)
-    async with app.run_test(size=size) as pilot:
-        app.post_runs(runs, notices)
-        await settle(pilot, lambda: app.main_screen.redraws > 1)
-        for run in runs[:1]:
-            app.post_history(run, points=50)
-            await settle(
-                pilot, lambda: app.main_screen.charted.loaded and app.main_screen.up_to_date
-            )
-        await pilot.pause()
-        yield app, pilot
 
 
 def selected(app):

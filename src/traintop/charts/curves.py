@@ -241,9 +241,10 @@ def _keys_of(
     is_val = chart == LOSS_CHART and metric == "val_loss"
     style: Literal["solid", "dotted"] = "dotted" if is_val else "solid"
     label = run.label if several else ""
-    if chart == LOSS_CHART:
-        which = "val" if is_val else "train"
-        label = f"{label} {which}" if several else f"{which} loss"
+    if chart == LOSS_CHART and not several:
+        label = "val loss" if is_val else "train loss"
+    elif is_val and "train_loss" in run.history.metrics:
+        label = ""  # the curve before it has named the run
     shown = CurveKey(run, metric, label, choice.x_axis, choice.weight, style, False)
     if not choice.weight:
         return [shown]
@@ -278,6 +279,8 @@ def _title(
     if chart == LOSS_CHART and len(runs) == 1:
         return ""
     title = chart_title(chart)
+    if chart == LOSS_CHART:
+        return f"{title}   ─ train   ┄ val"
     if len(runs) > 1 or not series:
         return title
     show = si if chart == THROUGHPUT_CHART else number

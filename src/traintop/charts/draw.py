@@ -11,7 +11,7 @@ from traintop.analysis.series import FloatArray, resample
 from traintop.charts import raster
 from traintop.charts.canvas import Canvas, markers_for
 from traintop.charts.frame import Frame, frame_for, frame_lines
-from traintop.charts.heading import fitted, legend_line, plain, shown, title_line
+from traintop.charts.heading import fitted, legend_lines, plain, shown, title_line
 from traintop.charts.spec import DARK, ChartLine, ChartSpec, Palette, Span
 from traintop.charts.view import View, limits_of, points_for, share_of, view_of
 from traintop.text import cell_width
@@ -20,6 +20,9 @@ _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
 # Rows a chart must have before it spends one on its legend, and on its title.
 _LEGEND_HEIGHT = 8
 _TITLE_HEIGHT = 6
+# So many more rows for each further line of the legend.
+_ROWS_PER_LEGEND_LINE = 5
+_MOST_LEGEND_LINES = 4
 
 
 def draw_chart(
@@ -41,12 +44,7 @@ def draw_chart(
         spec = replace(spec, cursor=None)
     markers = markers_for(spec.series, ascii_only)
     view = view_of(spec, width)
-    lines: list[ChartLine] = []
-    title, legend = _heading_rows(spec, height)
-    if title:
-        lines.append(title_line(spec, width, ascii_only))
-    if legend:
-        lines.append(legend_line(spec, view, markers, width, palette, ascii_only))
+    lines = _heading(spec, view, width, height, palette, ascii_only)
     rows = height - len(lines)
     frame = _frame(spec, view, width, rows, ascii_only)
     columns, rows = (frame.width, frame.height) if frame else (width, rows)
@@ -63,7 +61,8 @@ def x_at(
 ) -> float | None:
     """The x that a chart of this size has in a column of cells; ``None`` left of its curves."""
     view = view_of(spec, width)
-    frame = _frame(spec, view, width, height - sum(_heading_rows(spec, height)), ascii_only)
+    heading = _heading(spec, view, width, height, DARK, ascii_only)
+    frame = _frame(spec, view, width, height - len(heading), ascii_only)
     left, columns = (frame.left, frame.width) if frame else (0, width)
     if not left <= column < left + columns:
         return None
@@ -72,10 +71,19 @@ def x_at(
     return low * (1.0 - share) + high * share
 
 
-def _heading_rows(spec: ChartSpec, height: int) -> tuple[bool, bool]:
-    """Whether there is a title, and whether there is a legend."""
-    legend = (spec.legend and bool(spec.series)) or bool(spec.note)
-    return bool(spec.title) and height >= _TITLE_HEIGHT, legend and height >= _LEGEND_HEIGHT
+def _heading(
+    spec: ChartSpec, view: View, width: int, height: int, palette: Palette, ascii_only: bool
+) -> list[ChartLine]:
+    """The title and the legend, as far as there is room for them."""
+    lines: list[ChartLine] = []
+    if spec.title and height >= _TITLE_HEIGHT:
+        lines.append(title_line(spec, width, ascii_only))
+    named = spec.legend and spec.series
+    if (named or spec.note) and height >= _LEGEND_HEIGHT:
+        most = min(1 + (height - _LEGEND_HEIGHT) // _ROWS_PER_LEGEND_LINE, _MOST_LEGEND_LINES)
+        markers = markers_for(spec.series, ascii_only)
+        lines += legend_lines(spec, view, markers, width, most, palette, ascii_only)
+    return lines
 
 
 def _frame(spec: ChartSpec, view: View, width: int, height: int, ascii_only: bool) -> Frame | None:

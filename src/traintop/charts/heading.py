@@ -13,6 +13,7 @@ from traintop.text import cell_width, fit, number, safe_text
 _TO_ASCII = str.maketrans("─│┌┐└┘├┤┬┴┼┄…–×↑↓", "-|+++++++++.~-X^v")
 _LONGEST_LABEL = 28
 _ENTRY_GAP = "   "
+_READOUT = 20  # cells that the place of the cursor is likely to take
 _LEAST_LOGGABLE = 5e-324
 
 
@@ -62,41 +63,73 @@ def _with_readout(line: Sequence[Span], spec: ChartSpec, width: int, ascii_only:
     return (*fitted(line, room), Span(f"  {readout}", dim=True))
 
 
-def legend_line(
+def legend_lines(
     spec: ChartSpec,
     view: View,
     markers: Sequence[str],
     width: int,
+    rows: int,
     palette: Palette,
     ascii_only: bool,
-) -> ChartLine:
-    """Label, line sample and value of each curve; "+3 more" stands for those without room.
+) -> list[ChartLine]:
+    """Label, line sample and value of each curve, in up to ``rows`` lines.
 
-    An arrow behind the value tells of a curve that runs above or below the view. Without a title
-    the place of the cursor is here.
+    A curve without a label belongs to the one before it. An arrow behind the value tells of a
+    curve that runs above or below the view; "+3 more" stands for those without room. Without a
+    title the place of the cursor is here.
     """
-    named = [pair for pair in zip(spec.series, markers, strict=True) if not pair[0].dim]
-    named = named or list(zip(spec.series, markers, strict=True))
-    if not spec.legend:
-        named = []
-    entries = [_entry(one, spec, view, marker, palette, ascii_only) for one, marker in named]
+    entries = _entries(spec, view, markers, palette, ascii_only)
+    room = width if spec.title or spec.cursor is None else max(width - _READOUT, width // 2)
+    lines = _laid_out(entries, room, rows)
+    if spec.title:
+        return [fitted(line, width) for line in lines]
+    first, *others = lines
+    return [
+        _with_readout(first, spec, width, ascii_only),
+        *(fitted(line, width) for line in others),
+    ]
+
+
+def _entries(
+    spec: ChartSpec, view: View, markers: Sequence[str], palette: Palette, ascii_only: bool
+) -> list[list[Span]]:
+    entries: list[list[Span]] = []
+    if spec.legend:
+        named = [pair for pair in zip(spec.series, markers, strict=True) if not pair[0].dim]
+        for one, marker in named or zip(spec.series, markers, strict=True):
+            entry = _entry(one, spec, view, marker, palette, ascii_only)
+            if one.label or not entries:
+                entries.append(entry)
+            else:
+                entries[-1] += [Span("  "), *entry]
     if spec.note:
         entries.append([Span(shown(spec.note, ascii_only), dim=True)])
-    widths = [sum(cell_width(span.text) for span in entry) for entry in entries]
-    count = _that_fit(widths, width)
-    line: list[Span] = []
-    for entry in entries[:count]:
-        line += [Span(_ENTRY_GAP), *entry] if line else entry
-    if count < len(entries):
-        line.append(Span(f"{_ENTRY_GAP}{_rest(len(entries) - count)}", dim=True))
-    return fitted(line, width) if spec.title else _with_readout(line, spec, width, ascii_only)
+    return entries
 
 
-def _that_fit(widths: Sequence[int], width: int) -> int:
+def _laid_out(entries: Sequence[list[Span]], width: int, rows: int) -> list[list[Span]]:
+    """The entries in lines, at least one each; the last line counts those that are left."""
+    lines: list[list[Span]] = []
+    rest = list(entries)
+    while rest and len(lines) < rows:
+        widths = [sum(cell_width(span.text) for span in entry) for entry in rest]
+        is_last = len(lines) == rows - 1
+        count = _that_fit(widths, width, counted=is_last)
+        line: list[Span] = []
+        for entry in rest[:count]:
+            line += [Span(_ENTRY_GAP), *entry] if line else entry
+        rest = rest[count:]
+        if rest and is_last:
+            line = [*line, Span(f"{_ENTRY_GAP}{_rest(len(rest))}", dim=True)]
+        lines.append(line)
+    return lines or [[]]
+
+
+def _that_fit(widths: Sequence[int], width: int, *, counted: bool) -> int:
     """How many entries are shown: at least one, which is cut if it must be."""
     for count in range(len(widths), 1, -1):
         needed = sum(widths[:count]) + len(_ENTRY_GAP) * (count - 1)
-        if count < len(widths):
+        if counted and count < len(widths):
             needed += len(_ENTRY_GAP) + len(_rest(len(widths) - count))
         if needed <= width:
             return count
@@ -117,7 +150,7 @@ def _entry(
     sample = _sample(series, marker, ascii_only)
     arrow = _arrow(series, spec, view)
     return [
-        Span(f"{label} "),
+        *([Span(f"{label} ")] if label else ()),
         Span(sample, palette.color(series.color), dim=series.dim),
         Span(f" {number(value)}"),
         *([Span(f" {plain(arrow) if ascii_only else arrow}", palette.alert)] if arrow else ()),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from traintop.model import RunSummary
     from traintop.tui.messages import HistoryLoaded
 
-_LABEL_WIDTH = 5
+_LABEL_WIDTH = 6
 """Cells for the labels of y: few need more, and so the curves of all charts stand in line."""
 
 

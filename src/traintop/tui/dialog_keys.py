@@ -5,6 +5,7 @@ from __future__ import annotations
 from traintop.tui.places import Key, Need, Place
 
 _COLUMNS: tuple[tuple[Place, ...], tuple[Need, ...]] = ((Place.COLUMNS,), ())
+_CHOICE: tuple[tuple[Place, ...], tuple[Need, ...]] = ((Place.CHARTS,), ())
 
 DIALOG_KEYS: tuple[Key, ...] = (
     Key(
@@ -129,4 +130,9 @@ DIALOG_KEYS: tuple[Key, ...] = (
     ),
     Key("reset_columns", "0", "0", "reset_columns", "", "as at first", "Columns", *_COLUMNS),
     Key("close_columns", "escape,enter,o,q", "esc", "close", "", "back", "Columns", *_COLUMNS),
+    Key("next_choice", "j,down", "j ↓", "move_choice(1)", "", "next chart", "Charts", *_CHOICE),
+    Key("prev_choice", "k,up", "k ↑", "move_choice(-1)", "", "previous", "Charts", *_CHOICE),
+    Key("choose_chart", "space", "space", "toggle_chart", "", "show or hide", "Charts", *_CHOICE),
+    Key("reset_charts", "0", "0", "reset_charts", "", "each metric once", "Charts", *_CHOICE),
+    Key("close_charts", "escape,enter,O,q", "esc", "close", "", "back", "Charts", *_CHOICE),
 )

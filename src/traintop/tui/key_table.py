@@ -86,6 +86,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("metric", "m", "m", "next_chart(1)", "metric", "next chart, and its page", "Charts"),
     Key("previous_metric", "M", "M", "next_chart(-1)", "", "previous chart", "Charts"),
+    Key("charts", "O", "O", "choose_charts", "", "choose which charts are shown", "Charts"),
     Key(
         "x_axis",
         "x",

@@ -12,6 +12,7 @@ class Place(StrEnum):
     RUNS = "runs"
     ZOOM = "one chart"
     COLUMNS = "columns"
+    CHARTS = "charts to show"
     COMPARE = "comparison"
     BEST = "best runs"
     CHOICE = "choice"

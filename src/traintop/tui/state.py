@@ -59,8 +59,8 @@ class ViewState:
 
     ``baseline`` is the pinned run that others are compared with, ``compared`` the runs of the
     comparison that is open. ``robust`` keeps a few outliers from flattening all else. ``filter``
-    is a query that understands the listed runs. Which charts are shown, and which
-    part of x, is in ``charts``.
+    is a query that understands the listed runs. Which charts are shown, and which part
+    of x, is in ``charts``.
     """
 
     selected: Path | None = None

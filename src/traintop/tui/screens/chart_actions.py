@@ -10,6 +10,7 @@ from textual import on
 from traintop.tui import chart_view, state
 from traintop.tui.chart_source import ChartSource
 from traintop.tui.chart_view import ChartView
+from traintop.tui.screens.chart_chooser import ChartChooser
 from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.widgets.chart_grid import ChartGrid
 
@@ -37,6 +38,13 @@ class ChartActions(ViewScreen):
 
     def action_next_chart(self, step: int) -> None:
         self.change_charts(chart_view.focus_next(self.view.charts, self.shown_charts(), step))
+
+    def action_choose_charts(self) -> None:
+        def apply(chosen: tuple[str, ...]) -> None:
+            self.change_charts(replace(self.view.charts, chosen=chosen))
+
+        charts = self.charted.charts()
+        self.app.push_screen(ChartChooser(charts, self.view.charts.chosen, apply))
 
     def action_next_x_axis(self) -> None:
         axes = self.source.x_axes()

@@ -370,6 +370,10 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         notes = []
         if self.view.marks:
             notes.append(f"{len(self.view.marks)} marked")
+        charts = self.shown_charts()
+        page = self._grid.page_of(self.view.charts.focus, charts)
+        if 1 < len(page) < len(charts) and not self.view.charts.zoomed:
+            notes.append(f"charts {page.start + 1}-{page.stop} of {len(charts)}")
         if not self.view.robust:
             notes.append("with outliers")
         if self.view.smoothing:

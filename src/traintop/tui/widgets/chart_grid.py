@@ -23,6 +23,7 @@ _FIRST_SHARE = 2
 
 _GUTTER = 1
 _FOCUS_BAR = "▌"
+_LABELS = 7  # cells of the y axis, about
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,14 @@ class ChartGrid(LinePane):
     def columns(self) -> int:
         """About how many cells the curves of a chart are wide."""
         width = self._places[0][1].width if self._places else self.content_width()
-        return max(width - _GUTTER - 6, 1)
+        return max(width - _GUTTER - _LABELS, 1)
 
-    @property
-    def page(self) -> tuple[str, ...]:
-        """The charts that were drawn last."""
-        return tuple(chart for chart, _ in self._places)
+    def page_of(self, focus: str, charts: Sequence[str]) -> range:
+        """Which of the charts are on one page with the one in focus, by their places."""
+        fitting = len(arrange(self.content_width(), self.content_height(), len(charts)))
+        place = charts.index(focus) if focus in charts else 0
+        begin = place // fitting * fitting if fitting else 0
+        return range(begin, min(begin + fitting, len(charts)))
 
     def show_charts(self, cells: Sequence[ChartCell], focus: str, *, ready: int) -> None:
         """Show the page with the chart in focus; a new ``ready`` asks again for specifications."""
@@ -150,9 +153,7 @@ class ChartGrid(LinePane):
         if not boxes:
             return ()
         names = [cell.chart for cell in self._cells]
-        place = names.index(self._focus) if self._focus in names else 0
-        begin = place // len(boxes) * len(boxes)
-        page = self._cells[begin : begin + len(boxes)]
+        page = [self._cells[place] for place in self.page_of(self._focus, names)]
         self._places = [(cell.chart, box) for cell, box in zip(page, boxes, strict=False)]
         self._pictures = {chart: one for chart, one in self._pictures.items() if chart in names}
         rows: list[Line] = []
