@@ -17,8 +17,7 @@ from traintop.analysis.chart_names import (
     chart_title,
     metrics_of_chart,
 )
-from traintop.analysis.series import FloatArray, Limits, finite, value_near
-from traintop.analysis.series import smooth as smoothed
+from traintop.analysis.series import FloatArray, Limits, finite, smooth, value_near
 from traintop.charts.spec import ChartSpec, Series
 from traintop.text import number, safe_text, si
 
@@ -198,7 +197,7 @@ class ChartMaker:
         return Series(
             label=key.label,
             x=x,
-            y=smoothed(y, key.weight) if key.weight else y,
+            y=_smoothed(y, key.weight),
             color=key.run.color,
             style=key.style,
             dim=key.dim,
@@ -267,6 +266,15 @@ def _x_values(run: ChartedRun, x_axis: XAxis) -> FloatArray | None:
     if run.tokens_per_iteration is None:
         return None
     return (columns["iteration"] + 1.0) * run.tokens_per_iteration
+
+
+def _smoothed(y: FloatArray, weight: float) -> FloatArray:
+    """The moving average over records: a metric that is measured rarely lags no more than others.
+
+    Between two of its values the weight falls as often as there are records between them.
+    """
+    measured = np.count_nonzero(np.isfinite(y))
+    return smooth(y, weight ** (len(y) / measured)) if weight and measured else y
 
 
 def _title(

@@ -98,7 +98,8 @@ class Series:
     def median(self) -> float | None:
         """The median of the measured values, ``None`` without any."""
         y = self.measured[1]
-        return float(np.median(y)) if len(y) else None
+        with np.errstate(over="ignore"):
+            return float(np.median(y)) if len(y) else None
 
     @property
     def last_value(self) -> float | None:
