@@ -19,7 +19,7 @@ PLACES = pytest.mark.parametrize("place", [[], ["z"]], ids=["grid", "zoomed"])
 
 def limits(app):
     screen = app.main_screen
-    return limits_of_view(screen.view.charts, screen.source.extent(screen.view))
+    return limits_of_view(screen.view.charts, screen.extent)
 
 
 def part(app) -> ChartView:
@@ -139,7 +139,7 @@ async def test_a_live_run_is_followed_at_its_newest_and_left_alone_before_it():
         await pilot.press("{")
         before = limits(app)
         app.post_history(run, points=200)
-        await settle(pilot, lambda: app.main_screen.source.extent(app.main_screen.view).high == 199)
+        await settle(pilot, lambda: app.main_screen.extent.high == 199)
         assert limits(app) == before
 
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from run_files import Writer, records, write_run
 from textual.pilot import Pilot
-from traintop.tui.widgets.chart_grid import ChartGrid
 
 from traintop.charts import ChartSpec, Series, points_for
 from traintop.logfile import Head, encode_head
@@ -28,6 +27,7 @@ from traintop.tracking.run_file import RunFile
 from traintop.tracking.writer import RunWriter
 from traintop.tui.app import TraintopApp
 from traintop.tui.screens.main import REDRAW_SECONDS, MainScreen
+from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.line_pane import LinePane
 from traintop.tui.widgets.run_table import RunTable
 

@@ -6,21 +6,22 @@ meanwhile the former picture stays, and every key is answered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from traintop.analysis.axes import X_AXES, XAxis, tokens_per_iteration
 from traintop.tui.chart_view import ChartView, Extent, limits_of_view, without_window
 from traintop.tui.charted import ChartedRuns
-from traintop.tui.columns import run_name
 from traintop.tui.state import ViewState
 
 if TYPE_CHECKING:
     from traintop.charts import ChartSpec
     from traintop.charts.curves import ChartChoice, ChartedRun, ChartMaker, CurveKey
-    from traintop.model import RunSummary
-    from traintop.tui.messages import HistoryLoaded
+
+Labels: TypeAlias = Mapping[Path, str] | None
+"""The names of some of the charted runs, ``None`` for all of them as they are called."""
 
 _LABEL_WIDTH = 6
 """Cells for the labels of y: few need more, and so the curves of all charts stand in line."""
@@ -33,6 +34,8 @@ class ChartSource:
         self._charted = charted
         self._made_maker: ChartMaker | None = None
         self._wanted: dict[str, tuple[CurveKey, ...]] = {}
+        self.prepared = 0
+        """How often curves were prepared; more of them means that waiting charts can be drawn."""
 
     @property
     def _maker(self) -> ChartMaker:
@@ -42,21 +45,25 @@ class ChartSource:
             self._made_maker = ChartMaker()
         return self._made_maker
 
-    def content(self, chart: str, view: ViewState) -> tuple[object, ...]:
+    def content(self, chart: str, view: ViewState, labels: Labels = None) -> tuple[object, ...]:
         """What a chart depends on: equal when it would be drawn alike."""
-        runs = tuple((run_name(run), one.path, one.revision) for run, _, one in self._drawn)
+        drawn = self._charted.drawn(labels)
+        runs = tuple((label, one.path, one.revision) for _, label, _, one in drawn)
         part = view.charts
         window = (part.span, part.end, part.cursor)
         return (chart, view.x_axis, view.log_y, view.robust, view.smoothing, window, runs)
 
-    def spec_maker(self, chart: str, view: ViewState) -> Callable[[], ChartSpec | None]:
+    def spec_maker(
+        self, chart: str, view: ViewState, labels: Labels = None
+    ) -> Callable[[], ChartSpec | None]:
         """The chart as it is asked for now, made only when it is drawn.
 
-        ``None`` comes back while curves of it have to be prepared.
+        With ``labels`` it has the runs that these name, in their order, instead of all. ``None``
+        comes back while curves of it have to be prepared.
         """
 
         def make() -> ChartSpec | None:
-            runs, choice = self._runs(), self._choice(view)
+            runs, choice = self._runs(labels), self._choice(view, labels)
             self._wanted[chart] = self._maker.missing(chart, runs, choice)
             if self._wanted[chart]:
                 return None
@@ -76,9 +83,9 @@ class ChartSource:
                 if self._wanted.get(chart) is keys:  # nobody changed the view meanwhile
                     self._maker.prepare(key)
 
-    def extent(self, view: ViewState) -> Extent | None:
+    def extent(self, view: ViewState, labels: Labels = None) -> Extent | None:
         """What the records cover on the x axis, ``None`` while there are none."""
-        runs = self._runs()
+        runs = self._runs(labels)
         covered = self._maker.extent(runs, view.x_axis) if runs else None
         if covered is None:
             return None
@@ -125,29 +132,25 @@ class ChartSource:
             cursor=None if part.cursor is None else at,
         )
 
-    @property
-    def _drawn(self) -> list[tuple[RunSummary, int, HistoryLoaded]]:
-        return self._charted.drawn()
-
-    def _runs(self) -> list[ChartedRun]:
+    def _runs(self, labels: Labels = None) -> list[ChartedRun]:
         from traintop.charts.curves import ChartedRun
 
         return [
             ChartedRun(
                 one.path,
                 one.revision,
-                run_name(run),
+                label,
                 color,
                 tokens_per_iteration(run.config),
                 one.history,
             )
-            for run, color, one in self._drawn
+            for run, label, color, one in self._charted.drawn(labels)
         ]
 
-    def _choice(self, view: ViewState) -> ChartChoice:
+    def _choice(self, view: ViewState, labels: Labels) -> ChartChoice:
         from traintop.charts.curves import ChartChoice
 
-        extent = self.extent(view)
+        extent = self.extent(view, labels)
         zoomed_in = extent is not None and view.charts.span is not None
         return ChartChoice(
             x_axis=view.x_axis,

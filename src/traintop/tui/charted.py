@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from traintop.analysis.chart_names import charts_of
 from traintop.model import RunStatus, RunSummary
+from traintop.tui.columns import run_name
 from traintop.tui.palette import assign_colors, distinct_colors
 from traintop.tui.state import ViewState
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from textual import on
 
 from traintop.tui import chart_view, state
-from traintop.tui.chart_source import ChartSource
-from traintop.tui.chart_view import ChartView
+from traintop.tui.chart_source import Labels
+from traintop.tui.chart_view import ChartView, Extent
+from traintop.tui.messages import CurvesPrepared
 from traintop.tui.screens.chart_chooser import ChartChooser
 from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.widgets.chart_grid import ChartGrid
@@ -18,12 +19,26 @@ from traintop.tui.widgets.chart_grid import ChartGrid
 class ChartActions(ViewScreen):
     """Actions by the names that the table of keys has for them."""
 
-    source: ChartSource
+    _preparing = False
 
     @property
     @abstractmethod
     def chart_columns(self) -> int:
         """About how many cells the curves of a chart are wide."""
+
+    @abstractmethod
+    def draw_charts(self) -> None:
+        """Show the charts as they are known now."""
+
+    @property
+    def chart_labels(self) -> Labels:
+        """The runs in the charts, by their names there; ``None`` for all charted ones."""
+        return None
+
+    @property
+    def extent(self) -> Extent | None:
+        """What the charts cover on x, ``None`` while they have nothing to show."""
+        return self.source.extent(self.view, self.chart_labels)
 
     def change_charts(self, changed: ChartView) -> None:
         """Take over which charts are shown, and which part of x."""
@@ -66,13 +81,13 @@ class ChartActions(ViewScreen):
         self._zoom(chart_view.ZOOM_FACTOR**-step)
 
     def action_pan(self, step: int) -> None:
-        extent = self.source.extent(self.view)
+        extent = self.extent
         if extent is not None:
             part = chart_view.pan(self.view.charts, extent, step * chart_view.PAN_SHARE)
             self.change_charts(part)
 
     def action_move_cursor(self, cells: int) -> None:
-        extent = self.source.extent(self.view)
+        extent = self.extent
         if extent is not None:
             x = self.source.cursor_after(self.view, extent, cells, self.chart_columns)
             self.change_charts(chart_view.put_cursor(self.view.charts, extent, x))
@@ -86,7 +101,7 @@ class ChartActions(ViewScreen):
 
     @on(ChartGrid.Pointed)
     def _focus_and_put_cursor(self, message: ChartGrid.Pointed) -> None:
-        part, extent = replace(self.view.charts, focus=message.chart), self.source.extent(self.view)
+        part, extent = replace(self.view.charts, focus=message.chart), self.extent
         if message.x is not None and extent is not None:
             part = chart_view.put_cursor(part, extent, message.x)
         self.change_charts(part)
@@ -96,6 +111,25 @@ class ChartActions(ViewScreen):
         self._zoom(chart_view.ZOOM_FACTOR ** (-1 if message.closer else 1), message.x)
 
     def _zoom(self, factor: float, around: float | None = None) -> None:
-        extent = self.source.extent(self.view)
+        extent = self.extent
         if extent is not None:
             self.change_charts(chart_view.zoom(self.view.charts, extent, factor, around))
+
+    # Curves over very many records are prepared in a thread, one batch after the other.
+
+    @on(ChartGrid.Waits)
+    def _prepare_curves(self) -> None:
+        if not self._preparing and self.source.waits:
+            self._preparing = True
+            self.run_worker(self._prepare, thread=True, group="curves", exit_on_error=False)
+
+    def _prepare(self) -> None:
+        try:
+            self.source.prepare()
+        finally:
+            self.post_message(CurvesPrepared())
+
+    def on_curves_prepared(self) -> None:
+        self._preparing = False
+        self.source.prepared += 1
+        self.draw_charts()

@@ -32,7 +32,6 @@ from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
 from traintop.tui.lines import Line, Piece, fit_line
 from traintop.tui.messages import (
     ChartedRunsChanged,
-    CurvesPrepared,
     ExportRequested,
     FirstRunsPainted,
     HistoryLoaded,
@@ -102,8 +101,6 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         self._list_mistake: QueryError | None = None
         self.charted = ChartedRuns()
         self.source = ChartSource(self.charted)
-        self._preparing = False
-        self._prepared = 0
         self._drawn_at = float("-inf")
         self._pending: Timer | None = None
         self._aging: Timer | None = None
@@ -203,7 +200,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
             self.rows, shown.selected, marks, shown.baseline, shown.sort, shown.columns, context
         )
         self._show_selected()
-        self._show_charts()
+        self.draw_charts()
         self.show_filter_note()
         self._age_later()
         for screen in self.app.screen_stack:
@@ -271,7 +268,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         if self.charted.chart(run for run in runs if run is not None):
             self.post_message(ChartedRunsChanged(self.charted.runs))
 
-    def _show_charts(self) -> None:
+    def draw_charts(self) -> None:
         if self._patience is not None:
             self._patience.stop()
             self._patience = None
@@ -292,30 +289,12 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
             )
             for chart in shown
         ]
-        self._grid.show_charts(cells, focus, ready=self._prepared)
-
-    @on(ChartGrid.Waits)
-    def _prepare_curves(self) -> None:
-        if self._preparing or not self.source.waits:
-            return
-        self._preparing = True
-        self.run_worker(self._prepare_and_tell, thread=True, group="curves", exit_on_error=False)
-
-    def _prepare_and_tell(self) -> None:
-        try:
-            self.source.prepare()
-        finally:
-            self.post_message(CurvesPrepared())
-
-    def on_curves_prepared(self) -> None:
-        self._preparing = False
-        self._prepared += 1
-        self._show_charts()
+        self._grid.show_charts(cells, focus, ready=self.source.prepared)
 
     def _show_selected_and_charts(self) -> None:
         if not self.charted.waiting:
             self._show_selected()
-            self._show_charts()
+            self.draw_charts()
 
     def _age_later(self) -> None:
         """Wake up when the age of a visible run reads otherwise, and not before."""

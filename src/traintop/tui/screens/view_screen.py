@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
+from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import ChartedRuns
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.steady import SteadyScreen
@@ -17,6 +18,7 @@ class ViewScreen(SteadyScreen):
     view: ViewState
     rows: RunRows
     charted: ChartedRuns
+    source: ChartSource
 
     @abstractmethod
     def change(self, changed: ViewState) -> None:
