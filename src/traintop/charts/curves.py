@@ -134,6 +134,7 @@ class ChartMaker:
             legend=any(key.label for key in keys),
             robust=choice.robust,
             note=self._left_out(runs, choice.x_axis),
+            name=_name(chart, runs),
         )
 
     def extent(self, runs: Sequence[ChartedRun], x_axis: XAxis) -> Limits | None:
@@ -296,6 +297,11 @@ def _title(
         return f"{title}   {show(series[-1].value_at(choice.cursor))}"
     raw, last = series[0], series[-1].last_value
     return title if last is None else f"{title}   last {show(last)}   median {show(raw.median)}"
+
+
+def _name(chart: str, runs: Sequence[ChartedRun]) -> str:
+    """What the chart is called away from its runs; only a single one is not in the legend."""
+    return f"{safe_text(runs[0].label)} {chart_title(chart)}" if len(runs) == 1 else ""
 
 
 def _wallclock_unit(longest: float) -> tuple[str, float]:

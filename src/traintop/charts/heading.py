@@ -53,14 +53,19 @@ def title_line(spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
 
 
 def _with_readout(line: Sequence[Span], spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
+    words = plain(readout(spec)) if ascii_only else readout(spec)
+    room = width - cell_width(words) - 2
+    if room < 1 or not words:
+        return fitted(line, width)
+    return (*fitted(line, room), Span(f"  {words}", dim=True))
+
+
+def readout(spec: ChartSpec) -> str:
+    """The place of the cursor in words, empty without one."""
     if spec.cursor is None:
-        return fitted(line, width)
-    name, _, unit = shown(spec.x_label, ascii_only).partition(", ")
-    readout = f"{name} {_position(spec.cursor / spec.x_unit)} {unit}".strip()
-    room = width - cell_width(readout) - 2
-    if room < 1:
-        return fitted(line, width)
-    return (*fitted(line, room), Span(f"  {readout}", dim=True))
+        return ""
+    name, _, unit = safe_text(spec.x_label).partition(", ")
+    return f"{name} {_position(spec.cursor / spec.x_unit)} {unit}".strip()
 
 
 def legend_lines(
@@ -90,18 +95,22 @@ def legend_lines(
     ]
 
 
+def in_legend(spec: ChartSpec) -> list[Series]:
+    """The series that the legend names: those in front, or all when none is."""
+    return [one for one in spec.series if not one.dim] or list(spec.series)
+
+
 def _entries(
     spec: ChartSpec, view: View, markers: Sequence[str], palette: Palette, ascii_only: bool
 ) -> list[list[Span]]:
+    marker_of = dict(zip(map(id, spec.series), markers, strict=True))
     entries: list[list[Span]] = []
-    if spec.legend:
-        named = [pair for pair in zip(spec.series, markers, strict=True) if not pair[0].dim]
-        for one, marker in named or zip(spec.series, markers, strict=True):
-            entry = _entry(one, spec, view, marker, palette, ascii_only)
-            if one.label or not entries:
-                entries.append(entry)
-            else:
-                entries[-1] += [Span("  "), *entry]
+    for one in in_legend(spec) if spec.legend else ():
+        entry = _entry(one, spec, view, marker_of[id(one)], palette, ascii_only)
+        if one.label or not entries:
+            entries.append(entry)
+        else:
+            entries[-1] += [Span("  "), *entry]
     if spec.note:
         entries.append([Span(shown(spec.note, ascii_only), dim=True)])
     return entries
@@ -143,21 +152,25 @@ def _rest(count: int) -> str:
 def _entry(
     series: Series, spec: ChartSpec, view: View, marker: str, palette: Palette, ascii_only: bool
 ) -> list[Span]:
-    value = series.last_value if spec.cursor is None else series.value_at(spec.cursor)
     label = shown(series.label, ascii_only)
     if cell_width(label) > _LONGEST_LABEL:
         label = fit(label, _LONGEST_LABEL)
     sample = _sample(series, marker, ascii_only)
-    arrow = _arrow(series, spec, view)
+    arrow = arrow_of(series, spec, view)
     return [
         *([Span(f"{label} ")] if label else ()),
         Span(sample, palette.color(series.color), dim=series.dim),
-        Span(f" {number(value)}"),
-        *([Span(f" {plain(arrow) if ascii_only else arrow}", palette.alert)] if arrow else ()),
+        Span(f" {legend_value(series, spec)}"),
+        *([Span(f" {arrow}", palette.alert)] if arrow else ()),
     ]
 
 
-def _arrow(series: Series, spec: ChartSpec, view: View) -> str:
+def legend_value(series: Series, spec: ChartSpec) -> str:
+    """The value at the cursor, or the last one."""
+    return number(series.last_value if spec.cursor is None else series.value_at(spec.cursor))
+
+
+def arrow_of(series: Series, spec: ChartSpec, view: View) -> str:
     """Where all of a curve is when none of it is in view: above, below, or not so."""
     y = series.overview[1]
     if view.y is None or not len(y):

@@ -22,11 +22,16 @@ _OVERVIEW_COLUMNS = 2048
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of a chart, as "#rrggbb": curves by index, the frame, and what went wrong."""
+    """Colours of a chart, as "#rrggbb": curves by index, the frame, and what went wrong.
+
+    ``ink`` and ``paper`` are those of text and background where no terminal has its own.
+    """
 
     curves: tuple[str, ...]
     frame: str
     alert: str
+    ink: str
+    paper: str
 
     def color(self, index: int) -> str:
         """The colour of the curve with this index; the colours repeat."""
@@ -40,11 +45,15 @@ DARK = Palette(
     ("#62b6f0", "#f59b1a", "#45d08c", "#c673ac", "#f0e442", "#d4583f", "#8c7cff", "#e6e6e6"),
     frame="#8a8a8a",
     alert="#ff5f5f",
+    ink="#d8dce2",
+    paper="#13161b",
 )
 LIGHT = Palette(
     ("#0087d4", "#b25803", "#00765d", "#bb3e9c", "#5a9e2e", "#942025", "#4a4ad0", "#1d1240"),
     frame="#6b6b6b",
     alert="#c00000",
+    ink="#1d2126",
+    paper="#ffffff",
 )
 
 
@@ -158,7 +167,8 @@ class ChartSpec:
     ``robust`` keeps outliers from stretching the y axis (``analysis.series.robust_limits``). With
     a ``cursor`` the legend shows the values measured nearest to it, otherwise the last ones; its
     last word is the ``note``. ``label_width`` is what labels of y take at least, in cells, so that
-    charts below one another have their curves below one another.
+    charts below one another have their curves below one another. ``name`` takes the place of
+    the title where nothing around the chart tells whose it is, as in a file.
     """
 
     title: str
@@ -173,6 +183,7 @@ class ChartSpec:
     note: str = ""
     x_unit: float = 1.0
     label_width: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,7 @@ KEYS: tuple[Key, ...] = (
         _CHARTS,
     ),
     Key("rougher", "minus,underscore", "-", "smooth(-1)", "", "smooth less", "Charts", _CHARTS),
+    Key("chart_file", "E", "E", "export_chart", "", "write the chart as SVG or text", *_ON_X),
     Key("zoom_in", "right_square_bracket", "]", "zoom_x(1)", "closer", "zoom in on x", *_ON_X),
     Key("zoom_out", "left_square_bracket", "[", "zoom_x(-1)", "wider", "zoom out on x", *_ON_X),
     Key("pan_left", "left_curly_bracket", "{", "pan(-1)", "", "earlier part of x", *_ON_X),

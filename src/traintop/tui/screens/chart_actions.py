@@ -8,10 +8,12 @@ from dataclasses import replace
 from textual import on
 
 from traintop.tui import chart_view, state
+from traintop.tui.chart_file import FORMS, chart_file
 from traintop.tui.chart_source import Labels
 from traintop.tui.chart_view import ChartView, Extent
-from traintop.tui.messages import CurvesPrepared
+from traintop.tui.messages import CurvesPrepared, TextExportRequested
 from traintop.tui.screens.chart_chooser import ChartChooser
+from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.widgets.chart_grid import ChartGrid
 
@@ -23,8 +25,8 @@ class ChartActions(ViewScreen):
 
     @property
     @abstractmethod
-    def chart_columns(self) -> int:
-        """About how many cells the curves of a chart are wide."""
+    def grid(self) -> ChartGrid:
+        """The charts."""
 
     @abstractmethod
     def draw_charts(self) -> None:
@@ -89,11 +91,24 @@ class ChartActions(ViewScreen):
     def action_move_cursor(self, cells: int) -> None:
         extent = self.extent
         if extent is not None:
-            x = self.source.cursor_after(self.view, extent, cells, self.chart_columns)
+            x = self.source.cursor_after(self.view, extent, cells, self.grid.columns)
             self.change_charts(chart_view.put_cursor(self.view.charts, extent, x))
 
     def action_reset_x(self) -> None:
         self.change_charts(chart_view.without_window(self.view.charts))
+
+    def action_export_chart(self) -> None:
+        spec = self.grid.spec_in_focus()
+        if spec is None:
+            self.notify("No chart to write: its records are not read yet.", markup=False)
+            return
+        dark, ascii_only = self.app.current_theme.dark, self.grid.ascii_only
+
+        def write(choice: int) -> None:
+            stem, suffix, text = chart_file(spec, FORMS[choice], dark=dark, ascii_only=ascii_only)
+            self.app.post_message(TextExportRequested(stem, suffix, text))
+
+        self.app.push_screen(ChoiceScreen("Export this chart as", FORMS, write))
 
     def shown_charts(self) -> tuple[str, ...]:
         """The charts that the person wants to see, of those that the runs have."""

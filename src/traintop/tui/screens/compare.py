@@ -127,8 +127,8 @@ class CompareScreen(OverlayScreen, ChartActions):
         return {column.runs[0].summary.path: column.name for column in self.comparison.columns}
 
     @property
-    def chart_columns(self) -> int:
-        return self._grid.columns
+    def grid(self) -> ChartGrid:
+        return self._grid
 
     @property
     def metric(self) -> str:

@@ -337,8 +337,8 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         return tuple(Pane) if self.has_class("-narrow") else (Pane.RUNS, Pane.SUMMARY)
 
     @property
-    def chart_columns(self) -> int:
-        return self._grid.columns
+    def grid(self) -> ChartGrid:
+        return self._grid
 
     @property
     def column_keys(self) -> tuple[str, ...]:

@@ -129,6 +129,13 @@ class ChartGrid(LinePane):
         width = self._places[0][1].width if self._places else self.content_width()
         return max(width - _GUTTER - _LABELS, 1)
 
+    def spec_in_focus(self) -> ChartSpec | None:
+        """What the chart in focus (else the first) is made from, ``None`` when there is nothing."""
+        names = [cell.chart for cell in self._cells]
+        if not names:
+            return None
+        return self._cells[names.index(self._focus) if self._focus in names else 0].make_spec()
+
     def page_of(self, focus: str, charts: Sequence[str]) -> range:
         """Which of the charts are on one page with the one in focus, by their places."""
         fitting = len(arrange(self.content_width(), self.content_height(), len(charts)))
@@ -145,7 +152,7 @@ class ChartGrid(LinePane):
 
     def show_nothing(self) -> None:
         """Stay blank while there are no records to draw."""
-        self._places = []
+        self._cells, self._places = (), []
         self.show(None, lambda width, height: ())
 
     def _draw_page(self, width: int, height: int, *, dark: bool) -> tuple[Line, ...]:
