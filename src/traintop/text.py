@@ -71,6 +71,16 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{real:.0e}"
 
 
+def aligned(value: float | None, digits: int = 5) -> str:
+    """As :func:`number`, but with trailing zeros, so that the decimals of a column stand in line.
+
+    Values of less than 0.1 or of 10,000 and more are written as :func:`number` does.
+    """
+    if value is None or not 0.1 <= abs(value) < 1e4:
+        return number(value, digits)
+    return f"{value:#.{digits}g}"
+
+
 def si(value: float | None) -> str:
     """A count or rate with three significant digits and a unit prefix: "42", "121k", "1.02M"."""
     if value is None:

@@ -1,4 +1,4 @@
-"""The loader and the export on real files, written by the real tracker."""
+"""The loader on real files, written by the real tracker."""
 
 from __future__ import annotations
 

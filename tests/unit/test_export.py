@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from traintop.analysis.export import csv_table, replacing_file, write_csv, write_runs_csv
+from traintop.analysis import export
+from traintop.analysis.export import (
+    csv_table,
+    replacing_file,
+    write_csv,
+    write_new,
+    write_runs_csv,
+    write_together,
+)
 from traintop.store.history import History
 
 HEADER = (
@@ -158,3 +166,60 @@ def test_a_missing_directory_is_told_by_the_name_that_was_given(tmp_path: Path) 
     with pytest.raises(FileNotFoundError) as caught:
         write_csv(history(iteration=[0]), path)
     assert caught.value.filename == str(path)
+
+
+def test_a_new_file_takes_the_first_free_name(tmp_path: Path) -> None:
+    (tmp_path / "run.csv").write_text("mine")
+    (tmp_path / "run_2.csv").symlink_to(tmp_path / "nowhere")
+    written = write_new(tmp_path, "run", ".csv", lambda file: file.write("x"))
+    assert written == tmp_path / "run_3.csv"
+    assert written.read_text() == "x"
+    assert (tmp_path / "run.csv").read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == ["run.csv", "run_2.csv", "run_3.csv"]
+
+
+def test_a_new_file_needs_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(export.os, "link", refuse)
+    (tmp_path / "run.csv").write_text("mine")
+    written = write_new(tmp_path, "run", ".csv", lambda file: file.write("x"))
+    assert written.name == "run_2.csv"
+    assert sorted(os.listdir(tmp_path)) == ["run.csv", "run_2.csv"]
+
+
+def test_a_new_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    def fail(file: io.TextIOBase) -> None:
+        file.write("half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_new(tmp_path, "run", ".csv", fail)
+    assert os.listdir(tmp_path) == []
+
+
+def test_runs_are_written_again_when_one_has_more_metrics_than_known(tmp_path: Path) -> None:
+    runs = {"a": history(iteration=[0], a=[1.0]), "b": history(iteration=[1], b=[2.0])}
+    path = write_together(
+        lambda: iter(runs.items()), ["a"], lambda write: write_new(tmp_path, "all", ".csv", write)
+    )
+    rows = rows_of(path)
+    assert [(row["run"], row["a"], row["b"]) for row in rows] == [
+        ("a", "1.0", ""),
+        ("b", "", "2.0"),
+    ]
+    assert os.listdir(tmp_path) == ["all.csv"]
+
+
+def test_long_runs_are_written_in_portions_that_are_told(tmp_path: Path) -> None:
+    count = 20_000
+    run = history(iteration=list(range(count)), train_loss=[0.5] * count)
+    told: list[int] = []
+    with (tmp_path / "run.csv").open("w") as file:
+        export.write_records(file, run, told.append)
+    assert sum(told) == count
+    assert len(told) > 1
+    assert [row["iteration"] for row in rows_of(tmp_path / "run.csv")] == list(
+        map(str, range(count))
+    )

@@ -12,7 +12,7 @@ from traintop.analysis.compare import Cell, Column, Comparison, Row, Unit
 from traintop.analysis.differences import Absent, setting_text
 from traintop.analysis.export import csv_lines
 from traintop.analysis.markdown import code_span, table
-from traintop.text import cell_width, duration, fit, fit_middle, number, safe_text, si
+from traintop.text import aligned, cell_width, duration, fit, fit_middle, number, safe_text, si
 from traintop.values import finite_or_name
 
 PENDING = "…"
@@ -67,9 +67,7 @@ def cell_texts(row: Row, cell: Cell) -> CellTexts:
 
 
 def _value_text(unit: Unit, value: float | None) -> str:
-    if unit == "value" and value is not None and 0.1 <= abs(value) < 1e4:
-        return f"{value:#.5g}"  # with trailing zeros, so that the decimals stand in line
-    return _amount_text(unit, value, 4)
+    return aligned(value) if unit == "value" else _amount_text(unit, value, 4)
 
 
 def _amount_text(unit: Unit, amount: float | None, digits: int = 2) -> str:
@@ -120,7 +118,7 @@ def comparison_text(comparison: Comparison, width: int) -> str:
         for places in _places_that_fit(columns, width - cell_width(head[0]))
     ]
     if any(cell.best for row in comparison.rows for cell in row.cells):
-        blocks[-1] += f"\n{BEST_MARK} best of its row"
+        blocks[-1] += f"\n{fit(f'{BEST_MARK} best of its row', width).rstrip()}"
     return "\n\n".join(blocks)
 
 

@@ -96,6 +96,29 @@ def write_runs(
             advance(len(part))
 
 
+def write_together(
+    runs: Callable[[], Iterable[tuple[str, History]]],
+    metrics: Iterable[str],
+    place: Callable[[Callable[[TextIO], None]], Path],
+    advance: Advance = lambda rows: None,
+) -> Path:
+    """As :func:`write_runs`, once more with further columns when runs turn out to have more.
+
+    ``runs`` begins to read them, ``metrics`` are those known before that, and ``place`` gives a
+    file to what writes it.
+    """
+    known = dict.fromkeys(metrics)
+
+    def write(file: TextIO) -> None:
+        write_runs(file, runs(), known, advance)
+
+    while True:
+        try:
+            return place(write)
+        except MoreMetricsError as error:
+            known.update(dict.fromkeys(error.metrics))
+
+
 class MoreMetricsError(ValueError):
     """A run has metrics that the columns of a file have no place for."""
 

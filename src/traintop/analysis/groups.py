@@ -17,7 +17,6 @@ GRID_POINTS = 20_000
 """At how many x a curve of a group is worked out at most; a screen shows far fewer."""
 
 _TRAILING = re.compile(r"[\W_]+(seed|s|run)?[\W_]*$", re.IGNORECASE)
-_SHORTEST_NAME = 2
 
 
 def grouped(runs: Iterable[ComparedRun]) -> list[Column]:
@@ -117,7 +116,7 @@ def _common_name(runs: Sequence[ComparedRun]) -> str:
     if any(name[len(prefix) : len(prefix) + 1].isdigit() for name in names):
         prefix = prefix.rstrip("0123456789")  # 1 is not what 10 and 11 have in common
     common = _TRAILING.sub("", prefix)
-    return common if len(common) >= _SHORTEST_NAME else names[0]
+    return common or names[0]
 
 
 def _free(name: str, taken: set[str]) -> str:

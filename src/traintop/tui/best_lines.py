@@ -9,7 +9,7 @@ from typing import Literal
 
 from traintop.analysis.differences import ABSENT, flat_settings, setting_text, telling_settings
 from traintop.analysis.ranking import Leader
-from traintop.text import MISSING, cell_width, duration, fit, fit_middle, number, safe_text, si
+from traintop.text import MISSING, aligned, cell_width, duration, fit, fit_middle, safe_text, si
 from traintop.tui.columns import run_name
 from traintop.tui.lines import Line, Piece, Role, fit_line
 from traintop.tui.status import STATUS_MARKS
@@ -82,7 +82,7 @@ def _columns_that_fit(
     names = [run_name(leader.run) for leader in shown]
     rank = _Column("#", tuple(str(top + place + 1) for place in range(len(shown))), role="muted")
     status = _Column("", tuple(mark.glyph for mark in marks), role="muted")
-    value = _Column("VALUE", tuple(number(leader.value, 5) for leader in shown), role="strong")
+    value = _Column("VALUE", tuple(aligned(leader.value) for leader in shown), role="strong")
     at = _Column("AT", tuple(_at_text(leader.iteration) for leader in shown), role="muted")
     took = _Column("TIME", tuple(duration(leader.run.duration_seconds) for leader in shown))
     taken = sum(c.width + _GAP for c in (rank, status, value))

@@ -19,19 +19,23 @@ class ExportChoice(NamedTuple):
 
 def export_choices(view: ViewState, rows: RunRows) -> list[ExportChoice]:
     """The choices that differ in what they write, the likeliest first; none without a run."""
-    listed = tuple(run for run in rows.runs if run.status is not RunStatus.UNREADABLE)
-    marked = tuple(run for run in listed if run.path in view.marks)
+    listed = tuple(run for run in rows.runs if _readable(run))
+    marked = tuple(run for run in map(rows.run, view.marks) if run is not None and _readable(run))
     selected = tuple(run for run in listed if run.path == view.selected)
     choices = []
     if len(marked) > 1:
         choices += _of_several("marked", marked)
     if selected:
         choices.append(ExportChoice(f"the selected run, {run_name(selected[0])}", selected))
-    if marked and len(marked) == 1 and marked != selected:
+    if len(marked) == 1 and marked[0].path != view.selected:
         choices.append(ExportChoice(f"the marked run, {run_name(marked[0])}", marked))
-    if len(listed) > 1 and listed != marked:
+    if len(listed) > 1 and {run.path for run in listed} != {run.path for run in marked}:
         choices += _of_several("listed", listed)
     return choices
+
+
+def _readable(run: RunSummary) -> bool:
+    return run.status is not RunStatus.UNREADABLE
 
 
 def _of_several(which: str, runs: tuple[RunSummary, ...]) -> list[ExportChoice]:

@@ -94,21 +94,16 @@ class RunsExport:
         return self._write_directory(directory)
 
     def _write_together(self, directory: Path) -> Path:
-        from traintop.analysis.export import MoreMetricsError, write_new, write_runs
+        from traintop.analysis.export import write_new, write_together
 
-        metrics = dict.fromkeys(metric for run in self._runs for metric in run.stats)
+        def named() -> Iterator[tuple[str, History]]:
+            return ((self._names[run.path], history) for run, history in self._histories())
 
-        def write(file: TextIO) -> None:
-            self._begun, self._rows = 0, 0
-            self._left_out = []
-            named = ((self._names[run.path], history) for run, history in self._histories())
-            write_runs(file, named, metrics, self._advance)
+        def place(write: Callable[[TextIO], None]) -> Path:
+            return write_new(directory, self._stem, ".csv", write)
 
-        while True:
-            try:
-                return write_new(directory, self._stem, ".csv", write)
-            except MoreMetricsError as error:  # a summary did not know them yet
-                metrics |= dict.fromkeys(error.metrics)
+        metrics = [metric for run in self._runs for metric in run.stats]
+        return write_together(named, metrics, place, self._advance)
 
     def _write_directory(self, directory: Path) -> Path:
         from traintop.analysis.export import numbered_paths
@@ -142,8 +137,9 @@ class RunsExport:
         """Each run with its records, read one after the other; several may be left out."""
         from traintop.store.run import Run, UnreadableRunError
 
-        for run in self._runs:
-            self._begun += 1
+        self._rows, self._left_out = 0, []
+        for place, run in enumerate(self._runs, start=1):
+            self._begun = place
             self._advance(0)
             try:
                 history = Run(run.path).history()

@@ -173,17 +173,6 @@ OVERLAY_KEYS: tuple[Key, ...] = (
         "answer", "enter", "enter", "choose", "", "take this choice", "Choice", (Place.CHOICE,), ()
     ),
     Key(
-        "close_number",
-        "escape",
-        "esc",
-        "close",
-        "",
-        "close without a number",
-        "Number",
-        (Place.NUMBER,),
-        (),
-    ),
-    Key(
         "close_question",
         "escape,q",
         "esc",

@@ -237,13 +237,13 @@ def compared_runs(state: ViewState, rows: RunRows) -> tuple[Path, ...]:
     Where these are fewer than two, the selected run joins, and then its neighbour in the list; of
     very many marked ones those count that were marked last.
     """
-    readable = {run.path: None for run in rows.runs if run.status is not RunStatus.UNREADABLE}
     marks = state.marks[-MOST_CHARTED:]
-    chosen = dict.fromkeys(path for path in (state.baseline, *marks) if path in readable)
+    runs = (rows.run(path) for path in dict.fromkeys((state.baseline, *marks)))
+    chosen = [r.path for r in runs if r is not None and r.status is not RunStatus.UNREADABLE]
     if len(chosen) >= 2:
         return tuple(chosen)
-    listed = list(readable)
-    position = listed.index(state.selected) if state.selected in readable else 0
+    listed = [run.path for run in rows.runs if run.status is not RunStatus.UNREADABLE]
+    position = listed.index(state.selected) if state.selected in listed else 0
     near = (place for place in (position, position + 1, position - 1) if 0 <= place < len(listed))
     return tuple(dict.fromkeys((*chosen, *(listed[place] for place in near))))[:2]
 

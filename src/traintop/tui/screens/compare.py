@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,7 +25,8 @@ from traintop.tui.keys import Situation, bindings_of, footer_line
 from traintop.tui.lines import Line, Piece, spread
 from traintop.tui.messages import TextExportRequested
 from traintop.tui.screens.chart_actions import ChartActions
-from traintop.tui.screens.dialogs import ChoiceScreen, NumberScreen
+from traintop.tui.screens.dialogs import ChoiceScreen
+from traintop.tui.screens.entry import EntryScreen
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from traintop.charts import ChartSpec
     from traintop.tui.screens.view_screen import ViewScreen
 
+_LONGEST_NUMBER = 40
 _PARTS = ("both", "table", "chart")
 _EXPORTS = (("CSV", ".csv", comparison_csv), ("Markdown", ".md", comparison_markdown))
 
@@ -175,11 +178,19 @@ class CompareScreen(OverlayScreen, ChartActions):
         self.choose(next_metric(self.choice, self._metrics, step))
 
     def action_ask_target(self) -> None:
-        def take(value: float | None) -> None:
-            self.choose(replace(self.choice, target=value))
+        def take(text: str) -> None:
+            self.choose(replace(self.choice, target=float(text) if text else None))
 
-        value = None if self.target is None else self.target.value
-        self.app.push_screen(NumberScreen(f"{section_words(self.metric)} to reach", value, take))
+        self.app.push_screen(
+            EntryScreen(
+                f"{section_words(self.metric)} to reach",
+                "when did each run first reach it? empty: what all have reached",
+                "" if self.target is None else number(self.target.value, 6),
+                longest=_LONGEST_NUMBER,
+                done=take,
+                mistake_in=_mistake_in_number,
+            )
+        )
 
     def action_pin_column(self) -> None:
         column = self.comparison.columns[cursor_column(self.choice, self.comparison.columns)]
@@ -203,6 +214,14 @@ class CompareScreen(OverlayScreen, ChartActions):
 
     def action_close(self) -> None:
         self.dismiss()
+
+
+def _mistake_in_number(text: str) -> str:
+    """What keeps a text from being a finite number; nothing for none at all."""
+    try:
+        return "" if not text or math.isfinite(float(text)) else "it has to be finite"
+    except ValueError:
+        return "that is no number: 3.2 or 1e-4, for example"
 
 
 def _content_of(comparison: Comparison) -> tuple[object, ...]:

@@ -1,8 +1,7 @@
-"""Small questions over a screen: one of several answers, or a number."""
+"""Small dialogs over a screen: one of several answers, and how far a long export is."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,9 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input
 
-from traintop.text import number
 from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
 from traintop.tui.lines import Line, Piece, fit_line
@@ -76,52 +73,6 @@ def _choice_line(choice: str, place: int, is_selected: bool) -> Line:
         Piece("▌ " if is_selected else "  ", "accent", action=action),
         Piece(choice, "strong" if is_selected else "text", bold=is_selected, action=action),
     )
-
-
-class NumberScreen(SteadyScreen, ModalScreen[None]):
-    """Asks for a number; calls ``take`` with it, or with ``None`` when the line is left empty."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.NUMBER)]
-
-    def __init__(
-        self, title: str, value: float | None, take: Callable[[float | None], None]
-    ) -> None:
-        super().__init__()
-        self._title = title
-        self._value = value
-        self._take = take
-
-    @property
-    def situation(self) -> Situation:
-        return Situation(Place.NUMBER)
-
-    def compose(self) -> ComposeResult:
-        known = "" if self._value is None else number(self._value, 6)
-        field = Input(known, id="question", compact=True)
-        field.cursor_blink = False
-        field.border_title = Content(self._title)
-        field.border_subtitle = "enter takes, empty is the usual, esc closes"
-        yield field
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        text = event.value.strip()
-        value = _finite_number(text)
-        if text and value is None:
-            event.input.border_subtitle = Content(f"not a number: {text[:20]}")
-            return
-        self.dismiss()
-        self._take(value)
-
-    def action_close(self) -> None:
-        self.dismiss()
-
-
-def _finite_number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 class ProgressScreen(SteadyScreen, ModalScreen[None]):

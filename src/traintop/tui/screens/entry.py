@@ -21,17 +21,29 @@ from traintop.tui.widgets.text_entry import TextEntry
 
 
 class EntryScreen(SteadyScreen, ModalScreen[None]):
-    """``done`` gets the text that enter confirms; escape leaves everything as it was."""
+    """``done`` gets the text that enter confirms; escape leaves everything as it was.
+
+    ``mistake_in`` says what is wrong with a text, so that it cannot be confirmed; else nothing.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.ENTRY)]
 
     def __init__(
-        self, title: str, hint: str, text: str, *, longest: int, done: Callable[[str], None]
+        self,
+        title: str,
+        hint: str,
+        text: str,
+        *,
+        longest: int,
+        done: Callable[[str], None],
+        mistake_in: Callable[[str], str] = lambda text: "",
     ) -> None:
         super().__init__()
         self._title = title
         self._hint = hint
         self._done = done
+        self._mistake_in = mistake_in
+        self._hint_pane = LinePane(id="entry-hint")
         self._entry = TextEntry(text, longest=longest)
 
     @property
@@ -39,21 +51,27 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
         return Situation(Place.ENTRY)
 
     def compose(self) -> ComposeResult:
-        hint = LinePane(id="entry-hint")
         with Container(id="entry") as box:
             box.border_title = Content(f" {self._title} ")
             box.border_subtitle = " enter keeps  esc leaves it as it was "
             yield self._entry
-            yield hint
-        said = self._hint
-        hint.show(said, lambda width, height: (fit_line((Piece(said, "muted"),), width),))
+            yield self._hint_pane
+        self._say(Piece(self._hint, "muted"))
+
+    def _say(self, piece: Piece) -> None:
+        self._hint_pane.show(piece, lambda width, height: (fit_line((piece,), width),))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.action_confirm_entry()
 
     def action_confirm_entry(self) -> None:
+        text = self._entry.value.strip()
+        mistake = self._mistake_in(text)
+        if mistake:
+            self._say(Piece(mistake, "bad"))
+            return
         self.dismiss()
-        self._done(self._entry.value.strip())
+        self._done(text)
 
     def action_close(self) -> None:
         self.dismiss()

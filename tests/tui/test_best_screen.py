@@ -1,0 +1,214 @@
+"""The leaderboard: every key of it, at every size, while runs go on."""
+
+from __future__ import annotations
+
+import math
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tui_runs import PostedApp, make_run, screen_text, settle
+
+from traintop.model import MetricStats
+from traintop.tui.screens.best import BestScreen
+from traintop.tui.screens.compare import CompareScreen
+from traintop.tui.screens.help import HelpScreen
+
+SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
+
+
+def trained(name: str, loss: float, *, accuracy: float = 0.5, **changes):
+    settings = changes.pop("settings", {})
+    return make_run(
+        name,
+        best_val_loss=None,
+        config={"experiment_name": name, "max_iters": 100, "d_model": 512, **settings},
+        stats={
+            "train_loss": MetricStats(last=loss, min=loss, max=9.0, min_iteration=40),
+            "accuracy": MetricStats(last=accuracy, min=0.0, max=accuracy, max_iteration=30),
+        },
+        **changes,
+    )
+
+
+RUNS = [
+    trained("middle", 2.0, accuracy=0.9, settings={"lr": 1e-3}),
+    trained("worst", 3.0, accuracy=0.6, settings={"lr": 1e-4}),
+    trained("lost", math.nan, settings={"lr": 1.0}),
+    trained("best", 1.0, accuracy=0.7, settings={"lr": 3e-3}),
+]
+
+
+@asynccontextmanager
+async def ranking(runs=RUNS, size=(160, 48)):
+    app = PostedApp()
+    async with app.run_test(size=size) as pilot:
+        app.post_runs(runs)
+        await settle(pilot, lambda: len(app.main_screen.rows) == len(runs))
+        await pilot.press("b")
+        await settle(pilot, lambda: isinstance(app.screen, BestScreen))
+        await pilot.pause()
+        yield app, pilot, app.screen
+
+
+def names(screen):
+    return [leader.run.name for leader in screen.leaders]
+
+
+def cursor_line(app):
+    return next(line for line in screen_text(app).splitlines() if line.startswith("▌"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_it_opens_at_any_size(size):
+    async with ranking(size=size) as (app, _, screen):
+        text = screen_text(app)
+        assert names(screen) == ["best", "middle", "worst"]
+        if size[0] >= 60:
+            for part in ("lowest train_loss", "NAME", "VALUE", "3 of 4 runs", "1.0000"):
+                assert part in text
+            assert text.splitlines()[-1].split()[-2:] == ["q", "quit"]
+
+
+async def test_only_settings_that_differ_among_the_leaders_are_shown():
+    async with ranking() as (app, _, _):
+        text = screen_text(app)
+        assert "lr" in text
+        assert "0.003" in text
+        assert "d_model" not in text
+        assert "40" in cursor_line(app)
+
+
+async def test_as_many_settings_as_fit_are_shown():
+    runs = [
+        trained(f"run-{i}", float(i + 1), settings={f"setting_{n:02}": i * n for n in range(1, 30)})
+        for i in range(3)
+    ]
+    async with ranking(runs, size=(80, 24)) as (app, _, _):
+        assert max(map(len, screen_text(app).splitlines())) <= 80
+        assert "setting_01" in screen_text(app)
+        assert "setting_29" not in screen_text(app)
+
+
+async def test_metrics_go_round_and_the_direction_follows_them():
+    async with ranking() as (app, pilot, screen):
+        await pilot.press("m")
+        assert (screen.metric, screen.mode) == ("accuracy", "max")
+        assert names(screen)[0] == "middle"
+        assert "highest accuracy" in screen_text(app)
+        await pilot.press("M")
+        assert screen.metric == "train_loss"
+        await pilot.press("M")
+        assert screen.metric == "duration"
+
+
+async def test_the_direction_can_be_turned_and_is_kept_for_its_metric():
+    async with ranking() as (app, pilot, screen):
+        await pilot.press("m", "i")
+        assert "lowest accuracy" in screen_text(app)
+        await pilot.press("M", "m")
+        assert screen.mode == "min"
+        await pilot.press("i")
+        assert screen.mode == "max"
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["j"], "run-1"),
+        (["down", "down", "k"], "run-1"),
+        (["up"], "run-0"),
+        (["G"], "run-99"),
+        (["end", "home"], "run-0"),
+        (["G", "g"], "run-0"),
+        (["pagedown", "pageup"], "run-0"),
+    ],
+)
+async def test_moving(keys, expected):
+    runs = [trained(f"run-{i}", 1.0 + i) for i in range(100)]
+    async with ranking(runs, size=(80, 24)) as (app, pilot, _):
+        await pilot.press(*keys)
+        assert f" {expected} " in cursor_line(app)
+
+
+async def test_enter_goes_to_the_run_in_the_list():
+    async with ranking() as (app, pilot, _):
+        await pilot.press("j", "j", "enter")
+        await settle(pilot, lambda: app.screen is app.main_screen)
+        assert app.main_screen.view.selected == RUNS[1].path
+
+
+async def test_marks_are_shared_with_the_list_and_lead_to_the_comparison():
+    async with ranking() as (app, pilot, _):
+        before = app.main_screen.view.selected
+        await pilot.press("space", "j", "space")
+        assert "2 marked" in screen_text(app)
+        assert cursor_line(app).startswith("▌◆")
+        assert app.main_screen.view.marks == (RUNS[3].path, RUNS[0].path)
+        assert app.main_screen.view.selected == before
+        await pilot.press("space", "space", "c")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
+        assert set(app.main_screen.view.compared) == {RUNS[3].path, RUNS[0].path}
+        await pilot.press("escape")
+        await settle(pilot, lambda: app.screen is app.main_screen)
+
+
+@pytest.mark.parametrize("key", ["escape", "b"])
+async def test_back_to_the_runs(key):
+    async with ranking() as (app, pilot, _):
+        await pilot.press(key)
+        await settle(pilot, lambda: app.screen is app.main_screen)
+
+
+async def test_help_and_quit():
+    async with ranking() as (app, pilot, screen):
+        await pilot.press("?")
+        assert isinstance(app.screen, HelpScreen)
+        assert "keys: best runs" in screen_text(app)
+        await pilot.press("escape", "ctrl+l", "ctrl+p")
+        await settle(pilot, lambda: app.screen is not screen)
+        await pilot.press("escape")
+        await settle(pilot, lambda: app.screen is screen)
+        await pilot.press("q")
+        await settle(pilot, lambda: not app.is_running)
+
+
+async def test_the_ranks_move_while_runs_go_on_and_the_cursor_stays_on_its_run():
+    async with ranking() as (app, pilot, screen):
+        await pilot.press("j")
+        app.post_runs([trained("middle", 0.5, settings={"lr": 1e-3}), *RUNS[1:]])
+        await settle(pilot, lambda: names(screen)[0] == "middle")
+        await settle(pilot, lambda: " middle " in cursor_line(app))
+        assert cursor_line(app).split()[1] == "1"
+
+
+async def test_no_run_with_the_metric_is_said():
+    async with ranking([trained("lost", math.nan)]) as (app, pilot, screen):
+        assert "no run has a finite train_loss" in screen_text(app)
+        await pilot.press("j", "G", "space", "enter", "i")
+        assert app.screen is screen
+
+
+async def test_a_click_takes_the_cursor_along():
+    async with ranking() as (app, pilot, _):
+        await pilot.click("#best-rows", offset=(12, 3))
+        assert " worst " in cursor_line(app)
+
+
+async def test_hostile_names_are_drawn_as_plain_text():
+    name = "\x1b]0;pwned\x07[@click=app.quit]x[/]\x9b31m\u202e"
+    path = Path("/nowhere/experiment_logs")
+    runs = [
+        trained(name, 1.0, path=path / "one.json", settings={name: 1}),
+        trained("other", 2.0, path=path / "two.json", settings={name: name}),
+    ]
+    async with ranking(runs) as (app, _, _):
+        assert all(part.isprintable() for part in screen_text(app).split("\n"))
+
+
+async def test_ten_thousand_runs_draw_only_the_rows_on_screen():
+    runs = [trained(f"run-{i}", 1.0 + i) for i in range(10_000)]
+    async with ranking(runs, size=(120, 40)) as (app, pilot, screen):
+        await pilot.press("G")
+        assert len(screen.query_one("#best-rows").lines()) <= 40
+        assert " run-9999 " in cursor_line(app)

@@ -1,0 +1,359 @@
+"""The comparison: every key of it, at every size, while runs go on."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tui_runs import PostedApp, make_run, make_runs, screen_text, settle
+
+from traintop.model import MetricStats, RunStatus
+from traintop.tui.screens.compare import CompareScreen
+from traintop.tui.screens.dialogs import ChoiceScreen
+from traintop.tui.screens.entry import EntryScreen
+from traintop.tui.screens.help import HelpScreen
+from traintop.tui.state import RunRows, ViewState, compared_runs, compared_words
+
+SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
+
+
+def trained(name: str, best: float, *, seed: int = 0, lr: float = 1e-3, **changes):
+    losses = MetricStats(count=5, last=best, min=best, max=4.0, mean=best, min_iteration=40)
+    return make_run(
+        name,
+        best_val_loss=best,
+        config={"experiment_name": name, "max_iters": 100, "seed": seed, "optimizer": {"lr": lr}},
+        stats={"val_loss": losses, "train_loss": losses},
+        **changes,
+    )
+
+
+RUNS = [trained("a_s0", 2.0), trained("a_s1", 2.5, seed=1), trained("b_s0", 1.5, lr=3e-4)]
+
+
+@asynccontextmanager
+async def comparing(runs=RUNS, *, marks=None, size=(160, 48), read=True):
+    app = PostedApp()
+    async with app.run_test(size=size, notifications=True) as pilot:
+        app.post_runs(runs)
+        await settle(pilot, lambda: len(app.main_screen.rows) == len(runs))
+        for place in range(len(runs) if marks is None else marks):
+            await pilot.press(*(["g"] + ["j"] * place + ["space"]))
+        await pilot.press("c")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
+        screen = app.screen
+        if read:
+            for run in runs:
+                app.post_history(run, points=50)
+            compared = app.main_screen.view.compared
+            await settle(pilot, lambda: set(compared) <= app.main_screen.charted.loaded)
+            await settle(pilot, lambda: app.main_screen.up_to_date)
+        await pilot.pause()
+        yield app, pilot, screen
+
+
+def columns(screen):
+    return [column.name for column in screen.comparison.columns]
+
+
+def test_without_two_marks_the_selected_run_and_its_neighbour_are_compared():
+    rows = RunRows(make_runs(4))
+    paths = [run.path for run in rows.runs]
+    view = ViewState(selected=paths[1])
+    assert compared_runs(view, rows) == (paths[1], paths[2])
+    assert "selected run and its neighbour" in compared_words(view, rows)
+    last = ViewState(selected=paths[3])
+    assert compared_runs(last, rows) == (paths[3], paths[2])
+    pinned = ViewState(selected=paths[1], baseline=paths[3])
+    assert compared_runs(pinned, rows) == (paths[3], paths[1])
+    assert "the baseline and the selected run" in compared_words(pinned, rows)
+    marked = ViewState(selected=paths[0], marks=(paths[2],))
+    assert compared_runs(marked, rows) == (paths[2], paths[0])
+    both = ViewState(selected=paths[0], marks=(paths[2], paths[1]), baseline=paths[3])
+    assert compared_runs(both, rows) == (paths[3], paths[2], paths[1])
+    assert compared_words(both, rows) == "2 marked runs and the baseline"
+
+
+def test_marks_that_a_filter_hides_are_compared_and_files_that_cannot_be_read_are_not():
+    shown, hidden = make_runs(4)[:2], make_runs(4)[2:]
+    rows = RunRows([make_run("broken", status=RunStatus.UNREADABLE), *shown], hidden)
+    hidden_paths = tuple(run.path for run in hidden)
+    assert compared_runs(ViewState(marks=hidden_paths), rows) == hidden_paths
+    broken = ViewState(selected=rows.runs[0].path)
+    assert compared_runs(broken, rows) == tuple(run.path for run in shown)
+    assert compared_runs(ViewState(), RunRows()) == ()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_it_opens_at_any_size(size):
+    async with comparing(size=size) as (app, _, screen):
+        text = screen_text(app)
+        assert columns(screen) == ["a_s0", "a_s1", "b_s0"]
+        if size[0] >= 80:
+            for part in ("compare", "3 marked runs", "a_s0", "val loss", "best", "1.5000 ★"):
+                assert part in text
+            assert text.splitlines()[-1].split()[-2:] == ["q", "quit"]
+
+
+async def test_it_shows_settings_that_differ_and_the_distance_from_the_baseline():
+    async with comparing() as (app, _, _):
+        text = screen_text(app)
+        assert "optimizer.lr" in text
+        assert "max_iters" not in text
+        assert "-25.0%" in text
+        assert "⚑" in text
+        assert "step to 2.5" in text
+
+
+async def test_what_is_not_read_yet_is_told_from_what_is_missing():
+    async with comparing(read=False) as (app, pilot, _):
+        line = next(row for row in screen_text(app).splitlines() if "first" in row)
+        assert line.count("…") == 3
+        for run in RUNS:
+            app.post_history(run, points=50)
+        await settle(pilot, lambda: "…" not in screen_text(app))
+
+
+async def test_a_run_whose_records_fail_is_not_waited_for():
+    from traintop.tui.messages import LoadFailed
+
+    async with comparing(read=False) as (app, pilot, _):
+        for run in RUNS[1:]:
+            app.post_history(run, points=50)
+        app.post_message(LoadFailed(RUNS[0].path, "gone"))
+        await settle(pilot, lambda: "…" not in screen_text(app))
+
+
+async def test_numbers_move_while_runs_go_on():
+    async with comparing() as (app, pilot, _):
+        app.post_runs([trained("a_s0", 1.25), *RUNS[1:]])
+        await settle(pilot, lambda: "1.2500 ★" in screen_text(app))
+        assert "1.5000 ★" not in screen_text(app)
+
+
+async def test_the_column_cursor_moves_and_stops_at_the_ends():
+    async with comparing() as (app, pilot, _):
+
+        def cursor():
+            line = next(row for row in screen_text(app).splitlines() if "⚑" in row)
+            return line.split("▌")[1].lstrip(" ◆⚑").split()[0]
+
+        assert cursor() == "a_s1"
+        await pilot.press("right", "right", "right")
+        assert cursor() == "b_s0"
+        await pilot.press("left", "left", "left")
+        assert cursor() == "a_s0"
+
+
+async def test_many_columns_scroll_with_the_cursor_and_the_baseline_stays():
+    runs = [trained(f"run-{i}", 2.0 + i / 10, lr=i) for i in range(9)]
+    async with comparing(runs, size=(80, 24)) as (app, pilot, _):
+
+        def shown():
+            line = next(row for row in screen_text(app).splitlines() if "⚑" in row)
+            return [f"run-{i}" for i in range(9) if f"run-{i}" in line]
+
+        assert shown()[0] == "run-0"
+        assert "more →" in screen_text(app)
+        await pilot.press(*["right"] * 8)
+        assert shown()[0] == "run-0"
+        assert shown()[-1] == "run-8"
+        assert "← " in screen_text(app)
+
+
+async def test_rows_scroll_by_line_and_page():
+    async with comparing(size=(80, 16)) as (app, pilot, _):
+        before = screen_text(app)
+        await pilot.press("j", "j")
+        scrolled = screen_text(app)
+        assert scrolled != before
+        await pilot.press("k", "up")
+        assert screen_text(app) == before
+        await pilot.press("down", "down")
+        assert screen_text(app) == scrolled
+        await pilot.press("pagedown")
+        assert "throughput" in screen_text(app)
+        await pilot.press("pageup", "pageup")
+        assert screen_text(app) == before
+
+
+async def test_groups_over_seeds_on_and_off():
+    async with comparing() as (app, pilot, screen):
+        await pilot.press("g")
+        assert columns(screen) == ["a", "b_s0"]
+        text = screen_text(app)
+        assert "grouped over seeds" in text
+        assert "a ×2" in text
+        assert "2.2500 ±0.35" in text
+        await pilot.press("g")
+        assert columns(screen) == ["a_s0", "a_s1", "b_s0"]
+
+
+async def test_a_group_is_drawn_as_its_mean_with_a_band():
+    async with comparing() as (app, pilot, screen):
+        view, charted = app.main_screen.view, app.main_screen.charted
+        labels = {path: str(path) for path in view.compared}
+        spec = charted.spec_maker("train_loss", view, labels)()
+        await pilot.press("g")
+        grouped = screen._runs.group_spec(spec, screen.comparison.columns)
+        assert [series.label for series in grouped.series] == ["a ×2", "b_s0"]
+        assert grouped.series[0].band is not None
+        assert grouped.series[1].band is None
+        again = screen._runs.group_spec(spec, screen.comparison.columns)
+        assert again.series[0].x is grouped.series[0].x
+
+
+async def test_the_metric_goes_round_and_takes_its_target_along():
+    async with comparing() as (app, pilot, screen):
+        assert screen.metric == "val_loss"
+        await pilot.press("m")
+        assert screen.metric == "train_loss"
+        lines = screen_text(app).splitlines()
+        first = next(place for place, line in enumerate(lines) if line.startswith(" train loss"))
+        assert any("step to" in line for line in lines[first:])
+        await pilot.press("m")
+        assert screen.metric == "val_loss"
+        await pilot.press("M")
+        assert screen.metric == "train_loss"
+
+
+async def test_a_target_is_asked_for_checked_and_given_back():
+    async with comparing() as (app, pilot, screen):
+        await pilot.press("t")
+        assert isinstance(app.screen, EntryScreen)
+        assert "val loss to reach" in screen_text(app)
+        await pilot.press("ctrl+u", *"abc", "enter")
+        assert isinstance(app.screen, EntryScreen)
+        assert "that is no number" in screen_text(app)
+        await pilot.press("ctrl+u", *"1e999", "enter")
+        assert "has to be finite" in screen_text(app)
+        await pilot.press("ctrl+u", *"2.2", "enter")
+        await settle(pilot, lambda: app.screen is screen)
+        assert screen.target.value == 2.2
+        assert "step to 2.2" in screen_text(app)
+        await pilot.press("t", "ctrl+u", "enter")
+        await settle(pilot, lambda: app.screen is screen)
+        assert screen.target.value == 2.5
+        await pilot.press("t", "9", "escape")
+        await settle(pilot, lambda: app.screen is screen)
+        assert screen.target.value == 2.5
+
+
+async def test_the_column_becomes_the_baseline_here_and_in_the_list():
+    async with comparing() as (app, pilot, screen):
+        await pilot.press("right", "p")
+        assert columns(screen) == ["b_s0", "a_s0", "a_s1"]
+        assert app.main_screen.view.baseline == RUNS[2].path
+        await pilot.press("escape")
+        assert app.main_screen.view.baseline == RUNS[2].path
+
+
+async def test_the_choices_of_the_charts_hold_here_too():
+    async with comparing() as (app, pilot, _):
+        before = screen_text(app)
+        await pilot.press("x")
+        assert "gradient step" in screen_text(app)
+        await pilot.press("l", "+", "+", "-", "r")
+        assert app.main_screen.view.log_y
+        assert "smooth 0.6" in screen_text(app)
+        assert screen_text(app) != before
+
+
+async def test_table_and_chart_or_one_of_them():
+    async with comparing(size=(80, 24)) as (app, pilot, _):
+
+        def has():
+            text = screen_text(app)
+            return ("└" in text, "optimizer.lr" in text)
+
+        assert has() == (True, True)
+        await pilot.press("tab")
+        assert has() == (False, True)
+        await pilot.press("z")
+        assert has() == (True, False)
+        await pilot.press("tab")
+        assert has() == (True, True)
+
+
+@pytest.mark.parametrize(("keys", "suffix"), [(["enter"], ".csv"), (["j", "enter"], ".md")])
+async def test_the_table_is_written_and_the_path_is_told(tmp_path, monkeypatch, keys, suffix):
+    monkeypatch.chdir(tmp_path)
+    async with comparing() as (app, pilot, _):
+        await pilot.press("e")
+        assert isinstance(app.screen, ChoiceScreen)
+        await pilot.press(*keys)
+        await settle(pilot, lambda: f"comparison{suffix}" in screen_text(app))
+    written = (tmp_path / f"comparison{suffix}").read_text()
+    assert "optimizer.lr" in written
+    assert os.listdir(tmp_path) == [f"comparison{suffix}"]
+
+
+@pytest.mark.parametrize("key", ["escape", "c"])
+async def test_back_to_the_runs(key):
+    async with comparing() as (app, pilot, _):
+        await pilot.press(key)
+        await settle(pilot, lambda: app.screen is app.main_screen)
+        assert app.main_screen.view.compared == ()
+        assert "3 marked" in screen_text(app)
+
+
+async def test_help_palette_and_quit():
+    async with comparing() as (app, pilot, screen):
+        await pilot.press("?")
+        assert isinstance(app.screen, HelpScreen)
+        assert "keys: comparison" in screen_text(app)
+        assert "baseline" in screen_text(app)
+        await pilot.press("escape", "ctrl+l", "ctrl+p")
+        await settle(pilot, lambda: app.screen is not screen)
+        await pilot.press("escape")
+        await settle(pilot, lambda: app.screen is screen)
+        await pilot.press("q")
+        await settle(pilot, lambda: not app.is_running)
+
+
+async def test_vanished_runs_leave_the_comparison_and_the_last_one_closes_it():
+    async with comparing() as (app, pilot, screen):
+        app.post_runs(RUNS[:1])
+        await settle(pilot, lambda: columns(screen) == ["a_s0"])
+        app.post_runs([])
+        await settle(pilot, lambda: app.screen is app.main_screen)
+
+
+async def test_one_run_alone_is_no_reason_to_fail():
+    async with comparing(RUNS[:1], marks=0) as (app, pilot, screen):
+        assert columns(screen) == ["a_s0"]
+        await pilot.press("right", "g", "m", "p")
+        assert "a_s0" in screen_text(app)
+
+
+async def test_hostile_names_and_settings_are_drawn_as_plain_text():
+    name = "\x1b]0;pwned\x07[@click=app.quit]x[/]\x9b31m\u202e"
+    path = Path("/nowhere/experiment_logs")
+    runs = [
+        trained(name, 2.0, path=path / "one.json"),
+        trained(f"{name}{name}", 3.0, path=path / "two.json", lr=name),
+    ]
+    async with comparing(runs) as (app, pilot, _):
+        await pilot.press("g", "g", "t")
+        assert all(part.isprintable() for part in screen_text(app).split("\n"))
+
+
+async def test_equal_news_draw_nothing():
+    async with comparing() as (app, pilot, screen):
+        panes = list(screen.query("LinePane"))
+        drawn = [pane.draw_count for pane in panes]
+        redraws = app.main_screen.redraws
+        app.post_runs(list(RUNS))
+        await settle(pilot, lambda: app.main_screen.redraws > redraws)
+        assert [pane.draw_count for pane in panes] == drawn
+
+
+async def test_any_sequence_of_sizes_is_survived():
+    async with comparing() as (app, pilot, _):
+        for width, height in [(20, 5), (1, 1), (200, 60), (5, 40), (119, 13), (160, 48)]:
+            await pilot.resize_terminal(width, height)
+            await settle(pilot, lambda w=width, h=height: tuple(app.size) == (w, h))
+            screen_text(app)
+        assert "b_s0" in screen_text(app)

@@ -1,0 +1,167 @@
+"""Exports on real files: what may be meant, what is written where, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+import os
+import queue
+from pathlib import Path
+
+import pytest
+from tui_runs import make_run, make_runs
+
+from traintop import ExperimentConfig, ExperimentTracker
+from traintop.model import RunStatus, RunSummary
+from traintop.store.run import Run
+from traintop.tui import exporting
+from traintop.tui.export_choices import export_choices
+from traintop.tui.exporting import RunsExport, export_text, writable_directory
+from traintop.tui.messages import ExportEnded, ExportProgress, TextExportRequested
+from traintop.tui.state import RunRows, ViewState
+
+
+def written_run(directory: Path, name: str, records: int = 3) -> RunSummary:
+    tracker = ExperimentTracker(ExperimentConfig(name), log_dir=directory, quiet=True)
+    tracker.start()
+    for iteration in range(records):
+        tracker.log_metrics(iteration=iteration, train_loss=4.0 / (1 + iteration))
+    tracker.finish()
+    return Run(tracker.path).summary()
+
+
+def export(runs: list[RunSummary], directory: Path, *, together: bool = False) -> ExportEnded:
+    posted: queue.Queue[object] = queue.Queue()
+    RunsExport(runs, "logs", together=together, post=posted.put, directories=[directory]).run()
+    messages = [posted.get_nowait() for _ in range(posted.qsize())]
+    assert all(isinstance(message, ExportProgress) for message in messages[:-1])
+    assert isinstance(messages[-1], ExportEnded)
+    return messages[-1]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_run_is_a_file_of_its_own_name_beside_what_is_there(tmp_path):
+    run = written_run(tmp_path / "logs", "one")
+    (tmp_path / f"{run.run_id}.csv").write_text("mine")
+    ended = export([run], tmp_path)
+    assert ended.target == tmp_path / f"{run.run_id}_2.csv"
+    assert [row["iteration"] for row in rows_of(ended.target)] == ["0", "1", "2"]
+    assert (tmp_path / f"{run.run_id}.csv").read_text() == "mine"
+
+
+def test_several_runs_are_one_tidy_file(tmp_path):
+    runs = [written_run(tmp_path / "logs", name) for name in ("a", "b", "a")]
+    ended = export(runs, tmp_path, together=True)
+    assert ended.target == tmp_path / "logs.csv"
+    names = [row["run"] for row in rows_of(ended.target)]
+    assert len(names) == 9
+    assert len(set(names)) == 3
+
+
+def test_several_runs_are_a_file_each_in_a_new_directory(tmp_path):
+    runs = [written_run(tmp_path / "logs", name) for name in ("a", "b")]
+    (tmp_path / "logs_csv").mkdir()
+    ended = export(runs, tmp_path)
+    assert ended.target == tmp_path / "logs_csv_2"
+    assert sorted(os.listdir(ended.target)) == sorted(f"{run.run_id}.csv" for run in runs)
+    assert os.listdir(tmp_path / "logs_csv") == []
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_run_that_cannot_be_read_is_left_out_of_several_with_the_reason(tmp_path, together):
+    runs = [written_run(tmp_path / "logs", name) for name in ("a", "b")]
+    runs[0].path.unlink()
+    ended = export(runs, tmp_path, together=together)
+    assert ended.target is not None
+    assert "left out" in ended.note
+    assert "does not exist" in ended.note
+
+
+def test_a_single_run_that_cannot_be_read_is_a_failure_with_the_reason(tmp_path):
+    run = written_run(tmp_path / "logs", "a")
+    run.path.unlink()
+    ended = export([run], tmp_path)
+    assert (ended.target, ended.failed) == (None, True)
+    assert "does not exist" in ended.note
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_stopped_export_leaves_nothing_behind(tmp_path, together):
+    runs = [written_run(tmp_path / "logs", name) for name in ("a", "b")]
+    out = tmp_path / "out"
+    out.mkdir()
+    posted: list[object] = []
+    job: RunsExport
+
+    def stop_at_the_second_run(message: object) -> None:
+        posted.append(message)
+        if isinstance(message, ExportProgress) and message.run == 2:
+            job.stop()
+
+    job = RunsExport(
+        runs, "logs", together=together, post=stop_at_the_second_run, directories=[out]
+    )
+    original, exporting._PROGRESS_SECONDS = exporting._PROGRESS_SECONDS, 0.0
+    try:
+        job.run()
+    finally:
+        exporting._PROGRESS_SECONDS = original
+    ended = posted[-1]
+    assert isinstance(ended, ExportEnded)
+    assert (ended.target, ended.failed) == (None, False)
+    assert "stopped" in ended.note
+    assert os.listdir(out) == []
+
+
+def test_where_a_directory_takes_no_files_the_next_one_does_and_it_is_said(tmp_path):
+    missing = tmp_path / "missing"
+    directory = writable_directory([missing, tmp_path])
+    assert directory.path == tmp_path
+    assert str(missing) in directory.note
+    with pytest.raises(PermissionError, match="missing"):
+        writable_directory([missing, tmp_path / "missing too"])
+
+
+def test_a_text_is_written_with_its_suffix(tmp_path):
+    ended: list[ExportEnded] = []
+    request = TextExportRequested("comparison", ".md", "| a |\n")
+    for _ in range(2):
+        export_text(request, ended.append, [tmp_path])
+    assert [one.target.name for one in ended] == ["comparison.md", "comparison_2.md"]
+    assert ended[0].target.read_text() == "| a |\n"
+    export_text(request, ended.append, [tmp_path / "missing"])
+    assert ended[-1].failed
+    assert "comparison.md" in ended[-1].note
+
+
+def words_of(view: ViewState, rows: RunRows) -> list[tuple[int, bool]]:
+    return [(len(choice.runs), choice.together) for choice in export_choices(view, rows)]
+
+
+def test_there_is_nothing_to_choose_with_one_run():
+    rows = RunRows(make_runs(1))
+    assert words_of(ViewState(selected=rows.runs[0].path), rows) == [(1, False)]
+    assert words_of(ViewState(), RunRows()) == []
+
+
+def test_marked_runs_come_first_then_the_selected_then_the_listed():
+    rows = RunRows(make_runs(5))
+    paths = [run.path for run in rows.runs]
+    view = ViewState(selected=paths[0], marks=(paths[1], paths[2]))
+    assert words_of(view, rows) == [(2, True), (2, False), (1, False), (5, True), (5, False)]
+
+
+def test_marked_runs_that_a_filter_hides_are_still_meant():
+    shown, hidden = make_runs(4)[:2], make_runs(4)[2:]
+    rows = RunRows(shown, hidden)
+    view = ViewState(selected=shown[0].path, marks=tuple(run.path for run in hidden))
+    assert words_of(view, rows)[:2] == [(2, True), (2, False)]
+
+
+def test_files_that_cannot_be_read_are_no_choice():
+    broken = make_run("broken", status=RunStatus.UNREADABLE)
+    rows = RunRows([broken, make_run("fine")])
+    assert words_of(ViewState(selected=broken.path), rows) == []

@@ -1,0 +1,120 @@
+"""`traintop export` and `traintop compare`: what scripts get."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from traintop import ExperimentConfig, ExperimentTracker
+from traintop.cli import main
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    directory = tmp_path / "logs"
+    for name, scale, seed in (("slow_s0", 3.0, 0), ("slow_s1", 4.0, 1), ("fast", 1.0, 0)):
+        settings = {"max_learning_rate": 1.0 / scale, "seed": seed}
+        if name.startswith("slow"):
+            settings["max_learning_rate"] = 0.1
+        config = ExperimentConfig(name, **settings)
+        tracker = ExperimentTracker(config, log_dir=directory, quiet=True)
+        tracker.start()
+        for iteration in range(5):
+            tracker.log_metrics(iteration=iteration, train_loss=scale / (1 + iteration))
+        tracker.finish()
+    return directory
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_chosen_runs_are_exported_in_the_order_of_their_names(logs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs.csv"
+    done = run("export", logs, "slow_s1", "fast", "--out", out)
+    assert done.exit_code == 0
+    assert "wrote 2 runs" in done.stderr
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["run"] for row in rows] == ["slow_s1"] * 5 + ["fast"] * 5
+
+
+def test_all_runs_are_exported_without_names_and_one_that_is_broken_is_told(
+    logs: Path, tmp_path: Path
+) -> None:
+    (logs / "experiment_broken_20250101_000000.json").write_text("{")
+    out = tmp_path / "runs.csv"
+    done = run("export", logs, "--out", out)
+    assert done.exit_code == 0
+    assert "wrote 3 runs" in done.stderr
+    assert len(out.read_text().splitlines()) == 16
+
+
+def test_an_export_that_cannot_be_written_says_why(logs: Path, tmp_path: Path) -> None:
+    done = run("export", logs, "--out", tmp_path / "missing" / "runs.csv")
+    assert done.exit_code == 1
+    assert "No such file or directory" in done.stderr
+
+
+def test_the_comparison_is_a_table_with_the_baseline_first(logs: Path) -> None:
+    done = run("compare", logs, "fast", "--baseline", "slow_s0")
+    assert done.exit_code == 0
+    assert done.output.splitlines()[0].split() == ["slow_s0", "fast"]
+    assert "-66.7%" in done.output
+    assert "best of its row" in done.output
+
+
+def test_all_runs_are_compared_without_names(logs: Path) -> None:
+    done = run("compare", logs, "--csv", "--baseline", "fast")
+    rows = list(csv.reader(done.stdout.splitlines()))
+    assert rows[0][:3] == ["section", "row", "fast"]
+    assert {"slow_s0", "slow_s1", "slow_s0 delta"} <= set(rows[0])
+
+
+def test_groups_over_seeds_as_json(logs: Path) -> None:
+    done = run("compare", logs, "--seeds", "--json", "--target", "2")
+    document = json.loads(done.stdout)
+    assert {column["name"]: len(column["runs"]) for column in document["columns"]} == {
+        "fast": 1,
+        "slow": 2,
+    }
+    assert "step to 2" in {row["row"] for row in document["rows"]}
+
+
+def test_markdown_is_a_table(logs: Path) -> None:
+    lines = run("compare", logs, "--markdown").stdout.splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert lines[1].startswith("| :--")
+
+
+def test_an_unknown_name_is_refused_with_those_that_are_close(logs: Path) -> None:
+    for command in (("compare", logs, "slo_s0"), ("export", logs, "slo_s0", "--out", "x.csv")):
+        done = run(*command)
+        assert done.exit_code == 1
+        assert "did you mean 'slow_s0'" in done.stderr
+
+
+def test_no_runs_is_an_error(tmp_path: Path) -> None:
+    done = run("compare", tmp_path)
+    assert done.exit_code == 1
+    assert "no runs in" in done.stderr
+
+
+def test_neither_needs_the_ui(logs: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom traintop.cli import main\n"
+        f"main(['compare', {str(logs)!r}], standalone_mode=False)\n"
+        f"main(['export', {str(logs)!r}, '--out', {str(tmp_path / 'x.csv')!r}],"
+        " standalone_mode=False)\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert {"textual", "rich", "watchdog", "plotext"}.isdisjoint(done.stdout.split())
