@@ -6,7 +6,8 @@ import pytest
 from tui_runs import DIRECTORY, make_run, make_runs
 
 from traintop.analysis.chart_names import charts_of, shown_charts
-from traintop.model import MetricStats, RunStatus
+from traintop.model import RECORD_FIELDS, MetricStats, RunStatus
+from traintop.store.history import History
 from traintop.tui.empty_state import empty_lines
 from traintop.tui.lines import (
     Piece,
@@ -60,6 +61,40 @@ def test_one_line_panes_fit_any_width(width):
         assert line_text(line).isprintable()
 
 
+def test_the_summary_has_percentiles_of_the_throughput_once_records_are_read():
+    history = History.from_columns(
+        {
+            **dict.fromkeys(RECORD_FIELDS, [None] * 101),
+            "iteration": list(range(101)),
+            "tokens_per_sec": [1000.0 * i for i in range(101)],
+            "iter_time_ms": [10.0] * 101,
+        }
+    )
+    run = make_run("x")
+    read = text_of(detail_lines(run, 40, history, complete=True))
+    for expected in ("median  50k tok/s  10 ms", "p5      5k tok/s", "p95     95k tok/s"):
+        assert expected in read
+    assert "sample" not in read
+    assert "of a sample" in text_of(detail_lines(run, 40, history))
+    unread = text_of(detail_lines(run, 60))
+    assert "mean  121k tok/s" in unread
+    assert "when records are read" in unread
+    assert "median" not in unread
+
+
+def test_long_values_go_on_in_further_lines_and_nothing_is_lost():
+    path = "/data/" + "/".join(f"shard_{i}" for i in range(30))
+    command = " ".join(f"--option-{i}" for i in range(40))
+    run = make_run("x", config={"dataset": path}, environment={"command": command})
+    for width in (40, 80, 160):
+        lines = detail_lines(run, width)
+        assert max(map(line_width, lines)) <= width
+        text = "".join(text_of(lines).split())
+        if width == 40:  # one column, so that the parts of a value follow one another
+            assert path in text
+            assert "".join(command.split()) in text
+
+
 def test_the_summary_tells_results_time_settings_machine_and_file():
     run = make_run(
         "baseline",
@@ -79,9 +114,9 @@ def test_the_summary_tells_results_time_settings_machine_and_file():
         "first try",
         "2.500  best 2.400 @7",
         "d_model",
-        '{"betas": [0.9]}',
+        "optimizer.betas  [0.9]",
         "gpu-07",
-        "H100, H100",
+        "2 × H100",
         "a1b2c3d4e5  with changes",
         str(DIRECTORY),
         "time left  29s",

@@ -39,7 +39,7 @@ from traintop.analysis.differences import (
     telling_settings,
 )
 from traintop.analysis.groups import GRID_POINTS, group_curve, grouped
-from traintop.analysis.percentiles import percentile
+from traintop.analysis.percentiles import percentiles
 from traintop.analysis.ranking import leaders
 from traintop.model import RECORD_FIELDS, MetricStats, RunStatus, RunSummary
 from traintop.store.history import History
@@ -461,9 +461,9 @@ def test_the_leaders_are_finite_and_told_with_the_iteration():
 
 def test_percentiles_are_of_the_finite_values():
     run = history(iteration=[0, 1, 2, 3], tokens_per_sec=[1.0, "NaN", 3.0, None])
-    assert percentile(run, "tokens_per_sec", 50) == 2.0
-    assert percentile(run, "val_loss", 50) is None
-    assert percentile(run, "unknown", 50) is None
+    assert percentiles(run, "tokens_per_sec", (0, 50, 100)) == (1.0, 2.0, 3.0)
+    assert percentiles(run, "val_loss", (5, 50)) == (None, None)
+    assert percentiles(run, "unknown", (50,)) == (None,)
 
 
 # In words

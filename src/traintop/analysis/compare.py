@@ -19,7 +19,7 @@ from traintop.analysis.differences import (
     flat_settings,
     settings_key,
 )
-from traintop.analysis.percentiles import percentile
+from traintop.analysis.percentiles import percentiles
 from traintop.analysis.ranking import Mode, best_value, mode_of
 from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import number
@@ -251,7 +251,7 @@ def _first(metric: str) -> _Measure:
 
 
 def _median(metric: str) -> _Measure:
-    return lambda run: run.measured(("median", metric), lambda h: percentile(h, metric, 50))
+    return lambda run: run.measured(("median", metric), lambda h: percentiles(h, metric, (50,))[0])
 
 
 def _result_rows(columns: Sequence[Column], target: Target | None) -> Iterator[Row]:

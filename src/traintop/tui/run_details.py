@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from traintop.analysis.differences import setting_text
+from traintop.analysis.differences import flat_settings, setting_text
 from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
-from traintop.text import cell_width, duration, file_size, number, percentage, safe_text, si
+from traintop.text import (
+    cell_width,
+    duration,
+    file_size,
+    fit,
+    fit_middle,
+    number,
+    percentage,
+    safe_text,
+    si,
+)
 from traintop.tui.age import parse_time
 from traintop.tui.columns import measured, run_name
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, wrap
 from traintop.tui.status import STATUS_MARKS
+
+if TYPE_CHECKING:
+    from traintop.store.history import History
 
 _COLUMN_WIDTH = 32
 _COLUMN_GAP = 2
@@ -38,6 +53,8 @@ _ALONE: Mapping[str, object] = MappingProxyType({"rank": 0, "world_size": 1})
 """What goes without saying of a run in one process."""
 
 _COMMIT_DIGITS = 10
+
+_PERCENTILES: Mapping[str, float] = MappingProxyType({"median": 50.0, "p5": 5.0, "p95": 95.0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +97,18 @@ def header_line(summary: RunSummary | None, note: str, width: int) -> Line:
     return fit_line((*fit_line(head, max(room, min(width, 12))), *tail), width)
 
 
-def sections_of(summary: RunSummary) -> tuple[Section, ...]:
-    """What is known of a run, what matters most first; empty sections are left out."""
+def sections_of(
+    summary: RunSummary, history: History | None = None, *, complete: bool = False
+) -> tuple[Section, ...]:
+    """What is known of a run, what matters most first; empty sections are left out.
+
+    ``history`` are its records as far as they are read, a sample unless ``complete``.
+    """
     if summary.status is RunStatus.UNREADABLE:
         return (_file_section(summary),)
     candidates = (
         Section("Results", tuple(_results(summary))),
+        _throughput(summary, history, complete=complete),
         Section("Time", tuple(_times(summary))),
         Section("Settings", tuple(_settings(summary))),
         Section("Machine", tuple(_machine(summary))),
@@ -94,8 +117,17 @@ def sections_of(summary: RunSummary) -> tuple[Section, ...]:
     return tuple(section for section in candidates if section.entries)
 
 
-def detail_lines(summary: RunSummary | None, width: int) -> tuple[Line, ...]:
-    """The sections of a run in as many columns as ``width`` holds, with its texts above them."""
+def detail_lines(
+    summary: RunSummary | None,
+    width: int,
+    history: History | None = None,
+    *,
+    complete: bool = False,
+) -> tuple[Line, ...]:
+    """The sections of a run in as many columns as ``width`` holds, with its texts above them.
+
+    ``history`` is as for :func:`sections_of`.
+    """
     if summary is None or width < 4:
         return ()
     inner = width - 2
@@ -110,7 +142,8 @@ def detail_lines(summary: RunSummary | None, width: int) -> tuple[Line, ...]:
     ]
     columns = max(1, min(3, (inner + _COLUMN_GAP) // (_COLUMN_WIDTH + _COLUMN_GAP)))
     column_width = (inner - _COLUMN_GAP * (columns - 1)) // columns
-    stacks = _balanced([_section_lines(s, column_width) for s in sections_of(summary)], columns)
+    sections = sections_of(summary, history, complete=complete)
+    stacks = _balanced([_section_lines(s, column_width) for s in sections], columns)
     widths = [column_width + _COLUMN_GAP] * (columns - 1) + [column_width]
     lines = [*texts, *beside(stacks, widths)]
     while lines and not line_width(lines[-1]):
@@ -174,6 +207,39 @@ def _aside(metric: str, summary: RunSummary) -> str:
     return f"mean {_figure(metric, stats.mean)}"
 
 
+def _throughput(summary: RunSummary, history: History | None, *, complete: bool) -> Section:
+    """Tokens per second and the time of a step: over all records when they are read."""
+    if history is None:
+        means = [_mean(summary, metric) for metric in ("tokens_per_sec", "iter_time_ms")]
+        title = "Throughput · more when records are read"
+        return Section(title, tuple(_pace("mean", *means)))
+    # It needs numpy, which is there when records are, and not before the first frame.
+    from traintop.analysis.percentiles import percentiles
+
+    shares = tuple(_PERCENTILES.values())
+    tokens = percentiles(history, "tokens_per_sec", shares)
+    times = percentiles(history, "iter_time_ms", shares)
+    entries = (
+        entry
+        for label, per_second, milliseconds in zip(_PERCENTILES, tokens, times, strict=True)
+        for entry in _pace(label, per_second, milliseconds)
+    )
+    return Section("Throughput" if complete else "Throughput · of a sample", tuple(entries))
+
+
+def _mean(summary: RunSummary, metric: str) -> float | None:
+    stats = summary.stats.get(metric)
+    return None if stats is None else stats.mean
+
+
+def _pace(label: str, tokens: float | None, milliseconds: float | None) -> Iterable[Entry]:
+    parts = ["" if tokens is None else f"{si(tokens)} tok/s"]
+    parts.append("" if milliseconds is None else f"{number(milliseconds)} ms")
+    known = [part for part in parts if part]
+    if known:
+        yield Entry(label, known[0], "".join(known[1:]))
+
+
 def _times(summary: RunSummary) -> Iterable[Entry]:
     started, ended = parse_time(summary.start_time), parse_time(summary.end_time)
     updated = parse_time(summary.updated_at)
@@ -196,9 +262,8 @@ def _times(summary: RunSummary) -> Iterable[Entry]:
 
 
 def _settings(summary: RunSummary) -> Iterable[Entry]:
-    for name, value in summary.config.items():
-        if name != "experiment_name":
-            yield Entry(safe_text(name), setting_text(value))
+    for name, value in flat_settings(summary.config).items():
+        yield Entry(safe_text(name), setting_text(value, _LONGEST_TEXT))
 
 
 def _machine(summary: RunSummary) -> Iterable[Entry]:
@@ -210,11 +275,19 @@ def _machine(summary: RunSummary) -> Iterable[Entry]:
         if value in (None, "", [], {}) or (name in _ALONE and value == _ALONE[name]):
             continue
         if name == "git_commit":
-            dirty = "with changes" if known.get("git_dirty") else ""
-            yield Entry("git commit", safe_text(value)[:_COMMIT_DIGITS], dirty)
+            dirty = known.get("git_dirty")
+            state = "with changes" if dirty is True else "clean" if dirty is False else ""
+            yield Entry("git commit", safe_text(value)[:_COMMIT_DIGITS], state)
         else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else setting_text(value)
-            yield Entry(safe_text(str(name).replace("_", " ")), safe_text(text))
+            yield Entry(safe_text(str(name).replace("_", " ")), _machine_text(value))
+
+
+def _machine_text(value: object) -> str:
+    """A value, or several after one another; those that are alike are counted."""
+    if not isinstance(value, list):
+        return setting_text(value, _LONGEST_TEXT)
+    counts = Counter(setting_text(one, _LONGEST_TEXT) for one in value)
+    return ", ".join(f"{count} × {text}" if count > 1 else text for text, count in counts.items())
 
 
 def _file_section(summary: RunSummary) -> Section:
@@ -229,23 +302,26 @@ def _file_section(summary: RunSummary) -> Section:
 def _section_lines(section: Section, width: int) -> list[Line]:
     widest = max((cell_width(entry.label) for entry in section.entries), default=0)
     label_width = min(widest, _LONGEST_LABEL, width // 2)
-    lines = [_title(section.title)]
+    lines = [fit_line(_title(section.title), width)]
     for entry in section.entries:
-        label = Piece(_clip(entry.label, label_width), "muted")
-        aside = f"  {entry.aside}" if entry.aside else ""
-        room = width - label_width - 2
-        value = entry.value
-        if section.title == "File" and cell_width(value) > room > 1:
-            value = f"…{value[-room + 1 :]}"
-        line: Line = (label, Piece("  "), Piece(value), Piece(aside, "muted"))
-        lines.append(fit_line(line, width))
+        lines += _entry_lines(entry, label_width, width)
     return [*lines, EMPTY_LINE]
 
 
-def _clip(text: str, width: int) -> str:
-    line = fit_line((Piece(text),), width)
-    shown = line[0].text if line else ""
-    return shown + " " * (width - cell_width(shown))
+def _entry_lines(entry: Entry, label_width: int, width: int) -> Iterable[Line]:
+    """The entry on one line where it fits, else with its value on as many as that takes."""
+    label = fit(fit_middle(entry.label, label_width), label_width)
+    room = max(width - label_width - _COLUMN_GAP, 1)
+    parts: list[Line] = [(Piece(text),) for text in wrap(entry.value, room) or [""]]
+    if entry.aside:
+        aside = Piece(f"  {entry.aside}", "muted")
+        if line_width(parts[-1]) + cell_width(aside.text) <= room:
+            parts[-1] = (*parts[-1], aside)
+        else:
+            parts += [(Piece(text, "muted"),) for text in wrap(entry.aside, room)]
+    for place, part in enumerate(parts):
+        shown = label if place == 0 else " " * label_width
+        yield fit_line((Piece(shown, "muted"), Piece(" " * _COLUMN_GAP), *part), width)
 
 
 def _title(text: str) -> Line:

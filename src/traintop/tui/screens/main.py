@@ -256,7 +256,14 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         run = self.rows.run(self.view.selected)
         note = self.charted.note()
         self._header_pane.show((run, note), lambda width, height: (header_line(run, note, width),))
-        self._summary_pane.show(run, lambda width, height: detail_lines(run, width))
+        loaded = None if run is None else self.charted.records_of(run.path)
+        history, complete, revision = (
+            (loaded.history, loaded.complete, loaded.revision) if loaded else (None, False, 0)
+        )
+        self._summary_pane.show(
+            (run, revision),
+            lambda width, height: detail_lines(run, width, history, complete=complete),
+        )
         title = "" if run is None else run_name(run)
         if title != self._summary_title:
             # Each assignment repaints the pane, be it equal or not.
