@@ -41,8 +41,8 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
     def compose(self) -> ComposeResult:
         hint = LinePane(id="entry-hint")
         with Container(id="entry") as box:
-            box.border_title = Content(f" {self._title} ")
-            box.border_subtitle = " enter keeps  esc leaves it as it was "
+            box.border_title = Content(self._title)
+            box.border_subtitle = "enter keeps  esc leaves it as it was"
             yield self._entry
             yield hint
         said = self._hint
