@@ -20,12 +20,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from statistics import median
 
 from traintop.analysis.ranking import best_value
 from traintop.model import RunStatus, RunSummary
@@ -91,7 +90,7 @@ class RunningMedian:
     @property
     def value(self) -> float | None:
         """``None`` before enough values were added to tell what is usual."""
-        return median(self._kept) if self._count >= _FEWEST_RATES else None
+        return _median(self._kept) if self._count >= _FEWEST_RATES else None
 
 
 @dataclass(slots=True)
@@ -146,6 +145,12 @@ class LiveSense:
         self._leader = run.path
 
 
+def _median(values: Iterable[float]) -> float:
+    """The middle value (the upper one of two); the module of statistics takes long to import."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2]
+
+
 def _name(run: RunSummary) -> str:
     return run.name or run.run_id
 
@@ -187,12 +192,12 @@ def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, 
     memory.losses.append(loss)
     if len(memory.losses) < _LOSSES:
         return
-    level = median(memory.losses)
+    level = _median(memory.losses)
     if memory.highest is None:
         stats = run.stats.get("train_loss")
         highest = stats.max if stats is not None else None
         memory.highest = level if highest is None else highest
-    noise = median(abs(value - level) for value in memory.losses)
+    noise = _median([abs(value - level) for value in memory.losses])
     if memory.lowest is None or level < memory.lowest:
         memory.lowest, memory.noise = level, noise
     lost = level - memory.lowest
@@ -216,7 +221,7 @@ def _slowness(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, st
     usual = memory.usual_rate.value
     if usual is None or usual <= 0:
         return
-    recent = median(memory.rates)
+    recent = _median(memory.rates)
     if recent >= _RECOVERED * usual:
         memory.slow = False
     elif recent < _SLOW * usual and not memory.slow:

@@ -16,6 +16,7 @@ from textual.timer import Timer
 from traintop.text import safe_text
 from traintop.tui.annotating import written_text
 from traintop.tui.annotation_writer import write_annotations
+from traintop.tui.announcing import toasts_of
 from traintop.tui.exporting import RunsExport, export_text
 from traintop.tui.loader import RunLoader
 from traintop.tui.messages import (
@@ -27,6 +28,7 @@ from traintop.tui.messages import (
     ExportRequested,
     HistoryLoaded,
     LoadFailed,
+    NoticesRaised,
     RowsInView,
     SnapshotChanged,
     TextExportRequested,
@@ -122,11 +124,17 @@ class TraintopApp(App[None]):
 
     def start_watching(self) -> None:
         """Start the watcher; from here on the screen follows the directories."""
+        from traintop.analysis.notices import LiveSense
         from traintop.store.catalog import RunCatalog
         from traintop.store.watch import DirectoryWatcher
 
+        sense = LiveSense()
+
         def tell(snapshot: Snapshot) -> None:
             self.post_message(SnapshotChanged(snapshot))
+            notices = sense.observe(snapshot.runs, datetime.now())
+            if notices:
+                self.post_message(NoticesRaised(notices))
 
         self._watcher = DirectoryWatcher(RunCatalog(self._directories), tell)
         self._watcher.start()
@@ -180,6 +188,17 @@ class TraintopApp(App[None]):
 
     def on_trends_loaded(self, message: TrendsLoaded) -> None:
         self.main_screen.show_trends(message.trends)
+
+    def on_notices_raised(self, message: NoticesRaised) -> None:
+        self.main_screen.remember_notices(message.notices)
+        for toast in toasts_of(message.notices):
+            self.notify(
+                toast.text,
+                title=toast.title,
+                severity=toast.severity,
+                timeout=_NOTICE_SECONDS,
+                markup=False,
+            )
 
     def on_annotation_requested(self, message: AnnotationRequested) -> None:
         self.run_worker(

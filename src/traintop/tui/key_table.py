@@ -68,6 +68,7 @@ KEYS: tuple[Key, ...] = (
     Key("tags", "t", "t", "tags", "tag", "tag the run", "Runs"),
     Key("archive", "a", "a", "archive", "", "put away into the archive, or back", "Runs"),
     Key("archived", "A", "A", "show_archived", "", "list archived runs too", "Runs", _LIST),
+    Key("notices", "N", "N", "notices", "", "past notices: NaN, stall, crash, best", "Runs", _LIST),
     Key("compare", "c", "c", "compare", "compare", "the marked runs side by side", "Runs"),
     Key("best", "b", "b", "best", "best", "the best runs by any metric", "Runs"),
     Key("export", "e", "e", "export", "csv", "write runs as CSV", "Runs"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from traintop.analysis.notices import Notice
     from traintop.model import RunSummary
     from traintop.store.annotations import AnnotationChange
     from traintop.store.catalog import Snapshot
@@ -126,6 +127,14 @@ class AnnotationsWritten(Message):
         self.paths = paths
         self.change = change
         self.failures = failures
+        super().__init__()
+
+
+class NoticesRaised(Message):
+    """Something happened to runs that the person should hear of."""
+
+    def __init__(self, notices: Sequence[Notice]) -> None:
+        self.notices = notices
         super().__init__()
 
 

@@ -18,6 +18,7 @@ class Place(StrEnum):
     NUMBER = "number"
     FILTER = "filter"
     ENTRY = "text entry"
+    NOTICES = "notices"
     PROGRESS = "progress"
     HELP = "help"
 

@@ -47,6 +47,7 @@ from traintop.tui.screens.columns import ColumnsScreen
 from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.filter_actions import FilterActions
 from traintop.tui.screens.list_actions import ListActions
+from traintop.tui.screens.notice_actions import NoticeActions
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.state import LOSS_CHART, Pane, RunRows, SortOrder, ViewState
 from traintop.tui.status_line import status_line
@@ -67,7 +68,7 @@ _PREVIEW_LINES = 14
 _PLACES = (Place.RUNS, Place.ZOOM, Place.FILTER)
 
 
-class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
+class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, ChartActions):
     """Runs, charts and summary; which of them share the screen is up to its size."""
 
     AUTO_FOCUS = ""
