@@ -11,7 +11,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -32,7 +32,7 @@ DEFAULT_FILE = """\
 # desktop_notices = false    # hand notices to the desktop (OSC 9 and 777; not every terminal)
 
 # [keys]                     # a key of your own for an action; these are named in the help
-# mark = "v"                 # several: "v,insert"; a comma is written as "comma"
+# mark = "i"                 # several: "i,insert"; a comma is written as "comma"
 """
 
 
@@ -48,7 +48,10 @@ class Settings:
     smoothing: float | None = None
     bell: bool = False
     desktop_notices: bool = False
-    keys: Mapping[str, str] = MappingProxyType({})
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+DEFAULTS = Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def parse_settings(data: bytes) -> tuple[Settings, tuple[str, ...]]:
         elif not rule.accepts(value):
             problems.append(f"{name} = {value!r}: must be {rule.allowed}")
         else:
-            accepted[name] = MappingProxyType(value) if name == "keys" else value
+            accepted[name] = value
     return Settings(**accepted), tuple(problems)
 
 

@@ -13,11 +13,15 @@ from textual.app import App
 from textual.theme import Theme
 from textual.timer import Timer
 
+from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.text import safe_text
 from traintop.tui.annotating import written_text
 from traintop.tui.annotation_writer import write_annotations
-from traintop.tui.announcing import toasts_of
+from traintop.tui.announcing import desktop_sequence, toasts_of
 from traintop.tui.exporting import RunsExport, export_text
+from traintop.tui.key_table import KEYS
+from traintop.tui.keymap import remapped_keys
+from traintop.tui.keys import use_table
 from traintop.tui.loader import RunLoader
 from traintop.tui.messages import (
     AnnotationRequested,
@@ -36,6 +40,7 @@ from traintop.tui.messages import (
 )
 from traintop.tui.screens.dialogs import ProgressScreen
 from traintop.tui.screens.main import MainScreen
+from traintop.tui.state import ViewState, smoothing_level
 from traintop.tui.terminal import draws_ascii_only
 from traintop.tui.trends import TrendLoader
 from traintop.tui.widgets.line_pane import StyledLines
@@ -91,15 +96,24 @@ class TraintopApp(App[None]):
     BINDINGS: ClassVar = []
 
     def __init__(
-        self, directories: Sequence[Path], clock: Callable[[], datetime] = datetime.now
+        self,
+        directories: Sequence[Path],
+        clock: Callable[[], datetime] = datetime.now,
+        settings: Settings = DEFAULTS,
+        problems: Sequence[str] = (),
     ) -> None:
+        """``problems`` say in words what is wrong with the settings file."""
         super().__init__()
+        self._settings = settings
+        table, unusable = remapped_keys(KEYS, settings.keys)
+        use_table(table)
+        self._problems = (*problems, *unusable)
         # Over SSH each frame of an animation costs bytes, and none of them says anything.
         self.animation_level = "none"
         for theme in THEMES:
             self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:
-            self.theme = "traintop"
+            self.theme = "traintop-light" if settings.theme == "light" else "traintop"
         StyledLines.ascii_only = draws_ascii_only(os.environ)
         self._directories = tuple(directories)
         self._watcher: DirectoryWatcher | None = None
@@ -109,13 +123,16 @@ class TraintopApp(App[None]):
         self._charted: tuple[Path, ...] = ()
         self._repainting: Timer | None = None
         self._exports: list[RunsExport] = []
-        self.main_screen = MainScreen(self._directories, clock)
+        view = ViewState(smoothing=smoothing_level(settings.smoothing or 0.0))
+        self.main_screen = MainScreen(self._directories, clock, view)
 
     def get_default_screen(self) -> MainScreen:
         return self.main_screen
 
     def on_mount(self) -> None:
         self.start_watching()
+        if self._problems:
+            self._tell("\n".join(self._problems), failed=True)
         self.app_resume_signal.subscribe(self, self._draw_everything_again)
 
     def _draw_everything_again(self, app: App[object]) -> None:
@@ -192,6 +209,10 @@ class TraintopApp(App[None]):
     def on_notices_raised(self, message: NoticesRaised) -> None:
         self.main_screen.remember_notices(message.notices)
         for toast in toasts_of(message.notices):
+            if self._settings.bell:
+                self.bell()
+            if self._settings.desktop_notices and self._driver is not None:
+                self._driver.write(desktop_sequence(toast, os.environ))
             self.notify(
                 toast.text,
                 title=toast.title,
@@ -262,7 +283,7 @@ def run(directories: Sequence[Path]) -> None:
 
     Raises ``SystemExit`` with the code of the App when that is not 0.
     """
-    app = TraintopApp(directories)
+    app = TraintopApp(directories, datetime.now, *load_settings(settings_path()))
     app.run()
     if app.return_code:
         raise SystemExit(app.return_code)

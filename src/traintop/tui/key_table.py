@@ -133,6 +133,17 @@ KEYS: tuple[Key, ...] = (
         needs=(),
     ),
     Key(
+        "theme",
+        "ctrl+t",
+        "ctrl+t",
+        "toggle_theme",
+        "",
+        "dark or light colours",
+        "Program",
+        _SCREENS,
+        needs=(),
+    ),
+    Key(
         "repaint",
         "ctrl+l",
         "ctrl+l",

@@ -36,6 +36,11 @@ LOSS_CHART = "loss"
 THROUGHPUT_CHART = "tokens_per_sec"
 
 
+def smoothing_level(weight: float) -> int:
+    """The level whose weight is nearest to a wanted one."""
+    return min(range(len(SMOOTHING_LEVELS)), key=lambda i: abs(SMOOTHING_LEVELS[i] - weight))
+
+
 class Pane(StrEnum):
     """The part that ``tab`` brought forward; which of them are visible depends on the size."""
 

@@ -77,12 +77,12 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, C
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(*_PLACES)]
 
     def __init__(
-        self, directories: Sequence[Path], clock: Callable[[], datetime] = datetime.now
+        self, directories: Sequence[Path], clock: Callable[[], datetime], state: ViewState
     ) -> None:
         super().__init__(classes=f"-reading -pane-{Pane.RUNS}")
         self._directories = tuple(directories)
         self._clock = clock
-        self.view = ViewState()
+        self.view = state
         self.rows = RunRows()
         self.redraws = 0
         self._status_pane = LinePane(id="status")
