@@ -13,6 +13,7 @@ from textual.app import App
 from textual.theme import Theme
 from textual.timer import Timer
 
+from traintop.remembered import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.text import safe_text
 from traintop.tui.annotating import written_text
@@ -43,6 +44,7 @@ from traintop.tui.screens.main import MainScreen
 from traintop.tui.state import ViewState, smoothing_level
 from traintop.tui.terminal import draws_ascii_only
 from traintop.tui.trends import TrendLoader
+from traintop.tui.view_memory import plain_view, recalled_view
 from traintop.tui.widgets.line_pane import StyledLines
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 
 _LONGEST_PATH = 4096
 _NOTICE_SECONDS = 8.0
+_REMEMBER_SECONDS = 3.0
 _RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
 _PATIENCE_SECONDS = 0.5
 """How long an export runs before its progress is shown."""
@@ -101,10 +104,17 @@ class TraintopApp(App[None]):
         clock: Callable[[], datetime] = datetime.now,
         settings: Settings = DEFAULTS,
         problems: Sequence[str] = (),
+        memory: DirectoryMemory | None = None,
     ) -> None:
-        """``problems`` say in words what is wrong with the settings file."""
+        """``problems`` say in words what is wrong with the settings file.
+
+        Without a ``memory``, every visit begins with the defaults.
+        """
         super().__init__()
         self._settings = settings
+        self._memory = memory
+        self._remembering: Timer | None = None
+        recalled = {} if memory is None else memory.recall()
         table, unusable = remapped_keys(KEYS, settings.keys)
         use_table(table)
         self._problems = (*problems, *unusable)
@@ -113,7 +123,8 @@ class TraintopApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:
-            self.theme = "traintop-light" if settings.theme == "light" else "traintop"
+            wanted = recalled.get("theme", settings.theme)
+            self.theme = "traintop-light" if wanted == "light" else "traintop"
         StyledLines.ascii_only = draws_ascii_only(os.environ)
         self._directories = tuple(directories)
         self._watcher: DirectoryWatcher | None = None
@@ -124,7 +135,7 @@ class TraintopApp(App[None]):
         self._repainting: Timer | None = None
         self._exports: list[RunsExport] = []
         view = ViewState(smoothing=smoothing_level(settings.smoothing or 0.0))
-        self.main_screen = MainScreen(self._directories, clock, view)
+        self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
 
     def get_default_screen(self) -> MainScreen:
         return self.main_screen
@@ -221,6 +232,20 @@ class TraintopApp(App[None]):
                 markup=False,
             )
 
+    def on_view_changed(self) -> None:
+        if self._memory is not None and self._remembering is None:
+            self._remembering = self.set_timer(_REMEMBER_SECONDS, self._remember_off_thread)
+
+    def _remember_off_thread(self) -> None:
+        self._remembering = None
+        self.run_worker(self.remember, thread=True, group="remember", exit_on_error=False)
+
+    def remember(self) -> None:
+        """Remember the view for the next visit."""
+        if self._memory is not None:
+            theme = "dark" if self.current_theme.dark else "light"
+            self._memory.remember({**plain_view(self.main_screen.view), "theme": theme})
+
     def on_annotation_requested(self, message: AnnotationRequested) -> None:
         self.run_worker(
             partial(write_annotations, message.paths, message.change, self.post_message),
@@ -283,7 +308,9 @@ def run(directories: Sequence[Path]) -> None:
 
     Raises ``SystemExit`` with the code of the App when that is not 0.
     """
-    app = TraintopApp(directories, datetime.now, *load_settings(settings_path()))
+    memory = DirectoryMemory(memory_path(), directories)
+    app = TraintopApp(directories, datetime.now, *load_settings(settings_path()), memory)
     app.run()
+    app.remember()
     if app.return_code:
         raise SystemExit(app.return_code)

@@ -138,6 +138,13 @@ class NoticesRaised(Message):
         super().__init__()
 
 
+class ViewChanged(Message):
+    """The person changed something of the view that may be worth remembering."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, ViewChanged)
+
+
 class ChartedRunsChanged(Message):
     """The screen shows the curves of these runs now, the most wanted first."""
 

@@ -37,6 +37,7 @@ from traintop.tui.messages import (
     LoadFailed,
     MarkToggled,
     RunPicked,
+    ViewChanged,
 )
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.run_details import detail_lines, header_line
@@ -359,6 +360,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, C
         if resort:
             self._take_over_snapshot()
         self._draw()
+        self.post_message(ViewChanged())
 
     def mistake_in(self, query: str) -> QueryError | None:
         try:
