@@ -28,6 +28,7 @@ from traintop.tui.messages import (
     AnnotationRequested,
     AnnotationsWritten,
     ChartedRunsChanged,
+    CopyRequested,
     ExportEnded,
     ExportProgress,
     ExportRequested,
@@ -42,7 +43,7 @@ from traintop.tui.messages import (
 from traintop.tui.screens.dialogs import ProgressScreen
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.state import ViewState, smoothing_level
-from traintop.tui.terminal import draws_ascii_only
+from traintop.tui.terminal import draws_ascii_only, takes_clipboard
 from traintop.tui.trends import TrendLoader
 from traintop.tui.view_memory import plain_view, recalled_view
 from traintop.tui.widgets.line_pane import StyledLines
@@ -231,6 +232,14 @@ class TraintopApp(App[None]):
                 timeout=_NOTICE_SECONDS,
                 markup=False,
             )
+
+    def on_copy_requested(self, message: CopyRequested) -> None:
+        path = message.path.absolute()
+        # A file name may hold bytes that are no text; the clipboard takes text only.
+        self.copy_to_clipboard(os.fsencode(path).decode("utf-8", "replace"))
+        # The path is on the screen in any case, for terminals that take nothing.
+        done = "Copied" if takes_clipboard(os.environ) else "Your terminal may not copy it"
+        self._tell(f"{done}: {safe_text(path, limit=_LONGEST_PATH)}")
 
     def on_view_changed(self) -> None:
         if self._memory is not None and self._remembering is None:

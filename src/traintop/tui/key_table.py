@@ -64,6 +64,7 @@ KEYS: tuple[Key, ...] = (
         places=_LIST,
         needs=(Need.FILTER,),
     ),
+    Key("copy", "y", "y", "copy", "", "copy the path of the run", "Runs"),
     Key("note", "n", "n", "note", "note", "add a note beside the run", "Runs"),
     Key("tags", "t", "t", "tags", "tag", "tag the run", "Runs"),
     Key("archive", "a", "a", "archive", "", "put away into the archive, or back", "Runs"),

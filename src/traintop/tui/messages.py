@@ -138,6 +138,14 @@ class NoticesRaised(Message):
         super().__init__()
 
 
+class CopyRequested(Message):
+    """The person wants the path of a run in the clipboard."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__()
+
+
 class ViewChanged(Message):
     """The person changed something of the view that may be worth remembering."""
 
