@@ -124,21 +124,41 @@ def test_the_text_says_how_much_slower():
     assert notice.text == "60k tokens/s, 40% below its median 100k"
 
 
-def test_another_run_in_the_lead_is_told_and_the_leader_s_progress_is_not():
-    def state(a: float, b: float) -> list[RunSummary]:
-        return [run("a", best_val_loss=a), run("b", best_val_loss=b)]
+def validated(**losses: float) -> list[RunSummary]:
+    """Runs with these best validation losses; those in capitals have ended."""
+    ended = {name: RunStatus.FINISHED for name in losses if name.isupper()}
+    return [
+        run(name, best_val_loss=loss, status=ended.get(name, RunStatus.RUNNING))
+        for name, loss in losses.items()
+    ]
 
-    assert told(state(3.0, 3.5), state(2.9, 3.4), state(2.8, 3.3)) == []
-    assert told(state(3.0, 3.5), state(3.0, 2.9), state(3.0, 2.8)) == [("b", NoticeKind.BEST)]
-    assert told([run()], [run(best_val_loss=3.0)]) == []
+
+def test_a_run_that_beats_the_record_of_those_that_ended_is_told_once():
+    states = [validated(A=3.0, b=3.5), validated(A=3.0, b=2.9), validated(A=3.0, b=2.8)]
+    assert told(*states) == [("b", NoticeKind.BEST)]
 
 
-def test_two_runs_that_overtake_each_other_are_told_once_each():
-    states = []
-    for step in range(10):
-        a, b = (3.0 - step * 0.1, 3.05 - step * 0.1)[:: 1 if step % 2 else -1]
-        states.append([run("a", best_val_loss=a), run("b", best_val_loss=b)])
-    assert sorted(told(*states)) == [("a", NoticeKind.BEST), ("b", NoticeKind.BEST)]
+def test_runs_that_race_each_other_from_the_start_are_quiet():
+    states = [validated(a=3.0 - i * 0.1, b=3.0 - i * 0.1 - i % 2 * 0.2) for i in range(10)]
+    assert told(*states) == []
+    assert told([run()], validated(a=3.0)) == []
+
+
+def test_beating_the_record_behind_a_better_run_is_no_best():
+    states = [validated(A=3.0, b=2.5, c=3.5), validated(A=3.0, b=2.5, c=2.9)]
+    assert told(*states) == []
+
+
+def test_a_run_that_was_ahead_when_another_ended_is_quiet():
+    states = [validated(a=3.0, b=2.9), [*validated(b=2.9), run("a", best_val_loss=3.0)]]
+    states += [[run("a", best_val_loss=3.0, status=RunStatus.FINISHED), *validated(b=2.9)]]
+    states += [[run("a", best_val_loss=3.0, status=RunStatus.FINISHED), *validated(b=2.8)]]
+    assert told(*states) == []
+
+
+def test_a_record_is_beaten_again_after_its_run_ended():
+    states = [validated(A=3.0), validated(A=3.0, B=2.9), validated(A=3.0, B=2.9, c=2.8)]
+    assert told(*states) == [("B", NoticeKind.BEST), ("c", NoticeKind.BEST)]
 
 
 def test_what_does_not_change_costs_nothing():

@@ -10,7 +10,8 @@ The rules, each of which speaks once for an event:
 * *slower*: the median of the last 5 values of the throughput is more than 30 % below the run's
   own median, for which up to 64 values are kept, evenly spread over all that were seen. Again
   only after the throughput came back to 85 %.
-* *best*: another run than before has the lowest validation loss of all. Once a run.
+* *best*: a run's best validation loss went below that of every run that has ended, and below that
+  of every other. So the runs of a sweep that race each other from the start are quiet.
 
 What is already so when watching begins is history, and no event. A run costs the same however long
 it is, and nothing while it does not change.
@@ -52,6 +53,8 @@ class NoticeKind(StrEnum):
     SLOWER = "slower"
     BEST = "new best"
 
+
+_ALIVE = frozenset({RunStatus.RUNNING, RunStatus.STALLED})
 
 _OF_STATUS = {
     RunStatus.STALLED: NoticeKind.STALLED,
@@ -106,7 +109,6 @@ class _Memory:
     rates: deque[float] = field(default_factory=lambda: deque(maxlen=_RATES))
     usual_rate: RunningMedian = field(default_factory=RunningMedian)
     slow: bool = False
-    told_best: bool = False
 
 
 class LiveSense:
@@ -115,7 +117,7 @@ class LiveSense:
     def __init__(self) -> None:
         self._memories: dict[Path, _Memory] = {}
         self._best: float | None = None
-        self._leader: Path | None = None
+        self._record_of_ended: float | None = None
         self._watching = False
 
     def observe(self, runs: Sequence[RunSummary], now: datetime) -> tuple[Notice, ...]:
@@ -125,7 +127,7 @@ class LiveSense:
             memory = self._memories.setdefault(run.path, _Memory())
             if memory.run is run:
                 continue
-            told = [*_events(memory, run), *self._lead(memory, run)]
+            told = [*_events(memory, run), *self._record(memory, run)]
             memory.run = run
             notices += [Notice(kind, run.path, _name(run), text, now) for kind, text in told]
         if len(self._memories) > 2 * len(runs) + _SPARE_MEMORIES:
@@ -133,16 +135,18 @@ class LiveSense:
         was_watching, self._watching = self._watching, True
         return tuple(notices) if was_watching else ()
 
-    def _lead(self, memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
+    def _record(self, memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
         value = best_value(run, "val_loss")
-        if value is None or (self._best is not None and value >= self._best):
+        if value is None:
             return
-        before, self._best = self._best, value
-        overtook = before is not None and self._leader != run.path
-        if overtook and self._watching and not memory.told_best:
-            memory.told_best = True
-            yield NoticeKind.BEST, f"val loss {number(value)}, the best so far was {number(before)}"
-        self._leader = run.path
+        before = best_value(memory.run, "val_loss") if memory.run is not None else None
+        record = self._record_of_ended
+        if self._best is None or value < self._best:
+            self._best = value
+            if record is not None and value < record and (before is None or before >= record):
+                yield NoticeKind.BEST, f"val loss {number(value)}, the record was {number(record)}"
+        if run.status not in _ALIVE and (record is None or value < record):
+            self._record_of_ended = value
 
 
 def _median(values: Iterable[float]) -> float:

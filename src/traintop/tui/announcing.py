@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from traintop.analysis.notices import Notice, NoticeKind
-from traintop.text import safe_text
+from traintop.text import cell_width, fit, safe_text
 from traintop.tui.lines import Line, Piece, Role, fit_line
 
 Severity = Literal["information", "warning", "error"]
@@ -30,6 +30,7 @@ _SEVERITIES: Mapping[NoticeKind, Severity] = MappingProxyType(
 _ROLES: Mapping[Severity, Role] = MappingProxyType(
     {"information": "good", "warning": "warn", "error": "bad"}
 )
+_WIDEST_NAME = 30
 _KIND_WIDTH = max(len(kind) for kind in NoticeKind)
 
 
@@ -78,18 +79,19 @@ def notice_lines(notices: Sequence[Notice], cursor: int, width: int) -> tuple[Li
     """The log of past notices: when, what, which run, and the rest of it."""
     if not notices:
         return ((Piece("  Nothing yet: no NaN, no stall, no crash, no slowdown.", "muted"),),)
+    names = [safe_text(notice.name, _WIDEST_NAME) for notice in notices]
+    name_width = max(map(cell_width, names))
     return tuple(
-        _notice_line(notice, at_cursor=row == cursor, width=width)
-        for row, notice in enumerate(notices)
+        fit_line(_notice_line(notice, fit(name, name_width), at_cursor=row == cursor), width)
+        for row, (notice, name) in enumerate(zip(notices, names, strict=True))
     )
 
 
-def _notice_line(notice: Notice, *, at_cursor: bool, width: int) -> Line:
-    line = (
+def _notice_line(notice: Notice, name: str, *, at_cursor: bool) -> Line:
+    return (
         Piece("▌ " if at_cursor else "  ", "accent"),
         Piece(f"{notice.time:%m-%d %H:%M:%S}  ", "muted"),
         Piece(f"{notice.kind:<{_KIND_WIDTH}}  ", _ROLES[_SEVERITIES[notice.kind]]),
-        Piece(f"{safe_text(notice.name, 40)}  ", "strong"),
+        Piece(f"{name}  ", "strong"),
         Piece(safe_text(notice.text, 500)),
     )
-    return fit_line(line, width)
