@@ -18,6 +18,7 @@ class Place(StrEnum):
     COMPARE = "comparison"
     BEST = "best runs"
     CHOICE = "choice"
+    NOTICES = "notices"
     PROGRESS = "progress"
     HELP = "help"
 

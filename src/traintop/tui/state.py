@@ -32,6 +32,11 @@ MOST_CHARTED = 24
 """Runs whose curves are drawn at most."""
 
 
+def smoothing_level(weight: float) -> int:
+    """The level whose weight is nearest to a wanted one."""
+    return min(range(len(SMOOTHING_LEVELS)), key=lambda i: abs(SMOOTHING_LEVELS[i] - weight))
+
+
 class Pane(StrEnum):
     """The part that ``tab`` brought forward; which of them are visible depends on the size."""
 

@@ -38,6 +38,7 @@ from traintop.tui.messages import (
     LoadFailed,
     MarkToggled,
     RunPicked,
+    ViewChanged,
 )
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.run_details import detail_lines, header_line
@@ -48,6 +49,7 @@ from traintop.tui.screens.columns import ColumnsScreen
 from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.filter_actions import FilterActions
 from traintop.tui.screens.list_actions import ListActions
+from traintop.tui.screens.notice_actions import NoticeActions
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.state import Pane, RunRows, SortOrder, ViewState
 from traintop.tui.status_line import status_line
@@ -68,7 +70,7 @@ _PREVIEW_LINES = 14
 _PLACES = (Place.RUNS, Place.ZOOM, Place.FILTER)
 
 
-class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
+class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, ChartActions):
     """Runs, charts and summary; which of them share the screen is up to its size."""
 
     AUTO_FOCUS = ""
@@ -77,12 +79,12 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(*_PLACES)]
 
     def __init__(
-        self, directories: Sequence[Path], clock: Callable[[], datetime] = datetime.now
+        self, directories: Sequence[Path], clock: Callable[[], datetime], state: ViewState
     ) -> None:
         super().__init__(classes=f"-reading -pane-{Pane.RUNS}")
         self._directories = tuple(directories)
         self._clock = clock
-        self.view = ViewState()
+        self.view = state
         self.rows = RunRows()
         self.redraws = 0
         self._status_pane = LinePane(id="status")
@@ -381,6 +383,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         if resort:
             self._take_over_snapshot()
         self._draw()
+        self.post_message(ViewChanged())
 
     def mistake_in(self, query: str) -> QueryError | None:
         try:

@@ -42,5 +42,9 @@ class ViewScreen(SteadyScreen):
 
         self.app.push_screen(ActionPalette())
 
+    def action_toggle_theme(self) -> None:
+        self.app.theme = "traintop-light" if self.app.current_theme.dark else "traintop"
+        self.change(self.view)
+
     def action_repaint(self) -> None:
         self.refresh(repaint=True, layout=True)
