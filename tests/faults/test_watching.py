@@ -89,7 +89,8 @@ mode = watcher.mode
 watcher.stop()
 from traintop.doctor import environment, system
 inotify = system._inotify()
-print(json.dumps([mode, [inotify.instances, inotify.most_instances], environment._watching(inotify).what]))
+said = environment._watching(inotify).what
+print(json.dumps([mode, inotify.instances, inotify.most_instances, said]))
 """
 
 
@@ -110,7 +111,7 @@ def test_without_inotify_instances_it_scans_and_the_doctor_says_why() -> None:
         add_runs(logs, 0, 1)
         output, errors = process.communicate(timeout=2 * PATIENCE)
     assert errors == ""
-    mode, (instances, most), message = json.loads(output)
+    mode, instances, most, message = json.loads(output)
     assert mode == "polling 2 s"
     assert instances == most
     assert f"{most:,} inotify instances are in use" in message
