@@ -21,7 +21,6 @@ from training_processes import (
 )
 
 from traintop import RunStatus
-from traintop.model import RunSummary
 from traintop.store.run import Run
 
 
@@ -362,7 +361,3 @@ def test_a_run_whose_process_lives_cannot_be_resumed(tmp_path: Path) -> None:
     assert (code, errors) == (0, "")
     run = only_run(tmp_path)
     assert (run["run"]["pid"], run["status"]) == (before, "finished")
-
-
-def summary_of(path: Path) -> RunSummary:
-    return Run(path).summary()

@@ -1,4 +1,4 @@
-"""A SIGTERM, as schedulers send before they preempt: recorded, then obeyed, and never taken over."""
+"""A SIGTERM, as schedulers send before they preempt: recorded, then obeyed; the script's own wins."""
 
 from __future__ import annotations
 
@@ -164,5 +164,6 @@ assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGTERM
 tracker.finish()
 """
     assert run_to_end(code, tmp_path) == (0, "")
-    statuses = {run.name: run.status for run in map(summary_of, tmp_path.glob("*.json"))}
+    runs = [Run(path).summary() for path in tmp_path.glob("*.json")]
+    statuses = {run.name: run.status for run in runs}
     assert statuses == {"job": RunStatus.FINISHED, "own": RunStatus.INTERRUPTED}
