@@ -202,6 +202,8 @@ class _Hints:
                     events.DirDeletedEvent,
                 ],
             )
+        except FileNotFoundError:
+            return False  # it went away meanwhile: the next scan looks again
         except Exception:  # no inotify instance, watch or thread left; or no watchdog that works
             _log.info("no events from %s", real, exc_info=True)
             self._retry_at = time.monotonic() + _REARM_INTERVAL
