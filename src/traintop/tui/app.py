@@ -135,8 +135,10 @@ class TraintopApp(App[None]):
         before, self._summaries = self._summaries, {r.path: r for r in message.snapshot.runs}
         changed = [p for p in self._charted if self._summaries.get(p) is not before.get(p)]
         self._loader.follow(changed)
+
+    def on_first_runs_painted(self) -> None:
         # Its threads import numpy: after the first frame, not before.
-        self.call_after_refresh(self.start_loading)
+        self.start_loading()
 
     def on_charted_runs_changed(self, message: ChartedRunsChanged) -> None:
         self._charted = tuple(run.path for run in message.runs)

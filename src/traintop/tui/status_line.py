@@ -29,9 +29,16 @@ def shorten_path(path: Path, limit: int) -> str:
 
 
 def status_line(
-    directories: Sequence[Path], runs: Sequence[RunSummary] | None, mode: str, width: int
+    directories: Sequence[Path],
+    runs: Sequence[RunSummary] | None,
+    mode: str,
+    width: int,
+    unread: int = 0,
 ) -> Line:
-    """``runs`` is ``None`` before the first scan. Finished runs are not worth a count."""
+    """``runs`` is ``None`` before the first scan, which leaves some ``unread``.
+
+    Finished runs are not worth a count.
+    """
     head: Line = (
         Piece(" traintop", "accent", bold=True),
         Piece(f"  {directories_text(directories)}"),
@@ -39,7 +46,9 @@ def status_line(
     if runs is None:
         return fit_line((*head, Piece("  reading…", "muted")), width)
     counts = Counter(run.status for run in runs)
-    total = f"   {len(runs):,} {'run' if len(runs) == 1 else 'runs'}"
+    read = f"{len(runs):,} of " if unread else ""
+    count = len(runs) + unread
+    total = f"   {read}{count:,} {'run' if count == 1 else 'runs'}"
     statuses = [
         Piece(f"  {mark.glyph} {counts[status]} {status}", mark.role)
         for status, mark in STATUS_MARKS.items()

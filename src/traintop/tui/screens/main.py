@@ -191,8 +191,9 @@ class MainScreen(ListActions, ChartActions):
         self.set_class(zoomed, "-zoomed")
         self.set_class(self.view.list_only, "-list-only")
         self._set_few(self.size.height)
-        self.set_class(self._snapshot is None, "-reading")
-        self.set_class(self._snapshot is not None and not len(self.rows), "-empty")
+        reading = self._snapshot is None or (not len(self.rows) and self._snapshot.unread > 0)
+        self.set_class(reading, "-reading")
+        self.set_class(not reading and not len(self.rows), "-empty")
         self.set_class(bool(self._notices) and bool(len(self.rows)), "-noticed")
         for pane in Pane:
             self.set_class(self.view.pane is pane, f"-pane-{pane}")
@@ -205,11 +206,12 @@ class MainScreen(ListActions, ChartActions):
         snapshot = self._snapshot
         directories = self._directories
         runs = None if snapshot is None else snapshot.runs
+        unread = 0 if snapshot is None else snapshot.unread
         mode, notices = self._mode, self._notices
         counts = None if runs is None else tuple(run.status for run in runs)
         self._status_pane.show(
-            (counts, mode),
-            lambda width, height: (status_line(directories, runs, mode, width),),
+            (counts, mode, unread),
+            lambda width, height: (status_line(directories, runs, mode, width, unread),),
         )
         self._notices_pane.show(notices, lambda width, height: (_notice_line(notices, width),))
         self._empty_pane.show(
