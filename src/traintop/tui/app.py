@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -137,6 +138,9 @@ class TraintopApp(App[None]):
         self._loader.follow(changed)
 
     def on_first_runs_painted(self) -> None:
+        if not gc.isenabled():  # the command line left it off, for a quick start
+            gc.freeze()  # what was imported stays, so no pause of a collection is for that
+            gc.enable()
         # Its threads import numpy: after the first frame, not before.
         self.start_loading()
 
