@@ -351,6 +351,10 @@ def _reason(error: OSError) -> str:
 
 
 def _open_ui(*log_dirs: Path) -> None:
+    import gc
+
+    # It finds no garbage among imports, but looks for it; the App switches it on again.
+    gc.disable()
     from traintop.tui.app import run
 
     run(log_dirs)

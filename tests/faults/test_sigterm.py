@@ -1,4 +1,4 @@
-"""A SIGTERM, as schedulers send before they preempt: recorded, then obeyed; the script's own wins."""
+"""SIGTERM, as schedulers send before they preempt: recorded and obeyed; a script's own wins."""
 
 from __future__ import annotations
 

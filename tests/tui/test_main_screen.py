@@ -307,10 +307,11 @@ async def test_news_redraw_at_most_four_times_a_second():
         assert 1 <= screen.redraws - redraws <= allowed + 1
 
 
-async def test_news_wait_their_time_after_a_key_redrew_the_screen():
+async def test_news_wait_their_time_after_a_key_redrew_the_screen(monkeypatch):
     runs = make_runs(3)
     async with showing(runs) as (app, pilot):
         screen = app.main_screen
+        monkeypatch.setattr(main, "REDRAW_SECONDS", 60.0)
         screen._drawn_at = float("-inf")  # all was quiet for long
         await pilot.press("j")
         redraws = screen.redraws

@@ -31,6 +31,12 @@ def text_of(lines):
     return "\n".join(line_text(line) for line in lines)
 
 
+def test_the_status_line_says_how_many_runs_are_not_read_yet():
+    runs = make_runs(100)
+    text = line_text(status_line([DIRECTORY], runs, "", 120, unread=9_900))
+    assert "   100 of 10,000 runs  " in text
+
+
 def test_the_status_line_counts_what_is_worth_a_look():
     runs = [
         *make_runs(6),

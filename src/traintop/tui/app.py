@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -199,8 +200,13 @@ class TraintopApp(App[None]):
         before, self._summaries = self._summaries, {r.path: r for r in message.snapshot.runs}
         changed = [p for p in self._charted if self._summaries.get(p) is not before.get(p)]
         self._loader.follow(changed)
+
+    def on_first_runs_painted(self) -> None:
+        if not gc.isenabled():  # the command line left it off, for a quick start
+            gc.freeze()  # what was imported stays, so no pause of a collection is for that
+            gc.enable()
         # Its threads import numpy: after the first frame, not before.
-        self.call_after_refresh(self.start_loading)
+        self.start_loading()
 
     def on_charted_runs_changed(self, message: ChartedRunsChanged) -> None:
         self._charted = tuple(run.path for run in message.runs)

@@ -213,8 +213,9 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, C
         self.set_class(self.view.charts.zoomed, "-zoomed")
         self.set_class(self.view.list_only, "-list-only")
         self._set_few(self.size.height)
-        self.set_class(self._snapshot is None, "-reading")
-        self.set_class(self._snapshot is not None and not len(self.rows), "-empty")
+        reading = self._snapshot is None or (not len(self.rows) and self._snapshot.unread > 0)
+        self.set_class(reading, "-reading")
+        self.set_class(not reading and not len(self.rows), "-empty")
         self.set_class(bool(self._notices) and bool(len(self.rows)), "-noticed")
         for pane in Pane:
             self.set_class(self.view.pane is pane, f"-pane-{pane}")
@@ -227,14 +228,22 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, C
         snapshot = self._snapshot
         directories = self._directories
         runs = None if snapshot is None else snapshot.runs
+        unread = 0 if snapshot is None else snapshot.unread
         mode, notices = self._mode, self._notices
         counts = None if runs is None else tuple(run.status for run in runs)
         listed, query, archived = len(self.rows), self.view.filter, self._archived_out_of_sight
         self._status_pane.show(
-            (counts, listed, archived, query, mode),
+            (counts, listed, archived, query, mode, unread),
             lambda width, height: (
                 status_line(
-                    directories, runs, mode, width, listed=listed, archived=archived, query=query
+                    directories,
+                    runs,
+                    mode,
+                    width,
+                    unread=unread,
+                    listed=listed,
+                    archived=archived,
+                    query=query,
                 ),
             ),
         )
