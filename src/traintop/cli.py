@@ -310,6 +310,25 @@ def doctor(log_dir: Path | None, mend: bool, as_json: bool) -> None:
     raise SystemExit(diagnosis.exit_status)
 
 
+@main.command(name="settings")
+def show_settings() -> None:
+    """Print where the settings file is, what is wrong with it, and an example with all of it."""
+    from traintop.settings import DEFAULT_FILE, load_settings, settings_path
+    from traintop.tui.key_table import KEYS
+    from traintop.tui.keymap import remapped_keys
+
+    path = settings_path()
+    settings, problems = load_settings(path)
+    _, unusable = remapped_keys(KEYS, settings.keys)
+    _print(f"# {safe_text(path, 1000)}{'' if path.exists() else ' (not there yet)'}\n")
+    _print(DEFAULT_FILE)
+    _print("# The actions that [keys] may name, with the keys they have by themselves:")
+    for key in KEYS:
+        _print(f"# {key.name:<26} = {key.keys:<24} {key.help}")
+    for problem in (*problems, *unusable):
+        click.echo(f"traintop: {problem}", err=True)
+
+
 def _repair(path: Path) -> None:
     from traintop.doctor import RepairRefusedError, repair
 
@@ -332,6 +351,10 @@ def _reason(error: OSError) -> str:
 
 
 def _open_ui(*log_dirs: Path) -> None:
+    import gc
+
+    # It finds no garbage among imports, but looks for it; the App switches it on again.
+    gc.disable()
     from traintop.tui.app import run
 
     run(log_dirs)

@@ -55,7 +55,8 @@ def test_a_step_of_the_wall_clock_is_in_no_duration(
         tracker.save()
         summary = Run(tracker.path).summary()
         assert summary.status is RunStatus.RUNNING
-        assert 0 < (summary.eta_seconds or 0) < 1800
+        if number:  # a pace takes two flushes
+            assert 0 < (summary.eta_seconds or 0) < 1800
     tracker.finish()
     run = only_run(tmp_path)
     assert 0 < run["duration_seconds"] < 1800

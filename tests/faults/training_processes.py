@@ -21,6 +21,16 @@ from traintop import ExperimentTracker, ExperimentConfig
 tracker = ExperimentTracker(ExperimentConfig(experiment_name="job"), sys.argv[1], quiet=True)
 """
 
+TRAINS = """
+tracker.start()
+for i in range(10**9):
+    tracker.log_metrics(i, 1.0)
+    if i == 10:
+        print("ready", flush=True)
+    time.sleep(0.001)
+"""
+"""Code that trains until it is stopped, and says when it has begun."""
+
 
 def start(code: str, directory: Path, *arguments: str) -> subprocess.Popen[str]:
     """A process that runs code with a ``tracker`` of a run "job" in a directory."""

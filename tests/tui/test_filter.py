@@ -58,7 +58,7 @@ async def test_the_letters_of_keys_are_text_while_a_filter_is_typed():
         await type_filter(app, pilot, "q jzs")
         await settle(pilot, lambda: "no name has q in it" in screen_text(app))
         assert app.is_running
-        assert app.main_screen.view.zoomed is None
+        assert not app.main_screen.view.charts.zoomed
         assert "enter keep" in screen_text(app)
 
 

@@ -10,6 +10,7 @@ from traintop.tui.keys import (
     keys_of,
 )
 from traintop.tui.lines import line_text, line_width
+from traintop.tui.screens.chart_chooser import ChartChooser
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.main import MainScreen
 
@@ -24,7 +25,12 @@ def test_no_key_has_two_meanings_in_one_place(place):
 
 
 @pytest.mark.parametrize(
-    ("screen", "places"), [(MainScreen, (Place.RUNS, Place.ZOOM)), (HelpScreen, (Place.HELP,))]
+    ("screen", "places"),
+    [
+        (MainScreen, (Place.RUNS, Place.ZOOM)),
+        (HelpScreen, (Place.HELP,)),
+        (ChartChooser, (Place.CHARTS,)),
+    ],
 )
 def test_every_key_of_the_table_has_an_action_on_its_screen(screen, places):
     for binding in bindings_of(*places):

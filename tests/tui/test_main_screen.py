@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-
 import pytest
 from textual import events
 from textual.geometry import Size
-from tui_runs import NOW, PostedApp, make_run, make_runs, screen_text, settle
+from tui_runs import make_run, make_runs, screen_text, settle, showing
 
 from traintop.model import RunStatus, RunSummary
 from traintop.tui.charted import PATIENCE_SECONDS
 from traintop.tui.screens import main
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.state import Pane
+from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.run_table import RunTable
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
-
-
-@asynccontextmanager
-async def showing(runs, size=(160, 48), notices=(), clock=lambda: NOW):
-    app = PostedApp(clock)
-    async with app.run_test(size=size) as pilot:
-        app.post_runs(runs, notices)
-        await settle(pilot, lambda: app.main_screen.redraws > 1)
-        for run in runs[:1]:
-            app.post_history(run, points=50)
-            await settle(
-                pilot, lambda: app.main_screen.charted.loaded and app.main_screen.up_to_date
-            )
-        await pilot.pause()
-        yield app, pilot
 
 
 def selected(app):
@@ -323,10 +307,11 @@ async def test_news_redraw_at_most_four_times_a_second():
         assert 1 <= screen.redraws - redraws <= allowed + 1
 
 
-async def test_news_wait_their_time_after_a_key_redrew_the_screen():
+async def test_news_wait_their_time_after_a_key_redrew_the_screen(monkeypatch):
     runs = make_runs(3)
     async with showing(runs) as (app, pilot):
         screen = app.main_screen
+        monkeypatch.setattr(main, "REDRAW_SECONDS", 60.0)
         screen._drawn_at = float("-inf")  # all was quiet for long
         await pilot.press("j")
         redraws = screen.redraws
@@ -381,10 +366,10 @@ async def test_equal_news_draw_nothing():
 
 async def test_hidden_charts_do_not_draw():
     async with showing(make_runs(30), (80, 24)) as (app, pilot):
-        charts = list(app.screen.query("Chart"))
-        drawn = [chart.draw_count for chart in charts]
-        await pilot.press("j", "x", "l", "+")
+        grid = app.screen.query_one(ChartGrid)
+        drawn = grid.charts_drawn
+        await pilot.press("x", "l", "+", "]", "left")
         await pilot.pause()
-        assert [chart.draw_count for chart in charts] == drawn
+        assert grid.charts_drawn == drawn
         await pilot.press("tab")
-        await settle(pilot, lambda: [chart.draw_count for chart in charts] > drawn)
+        await settle(pilot, lambda: grid.charts_drawn > drawn)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from tui_runs import DIRECTORY, make_run, make_runs
 
+from traintop.analysis.chart_names import charts_of, shown_charts
 from traintop.model import RECORD_FIELDS, MetricStats, RunStatus
 from traintop.store.history import History
-from traintop.tui.chart_names import charts_of
 from traintop.tui.empty_state import empty_lines
 from traintop.tui.lines import (
     Piece,
@@ -29,6 +29,12 @@ HOSTILE = "a\x1b]0;pwned\x07b\x9b31m\u202e[/red]"
 
 def text_of(lines):
     return "\n".join(line_text(line) for line in lines)
+
+
+def test_the_status_line_says_how_many_runs_are_not_read_yet():
+    runs = make_runs(100)
+    text = line_text(status_line([DIRECTORY], runs, "", 120, unread=9_900))
+    assert "   100 of 10,000 runs  " in text
 
 
 def test_the_status_line_counts_what_is_worth_a_look():
@@ -169,16 +175,29 @@ def test_charted_runs_never_share_a_colour_and_marked_ones_keep_theirs():
     assert chosen[paths[1]] == 1
 
 
-def test_charts_are_losses_and_throughput_and_whatever_else_was_measured():
-    run = make_run("x", stats={"grad_norm": MetricStats(), "train_loss": MetricStats()})
-    assert charts_of([run], ["train/acc", "learning_rate", "val_loss"]) == (
+def test_the_most_useful_charts_come_first_and_the_others_by_name():
+    run = make_run("x", stats={"train/grad_norm": MetricStats(), "zeta": MetricStats()})
+    metrics = ["iter_time_ms", "train_loss", "alpha", "learning_rate", "val_loss", "tokens_per_sec"]
+    charts = charts_of([run], metrics)
+    assert charts == (
         "loss",
+        "val_loss",
+        "train_loss",
         "tokens_per_sec",
         "learning_rate",
-        "train/acc",
-        "grad_norm",
+        "train/grad_norm",
+        "iter_time_ms",
+        "alpha",
+        "zeta",
     )
-    assert charts_of([], []) == ("loss", "tokens_per_sec")
+    assert charts_of([], []) == ("loss",)
+
+
+def test_each_metric_is_shown_once_unless_charts_were_chosen():
+    charts = ("loss", "val_loss", "train_loss", "grad_norm")
+    assert shown_charts(charts, ()) == ("loss", "grad_norm")
+    assert shown_charts(charts, ("grad_norm", "val_loss")) == ("val_loss", "grad_norm")
+    assert shown_charts(charts, ("of another run",)) == ("loss", "grad_norm")
 
 
 def test_lines_are_cut_spread_and_set_side_by_side():

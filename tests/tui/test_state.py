@@ -5,7 +5,6 @@ from tui_runs import make_run, make_runs
 
 from traintop.model import MetricStats, RunStatus
 from traintop.tui.state import (
-    LOSS_CHART,
     MOST_CHARTED,
     SMOOTHING_LEVELS,
     Pane,
@@ -16,16 +15,13 @@ from traintop.tui.state import (
     mark_to_here,
     move_by,
     move_to,
-    next_chart,
     next_pane,
-    next_x_axis,
     smooth_by,
     sort_by,
     sort_next,
     sort_runs,
     toggle_baseline,
     toggle_mark,
-    toggle_zoom,
     with_rows,
 )
 
@@ -118,22 +114,10 @@ def test_sort_goes_through_the_visible_columns_and_turns_round():
 
 def test_choices_go_round_or_stop():
     state = ViewState()
-    assert next_x_axis(next_x_axis(next_x_axis(state))) == state
     assert smooth_by(state, -1) == state
     assert smooth_by(state, 99).smoothing_weight == SMOOTHING_LEVELS[-1]
     assert next_pane(state, (Pane.CHARTS, Pane.SUMMARY)).pane is Pane.CHARTS
     assert next_pane(state, tuple(Pane), -1).pane is Pane.SUMMARY
-
-
-def test_the_metric_key_changes_the_zoomed_chart_or_the_lower_one():
-    charts = (LOSS_CHART, "tokens_per_sec", "grad_norm")
-    state = next_chart(ViewState(), charts)
-    assert state.second_chart == "grad_norm"
-    assert next_chart(state, charts).second_chart == "tokens_per_sec"
-    zoomed = next_chart(toggle_zoom(state), charts)
-    assert zoomed.zoomed == "tokens_per_sec"
-    assert zoomed.second_chart == "grad_norm"
-    assert toggle_zoom(zoomed) == replace(state, zoomed=None)
 
 
 def test_the_baseline_is_pinned_moved_and_unpinned_and_goes_with_its_run():

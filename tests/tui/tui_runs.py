@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,24 @@ def screen_text(app: TraintopApp) -> str:
     """All characters on the screen, as a person sees them."""
     strips = app.screen._compositor.render_strips()
     return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+@asynccontextmanager
+async def showing(
+    runs: Sequence[RunSummary],
+    size: tuple[int, int] = (160, 48),
+    notices: tuple[str, ...] = (),
+    clock: Callable[[], datetime] = lambda: NOW,
+) -> AsyncIterator[tuple[PostedApp, Pilot[None]]]:
+    """The App with these runs listed, and the records of the first one there."""
+    app = PostedApp(clock)
+    async with app.run_test(size=size) as pilot:
+        app.post_runs(runs, notices)
+        await settle(pilot, lambda: app.main_screen.redraws > 1)
+        for run in runs[:1]:
+            app.post_history(run, points=50)
+            await settle(
+                pilot, lambda: app.main_screen.charted.loaded and app.main_screen.up_to_date
+            )
+        await pilot.pause()
+        yield app, pilot

@@ -421,3 +421,35 @@ def test_the_list_needs_neither_numpy_nor_watchdog(tmp_path: Path) -> None:
     command = [sys.executable, "-c", script]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_first_look_reads_the_newest_runs_and_the_next_one_only_the_others(
+    tmp_path: Path, opened: list[str]
+) -> None:
+    newest = ["z_20250225_000000", "a_20250224_000000_2", "m_20250224_000000"]
+    for name in [*newest, "old_20240101_000000", "older_20230101_000000"]:
+        os.utime(run_at(tmp_path, name), (1.6e9, 1.6e9))
+    undated = run_at(tmp_path, "undated")
+    os.utime(undated, (1.735e9, 1.735e9))  # 2024-12-24: after the old ones
+    opened.clear()
+    catalog = RunCatalog([tmp_path])
+    first = catalog.first_look(4)
+    assert set(names(first)) == {*newest, "undated"}
+    assert first.unread == 2
+    assert len(opened) == 4
+    opened.clear()
+    everything = catalog.refresh()
+    assert (len(everything.runs), everything.unread) == (6, 0)
+    assert everything.revision > first.revision
+    assert sorted(opened) == [
+        "experiment_old_20240101_000000.json",
+        "experiment_older_20230101_000000.json",
+    ]
+
+
+def test_a_first_look_at_few_runs_is_the_whole(tmp_path: Path) -> None:
+    run_at(tmp_path, "only")
+    catalog = RunCatalog([tmp_path, tmp_path / "gone"])
+    first = catalog.first_look(100)
+    assert (names(first), first.unread, len(first.notices)) == (["only"], 0, 1)
+    assert catalog.refresh() is first

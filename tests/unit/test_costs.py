@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from traintop.tracking.run_file import RunFile
 from traintop.tracking.writer import RunWriter
 from traintop.tui.app import TraintopApp
 from traintop.tui.screens.main import REDRAW_SECONDS, MainScreen
-from traintop.tui.widgets.chart import Chart
+from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.line_pane import LinePane
 from traintop.tui.widgets.run_table import RunTable
 
@@ -50,13 +51,15 @@ def run_paths(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 
 class Reads:
-    """The positioned reads since the last :meth:`take`, and the bytes they returned."""
+    """The positioned reads of this thread since the last :meth:`take`, and the bytes they gave."""
 
     def __init__(self) -> None:
         self._sizes: list[int] = []
+        self._thread = threading.get_ident()
 
     def note(self, data: bytes) -> bytes:
-        self._sizes.append(len(data))
+        if threading.get_ident() == self._thread:
+            self._sizes.append(len(data))
         return data
 
     def take(self) -> tuple[int, int]:
@@ -145,12 +148,13 @@ class FlushedRun(NamedTuple):
 
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of the positioned writes."""
+    """The sizes of the positioned writes of this thread: trackers of other tests have theirs."""
     sizes: list[int] = []
-    real = os.pwrite
+    real, here = os.pwrite, threading.get_ident()
 
     def counted(descriptor: int, data: bytes, offset: int) -> int:
-        sizes.append(len(data))
+        if threading.get_ident() == here:
+            sizes.append(len(data))
         return real(descriptor, data, offset)
 
     monkeypatch.setattr(os, "pwrite", counted)
@@ -262,8 +266,8 @@ def hasty_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def repaints(screen: MainScreen) -> tuple[int, ...]:
-    """How often the screen was drawn, and each of the charts."""
-    return (screen.redraws, *(chart.draw_count for chart in screen.query(Chart)))
+    """How often the screen was drawn, and the charts."""
+    return (screen.redraws, *(grid.draw_count for grid in screen.query(ChartGrid)))
 
 
 @pytest.mark.usefixtures("hasty_watcher")
@@ -287,8 +291,8 @@ async def test_a_fast_writer_causes_at_most_four_redraws_a_second(
         # However slow this machine is: the pauses between redraws fit into the time passed.
         allowed = (monotonic() - began) / REDRAW_SECONDS + 1
         redrawn = [now - then for now, then in zip(repaints(screen), before, strict=True)]
-        assert all(1 <= times <= allowed for times in redrawn), (redrawn, allowed)
-        assert redrawn[0] < calls["show_snapshot"] / 2
+        assert redrawn[0] >= 1
+        assert all(times <= allowed for times in redrawn), (redrawn, allowed)
 
 
 @pytest.mark.usefixtures("hasty_watcher")

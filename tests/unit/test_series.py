@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 from traintop.analysis.series import (
     FloatArray,
     column_band,
+    common_limits,
     decimate_min_max,
     finite,
     resample,
@@ -159,6 +160,25 @@ def test_robust_limits_without_outliers_are_those_of_the_data() -> None:
     assert robust_limits(y) == (2, 5)
     assert robust_limits(y, log=True) == pytest.approx((math.log10(2), math.log10(5)))
     assert robust_limits(floats(-1, 0), log=True) is None
+
+
+def test_one_series_that_went_astray_does_not_stretch_the_limits_of_all() -> None:
+    assert common_limits([(2, 5), (2.1, 4), (2, 9), (3, 1e6)]) == (2, 9)
+    assert common_limits([(2, 5), (3, 1e6)]) == (2, 5)
+    assert common_limits([(2, 5), (-1e9, 5)]) == (2, 5)
+    assert common_limits([(1, 2)]) == (1, 2)
+    assert common_limits([(2.5, 2.5), (2.6, 2.6)]) == (2.5, 2.6)
+    assert common_limits([(1e-3, 1e-3), (0, 6e-4)]) == (0, 1e-3)
+    assert common_limits([(0.3, 0.7), (0.4, 6.0)], log=True) == (0.3, 0.7)
+
+
+@given(st.lists(st.tuples(st.floats(-1e308, 1e308), st.floats(-1e308, 1e308)), min_size=1))
+def test_common_limits_ascend_and_are_some_of_those_given(pairs: list[tuple[float, float]]) -> None:
+    each = [(min(pair), max(pair)) for pair in pairs]
+    low, high = common_limits(each)
+    assert low in [pair[0] for pair in each]
+    assert high in [pair[1] for pair in each]
+    assert low <= high
 
 
 def test_value_near_takes_the_nearest_point() -> None:

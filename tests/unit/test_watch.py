@@ -59,7 +59,8 @@ def start() -> Iterator[Start]:
     yield begin
     for watcher in watchers:
         watcher.stop()
-    assert "traintop-watch" not in {thread.name for thread in threading.enumerate()}
+    # stop() itself waits for a second at most, in which a busy machine may not end a thread.
+    wait_until(lambda: "traintop-watch" not in {thread.name for thread in threading.enumerate()})
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -397,3 +398,17 @@ def test_warnings_of_watchdog_do_not_reach_the_screen() -> None:
     command = [sys.executable, "-c", script]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (found.stdout, found.stderr) == ("", "")
+
+
+def test_the_newest_runs_are_told_before_all_the_others(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "FIRST_RUNS", 2)
+    for day in range(10, 16):
+        add_run(tmp_path, f"job_202502{day}_000000")
+    _, listener = start(tmp_path)
+    listener.wait_for(lambda snapshot: not snapshot.unread)
+    first, whole = listener.snapshots[0], listener.snapshots[-1]
+    assert names(first) == {"job_20250214_000000", "job_20250215_000000"}
+    assert first.unread == 4
+    assert len(whole.runs) == 6

@@ -31,8 +31,10 @@ Advance = Callable[[int], object]
 _PORTION_ROWS = 8192
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
-# Controls, bidirectional overrides, and surrogates, which UTF-8 cannot hold.
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Controls, bidirectional marks and overrides, and surrogates, which UTF-8 cannot hold.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _FORMULA_STARTS = tuple("=+-@＝＋－＠")  # the wide forms count in East Asian versions of Excel
 
 

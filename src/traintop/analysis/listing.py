@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -151,7 +152,14 @@ def rows_as_json(rows: Sequence[Row]) -> str:
         ).decode()
         for row in rows
     ]
-    return "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n"
+    return "[\n" + ",\n".join(map(_escaped, lines)) + "\n]\n" if lines else "[]\n"
+
+
+def _escaped(line: str) -> str:
+    """A line of JSON in which what a terminal would obey, such as C1 controls, is escaped."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:

@@ -7,6 +7,8 @@ they are sorted first.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,8 +18,10 @@ from numpy.typing import NDArray
 FloatArray: TypeAlias = NDArray[np.float64]
 Limits: TypeAlias = tuple[float, float]
 
-_ROBUST_SAMPLE = 4096
-_NEGLIGIBLE = 1e-20
+_ROBUST_SAMPLE = 2048
+_BLOCK = 32  # terms of a recurrence that one product of matrices sums up
+_NEGLIGIBLE = 1e-17
+_ASTRAY = 4.0
 
 
 def finite(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -54,19 +58,41 @@ def smooth(y: FloatArray, weight: float) -> FloatArray:
     """
     if not 0.0 <= weight < 1.0:
         raise ValueError(f"the smoothing weight must be at least 0 and below 1, not {weight!r}")
+    if weight == 0.0:
+        return np.where(np.isfinite(y), y, np.nan)
     measured = np.isfinite(y)
+    if measured.all():
+        return _debiased(y, weight)
     smoothed = np.full(len(y), np.nan)
-    average = (1.0 - weight) * y[measured]
-    # A recurrence of constant coefficient by doubling (Hillis & Steele 1986): after k rounds each
-    # element holds the weighted sum of its last 2**k inputs. No term is ever divided by a power
-    # of the weight, so that nothing overflows however long the series is.
-    reach, decay = 1, weight
-    while reach < len(average) and decay > _NEGLIGIBLE:
-        average[reach:] += decay * average[:-reach]
-        reach, decay = 2 * reach, decay * decay
-    counts = np.arange(1, len(average) + 1)
-    smoothed[measured] = average / -np.expm1(counts * np.log(weight)) if weight else average
+    smoothed[measured] = _debiased(y[measured], weight)
     return smoothed
+
+
+def _debiased(y: FloatArray, weight: float) -> FloatArray:
+    average = _decaying_sums(y, weight, 1.0 - weight)
+    # After so many values the bias is less than a float tells.
+    biased = min(len(y), math.ceil(math.log(_NEGLIGIBLE) / math.log(weight)))
+    average[:biased] /= -np.expm1(np.arange(1, biased + 1) * math.log(weight))
+    return average
+
+
+def _decaying_sums(terms: FloatArray, decay: float, scale: float = 1.0) -> FloatArray:
+    """``sums[t] = decay * sums[t-1] + scale * terms[t]``, a block of terms at a time.
+
+    The sums of a block are one product with the powers of ``decay``. What each block hands on to
+    the next follows the same recurrence, and is as much shorter as blocks are long. No term is
+    ever divided by a power of the decay, so that nothing overflows however long the series is.
+    """
+    steps = np.arange(_BLOCK)
+    powers = np.triu(decay ** np.maximum(steps - steps[:, None], 0).astype(np.float64))
+    padded = np.zeros(-(-len(terms) // _BLOCK) * _BLOCK)
+    np.multiply(terms, scale, out=padded[: len(terms)])
+    blocks = padded.reshape(-1, _BLOCK)
+    if len(blocks) > 1:
+        handed_on = _decaying_sums(blocks[:-1] @ powers[:, -1], decay**_BLOCK)
+        blocks[1:, 0] += decay * handed_on
+    sums: FloatArray = (blocks @ powers).ravel()
+    return sums[: len(terms)]
 
 
 def column_starts(x: FloatArray, limits: Limits, columns: int) -> NDArray[np.intp]:
@@ -133,6 +159,7 @@ class ColumnBand:
 
     x: FloatArray
     """The centre of each column."""
+    count: NDArray[np.intp]
     low: FloatArray
     high: FloatArray
     mean: FloatArray
@@ -148,6 +175,11 @@ def column_band(
     x, y = finite(x, y)
     if limits is None:
         limits = (float(x[0]), float(x[-1])) if len(x) else (0.0, 1.0)
+    return band(x, y, columns, limits)
+
+
+def band(x: FloatArray, y: FloatArray, columns: int, limits: Limits) -> ColumnBand:
+    """:func:`column_band` for points that are finite and in order already."""
     parts = (np.arange(columns) + 0.5) / max(columns, 1)
     centres = limits[0] * (1.0 - parts) + limits[1] * parts
     low, high, mean = np.full((3, columns), np.nan)
@@ -159,11 +191,13 @@ def column_band(
         counts = np.diff(starts)[filled]
         low[filled] = np.minimum.reduceat(inside, begins)
         high[filled] = np.maximum.reduceat(inside, begins)
-        # Divided before they are added up: the sum of many large values may overflow.
-        mean[filled] = np.add.reduceat(
-            inside[begins[0] :] / np.repeat(counts, counts), begins - begins[0]
-        )
-    return ColumnBand(centres, low, high, mean)
+        with np.errstate(over="ignore"):
+            mean[filled] = np.add.reduceat(inside, begins) / counts
+        if not np.isfinite(mean[filled]).all():
+            # The sum of many large values overflows, unless they are divided first.
+            shares = inside[begins[0] :] / np.repeat(counts, counts)
+            mean[filled] = np.add.reduceat(shares, begins - begins[0])
+    return ColumnBand(centres, np.diff(starts), low, high, mean)
 
 
 def robust_limits(values: FloatArray, *, log: bool = False) -> Limits | None:
@@ -181,17 +215,36 @@ def robust_limits(values: FloatArray, *, log: bool = False) -> Limits | None:
         values = values[usable]
     if len(values) == 0:
         return None
-    sample = np.sort(values[:: max(len(values) // _ROBUST_SAMPLE, 1)])
-    ends = np.array([values.min(), values.max()])
-    if log:
-        sample, ends = np.log10(sample), np.log10(ends)
+    sample = values[:: max(len(values) // _ROBUST_SAMPLE, 1)]
     # Ranks rounded inwards, so that in ten values one spike is already an outlier.
     tenth = -(-(len(sample) - 1) // 10)
-    lowest, bottom, top, highest = map(float, (ends[0], sample[tenth], sample[-1 - tenth], ends[1]))
+    sample = np.partition(sample, (tenth, len(sample) - 1 - tenth))
+    ends = np.array([values.min(), sample[tenth], sample[-1 - tenth], values.max()])
+    lowest, bottom, top, highest = map(float, np.log10(ends) if log else ends)
     spread = top - bottom
     if spread <= 0.0:
         return lowest, highest
     return max(lowest, bottom - spread), min(highest, top + spread)
+
+
+def common_limits(each: Sequence[Limits], *, log: bool = False) -> Limits:
+    """Limits for several series by the limits of each, which one that went astray cannot stretch.
+
+    An end counts as long as it lies no further from the middle one of all ends than four times
+    the size of what is usual: the middle length, or the value itself where lengths are small (a
+    decade with ``log``). So a run that diverged leaves the view, and the others stay readable.
+    ``each`` must not be empty.
+    """
+    lows, highs = np.array(each).T
+    half = (len(each) - 1) // 2
+    # Of an even number the inner one, so that of two series the quiet one is believed.
+    bottom, top = np.sort(lows)[::-1][half], np.sort(highs)[half]
+    with np.errstate(over="ignore"):
+        usual = np.sort(highs - lows)[half]
+        size = max(usual, 1.0 if log else max(abs(bottom), abs(top)))
+        low = lows[lows >= bottom - _ASTRAY * size].min()
+        high = highs[highs <= top + _ASTRAY * size].max()
+    return float(low), float(high)
 
 
 def value_near(x: FloatArray, y: FloatArray, position: float) -> float:

@@ -7,7 +7,8 @@ runs with raw and smoothed curves has fifteen of them. So plotext sees positions
 measured value: it aborts the process on NaN and refuses infinities.
 """
 
-from traintop.charts.draw import draw_chart, sparkline
+from traintop.charts.draw import draw_chart, sparkline, x_at
+from traintop.charts.plain_text import chart_text
 from traintop.charts.spec import (
     DARK,
     LIGHT,
@@ -17,6 +18,7 @@ from traintop.charts.spec import (
     Series,
     Span,
 )
+from traintop.charts.svg import chart_svg
 from traintop.charts.view import Curve, points_for
 
 __all__ = [
@@ -28,7 +30,10 @@ __all__ = [
     "Palette",
     "Series",
     "Span",
+    "chart_svg",
+    "chart_text",
     "draw_chart",
     "points_for",
     "sparkline",
+    "x_at",
 ]

@@ -10,16 +10,19 @@ import numpy as np
 from traintop.analysis.series import FloatArray, resample
 from traintop.charts import raster
 from traintop.charts.canvas import Canvas, markers_for
-from traintop.charts.frame import frame_for, frame_lines
-from traintop.charts.heading import fitted, legend_line, plain, shown, title_line
+from traintop.charts.frame import Frame, frame_for, frame_lines
+from traintop.charts.heading import fitted, legend_lines, plain, shown, title_line
 from traintop.charts.spec import DARK, ChartLine, ChartSpec, Palette, Span
-from traintop.charts.view import limits_of, points_for, share_of, view_of
+from traintop.charts.view import View, limits_of, points_for, share_of, view_of
 from traintop.text import cell_width
 
 _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
 # Rows a chart must have before it spends one on its legend, and on its title.
 _LEGEND_HEIGHT = 8
 _TITLE_HEIGHT = 6
+# So many more rows for each further line of the legend.
+_ROWS_PER_LEGEND_LINE = 5
+_MOST_LEGEND_LINES = 4
 
 
 def draw_chart(
@@ -40,36 +43,60 @@ def draw_chart(
     if spec.cursor is not None and not math.isfinite(spec.cursor):
         spec = replace(spec, cursor=None)
     markers = markers_for(spec.series, ascii_only)
-    lines: list[ChartLine] = []
-    if spec.title and height >= _TITLE_HEIGHT:
-        lines.append(title_line(spec, width, ascii_only))
-    if spec.legend and spec.series and height >= _LEGEND_HEIGHT:
-        lines.append(legend_line(spec, markers, width, palette, ascii_only))
-    lines += _plot(spec, markers, width, height - len(lines), palette, ascii_only)
+    view = view_of(spec, width)
+    lines = _heading(spec, view, width, height, palette, ascii_only)
+    rows = height - len(lines)
+    frame = _frame(spec, view, width, rows, ascii_only)
+    columns, rows = (frame.width, frame.height) if frame else (width, rows)
+    canvas = Canvas(view, columns, rows, palette, ascii_only)
+    canvas.paint(points_for(spec, columns), markers, spec.cursor)
+    lines += _framed(canvas.lines(), frame, width, palette)
     if ascii_only:
         return tuple(tuple(_ascii_span(span) for span in line) for line in lines)
     return tuple(lines)
 
 
-def _plot(
-    spec: ChartSpec,
-    markers: tuple[str, ...],
-    width: int,
-    height: int,
-    palette: Palette,
-    ascii_only: bool,
+def x_at(
+    spec: ChartSpec, width: int, height: int, column: int, *, ascii_only: bool = False
+) -> float | None:
+    """The x that a chart of this size has in a column of cells; ``None`` left of its curves."""
+    view = view_of(spec, width)
+    heading = _heading(spec, view, width, height, DARK, ascii_only)
+    frame = _frame(spec, view, width, height - len(heading), ascii_only)
+    left, columns = (frame.left, frame.width) if frame else (0, width)
+    if not left <= column < left + columns:
+        return None
+    share = (column - left + 0.5) / columns
+    low, high = view.x
+    return low * (1.0 - share) + high * share
+
+
+def _heading(
+    spec: ChartSpec, view: View, width: int, height: int, palette: Palette, ascii_only: bool
 ) -> list[ChartLine]:
-    curves = points_for(spec, width)
-    view = view_of(spec, curves)
-    resolution = raster.ASCII if ascii_only else raster.BRAILLE
+    """The title and the legend, as far as there is room for them."""
+    lines: list[ChartLine] = []
+    if spec.title and height >= _TITLE_HEIGHT:
+        lines.append(title_line(spec, width, ascii_only))
+    named = spec.legend and spec.series
+    if (named or spec.note) and height >= _LEGEND_HEIGHT:
+        most = min(1 + (height - _LEGEND_HEIGHT) // _ROWS_PER_LEGEND_LINE, _MOST_LEGEND_LINES)
+        markers = markers_for(spec.series, ascii_only)
+        lines += legend_lines(spec, view, markers, width, most, palette, ascii_only)
+    return lines
+
+
+def _frame(spec: ChartSpec, view: View, width: int, height: int, ascii_only: bool) -> Frame | None:
     x_label = shown(spec.x_label, ascii_only)
     if cell_width(x_label) != len(x_label):
         x_label = ""  # plotext counts a wide character as one cell
-    frame = frame_for(view, x_label, spec.log_y, width, height, resolution)
-    columns, rows = (frame.width, frame.height) if frame else (width, height)
-    canvas = Canvas(view, columns, rows, palette, ascii_only)
-    canvas.paint(curves, markers, spec.cursor)
-    inside = canvas.lines()
+    resolution = raster.ASCII if ascii_only else raster.BRAILLE
+    return frame_for(view, spec, width, height, resolution, x_label)
+
+
+def _framed(
+    inside: list[ChartLine], frame: Frame | None, width: int, palette: Palette
+) -> list[ChartLine]:
     if frame is None:
         return inside
     around = frame_lines(frame)
@@ -77,7 +104,7 @@ def _plot(
         (Span(edge[: frame.left], palette.frame), *line)
         for edge, line in zip(around, inside, strict=False)
     ]
-    return plot + [fitted([Span(edge, palette.frame)], width) for edge in around[rows:]]
+    return plot + [fitted([Span(edge, palette.frame)], width) for edge in around[frame.height :]]
 
 
 def _ascii_span(span: Span) -> Span:

@@ -15,6 +15,7 @@ import numpy as np
 from traintop.analysis.series import Limits
 from traintop.analysis.ticks import log_tick_labels, log_ticks, nice_ticks, tick_labels
 from traintop.charts.raster import Resolution
+from traintop.charts.spec import ChartSpec
 from traintop.charts.view import View, share_of
 
 _LEAST_GAP = 2  # cells between two labels on the x axis
@@ -47,36 +48,45 @@ class Frame:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     x_label: str
+    label_width: int
+    """The cells that labels of y take."""
 
     @property
     def left(self) -> int:
         """The cells left of the canvas: labels and axis."""
-        return max((len(tick.label) for tick in self.y_ticks), default=0) + 1
+        return self.label_width + 1
 
 
 def frame_for(
-    view: View, x_label: str, log_y: bool, width: int, height: int, resolution: Resolution
+    view: View,
+    spec: ChartSpec,
+    width: int,
+    height: int,
+    resolution: Resolution,
+    x_label: str,
 ) -> Frame | None:
     """The frame for a plot of this size, ``None`` where it would leave no room for curves."""
     rows = height - _X_AXIS_ROWS
     if rows < _LEAST_HEIGHT:
         return None
-    y_ticks = _y_ticks(view.y, log_y, rows, resolution)
-    if max((len(tick.label) for tick in y_ticks), default=0) > width // 3:
-        y_ticks = ()
-    bare = Frame(width, rows, (), y_ticks, "")
-    columns = width - bare.left
+    y_ticks = _y_ticks(view.y, spec.log_y, rows, resolution)
+    label_width = max((len(tick.label) for tick in y_ticks), default=0)
+    if label_width > width // 3:
+        y_ticks, label_width = (), 0
+    if y_ticks and spec.label_width <= width // 8:
+        label_width = max(label_width, spec.label_width)
+    columns = width - label_width - 1
     if columns < _LEAST_WIDTH:
         return None
-    x_ticks = _x_ticks(view, columns, resolution)
+    x_ticks = _x_ticks(view, spec.x_unit, columns, resolution)
     beside_label = tuple(
         tick
         for tick in x_ticks
         if tick.cell + (len(tick.label) + 1) // 2 + _LEAST_GAP <= columns - len(x_label)
     )
     if len(beside_label) >= 2:
-        return Frame(columns, rows, beside_label, y_ticks, x_label)
-    return Frame(columns, rows, x_ticks, y_ticks, "")
+        return Frame(columns, rows, beside_label, y_ticks, x_label, label_width)
+    return Frame(columns, rows, x_ticks, y_ticks, "", label_width)
 
 
 def _y_ticks(limits: Limits | None, log_y: bool, rows: int, per: Resolution) -> tuple[Tick, ...]:
@@ -94,14 +104,14 @@ def _y_ticks(limits: Limits | None, log_y: bool, rows: int, per: Resolution) -> 
     return tuple(Tick(cell, label) for cell, label in by_row.items())
 
 
-def _x_ticks(view: View, columns: int, per: Resolution) -> tuple[Tick, ...]:
+def _x_ticks(view: View, unit: float, columns: int, per: Resolution) -> tuple[Tick, ...]:
     """As many ticks as have room for their labels."""
     ticks: tuple[Tick, ...] = ()
     if view.y is None:
         return ticks
     for count in range(max(2, columns // _CELLS_PER_X_LABEL), 1, -1):
-        values = nice_ticks(*view.x, count, whole=view.whole_x)
-        dots = np.rint(share_of(np.asarray(values), view.x) * (columns * per.x - 1))
+        values = nice_ticks(view.x[0] / unit, view.x[1] / unit, count, whole=view.whole_x)
+        dots = np.rint(share_of(np.asarray(values) * unit, view.x) * (columns * per.x - 1))
         cells = (dots // per.x).astype(int).tolist()
         ticks = tuple(map(Tick, cells, tick_labels(values)))
         if _apart(ticks):
@@ -136,7 +146,7 @@ def frame_lines(frame: Frame) -> list[str]:
         y_ruler.lim(0, frame.height - 1)
         y_ruler.ticks(
             [frame.height - 1 - tick.cell for tick in frame.y_ticks],
-            [tick.label for tick in frame.y_ticks],
+            [tick.label.rjust(frame.label_width) for tick in frame.y_ticks],
         )
         matrix = figure.build()
         if frame.x_label:

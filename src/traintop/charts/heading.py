@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from traintop.analysis.series import value_near
+import numpy as np
+
 from traintop.charts.spec import ChartLine, ChartSpec, Palette, Series, Span
+from traintop.charts.view import View
 from traintop.text import cell_width, fit, number, safe_text
 
-_TO_ASCII = str.maketrans("─│┌┐└┘├┤┬┴┼┄…–×", "-|+++++++++.~-X")
+_TO_ASCII = str.maketrans("─│┌┐└┘├┤┬┴┼┄…–×↑↓", "-|+++++++++.~-X^v")
 _LONGEST_LABEL = 28
 _ENTRY_GAP = "   "
+_READOUT = 20  # cells that the place of the cursor is likely to take
+_LEAST_LOGGABLE = 5e-324
 
 
 def plain(text: str) -> str:
@@ -45,37 +49,96 @@ def title_line(spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
     title = [Span(shown(spec.title, ascii_only), bold=True)]
     if spec.y_label:
         title.append(Span(f"  {shown(spec.y_label, ascii_only)}", dim=True))
+    return _with_readout(title, spec, width, ascii_only)
+
+
+def _with_readout(line: Sequence[Span], spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
+    words = plain(readout(spec)) if ascii_only else readout(spec)
+    room = width - cell_width(words) - 2
+    if room < 1 or not words:
+        return fitted(line, width)
+    return (*fitted(line, room), Span(f"  {words}", dim=True))
+
+
+def readout(spec: ChartSpec) -> str:
+    """The place of the cursor in words, empty without one."""
     if spec.cursor is None:
-        return fitted(title, width)
-    readout = f"{shown(spec.x_label, ascii_only)} {_position(spec.cursor)}".lstrip()
-    room = width - cell_width(readout) - 2
-    if room < 1:
-        return fitted(title, width)
-    return (*fitted(title, room), Span(f"  {readout}", dim=True))
+        return ""
+    name, _, unit = safe_text(spec.x_label).partition(", ")
+    return f"{name} {_position(spec.cursor / spec.x_unit)} {unit}".strip()
 
 
-def legend_line(
-    spec: ChartSpec, markers: Sequence[str], width: int, palette: Palette, ascii_only: bool
-) -> ChartLine:
-    """Label, line sample and value of each curve; "+3 more" stands for those without room."""
-    named = [pair for pair in zip(spec.series, markers, strict=True) if not pair[0].dim]
-    named = named or list(zip(spec.series, markers, strict=True))
-    entries = [_entry(one, spec, marker, palette, ascii_only) for one, marker in named]
-    widths = [sum(cell_width(span.text) for span in entry) for entry in entries]
-    count = _that_fit(widths, width)
-    line: list[Span] = []
-    for entry in entries[:count]:
-        line += [Span(_ENTRY_GAP), *entry] if line else entry
-    if count < len(entries):
-        line.append(Span(f"{_ENTRY_GAP}{_rest(len(entries) - count)}", dim=True))
-    return fitted(line, width)
+def legend_lines(
+    spec: ChartSpec,
+    view: View,
+    markers: Sequence[str],
+    width: int,
+    rows: int,
+    palette: Palette,
+    ascii_only: bool,
+) -> list[ChartLine]:
+    """Label, line sample and value of each curve, in up to ``rows`` lines.
+
+    A curve without a label belongs to the one before it. An arrow behind the value tells of a
+    curve that runs above or below the view; "+3 more" stands for those without room. Without a
+    title the place of the cursor is here.
+    """
+    entries = _entries(spec, view, markers, palette, ascii_only)
+    room = width if spec.title or spec.cursor is None else max(width - _READOUT, width // 2)
+    lines = _laid_out(entries, room, rows)
+    if spec.title:
+        return [fitted(line, width) for line in lines]
+    first, *others = lines
+    return [
+        _with_readout(first, spec, width, ascii_only),
+        *(fitted(line, width) for line in others),
+    ]
 
 
-def _that_fit(widths: Sequence[int], width: int) -> int:
+def in_legend(spec: ChartSpec) -> list[Series]:
+    """The series that the legend names: those in front, or all when none is."""
+    return [one for one in spec.series if not one.dim] or list(spec.series)
+
+
+def _entries(
+    spec: ChartSpec, view: View, markers: Sequence[str], palette: Palette, ascii_only: bool
+) -> list[list[Span]]:
+    marker_of = dict(zip(map(id, spec.series), markers, strict=True))
+    entries: list[list[Span]] = []
+    for one in in_legend(spec) if spec.legend else ():
+        entry = _entry(one, spec, view, marker_of[id(one)], palette, ascii_only)
+        if one.label or not entries:
+            entries.append(entry)
+        else:
+            entries[-1] += [Span("  "), *entry]
+    if spec.note:
+        entries.append([Span(shown(spec.note, ascii_only), dim=True)])
+    return entries
+
+
+def _laid_out(entries: Sequence[list[Span]], width: int, rows: int) -> list[list[Span]]:
+    """The entries in lines, at least one each; the last line counts those that are left."""
+    lines: list[list[Span]] = []
+    rest = list(entries)
+    while rest and len(lines) < rows:
+        widths = [sum(cell_width(span.text) for span in entry) for entry in rest]
+        is_last = len(lines) == rows - 1
+        count = _that_fit(widths, width, counted=is_last)
+        line: list[Span] = []
+        for entry in rest[:count]:
+            line += [Span(_ENTRY_GAP), *entry] if line else entry
+        rest = rest[count:]
+        if rest and is_last:
+            line = [*line, Span(f"{_ENTRY_GAP}{_rest(len(rest))}", dim=True)]
+        lines.append(line)
+    return lines or [[]]
+
+
+def _that_fit(widths: Sequence[int], width: int, *, counted: bool) -> int:
     """How many entries are shown: at least one, which is cut if it must be."""
     for count in range(len(widths), 1, -1):
         needed = sum(widths[:count]) + len(_ENTRY_GAP) * (count - 1)
-        if count < len(widths):
+        if counted and count < len(widths):
             needed += len(_ENTRY_GAP) + len(_rest(len(widths) - count))
         if needed <= width:
             return count
@@ -87,19 +150,35 @@ def _rest(count: int) -> str:
 
 
 def _entry(
-    series: Series, spec: ChartSpec, marker: str, palette: Palette, ascii_only: bool
+    series: Series, spec: ChartSpec, view: View, marker: str, palette: Palette, ascii_only: bool
 ) -> list[Span]:
-    x, y = series.measured
-    value = value_near(x, y, x[-1] if spec.cursor is None else spec.cursor) if len(x) else None
     label = shown(series.label, ascii_only)
     if cell_width(label) > _LONGEST_LABEL:
         label = fit(label, _LONGEST_LABEL)
     sample = _sample(series, marker, ascii_only)
+    arrow = arrow_of(series, spec, view)
     return [
-        Span(f"{label} "),
+        *([Span(f"{label} ")] if label else ()),
         Span(sample, palette.color(series.color), dim=series.dim),
-        Span(f" {number(value)}"),
+        Span(f" {legend_value(series, spec)}"),
+        *([Span(f" {arrow}", palette.alert)] if arrow else ()),
     ]
+
+
+def legend_value(series: Series, spec: ChartSpec) -> str:
+    """The value at the cursor, or the last one."""
+    return number(series.last_value if spec.cursor is None else series.value_at(spec.cursor))
+
+
+def arrow_of(series: Series, spec: ChartSpec, view: View) -> str:
+    """Where all of a curve is when none of it is in view: above, below, or not so."""
+    y = series.overview[1]
+    if view.y is None or not len(y):
+        return ""
+    low, high = y.min(), y.max()
+    if spec.log_y:
+        low, high = np.log10(max(low, _LEAST_LOGGABLE)), np.log10(max(high, _LEAST_LOGGABLE))
+    return "↑" if low > view.y[1] else "↓" if high < view.y[0] else ""
 
 
 def _sample(series: Series, marker: str, ascii_only: bool) -> str:

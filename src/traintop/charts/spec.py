@@ -8,18 +8,30 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from traintop.analysis.series import FloatArray, finite, thin
+from traintop.analysis.series import (
+    ColumnBand,
+    FloatArray,
+    band,
+    finite,
+    thin,
+    value_near,
+)
 
 _OVERVIEW_COLUMNS = 2048
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of a chart, as "#rrggbb": curves by index, the frame, and what went wrong."""
+    """Colours of a chart, as "#rrggbb": curves by index, the frame, and what went wrong.
+
+    ``ink`` and ``paper`` are those of text and background where no terminal has its own.
+    """
 
     curves: tuple[str, ...]
     frame: str
     alert: str
+    ink: str
+    paper: str
 
     def color(self, index: int) -> str:
         """The colour of the curve with this index; the colours repeat."""
@@ -33,11 +45,15 @@ DARK = Palette(
     ("#62b6f0", "#f59b1a", "#45d08c", "#c673ac", "#f0e442", "#d4583f", "#8c7cff", "#e6e6e6"),
     frame="#8a8a8a",
     alert="#ff5f5f",
+    ink="#d8dce2",
+    paper="#13161b",
 )
 LIGHT = Palette(
     ("#0087d4", "#b25803", "#00765d", "#bb3e9c", "#5a9e2e", "#942025", "#4a4ad0", "#1d1240"),
     frame="#6b6b6b",
     alert="#c00000",
+    ink="#1d2126",
+    paper="#ffffff",
 )
 
 
@@ -82,14 +98,61 @@ class Series:
         return thin(*self.measured, _OVERVIEW_COLUMNS)
 
     @cached_property
+    def means(self) -> ColumnBand:
+        """What the measured points do within each column of an overview."""
+        x, y = self.measured
+        return band(x, y, _OVERVIEW_COLUMNS, (float(x[0]), float(x[-1])) if len(x) else (0.0, 1.0))
+
+    @cached_property
+    def median(self) -> float | None:
+        """The median of the measured values, ``None`` without any."""
+        y = self.measured[1]
+        with np.errstate(over="ignore"):
+            return float(np.median(y)) if len(y) else None
+
+    @property
+    def last_value(self) -> float | None:
+        """The last of the measured values, ``None`` without any."""
+        y = self.measured[1]
+        return float(y[-1]) if len(y) else None
+
+    @cached_property
+    def failures(self) -> tuple[FloatArray, FloatArray]:
+        """Where NaN (as far as ``events`` tell) or ±inf was measured, by x, and which of them."""
+        infinite = np.isinf(self.y) if len(self.measured[1]) < len(self.y) else np.array([], int)
+        x, y = self.x[infinite], self.y[infinite]
+        if self.events is not None:
+            x = np.concatenate([x, self.events])
+            y = np.concatenate([y, np.full(len(self.events), np.nan)])
+        known = np.isfinite(x)
+        order = np.argsort(x[known], kind="stable")
+        return x[known][order], y[known][order]
+
+    @cached_property
     def marks(self) -> tuple[FloatArray, FloatArray]:
         """The x to be marked at the top and at the bottom edge of the chart."""
-        above, below = self.x[:0], self.x[:0]
-        if len(self.measured[1]) < len(self.y) and np.isinf(self.y).any():
-            above, below = (self.x[self.y == infinity] for infinity in (np.inf, -np.inf))
-        if self.events is not None:
-            above = np.concatenate([above, self.events])
-        return above[np.isfinite(above)], below[np.isfinite(below)]
+        x, y = self.failures
+        below = y == -np.inf
+        return x[~below], x[below]
+
+    def value_at(self, position: float) -> float | None:
+        """The value nearest to a position on x, also where that is NaN or infinite.
+
+        ``None`` beyond the ends of the curve, further off than its values are apart.
+        """
+        candidates = []
+        for x, y in (self.measured, self.failures):
+            if len(x):
+                first, last = float(x[0]), float(x[-1])
+                reach = last / max(len(x) - 1, 1) - first / max(len(x) - 1, 1)
+                if first - reach <= position <= last + reach:
+                    near = value_near(x, x, position)
+                    candidates.append((abs(near - position), value_near(x, y, position)))
+        return min(candidates, key=lambda pair: pair[0], default=(0.0, None))[1]
+
+    def look(self) -> None:
+        """Take each look at all points now, so that drawing takes none."""
+        _ = self.overview, self.means, self.marks, self.median
 
     @cached_property
     def edges(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
@@ -99,10 +162,13 @@ class Series:
 
 @dataclass(frozen=True)
 class ChartSpec:
-    """What to draw. Limits and cursor are in units of x.
+    """What to draw. Limits and cursor are in units of x; ticks are labelled in ``x_unit`` of them.
 
     ``robust`` keeps outliers from stretching the y axis (``analysis.series.robust_limits``). With
-    a ``cursor`` the legend shows the values measured nearest to it, otherwise the last ones.
+    a ``cursor`` the legend shows the values measured nearest to it, otherwise the last ones; its
+    last word is the ``note``. ``label_width`` is what labels of y take at least, in cells, so that
+    charts below one another have their curves below one another. ``name`` takes the place of
+    the title where nothing around the chart tells whose it is, as in a file.
     """
 
     title: str
@@ -114,6 +180,10 @@ class ChartSpec:
     robust: bool = False
     cursor: float | None = None
     legend: bool = True
+    note: str = ""
+    x_unit: float = 1.0
+    label_width: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True)

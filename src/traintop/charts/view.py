@@ -13,12 +13,21 @@ import numpy as np
 from traintop.analysis.series import (
     FloatArray,
     Limits,
+    band,
+    common_limits,
     robust_limits,
     thin,
 )
 from traintop.charts.spec import ChartSpec, Series
 
-_OVERVIEW_POINTS = 4  # per column of dots, at least
+_OVERVIEW_POINTS = 8  # per cell, at least
+_DENSE = 8  # points per cell from which a curve is drawn as its mean in a band
+_STRETCHED = 10.0
+"""How many times the robust limits the plain ones may be before the robust ones are taken.
+
+The steep start of a usual loss curve is no outlier, so it takes more than that."""
+
+_SAMPLE = 2048
 
 _Points: TypeAlias = tuple[FloatArray, FloatArray]
 
@@ -48,31 +57,79 @@ class View:
 def points_for(spec: ChartSpec, width: int) -> tuple[Curve, ...]:
     """The points that are drawn of each series on a chart of ``width`` cells.
 
-    At most two per column of dots, so ``4 * width + 4`` per series, however long it is.
+    At most two per column of dots, so ``4 * width + 4`` per series, however long it is. Where
+    many points share a cell, their mean is the curve, and from their lowest to their highest
+    reaches a band behind it, so that noise does not become a solid block.
     """
     limits = _x_limits(spec)
+    return tuple(_curve(series, spec.log_y, width, limits) for series in spec.series)
+
+
+def _curve(series: Series, log_y: bool, width: int, limits: Limits) -> Curve:
+    def scaled(points: _Points) -> _Points:
+        x, y = points
+        return x, np.log10(y) if log_y else y
 
     def drawn(points: _Points) -> _Points:
-        x, y = thin(*_loggable(*points) if spec.log_y else points, 2 * width, limits)
-        return x, np.log10(y) if spec.log_y else y
+        return scaled(thin(*_loggable(*points) if log_y else points, 2 * width, limits))
 
-    return tuple(
-        Curve(
-            series,
-            *drawn(_source(series, limits, 2 * width, spec.log_y)),
-            tuple(map(drawn, series.edges)),
-        )
-        for series in spec.series
-    )
+    x, y = series.measured
+    shown = _in_view(x, limits)
+    edges = tuple(map(drawn, series.edges))
+    if not _is_dense(x[shown], width, limits):
+        return Curve(series, *drawn((x, y)), edges)
+    line, *outer = map(scaled, _mean_and_edges(series, log_y, width, limits))
+    if series.dim:
+        line = (x[:0], y[:0])
+    return Curve(series, *line, edges or tuple(outer))
 
 
-def _source(series: Series, limits: Limits, columns: int, log_y: bool) -> _Points:
+def _is_dense(x: FloatArray, width: int, limits: Limits) -> bool:
+    """Whether about so many points share each cell that their line would fill it."""
+    if len(x) <= _DENSE:
+        return False
+    begin, end = share_of(x[[0, -1]], limits)
+    return len(x) > _DENSE * max(float(end - begin) * width, 1.0)
+
+
+def _mean_and_edges(
+    series: Series, log_y: bool, columns: int, limits: Limits
+) -> tuple[_Points, _Points, _Points]:
+    x, y = _source(series, log_y, columns, limits)
+    own = band(*_loggable(x, y) if log_y else (x, y), columns, limits)
+    mean = own.mean if y is series.measured[1] else _mean_of_means(series, columns, limits)
+    filled = (own.count > 0) & np.isfinite(mean)
+    at = own.x[filled]
+    # An edge is level across its cell, so that the thinnest spike is as wide as one.
+    sides = np.array([-0.25, 0.25]) * (limits[1] / columns - limits[0] / columns)
+    across = (at[:, None] + sides).ravel()
+    low, high = (np.repeat(edge[filled], 2) for edge in (own.low, own.high))
+    if len(at):
+        at[[0, -1]] += sides
+    return (at, mean[filled]), (across, low), (across, high)
+
+
+def _source(series: Series, log_y: bool, columns: int, limits: Limits) -> _Points:
     """The overview of a series where it is fine enough for this view, otherwise all points."""
     x, y = series.overview
-    shown = y[_in_view(x, limits)]
+    shown = _in_view(x, limits)
     # An overview drops the lowest positive value where the lowest of all is not positive.
-    too_coarse = len(shown) < _OVERVIEW_POINTS * columns or (log_y and y.min() <= 0)
-    return series.measured if too_coarse else series.overview
+    too_coarse = shown.stop - shown.start < _OVERVIEW_POINTS * columns
+    if too_coarse or (log_y and y.min() <= 0):
+        return series.measured
+    return series.overview
+
+
+def _mean_of_means(series: Series, columns: int, limits: Limits) -> FloatArray:
+    finer = series.means
+    known = finer.count > 0
+    x, mean, count = finer.x[known], finer.mean[known], finer.count[known]
+    size = count.max()
+    totals = band(x, mean * (count / size), columns, limits)
+    shares = band(x, count / size, columns, limits)
+    with np.errstate(invalid="ignore"):
+        means: FloatArray = totals.mean / shares.mean
+    return means
 
 
 def _loggable(x: FloatArray, y: FloatArray) -> _Points:
@@ -117,22 +174,39 @@ def share_of(values: FloatArray, limits: Limits) -> FloatArray:
     return share
 
 
-def view_of(spec: ChartSpec, curves: Sequence[Curve]) -> View:
-    """The limits that show ``curves``."""
+def view_of(spec: ChartSpec, width: int) -> View:
+    """The limits of a chart of about ``width`` cells."""
     x_limits = _x_limits(spec)
-    whole = all(bool((np.floor(curve.x) == curve.x).all()) for curve in curves)
-    y_limits = _robust_limits(spec, x_limits) if spec.robust else None
-    if y_limits is None:
-        shown = [(curve.x, curve.y) for curve in curves]
-        shown += [edge for curve in curves for edge in curve.edges]
-        y_limits = limits_of([_within(x, y, x_limits) for x, y in shown])
-    return View(x_limits, y_limits, whole)
+    whole = all(bool((np.floor(x) == x).all()) for x in map(_some_x, spec.series))
+    shown = [_source(one, spec.log_y, width, x_limits) for one in spec.series]
+    shown += [edge for one in spec.series for edge in one.edges]
+    values = [_within(*_loggable(*one) if spec.log_y else one, x_limits) for one in shown]
+    y_limits = limits_of([np.log10(_ends(y)) if spec.log_y else _ends(y) for y in values])
+    robust = _robust_limits(spec, x_limits) if spec.robust and y_limits else None
+    if y_limits and robust and _span(y_limits) > _STRETCHED * _span(robust):
+        y_limits = robust
+    return View(x_limits, y_limits, whole and spec.x_unit == 1.0)
+
+
+def _ends(y: FloatArray) -> FloatArray:
+    return np.array([y.min(), y.max()]) if len(y) else y
+
+
+def _span(limits: Limits) -> float:
+    """Half of what the limits are apart, since all of it may be beyond the range of floats."""
+    return limits[1] / 2 - limits[0] / 2
+
+
+def _some_x(series: Series) -> FloatArray:
+    """The first and the last ones."""
+    x = series.measured[0]
+    return np.concatenate([x[:8], x[-8:]])
 
 
 def _within(x: FloatArray, y: FloatArray, limits: Limits) -> FloatArray:
     """The values in view, or those that a line across the view joins when there are none."""
-    inside = y[_in_view(x, limits)]
-    return inside if len(inside) else y
+    shown = _in_view(x, limits)
+    return y[shown] if shown.stop > shown.start else y[max(shown.start - 1, 0) : shown.start + 1]
 
 
 def _in_view(x: FloatArray, limits: Limits) -> slice:
@@ -140,12 +214,19 @@ def _in_view(x: FloatArray, limits: Limits) -> slice:
 
 
 def _robust_limits(spec: ChartSpec, x_limits: Limits) -> Limits | None:
-    found = []
-    for series in spec.series:
-        x, y = series.measured
-        limits = robust_limits(y[_in_view(x, x_limits)], log=spec.log_y)
-        if limits is not None:
-            found.append(limits)
-    if not found:
-        return None
-    return _widened(min(low for low, _ in found), max(high for _, high in found))
+    each = [robust_limits(_sample(one, x_limits), log=spec.log_y) for one in spec.series]
+    found = [limits for limits in each if limits is not None]
+    return _widened(*common_limits(found, log=spec.log_y)) if found else None
+
+
+def _sample(series: Series, x_limits: Limits) -> FloatArray:
+    """Evenly spaced values in view, and the extremes among all that are."""
+    x, y = series.measured
+    shown = y[_in_view(x, x_limits)]
+    stride = len(shown) // _SAMPLE
+    if stride < 2:
+        return shown
+    x, y = series.overview
+    extremes = y[_in_view(x, x_limits)]
+    ends = [extremes.min(), extremes.max()] if len(extremes) else []
+    return np.append(shown[::stride], ends)

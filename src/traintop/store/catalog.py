@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import os
+import re
 import stat
 import threading
 import time
@@ -23,19 +25,23 @@ DEEPEST = 12
 MOST_DIRECTORIES = 20_000
 """Directories that are looked into; beyond it a notice says that some were left out."""
 
+_STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All runs at one moment, the newest start first. It never changes.
 
     ``notices`` says in words what is wrong with the directories. ``revision`` grows only when
-    something changed, so equal revisions of one catalog mean equal content.
+    something changed, so equal revisions of one catalog mean equal content. ``unread`` counts the
+    files that a first look left for later.
     """
 
     runs: tuple[RunSummary, ...]
     directories: tuple[Path, ...]
     notices: tuple[str, ...]
     revision: int
+    unread: int = 0
 
 
 class _Found(NamedTuple):
@@ -72,6 +78,19 @@ class RunCatalog:
         self._annotations = AnnotationFolders(clock=clock)
         self._network: dict[int, bool] = {}
         self._snapshot = Snapshot((), self.directories, (), 0)
+
+    def first_look(self, most: int) -> Snapshot:
+        """Reads only the newest runs, so that a screen has something to show at once.
+
+        Which these are is judged before reading: by the time in a file's name, else by that of
+        its modification.
+        """
+        with self._lock:
+            scan = _Scan(self.directories)
+            found = list(scan.files())
+            changed = self._update(heapq.nlargest(most, found, key=_apparent_start))
+            unread = max(len(found) - most, 0)
+            return self._publish(changed, tuple(scan.notices), unread)
 
     def refresh(self) -> Snapshot:
         """Looks at every file, reads those that changed, and says how things stand now."""
@@ -141,17 +160,23 @@ class RunCatalog:
                 newest[device] = max(newest.get(device, 0.0), file.modified)
         return newest
 
-    def _publish(self, changed: bool, notices: tuple[str, ...]) -> Snapshot:
+    def _publish(self, changed: bool, notices: tuple[str, ...], unread: int = 0) -> Snapshot:
         before = self._snapshot
-        if changed or notices != before.notices or not before.revision:
+        news = changed or (notices, unread) != (before.notices, before.unread)
+        if news or not before.revision:
             runs = before.runs
             if changed:
                 summaries = [run.summary for run in self._runs.values()]
                 annotated = self._annotations.annotated
                 listed = [annotated(summary) for summary in summaries if summary is not None]
                 runs = tuple(sorted(listed, key=_age_order, reverse=True))
-            self._snapshot = Snapshot(runs, self.directories, notices, before.revision + 1)
+            self._snapshot = Snapshot(runs, self.directories, notices, before.revision + 1, unread)
         return self._snapshot
+
+
+def _apparent_start(file: _Found) -> str:
+    stamp = _STAMP.search(file.name)
+    return stamp[1] if stamp else time.strftime("%Y%m%d_%H%M%S", time.localtime(file.modified))
 
 
 def _age_order(summary: RunSummary) -> tuple[str, str]:

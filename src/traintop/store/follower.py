@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -23,10 +24,17 @@ from traintop.store.history import GrowingHistory, History
 from traintop.store.regular_file import read_span
 
 CHUNK = 256 * 1024
-"""Bytes decoded at once: short enough that other threads get their turn within milliseconds."""
+"""Bytes decoded at once, in a millisecond or two: then other threads get their turn."""
 
 LONGEST_LINE = LONGEST_END
 """A longer line is no record: reading stops before it, so memory and time stay bounded."""
+
+_OTHERS_TURN = 0.0002
+"""Seconds of rest between two chunks.
+
+Reading releases the interpreter's lock too, but takes it back before a thread that waits for it,
+as the UI's does with a key, is awake.
+"""
 
 _SEPARATORS = b",\n \r"
 _BEFORE_A_LINE = (b"\n", b"[")
@@ -72,6 +80,8 @@ class RecordFollower:
         """
         changed = self.is_stuck = False
         for number, region in enumerate(regions(descriptor, self._offset)):
+            if number:
+                time.sleep(_OTHERS_TURN)
             if number == 0 and region.data == self._known_line:
                 return False
             columns = self._decoder.decode(region.data)

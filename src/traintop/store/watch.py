@@ -30,6 +30,9 @@ SCAN_INTERVAL = 2.0
 SHORTEST_INTERVAL = 0.25
 """Seconds between two scans at least, however many hints there are."""
 
+FIRST_RUNS = 100
+"""So many of the newest runs are told at once, before all the others are read."""
+
 _COALESCING = 0.02
 _MOST_HINTS = 1000
 _REARM_INTERVAL = 30.0
@@ -46,9 +49,9 @@ for _name in (__name__, "watchdog"):
 class DirectoryWatcher:
     """Keeps a catalog fresh in a thread of its own.
 
-    ``on_snapshot`` is called from that thread: for the first scan, and then only when something or
-    the ``mode`` changed, at most four times a second. Directories that are missing, deleted,
-    recreated, renamed or remounted are found again by themselves.
+    ``on_snapshot`` is called from that thread: for the newest runs, for all of them, and then only
+    when something or the ``mode`` changed, at most four times a second. Directories that are
+    missing, deleted, recreated, renamed or remounted are found again by themselves.
     """
 
     def __init__(self, catalog: RunCatalog, on_snapshot: Callable[[Snapshot], None]) -> None:
@@ -83,6 +86,9 @@ class DirectoryWatcher:
     def _run(self) -> None:
         scan_due = 0.0
         try:
+            self._tell(lambda: self._catalog.first_look(FIRST_RUNS))
+            # Meanwhile the screen draws them, with no rival for the interpreter's lock.
+            self._stop.wait(SHORTEST_INTERVAL)
             while not self._stop.is_set():
                 started = time.monotonic()
                 hinted = self._hints.take()
@@ -202,6 +208,8 @@ class _Hints:
                     events.DirDeletedEvent,
                 ],
             )
+        except FileNotFoundError:
+            return False  # it went away meanwhile: the next scan looks again
         except Exception:  # no inotify instance, watch or thread left; or no watchdog that works
             _log.info("no events from %s", real, exc_info=True)
             self._retry_at = time.monotonic() + _REARM_INTERVAL

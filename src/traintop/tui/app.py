@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -13,20 +14,28 @@ from textual.app import App
 from textual.theme import Theme
 from textual.timer import Timer
 
+from traintop.remembered import DirectoryMemory, memory_path
+from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.text import safe_text
 from traintop.tui.annotating import written_text
 from traintop.tui.annotation_writer import write_annotations
+from traintop.tui.announcing import desktop_sequence, toasts_of
 from traintop.tui.exporting import RunsExport, export_text
+from traintop.tui.key_table import KEYS
+from traintop.tui.keymap import remapped_keys
+from traintop.tui.keys import use_table
 from traintop.tui.loader import RunLoader
 from traintop.tui.messages import (
     AnnotationRequested,
     AnnotationsWritten,
     ChartedRunsChanged,
+    CopyRequested,
     ExportEnded,
     ExportProgress,
     ExportRequested,
     HistoryLoaded,
     LoadFailed,
+    NoticesRaised,
     RowsInView,
     SnapshotChanged,
     TextExportRequested,
@@ -34,8 +43,10 @@ from traintop.tui.messages import (
 )
 from traintop.tui.screens.dialogs import ProgressScreen
 from traintop.tui.screens.main import MainScreen
-from traintop.tui.terminal import draws_ascii_only
+from traintop.tui.state import ViewState, smoothing_level
+from traintop.tui.terminal import draws_ascii_only, takes_clipboard
 from traintop.tui.trends import TrendLoader
+from traintop.tui.view_memory import plain_view, recalled_view
 from traintop.tui.widgets.line_pane import StyledLines
 
 if TYPE_CHECKING:
@@ -45,6 +56,7 @@ if TYPE_CHECKING:
 
 _LONGEST_PATH = 4096
 _NOTICE_SECONDS = 8.0
+_REMEMBER_SECONDS = 3.0
 _RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
 _PATIENCE_SECONDS = 0.5
 """How long an export runs before its progress is shown."""
@@ -89,15 +101,32 @@ class TraintopApp(App[None]):
     BINDINGS: ClassVar = []
 
     def __init__(
-        self, directories: Sequence[Path], clock: Callable[[], datetime] = datetime.now
+        self,
+        directories: Sequence[Path],
+        clock: Callable[[], datetime] = datetime.now,
+        settings: Settings = DEFAULTS,
+        problems: Sequence[str] = (),
+        memory: DirectoryMemory | None = None,
     ) -> None:
+        """``problems`` say in words what is wrong with the settings file.
+
+        Without a ``memory``, every visit begins with the defaults.
+        """
         super().__init__()
+        self._settings = settings
+        self._memory = memory
+        self._remembering: Timer | None = None
+        recalled = {} if memory is None else memory.recall()
+        table, unusable = remapped_keys(KEYS, settings.keys)
+        use_table(table)
+        self._problems = (*problems, *unusable)
         # Over SSH each frame of an animation costs bytes, and none of them says anything.
         self.animation_level = "none"
         for theme in THEMES:
             self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:
-            self.theme = "traintop"
+            wanted = recalled.get("theme", settings.theme)
+            self.theme = "traintop-light" if wanted == "light" else "traintop"
         StyledLines.ascii_only = draws_ascii_only(os.environ)
         self._directories = tuple(directories)
         self._watcher: DirectoryWatcher | None = None
@@ -107,13 +136,16 @@ class TraintopApp(App[None]):
         self._charted: tuple[Path, ...] = ()
         self._repainting: Timer | None = None
         self._exports: list[RunsExport] = []
-        self.main_screen = MainScreen(self._directories, clock)
+        view = ViewState(smoothing=smoothing_level(settings.smoothing or 0.0))
+        self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
 
     def get_default_screen(self) -> MainScreen:
         return self.main_screen
 
     def on_mount(self) -> None:
         self.start_watching()
+        if self._problems:
+            self._tell("\n".join(self._problems), failed=True)
         self.app_resume_signal.subscribe(self, self._draw_everything_again)
 
     def _draw_everything_again(self, app: App[object]) -> None:
@@ -122,11 +154,17 @@ class TraintopApp(App[None]):
 
     def start_watching(self) -> None:
         """Start the watcher; from here on the screen follows the directories."""
+        from traintop.analysis.notices import LiveSense
         from traintop.store.catalog import RunCatalog
         from traintop.store.watch import DirectoryWatcher
 
+        sense = LiveSense()
+
         def tell(snapshot: Snapshot) -> None:
             self.post_message(SnapshotChanged(snapshot))
+            notices = sense.observe(snapshot.runs, datetime.now())
+            if notices:
+                self.post_message(NoticesRaised(notices))
 
         self._watcher = DirectoryWatcher(RunCatalog(self._directories), tell)
         self._watcher.start()
@@ -163,8 +201,13 @@ class TraintopApp(App[None]):
         before, self._summaries = self._summaries, {r.path: r for r in message.snapshot.runs}
         changed = [p for p in self._charted if self._summaries.get(p) is not before.get(p)]
         self._loader.follow(changed)
+
+    def on_first_runs_painted(self) -> None:
+        if not gc.isenabled():  # the command line left it off, for a quick start
+            gc.freeze()  # what was imported stays, so no pause of a collection is for that
+            gc.enable()
         # Its threads import numpy: after the first frame, not before.
-        self.call_after_refresh(self.start_loading)
+        self.start_loading()
 
     def on_charted_runs_changed(self, message: ChartedRunsChanged) -> None:
         self._charted = tuple(run.path for run in message.runs)
@@ -181,6 +224,43 @@ class TraintopApp(App[None]):
 
     def on_trends_loaded(self, message: TrendsLoaded) -> None:
         self.main_screen.show_trends(message.trends)
+
+    def on_notices_raised(self, message: NoticesRaised) -> None:
+        self.main_screen.remember_notices(message.notices)
+        for toast in toasts_of(message.notices):
+            if self._settings.bell:
+                self.bell()
+            if self._settings.desktop_notices and self._driver is not None:
+                self._driver.write(desktop_sequence(toast, os.environ))
+            self.notify(
+                toast.text,
+                title=toast.title,
+                severity=toast.severity,
+                timeout=_NOTICE_SECONDS,
+                markup=False,
+            )
+
+    def on_copy_requested(self, message: CopyRequested) -> None:
+        path = message.path.absolute()
+        # A file name may hold bytes that are no text; the clipboard takes text only.
+        self.copy_to_clipboard(os.fsencode(path).decode("utf-8", "replace"))
+        # The path is on the screen in any case, for terminals that take nothing.
+        done = "Copied" if takes_clipboard(os.environ) else "Your terminal may not copy it"
+        self._tell(f"{done}: {safe_text(path, limit=_LONGEST_PATH)}")
+
+    def on_view_changed(self) -> None:
+        if self._memory is not None and self._remembering is None:
+            self._remembering = self.set_timer(_REMEMBER_SECONDS, self._remember_off_thread)
+
+    def _remember_off_thread(self) -> None:
+        self._remembering = None
+        self.run_worker(self.remember, thread=True, group="remember", exit_on_error=False)
+
+    def remember(self) -> None:
+        """Remember the view for the next visit."""
+        if self._memory is not None:
+            theme = "dark" if self.current_theme.dark else "light"
+            self._memory.remember({**plain_view(self.main_screen.view), "theme": theme})
 
     def on_annotation_requested(self, message: AnnotationRequested) -> None:
         self.run_worker(
@@ -244,7 +324,9 @@ def run(directories: Sequence[Path]) -> None:
 
     Raises ``SystemExit`` with the code of the App when that is not 0.
     """
-    app = TraintopApp(directories)
+    memory = DirectoryMemory(memory_path(), directories)
+    app = TraintopApp(directories, datetime.now, *load_settings(settings_path()), memory)
     app.run()
+    app.remember()
     if app.return_code:
         raise SystemExit(app.return_code)

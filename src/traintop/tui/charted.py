@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from traintop.analysis.chart_names import charts_of
 from traintop.model import RunStatus, RunSummary
-from traintop.tui.chart_names import charts_of
 from traintop.tui.columns import run_name
 from traintop.tui.palette import assign_colors, distinct_colors
 from traintop.tui.state import ViewState
 
 if TYPE_CHECKING:
-    from traintop.charts import ChartSpec
-    from traintop.tui.curves import ChartMaker
     from traintop.tui.messages import HistoryLoaded
 
 PATIENCE_SECONDS = 0.25
@@ -32,7 +30,6 @@ class ChartedRuns:
         self._colors: dict[Path, int] = {}
         self._listed: Sequence[RunSummary] = ()
         self._colored: Sequence[RunSummary] = ()
-        self._maker: ChartMaker | None = None
         self._waiting_since = 0.0
 
     @property
@@ -116,7 +113,7 @@ class ChartedRuns:
         return ""
 
     def charts(self) -> tuple[str, ...]:
-        """The charts that the runs have something to show in."""
+        """All charts that the runs have something to show in, the most useful first."""
         metrics = [name for one in self._records.values() for name in one.history.metrics]
         return charts_of(self.runs, metrics)
 
@@ -127,37 +124,19 @@ class ChartedRuns:
         colors = self.css_colors(dark=dark)
         return {path: colors.get(path) for path in view.marks}
 
-    def content(self, chart: str, view: ViewState) -> tuple[object, ...]:
-        """What a chart depends on: equal when it would be drawn alike."""
-        loaded = [self._records[path] for path in self.paths if path in self._records]
-        names = tuple(run_name(run) for run in self.runs)
-        choices = (view.x_axis, view.log_y, view.robust, view.smoothing)
-        return (chart, choices, names, *((one.path, one.revision) for one in loaded))
+    def drawn(
+        self, labels: Mapping[Path, str] | None = None
+    ) -> list[tuple[RunSummary, str, int, HistoryLoaded]]:
+        """The charted runs whose records are there, with their names, colours and records.
 
-    def spec_maker(
-        self, chart: str, view: ViewState, labels: Mapping[Path, str] | None = None
-    ) -> Callable[[], ChartSpec]:
-        """The chart as it is asked for now, made only when it is drawn.
-
-        With ``labels`` it has the runs that these name, in their order, instead of all.
+        With ``labels`` those that these name, in their order, instead of all.
         """
         colors = self._distinct_colors(self.paths)
+        known = {run.path: run for run in self.runs if run.path in self._records}
         if labels is None:
-            labels = {run.path: run_name(run) for run in self.runs}
-        drawn = [
-            (label, colors[path], self._records[path])
+            labels = {path: run_name(run) for path, run in known.items()}
+        return [
+            (known[path], label, colors[path], self._records[path])
             for path, label in labels.items()
-            if path in self._records
+            if path in known
         ]
-
-        def make() -> ChartSpec:
-            from traintop.tui.curves import ChartedRun, ChartMaker
-
-            self._maker = self._maker or ChartMaker()
-            charted = [
-                ChartedRun(one.path, one.revision, name, color, one.history)
-                for name, color, one in drawn
-            ]
-            return self._maker.chart(chart, charted, view)
-
-        return make

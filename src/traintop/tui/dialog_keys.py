@@ -5,6 +5,7 @@ from __future__ import annotations
 from traintop.tui.places import Key, Need, Place
 
 _COLUMNS: tuple[tuple[Place, ...], tuple[Need, ...]] = ((Place.COLUMNS,), ())
+_CHOICE: tuple[tuple[Place, ...], tuple[Need, ...]] = ((Place.CHARTS,), ())
 
 DIALOG_KEYS: tuple[Key, ...] = (
     Key(
@@ -49,6 +50,50 @@ DIALOG_KEYS: tuple[Key, ...] = (
         "leave it as it was",
         "Text",
         places=(Place.ENTRY,),
+        needs=(),
+    ),
+    Key(
+        "notice_down",
+        "j,down",
+        "j ↓",
+        "move_notice(1)",
+        "",
+        "the notice before that",
+        "Notices",
+        places=(Place.NOTICES,),
+        needs=(),
+    ),
+    Key(
+        "notice_up",
+        "k,up",
+        "k ↑",
+        "move_notice(-1)",
+        "",
+        "the notice after that",
+        "Notices",
+        places=(Place.NOTICES,),
+        needs=(),
+    ),
+    Key(
+        "notice_run",
+        "enter",
+        "enter",
+        "go_to_run",
+        "run",
+        "go to its run",
+        "Notices",
+        places=(Place.NOTICES,),
+        needs=(),
+    ),
+    Key(
+        "close_notices",
+        "escape,N,q",
+        "esc",
+        "close",
+        "close",
+        "back to the list",
+        "Notices",
+        places=(Place.NOTICES,),
         needs=(),
     ),
     Key("filter_down", "down", "↓", "move(1)", "", "next run", "Filter", places=(Place.FILTER,)),
@@ -129,4 +174,9 @@ DIALOG_KEYS: tuple[Key, ...] = (
     ),
     Key("reset_columns", "0", "0", "reset_columns", "", "as at first", "Columns", *_COLUMNS),
     Key("close_columns", "escape,enter,o,q", "esc", "close", "", "back", "Columns", *_COLUMNS),
+    Key("next_choice", "j,down", "j ↓", "move_choice(1)", "", "next chart", "Charts", *_CHOICE),
+    Key("prev_choice", "k,up", "k ↑", "move_choice(-1)", "", "previous", "Charts", *_CHOICE),
+    Key("choose_chart", "space", "space", "toggle_chart", "", "show or hide", "Charts", *_CHOICE),
+    Key("reset_charts", "0", "0", "reset_charts", "", "each metric once", "Charts", *_CHOICE),
+    Key("close_charts", "escape,enter,O,q", "esc", "close", "", "back", "Charts", *_CHOICE),
 )

@@ -14,6 +14,7 @@ __all__ = ["KEYS", "Key", "Need", "Place"]
 
 _LIST = (Place.RUNS,)
 _CHARTS = (Place.RUNS, Place.ZOOM, Place.COMPARE)
+_ON_X = ("Charts", _CHARTS)
 _SCREENS = (Place.RUNS, Place.ZOOM, Place.COMPARE, Place.BEST)
 
 KEYS: tuple[Key, ...] = (
@@ -66,10 +67,12 @@ KEYS: tuple[Key, ...] = (
         places=_LIST,
         needs=(Need.FILTER,),
     ),
+    Key("copy", "y", "y", "copy", "", "copy the path of the run", "Runs"),
     Key("note", "n", "n", "note", "note", "add a note beside the run", "Runs"),
     Key("tags", "t", "t", "tags", "tag", "tag the run", "Runs"),
     Key("archive", "a", "a", "archive", "", "put away into the archive, or back", "Runs"),
     Key("archived", "A", "A", "show_archived", "", "list archived runs too", "Runs", _LIST),
+    Key("notices", "N", "N", "notices", "", "past notices: NaN, stall, crash, best", "Runs", _LIST),
     Key("export", "e", "e", "export", "csv", "write runs as CSV", "Runs"),
     *OVERLAY_KEYS,
     Key("zoom", "z", "z", "toggle_zoom", "zoom", "one chart full screen", "Charts"),
@@ -83,15 +86,16 @@ KEYS: tuple[Key, ...] = (
         "Charts",
         places=(Place.ZOOM,),
     ),
-    Key("metric", "m", "m", "next_chart(1)", "metric", "next metric", "Charts"),
-    Key("previous_metric", "M", "M", "next_chart(-1)", "", "previous metric", "Charts"),
+    Key("metric", "m", "m", "next_chart(1)", "metric", "next chart, and its page", "Charts"),
+    Key("previous_metric", "M", "M", "next_chart(-1)", "", "previous chart", "Charts"),
+    Key("charts", "O", "O", "choose_charts", "", "choose which charts are shown", "Charts"),
     Key(
         "x_axis",
         "x",
         "x",
         "next_x_axis",
         "axis",
-        "x axis: iteration, step, or time",
+        "x axis: iteration, step, time…",
         "Charts",
         _CHARTS,
     ),
@@ -117,6 +121,32 @@ KEYS: tuple[Key, ...] = (
         _CHARTS,
     ),
     Key("rougher", "minus,underscore", "-", "smooth(-1)", "", "smooth less", "Charts", _CHARTS),
+    Key("chart_file", "E", "E", "export_chart", "", "write the chart as SVG or text", *_ON_X),
+    Key("zoom_in", "right_square_bracket", "]", "zoom_x(1)", "closer", "zoom in on x", *_ON_X),
+    Key("zoom_out", "left_square_bracket", "[", "zoom_x(-1)", "wider", "zoom out on x", *_ON_X),
+    Key("pan_left", "left_curly_bracket", "{", "pan(-1)", "", "earlier part of x", *_ON_X),
+    Key("pan_right", "right_curly_bracket", "}", "pan(1)", "", "later part of x", *_ON_X),
+    Key("reset_x", "0", "0", "reset_x", "", "all of x, no cursor", *_ON_X),
+    Key("cursor_left", "left", "←", "move_cursor(-1)", "", "cursor: values at an x", "Charts"),
+    Key("cursor_right", "right", "→", "move_cursor(1)", "", "cursor to the right", "Charts"),
+    Key(
+        "cursor_far_left",
+        "shift+left,ctrl+left",
+        "shift+←",
+        "move_cursor(-10)",
+        "",
+        "cursor ten columns left",
+        *_ON_X,
+    ),
+    Key(
+        "cursor_far_right",
+        "shift+right,ctrl+right",
+        "shift+→",
+        "move_cursor(10)",
+        "",
+        "cursor ten columns right",
+        *_ON_X,
+    ),
     Key(
         "help", "question_mark,f1", "?", "help", "help", "this help", "Program", _SCREENS, needs=()
     ),
@@ -127,6 +157,17 @@ KEYS: tuple[Key, ...] = (
         "palette",
         "",
         "find any action",
+        "Program",
+        _SCREENS,
+        needs=(),
+    ),
+    Key(
+        "theme",
+        "ctrl+t",
+        "ctrl+t",
+        "toggle_theme",
+        "",
+        "dark or light colours",
         "Program",
         _SCREENS,
         needs=(),

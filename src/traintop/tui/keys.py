@@ -15,7 +15,15 @@ from traintop.tui.key_table import KEYS, Key, Need, Place
 from traintop.tui.lines import Line, Piece, spread
 
 if TYPE_CHECKING:
-    from textual.binding import Binding
+    from textual.binding import Binding, BindingsMap
+
+_table: tuple[Key, ...] = KEYS
+
+
+def use_table(table: tuple[Key, ...]) -> None:
+    """Use a table with other keys; set once by the App before its screens exist."""
+    global _table
+    _table = table
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +39,12 @@ class Situation:
 
 def keys_of(*places: Place) -> tuple[Key, ...]:
     """The keys that work in one of the places."""
-    return tuple(key for key in KEYS if any(place in key.places for place in places))
+    return tuple(key for key in _table if any(place in key.places for place in places))
 
 
 def keys_that_apply(situation: Situation) -> tuple[Key, ...]:
     """The keys that do something now."""
-    return tuple(key for key in KEYS if situation.allows(key))
+    return tuple(key for key in _table if situation.allows(key))
 
 
 def bindings_of(*places: Place) -> list[Binding]:
@@ -46,6 +54,22 @@ def bindings_of(*places: Place) -> list[Binding]:
     return [
         Binding(key.keys, key.action, key.help, show=False, id=key.name) for key in keys_of(*places)
     ]
+
+
+def rebind(bindings: BindingsMap) -> None:
+    """Put the table's keys in place of those that a class of screens was made with.
+
+    Textual's own keymap forgets the other bindings of a key that one binding leaves.
+    """
+    keys = {key.name: key.keys.split(",") for key in _table}
+    rebound: dict[str, list[Binding]] = {}
+    for old_key, bound in bindings.key_to_bindings.items():
+        for binding in bound:
+            for key in keys.get(binding.id or "", [old_key]):
+                here = rebound.setdefault(key, [])
+                if binding.id is None or all(other.id != binding.id for other in here):
+                    here.append(binding.with_key(key))
+    bindings.key_to_bindings = rebound
 
 
 def key_of_action(action: str, parameters: Sequence[object], place: Place) -> Key | None:

@@ -81,6 +81,7 @@ class RunLoader:
             self._condition.notify_all()
 
     def _sample_all(self) -> None:
+        _import_slow_parts()
         while (path := self._next_sample()) is not None:
             try:
                 self._load_sample(path)
@@ -166,5 +167,8 @@ def _unique(paths: Sequence[Path]) -> list[Path]:
 
 
 def _import_slow_parts() -> None:
-    """Pay for numpy and plotext here, where nobody waits, and after the first frame."""
-    import traintop.tui.curves  # noqa: F401
+    """Pay for numpy and plotext here, where nobody waits, and after the first frame.
+
+    In each thread before it posts anything, for the UI's would pay when it draws that.
+    """
+    import traintop.charts.curves  # noqa: F401

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from traintop.analysis.notices import Notice
     from traintop.model import RunSummary
     from traintop.store.annotations import AnnotationChange
     from traintop.store.catalog import Snapshot
@@ -129,12 +130,39 @@ class AnnotationsWritten(Message):
         super().__init__()
 
 
+class NoticesRaised(Message):
+    """Something happened to runs that the person should hear of."""
+
+    def __init__(self, notices: Sequence[Notice]) -> None:
+        self.notices = notices
+        super().__init__()
+
+
+class CopyRequested(Message):
+    """The person wants the path of a run in the clipboard."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__()
+
+
+class ViewChanged(Message):
+    """The person changed something of the view that may be worth remembering."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, ViewChanged)
+
+
 class ChartedRunsChanged(Message):
     """The screen shows the curves of these runs now, the most wanted first."""
 
     def __init__(self, runs: tuple[RunSummary, ...]) -> None:
         self.runs = runs
         super().__init__()
+
+
+class CurvesPrepared(Message):
+    """Curves that took long to make are there."""
 
 
 class FirstRunsPainted(Message):

@@ -12,11 +12,13 @@ class Place(StrEnum):
     RUNS = "runs"
     ZOOM = "one chart"
     COLUMNS = "columns"
+    CHARTS = "charts to show"
     FILTER = "filter"
     ENTRY = "text entry"
     COMPARE = "comparison"
     BEST = "best runs"
     CHOICE = "choice"
+    NOTICES = "notices"
     PROGRESS = "progress"
     HELP = "help"
 

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeVar
+from typing import TypeVar
 
+from traintop.analysis.axes import XAxis
 from traintop.analysis.query import filter_runs
 from traintop.model import RunStatus, RunSummary
+from traintop.tui.chart_view import ChartView
 from traintop.tui.columns import column_of
 from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
 
 _Choice = TypeVar("_Choice")
-
-XAxis = Literal["iteration", "gradient_step", "wallclock_time"]
-X_AXES: tuple[XAxis, ...] = ("iteration", "gradient_step", "wallclock_time")
 
 SMOOTHING_LEVELS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 """Weights of the exponential moving average; 0 is off."""
@@ -32,8 +31,10 @@ SMOOTHING_LEVELS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 MOST_CHARTED = 24
 """Runs whose curves are drawn at most."""
 
-LOSS_CHART = "loss"
-THROUGHPUT_CHART = "tokens_per_sec"
+
+def smoothing_level(weight: float) -> int:
+    """The level whose weight is nearest to a wanted one."""
+    return min(range(len(SMOOTHING_LEVELS)), key=lambda i: abs(SMOOTHING_LEVELS[i] - weight))
 
 
 class Pane(StrEnum):
@@ -59,12 +60,12 @@ class SortOrder:
 
 @dataclass(frozen=True, slots=True)
 class ViewState:
-    """``second_chart`` is the metric below the loss; ``zoomed`` the one chart full screen.
+    """``columns`` are those of the list, and with ``list_only`` it has the whole width.
 
-    ``columns`` are those of the list, and with ``list_only`` it has the whole width.
     ``baseline`` is the pinned run that others are compared with, ``compared`` the runs of the
     comparison that is open. ``robust`` keeps a few outliers from flattening all else. ``filter``
-    is a query that understands the listed runs.
+    is a query that understands the listed runs. Which charts are shown, and which part
+    of x, is in ``charts``.
     """
 
     selected: Path | None = None
@@ -81,8 +82,7 @@ class ViewState:
     log_y: bool = False
     robust: bool = True
     smoothing: int = 0
-    second_chart: str = THROUGHPUT_CHART
-    zoomed: str | None = None
+    charts: ChartView = field(default_factory=ChartView)
 
     @property
     def smoothing_weight(self) -> float:
@@ -295,27 +295,10 @@ def next_pane(state: ViewState, panes: Sequence[Pane], step: int = 1) -> ViewSta
     return replace(state, pane=_next(panes, state.pane, step))
 
 
-def next_x_axis(state: ViewState) -> ViewState:
-    return replace(state, x_axis=_next(X_AXES, state.x_axis))
-
-
 def smooth_by(state: ViewState, step: int) -> ViewState:
     """More or less smoothing, stopping at the ends."""
     level = min(max(state.smoothing + step, 0), len(SMOOTHING_LEVELS) - 1)
     return replace(state, smoothing=level)
-
-
-def toggle_zoom(state: ViewState) -> ViewState:
-    """One chart full screen, the loss first; or back to all."""
-    return replace(state, zoomed=LOSS_CHART if state.zoomed is None else None)
-
-
-def next_chart(state: ViewState, charts: Sequence[str], step: int = 1) -> ViewState:
-    """The next metric: of the zoomed chart, else of the chart below the loss."""
-    if state.zoomed is not None:
-        return replace(state, zoomed=_next(charts, state.zoomed, step))
-    others = [chart for chart in charts if chart != LOSS_CHART]
-    return replace(state, second_chart=_next(others, state.second_chart, step))
 
 
 def _next(choices: Sequence[_Choice], current: _Choice, step: int = 1) -> _Choice:

@@ -35,14 +35,15 @@ def status_line(
     mode: str,
     width: int,
     *,
+    unread: int = 0,
     listed: int | None = None,
     archived: int = 0,
     query: str = "",
 ) -> Line:
-    """``runs`` is ``None`` before the first scan. Finished runs are not worth a count.
+    """``runs`` is ``None`` before the first scan, which leaves some ``unread``.
 
-    ``listed`` is how many of them are shown, where not all are; ``query`` is the filter,
-    and ``archived`` how many of them are out of sight for that reason.
+    Finished runs are not worth a count. ``listed`` is how many runs are shown, where not all are;
+    ``query`` is the filter, and ``archived`` how many of them are out of sight for that reason.
     """
     head: Line = (
         Piece(" traintop", "accent", bold=True),
@@ -51,8 +52,11 @@ def status_line(
     if runs is None:
         return fit_line((*head, Piece("  reading…", "muted")), width)
     counts = Counter(run.status for run in runs)
-    shown = f"{listed:,} of " if listed not in (None, len(runs)) else ""
-    total = f"   {shown}{len(runs):,} {'run' if len(runs) == 1 else 'runs'}"
+    count = len(runs) + unread
+    shown = f"{len(runs):,} of " if unread else ""
+    if listed not in (None, len(runs)):
+        shown = f"{listed:,} of "
+    total = f"   {shown}{count:,} {'run' if count == 1 else 'runs'}"
     filtered = [Piece(f"  {archived} archived", "muted")] if archived else []
     filtered += [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
     statuses = [

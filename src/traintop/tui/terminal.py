@@ -36,6 +36,17 @@ def _named_locale(environment: Mapping[str, str], utf8_mode: bool) -> str:
     return language if coerced or not character_type else character_type
 
 
+def takes_clipboard(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal is likely to take a text for the clipboard (OSC 52).
+
+    tmux hands it on only with ``set-clipboard on``, so there it is not likely.
+    """
+    console = environment.get("TERM", "") in _ASCII_TERMINALS
+    return not (
+        console or "TMUX" in environment or environment.get("TERM_PROGRAM") == "Apple_Terminal"
+    )
+
+
 _ASCII_FORMS = str.maketrans(
     {
         "●": "*",

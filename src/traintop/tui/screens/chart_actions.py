@@ -2,26 +2,73 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 
-from traintop.tui import state as view
+from textual import on
+
+from traintop.tui import chart_view, state
+from traintop.tui.chart_file import FORMS, chart_file
+from traintop.tui.chart_source import Labels
+from traintop.tui.chart_view import ChartView, Extent
+from traintop.tui.messages import CurvesPrepared, TextExportRequested
+from traintop.tui.screens.chart_chooser import ChartChooser
+from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.view_screen import ViewScreen
+from traintop.tui.widgets.chart_grid import ChartGrid
 
 
 class ChartActions(ViewScreen):
     """Actions by the names that the table of keys has for them."""
 
+    _preparing = False
+
+    @property
+    @abstractmethod
+    def grid(self) -> ChartGrid:
+        """The charts."""
+
+    @abstractmethod
+    def draw_charts(self) -> None:
+        """Show the charts as they are known now."""
+
+    @property
+    def chart_labels(self) -> Labels:
+        """The runs in the charts, by their names there; ``None`` for all charted ones."""
+        return None
+
+    @property
+    def extent(self) -> Extent | None:
+        """What the charts cover on x, ``None`` while they have nothing to show."""
+        return self.source.extent(self.view, self.chart_labels)
+
+    def change_charts(self, changed: ChartView) -> None:
+        """Take over which charts are shown, and which part of x."""
+        if changed != self.view.charts:
+            self.change(replace(self.view, charts=changed))
+
     def action_toggle_zoom(self) -> None:
-        self.change(view.toggle_zoom(self.view))
+        self.change_charts(replace(self.view.charts, zoomed=not self.view.charts.zoomed))
 
     def action_unzoom(self) -> None:
-        self.change(replace(self.view, zoomed=None))
+        self.change_charts(replace(self.view.charts, zoomed=False))
 
     def action_next_chart(self, step: int) -> None:
-        self.change(view.next_chart(self.view, self.charted.charts(), step))
+        self.change_charts(chart_view.focus_next(self.view.charts, self.shown_charts(), step))
+
+    def action_choose_charts(self) -> None:
+        def apply(chosen: tuple[str, ...]) -> None:
+            self.change_charts(replace(self.view.charts, chosen=chosen))
+
+        charts = self.charted.charts()
+        self.app.push_screen(ChartChooser(charts, self.view.charts.chosen, apply))
 
     def action_next_x_axis(self) -> None:
-        self.change(view.next_x_axis(self.view))
+        axes = self.source.x_axes()
+        place = axes.index(self.view.x_axis) + 1 if self.view.x_axis in axes else 0
+        following = axes[place % len(axes)]
+        part = self.source.on_axis(self.view, following)
+        self.change(replace(self.view, x_axis=following, charts=part))
 
     def action_toggle_log(self) -> None:
         self.change(replace(self.view, log_y=not self.view.log_y))
@@ -30,4 +77,74 @@ class ChartActions(ViewScreen):
         self.change(replace(self.view, robust=not self.view.robust))
 
     def action_smooth(self, step: int) -> None:
-        self.change(view.smooth_by(self.view, step))
+        self.change(state.smooth_by(self.view, step))
+
+    def action_zoom_x(self, step: int) -> None:
+        self._zoom(chart_view.ZOOM_FACTOR**-step)
+
+    def action_pan(self, step: int) -> None:
+        extent = self.extent
+        if extent is not None:
+            part = chart_view.pan(self.view.charts, extent, step * chart_view.PAN_SHARE)
+            self.change_charts(part)
+
+    def action_move_cursor(self, cells: int) -> None:
+        extent = self.extent
+        if extent is not None:
+            x = self.source.cursor_after(self.view, extent, cells, self.grid.columns)
+            self.change_charts(chart_view.put_cursor(self.view.charts, extent, x))
+
+    def action_reset_x(self) -> None:
+        self.change_charts(chart_view.without_window(self.view.charts))
+
+    def action_export_chart(self) -> None:
+        spec = self.grid.spec_in_focus()
+        if spec is None:
+            self.notify("No chart to write: its records are not read yet.", markup=False)
+            return
+        dark, ascii_only = self.app.current_theme.dark, self.grid.ascii_only
+
+        def write(choice: int) -> None:
+            stem, suffix, text = chart_file(spec, FORMS[choice], dark=dark, ascii_only=ascii_only)
+            self.app.post_message(TextExportRequested(stem, suffix, text))
+
+        self.app.push_screen(ChoiceScreen("Export this chart as", FORMS, write))
+
+    def shown_charts(self) -> tuple[str, ...]:
+        """The charts that the person wants to see, of those that the runs have."""
+        return chart_view.shown(self.view.charts, self.charted.charts())
+
+    @on(ChartGrid.Pointed)
+    def _focus_and_put_cursor(self, message: ChartGrid.Pointed) -> None:
+        part, extent = replace(self.view.charts, focus=message.chart), self.extent
+        if message.x is not None and extent is not None:
+            part = chart_view.put_cursor(part, extent, message.x)
+        self.change_charts(part)
+
+    @on(ChartGrid.Wheeled)
+    def _zoom_around(self, message: ChartGrid.Wheeled) -> None:
+        self._zoom(chart_view.ZOOM_FACTOR ** (-1 if message.closer else 1), message.x)
+
+    def _zoom(self, factor: float, around: float | None = None) -> None:
+        extent = self.extent
+        if extent is not None:
+            self.change_charts(chart_view.zoom(self.view.charts, extent, factor, around))
+
+    # Curves over very many records are prepared in a thread, one batch after the other.
+
+    @on(ChartGrid.Waits)
+    def _prepare_curves(self) -> None:
+        if not self._preparing and self.source.waits:
+            self._preparing = True
+            self.run_worker(self._prepare, thread=True, group="curves", exit_on_error=False)
+
+    def _prepare(self) -> None:
+        try:
+            self.source.prepare()
+        finally:
+            self.post_message(CurvesPrepared())
+
+    def on_curves_prepared(self) -> None:
+        self._preparing = False
+        self.source.prepared += 1
+        self.draw_charts()

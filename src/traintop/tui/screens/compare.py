@@ -28,11 +28,12 @@ from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.entry import EntryScreen
 from traintop.tui.screens.overlay import OverlayScreen
-from traintop.tui.widgets.chart import Chart
+from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from traintop.charts import ChartSpec
     from traintop.tui.screens.view_screen import ViewScreen
@@ -58,14 +59,14 @@ class CompareScreen(OverlayScreen, ChartActions):
         self.target: Target | None = None
         self._part = _PARTS[0]
         self._status_pane = LinePane(id="compare-status")
-        self._chart = Chart(id="compare-chart")
+        self._grid = ChartGrid(id="compare-chart")
         self._headings_pane = LinePane(id="compare-headings")
         self._rows_pane = ScrollingPane(id="compare-rows")
         self._footer_pane = LinePane(id="compare-footer")
 
     def compose(self) -> ComposeResult:
         yield self._status_pane
-        yield self._chart
+        yield self._grid
         yield self._headings_pane
         yield self._rows_pane
         yield self._footer_pane
@@ -82,7 +83,7 @@ class CompareScreen(OverlayScreen, ChartActions):
         for part in _PARTS:
             self.set_class(self._part == part, f"-part-{part}")
         self._show_lines()
-        self._show_chart()
+        self.draw_charts()
 
     def _show_lines(self) -> None:
         comparison, target, metric = self.comparison, self.target, self.metric
@@ -107,21 +108,30 @@ class CompareScreen(OverlayScreen, ChartActions):
             (situation, note), lambda width, height: (footer_line(situation, note, width),)
         )
 
-    def _show_chart(self) -> None:
+    def draw_charts(self) -> None:
         view, columns, metric = self.view, self.comparison.columns, self.metric
-        if self.choice.grouped:
-            labels = {path: str(path) for path in view.compared}
-        else:
-            labels = {column.runs[0].summary.path: column.name for column in columns}
-        make = self.charted.spec_maker(metric, view, labels)
-        runs = self._runs
+        labels, runs = self.chart_labels, self._runs
+        make = self.source.spec_maker(metric, view, labels)
 
-        def make_grouped() -> ChartSpec:
-            return runs.group_spec(make(), columns)
+        def make_grouped() -> ChartSpec | None:
+            spec = make()
+            return None if spec is None else runs.group_spec(spec, columns)
 
-        maker: Callable[[], ChartSpec] = make_grouped if self.choice.grouped else make
+        maker: Callable[[], ChartSpec | None] = make_grouped if self.choice.grouped else make
         grouping = tuple(tuple(run.name for run in column.runs) for column in columns)
-        self._chart.show_chart((self.charted.content(metric, view), grouping), maker)
+        content = (self.source.content(metric, view, labels), grouping)
+        cell = ChartCell(metric, content, maker)
+        self._grid.show_charts([cell], metric, ready=self.source.prepared)
+
+    @property
+    def chart_labels(self) -> dict[Path, str]:
+        if self.choice.grouped:
+            return {path: str(path) for path in self.view.compared}
+        return {column.runs[0].summary.path: column.name for column in self.comparison.columns}
+
+    @property
+    def grid(self) -> ChartGrid:
+        return self._grid
 
     @property
     def metric(self) -> str:

@@ -52,8 +52,8 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Container(id="entry") as box:
-            box.border_title = Content(f" {self._title} ")
-            box.border_subtitle = " enter keeps  esc leaves it as it was "
+            box.border_title = Content(self._title)
+            box.border_subtitle = "enter keeps  esc leaves it as it was"
             yield self._entry
             yield self._hint_pane
         self._say(Piece(self._hint, "muted"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from traintop.tui import state as view
+from traintop.tui.messages import CopyRequested
 from traintop.tui.screens.view_screen import ViewScreen
 
 
@@ -37,6 +38,10 @@ class ListActions(ViewScreen):
 
     def action_pin(self) -> None:
         self.change(view.toggle_baseline(self.view))
+
+    def action_copy(self) -> None:
+        if self.view.selected is not None:
+            self.post_message(CopyRequested(self.view.selected))
 
     def action_sort_next(self) -> None:
         self.change(view.sort_next(self.view, self.column_keys))

@@ -21,6 +21,7 @@ from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import QueryError
 from traintop.text import safe_text
 from traintop.tui import state as view
+from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
 from traintop.tui.column_choice import ColumnChoosing
 from traintop.tui.columns import RowContext, offered_columns, run_name
@@ -37,6 +38,7 @@ from traintop.tui.messages import (
     LoadFailed,
     MarkToggled,
     RunPicked,
+    ViewChanged,
 )
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.run_details import detail_lines, header_line
@@ -47,10 +49,11 @@ from traintop.tui.screens.columns import ColumnsScreen
 from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.filter_actions import FilterActions
 from traintop.tui.screens.list_actions import ListActions
+from traintop.tui.screens.notice_actions import NoticeActions
 from traintop.tui.screens.overlay import OverlayScreen
-from traintop.tui.state import LOSS_CHART, Pane, RunRows, SortOrder, ViewState
+from traintop.tui.state import Pane, RunRows, SortOrder, ViewState
 from traintop.tui.status_line import status_line
-from traintop.tui.widgets.chart import Chart
+from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 from traintop.tui.widgets.run_table import RunTable
 
@@ -67,7 +70,7 @@ _PREVIEW_LINES = 14
 _PLACES = (Place.RUNS, Place.ZOOM, Place.FILTER)
 
 
-class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
+class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, ChartActions):
     """Runs, charts and summary; which of them share the screen is up to its size."""
 
     AUTO_FOCUS = ""
@@ -76,12 +79,12 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(*_PLACES)]
 
     def __init__(
-        self, directories: Sequence[Path], clock: Callable[[], datetime] = datetime.now
+        self, directories: Sequence[Path], clock: Callable[[], datetime], state: ViewState
     ) -> None:
         super().__init__(classes=f"-reading -pane-{Pane.RUNS}")
         self._directories = tuple(directories)
         self._clock = clock
-        self.view = ViewState()
+        self.view = state
         self.rows = RunRows()
         self.redraws = 0
         self._status_pane = LinePane(id="status")
@@ -90,7 +93,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         self._table = RunTable(id="runs")
         self._summary_pane = ScrollingPane(id="summary")
         self._header_pane = LinePane(id="header")
-        self._chart_panes = (Chart(id="first-chart"), Chart(id="second-chart"))
+        self._grid = ChartGrid(id="charts")
         self._footer_pane = LinePane(id="footer")
         self._summary_title = ""
         self._mounted = False
@@ -99,6 +102,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         self._trends: dict[Path, str] = {}
         self._list_mistake: QueryError | None = None
         self.charted = ChartedRuns()
+        self.source = ChartSource(self.charted)
         self._drawn_at = float("-inf")
         self._pending: Timer | None = None
         self._aging: Timer | None = None
@@ -114,8 +118,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
                 yield self._summary_pane
             with Container(id="detail"):
                 yield self._header_pane
-                with Container(id="charts"):
-                    yield from self._chart_panes
+                yield self._grid
         yield self._footer_pane
 
     def on_mount(self) -> None:
@@ -199,7 +202,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
             self.rows, shown.selected, marks, shown.baseline, shown.sort, shown.columns, context
         )
         self._show_selected()
-        self._show_charts()
+        self.draw_charts()
         self.show_filter_note()
         self._age_later()
         for screen in self.app.screen_stack:
@@ -207,12 +210,12 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
                 screen.draw()
 
     def _set_classes(self) -> None:
-        zoomed = self.view.zoomed is not None
-        self.set_class(zoomed, "-zoomed")
+        self.set_class(self.view.charts.zoomed, "-zoomed")
         self.set_class(self.view.list_only, "-list-only")
         self._set_few(self.size.height)
-        self.set_class(self._snapshot is None, "-reading")
-        self.set_class(self._snapshot is not None and not len(self.rows), "-empty")
+        reading = self._snapshot is None or (not len(self.rows) and self._snapshot.unread > 0)
+        self.set_class(reading, "-reading")
+        self.set_class(not reading and not len(self.rows), "-empty")
         self.set_class(bool(self._notices) and bool(len(self.rows)), "-noticed")
         for pane in Pane:
             self.set_class(self.view.pane is pane, f"-pane-{pane}")
@@ -225,14 +228,22 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         snapshot = self._snapshot
         directories = self._directories
         runs = None if snapshot is None else snapshot.runs
+        unread = 0 if snapshot is None else snapshot.unread
         mode, notices = self._mode, self._notices
         counts = None if runs is None else tuple(run.status for run in runs)
         listed, query, archived = len(self.rows), self.view.filter, self._archived_out_of_sight
         self._status_pane.show(
-            (counts, listed, archived, query, mode),
+            (counts, listed, archived, query, mode, unread),
             lambda width, height: (
                 status_line(
-                    directories, runs, mode, width, listed=listed, archived=archived, query=query
+                    directories,
+                    runs,
+                    mode,
+                    width,
+                    unread=unread,
+                    listed=listed,
+                    archived=archived,
+                    query=query,
                 ),
             ),
         )
@@ -275,25 +286,33 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         if self.charted.chart(run for run in runs if run is not None):
             self.post_message(ChartedRunsChanged(self.charted.runs))
 
-    def _show_charts(self) -> None:
+    def draw_charts(self) -> None:
         if self._patience is not None:
             self._patience.stop()
             self._patience = None
         if self.charted.waiting:
             self._patience = self.set_timer(PATIENCE_SECONDS, self._show_selected_and_charts)
             return
-        first = self.view.zoomed or LOSS_CHART
-        for pane, chart in zip(self._chart_panes, (first, self.view.second_chart), strict=True):
-            if self.charted.loaded:
-                content = self.charted.content(chart, self.view)
-                pane.show_chart(content, self.charted.spec_maker(chart, self.view))
-            else:
-                pane.show_nothing()
+        if not self.charted.loaded:
+            self._grid.show_nothing()
+            return
+        shown, focus = self.shown_charts(), self.view.charts.focus
+        if self.view.charts.zoomed:
+            shown = (focus,) if focus in shown else shown[:1]
+        cells = [
+            ChartCell(
+                chart,
+                self.source.content(chart, self.view),
+                self.source.spec_maker(chart, self.view),
+            )
+            for chart in shown
+        ]
+        self._grid.show_charts(cells, focus, ready=self.source.prepared)
 
     def _show_selected_and_charts(self) -> None:
         if not self.charted.waiting:
             self._show_selected()
-            self._show_charts()
+            self.draw_charts()
 
     def _age_later(self) -> None:
         """Wake up when the age of a visible run reads otherwise, and not before."""
@@ -325,7 +344,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
             met.add(Need.MARKS)
         if self.view.filter:
             met.add(Need.FILTER)
-        place = Place.RUNS if self.view.zoomed is None else Place.ZOOM
+        place = Place.ZOOM if self.view.charts.zoomed else Place.RUNS
         if self.is_filtering:
             place = Place.FILTER
         return Situation(place, frozenset(met))
@@ -336,6 +355,10 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         return tuple(Pane) if self.has_class("-narrow") else (Pane.RUNS, Pane.SUMMARY)
 
     @property
+    def grid(self) -> ChartGrid:
+        return self._grid
+
+    @property
     def column_keys(self) -> tuple[str, ...]:
         """The columns that the list has room for."""
         return self._table.column_keys
@@ -344,6 +367,10 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         notes = []
         if self.view.marks:
             notes.append(f"{len(self.view.marks)} marked")
+        charts = self.shown_charts()
+        page = self._grid.page_of(self.view.charts.focus, charts)
+        if 1 < len(page) < len(charts) and not self.view.charts.zoomed:
+            notes.append(f"charts {page.start + 1}-{page.stop} of {len(charts)}")
         if not self.view.robust:
             notes.append("with outliers")
         if self.view.smoothing:
@@ -365,6 +392,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         if resort:
             self._take_over_snapshot()
         self._draw()
+        self.post_message(ViewChanged())
 
     def mistake_in(self, query: str) -> QueryError | None:
         try:
@@ -374,7 +402,7 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, ChartActions):
         return None
 
     def action_page(self, pages: int) -> None:
-        if self.view.pane is Pane.SUMMARY and self.view.zoomed is None:
+        if self.view.pane is Pane.SUMMARY and not self.view.charts.zoomed:
             self._summary_pane.scroll_pages(pages)
         else:
             self.action_move(pages * max(self._table.page_rows - 1, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import ChartedRuns
 from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.state import Pane, RunRows, ViewState
@@ -31,6 +32,10 @@ class OverlayScreen(ViewScreen):
     @property
     def charted(self) -> ChartedRuns:  # type: ignore[override]
         return self._below.charted
+
+    @property
+    def source(self) -> ChartSource:  # type: ignore[override]
+        return self._below.source
 
     @property
     def panes(self) -> tuple[Pane, ...]:

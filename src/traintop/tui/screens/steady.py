@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import events
 from textual.screen import Screen
 
-from traintop.tui.keys import Situation
+from traintop.tui.keys import Situation, rebind
 from traintop.tui.lines import ROLES
 
 
@@ -37,6 +37,10 @@ class SteadyScreen(Screen[None]):
         & > .line--cursor { background: $accent 22%; }
     }
     """
+
+    def __init__(self, *, classes: str | None = None) -> None:
+        super().__init__(classes=classes)
+        rebind(self._bindings)
 
     @property
     @abstractmethod

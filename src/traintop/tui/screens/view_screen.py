@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
+from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import ChartedRuns
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.steady import SteadyScreen
@@ -17,6 +18,7 @@ class ViewScreen(SteadyScreen):
     view: ViewState
     rows: RunRows
     charted: ChartedRuns
+    source: ChartSource
 
     @abstractmethod
     def change(self, changed: ViewState) -> None:
@@ -39,6 +41,10 @@ class ViewScreen(SteadyScreen):
         from traintop.tui.action_palette import ActionPalette  # not needed for the first frame
 
         self.app.push_screen(ActionPalette())
+
+    def action_toggle_theme(self) -> None:
+        self.app.theme = "traintop-light" if self.app.current_theme.dark else "traintop"
+        self.change(self.view)
 
     def action_repaint(self) -> None:
         self.refresh(repaint=True, layout=True)

@@ -1,0 +1,234 @@
+"""What a person watching wants to be told: from one state of the runs to the next, the events.
+
+The rules, each of which speaks once for an event:
+
+* *not finite*: the train loss was NaN or infinite for the first time in this run.
+* *diverged*: the median of the last 9 train losses seen has risen from the lowest such median by
+  half of what training had gained (from the highest loss on), and by more than 8 times the noise
+  (the median deviation within those 9, now or at the lowest). Once a run.
+* *stalled*, *crashed*, *failed*: the run's status became that.
+* *slower*: the median of the last 5 values of the throughput is more than 30 % below the run's
+  own median, for which up to 64 values are kept, evenly spread over all that were seen. Again
+  only after the throughput came back to 85 %.
+* *best*: a run's best validation loss went below that of every run that has ended, and below that
+  of every other. So the runs of a sweep that race each other from the start are quiet.
+
+What is already so when watching begins is history, and no event. A run costs the same however long
+it is, and nothing while it does not change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from traintop.analysis.ranking import best_value
+from traintop.model import RunStatus, RunSummary
+from traintop.text import number, si
+
+_LOSSES = 9
+_GIVEN_BACK = 0.5
+_NOISE_FACTOR = 8.0
+_RATES = 5
+_FEWEST_RATES = 15
+_SLOW = 0.7
+_RECOVERED = 0.85
+_KEPT_RATES = 64
+_SPARE_MEMORIES = 1000
+
+
+class NoticeKind(StrEnum):
+    """What happened; the value is the word for it."""
+
+    NOT_FINITE = "not finite"
+    DIVERGED = "diverged"
+    STALLED = "stalled"
+    CRASHED = "crashed"
+    FAILED = "failed"
+    SLOWER = "slower"
+    BEST = "new best"
+
+
+_ALIVE = frozenset({RunStatus.RUNNING, RunStatus.STALLED})
+
+_OF_STATUS = {
+    RunStatus.STALLED: NoticeKind.STALLED,
+    RunStatus.CRASHED: NoticeKind.CRASHED,
+    RunStatus.FAILED: NoticeKind.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One event. ``name`` and ``text`` may hold what a file says: make them safe to draw."""
+
+    kind: NoticeKind
+    path: Path
+    name: str
+    text: str
+    time: datetime
+
+
+class RunningMedian:
+    """The median of up to 64 values that are evenly spread over all that were added."""
+
+    def __init__(self) -> None:
+        self._kept: list[float] = []
+        self._stride = 1
+        self._count = 0
+
+    def add(self, value: float) -> None:
+        if self._count % self._stride == 0:
+            self._kept.append(value)
+        self._count += 1
+        if len(self._kept) > _KEPT_RATES:
+            self._kept = self._kept[::2]
+            self._stride *= 2
+
+    @property
+    def value(self) -> float | None:
+        """``None`` before enough values were added to tell what is usual."""
+        return _median(self._kept) if self._count >= _FEWEST_RATES else None
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of a run that was seen."""
+
+    run: RunSummary | None = None
+    losses: deque[float] = field(default_factory=lambda: deque(maxlen=_LOSSES))
+    highest: float | None = None
+    lowest: float | None = None
+    noise: float = 0.0
+    diverged: bool = False
+    rates: deque[float] = field(default_factory=lambda: deque(maxlen=_RATES))
+    usual_rate: RunningMedian = field(default_factory=RunningMedian)
+    slow: bool = False
+
+
+class LiveSense:
+    """Watches successive states of the runs; :meth:`observe` tells what happened between two."""
+
+    def __init__(self) -> None:
+        self._memories: dict[Path, _Memory] = {}
+        self._best: float | None = None
+        self._record_of_ended: float | None = None
+        self._watching = False
+
+    def observe(self, runs: Sequence[RunSummary], now: datetime) -> tuple[Notice, ...]:
+        """The events since the last call; the first call only looks around."""
+        notices: list[Notice] = []
+        for run in runs:
+            memory = self._memories.setdefault(run.path, _Memory())
+            if memory.run is run:
+                continue
+            told = [*_events(memory, run), *self._record(memory, run)]
+            memory.run = run
+            notices += [Notice(kind, run.path, _name(run), text, now) for kind, text in told]
+        if len(self._memories) > 2 * len(runs) + _SPARE_MEMORIES:
+            self._memories = {run.path: self._memories[run.path] for run in runs}
+        was_watching, self._watching = self._watching, True
+        return tuple(notices) if was_watching else ()
+
+    def _record(self, memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
+        value = best_value(run, "val_loss")
+        if value is None:
+            return
+        before = best_value(memory.run, "val_loss") if memory.run is not None else None
+        record = self._record_of_ended
+        if self._best is None or value < self._best:
+            self._best = value
+            if record is not None and value < record and (before is None or before >= record):
+                yield NoticeKind.BEST, f"val loss {number(value)}, the record was {number(record)}"
+        if run.status not in _ALIVE and (record is None or value < record):
+            self._record_of_ended = value
+
+
+def _median(values: Iterable[float]) -> float:
+    """The middle value (the upper one of two); the module of statistics takes long to import."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2]
+
+
+def _name(run: RunSummary) -> str:
+    return run.name or run.run_id
+
+
+def _events(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
+    before = memory.run
+    if _was_not_finite(run) and not (before is not None and _was_not_finite(before)):
+        yield NoticeKind.NOT_FINITE, f"the train loss was NaN or infinite{_where(run)}"
+    kind = _OF_STATUS.get(run.status)
+    if kind is not None and not (before is not None and before.status is run.status):
+        yield kind, _status_text(run)
+    if run.last is None or (before is not None and before.iteration == run.iteration):
+        return
+    yield from _divergence(memory, run)
+    yield from _slowness(memory, run)
+
+
+def _was_not_finite(run: RunSummary) -> bool:
+    stats = run.stats.get("train_loss")
+    return run.diverged or (stats is not None and stats.nonfinite > 0)
+
+
+def _status_text(run: RunSummary) -> str:
+    if run.status is RunStatus.FAILED:
+        return run.error or "an exception ended it"
+    if run.status is RunStatus.CRASHED:
+        return f"its process is gone{_where(run)}"
+    return f"silent for longer than usual{_where(run)}"
+
+
+def _where(run: RunSummary) -> str:
+    return "" if run.iteration is None else f", iteration {run.iteration:,}"
+
+
+def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
+    loss = run.last_value("train_loss")
+    if loss is None or not math.isfinite(loss):
+        return
+    memory.losses.append(loss)
+    if len(memory.losses) < _LOSSES:
+        return
+    level = _median(memory.losses)
+    if memory.highest is None:
+        stats = run.stats.get("train_loss")
+        highest = stats.max if stats is not None else None
+        memory.highest = level if highest is None else highest
+    noise = _median([abs(value - level) for value in memory.losses])
+    if memory.lowest is None or level < memory.lowest:
+        memory.lowest, memory.noise = level, noise
+    lost = level - memory.lowest
+    much = lost > _GIVEN_BACK * (memory.highest - memory.lowest)
+    if much and lost > _NOISE_FACTOR * max(noise, memory.noise) and not memory.diverged:
+        memory.diverged = True
+        yield (
+            NoticeKind.DIVERGED,
+            f"train loss back at {number(level)} after {number(memory.lowest)}{_where(run)}",
+        )
+
+
+def _slowness(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
+    rate, unit = run.last_value("tokens_per_sec"), "tokens/s"
+    if rate is None:
+        rate, unit = run.iterations_per_second, "it/s"
+    if rate is None or not math.isfinite(rate):
+        return
+    memory.rates.append(rate)
+    memory.usual_rate.add(rate)
+    usual = memory.usual_rate.value
+    if usual is None or usual <= 0:
+        return
+    recent = _median(memory.rates)
+    if recent >= _RECOVERED * usual:
+        memory.slow = False
+    elif recent < _SLOW * usual and not memory.slow:
+        memory.slow = True
+        drop = 1 - recent / usual
+        yield NoticeKind.SLOWER, f"{si(recent)} {unit}, {drop:.0%} below its median {si(usual)}"

@@ -1,0 +1,309 @@
+"""From the records of runs and the choices of a reader to the specification of a chart."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from traintop.analysis.axes import TOKEN_METRICS, X_LABELS, XAxis
+from traintop.analysis.chart_names import (
+    LOSS_CHART,
+    THROUGHPUT_CHART,
+    chart_title,
+    metrics_of_chart,
+)
+from traintop.analysis.series import FloatArray, Limits, finite, smooth, value_near
+from traintop.charts.spec import ChartSpec, Series
+from traintop.text import number, safe_text, si
+
+if TYPE_CHECKING:
+    from traintop.store.history import History
+
+_WALLCLOCK_UNITS = (("h", 3600.0, 3.0 * 3600), ("min", 60.0, 180.0))
+"""Unit, its seconds, and the time in seconds from which it is used."""
+
+QUICK_RECORDS = 200_000
+"""So many records at once are charted on the spot: it takes a few milliseconds."""
+
+
+@dataclass(frozen=True)
+class ChartedRun:
+    """A run as the charts know it; equal when path and revision are, and so the records."""
+
+    path: Path
+    revision: int
+    label: str
+    color: int
+    tokens_per_iteration: float | None
+    history: History = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class ChartChoice:
+    """What a reader chose for all charts.
+
+    ``weight`` is that of the smoothing. ``x_limits`` (all of x when ``None``) and ``cursor`` are
+    in units of the axis: iterations, gradient steps, seconds, tokens.
+    """
+
+    x_axis: XAxis = "iteration"
+    log_y: bool = False
+    robust: bool = True
+    weight: float = 0.0
+    x_limits: Limits | None = None
+    cursor: float | None = None
+
+
+@dataclass(frozen=True)
+class CurveKey:
+    """All that a curve depends on; ``weight`` is its smoothing."""
+
+    run: ChartedRun
+    metric: str
+    label: str
+    x_axis: XAxis
+    weight: float
+    style: Literal["solid", "dotted"]
+    dim: bool
+
+
+class _XValues(NamedTuple):
+    """The x of each record, and the finite ones of them in ascending order."""
+
+    each: FloatArray
+    ordered: FloatArray
+
+
+class ChartMaker:
+    """Makes charts, and keeps each curve as long as a chart can ask for it again.
+
+    A curve takes a look at every record when it is new, so :meth:`missing` tells which of them
+    would take long, and :meth:`prepare` makes one of them in a thread of its own. Of a run that
+    grows only the newest revision is kept, and of all curves only those that are to be seen.
+    """
+
+    def __init__(self) -> None:
+        self._series: dict[CurveKey, Series] = {}
+        self._x: dict[tuple[ChartedRun, XAxis], _XValues | None] = {}
+        self._lock = threading.Lock()
+
+    def missing(
+        self, chart: str, runs: Sequence[ChartedRun], choice: ChartChoice
+    ) -> tuple[CurveKey, ...]:
+        """The curves that must be prepared first, none when the chart is made at once."""
+        known = self._series
+        fresh = [key for key in _keys(chart, runs, choice) if key not in known]
+        quick = sum(len(key.run.history) for key in fresh) <= QUICK_RECORDS
+        return () if quick else tuple(fresh)
+
+    def prepare(self, key: CurveKey) -> None:
+        """Take the look at every record that a curve needs; safe in any thread."""
+        if key in self._series:
+            return
+        series = self._made(key)
+        if series is not None:
+            series.look()
+            with self._lock:
+                self._series[key] = series
+
+    def chart(self, chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> ChartSpec:
+        """The chart of one metric (or of both losses) over all the runs given."""
+        self._forget(runs, choice)
+        keys = [key for key in _keys(chart, runs, choice) if self._x_of(key.run, key.x_axis)]
+        for key in keys:
+            self.prepare(key)
+        extent = self.extent(runs, choice.x_axis)
+        unit, size = "", 1.0
+        if choice.x_axis == "wallclock_time":
+            unit, size = _wallclock_unit(extent[1] if extent else 0.0)
+        label = X_LABELS[choice.x_axis]
+        series = tuple(self._series[key] for key in keys)
+        return ChartSpec(
+            title=_title(chart, runs, series, choice),
+            series=series,
+            x_label=f"{label}, {unit}" if unit else label,
+            x_unit=size,
+            log_y=choice.log_y,
+            x_limits=choice.x_limits or extent,
+            cursor=choice.cursor,
+            legend=any(key.label for key in keys),
+            robust=choice.robust,
+            note=self._left_out(runs, choice.x_axis),
+            name=_name(chart, runs),
+        )
+
+    def extent(self, runs: Sequence[ChartedRun], x_axis: XAxis) -> Limits | None:
+        """What the records of the runs cover on an axis, ``None`` without any."""
+        covered = [x for run in runs if len(x := self._ordered(run, x_axis))]
+        if not covered:
+            return None
+        return min(float(x[0]) for x in covered), max(float(x[-1]) for x in covered)
+
+    def spacing(self, runs: Sequence[ChartedRun], x_axis: XAxis) -> float:
+        """How far apart on x the records of the densest run are, 0 when there are too few."""
+        each = [self._ordered(run, x_axis) for run in runs]
+        gaps = [float(x[-1] - x[0]) / (len(x) - 1) for x in each if len(x) > 1]
+        return min((gap for gap in gaps if gap > 0), default=0.0)
+
+    def record_near(
+        self, runs: Sequence[ChartedRun], x_axis: XAxis, cursor: float, distance: float
+    ) -> float:
+        """The x of a record about ``distance`` from the cursor, and never on its other side."""
+        target = cursor + distance
+        found = []
+        for run in runs:
+            x = self._ordered(run, x_axis)
+            x = x[x > cursor] if distance > 0 else x[x < cursor]
+            if len(x):
+                found.append(value_near(x, x, target))
+        return min(found, key=lambda x: abs(x - target), default=cursor)
+
+    def on_other_axis(
+        self, run: ChartedRun, before: XAxis, after: XAxis, positions: Sequence[float]
+    ) -> list[float] | None:
+        """Where positions on one axis lie on another by the records of a run."""
+        old, new = self._x_of(run, before), self._x_of(run, after)
+        if old is None or new is None:
+            return None
+        x, y = finite(old.each, new.each)
+        return np.interp(positions, x, y).tolist() if len(x) else None
+
+    def has_axis(self, run: ChartedRun, x_axis: XAxis) -> bool:
+        """Whether the records of a run have a place on an axis."""
+        return self._x_of(run, x_axis) is not None
+
+    def _forget(self, runs: Sequence[ChartedRun], choice: ChartChoice) -> None:
+        weights = (0.0, choice.weight)
+        with self._lock:
+            self._series = {
+                key: one
+                for key, one in self._series.items()
+                if key.run in runs and key.x_axis == choice.x_axis and key.weight in weights
+            }
+            self._x = {key: one for key, one in self._x.items() if key[0] in runs}
+
+    def _made(self, key: CurveKey) -> Series | None:
+        positions = self._x_of(key.run, key.x_axis)
+        if positions is None:
+            return None
+        history, x = key.run.history, positions.each
+        y = history.columns[key.metric]
+        # Of a smoothed pair the raw curve shows where NaN was measured; ±inf is marked by itself.
+        events = None if key.weight else x[history.nonfinite(key.metric) & np.isnan(y)]
+        return Series(
+            label=key.label,
+            x=x,
+            y=_smoothed(y, key.weight),
+            color=key.run.color,
+            style=key.style,
+            dim=key.dim,
+            events=events,
+        )
+
+    def _ordered(self, run: ChartedRun, x_axis: XAxis) -> FloatArray:
+        positions = self._x_of(run, x_axis)
+        return np.empty(0) if positions is None else positions.ordered
+
+    def _x_of(self, run: ChartedRun, x_axis: XAxis) -> _XValues | None:
+        key = (run, x_axis)
+        if key not in self._x:
+            each = _x_values(run, x_axis)
+            found = None if each is None else _XValues(each, finite(each, each)[0])
+            with self._lock:
+                self._x[key] = found
+            return found
+        return self._x.get(key)
+
+    def _left_out(self, runs: Sequence[ChartedRun], x_axis: XAxis) -> str:
+        names = [safe_text(run.label) for run in runs if not self.has_axis(run, x_axis)]
+        return f"no token count: {', '.join(names)}" if names else ""
+
+
+def _keys(chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> list[CurveKey]:
+    return [
+        key
+        for run in runs
+        for metric in metrics_of_chart(chart)
+        if metric in run.history.metrics
+        for key in _keys_of(run, chart, metric, choice, several=len(runs) > 1)
+    ]
+
+
+def _keys_of(
+    run: ChartedRun, chart: str, metric: str, choice: ChartChoice, *, several: bool
+) -> list[CurveKey]:
+    """The curve of a metric; a smoothed one has its raw curve behind it."""
+    is_val = chart == LOSS_CHART and metric == "val_loss"
+    style: Literal["solid", "dotted"] = "dotted" if is_val else "solid"
+    label = run.label if several else ""
+    if chart == LOSS_CHART and not several:
+        label = "val loss" if is_val else "train loss"
+    elif is_val and "train_loss" in run.history.metrics:
+        label = ""  # the curve before it has named the run
+    shown = CurveKey(run, metric, label, choice.x_axis, choice.weight, style, False)
+    if not choice.weight:
+        return [shown]
+    return [replace(shown, label="", weight=0.0, dim=True), shown]
+
+
+def _x_values(run: ChartedRun, x_axis: XAxis) -> FloatArray | None:
+    """The x of each record, ``None`` when neither records nor settings tell of it."""
+    columns = run.history.columns
+    if x_axis != "tokens":
+        return columns[x_axis]
+    for metric in TOKEN_METRICS:
+        if metric in run.history.metrics:
+            known = np.isfinite(columns[metric])
+            if known.all():
+                return columns[metric]
+            if known.any():
+                iteration = columns["iteration"]
+                return np.interp(iteration, iteration[known], columns[metric][known])
+    if run.tokens_per_iteration is None:
+        return None
+    return (columns["iteration"] + 1.0) * run.tokens_per_iteration
+
+
+def _smoothed(y: FloatArray, weight: float) -> FloatArray:
+    """The moving average over records: a metric that is measured rarely lags no more than others.
+
+    Between two of its values the weight falls as often as there are records between them.
+    """
+    measured = np.count_nonzero(np.isfinite(y))
+    return smooth(y, weight ** (len(y) / measured)) if weight and measured else y
+
+
+def _title(
+    chart: str, runs: Sequence[ChartedRun], series: Sequence[Series], choice: ChartChoice
+) -> str:
+    """The name of the chart; for one run and one metric with the values that a legend would have.
+
+    Of one run the legend alone names both losses.
+    """
+    if chart == LOSS_CHART and len(runs) == 1:
+        return ""
+    title = chart_title(chart)
+    if chart == LOSS_CHART:
+        return f"{title}   ─ train   ┄ val"
+    if len(runs) > 1 or not series:
+        return title
+    show = si if chart == THROUGHPUT_CHART else number
+    if choice.cursor is not None:
+        return f"{title}   {show(series[-1].value_at(choice.cursor))}"
+    raw, last = series[0], series[-1].last_value
+    return title if last is None else f"{title}   last {show(last)}   median {show(raw.median)}"
+
+
+def _name(chart: str, runs: Sequence[ChartedRun]) -> str:
+    """What the chart is called away from its runs; only a single one is not in the legend."""
+    return f"{safe_text(runs[0].label)} {chart_title(chart)}" if len(runs) == 1 else ""
+
+
+def _wallclock_unit(longest: float) -> tuple[str, float]:
+    fitting = ((unit, size) for unit, size, least in _WALLCLOCK_UNITS if longest >= least)
+    return next(fitting, ("s", 1.0))

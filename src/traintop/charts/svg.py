@@ -1,0 +1,190 @@
+"""A chart as an SVG document: curves as vector lines, text as text, no script and no font file."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from traintop.analysis.series import FloatArray, Limits
+from traintop.analysis.ticks import log_tick_labels, log_ticks, nice_ticks, tick_labels
+from traintop.charts.heading import arrow_of, in_legend, legend_value, readout
+from traintop.charts.spec import DARK, ChartSpec, Palette, Series
+from traintop.charts.view import Curve, View, points_for, share_of, view_of
+from traintop.text import cell_width, safe_text
+
+_WIDTH, _HEIGHT = 960, 540
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 24, 24, 52
+_LINE = 20  # from one line of text to the next
+_CHARACTER = 7.4  # about what one takes in the legend
+_SAMPLE = 26  # the piece of a curve in the legend
+_POINTS_PER_COLUMN = 2  # pixels for which a curve gets a lowest and a highest point
+_X_TICK, _Y_TICK = 110, 56  # pixels for each tick
+_FONT = 'font-family="system-ui, sans-serif" font-size="13"'
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """The rectangle of the curves, in pixels, and what it shows."""
+
+    view: View
+    top: float
+
+    @property
+    def width(self) -> float:
+        return _WIDTH - _LEFT - _RIGHT
+
+    @property
+    def bottom(self) -> float:
+        return _HEIGHT - _BOTTOM
+
+    def x(self, values: FloatArray) -> FloatArray:
+        return _LEFT + share_of(values, self.view.x) * self.width
+
+    def y(self, values: FloatArray) -> FloatArray:
+        share = share_of(values, self.view.y or (0.0, 1.0))
+        return self.bottom - np.clip(share, -9.0, 9.0) * (self.bottom - self.top)
+
+    def points(self, x: FloatArray, y: FloatArray) -> str:
+        places = zip(self.x(x).tolist(), self.y(y).tolist(), strict=True)
+        return " ".join(f"{across:.1f},{down:.1f}" for across, down in places)
+
+
+def chart_svg(spec: ChartSpec, *, palette: Palette = DARK) -> str:
+    """The chart as an SVG document of 960 x 540 pixels in the colours of ``palette``."""
+    columns = (_WIDTH - _LEFT - _RIGHT) // _POINTS_PER_COLUMN
+    view = view_of(spec, columns)
+    heading, top = _heading(spec, view, palette)
+    plot = _Plot(view, top)
+    size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}"'
+    inside = f'x="{_LEFT}" y="{top}" width="{plot.width}" height="{plot.bottom - top}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" {_FONT}>',
+        f"<title>{_safe(spec.title) or 'chart'}</title>",
+        f'<rect width="100%" height="100%" fill="{palette.paper}"/>',
+        f'<clipPath id="plot"><rect {inside}/></clipPath>',
+        *heading,
+        *_axes(spec, plot, palette),
+        '<g clip-path="url(#plot)" fill="none" stroke-width="1.6" stroke-linejoin="round">',
+        *_curves(points_for(spec, columns), plot, palette),
+        "</g>",
+        *_events(spec, plot, palette),
+        *_cursor(spec, plot, palette),
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _heading(spec: ChartSpec, view: View, palette: Palette) -> tuple[list[str], float]:
+    """Title and legend, and where the plot begins below them."""
+    parts, y = [], float(_TOP)
+    place = readout(spec)
+    if spec.title or place:
+        y += 4
+        parts.append(_text(_LEFT, y, spec.title, palette.ink, 'font-weight="600" font-size="15"'))
+        right = _WIDTH - _RIGHT
+        parts.append(_text(right, y, place, palette.frame, 'text-anchor="end"'))
+        y += _LINE
+    x = float(_LEFT)
+    for series, words in _legend(spec, view):
+        needed = _CHARACTER * cell_width(words) + (_SAMPLE + 8 if series else 0)
+        if x > _LEFT and x + needed > _WIDTH - _RIGHT:
+            x, y = float(_LEFT), y + _LINE
+        if series is not None:
+            style = f'stroke="{palette.color(series.color)}" {_dash(series)}'
+            parts.append(f'<path d="M{x:.1f} {y - 4:.1f}h{_SAMPLE}" stroke-width="2.5" {style}/>')
+        text_x = x + (_SAMPLE + 8 if series else 0)
+        parts.append(_text(text_x, y, words, palette.ink if series else palette.frame))
+        x += needed + 22
+    return parts, y + (12 if parts else 0)
+
+
+def _legend(spec: ChartSpec, view: View) -> Iterator[tuple[Series | None, str]]:
+    """The curves with what is said of each, and what else there is to say."""
+    for series in in_legend(spec) if spec.legend else ():
+        words = (series.label, legend_value(series, spec), arrow_of(series, spec, view))
+        yield series, " ".join(filter(None, words))
+    if spec.note:
+        yield None, spec.note
+
+
+def _axes(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
+    view = plot.view
+    line = f'stroke="{palette.frame}"'
+    count = max(2, int(plot.bottom - plot.top) // _Y_TICK)
+    for value, label in _y_ticks(view.y, spec.log_y, count):
+        y = float(plot.y(np.array([value]))[0])
+        yield f'<path d="M{_LEFT} {y:.1f}h{plot.width}" {line} stroke-opacity="0.25"/>'
+        yield _text(_LEFT - 8, y + 4, label, palette.frame, 'text-anchor="end"')
+    low, high = view.x[0] / spec.x_unit, view.x[1] / spec.x_unit
+    ticks = nice_ticks(low, high, int(plot.width) // _X_TICK, whole=view.whole_x)
+    for value, label in zip(ticks, tick_labels(ticks), strict=True):
+        x = float(plot.x(np.array([value * spec.x_unit]))[0])
+        yield f'<path d="M{x:.1f} {plot.bottom}v5" {line}/>'
+        yield _text(x, plot.bottom + 19, label, palette.frame, 'text-anchor="middle"')
+    yield f'<path d="M{_LEFT} {plot.top}V{plot.bottom}H{_WIDTH - _RIGHT}" fill="none" {line}/>'
+    right, below = _WIDTH - _RIGHT, _HEIGHT - 14
+    yield _text(right, below, spec.x_label, palette.frame, 'text-anchor="end"')
+
+
+def _y_ticks(limits: Limits | None, log_y: bool, count: int) -> Sequence[tuple[float, str]]:
+    """Where y has its ticks, as logarithms on such an axis, and what they are called."""
+    if limits is None:
+        return ()
+    if not log_y:
+        values = nice_ticks(*limits, count)
+        return tuple(zip(values, tick_labels(values), strict=True))
+    values = log_ticks(*limits, count)
+    places = np.log10(np.array(values)).tolist() if values else []
+    return tuple(zip(places, log_tick_labels(values), strict=True))
+
+
+def _curves(curves: Sequence[Curve], plot: _Plot, palette: Palette) -> Iterator[str]:
+    for curve in curves:
+        if curve.edges:
+            (x, low), (end, high) = curve.edges
+            outline = f"{plot.points(x, low)} {plot.points(end[::-1], high[::-1])}"
+            color = palette.color(curve.series.color)
+            yield f'<polygon points="{outline}" fill="{color}" fill-opacity="0.18"/>'
+    for curve in sorted(curves, key=lambda curve: not curve.series.dim):
+        color = palette.color(curve.series.color)
+        if len(curve.x) == 1:
+            across, down = float(plot.x(curve.x)[0]), float(plot.y(curve.y)[0])
+            yield f'<circle cx="{across:.1f}" cy="{down:.1f}" r="3" fill="{color}"/>'
+        elif len(curve.x):
+            faint = ' stroke-opacity="0.3"' if curve.series.dim else ""
+            style = f'stroke="{color}"{faint} {_dash(curve.series)}'
+            yield f'<polyline points="{plot.points(curve.x, curve.y)}" {style}/>'
+
+
+def _events(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
+    """A cross at the edge of the plot where a value was NaN or infinite."""
+    low, high = plot.view.x
+    for series in spec.series:
+        for marks, y in zip(series.marks, (plot.top + 8, plot.bottom - 8), strict=True):
+            shown = marks[(marks >= low) & (marks <= high)]
+            for x in np.unique(np.rint(plot.x(shown))).tolist():
+                cross = f"M{x - 4:.0f} {y - 4:.1f}l8 8m0 -8l-8 8"
+                yield f'<path d="{cross}" stroke="{palette.alert}" stroke-width="2"/>'
+
+
+def _cursor(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
+    low, high = plot.view.x
+    if spec.cursor is not None and low <= spec.cursor <= high:
+        x = float(plot.x(np.array([spec.cursor]))[0])
+        yield f'<path d="M{x:.1f} {plot.top}V{plot.bottom}" stroke="{palette.frame}"/>'
+
+
+def _dash(series: Series) -> str:
+    return 'stroke-dasharray="6 4"' if series.style == "dotted" else ""
+
+
+def _text(x: float, y: float, words: str, color: str, more: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{color}" {more}>{_safe(words)}</text>'
+
+
+def _safe(words: str) -> str:
+    """Any text as text of an XML document."""
+    return html.escape(safe_text(words))

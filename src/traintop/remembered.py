@@ -1,0 +1,73 @@
+"""What is remembered for a directory between two visits: plain data in the user's state folder.
+
+One small JSON file holds it for the directories that were used last; it never grows beyond that.
+Whatever else is in the file counts as nothing remembered, and a file that cannot be written means
+only that the next visit begins anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import msgspec
+
+from traintop.whole_file import write_whole
+
+MOST_DIRECTORIES = 200
+
+_LARGEST_FILE = 4_000_000
+_LARGEST_ENTRY = 16_384
+
+_decoder = msgspec.json.Decoder(dict[str, dict[str, Any]])
+
+
+def memory_path() -> Path:
+    """The file in the user's state folder."""
+    from platformdirs import user_state_path
+
+    return user_state_path("traintop", appauthor=False) / "views.json"
+
+
+class DirectoryMemory:
+    """The memory of what was seen of some directories together. Safe to use from any thread."""
+
+    def __init__(self, path: Path, directories: Sequence[Path]) -> None:
+        self._path = path
+        self._key = os.pathsep.join(os.path.realpath(directory) for directory in directories)
+        self._lock = Lock()
+        self._known: dict[str, Any] = {}
+
+    def recall(self) -> Mapping[str, Any]:
+        """What was remembered last, empty when nothing was. Never raises."""
+        with self._lock:
+            self._known = self._read().get(self._key, {})
+            return self._known
+
+    def remember(self, data: Mapping[str, Any]) -> None:
+        """Remember plain data in place of what was. Never raises."""
+        with self._lock:
+            if data == self._known:
+                return
+            self._known = dict(data)
+            # Read anew, for another traintop may have written meanwhile.
+            others = {key: seen for key, seen in self._read().items() if key != self._key}
+            kept = list(others.items())[-MOST_DIRECTORIES + 1 :]
+            try:
+                if len(msgspec.json.encode(data)) > _LARGEST_ENTRY:
+                    return
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(self._path, msgspec.json.encode(dict([*kept, (self._key, data)])))
+            except (OSError, ValueError, TypeError):
+                return  # nothing that a person came for depends on it
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            with self._path.open("rb") as file:
+                data = file.read(_LARGEST_FILE + 1)
+            return _decoder.decode(data) if len(data) <= _LARGEST_FILE else {}
+        except (OSError, ValueError, RecursionError):
+            return {}

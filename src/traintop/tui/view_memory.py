@@ -1,0 +1,65 @@
+"""A view as plain data that can be remembered, and back, believing nothing of what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+import msgspec
+
+from traintop.analysis.query_tokens import LONGEST_QUERY
+from traintop.tui.chart_view import without_window
+from traintop.tui.state import SMOOTHING_LEVELS, ViewState
+
+_OF_THE_MOMENT = frozenset({"selected", "marks", "baseline", "compared"})
+"""What belongs to certain runs or to this visit."""
+
+_LONGEST_TEXT = LONGEST_QUERY
+_MOST_COLUMNS = 100
+_MOST_CHARTS = 100
+_WIDEST = 200
+
+
+@lru_cache(maxsize=1)
+def _types() -> Mapping[str, Any]:
+    hints = get_type_hints(ViewState)
+    return {name: hint for name, hint in hints.items() if name not in _OF_THE_MOMENT}
+
+
+def plain_view(state: ViewState) -> dict[str, Any]:
+    """What is worth remembering of a view."""
+    state = _at_rest(state)
+    plain: dict[str, Any] = msgspec.to_builtins({name: getattr(state, name) for name in _types()})
+    return plain
+
+
+def recalled_view(plain: Mapping[str, Any], state: ViewState) -> ViewState:
+    """``state`` with what is remembered; what is not as it should be leaves a thing as it is."""
+    for name, kind in _types().items():
+        if name in plain:
+            try:
+                changed = _at_rest(replace(state, **{name: msgspec.convert(plain[name], kind)}))
+            except (msgspec.ValidationError, RecursionError):
+                continue
+            if _is_sound(changed):
+                state = changed
+    return state
+
+
+def _at_rest(state: ViewState) -> ViewState:
+    """The view without the chart that is full screen, and without a window or cursor on x."""
+    return replace(state, charts=replace(without_window(state.charts), zoomed=False))
+
+
+def _is_sound(state: ViewState) -> bool:
+    texts = [state.filter, state.sort.column, state.charts.focus, *state.charts.chosen]
+    texts += [column.key for column in state.columns]
+    return (
+        0 <= state.smoothing < len(SMOOTHING_LEVELS)
+        and 0 < len(state.columns) <= _MOST_COLUMNS
+        and len(state.charts.chosen) <= _MOST_CHARTS
+        and all(abs(column.wider) <= _WIDEST for column in state.columns)
+        and all(len(text) <= _LONGEST_TEXT for text in texts)
+    )

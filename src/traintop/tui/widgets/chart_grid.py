@@ -1,0 +1,248 @@
+"""The charts: as many as can be read in the size the pane has, the one in focus among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from textual import events
+from textual.message import Message
+
+from traintop.tui.lines import EMPTY_LINE, Line, Piece, beside
+from traintop.tui.widgets.line_pane import LinePane
+
+if TYPE_CHECKING:
+    from traintop.charts import ChartSpec
+
+_LEAST_WIDTH = 40
+_GOOD_HEIGHT = 9
+_LEAST_HEIGHT = 7
+_FIRST_SHARE = 2
+"""Of charts below one another the first is so many times as high as the others."""
+
+_GUTTER = 1
+_FOCUS_BAR = "▌"
+_LABELS = 7  # cells of the y axis, about
+
+
+@dataclass(frozen=True)
+class ChartCell:
+    """A chart that can be shown; ``content`` is equal exactly when its specification would be."""
+
+    chart: str
+    content: Hashable
+    make_spec: Callable[[], ChartSpec | None]
+
+
+class Box(NamedTuple):
+    """Where a chart is in the pane, in cells."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def holds(self, x: int, y: int) -> bool:
+        return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
+
+
+def arrange(width: int, height: int, count: int) -> tuple[Box, ...]:
+    """The places of the first of ``count`` charts, as many as can be read; at least one.
+
+    Side by side they are alike, row by row. In one column the first one is the highest.
+    """
+    if count < 1 or width < 1 or height < 1:
+        return ()
+    across = max(1, min(width // _LEAST_WIDTH, count))
+    if across == 1:
+        fitting = height // _GOOD_HEIGHT - (_FIRST_SHARE - 1)
+        least = 2 if height >= _LEAST_HEIGHT * (_FIRST_SHARE + 1) else 1
+        return _column(width, height, min(max(fitting, least), count))
+    down = max(1, min(height // _GOOD_HEIGHT, -(-count // across)))
+    across = -(-min(count, across * down) // down)
+    return tuple(
+        Box(
+            column * width // across,
+            row * height // down,
+            (column + 1) * width // across - column * width // across,
+            (row + 1) * height // down - row * height // down,
+        )
+        for row in range(down)
+        for column in range(across)
+    )[:count]
+
+
+def _column(width: int, height: int, count: int) -> tuple[Box, ...]:
+    shares = _FIRST_SHARE + count - 1 if count > 1 else 1
+    first = height - (count - 1) * (height // shares) if count > 1 else height
+    rest = height // shares
+    tops = [0, *(first + place * rest for place in range(count - 1))]
+    heights = [first, *[rest] * (count - 1)]
+    return tuple(Box(0, y, width, tall) for y, tall in zip(tops, heights, strict=True))
+
+
+class _Picture(NamedTuple):
+    """What a chart looked like, what for, and what it was made from."""
+
+    key: Hashable
+    spec: ChartSpec
+    lines: tuple[Line, ...]
+
+
+class ChartGrid(LinePane):
+    """Draws a chart only when its data, its size or the theme changed, and only what can be seen.
+
+    A chart whose specification is not ready yet looks as before.
+    """
+
+    class Pointed(Message):
+        """A chart was clicked, at this x where there are curves."""
+
+        def __init__(self, chart: str, x: float | None) -> None:
+            self.chart = chart
+            self.x = x
+            super().__init__()
+
+    class Wheeled(Message):
+        """The wheel was turned over a chart, away from the person when ``closer``."""
+
+        def __init__(self, x: float, *, closer: bool) -> None:
+            self.x = x
+            self.closer = closer
+            super().__init__()
+
+    class Waits(Message):
+        """A chart is to be drawn whose specification is not ready."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._cells: tuple[ChartCell, ...] = ()
+        self._focus = ""
+        self._pictures: dict[str, _Picture] = {}
+        self._places: list[tuple[str, Box]] = []
+        self.charts_drawn = 0
+
+    @property
+    def columns(self) -> int:
+        """About how many cells the curves of a chart are wide."""
+        width = self._places[0][1].width if self._places else self.content_width()
+        return max(width - _GUTTER - _LABELS, 1)
+
+    def spec_in_focus(self) -> ChartSpec | None:
+        """What the chart in focus (else the first) is made from, ``None`` when there is nothing."""
+        names = [cell.chart for cell in self._cells]
+        if not names:
+            return None
+        return self._cells[names.index(self._focus) if self._focus in names else 0].make_spec()
+
+    def page_of(self, focus: str, charts: Sequence[str]) -> range:
+        """Which of the charts are on one page with the one in focus, by their places."""
+        fitting = len(arrange(self.content_width(), self.content_height(), len(charts)))
+        place = charts.index(focus) if focus in charts else 0
+        begin = place // fitting * fitting if fitting else 0
+        return range(begin, min(begin + fitting, len(charts)))
+
+    def show_charts(self, cells: Sequence[ChartCell], focus: str, *, ready: int) -> None:
+        """Show the page with the chart in focus; a new ``ready`` asks again for specifications."""
+        dark = self.app.current_theme.dark
+        self._cells, self._focus = tuple(cells), focus
+        content = (dark, focus, ready, *(cell.content for cell in cells))
+        self.show(content, lambda width, height: self._draw_page(width, height, dark=dark))
+
+    def show_nothing(self) -> None:
+        """Stay blank while there are no records to draw."""
+        self._cells, self._places = (), []
+        self.show(None, lambda width, height: ())
+
+    def _draw_page(self, width: int, height: int, *, dark: bool) -> tuple[Line, ...]:
+        boxes = arrange(width, height, len(self._cells))
+        if not boxes:
+            return ()
+        names = [cell.chart for cell in self._cells]
+        page = [self._cells[place] for place in self.page_of(self._focus, names)]
+        self._places = [(cell.chart, box) for cell, box in zip(page, boxes, strict=False)]
+        self._pictures = {chart: one for chart, one in self._pictures.items() if chart in names}
+        rows: list[Line] = []
+        for top in sorted({box.y for _, box in self._places}):
+            row = [
+                (cell, box)
+                for cell, (_, box) in zip(page, self._places, strict=True)
+                if box.y == top
+            ]
+            blocks = [self._block(cell, box, dark=dark) for cell, box in row]
+            rows += beside(blocks, [box.width for _, box in row])
+        return tuple(rows)
+
+    def _block(self, cell: ChartCell, box: Box, *, dark: bool) -> list[Line]:
+        lines = self._lines_of(cell, box.width - _GUTTER, box.height, dark=dark)
+        in_focus = cell.chart == self._focus and len(self._places) > 1
+        bar = Piece(_FOCUS_BAR if in_focus else " ", "accent")
+        return [(bar if row == 0 else Piece(" "), *line) for row, line in enumerate(lines)]
+
+    def _lines_of(
+        self, cell: ChartCell, width: int, height: int, *, dark: bool
+    ) -> tuple[Line, ...]:
+        known = self._pictures.get(cell.chart)
+        key = (cell.content, width, height, dark)
+        if known is not None and known.key == key:
+            return known.lines
+        spec = cell.make_spec()
+        if spec is None:
+            self.post_message(self.Waits())
+            former = known.lines if known is not None else ()
+            return (former + (EMPTY_LINE,) * height)[:height]
+        lines = _chart_lines(spec, width, height, dark=dark, ascii_only=self.ascii_only)
+        self._pictures[cell.chart] = _Picture(key, spec, lines)
+        self.charts_drawn += 1
+        return lines
+
+    # The mouse.
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        self._point(event)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        if event.button:
+            self._point(event)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self._wheel(event, closer=True)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self._wheel(event, closer=False)
+
+    def _point(self, event: events.MouseEvent) -> None:
+        chart = next((name for name, box in self._places if box.holds(event.x, event.y)), None)
+        if chart is not None:
+            self.post_message(self.Pointed(chart, self._x_at(event.x, event.y)))
+
+    def _wheel(self, event: events.MouseEvent, *, closer: bool) -> None:
+        event.stop()
+        x = self._x_at(event.x, event.y)
+        if x is not None:
+            self.post_message(self.Wheeled(x, closer=closer))
+
+    def _x_at(self, column: int, row: int) -> float | None:
+        from traintop.charts import x_at
+
+        for chart, box in self._places:
+            drawn = self._pictures.get(chart)
+            if drawn is not None and box.holds(column, row):
+                at = column - box.x - _GUTTER
+                size = (box.width - _GUTTER, box.height)
+                return x_at(drawn.spec, *size, at, ascii_only=self.ascii_only)
+        return None
+
+
+def _chart_lines(
+    spec: ChartSpec, width: int, height: int, *, dark: bool, ascii_only: bool
+) -> tuple[Line, ...]:
+    from traintop.charts import DARK, LIGHT, draw_chart
+
+    palette = DARK if dark else LIGHT
+    lines = draw_chart(spec, width, height, palette=palette, ascii_only=ascii_only)
+    return tuple(
+        tuple(Piece(span.text, color=span.color, dim=span.dim, bold=span.bold) for span in line)
+        for line in lines
+    )

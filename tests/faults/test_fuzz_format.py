@@ -1,0 +1,99 @@
+"""Fuzzing of the log format: damaged files are read, or refused in words, or gone on with."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from bad_files import write_good_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from traintop import ExperimentTracker, RunFileBusyError, logfile
+from traintop.store.run import Run, UnreadableRunError
+
+NEW_RECORD = 10_000
+
+tokens = st.sampled_from(
+    [
+        *(b"\n", b"]", b"\n]", b"\n],", b"[\n", b"{", b"}", b",", b'"', b"\\", b"\0", b"\xff"),
+        *(b'"last":{', b'"last_crc32":1,', b'"iteration":', b'"metrics_history":[\n', b"NaN"),
+        *(b"Infinity", b"1e999", b"-0", b"null", b'"running"', b"\xef\xbb\xbf", b'{"config":'),
+    ]
+)
+pieces = st.binary(max_size=8) | tokens
+# Where, as a share of the file; how much is cut out there; and what is put in its place.
+damages = st.lists(
+    st.tuples(st.floats(0, 1), st.integers(0, 200) | st.just(10**6), pieces), min_size=1, max_size=4
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return write_good_run(tmp_path_factory.mktemp("whole"), "x", 30).read_bytes()
+
+
+def damaged(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
+    for share, length, piece in changes:
+        at = int(share * len(data))
+        data = data[:at] + piece + data[at + length :]
+    return data
+
+
+def read_in_every_way(path: Path) -> None:
+    run = Run(path)
+    summary = run.summary()
+    assert bool(summary.problem) == (summary.status == "unreadable")
+    for read in (run.history, lambda: run.sample(4)):
+        with contextlib.suppress(UnreadableRunError):
+            history = read()
+            assert len({len(column) for column in history.columns.values()}) == 1
+    run.follow()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=400) | st.lists(pieces, max_size=20).map(b"".join))
+def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
+    for parse in (logfile.find_head, logfile.find_tail, logfile.find_last_record):
+        parse(data)
+    rows = logfile.whole_rows(data)
+    assert all("iteration" in row for row in rows)
+    columns = logfile.RecordDecoder().decode(data)
+    assert {len(column) for column in columns.values()} == {len(columns["iteration"])}
+    with contextlib.suppress(ValueError):
+        logfile.parse_document(data)
+
+
+@settings(max_examples=300, deadline=None)
+@given(changes=damages)
+def test_a_damaged_file_is_read_in_every_way(
+    whole: bytes, changes: list[tuple[float, int, bytes]]
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "experiment_x.json"
+        path.write_bytes(damaged(whole, changes))
+        read_in_every_way(path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(changes=damages)
+def test_a_damaged_file_is_gone_on_with_or_refused(
+    whole: bytes, changes: list[tuple[float, int, bytes]]
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "experiment_x.json"
+        path.write_bytes(damaged(whole, changes))
+        try:
+            tracker = ExperimentTracker.resume(path, quiet=True)
+        except (ValueError, RunFileBusyError):
+            return
+        with tracker:
+            tracker.log_metrics(NEW_RECORD, 7.0)
+        document = json.loads(path.read_bytes())
+        assert document["metrics_history"][-1]["train_loss"] == 7.0
+        assert document["status"] == "finished"
+        history = Run(path).history()
+        assert history.columns["iteration"][-1] >= NEW_RECORD

@@ -1,0 +1,165 @@
+"""Names, notes, metrics and settings that attack whoever shows them: everywhere but in the UI.
+
+The UI's part, with the bytes that reach a real terminal, is in ``tests/e2e/test_terminal.py``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker
+
+ZERO_WIDTH_JOINER = "\u200d"
+"""Of many an emoji; it commands nothing."""
+
+HOSTILE = {
+    "path": "../../../etc/passwd",
+    "absolute": "/etc/passwd",
+    "dots": "..",
+    "nul": "a\0b",
+    "newlines": "a\nb\r\nc\x0bd\x85e\u2028f",
+    "right-to-left": "a\u202egnp.exe\u2066b\u200f",
+    "long": "x" * 10_000,
+    "emoji": "🚀👩\u200d🔬é\u0301",
+    "markup": "[@click=app.quit]x[/] [red]y[/red] [/",
+    "ansi": "\x1b[31mred\x1b[0m \x1b[2J\x1b[H",
+    "osc": "\x1b]0;title\x07\x1b]52;c;cm0gLXJm\x07\x1b]8;;http://x\x1b\\link",
+    "c1": "\x9b31m\x90q\x9c\x9d0;t\x9c",
+    "formula": '=HYPERLINK("http://x","y")',
+    "formulas": "@SUM(A1)\t+1-2",
+    "markdown": "a | b\n| --- |\n# heading <script>alert(1)</script> ![](http://x)",
+    "report markers": "<!-- traintop:begin --> <!-- traintop:end -->",
+    "surrogate": "\ud800",
+    "shell": "$(touch pwned); `touch pwned` && touch pwned",
+    "format": "{0.__class__} %s %n",
+    "json": '"],\n]},"status":"finished","last":{}',
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory whose ``logs`` has a run for each hostile text, in all its parts."""
+    place = tmp_path_factory.mktemp("hostile")
+    for text in HOSTILE.values():
+        config = ExperimentConfig(experiment_name=text, optimizer=text, **{text: text})
+        with ExperimentTracker(config, place / "logs", quiet=True) as tracker:
+            for i in range(3):
+                tracker.log_metrics(i, 1.0, metrics={text: 0.5})
+            tracker.log_eval(2, val_loss=1.0)
+            tracker.finish(notes=text)
+    return place
+
+
+def loaded(place: Path) -> ExperimentAnalyzer:
+    analyzer = ExperimentAnalyzer(place / "logs")
+    analyzer.load_all()
+    assert len(analyzer.logs) == len(HOSTILE)
+    return analyzer
+
+
+def traintop(place: Path, *arguments: str) -> str:
+    """What a command prints; it must be text, whatever the terminal."""
+    done = subprocess.run(
+        [sys.executable, "-m", "traintop", *arguments],
+        cwd=place,
+        capture_output=True,
+        env={**os.environ, "PYTHONUTF8": "1", "COLUMNS": "200"},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert b"Traceback" not in done.stderr
+    for printed in (done.stdout, done.stderr):
+        assert_is_text(printed.decode())
+    return done.stdout.decode()
+
+
+def assert_is_text(text: str) -> None:
+    """Nothing in it tells a terminal to do anything."""
+    strange = {character for character in text if not character.isprintable()}
+    assert strange <= {"\r", "\n", ZERO_WIDTH_JOINER}
+
+
+def test_no_file_is_made_outside_of_the_log_directory(place: Path) -> None:
+    assert [path.name for path in place.iterdir()] == ["logs"]
+    files = list((place / "logs").iterdir())
+    assert len(files) == len(HOSTILE)
+    for file in files:
+        assert file.is_file()
+        assert len(os.fsencode(file.name)) <= 255
+        assert_is_text(file.name)
+        assert file.name.startswith("experiment_")
+
+
+def test_texts_are_kept_as_they_are(place: Path) -> None:
+    analyzer = loaded(place)
+    kept = {log.config.experiment_name for log in analyzer.logs.values()}
+    assert kept == {text.encode("utf-8", "replace").decode() for text in HOSTILE.values()}
+    for log in analyzer.logs.values():
+        text = log.config.experiment_name
+        assert (log.notes, log.config.optimizer) == (text, text)
+        assert log.metrics_history[0].metrics == {text: 0.5}
+        assert str(log.status) == "finished"
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "--sort", "optimizer"], ["doctor"]])
+def test_a_command_prints_text_only(place: Path, command: list[str]) -> None:
+    printed = traintop(place, command[0], "logs", *command[1:])
+    assert printed.count("\n") >= 5
+
+
+def test_json_says_what_the_files_say(place: Path) -> None:
+    rows = json.loads(traintop(place, "list", "logs", "--json"))
+    assert len(rows) == len(HOSTILE)
+    traintop(place, "doctor", "logs", "--json")
+
+
+def test_a_table_has_one_row_for_each_run(place: Path) -> None:
+    analyzer = loaded(place)
+    table = analyzer.get_comparison_table()
+    assert_is_text(table)
+    assert sum("finished" in line for line in table.splitlines()) == len(HOSTILE)
+
+
+def cells(text: str) -> list[str]:
+    return [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+
+
+def assert_is_neutral(cell: str) -> None:
+    """A spreadsheet does not take it for a formula."""
+    if cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        float(cell)
+
+
+def test_csv_is_text_and_no_formula(place: Path, tmp_path: Path) -> None:
+    analyzer = loaded(place)
+    for number, name in enumerate(analyzer.logs):
+        target = tmp_path / f"{number}.csv"
+        analyzer.export_csv(name, target)
+        with target.open(newline="") as file:
+            text = file.read()
+        assert_is_text(text)
+        for cell in cells(text):
+            assert_is_neutral(cell)
+    text = traintop(place, "list", "logs", "--csv")
+    for cell in cells(text):
+        assert_is_neutral(cell)
+
+
+def test_the_notebook_is_text_and_nothing_in_it_is_interpreted(place: Path, tmp_path: Path) -> None:
+    notebook = tmp_path / "EXPERIMENT_LOG.md"
+    traintop(place, "report", "logs", "--output", str(notebook))
+    text = notebook.read_text()
+    assert_is_text(text)
+    assert "<script>" not in text
+    again = traintop(place, "report", "logs", "--output", str(notebook))
+    assert "Nothing new" in again, "the hostile markers are not taken for its own"
+    assert notebook.read_text() == text

@@ -1,0 +1,143 @@
+"""A real network filesystem: written through one mount and read through another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sshfs import Export, export
+from training_processes import only_run, said, start, wait_until
+
+from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker, RunStatus
+from traintop.store.catalog import RunCatalog, Snapshot
+from traintop.store.filesystem import network_filesystem
+from traintop.store.run import Run
+from traintop.store.watch import DirectoryWatcher
+
+TRAINS = """
+tracker.start()
+for i in range(int(sys.argv[2])):
+    tracker.log_metrics(i, i * 0.5)
+    if i % 50 == 0:
+        tracker.log_eval(i, val_loss=i * 0.25)
+    time.sleep(0.005)
+tracker.finish()
+"""
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Iterator[Export]:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    with export(logs, tmp_path / "server") as server:
+        yield server
+
+
+def test_a_reader_on_another_mount_misses_nothing(exported: Export, tmp_path: Path) -> None:
+    count = 700
+    with exported.mounted(tmp_path / "a") as ours, exported.mounted(tmp_path / "b") as theirs:
+        assert network_filesystem(theirs.directory) == "fuse.sshfs"
+        process = start(TRAINS, ours.directory, str(count))
+        wait_until(lambda: list(theirs.directory.glob("*.json")))
+        [path] = theirs.directory.glob("*.json")
+        run, lengths = Run(path), [0]
+        while lengths[-1] < count:
+            run.follow()
+            history = run.history()
+            assert list(history.columns["train_loss"]) == [i * 0.5 for i in range(len(history))]
+            if len(history) != lengths[-1]:
+                lengths.append(len(history))
+            assert process.poll() in (None, 0)
+            analyzer = ExperimentAnalyzer(theirs.directory)
+            analyzer.load_all()
+            assert list(analyzer.logs) == ["job"]
+        assert lengths == sorted(lengths)
+        assert len(lengths) > 3, "it was read while it grew"
+        assert process.communicate(timeout=60)[1] == ""
+        wait_until(lambda: Run(path).summary().status is RunStatus.FINISHED)
+        evaluated = history.columns["val_loss"][::50]
+        assert list(evaluated) == [i * 0.25 for i in range(0, count, 50)]
+
+
+def test_the_watcher_polls_and_tells_of_what_comes_through_another_mount(
+    exported: Export, tmp_path: Path
+) -> None:
+    with exported.mounted(tmp_path / "a") as ours, exported.mounted(tmp_path / "b") as theirs:
+        heard = threading.Condition()
+        snapshots: list[Snapshot] = []
+
+        def listen(snapshot: Snapshot) -> None:
+            with heard:
+                snapshots.append(snapshot)
+                heard.notify_all()
+
+        watcher = DirectoryWatcher(RunCatalog([theirs.directory]), listen)
+        watcher.start()
+        try:
+            with ExperimentTracker(
+                ExperimentConfig(experiment_name="x"), ours.directory, quiet=True
+            ) as tracker:
+                tracker.log_metrics(0, 1.0)
+            with heard:
+                assert heard.wait_for(
+                    lambda: (
+                        [(run.name, run.status, run.count) for run in snapshots[-1].runs]
+                        == [("x", RunStatus.FINISHED, 1)]
+                        if snapshots
+                        else False
+                    ),
+                    60,
+                )
+            assert watcher.mode == "polling 2 s"
+        finally:
+            watcher.stop()
+
+
+def test_the_loop_goes_on_while_the_file_server_hangs(exported: Export, tmp_path: Path) -> None:
+    code = """
+tracker.start()
+tracker.log_metrics(0, 0.0)
+tracker.save()
+print("saved", flush=True)
+sys.stdin.readline()
+for i in range(1, 20_000):
+    tracker.log_metrics(i, i * 0.5)
+print("logged", flush=True)
+sys.stdin.readline()
+tracker.finish()
+"""
+    with exported.mounted(tmp_path / "a") as mount:
+        process = start(code, mount.directory)
+        assert process.stdin is not None
+        assert said(process) == "saved"
+        mount.freeze()
+        try:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            assert said(process) == "logged", "while nothing is answered"
+        finally:
+            mount.thaw()
+        assert process.communicate("finish\n", timeout=60)[1] == ""
+    run = only_run(exported.directory)
+    assert [record["train_loss"] for record in run["metrics_history"]] == [
+        i * 0.5 for i in range(20_000)
+    ]
+    assert (run["status"], run["dropped"]) == ("finished", 0)
+
+
+def test_a_writer_is_killed_on_a_network_filesystem(exported: Export, tmp_path: Path) -> None:
+    with exported.mounted(tmp_path / "a") as ours, exported.mounted(tmp_path / "b") as theirs:
+        process = start(TRAINS.replace("0.005", "0.0005"), ours.directory, "1000000")
+        wait_until(lambda: list(theirs.directory.glob("*.json")))
+        [path] = theirs.directory.glob("*.json")
+        run = Run(path)
+        wait_until(lambda: run.follow() and len(run.history()) > 200)
+        seen = len(run.history())
+        process.kill()
+        process.communicate()
+        wait_until(lambda: Run(path).summary().status is RunStatus.CRASHED)
+        kept = Run(path).history()
+        assert len(kept) >= seen
+        assert list(kept.columns["train_loss"]) == [i * 0.5 for i in range(len(kept))]

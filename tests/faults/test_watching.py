@@ -1,0 +1,156 @@
+"""Watching when events fail: the kernel refuses them, loses them, or the directory goes away."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from bad_files import HEAD, RECORD, TAIL
+from mounts import tmpfs
+from training_processes import PATIENCE, wait_until
+
+from traintop.store import watch as watch_module
+from traintop.store.catalog import RunCatalog, Snapshot
+from traintop.store.watch import DirectoryWatcher
+
+
+class Listener:
+    """Keeps the last snapshot, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._last: Snapshot | None = None
+        self._news = threading.Condition()
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        with self._news:
+            self.count += 1
+            self._last = snapshot
+            self._news.notify_all()
+
+    def wait_for(self, condition: Callable[[Snapshot], bool]) -> None:
+        """Wait for a snapshot."""
+        with self._news:
+            holds = self._news.wait_for(
+                lambda: self._last is not None and condition(self._last), PATIENCE
+            )
+            assert holds, self._last
+
+
+@contextmanager
+def watched(directory: Path) -> Iterator[tuple[DirectoryWatcher, Listener]]:
+    listener = Listener()
+    watcher = DirectoryWatcher(RunCatalog([directory]), listener)
+    watcher.start()
+    try:
+        yield watcher, listener
+    finally:
+        watcher.stop()
+
+
+def add_runs(directory: Path, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        (directory / f"experiment_{number}.json").write_bytes(HEAD + RECORD + TAIL)
+
+
+# As a user that no other process has, so that nobody else is left without events.
+_WITHOUT_INSTANCES = """
+import ctypes, json, os, resource, sys, threading
+from pathlib import Path
+import watchdog.observers, watchdog.events
+import traintop.doctor
+from traintop.store import watch
+from traintop.store.catalog import RunCatalog
+
+facts = traintop.doctor.system_facts()
+resource.setrlimit(resource.RLIMIT_NOFILE, (facts.inotify.most_instances + 1000,) * 2)
+os.setuid(int(sys.argv[2]))
+libc = ctypes.CDLL(None)
+libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, or /proc/self is not ours to look at
+while libc.inotify_init() >= 0:
+    pass
+watch.SCAN_INTERVAL = 0.05
+seen = threading.Event()
+watcher = watch.DirectoryWatcher(
+    RunCatalog([Path(sys.argv[1])]), lambda snapshot: snapshot.runs and seen.set()
+)
+watcher.start()
+print("started", flush=True)
+assert seen.wait(60)
+mode = watcher.mode
+watcher.stop()
+from traintop.doctor import environment, system
+inotify = system._inotify()
+said = environment._watching(inotify).what
+print(json.dumps([mode, inotify.instances, inotify.most_instances, said]))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user without any processes")
+def test_without_inotify_instances_it_scans_and_the_doctor_says_why() -> None:
+    user = 61_000 + os.getpid() % 1000
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        logs = Path(name)
+        logs.chmod(0o755)
+        process = subprocess.Popen(
+            [sys.executable, "-c", _WITHOUT_INSTANCES, name, str(user)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        add_runs(logs, 0, 1)
+        output, errors = process.communicate(timeout=2 * PATIENCE)
+    assert errors == ""
+    mode, instances, most, message = json.loads(output)
+    assert mode == "polling 2 s"
+    assert instances == most
+    assert f"{most:,} inotify instances are in use" in message
+
+
+def test_a_directory_that_is_unmounted_and_mounted_again_is_found(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    with tmpfs(logs) as disk:
+        add_runs(logs, 0, 3)
+        with watched(logs) as (watcher, listener):
+            listener.wait_for(lambda snapshot: len(snapshot.runs) == 3)
+            wait_until(lambda: watcher.mode == "live")
+            disk.unmount()
+            listener.wait_for(lambda snapshot: not snapshot.runs)
+            logs.rmdir()
+            listener.wait_for(lambda snapshot: bool(snapshot.notices))
+            with tmpfs(logs):
+                add_runs(logs, 0, 5)
+                listener.wait_for(lambda snapshot: len(snapshot.runs) == 5 and not snapshot.notices)
+                wait_until(lambda: watcher.mode == "live")
+                add_runs(logs, 5, 1)
+                listener.wait_for(lambda snapshot: len(snapshot.runs) == 6)
+
+
+def test_ten_thousand_files_at_once_are_all_found(tmp_path: Path) -> None:
+    with watched(tmp_path) as (watcher, listener):
+        wait_until(lambda: watcher.mode == "live")
+        add_runs(tmp_path, 0, 10_000)
+        listener.wait_for(lambda snapshot: len(snapshot.runs) == 10_000)
+        add_runs(tmp_path, 10_000, 1)
+        listener.wait_for(lambda snapshot: len(snapshot.runs) == 10_001)
+        assert listener.count < 1000, "it tells of many changes at once"
+
+
+def test_lost_events_cost_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 0.1)
+    monkeypatch.setattr(watch_module._Hints, "_note", lambda *_: None)
+    with watched(tmp_path) as (watcher, listener):
+        wait_until(lambda: watcher.mode == "live")
+        for number in range(5):
+            add_runs(tmp_path, number, 1)
+            listener.wait_for(lambda snapshot, count=number + 1: len(snapshot.runs) == count)

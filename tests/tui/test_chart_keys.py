@@ -1,0 +1,195 @@
+"""The keys of the charts and the mouse over them, in the grid and full screen."""
+
+from __future__ import annotations
+
+import pytest
+from textual import events
+from tui_runs import make_runs, screen_text, settle, showing
+
+from traintop.charts import curves
+from traintop.model import RunStatus
+from traintop.store.history import History
+from traintop.tui.chart_view import ChartView, limits_of_view
+from traintop.tui.messages import HistoryLoaded
+from traintop.tui.screens.chart_chooser import ChartChooser
+from traintop.tui.widgets.chart_grid import ChartGrid
+
+PLACES = pytest.mark.parametrize("place", [[], ["z"]], ids=["grid", "zoomed"])
+
+
+def limits(app):
+    screen = app.main_screen
+    return limits_of_view(screen.view.charts, screen.extent)
+
+
+def part(app) -> ChartView:
+    return app.main_screen.view.charts
+
+
+@PLACES
+async def test_zooming_in_and_out_panning_and_reset(place):
+    async with showing(make_runs(1)) as (app, pilot):
+        await pilot.press(*place, "]")
+        assert limits(app) == (24.5, 49)
+        await pilot.press("]", "{")
+        assert limits(app) == (33.6875, 45.9375)
+        assert "iteration" in screen_text(app)
+        await pilot.press("}")
+        assert limits(app) == (36.75, 49)
+        await pilot.press("[", "[")
+        assert part(app).span is None
+        await pilot.press("]", "left", "0")
+        assert (part(app).span, part(app).cursor) == (None, None)
+
+
+@PLACES
+async def test_the_cursor_reads_out_every_chart_at_a_record(place):
+    async with showing(make_runs(1)) as (app, pilot):
+        await pilot.press(*place, "left")
+        assert part(app).cursor == 49
+        await pilot.press("left", "left")
+        assert part(app).cursor == 47
+        assert "iteration 47" in screen_text(app)
+        loss = next(line for line in screen_text(app).splitlines() if "train loss" in line)
+        assert "train loss ─ 0.7018" in loss
+        await pilot.press("shift+left")
+        assert part(app).cursor < 45
+        await pilot.press("shift+right", "right", "right", "right", "right")
+        assert part(app).cursor == 49
+
+
+@PLACES
+async def test_the_next_axis_keeps_the_part_and_the_cursor(place):
+    async with showing(make_runs(1)) as (app, pilot):
+        await pilot.press(*place, "]", "{", "left", "x")
+        assert app.main_screen.view.x_axis == "gradient_step"
+        assert part(app).cursor == pytest.approx(limits(app)[1])
+        before = limits(app)
+        await pilot.press("x")
+        assert app.main_screen.view.x_axis == "wallclock_time"
+        assert limits(app) == pytest.approx([(x - 1) / 2 for x in before])
+        await pilot.press("x")
+        assert app.main_screen.view.x_axis == "iteration"  # the settings tell of no tokens
+
+
+async def test_tokens_are_an_axis_where_the_settings_tell_of_them():
+    (run,) = make_runs(1)
+    run.config.update(batch_size=8, context_length=128)
+    async with showing([run]) as (app, pilot):
+        await pilot.press("x", "x", "x", "left")
+        assert app.main_screen.view.x_axis == "tokens"
+        assert part(app).cursor == 50 * 1024
+        assert "tokens 51200" in screen_text(app)
+
+
+@PLACES
+async def test_metrics_go_round_with_the_focus(place):
+    async with showing(make_runs(1)) as (app, pilot):
+        await pilot.press(*place, "m")
+        assert part(app).focus == "tokens_per_sec"
+        await pilot.press("m", "m")
+        assert part(app).focus == "loss"
+        await pilot.press("M")
+        assert part(app).focus == "grad_norm"
+        assert "grad_norm" in screen_text(app)
+
+
+async def test_charts_that_do_not_fit_are_on_the_next_page():
+    async with showing(make_runs(30), (80, 24)) as (app, pilot):
+        await pilot.press("tab", "m", "M")
+        assert "charts 1-2 of 3" in screen_text(app)
+        assert "grad_norm" not in screen_text(app)
+        await pilot.press("M")
+        assert "grad_norm" in screen_text(app)
+        assert "tokens/s" not in screen_text(app)
+        await pilot.press("z", "escape")
+        assert "grad_norm" in screen_text(app)
+
+
+@PLACES
+async def test_charts_are_chosen_from_a_list(place):
+    async with showing(make_runs(1)) as (app, pilot):
+        await pilot.press(*place, "O")
+        assert isinstance(app.screen, ChartChooser)
+        assert "▌✓ loss" in screen_text(app)
+        assert "✓ val loss" not in screen_text(app)
+        await pilot.press("space", "j", "space", "k", "k")
+        assert part(app).chosen == ("tokens_per_sec", "grad_norm", "val_loss")
+        await pilot.press("escape")
+        assert app.main_screen.shown_charts() == ("val_loss", "tokens_per_sec", "grad_norm")
+        assert "val loss   last" in screen_text(app)
+        await pilot.press("O", "0", "O")
+        assert part(app).chosen == ()
+
+
+async def test_the_last_chosen_chart_stays():
+    async with showing(make_runs(1)) as (app, pilot):
+        await pilot.press("O", "space", *["j", "space"] * 4, *["space", "k"] * 5, "escape")
+        await pilot.press("O", *["k"] * 9, "j", "space", "j", "space", "j", "space", "j", "space")
+        assert part(app).chosen != ()
+        assert len(app.main_screen.shown_charts()) >= 1
+
+
+async def test_a_live_run_is_followed_at_its_newest_and_left_alone_before_it():
+    (run,) = make_runs(1)
+    async with showing([run]) as (app, pilot):
+        await pilot.press("]")
+        app.post_history(run, points=100)
+        await settle(pilot, lambda: limits(app) == (74.5, 99))
+        await pilot.press("{")
+        before = limits(app)
+        app.post_history(run, points=200)
+        await settle(pilot, lambda: app.main_screen.extent.high == 199)
+        assert limits(app) == before
+
+
+async def test_the_mouse_sets_focus_and_cursor_and_the_wheel_zooms():
+    async with showing(make_runs(1)) as (app, pilot):
+        grid = app.screen.query_one(ChartGrid)
+        _, box = grid._places[1]
+        await pilot.click(ChartGrid, offset=(box.x + box.width // 2, box.y + 3))
+        await settle(pilot, lambda: part(app).cursor is not None)
+        assert part(app).focus == "tokens_per_sec"
+        assert 15 < part(app).cursor < 35
+        at = {"x": box.x + 30, "y": box.y + 3, "delta_x": 0, "delta_y": 0, "button": 0}
+        modifiers = {"shift": False, "meta": False, "ctrl": False}
+        grid.post_message(events.MouseScrollUp(grid, **at, **modifiers))
+        await settle(pilot, lambda: part(app).span == 24.5)
+        grid.post_message(events.MouseScrollDown(grid, **at, **modifiers))
+        await settle(pilot, lambda: part(app).span is None)
+
+
+async def test_keys_of_charts_do_nothing_without_records():
+    run = make_runs(1)[0]
+    broken = type(run)(path=run.path, status=RunStatus.UNREADABLE, problem="torn")
+    async with showing([run]) as (app, pilot):
+        other = make_runs(2)[1:]
+        app.post_runs([broken, *other])
+        await pilot.press("j", "]", "[", "{", "}", "left", "right", "0", "x", "m", "O", "escape")
+        assert part(app).cursor is None
+
+
+async def test_a_cursor_step_draws_each_visible_chart_once_and_no_other():
+    async with showing(make_runs(30), (80, 24)) as (app, pilot):
+        grid = app.screen.query_one(ChartGrid)
+        await pilot.press("tab")
+        await settle(pilot, lambda: grid.charts_drawn == 2)
+        before = grid.charts_drawn
+        await pilot.press("left")
+        assert grid.charts_drawn == before + 2
+        await pilot.press("space")
+        assert grid.charts_drawn == before + 2
+
+
+async def test_long_runs_are_prepared_in_a_thread_and_keys_answered_meanwhile(monkeypatch):
+    (run,) = make_runs(1)
+    async with showing([run]) as (app, pilot):
+        monkeypatch.setattr(curves, "QUICK_RECORDS", 10)
+        grid = app.screen.query_one(ChartGrid)
+        drawn = grid.charts_drawn
+        columns = {"iteration": range(3000), "train_loss": [float(i % 7) for i in range(3000)]}
+        app.post_message(HistoryLoaded(run.path, History.from_columns(columns), 99, complete=True))
+        await pilot.press("j", "k", "l")
+        assert app.main_screen.view.log_y
+        await settle(pilot, lambda: grid.charts_drawn > drawn and not app.main_screen.source.waits)
+        await settle(pilot, lambda: "train loss ─ 3" in screen_text(app))

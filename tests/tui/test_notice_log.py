@@ -1,0 +1,139 @@
+"""Notices as toasts in moderation, and the log that has them all."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tui_runs import NOW, PostedApp, make_run, make_runs, screen_text, settle
+
+from traintop.analysis.notices import Notice, NoticeKind
+from traintop.logfile import Head, Tail, encode_head, encode_tail
+from traintop.model import Annotations
+from traintop.tui.announcing import Toast, desktop_sequence, notice_lines, toasts_of
+from traintop.tui.app import TraintopApp
+from traintop.tui.lines import line_text, line_width
+from traintop.tui.messages import NoticesRaised
+from traintop.tui.screens.notices import NoticesScreen
+
+HOSTILE = "\x1b]0;pwned\x07[@click=app.quit]x[/]\x9b31m\u202e;"
+
+
+def notice(run, kind=NoticeKind.CRASHED, text="its process is gone"):
+    return Notice(kind, run.path, run.name, text, NOW)
+
+
+@asynccontextmanager
+async def showing(runs, size=(120, 40)):
+    app = PostedApp()
+    async with app.run_test(size=size, notifications=True) as pilot:
+        app.post_runs(runs)
+        await settle(pilot, lambda: app.main_screen.redraws > 1 and app.main_screen.up_to_date)
+        yield app, pilot
+
+
+def toasts(app):
+    return [(one.title, one.message, one.severity) for one in app._notifications]
+
+
+async def test_a_notice_is_a_toast_and_a_line_of_the_log():
+    runs = make_runs(3)
+    async with showing(runs) as (app, pilot):
+        app.post_message(NoticesRaised([notice(runs[1])]))
+        await settle(pilot, lambda: app.main_screen.past_notices)
+        assert toasts(app) == [("run-1: crashed", "its process is gone", "error")]
+        await pilot.press("N")
+        assert isinstance(app.screen, NoticesScreen)
+        assert "02-22 15:00:00  crashed     run-1  its process is gone" in screen_text(app)
+        await pilot.press("enter")
+        assert app.screen is app.main_screen
+        assert app.main_screen.view.selected == runs[1].path
+
+
+async def test_many_notices_are_one_toast():
+    runs = make_runs(30)
+    async with showing(runs) as (app, pilot):
+        app.post_message(NoticesRaised([notice(run) for run in runs]))
+        await settle(pilot, lambda: app.main_screen.past_notices)
+        assert toasts(app) == [("30 notices", "N lists them", "error")]
+        await pilot.press("N", "down", "j", "k")
+        assert [line[3:4] for line in screen_text(app).splitlines() if "▌" in line]
+        await pilot.press("enter")
+        assert app.main_screen.rows.run(app.main_screen.view.selected).name == "run-28"
+
+
+async def test_the_log_leads_to_runs_that_are_not_listed():
+    runs = [*make_runs(3), make_run("old", annotations=Annotations(archived=True))]
+    async with showing(runs) as (app, pilot):
+        app.post_message(NoticesRaised([notice(runs[3])]))
+        await settle(pilot, lambda: app.main_screen.past_notices)
+        await pilot.press("slash", *"run", "enter", "N", "enter")
+        assert app.main_screen.view.selected == runs[3].path
+        assert app.main_screen.rows.position(runs[3].path) is not None
+
+
+@pytest.mark.parametrize("size", [(160, 48), (80, 24), (60, 20), (20, 5)])
+async def test_the_log_opens_at_any_size_also_when_nothing_happened(size):
+    async with showing(make_runs(1), size) as (app, pilot):
+        await pilot.press("N", "j", "enter")
+        assert app.screen is app.main_screen
+        await pilot.press("N")
+        assert "Nothing yet" in screen_text(app)
+        await pilot.press("escape")
+        assert app.screen is app.main_screen
+
+
+async def test_hostile_notices_are_plain_text():
+    run = make_run(HOSTILE)
+    async with showing([run]) as (app, pilot):
+        app.post_message(NoticesRaised([notice(run, text=HOSTILE)]))
+        await settle(pilot, lambda: "[@click=app.quit]x[/]" in screen_text(app))
+        await pilot.press("N")
+        assert all(part.isprintable() for part in screen_text(app).split("\n"))
+
+
+async def test_a_run_that_fails_while_it_is_watched_is_told(tmp_path: Path):
+    def write(name: str, **tail):
+        head = Head(config={"experiment_name": name}, start_time="2025-02-22T14:00:00", run={})
+        end = encode_tail(Tail(count=0, last_record={}, **tail))
+        (tmp_path / f"experiment_{name}.json").write_bytes(encode_head(head) + end)
+
+    write("old", status="failed", error="long ago")
+    write("new", status="finished")
+    app = TraintopApp([tmp_path], lambda: NOW)
+    async with app.run_test(notifications=True) as pilot:
+        await settle(pilot, lambda: len(app.main_screen.rows) == 2)
+        write("new", status="failed", error="CUDA out of memory")
+        await settle(pilot, lambda: toasts(app))
+        assert toasts(app) == [("new: failed", "CUDA out of memory", "error")]
+
+
+@pytest.mark.parametrize("width", [10, 40, 80])
+def test_lines_of_the_log_fit(width):
+    lines = notice_lines([notice(make_run(HOSTILE * 9), text=HOSTILE * 99)], 0, width)
+    assert all(line_width(line) <= width for line in lines)
+    assert all(line_text(line).isprintable() for line in lines)
+
+
+def test_the_desktop_is_told_by_two_sequences_that_no_text_can_leave():
+    (toast,) = toasts_of([notice(make_run("a;4;2"), text=HOSTILE)])
+    sequence = desktop_sequence(toast, {})
+    nine, rest = sequence.split("\x07", 1)
+    assert nine.startswith("\x1b]9;traintop: a,4,2: crashed: ")
+    assert rest.startswith("\x1b]777;notify;traintop: a,4,2: crashed;")
+    assert sequence.count("\x1b") == 2
+    assert sequence.count("\x07") == 2
+    assert sequence.count(";") == 1 + 3
+    assert "\x9b" not in sequence
+
+
+def test_the_desktop_is_told_once_where_a_terminal_knows_both():
+    toast = Toast("a: crashed", "gone", "error")
+    assert desktop_sequence(toast, {"TERM_PROGRAM": "WezTerm"}).count("\x1b") == 1
+
+
+def test_tmux_hands_the_sequence_on():
+    sequence = desktop_sequence(Toast("a", "b", "error"), {"TMUX": "/tmp/tmux-0/default,1,0"})
+    assert sequence.startswith("\x1bPtmux;\x1b\x1b]9;")
+    assert sequence.endswith("\x07\x1b\\")

@@ -1,0 +1,124 @@
+"""What the settings file does to the terminal UI."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+import pytest
+from tui_runs import DIRECTORY, NOW, PostedApp, make_runs, screen_text, settle
+
+from traintop.analysis.notices import Notice, NoticeKind
+from traintop.settings import Settings
+from traintop.tui import keys
+from traintop.tui.app import TraintopApp
+from traintop.tui.key_table import KEYS
+from traintop.tui.keymap import remapped_keys
+from traintop.tui.messages import NoticesRaised
+
+
+@pytest.fixture(autouse=True)
+def _own_keys():
+    yield
+    keys.use_table(KEYS)
+
+
+class SetApp(PostedApp):
+    def __init__(self, settings, problems=()):
+        TraintopApp.__init__(self, [DIRECTORY], lambda: NOW, settings, problems)
+        self._revision = 0
+
+
+@asynccontextmanager
+async def showing(settings, problems=(), size=(120, 40)):
+    app = SetApp(settings, problems)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        app.post_runs(make_runs(3))
+        await settle(pilot, lambda: app.main_screen.redraws > 1 and app.main_screen.up_to_date)
+        yield app, pilot
+
+
+async def test_remapped_keys_work_and_are_shown():
+    wanted = {"mark": "i", "filter": "f,ctrl+f", "unzoom": "backspace"}
+    async with showing(Settings(keys=wanted), size=(160, 40)) as (app, pilot):
+        assert "i mark" in screen_text(app)
+        assert "f ctrl+f filter" in screen_text(app)
+        await pilot.press("space")
+        assert app.main_screen.view.marks == ()
+        await pilot.press("i")
+        assert len(app.main_screen.view.marks) == 1
+        await pilot.press("z", "escape")
+        assert app.main_screen.view.zoomed is not None
+        await pilot.press("backspace")
+        assert app.main_screen.view.zoomed is None
+        await pilot.press("ctrl+f", *"run", "enter")
+        assert app.main_screen.view.filter == "run"
+        # Escape still means what else it meant.
+        await pilot.press("escape")
+        assert app.main_screen.view.filter == ""
+        await pilot.press("?")
+        assert "f ctrl+f" in screen_text(app)
+
+
+async def test_problems_are_told_and_the_rest_applies():
+    settings = Settings(theme="light", smoothing=0.9, keys={"mark": "j", "pin": "P"})
+    async with showing(settings, ("settings.toml bell = 3: must be true or false",)) as (
+        app,
+        pilot,
+    ):
+        (notice,) = app._notifications
+        assert "bell = 3" in notice.message
+        assert "keys.mark = 'j': means down" in notice.message
+        assert app.theme == "traintop-light"
+        assert app.main_screen.view.smoothing_weight == 0.9
+        await pilot.press("P", "space")
+        assert app.main_screen.view.baseline is not None
+        assert len(app.main_screen.view.marks) == 1
+
+
+async def test_ctrl_t_changes_the_theme():
+    async with showing(Settings()) as (app, pilot):
+        await pilot.press("ctrl+t")
+        assert app.theme == "traintop-light"
+        await pilot.press("ctrl+t")
+        assert app.theme == "traintop"
+
+
+@pytest.mark.parametrize("on", [False, True])
+async def test_bell_and_desktop_notices_are_sent_only_when_they_are_wanted(on):
+    async with showing(Settings(bell=on, desktop_notices=on)) as (app, pilot):
+        sent = []
+        app._driver.write = sent.append
+        app.bell = lambda: sent.append("bell")
+        run = make_runs(1)[0]
+        app.post_message(NoticesRaised([Notice(NoticeKind.CRASHED, run.path, "a", "gone", NOW)]))
+        await settle(pilot, lambda: app.main_screen.past_notices)
+        text = "".join(sent)
+        assert ("\x1b]777;notify;traintop: a: crashed;gone\x07" in text) is on
+        assert ("\x1b]9;" in text) is on
+        assert ("bell" in sent) is on
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"marks": "i"}, "keys.marks: no such action; did you mean mark?"),
+        ({"mark": "hyper+v"}, "not a key"),
+        ({"mark": ""}, "not a key"),
+        ({"mark": "j"}, "means down"),
+        ({"mark": "i", "pin": "i"}, "already"),
+    ],
+)
+def test_keys_that_cannot_be_are_told(wanted, said):
+    table, problems = remapped_keys(KEYS, wanted)
+    assert len(problems) == 1
+    assert said in problems[0]
+    assert sum(key != own for key, own in zip(table, KEYS, strict=True)) == len(wanted) - 1
+
+
+def test_two_keys_may_be_exchanged():
+    table, problems = remapped_keys(KEYS, {"mark": "p", "pin": "space"})
+    assert problems == ()
+    assert {key.name: key.keys for key in table if key.name in ("mark", "pin")} == {
+        "mark": "p",
+        "pin": "space",
+    }

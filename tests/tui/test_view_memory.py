@@ -1,0 +1,133 @@
+"""The view of a directory is as it was left, and never worse for what is in the memory."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tui_runs import DIRECTORY, NOW, PostedApp, make_runs, screen_text, settle
+
+from traintop.remembered import DirectoryMemory
+from traintop.settings import Settings
+from traintop.tui.app import TraintopApp
+from traintop.tui.row_layout import ColumnChoice
+from traintop.tui.state import Pane, SortOrder, ViewState
+from traintop.tui.view_memory import plain_view, recalled_view
+
+LEFT = ViewState(
+    sort=SortOrder("name", reverse=True),
+    columns=(ColumnChoice("name", 3), ColumnChoice("config:d_model")),
+    filter="run",
+    pane=Pane.SUMMARY,
+    x_axis="wallclock_time",
+    log_y=True,
+    smoothing=3,
+)
+
+
+class KeptApp(PostedApp):
+    def __init__(self, memory, settings=None):
+        TraintopApp.__init__(self, [DIRECTORY], lambda: NOW, settings or Settings(), (), memory)
+        self._revision = 0
+
+
+@asynccontextmanager
+async def showing(memory, settings=None):
+    app = KeptApp(memory, settings)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.post_runs(make_runs(3))
+        await settle(pilot, lambda: app.main_screen.redraws > 1 and app.main_screen.up_to_date)
+        yield app, pilot
+
+
+def test_a_view_is_recalled_as_it_was_but_for_the_moment_s_runs():
+    marked = replace(LEFT, selected=DIRECTORY / "a", marks=(DIRECTORY / "a",), zoomed="loss")
+    assert recalled_view(plain_view(marked), ViewState()) == LEFT
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"smoothing": 99},
+        {"smoothing": -1},
+        {"smoothing": "3"},
+        {"filter": "x" * 10_000},
+        {"filter": ["x"]},
+        {"columns": []},
+        {"columns": [{"key": "name", "wider": 10**9}]},
+        {"columns": [{"key": "name"}] * 1000},
+        {"sort": {"column": 3}},
+        {"pane": "kitchen"},
+        {"x_axis": "__class__"},
+        {"selected": "/etc/passwd"},
+        {"no such field": 1},
+        {"log_y": None},
+    ],
+)
+def test_what_is_wrong_is_left_out_and_the_rest_recalled(wrong):
+    plain = {**plain_view(LEFT), **wrong}
+    recalled = recalled_view(plain, ViewState())
+    for field in fields(ViewState):
+        expected = ViewState() if field.name in wrong else LEFT
+        assert getattr(recalled, field.name) == getattr(expected, field.name)
+
+
+_JSON: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=9,
+)
+
+
+@given(st.dictionaries(st.sampled_from([field.name for field in fields(ViewState)]), _JSON))
+def test_any_plain_data_makes_a_view_that_works(plain):
+    state = recalled_view(plain, ViewState())
+    assert state.smoothing_weight >= 0
+    assert recalled_view(plain_view(state), ViewState()) == state
+
+
+async def test_a_visit_begins_where_the_last_one_ended(tmp_path):
+    path = tmp_path / "views.json"
+    async with showing(DirectoryMemory(path, [DIRECTORY])) as (app, pilot):
+        await pilot.press("s", "S", "l", "+", "+", "ctrl+t", "slash", *"run", "enter")
+        left = app.main_screen.view
+        app.remember()
+    async with showing(DirectoryMemory(path, [DIRECTORY])) as (app, _):
+        now = app.main_screen.view
+        assert replace(now, selected=None) == replace(left, selected=None)
+        assert app.theme == "traintop-light"
+        assert "/ run" in screen_text(app)
+
+
+async def test_what_is_remembered_goes_before_the_settings(tmp_path):
+    settings = Settings(smoothing=0.9, theme="light")
+    path = tmp_path / "views.json"
+    async with showing(DirectoryMemory(path, [DIRECTORY]), settings) as (app, pilot):
+        assert app.main_screen.view.smoothing_weight == 0.9
+        await pilot.press("-", "ctrl+t")
+        app.remember()
+    async with showing(DirectoryMemory(path, [DIRECTORY]), settings) as (app, _):
+        assert app.main_screen.view.smoothing_weight == 0.8
+        assert app.theme == "traintop"
+
+
+async def test_a_change_is_written_a_moment_later_off_the_ui_thread(tmp_path, monkeypatch):
+    monkeypatch.setattr("traintop.tui.app._REMEMBER_SECONDS", 0.01)
+    memory = DirectoryMemory(tmp_path / "views.json", [DIRECTORY])
+    async with showing(memory) as (_, pilot):
+        await pilot.press("l")
+        await settle(pilot, lambda: (tmp_path / "views.json").exists())
+        assert DirectoryMemory(tmp_path / "views.json", [DIRECTORY]).recall()["log_y"] is True
+
+
+async def test_a_remembered_filter_about_what_no_run_has_is_explained(tmp_path):
+    memory = DirectoryMemory(tmp_path / "views.json", [DIRECTORY])
+    memory.remember(plain_view(replace(LEFT, filter="width > 3")))
+    async with showing(memory) as (app, pilot):
+        assert "no run has width" in screen_text(app)
+        await pilot.press("escape")
+        assert len(app.main_screen.rows) == 3

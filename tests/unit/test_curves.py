@@ -1,0 +1,207 @@
+"""From the records of runs to the specification of a chart."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from traintop.analysis.axes import tokens_per_iteration
+from traintop.charts import curves, draw_chart
+from traintop.charts.curves import ChartChoice, ChartedRun, ChartMaker
+from traintop.store.history import History
+
+
+def a_run(name: str = "a", tokens: float | None = None, **columns: object) -> ChartedRun:
+    rows = columns.pop("rows", 100)
+    history = History.from_columns(
+        {
+            "iteration": range(rows),
+            "gradient_step": range(1, rows + 1),
+            "wallclock_time": [i * 2.0 for i in range(rows)],
+            "train_loss": [4 - i / rows for i in range(rows)],
+            **columns,
+        }
+    )
+    return ChartedRun(Path(f"{name}.json"), 1, name, 0, tokens, history)
+
+
+def test_one_run_names_both_losses_and_several_runs_themselves_once():
+    val = [None] * 99 + [3.5]
+    first, second = a_run("first", val_loss=val), a_run("second", val_loss=val)
+    one = ChartMaker().chart("loss", [first], ChartChoice())
+    assert (one.title, [s.label for s in one.series]) == ("", ["train loss", "val loss"])
+    two = ChartMaker().chart("loss", [first, second], ChartChoice())
+    assert [s.label for s in two.series] == ["first", "", "second", ""]
+    assert two.title == "loss   ─ train   ┄ val"
+    legend = "".join(span.text for span in draw_chart(two, 80, 20)[1])
+    assert legend.startswith("first ─●─ 3.01  ┄●┄ 3.5   second ─▲─ 3.01  ┄▲┄ 3.5")
+
+
+def test_a_run_with_a_val_loss_only_is_named_too():
+    run = a_run("only val", train_loss=[None] * 100, val_loss=[3.0] * 100)
+    spec = ChartMaker().chart("loss", [run, a_run("b")], ChartChoice())
+    assert [s.label for s in spec.series] == ["only val", "b"]
+
+
+def test_the_title_of_one_metric_has_its_last_value_and_median_or_that_at_the_cursor():
+    run = a_run(grad_norm=[float(i) for i in range(100)])
+    maker = ChartMaker()
+    assert maker.chart("grad_norm", [run], ChartChoice()).title == (
+        "grad_norm   last 99   median 49.5"
+    )
+    assert maker.chart("grad_norm", [run], ChartChoice(cursor=7.0)).title == "grad_norm   7"
+    empty = a_run(grad_norm=[math.nan] * 100)
+    assert ChartMaker().chart("grad_norm", [empty], ChartChoice()).title == "grad_norm"
+
+
+def test_all_charts_share_what_the_records_cover():
+    run = a_run(grad_norm=[None] * 50 + [1.0] * 50)
+    maker = ChartMaker()
+    for chart in ("loss", "grad_norm"):
+        assert maker.chart(chart, [run], ChartChoice()).x_limits == (0, 99)
+    longer = a_run("b", rows=500)
+    assert maker.extent([run, longer], "iteration") == (0, 499)
+    assert maker.spacing([run, longer], "wallclock_time") == 2.0
+    assert ChartMaker().extent([a_run(rows=0)], "iteration") is None
+
+
+def test_wall_clock_is_labelled_in_a_unit_that_fits():
+    for rows, label, unit in [
+        (50, "wall clock, s", 1.0),
+        (200, "wall clock, min", 60.0),
+        (6000, "wall clock, h", 3600.0),
+    ]:
+        spec = ChartMaker().chart("loss", [a_run(rows=rows)], ChartChoice("wallclock_time"))
+        assert (spec.x_label, spec.x_unit) == (label, unit)
+        assert spec.x_limits == (0, (rows - 1) * 2)
+    bottom = "".join(span.text for span in draw_chart(spec, 60, 20)[-1])
+    assert bottom.split() == ["0", "1", "2", "wall", "clock,", "h"]
+
+
+@pytest.mark.parametrize(
+    ("config", "tokens"),
+    [
+        ({"batch_size": 64, "context_length": 256}, 16384),
+        ({"batch_size": 64, "context_length": 256, "grad_accum_steps": 4}, 65536),
+        ({"batch_size": 8, "context_length": 16, "gradient_accumulation_steps": 2}, 256),
+        ({"batch_size": 64}, None),
+        ({"batch_size": "64", "context_length": 256}, None),
+        ({"batch_size": True, "context_length": 256}, None),
+        ({"batch_size": -1, "context_length": 256}, None),
+        ({"batch_size": math.nan, "context_length": 256}, None),
+        ({"batch_size": 10**400, "context_length": 256}, None),
+        ({"batch_size": 1e300, "context_length": 1e300}, None),
+    ],
+)
+def test_tokens_of_an_iteration_by_the_settings(config, tokens):
+    assert tokens_per_iteration(config) == tokens
+
+
+def test_tokens_seen_are_logged_or_follow_from_the_settings():
+    maker, choice = ChartMaker(), ChartChoice("tokens")
+    spec = maker.chart("loss", [a_run(tokens=10.0)], choice)
+    assert spec.series[0].x[:3].tolist() == [10, 20, 30]
+    sparse = [None if i % 2 else i * 7.0 for i in range(100)]
+    logged = a_run("logged", tokens=10.0, tokens_seen=sparse)
+    assert maker.chart("loss", [logged], choice).series[0].x[:3].tolist() == [0, 7, 14]
+
+
+def test_a_run_without_tokens_is_left_out_and_said_so():
+    runs = [a_run("knows", tokens=10.0), a_run("does not")]
+    spec = ChartMaker().chart("loss", runs, ChartChoice("tokens"))
+    assert [s.label for s in spec.series] == ["knows"]
+    assert spec.note == "no token count: does not"
+    assert "no token count: does not" in "".join(s.text for s in draw_chart(spec, 80, 20)[1])
+    alone = ChartMaker().chart("loss", runs[1:], ChartChoice("tokens"))
+    assert alone.series == ()
+    draw_chart(alone, 80, 20)
+
+
+def test_a_smoothed_curve_has_its_raw_one_behind_it_and_nan_is_marked_on_that():
+    loss = [2.0] * 100
+    loss[50], loss[60] = math.nan, math.inf
+    spec = ChartMaker().chart("loss", [a_run(train_loss=loss)], ChartChoice(weight=0.9))
+    raw, smooth = spec.series
+    assert (raw.dim, smooth.dim, raw.label, smooth.label) == (True, False, "", "train loss")
+    assert [x.tolist() for x in raw.marks] == [[50, 60], []]
+    assert [x.tolist() for x in smooth.marks] == [[], []]
+    assert math.isnan(raw.value_at(50.0))
+    assert raw.value_at(60.0) == math.inf
+    assert raw.value_at(61.0) == 2.0
+
+
+def test_smoothing_is_over_records_so_a_rare_metric_does_not_lag():
+    val = [None if i % 50 else 4 - i / 1000 for i in range(1000)]
+    spec = ChartMaker().chart("val_loss", [a_run(rows=1000, val_loss=val)], ChartChoice(weight=0.9))
+    assert spec.series[-1].last_value == pytest.approx(val[950], abs=1e-3)
+
+
+def test_the_value_at_a_cursor_beyond_a_curve_is_none():
+    series = ChartMaker().chart("loss", [a_run()], ChartChoice()).series[0]
+    assert series.value_at(99.9) == series.last_value
+    assert series.value_at(150.0) is None
+    assert series.value_at(-5.0) is None
+
+
+def test_the_cursor_goes_from_record_to_record_and_stops_at_the_ends():
+    maker, runs = ChartMaker(), [a_run(), a_run("b", rows=40)]
+    assert maker.record_near(runs, "iteration", 50.0, 0.2) == 51
+    assert maker.record_near(runs, "iteration", 50.0, -10.0) == 40
+    assert maker.record_near(runs, "iteration", 99.0, 5.0) == 99
+    assert maker.record_near(runs, "wallclock_time", 3.0, 0.5) == 4
+
+
+def test_places_are_found_again_on_another_axis():
+    maker, run = ChartMaker(), a_run()
+    assert maker.on_other_axis(run, "iteration", "wallclock_time", [10, 20.5]) == [20, 41]
+    assert maker.on_other_axis(run, "iteration", "tokens", [10]) is None
+
+
+def test_only_curves_that_can_be_seen_are_kept():
+    maker, run = ChartMaker(), a_run()
+    for weight in (0.6, 0.9, 0.99):
+        maker.chart("loss", [run], ChartChoice(weight=weight))
+    assert sorted(key.weight for key in maker._series) == [0.0, 0.99]
+    kept = maker.chart("loss", [run], ChartChoice(weight=0.99, cursor=3.0))
+    again = maker.chart("loss", [run], ChartChoice(weight=0.99, log_y=True))
+    assert kept.series == again.series
+    maker.chart("loss", [a_run("b")], ChartChoice())
+    assert {key.run.label for key in maker._series} == {"b"}
+
+
+def test_curves_over_very_many_records_are_prepared_first(monkeypatch):
+    monkeypatch.setattr(curves, "QUICK_RECORDS", 150)
+    maker, choice = ChartMaker(), ChartChoice(weight=0.5)
+    assert maker.missing("loss", [a_run()], ChartChoice()) == ()
+    missing = maker.missing("loss", [a_run()], choice)
+    assert [key.weight for key in missing] == [0.0, 0.5]
+    for key in missing:
+        maker.prepare(key)
+    assert maker.missing("loss", [a_run()], choice) == ()
+
+
+def test_preparing_takes_every_look_at_all_points():
+    maker = ChartMaker()
+    maker.prepare(next(iter(curves._keys("loss", [a_run()], ChartChoice()))))
+    (series,) = maker._series.values()
+    looks = {"measured", "overview", "means", "marks", "median"}
+    assert looks <= set(vars(series))
+
+
+def test_odd_records_are_charted():
+    rows = 4000
+    odd = np.where(np.arange(rows) % 7 == 0, np.inf, 1e308).tolist()
+    runs = [
+        a_run("odd", rows=rows, train_loss=odd, wallclock_time=[-1.0] * rows),
+        a_run("none", rows=0),
+        a_run("nan", train_loss=[math.nan] * 100),
+    ]
+    for axis in ("iteration", "gradient_step", "wallclock_time", "tokens"):
+        for weight in (0.0, 0.99):
+            for log_y in (False, True):
+                choice = ChartChoice(axis, log_y, weight=weight, cursor=3.0)
+                spec = ChartMaker().chart("loss", runs, choice)
+                assert len(draw_chart(spec, 60, 15)) == 15

@@ -1,0 +1,201 @@
+"""Notices: one for an event, none for what was so before, none for noise."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from traintop.analysis.notices import LiveSense, NoticeKind, RunningMedian
+from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
+
+NOW = datetime.fromisoformat("2025-02-22T15:00:00")
+
+
+def run(name: str = "a", iteration: int = 0, **changes: Any) -> RunSummary:
+    loss, rate = changes.pop("loss", 3.0), changes.pop("rate", 100.0)
+    loss_stats = MetricStats(
+        last=loss, max=changes.pop("highest", 4.0), nonfinite=changes.pop("nonfinite", 0)
+    )
+    fields: dict[str, Any] = {
+        "path": Path(f"/logs/{name}.json"),
+        "status": RunStatus.RUNNING,
+        "name": name,
+        "stats": {"train_loss": loss_stats, "tokens_per_sec": MetricStats(last=rate)},
+        "last": MetricsSnapshot(iteration=iteration, train_loss=loss, tokens_per_sec=rate),
+    }
+    return RunSummary(**{**fields, **changes})
+
+
+def told(*states: list[RunSummary]) -> list[tuple[str, NoticeKind]]:
+    sense = LiveSense()
+    return [(n.name, n.kind) for runs in states for n in sense.observe(runs, NOW)]
+
+
+def course(values: list[float], key: str, **changes: Any) -> list[list[RunSummary]]:
+    return [[run(iteration=i, **{key: value}, **changes)] for i, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"status": status} for status in RunStatus]
+    + [{"loss": math.nan}, {"nonfinite": 3}, {"best_val_loss": 1.0}],
+)
+def test_what_is_so_at_the_start_is_no_news(state):
+    assert told([run(**state)], [run(**state)], [run(iteration=1, **state)]) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (RunStatus.STALLED, NoticeKind.STALLED),
+        (RunStatus.CRASHED, NoticeKind.CRASHED),
+        (RunStatus.FAILED, NoticeKind.FAILED),
+    ],
+)
+def test_a_bad_end_is_told_once(status, kind):
+    ended = [run(status=status, error="boom")]
+    assert told([run()], ended, [run(status=status, error="boom")], ended) == [("a", kind)]
+
+
+def test_good_ends_are_quiet():
+    assert told([run()], [run(status=RunStatus.FINISHED)]) == []
+    assert told([run()], [run(status=RunStatus.INTERRUPTED)]) == []
+
+
+def test_a_second_stall_is_a_second_event():
+    stalled = [run(status=RunStatus.STALLED)]
+    assert len(told([run()], stalled, [run()], stalled)) == 2
+
+
+def test_a_run_that_appears_and_fails_between_two_looks_is_told():
+    sense = LiveSense()
+    sense.observe([], NOW)
+    (notice,) = sense.observe([run(status=RunStatus.FAILED, error="CUDA out of memory")], NOW)
+    assert (notice.kind, notice.text) == (NoticeKind.FAILED, "CUDA out of memory")
+
+
+@pytest.mark.parametrize("bad", [{"loss": math.nan}, {"loss": math.inf}, {"nonfinite": 1}])
+def test_the_first_loss_that_is_not_finite_is_told_once(bad):
+    states = [[run()], [run(iteration=1, **bad)], [run(iteration=2, nonfinite=2)]]
+    assert told(*states) == [("a", NoticeKind.NOT_FINITE)]
+
+
+def test_a_loss_that_climbs_back_is_told_once():
+    falling = [4.0 - i / 20 for i in range(40)]
+    losses = falling + [3.9] * 60
+    assert told(*course(losses, "loss")) == [("a", NoticeKind.DIVERGED)]
+
+
+def test_a_spike_is_no_divergence():
+    losses = [4.0 - i / 20 for i in range(40)]
+    losses[30:33] = [9.0, 8.0, 7.0]
+    assert told(*course(losses, "loss")) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_is_no_divergence(seed):
+    noise = random.Random(seed)
+    flat = [noise.gauss(2.0, 0.3) for _ in range(1000)]
+    assert told(*course(flat, "loss", highest=max(flat))) == []
+
+
+def test_a_drop_of_the_throughput_is_told_once_until_it_recovers():
+    rates = [100.0] * 30 + [60.0] * 10 + [100.0] * 10 + [50.0] * 6
+    assert told(*course(rates, "rate")) == [("a", NoticeKind.SLOWER)] * 2
+
+
+def test_single_slow_steps_and_small_drops_are_quiet():
+    evaluating = [5.0 if i % 10 == 0 else 100.0 for i in range(100)]
+    assert told(*course(evaluating, "rate")) == []
+    assert told(*course([100.0] * 30 + [75.0] * 30, "rate")) == []
+
+
+def test_the_text_says_how_much_slower():
+    sense = LiveSense()
+    states = course([100_000.0] * 30 + [60_000.0] * 5, "rate")
+    (notice,) = (notice for runs in states for notice in sense.observe(runs, NOW))
+    assert notice.text == "60k tokens/s, 40% below its median 100k"
+
+
+def validated(**losses: float) -> list[RunSummary]:
+    """Runs with these best validation losses; those in capitals have ended."""
+    ended = {name: RunStatus.FINISHED for name in losses if name.isupper()}
+    return [
+        run(name, best_val_loss=loss, status=ended.get(name, RunStatus.RUNNING))
+        for name, loss in losses.items()
+    ]
+
+
+def test_a_run_that_beats_the_record_of_those_that_ended_is_told_once():
+    states = [validated(A=3.0, b=3.5), validated(A=3.0, b=2.9), validated(A=3.0, b=2.8)]
+    assert told(*states) == [("b", NoticeKind.BEST)]
+
+
+def test_runs_that_race_each_other_from_the_start_are_quiet():
+    states = [validated(a=3.0 - i * 0.1, b=3.0 - i * 0.1 - i % 2 * 0.2) for i in range(10)]
+    assert told(*states) == []
+    assert told([run()], validated(a=3.0)) == []
+
+
+def test_beating_the_record_behind_a_better_run_is_no_best():
+    states = [validated(A=3.0, b=2.5, c=3.5), validated(A=3.0, b=2.5, c=2.9)]
+    assert told(*states) == []
+
+
+def test_a_run_that_was_ahead_when_another_ended_is_quiet():
+    states = [validated(a=3.0, b=2.9), [*validated(b=2.9), run("a", best_val_loss=3.0)]]
+    states += [[run("a", best_val_loss=3.0, status=RunStatus.FINISHED), *validated(b=2.9)]]
+    states += [[run("a", best_val_loss=3.0, status=RunStatus.FINISHED), *validated(b=2.8)]]
+    assert told(*states) == []
+
+
+def test_a_record_is_beaten_again_after_its_run_ended():
+    states = [validated(A=3.0), validated(A=3.0, B=2.9), validated(A=3.0, B=2.9, c=2.8)]
+    assert told(*states) == [("B", NoticeKind.BEST), ("c", NoticeKind.BEST)]
+
+
+def test_what_does_not_change_costs_nothing():
+    sense = LiveSense()
+    state = [run(status=RunStatus.RUNNING)]
+    sense.observe(state, NOW)
+    assert sense.observe(state, NOW) == ()
+
+
+def test_runs_that_vanished_and_came_back_are_known():
+    crashed = [run(status=RunStatus.CRASHED)]
+    assert told([run()], crashed, [], crashed) == [("a", NoticeKind.CRASHED)]
+
+
+def test_memory_does_not_grow_with_the_runs_that_are_gone():
+    sense = LiveSense()
+    for i in range(3000):
+        sense.observe([run(f"run-{i}")], NOW)
+    assert len(sense._memories) <= 1002
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=15, max_size=500))
+def test_the_running_median_is_that_of_evenly_spread_values(values):
+    estimate = RunningMedian()
+    for value in values:
+        estimate.add(value)
+    spread = next(kept for stride in (1, 2, 4, 8, 16) if len(kept := values[::stride]) <= 64)
+    assert estimate.value == sorted(spread)[len(spread) // 2]
+
+
+_NUMBERS = st.one_of(st.none(), st.floats())
+
+
+@given(st.lists(st.tuples(_NUMBERS, _NUMBERS, st.sampled_from(RunStatus)), max_size=60))
+def test_any_course_of_a_run_is_observed(states):
+    sense = LiveSense()
+    for i, (loss, rate, status) in enumerate(states):
+        observed = run(iteration=i, loss=loss, rate=rate, status=status, best_val_loss=loss)
+        for notice in sense.observe([observed], NOW):
+            assert notice.text

@@ -1,0 +1,107 @@
+"""The settings file: what is right in it applies, and what is wrong is told."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from traintop.cli import main
+from traintop.settings import DEFAULT_FILE, Settings, load_settings, parse_settings, settings_path
+
+
+def test_everything_can_be_set():
+    data = b'theme = "light"\nsmoothing = 0.9\nbell = true\ndesktop_notices = true\n[keys]\npin="P"'
+    assert parse_settings(data) == (Settings("light", 0.9, True, True, {"pin": "P"}), ())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('theme = "blue"', 'theme = \'blue\': must be "dark" or "light"'),
+        ("theme = []", 'must be "dark" or "light"'),
+        ("bell = 1", "bell = 1: must be true or false"),
+        ('desktop_notices = "yes"', "must be true or false"),
+        ("smoothing = 1.0", "a number from 0 up to"),
+        ("smoothing = nan", "a number from 0 up to"),
+        ("smoothing = true", "a number from 0 up to"),
+        ("keys = 3", "a table of texts"),
+        ("them = 3", "them: unknown; did you mean theme?"),
+        ("x = 3", "x: unknown; there are theme"),
+    ],
+)
+def test_a_wrong_value_is_told_and_the_rest_applies(line, said):
+    settings, problems = parse_settings(
+        f"{line}\n{'' if 'bell' in line else 'bell = true'}".encode()
+    )
+    (problem,) = problems
+    assert said in problem
+    assert settings.bell is ("bell" not in line)
+
+
+@pytest.mark.parametrize("data", [b"= 3", b"\xff", b"[" * 5000, b"x" * 2_000_000, b"\x00"])
+def test_what_is_not_toml_means_the_defaults(data):
+    settings, problems = parse_settings(data)
+    assert settings == Settings()
+    assert len(problems) == 1
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_any_content_is_read(data):
+    settings, problems = parse_settings(data)
+    assert isinstance(settings, Settings)
+    assert all(isinstance(problem, str) for problem in problems)
+
+
+def test_a_problem_names_the_file_and_is_safe_to_draw(tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text('theme = "\\u001b]0;pwned\\u0007"')
+    _, (problem,) = load_settings(path)
+    assert problem.startswith(f"{path} theme = ")
+    assert problem.isprintable()
+
+
+def test_no_file_is_no_problem_and_a_directory_is_one(tmp_path):
+    assert load_settings(tmp_path / "none.toml") == (Settings(), ())
+    settings, (problem,) = load_settings(tmp_path)
+    assert settings == Settings()
+    assert "cannot be read" in problem
+
+
+def test_the_environment_may_name_the_file(tmp_path):
+    assert settings_path({"TRAINTOP_CONFIG": "/x/y.toml"}) == Path("/x/y.toml")
+    assert settings_path({}).parts[-2:] == ("traintop", "settings.toml")
+
+
+def test_the_example_is_right_when_it_is_uncommented():
+    lines = [
+        line.removeprefix("# ") for line in DEFAULT_FILE.splitlines() if "=" in line or "[" in line
+    ]
+    text = "\n".join(lines[1:]) if not lines[0].startswith("theme") else "\n".join(lines)
+    assert tomllib.loads(text)
+    settings, problems = parse_settings(text.encode())
+    assert problems == ()
+    assert settings.theme == "dark"
+
+
+def test_the_command_prints_the_path_and_what_is_wrong(tmp_path, monkeypatch):
+    path = tmp_path / "settings.toml"
+    path.write_text('bell = 3\n[keys]\npin = "j"\n')
+    monkeypatch.setenv("TRAINTOP_CONFIG", str(path))
+    result = CliRunner().invoke(main, ["settings"])
+    assert result.exit_code == 0
+    assert str(path) in result.stdout
+    assert re.search(r"# +unmark_all += u +remove all marks", result.stdout)
+    assert "bell = 3: must be true or false" in result.stderr
+    assert "keys.pin = 'j': means down" in result.stderr
+
+
+def test_the_page_about_settings_names_every_setting():
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    names = [*Settings.__dataclass_fields__]
+    assert [name for name in names if f"`{name}`" not in page and f"`[{name}]`" not in page] == []
