@@ -192,7 +192,8 @@ class TraintopApp(App[None]):
         self._repainting = self.set_timer(_RESIZED_SECONDS, self._repaint)
 
     def _repaint(self) -> None:
-        self.screen.refresh(repaint=True, layout=True)
+        if self.screen_stack:  # none is left once the program quits
+            self.screen.refresh(repaint=True, layout=True)
 
     def on_snapshot_changed(self, message: SnapshotChanged) -> None:
         mode = self._watcher.mode if self._watcher is not None else ""

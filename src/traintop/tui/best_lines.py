@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,14 +23,19 @@ _WIDEST_SETTING = 18
 
 @dataclass(frozen=True, slots=True)
 class _Column:
+    """A heading, and below it a cell for each leader that is shown."""
+
     heading: str
-    texts: tuple[str, ...]
+    cells: tuple[Piece, ...]
     align: Literal["left", "right"] = "right"
-    role: Role = "text"
 
     @property
     def width(self) -> int:
-        return max(map(cell_width, (self.heading, *self.texts)))
+        return max(map(cell_width, (self.heading, *(cell.text for cell in self.cells))))
+
+    def padded(self, piece: Piece, action: str | None = None) -> Piece:
+        """The piece in the width of the column."""
+        return replace(piece, text=fit(piece.text, self.width, self.align), action=action)
 
 
 def leader_lines(
@@ -51,26 +56,16 @@ def leader_lines(
     if not shown:
         return ()
     columns = _columns_that_fit(leaders[:rows], shown, top, width)
-    heading = _joined([Piece(_cell(c, c.heading), "muted") for c in columns])
+    heading = _joined([column.padded(Piece(column.heading, "muted")) for column in columns])
     lines: list[Line] = [(Piece(" " * _GUTTER), *heading)]
     for place, leader in enumerate(shown):
-        is_cursor = top + place == cursor
-        action = f"screen.pick({top + place})"
+        path = leader.run.path
         gutter = (
-            Piece("▌" if is_cursor else " ", "accent"),
-            Piece("◆" if leader.run.path in marks else " ", "accent", marks.get(leader.run.path)),
+            Piece("▌" if top + place == cursor else " ", "accent"),
+            Piece("◆" if path in marks else " ", "accent", marks.get(path)),
         )
-        cells = _joined(
-            [
-                Piece(
-                    _cell(column, column.texts[place]),
-                    "strong" if is_cursor and column.heading == "NAME" else column.role,
-                    bold=column.heading == "NAME" and is_cursor,
-                    action=action,
-                )
-                for column in columns
-            ]
-        )
+        action = f"screen.pick({top + place})"
+        cells = _joined([column.padded(column.cells[place], action) for column in columns])
         lines.append(fit_line((*gutter, *cells), width))
     return tuple(lines)
 
@@ -80,16 +75,17 @@ def _columns_that_fit(
 ) -> list[_Column]:
     marks = [STATUS_MARKS[leader.run.status] for leader in shown]
     names = [run_name(leader.run) for leader in shown]
-    rank = _Column("#", tuple(str(top + place + 1) for place in range(len(shown))), role="muted")
-    status = _Column("", tuple(mark.glyph for mark in marks), role="muted")
-    value = _Column("VALUE", tuple(aligned(leader.value) for leader in shown), role="strong")
-    at = _Column("AT", tuple(_at_text(leader.iteration) for leader in shown), role="muted")
-    took = _Column("TIME", tuple(duration(leader.run.duration_seconds) for leader in shown))
-    taken = sum(c.width + _GAP for c in (rank, status, value))
-    name_width = min(max(map(cell_width, names)), _USUAL_NAME)
-    name_width = max(min(name_width, width - _GUTTER - taken), _LEAST_NAME)
-    name = _Column("NAME", tuple(fit_middle(text, name_width) for text in names), "left")
-    room = width - _GUTTER - taken - max(name.width, len(name.heading))
+    ranks = range(top + 1, top + 1 + len(shown))
+    rank = _Column("#", _cells(map(str, ranks), "muted"))
+    status = _Column("", tuple(Piece(mark.glyph, mark.role) for mark in marks))
+    value = _Column("VALUE", _cells((aligned(leader.value) for leader in shown), "strong"))
+    taken = sum(column.width + _GAP for column in (rank, status, value))
+    longest = min(max(map(cell_width, names)), _USUAL_NAME)
+    name_width = max(min(longest, width - _GUTTER - taken), _LEAST_NAME)
+    name = _Column("NAME", _cells(fit_middle(text, name_width) for text in names), "left")
+    at = _Column("AT", _cells((_at_text(leader.iteration) for leader in shown), "muted"))
+    took = _Column("TIME", _cells(duration(leader.run.duration_seconds) for leader in shown))
+    room = width - _GUTTER - taken - name.width
     further = []
     for column in (at, took, *_setting_columns(best, shown)):
         if column.width + _GAP <= room:
@@ -104,10 +100,14 @@ def _setting_columns(best: Sequence[Leader], shown: Sequence[Leader]) -> list[_C
     return [
         _Column(
             fit_middle(safe_text(name), _WIDEST_SETTING),
-            tuple(_setting(one.get(name, ABSENT)) for one in settings),
+            _cells(_setting(one.get(name, ABSENT)) for one in settings),
         )
         for name in names
     ]
+
+
+def _cells(texts: Iterable[str], role: Role = "text") -> tuple[Piece, ...]:
+    return tuple(Piece(text, role) for text in texts)
 
 
 def _setting(value: object) -> str:
@@ -116,10 +116,6 @@ def _setting(value: object) -> str:
 
 def _at_text(iteration: float | None) -> str:
     return MISSING if iteration is None else si(iteration)
-
-
-def _cell(column: _Column, text: str) -> str:
-    return fit(text, column.width, column.align)
 
 
 def _joined(pieces: Sequence[Piece]) -> Line:

@@ -21,8 +21,13 @@ BEST_GLYPH = "★"
 _GUTTER = 3
 """The cells before a column's name: cursor, colour of its curve, flag of the baseline."""
 
-_GAP = 2
 _LEAST_COLUMN = 12
+_LAYOUTS = ((2, 32, True), (0, 32, True), (0, 32, False), (0, 18, False), (0, _LEAST_COLUMN, False))
+"""From airy to tight: the gap between columns, the longest name, and whether deltas are shown.
+
+The first that has room for all columns is taken, else the last.
+"""
+
 _LEAST_LABEL = 10
 _LABEL_SHARE = 0.36
 
@@ -46,9 +51,9 @@ def compare_table(
         return CompareTable((), ())
     labels = _label_lines(comparison.rows, width)
     room = width - line_width(labels[0])
-    for gap, with_delta in ((_GAP, True), (0, False)):
+    for gap, name_width, with_delta in _LAYOUTS:
         blocks = [
-            _column_lines(comparison, place, place == cursor, color_of, with_delta=with_delta)
+            _column_lines(comparison, place, place == cursor, color_of, name_width, with_delta)
             for place in range(len(comparison.columns))
         ]
         widths = [gap + line_width(block[0]) for block in blocks]
@@ -89,8 +94,8 @@ def _places_in_view(widths: Sequence[int], cursor: int, room: int) -> list[int]:
 def _hidden_piece(places: Sequence[int], count: int, width: int) -> Piece:
     shown = places[1:]
     before, after = (shown[0] - 1, count - 1 - shown[-1]) if shown else (0, count - 1)
-    parts = [f"← {before} more" if before else "", f"{after} more →" if after else ""]
-    return Piece(fit("  ".join(part for part in parts if part), width), "accent")
+    parts = [f" ← {before} more" if before else "", f" {after} more →" if after else ""]
+    return Piece(fit(" ".join(part for part in parts if part), width), "accent")
 
 
 def _label_lines(rows: Sequence[Row], width: int) -> list[Line]:
@@ -119,15 +124,17 @@ def _column_lines(
     place: int,
     is_cursor: bool,
     color_of: Callable[[Column], str | None],
-    *,
+    name_width: int,
     with_delta: bool,
 ) -> list[Line]:
     """Name, status, and the cells of one column, all of one width."""
     column = comparison.columns[place]
     cells = aligned_cells(comparison, place)
     lines = [_cell_line(cell, with_delta=with_delta) for cell in cells]
-    inner = max([_LEAST_COLUMN, *map(line_width, lines)])
-    name = fit(fit_middle(column_label(column), inner), inner)
+    label = column_label(column)
+    wanted = min(cell_width(label), name_width)
+    inner = max([_LEAST_COLUMN, wanted, *map(line_width, lines)])
+    name = fit(fit_middle(label, inner), inner)
     heading: Line = (
         Piece("▌" if is_cursor else " ", "accent"),
         Piece("◆", "muted", color_of(column)),
