@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -73,6 +74,9 @@ def main() -> None:
     `traintop [LOG_DIR]...` watches the runs in one or more log directories, live.
     Without LOG_DIR that is $TRAINTOP_DIR, else ./experiment_logs.
     """
+    # A command is short and makes no garbage, for which the collector would search all summaries
+    # again and again. The UI lasts: it turns the collector on after its first frame.
+    gc.disable()
 
 
 @main.command()
@@ -351,10 +355,6 @@ def _reason(error: OSError) -> str:
 
 
 def _open_ui(*log_dirs: Path) -> None:
-    import gc
-
-    # It finds no garbage among imports, but looks for it; the App switches it on again.
-    gc.disable()
     from traintop.tui.app import run
 
     run(log_dirs)
