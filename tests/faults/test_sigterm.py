@@ -1,4 +1,4 @@
-"""A SIGTERM, as schedulers send before they preempt: recorded, then obeyed; the script's own wins."""
+"""SIGTERM, as schedulers send it: recorded, then obeyed, unless the script handles it itself."""
 
 from __future__ import annotations
 
