@@ -193,3 +193,25 @@ async def test_long_runs_are_prepared_in_a_thread_and_keys_answered_meanwhile(mo
         assert app.main_screen.view.log_y
         await settle(pilot, lambda: grid.charts_drawn > drawn and not app.main_screen.source.waits)
         await settle(pilot, lambda: "train loss ─ 3" in screen_text(app))
+
+
+@PLACES
+async def test_a_chart_is_written_as_svg_and_as_text(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with showing(make_runs(1)) as (_, pilot):
+        await pilot.press(*place, "m", "E", "enter")
+        await settle(pilot, lambda: (tmp_path / "chart_run-0_tokens_s.svg").exists())
+        assert "<polyline" in (tmp_path / "chart_run-0_tokens_s.svg").read_text()
+        await pilot.press("M", "E", "j", "enter")
+        await settle(pilot, lambda: (tmp_path / "chart_run-0_loss.txt").exists())
+        assert (tmp_path / "chart_run-0_loss.txt").read_text().startswith("run-0 loss")
+        await pilot.press("E", "j", "enter")
+        await settle(pilot, lambda: (tmp_path / "chart_run-0_loss_2.txt").exists())
+
+
+async def test_without_records_there_is_no_chart_to_write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with showing(make_runs(2)) as (app, pilot):
+        await pilot.press("j", "E")
+        assert app.screen is app.main_screen
+        assert list(tmp_path.iterdir()) == []
