@@ -64,5 +64,6 @@ def terminal_text(
         width or terminal.columns,
         height or min(max(terminal.lines - 2, _HEIGHTS[0]), _HEIGHTS[1]),
         ascii_only=ascii_only or not encoding.startswith("utf"),
+        letters=not color,
     )
     return chart_text(lines, color=color)

@@ -27,5 +27,5 @@ def chart_file(
     spec = replace(spec, title=title, label_width=0)
     if form == "SVG":
         return stem, ".svg", chart_svg(spec, palette=DARK if dark else LIGHT)
-    lines = draw_chart(spec, _WIDTH, _HEIGHT, ascii_only=ascii_only)
+    lines = draw_chart(spec, _WIDTH, _HEIGHT, ascii_only=ascii_only, letters=True)
     return stem, ".txt", f"{chart_text(lines)}\n"
