@@ -112,6 +112,9 @@ class ChartGrid(LinePane):
             self.closer = closer
             super().__init__()
 
+    class Rearranged(Message):
+        """The size changed, and with it how many charts there are on a page."""
+
     class Waits(Message):
         """A chart is to be drawn whose specification is not ready."""
 
@@ -214,6 +217,10 @@ class ChartGrid(LinePane):
             tuple(Piece(span.text, color=span.color, dim=span.dim, bold=span.bold) for span in line)
             for line in lines
         )
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.post_message(self.Rearranged())
 
     # The mouse.
 
