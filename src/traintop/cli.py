@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from traintop.analysis.axes import X_AXES, XAxis
 from traintop.text import safe_text
 from traintop.tracking.environment import default_log_dir
 
@@ -73,6 +75,9 @@ def main() -> None:
     `traintop [LOG_DIR]...` watches the runs in one or more log directories, live.
     Without LOG_DIR that is $TRAINTOP_DIR, else ./experiment_logs.
     """
+    # A command is short and makes no garbage, for which the collector would search all summaries
+    # again and again. The UI lasts: it turns the collector on after its first frame.
+    gc.disable()
 
 
 @main.command()
@@ -267,6 +272,74 @@ def _named_runs(
 
 
 @main.command()
+@click.argument("log_dir", type=click.Path(path_type=Path, file_okay=False))
+@_run_names
+@click.option("--metric", default="loss", show_default=True, help="Any metric; loss for both.")
+@click.option(
+    "--x",
+    "x_axis",
+    type=click.Choice(X_AXES),
+    default=X_AXES[0],
+    show_default=True,
+    help="What stands along x.",
+)
+@click.option("--log", "log_y", is_flag=True, help="A logarithmic y axis.")
+@click.option("--outliers", is_flag=True, help="Let a few outliers stretch the y axis.")
+@click.option(
+    "--smooth",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    metavar="WEIGHT",
+    help="Weight of the moving average, such as 0.9.",
+)
+@click.option("--width", type=click.IntRange(1, 1000), help="Cells; as wide as the terminal.")
+@click.option("--height", type=click.IntRange(1, 1000), help="Lines.")
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write an SVG file instead; an older one is replaced.",
+)
+@click.option("--dark", is_flag=True, help="The SVG on a dark background.")
+def plot(
+    log_dir: Path,
+    names: tuple[str, ...],
+    metric: str,
+    x_axis: XAxis,
+    log_y: bool,
+    outliers: bool,
+    smooth: float,
+    width: int | None,
+    height: int | None,
+    svg: Path | None,
+    dark: bool,
+) -> None:
+    """Print a chart of runs (the newest ones, unless NAMES are given)."""
+    from traintop.analysis.export import replacing_file
+    from traintop.charts import DARK, LIGHT, chart_svg
+    from traintop.charts.curves import ChartChoice
+    from traintop.charts.plot import MOST_PLOTTED, plot_of, terminal_text
+    from traintop.tui.terminal import draws_ascii_only
+
+    runs = _named_runs(log_dir, names)
+    if not names and len(runs) > MOST_PLOTTED:
+        rest = len(runs) - MOST_PLOTTED
+        click.echo(f"traintop: {rest:,} older runs are left out; name runs to see them", err=True)
+        runs = dict(list(runs.items())[:MOST_PLOTTED])
+    try:
+        spec = plot_of(runs, metric, ChartChoice(x_axis, log_y, not outliers, smooth))
+    except ValueError as error:
+        raise click.ClickException(safe_text(error, 500)) from None
+    if svg is None:
+        ascii_only = draws_ascii_only(os.environ)
+        text = terminal_text(spec, width, height, sys.stdout, ascii_only=ascii_only)
+        click.echo(text, color=True)  # it has colours only where they are wanted
+        return
+    with replacing_file(svg) as file:
+        file.write(chart_svg(spec, palette=DARK if dark else LIGHT))
+    click.echo(f"traintop: wrote {safe_text(svg, 500)}", err=True)
+
+
+@main.command()
 @_directory
 @click.option(
     "--output",
@@ -351,10 +424,6 @@ def _reason(error: OSError) -> str:
 
 
 def _open_ui(*log_dirs: Path) -> None:
-    import gc
-
-    # It finds no garbage among imports, but looks for it; the App switches it on again.
-    gc.disable()
     from traintop.tui.app import run
 
     run(log_dirs)

@@ -52,9 +52,6 @@ def test_an_uncaught_exception_is_recorded(
 def test_ctrl_c_in_a_with_block_is_an_interruption(tmp_path: Path) -> None:
     process = start(
         """
-import signal
-# Also where the tests run in a shell's background, whose processes ignore ctrl+c.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 with tracker:
     for i in range(10**9):
         tracker.log_metrics(i, 1.0)

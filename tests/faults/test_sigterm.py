@@ -1,4 +1,4 @@
-"""SIGTERM, as schedulers send before they preempt: recorded and obeyed; a script's own wins."""
+"""SIGTERM, as schedulers send it: recorded, then obeyed, unless the script handles it itself."""
 
 from __future__ import annotations
 

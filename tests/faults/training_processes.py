@@ -18,6 +18,8 @@ PREAMBLE = """
 import os, signal, sys, threading, time
 from traintop import ExperimentTracker, ExperimentConfig
 
+# Also where the tests run in a shell's background, whose processes ignore ctrl+c.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 tracker = ExperimentTracker(ExperimentConfig(experiment_name="job"), sys.argv[1], quiet=True)
 """
 

@@ -96,8 +96,9 @@ async def test_metrics_go_round_with_the_focus(place):
 
 async def test_charts_that_do_not_fit_are_on_the_next_page():
     async with showing(make_runs(30), (80, 24)) as (app, pilot):
-        await pilot.press("tab", "m", "M")
-        assert "charts 1-2 of 3" in screen_text(app)
+        assert "charts" not in screen_text(app).splitlines()[-1]
+        await pilot.press("tab")
+        await settle(pilot, lambda: "charts 1-2 of 3" in screen_text(app))
         assert "grad_norm" not in screen_text(app)
         await pilot.press("M")
         assert "grad_norm" in screen_text(app)
@@ -193,3 +194,25 @@ async def test_long_runs_are_prepared_in_a_thread_and_keys_answered_meanwhile(mo
         assert app.main_screen.view.log_y
         await settle(pilot, lambda: grid.charts_drawn > drawn and not app.main_screen.source.waits)
         await settle(pilot, lambda: "train loss ─ 3" in screen_text(app))
+
+
+@PLACES
+async def test_a_chart_is_written_as_svg_and_as_text(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with showing(make_runs(1)) as (_, pilot):
+        await pilot.press(*place, "m", "E", "enter")
+        await settle(pilot, lambda: (tmp_path / "chart_run-0_tokens_s.svg").exists())
+        assert "<polyline" in (tmp_path / "chart_run-0_tokens_s.svg").read_text()
+        await pilot.press("M", "E", "j", "enter")
+        await settle(pilot, lambda: (tmp_path / "chart_run-0_loss.txt").exists())
+        assert (tmp_path / "chart_run-0_loss.txt").read_text().startswith("run-0 loss")
+        await pilot.press("E", "j", "enter")
+        await settle(pilot, lambda: (tmp_path / "chart_run-0_loss_2.txt").exists())
+
+
+async def test_without_records_there_is_no_chart_to_write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with showing(make_runs(2)) as (app, pilot):
+        await pilot.press("j", "E")
+        assert app.screen is app.main_screen
+        assert list(tmp_path.iterdir()) == []

@@ -193,9 +193,9 @@ async def test_groups_over_seeds_on_and_off():
 
 async def test_a_group_is_drawn_as_its_mean_with_a_band():
     async with comparing() as (app, pilot, screen):
-        view, charted = app.main_screen.view, app.main_screen.charted
+        view, source = app.main_screen.view, app.main_screen.source
         labels = {path: str(path) for path in view.compared}
-        spec = charted.spec_maker("train_loss", view, labels)()
+        spec = source.spec_maker("train_loss", view, labels)()
         await pilot.press("g")
         grouped = screen._runs.group_spec(spec, screen.comparison.columns)
         assert [series.label for series in grouped.series] == ["a ×2", "b_s0"]

@@ -45,7 +45,8 @@ async def showing(memory, settings=None):
 
 
 def test_a_view_is_recalled_as_it_was_but_for_the_moment_s_runs():
-    marked = replace(LEFT, selected=DIRECTORY / "a", marks=(DIRECTORY / "a",), zoomed="loss")
+    charts = replace(LEFT.charts, zoomed=True, span=10.0, end=50.0, cursor=45.0)
+    marked = replace(LEFT, selected=DIRECTORY / "a", marks=(DIRECTORY / "a",), charts=charts)
     assert recalled_view(plain_view(marked), ViewState()) == LEFT
 
 

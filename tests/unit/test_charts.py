@@ -265,6 +265,18 @@ def test_curves_differ_without_colour(ascii_only: bool) -> None:
         assert any(marker in row for row in rows)
 
 
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_without_colours_a_letter_names_each_of_many_curves(ascii_only: bool) -> None:
+    x = np.arange(100.0)
+    many = [Series(f"run{n}", x, n + x / 10, n % 8) for n in range(20)]
+    rows = text_of(draw_chart(chart(*many), 300, 60, ascii_only=ascii_only, letters=True))
+    legend, plot = "".join(rows[:5]), "".join(rows[6:-2])
+    for n, letter in enumerate("ABCDEFGHIJKLMNOPQRST"):
+        sample = letter * 3 if ascii_only else f"─{letter}─"
+        assert any(f"run{m} {sample} " in legend for m in range(20)), n
+        assert letter in plot
+
+
 def test_solid_and_dotted_differ_without_markers() -> None:
     x = np.arange(100.0)
     solid = plot_area(drawn(chart(Series("a", x, x * 0, 0)), 60, 12))
@@ -299,7 +311,7 @@ def test_a_curve_hides_the_raw_curve_behind_it() -> None:
 def test_the_legend_counts_what_it_has_no_room_for() -> None:
     x = np.arange(10.0)
     spec = chart(*(Series(f"run number {n}", x, x + n, n) for n in range(6)))
-    assert drawn(spec, 60, 12)[1].rstrip() == "run number 0 ─●─ 9   run number 1 ─▲─ 10   +4 more"
+    assert drawn(spec, 60, 11)[1].rstrip() == "run number 0 ─●─ 9   run number 1 ─▲─ 10   +4 more"
     assert drawn(spec, 12, 12)[1] == "run number …"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,13 @@ from click.testing import CliRunner, Result
 from run_files import records, write_run
 
 from traintop.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _collector() -> Iterator[None]:
+    """A command leaves the garbage collector off, for its process is about to end."""
+    yield
+    gc.enable()
 
 
 def invoke(*arguments: object) -> Result:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from run_files import records, write_run
 
 HEAVY = ("textual", "rich", "watchdog", "plotext", "numpy")
 
@@ -40,6 +42,27 @@ def test_the_ui_draws_its_first_frame_before_it_loads_numbers_and_charts() -> No
     loaded = loaded_by("import traintop.tui.app")
     assert "textual" in loaded
     assert loaded.isdisjoint({"watchdog", "plotext", "numpy"})
+
+
+@pytest.mark.parametrize("sample_above", [0, 1_000_000])
+def test_records_come_to_the_ui_when_what_draws_them_is_loaded(
+    tmp_path: Path, sample_above: int
+) -> None:
+    path = write_run(tmp_path / "experiment_a.json", records(3), status="finished")
+    program = f"""
+import queue
+from pathlib import Path
+from traintop.store.run import Run
+from traintop.tui import loader
+
+loader.SAMPLE_ABOVE_BYTES = {sample_above}
+posted = queue.Queue()
+reader = loader.RunLoader(posted.put)
+reader.start()
+reader.show([Run(Path({str(path)!r})).summary()])
+posted.get()
+"""
+    assert {"traintop.charts.curves", "plotext", "numpy"} <= loaded_by(program)
 
 
 def test_unknown_public_names_are_refused() -> None:

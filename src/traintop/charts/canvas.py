@@ -17,20 +17,22 @@ from traintop.charts.view import Curve, View, share_of
 
 _MARKERS = "●▲■◆▼○△□◇"
 _ASCII_MARKERS = "*ox#@%&=~"
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ASCII_RAW, _ASCII_BAND = ".", ":"
 _LONE_POINT = "•"
 _MARKER_SPACING = 12  # cells along x between two markers of a curve
 _NOTHING = "no data"
 
 
-def markers_for(series: Sequence[Series], ascii_only: bool) -> tuple[str, ...]:
+def markers_for(series: Sequence[Series], ascii_only: bool, letters: bool) -> tuple[str, ...]:
     """The character that tells each curve from the others without its colour, "" for none.
 
     Curves of one style get different ones, by their colour index, so that a run keeps its own;
     where style alone tells them apart, and in the background, none is needed. Plain ASCII curves
-    consist of theirs, so there no two curves share one.
+    consist of theirs, so there no two curves share one. ``letters`` are for where there are no
+    colours: there are more of them, and each can be named.
     """
-    available = _ASCII_MARKERS if ascii_only else _MARKERS
+    available = _LETTERS if letters else _ASCII_MARKERS if ascii_only else _MARKERS
     front = [one for one in series if not one.dim]
     told_by_style = len({one.style for one in front}) == len(front)
     if told_by_style and not ascii_only:
@@ -165,7 +167,7 @@ class Canvas:
         """Sets the marker at intervals along the curve; each curve starts at its own offset."""
         rows = self._trace(curve.x, curve.y).start[:: self._per.x] // self._per.y
         shown = np.flatnonzero((rows >= 0) & (rows < self._height))
-        offset = _MARKERS.find(marker) * 5 % _MARKER_SPACING
+        offset = ord(marker) * 5 % _MARKER_SPACING
         places = shown[shown % _MARKER_SPACING == offset]
         style = self._style(self._palette.color(curve.series.color))
         for column in places.tolist() or shown[-1:].tolist():

@@ -123,8 +123,9 @@ class ChartMaker:
             unit, size = _wallclock_unit(extent[1] if extent else 0.0)
         label = X_LABELS[choice.x_axis]
         series = tuple(self._series[key] for key in keys)
+        title = _title(chart, runs, series, choice)
         return ChartSpec(
-            title=_title(chart, runs, series, choice),
+            title=title,
             series=series,
             x_label=f"{label}, {unit}" if unit else label,
             x_unit=size,
@@ -134,7 +135,7 @@ class ChartMaker:
             legend=any(key.label for key in keys),
             robust=choice.robust,
             note=self._left_out(runs, choice.x_axis),
-            name=_name(chart, runs),
+            name=_name(chart, runs, title),
         )
 
     def extent(self, runs: Sequence[ChartedRun], x_axis: XAxis) -> Limits | None:
@@ -299,9 +300,10 @@ def _title(
     return title if last is None else f"{title}   last {show(last)}   median {show(raw.median)}"
 
 
-def _name(chart: str, runs: Sequence[ChartedRun]) -> str:
-    """What the chart is called away from its runs; only a single one is not in the legend."""
-    return f"{safe_text(runs[0].label)} {chart_title(chart)}" if len(runs) == 1 else ""
+def _name(chart: str, runs: Sequence[ChartedRun], title: str) -> str:
+    """The title away from the runs; of several runs the legend has the names."""
+    words = title or chart_title(chart)
+    return f"{safe_text(runs[0].label)} {words}" if len(runs) == 1 else words
 
 
 def _wallclock_unit(longest: float) -> tuple[str, float]:

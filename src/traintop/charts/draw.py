@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,7 @@ _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
 _LEGEND_HEIGHT = 8
 _TITLE_HEIGHT = 6
 # So many more rows for each further line of the legend.
-_ROWS_PER_LEGEND_LINE = 5
+_ROWS_PER_LEGEND_LINE = 4
 _MOST_LEGEND_LINES = 4
 
 
@@ -32,19 +33,21 @@ def draw_chart(
     *,
     palette: Palette = DARK,
     ascii_only: bool = False,
+    letters: bool = False,
 ) -> tuple[ChartLine, ...]:
     """The chart as exactly ``height`` lines of exactly ``width`` cells, whatever the data.
 
     Where there is little room, the legend goes first, then the title, then the axes. With
-    ``ascii_only`` all text is ASCII. Safe to call from any thread.
+    ``ascii_only`` all text is ASCII; with ``letters`` these mark the curves, for where no colours
+    can tell them apart. Safe to call from any thread.
     """
     if width < 1 or height < 1:
         return ((),) * max(height, 0)
     if spec.cursor is not None and not math.isfinite(spec.cursor):
         spec = replace(spec, cursor=None)
-    markers = markers_for(spec.series, ascii_only)
+    markers = markers_for(spec.series, ascii_only, letters)
     view = view_of(spec, width)
-    lines = _heading(spec, view, width, height, palette, ascii_only)
+    lines = _heading(spec, view, width, height, markers, palette, ascii_only)
     rows = height - len(lines)
     frame = _frame(spec, view, width, rows, ascii_only)
     columns, rows = (frame.width, frame.height) if frame else (width, rows)
@@ -61,7 +64,8 @@ def x_at(
 ) -> float | None:
     """The x that a chart of this size has in a column of cells; ``None`` left of its curves."""
     view = view_of(spec, width)
-    heading = _heading(spec, view, width, height, DARK, ascii_only)
+    markers = markers_for(spec.series, ascii_only, letters=False)  # as wide as letters
+    heading = _heading(spec, view, width, height, markers, DARK, ascii_only)
     frame = _frame(spec, view, width, height - len(heading), ascii_only)
     left, columns = (frame.left, frame.width) if frame else (0, width)
     if not left <= column < left + columns:
@@ -72,7 +76,13 @@ def x_at(
 
 
 def _heading(
-    spec: ChartSpec, view: View, width: int, height: int, palette: Palette, ascii_only: bool
+    spec: ChartSpec,
+    view: View,
+    width: int,
+    height: int,
+    markers: Sequence[str],
+    palette: Palette,
+    ascii_only: bool,
 ) -> list[ChartLine]:
     """The title and the legend, as far as there is room for them."""
     lines: list[ChartLine] = []
@@ -81,7 +91,6 @@ def _heading(
     named = spec.legend and spec.series
     if (named or spec.note) and height >= _LEGEND_HEIGHT:
         most = min(1 + (height - _LEGEND_HEIGHT) // _ROWS_PER_LEGEND_LINE, _MOST_LEGEND_LINES)
-        markers = markers_for(spec.series, ascii_only)
         lines += legend_lines(spec, view, markers, width, most, palette, ascii_only)
     return lines
 

@@ -22,9 +22,10 @@ def chart_file(
     from traintop.charts import DARK, LIGHT, chart_svg, chart_text, draw_chart
 
     title = spec.name or spec.title
-    stem = f"chart_{re.sub(r'[^A-Za-z0-9.-]+', '_', title).strip('_') or 'metric'}"
+    words = title.partition("   ")[0]  # without the values behind them
+    stem = f"chart_{re.sub(r'[^A-Za-z0-9.-]+', '_', words).strip('_') or 'metric'}"
     spec = replace(spec, title=title, label_width=0)
     if form == "SVG":
         return stem, ".svg", chart_svg(spec, palette=DARK if dark else LIGHT)
-    lines = draw_chart(spec, _WIDTH, _HEIGHT, ascii_only=ascii_only)
+    lines = draw_chart(spec, _WIDTH, _HEIGHT, ascii_only=ascii_only, letters=True)
     return stem, ".txt", f"{chart_text(lines)}\n"

@@ -169,6 +169,9 @@ def _unique(paths: Sequence[Path]) -> list[Path]:
 def _import_slow_parts() -> None:
     """Pay for numpy and plotext here, where nobody waits, and after the first frame.
 
-    In each thread before it posts anything, for the UI's would pay when it draws that.
+    In each thread, before it posts anything: otherwise the UI's pays when it draws that.
     """
     import traintop.charts.curves  # noqa: F401
+    from traintop.charts import ChartSpec, draw_chart
+
+    draw_chart(ChartSpec("", ()), 40, 10)  # the first chart imports plotext

@@ -99,7 +99,7 @@ class ChartActions(ViewScreen):
 
     def action_export_chart(self) -> None:
         spec = self.grid.spec_in_focus()
-        if spec is None:
+        if spec is None or not spec.series:
             self.notify("No chart to write: its records are not read yet.", markup=False)
             return
         dark, ascii_only = self.app.current_theme.dark, self.grid.ascii_only

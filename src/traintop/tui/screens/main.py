@@ -309,6 +309,10 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, C
         ]
         self._grid.show_charts(cells, focus, ready=self.source.prepared)
 
+    @on(ChartGrid.Rearranged)
+    def _count_charts_anew(self) -> None:
+        self._show_frame()
+
     def _show_selected_and_charts(self) -> None:
         if not self.charted.waiting:
             self._show_selected()

@@ -112,6 +112,9 @@ class ChartGrid(LinePane):
             self.closer = closer
             super().__init__()
 
+    class Rearranged(Message):
+        """The size changed, and with it how many charts there are on a page."""
+
     class Waits(Message):
         """A chart is to be drawn whose specification is not ready."""
 
@@ -192,10 +195,32 @@ class ChartGrid(LinePane):
             self.post_message(self.Waits())
             former = known.lines if known is not None else ()
             return (former + (EMPTY_LINE,) * height)[:height]
-        lines = _chart_lines(spec, width, height, dark=dark, ascii_only=self.ascii_only)
+        lines = self._chart_lines(spec, width, height, dark=dark)
         self._pictures[cell.chart] = _Picture(key, spec, lines)
         self.charts_drawn += 1
         return lines
+
+    def _chart_lines(
+        self, spec: ChartSpec, width: int, height: int, *, dark: bool
+    ) -> tuple[Line, ...]:
+        from traintop.charts import DARK, LIGHT, draw_chart
+
+        lines = draw_chart(
+            spec,
+            width,
+            height,
+            palette=DARK if dark else LIGHT,
+            ascii_only=self.ascii_only,
+            letters=self.app.no_color,
+        )
+        return tuple(
+            tuple(Piece(span.text, color=span.color, dim=span.dim, bold=span.bold) for span in line)
+            for line in lines
+        )
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.post_message(self.Rearranged())
 
     # The mouse.
 
@@ -233,16 +258,3 @@ class ChartGrid(LinePane):
                 size = (box.width - _GUTTER, box.height)
                 return x_at(drawn.spec, *size, at, ascii_only=self.ascii_only)
         return None
-
-
-def _chart_lines(
-    spec: ChartSpec, width: int, height: int, *, dark: bool, ascii_only: bool
-) -> tuple[Line, ...]:
-    from traintop.charts import DARK, LIGHT, draw_chart
-
-    palette = DARK if dark else LIGHT
-    lines = draw_chart(spec, width, height, palette=palette, ascii_only=ascii_only)
-    return tuple(
-        tuple(Piece(span.text, color=span.color, dim=span.dim, bold=span.bold) for span in line)
-        for line in lines
-    )
