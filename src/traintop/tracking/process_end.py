@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import time
 import weakref
@@ -31,7 +32,7 @@ def attend(run: Attended) -> None:
     from traintop.tracking.sigterm import record_sigterm  # not at the cost of every import
 
     _attended[id(run)] = run
-    record_sigterm(_leave_at_sigterm)
+    record_sigterm(functools.partial(_leave, "interrupted", "SIGTERM"))
 
 
 def _runs() -> list[Attended]:
@@ -39,15 +40,11 @@ def _runs() -> list[Attended]:
     return [run for reference in _attended.valuerefs() if (run := reference()) is not None]
 
 
-def _leave_at_exit() -> None:
-    for run in _runs():
-        run.leave(None, "the process ended without finish()", _EXIT_SECONDS)
-
-
-def _leave_at_sigterm(timeout: float) -> None:
+def _leave(status: EndStatus | None, error: str, timeout: float) -> None:
+    """End all runs, within so many seconds together: a disk may hang."""
     deadline = time.monotonic() + timeout
     for run in _runs():
-        run.leave("interrupted", "SIGTERM", max(deadline - time.monotonic(), 0.0))
+        run.leave(status, error, max(deadline - time.monotonic(), 0.0))
 
 
 def _become_silent() -> None:
@@ -56,6 +53,6 @@ def _become_silent() -> None:
     _attended.clear()
 
 
-atexit.register(_leave_at_exit)
+atexit.register(_leave, None, "the process ended without finish()", _EXIT_SECONDS)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_become_silent)
