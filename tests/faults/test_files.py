@@ -21,7 +21,7 @@ from traintop import ExperimentConfig, ExperimentTracker
 from traintop.store.catalog import RunCatalog
 from traintop.store.run import Run, UnreadableRunError
 
-_MOST_MEMORY_KB = 700_000  # most of it for a document of another program, read whole
+_MOST_MEMORY_KB = 250_000
 
 # Everything is imported first, for afterwards this is a user who may not read our files.
 _READS_EVERYTHING = """
