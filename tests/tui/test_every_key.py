@@ -1,0 +1,80 @@
+"""Every key of the table, pressed in every place where it applies: each does what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_main_screen import showing
+from tui_runs import make_runs, settle
+
+from traintop.tui.app import TraintopApp
+from traintop.tui.exporting import RunsExport
+from traintop.tui.key_table import Need, Place
+from traintop.tui.keys import keys_of
+from traintop.tui.screens.dialogs import ProgressScreen
+
+WAYS = {
+    Place.RUNS: ["space"],
+    Place.ZOOM: ["space", "z"],
+    Place.COLUMNS: ["o"],
+    Place.CHARTS: ["O"],
+    Place.FILTER: ["slash"],
+    Place.ENTRY: ["n"],
+    Place.COMPARE: ["asterisk", "c"],
+    Place.BEST: ["b"],
+    Place.CHOICE: ["asterisk", "e"],
+    Place.NOTICES: ["N"],
+    Place.HELP: ["question_mark"],
+}
+"""The keys that lead from the list to each place that keys lead to."""
+
+LEAVING = ("app.quit", "app.suspend_process")
+
+
+@pytest.fixture
+def actions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The actions that were run; those that end the program are only noted."""
+    monkeypatch.chdir(tmp_path)
+    run: list[str] = []
+    real = TraintopApp.run_action
+
+    async def noted(self: TraintopApp, action: Any, *arguments: Any, **named: Any) -> bool:
+        run.append(action)
+        return True if action in LEAVING else await real(self, action, *arguments, **named)
+
+    monkeypatch.setattr(TraintopApp, "run_action", noted)
+    return run
+
+
+@pytest.mark.parametrize("place", WAYS)
+async def test_every_key_of_a_place_does_what_the_table_says(
+    place: Place, actions: list[str]
+) -> None:
+    async with showing(make_runs(4)) as (app, pilot):
+        main, start = app.main_screen, app.main_screen.view
+        for key in keys_of(place):
+            while app.screen is not main:
+                app.pop_screen()
+            main.action_drop_filter()
+            main.change(replace(start, filter="run" if Need.FILTER in key.needs else ""))
+            await pilot.press(*WAYS[place])
+            await settle(pilot, lambda: app.screen.situation.place is place)
+            actions.clear()
+            await pilot.press(key.keys.split(",")[0])
+            await pilot.pause()
+            # A line that is typed into takes enter for itself, and hands it on as a message.
+            assert key.action in actions or actions == ["submit"], key
+            assert app._exception is None
+
+
+async def test_a_running_export_is_stopped_by_its_key(actions: list[str], tmp_path: Path) -> None:
+    async with showing(make_runs(2)) as (app, pilot):
+        export = RunsExport(app.main_screen.rows.runs, "runs", together=True, post=app.post_message)
+        app.push_screen(ProgressScreen(export))
+        await settle(pilot, lambda: app.screen.situation.place is Place.PROGRESS)
+        for key in keys_of(Place.PROGRESS):
+            await pilot.press(key.keys.split(",")[0])
+            assert key.action in actions
