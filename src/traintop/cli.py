@@ -6,19 +6,18 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
-from traintop.analysis.axes import X_AXES, XAxis
+from traintop.run_commands import compare_runs, export, plot, print_text
 from traintop.text import safe_text
 from traintop.tracking.environment import default_log_dir
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
-    from traintop.store.history import History
 
 _DEFAULT_COMMAND = "watch"
 
@@ -147,196 +146,15 @@ def list_runs(
 
         click.echo(csv_table(flat_rows(run_rows(runs))), nl=False)
     else:
-        _print(_table(runs))
+        print_text(_table(runs))
     for line in (*map(safe_text, snapshot.notices), *unreadable_lines(snapshot.runs)):
         click.echo(f"traintop: {line}", err=True)
     if snapshot.notices:
         raise SystemExit(1)  # as `ls` does for a directory that it cannot list
 
 
-_run_names = click.argument("names", nargs=-1)
-
-
-@main.command()
-@click.argument("log_dir", type=click.Path(path_type=Path, file_okay=False))
-@_run_names
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="The CSV file to write; an older one is replaced by a complete one.",
-)
-def export(log_dir: Path, names: tuple[str, ...], out: Path) -> None:
-    """Write the records of runs (all, unless NAMES are given) below one another as CSV."""
-    from traintop.analysis.export import replacing_file, write_together
-    from traintop.store.run import Run, UnreadableRunError
-
-    runs = _named_runs(log_dir, names)
-    left_out: list[str] = []
-
-    def histories() -> Iterator[tuple[str, History]]:
-        left_out.clear()
-        for name, run in runs.items():
-            try:
-                yield name, Run(run.path).history()
-            except UnreadableRunError as error:
-                left_out.append(f"left out: {error}")
-
-    def place(write: Callable[[TextIO], None]) -> Path:
-        with replacing_file(out) as file:
-            write(file)
-        return out
-
-    try:
-        write_together(histories, [name for run in runs.values() for name in run.stats], place)
-    except OSError as error:
-        raise click.ClickException(safe_text(error, 500)) from None
-    for line in left_out:
-        click.echo(f"traintop: {safe_text(line, 500)}", err=True)
-    written = len(runs) - len(left_out)
-    words = f"{written:,} {'run' if written == 1 else 'runs'}"
-    click.echo(f"traintop: wrote {words} to {safe_text(out, 500)}", err=True)
-
-
-@main.command(name="compare")
-@click.argument("log_dir", type=click.Path(path_type=Path, file_okay=False))
-@_run_names
-@click.option("--baseline", metavar="NAME", help="The run to compare with; the first otherwise.")
-@click.option("--seeds", is_flag=True, help="Runs that differ only in the seed as one: mean ±std.")
-@click.option("--target", type=float, metavar="LOSS", help="The loss that runs are to reach.")
-@click.option("--markdown", "style", flag_value="markdown", help="As a Markdown table.")
-@click.option("--csv", "style", flag_value="csv", help="As CSV, in full precision.")
-@click.option("--json", "style", flag_value="json", help="As JSON, in full precision.")
-def compare_runs(
-    log_dir: Path,
-    names: tuple[str, ...],
-    baseline: str | None,
-    seeds: bool,
-    target: float | None,
-    style: str | None,
-) -> None:
-    """Print what sets runs apart: settings, losses, pace, against a baseline."""
-    from traintop.analysis import compare, comparison_text
-    from traintop.analysis.groups import grouped
-    from traintop.store.run import Run, UnreadableRunError
-
-    found = _named_runs(log_dir, names, baseline)
-    try:
-        runs = [
-            compare.ComparedRun(name, run, Run(run.path).history()) for name, run in found.items()
-        ]
-    except UnreadableRunError as error:
-        raise click.ClickException(safe_text(error, 500)) from None
-    columns = grouped(runs) if seeds else compare.columns_of(runs)
-    metric = next(iter(compare.metrics_of(found.values())), compare.LOSSES[0])
-    reach = compare.default_target(columns, metric)
-    if target is not None:
-        reach = compare.Target(metric, target)
-    comparison = compare.compare(columns, reach)
-    if style == "csv":
-        click.echo(comparison_text.comparison_csv(comparison), nl=False)
-    elif style == "json":
-        _print(comparison_text.comparison_json(comparison))
-    elif style == "markdown":
-        _print(comparison_text.comparison_markdown(comparison).rstrip("\n"))
-    else:
-        _print(comparison_text.comparison_text(comparison, shutil.get_terminal_size().columns))
-
-
-def _named_runs(
-    log_dir: Path, names: Sequence[str], baseline: str | None = None
-) -> dict[str, RunSummary]:
-    """The runs of these names, or all that can be read, the newest first; the baseline before.
-
-    Raises ``ClickException`` for a name that no run has, and when there are no runs.
-    """
-    from traintop.analysis.naming import find_run, suggestions, unique_names
-    from traintop.model import RunStatus
-    from traintop.store.catalog import RunCatalog
-
-    snapshot = RunCatalog([log_dir]).refresh()
-    for notice in snapshot.notices:
-        click.echo(f"traintop: {safe_text(notice, 500)}", err=True)
-    runs = {run.path: run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE}
-    known = unique_names(runs.values())
-    if not runs:
-        raise click.ClickException(f"no runs in {safe_text(log_dir, 500)}")
-    found = {}
-    for name in (*([] if baseline is None else [baseline]), *(names or known.values())):
-        path = find_run(name, known)
-        if path is None:
-            hint = suggestions(name, known.values())
-            raise click.ClickException(f"no run named {safe_text(repr(name))}: {safe_text(hint)}")
-        found[known[path]] = runs[path]
-    return found
-
-
-@main.command()
-@click.argument("log_dir", type=click.Path(path_type=Path, file_okay=False))
-@_run_names
-@click.option("--metric", default="loss", show_default=True, help="Any metric; loss for both.")
-@click.option(
-    "--x",
-    "x_axis",
-    type=click.Choice(X_AXES),
-    default=X_AXES[0],
-    show_default=True,
-    help="What stands along x.",
-)
-@click.option("--log", "log_y", is_flag=True, help="A logarithmic y axis.")
-@click.option("--outliers", is_flag=True, help="Let a few outliers stretch the y axis.")
-@click.option(
-    "--smooth",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.0,
-    metavar="WEIGHT",
-    help="Weight of the moving average, such as 0.9.",
-)
-@click.option("--width", type=click.IntRange(1, 1000), help="Cells; as wide as the terminal.")
-@click.option("--height", type=click.IntRange(1, 1000), help="Lines.")
-@click.option(
-    "--svg",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write an SVG file instead; an older one is replaced.",
-)
-@click.option("--dark", is_flag=True, help="The SVG on a dark background.")
-def plot(
-    log_dir: Path,
-    names: tuple[str, ...],
-    metric: str,
-    x_axis: XAxis,
-    log_y: bool,
-    outliers: bool,
-    smooth: float,
-    width: int | None,
-    height: int | None,
-    svg: Path | None,
-    dark: bool,
-) -> None:
-    """Print a chart of runs (the newest ones, unless NAMES are given)."""
-    from traintop.analysis.export import replacing_file
-    from traintop.charts import DARK, LIGHT, chart_svg
-    from traintop.charts.curves import ChartChoice
-    from traintop.charts.plot import MOST_PLOTTED, plot_of, terminal_text
-    from traintop.tui.terminal import draws_ascii_only
-
-    runs = _named_runs(log_dir, names)
-    if not names and len(runs) > MOST_PLOTTED:
-        rest = len(runs) - MOST_PLOTTED
-        click.echo(f"traintop: {rest:,} older runs are left out; name runs to see them", err=True)
-        runs = dict(list(runs.items())[:MOST_PLOTTED])
-    try:
-        spec = plot_of(runs, metric, ChartChoice(x_axis, log_y, not outliers, smooth))
-    except ValueError as error:
-        raise click.ClickException(safe_text(error, 500)) from None
-    if svg is None:
-        ascii_only = draws_ascii_only(os.environ)
-        text = terminal_text(spec, width, height, sys.stdout, ascii_only=ascii_only)
-        click.echo(text, color=True)  # it has colours only where they are wanted
-        return
-    with replacing_file(svg) as file:
-        file.write(chart_svg(spec, palette=DARK if dark else LIGHT))
-    click.echo(f"traintop: wrote {safe_text(svg, 500)}", err=True)
+for _command in (export, compare_runs, plot):
+    main.add_command(_command)
 
 
 @main.command()
@@ -356,7 +174,7 @@ def report(log_dir: Path | None, output: Path) -> None:
         result = write_report(log_dir or default_log_dir(), output)
     except ValueError as error:
         raise click.ClickException(safe_text(error, 500)) from None
-    _print(f"{'Updated' if result.changed else 'Nothing new in'} {safe_text(result.path, 500)}")
+    print_text(f"{'Updated' if result.changed else 'Nothing new in'} {safe_text(result.path, 500)}")
     for notice in result.notices:
         click.echo(f"traintop: {safe_text(notice, 500)}", err=True)
 
@@ -377,9 +195,9 @@ def doctor(log_dir: Path | None, mend: bool, as_json: bool) -> None:
             _repair(path)
         diagnosis = examination.diagnose(log_dir)
     if as_json:
-        _print(json.dumps(examination.as_json(diagnosis), indent=2))
+        print_text(json.dumps(examination.as_json(diagnosis), indent=2))
     else:
-        _print(examination.render(diagnosis, shutil.get_terminal_size().columns))
+        print_text(examination.render(diagnosis, shutil.get_terminal_size().columns))
     raise SystemExit(diagnosis.exit_status)
 
 
@@ -393,11 +211,11 @@ def show_settings() -> None:
     path = settings_path()
     settings, problems = load_settings(path)
     _, unusable = remapped_keys(KEYS, settings.keys)
-    _print(f"# {safe_text(path, 1000)}{'' if path.exists() else ' (not there yet)'}\n")
-    _print(DEFAULT_FILE)
-    _print("# The actions that [keys] may name, with the keys they have by themselves:")
+    print_text(f"# {safe_text(path, 1000)}{'' if path.exists() else ' (not there yet)'}\n")
+    print_text(DEFAULT_FILE)
+    print_text("# The actions that [keys] may name, with the keys they have by themselves:")
     for key in KEYS:
-        _print(f"# {key.name:<26} = {key.keys:<24} {key.help}")
+        print_text(f"# {key.name:<26} = {key.keys:<24} {key.help}")
     for problem in (*problems, *unusable):
         click.echo(f"traintop: {problem}", err=True)
 
@@ -433,16 +251,10 @@ def _print_table(log_dir: Path) -> None:
     from traintop.analysis.listing import sorted_runs
     from traintop.store.catalog import RunCatalog
 
-    _print(_table(sorted_runs(RunCatalog([log_dir]).refresh().runs)))
+    print_text(_table(sorted_runs(RunCatalog([log_dir]).refresh().runs)))
 
 
 def _table(runs: Sequence[RunSummary]) -> str:
     from traintop.analysis.comparison_table import comparison_table
 
     return comparison_table(runs, width=shutil.get_terminal_size().columns)
-
-
-def _print(text: str) -> None:
-    """Print what may hold any character, also where the locale has only ASCII."""
-    encoding = sys.stdout.encoding or "ascii"
-    click.echo(text.encode(encoding, "replace").decode(encoding))
