@@ -159,7 +159,10 @@ class ChartMaker:
         found = []
         for run in runs:
             x = self._ordered(run, x_axis)
-            x = x[x > cursor] if distance > 0 else x[x < cursor]
+            if distance > 0:
+                x = x[np.searchsorted(x, cursor, side="right") :]
+            else:
+                x = x[: np.searchsorted(x, cursor)]
             if len(x):
                 found.append(value_near(x, x, target))
         return min(found, key=lambda x: abs(x - target), default=cursor)

@@ -82,6 +82,7 @@ class ChartSource:
             for key in keys:
                 if self._wanted.get(chart) is keys:  # nobody changed the view meanwhile
                     self._maker.prepare(key)
+        self.prepared += 1
 
     def extent(self, view: ViewState, labels: Labels = None) -> Extent | None:
         """What the records cover on the x axis, ``None`` while there are none."""

@@ -146,5 +146,4 @@ class ChartActions(ViewScreen):
 
     def on_curves_prepared(self) -> None:
         self._preparing = False
-        self.source.prepared += 1
         self.draw_charts()
