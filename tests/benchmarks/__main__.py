@@ -1,7 +1,8 @@
 """``python -m tests.benchmarks``: the budgets of the design beside what they cost at least.
 
 Needs Linux, and two gigabytes in the directory for temporary files. Prints each line as soon as
-it is measured; a full run writes ``docs/performance.md``.
+it is measured; a full run writes ``docs/performance.md``. Other trackers take part where they are
+installed: tensorboardX with tensorboard, mlflow-skinny with sqlalchemy and alembic.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from tests.benchmarks import chart_frames, flushes, import_cost, log_calls, reading, terminal
+from tests.benchmarks import (
+    chart_frames,
+    flushes,
+    import_cost,
+    log_calls,
+    peers,
+    reading,
+    terminal,
+)
 from tests.benchmarks.generated_runs import RECORDS_OF_USUAL_RUN, write_run, write_runs
 from tests.benchmarks.measuring import FULL, QUICK, Line, Scale
 from tests.benchmarks.report import machine, page, text_row
@@ -44,10 +53,10 @@ def main() -> None:
 
 
 def _families(scale: Scale, directory: Path) -> Iterator[tuple[str, Iterator[Line]]]:
-    tracked, empty, listed, long = (
-        directory / name for name in ("tracked", "empty", "listed", "long")
+    tracked, empty, listed, long, others = (
+        directory / name for name in ("tracked", "empty", "listed", "long", "others")
     )
-    for folder in (tracked, empty, listed, long):
+    for folder in (tracked, empty, listed, long, others):
         folder.mkdir()
     yield "A log call", log_calls.measure(scale, tracked)
     yield "Import", import_cost.measure(scale)
@@ -63,6 +72,7 @@ def _families(scale: Scale, directory: Path) -> Iterator[tuple[str, Iterator[Lin
     )
     yield "Reading", reading.measure(scale, runs, more_runs, long_run)
     yield "The terminal UI", terminal.measure(scale, empty, runs, more_runs, long_run)
+    yield "Other trackers", peers.measure(scale, others)
 
 
 if __name__ == "__main__":

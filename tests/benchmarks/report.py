@@ -23,8 +23,9 @@ What the budgets of the design allow, and what one machine measured. Generated b
 Ours and its floors take turns in one run, and each figure is the median over the rounds unless its
 line says otherwise. The absolute figures are those of this machine and of what else it did; the
 **ratio** (ours to the first floor) travels better. A floor is what the same thing costs at least,
-or what the obvious way to do it costs. No test asserts a time: the suite counts bytes, writes,
-points and redraws instead (`tests/unit/test_costs.py`).
+or what the obvious way to do it costs; under "Other trackers", what it costs with them. No test
+asserts a time: the suite counts bytes, writes, points and redraws instead
+(`tests/unit/test_costs.py`).
 """
 
 
@@ -45,7 +46,12 @@ def page(families: Mapping[str, Sequence[Line]]) -> str:
             f"{machine()} {datetime.now():%Y-%m-%d}.",
             "",
             _missed_text(missed, sum(line.limit is not None for line in lines)),
-            *(row for title, family in families.items() for row in _section(title, family)),
+            *(
+                row
+                for title, family in families.items()
+                if family
+                for row in _section(title, family)
+            ),
             "",
         ]
     )

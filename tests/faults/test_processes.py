@@ -71,9 +71,6 @@ with tracker:
 def test_forked_children_never_write(tmp_path: Path) -> None:
     code, errors = run_to_end(
         """
-import warnings
-# Python 3.12 and later warn of any fork beside a thread, ours being the writer's.
-warnings.simplefilter("ignore", DeprecationWarning)
 tracker.start()
 for i in range(100):
     tracker.log_metrics(i, 1.0)

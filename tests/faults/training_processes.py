@@ -15,11 +15,13 @@ PATIENCE = 60.0
 """Seconds after which a condition will not come true any more, even on a very busy machine."""
 
 PREAMBLE = """
-import os, signal, sys, threading, time
+import os, signal, sys, threading, time, warnings
 from traintop import ExperimentTracker, ExperimentConfig
 
 # Also where the tests run in a shell's background, whose processes ignore ctrl+c.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Python 3.12 and later warn of any fork beside a thread, ours being the writer's.
+warnings.simplefilter("ignore", DeprecationWarning)
 tracker = ExperimentTracker(ExperimentConfig(experiment_name="job"), sys.argv[1], quiet=True)
 """
 
