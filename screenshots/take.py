@@ -2,15 +2,18 @@
 
     pip install -e . cairosvg && python screenshots/take.py
 
-The PNGs need the fonts DejaVu Sans Mono and, for Braille patterns, DejaVu Sans: Debian's package
-`fonts-dejavu-core`.
+The PNGs need the font DejaVu Sans Mono: Debian's package `fonts-dejavu-core`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import html
+import os
 import re
+import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import cairosvg
 
@@ -18,40 +21,117 @@ from traintop.tui.app import TraintopApp
 
 HERE = Path(__file__).parent
 LOGS = Path("experiment_logs")
-SIZES = {"main-160x48": (160, 48), "main-100x30": (100, 30), "main-80x24": (80, 24)}
-SETTLING_SECONDS = 2.0
+
+GOOD_RUN = ("j", "j", "j")
+"""The keys that lead to a run which learned well."""
+
+SWEEP = (*GOOD_RUN, "space", "j", "j", "space", "j", "space")
+"""The keys that mark some runs of the learning-rate sweep and of the batch-size study."""
 
 
-async def picture(size: tuple[int, int], *keys: str) -> str:
-    """The screen of a given size, with one run selected, after some keys, as SVG."""
-    app = TraintopApp([LOGS])
-    async with app.run_test(size=size) as pilot:
-        await asyncio.sleep(SETTLING_SECONDS)
-        for key in ("j", "j", "j", *keys):  # to a run that learned well
+class Picture(NamedTuple):
+    name: str
+    size: tuple[int, int]
+    keys: tuple[str, ...]
+    theme: str = "traintop"
+
+
+PICTURES = (
+    Picture("main-160x48", (160, 48), GOOD_RUN),
+    Picture("main-100x30", (100, 30), GOOD_RUN),
+    Picture("main-80x24", (80, 24), GOOD_RUN),
+    Picture("charts-80x24", (80, 24), (*GOOD_RUN, "tab")),
+    Picture("summary-80x24", (80, 24), (*GOOD_RUN, "tab", "tab")),
+    Picture("marked-160x48", (160, 48), (*SWEEP, "+", "+", "+")),
+    Picture("light-120x36", (120, 36), GOOD_RUN, "traintop-light"),
+    Picture("compare-160x48", (160, 48), (*SWEEP, "p", "c")),
+    Picture("compare-80x24", (80, 24), (*SWEEP, "p", "c")),
+    Picture("best-120x20", (120, 20), ("b",)),
+    Picture("zoom-120x30", (120, 30), (*SWEEP, "z", "+", "+", "+", *["shift+left"] * 6)),
+    Picture("filter-120x20", (120, 20), ("slash", *"best_val_loss < 1.8 and batch")),
+    Picture("columns-120x30", (120, 30), ("o", *["j"] * 12, "space")),
+    Picture("palette-120x30", (120, 30), ("ctrl+p", *"zoom")),
+    Picture("help-100x40", (100, 40), ("question_mark",)),
+    Picture("empty-100x24", (100, 24), ()),
+)
+
+
+async def screen_after(picture: Picture, logs: Path) -> str:
+    """The screen of a given size after some keys, as SVG."""
+    app = TraintopApp([logs])
+    async with app.run_test(size=picture.size) as pilot:
+        main = app.main_screen
+
+        async def settled() -> None:
+            for _ in range(600):
+                charted = [main.charted.records_of(path) for path in main.view.charted]
+                if all(records and records.complete for records in charted) and main.up_to_date:
+                    break
+                await pilot.pause(0.05)
+            await pilot.pause(1.5)  # for what comes later: sparklines, curves of another thread
+
+        app.theme = picture.theme
+        await settled()
+        for key in picture.keys:
             await pilot.press(key)
-        await asyncio.sleep(SETTLING_SECONDS)
-        return app.export_screenshot(title="traintop experiment_logs")
+        await settled()
+        return app.export_screenshot(title=f"traintop {logs.name}")
+
+
+TEXT = re.compile(
+    r'<text class="(?P<style>[^"]+)" x="(?P<x>[\d.]+)" y="(?P<y>[\d.]+)" '
+    r'textLength="(?P<length>[\d.]+)"(?P<rest>[^>]*)>(?P<text>[^<]*)</text>'
+)
+BRAILLE = range(0x2800, 0x2900)
+DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
+"""Column and row of each bit of a braille character."""
+
+LINE_HEIGHT = 24.4
+ASCENT = 17.5  # from the top of a line to its baseline, about
+
+
+def with_drawn_dots(match: re.Match[str]) -> str:
+    """A piece of text whose braille characters are drawn: every font has them otherwise wide."""
+    text = html.unescape(match["text"])
+    if not any(ord(character) in BRAILLE for character in text):
+        return match[0]
+    left, top = float(match["x"]), float(match["y"]) - ASCENT
+    width = float(match["length"]) / len(text)
+    parts = []
+    for place, character in enumerate(text):
+        x = left + place * width
+        bits = ord(character) - BRAILLE.start
+        if 0 <= bits < len(BRAILLE):
+            parts += [
+                f'<circle cx="{x + (column + 0.5) * width / 2:.1f}" '
+                f'cy="{top + (row + 0.5) * LINE_HEIGHT / 4:.1f}" r="2.2"/>'
+                for bit, (column, row) in enumerate(DOTS)
+                if bits >> bit & 1
+            ]
+        elif not character.isspace():
+            parts.append(f'<text x="{x:.1f}" y="{match["y"]}">{html.escape(character)}</text>')
+    return f'<g class="{match["style"]}">{"".join(parts)}</g>'
 
 
 def save(name: str, svg: str) -> None:
-    """The SVG as the program made it, and a PNG of it."""
+    """The SVG as the program made it, but for its font and its braille, and a PNG of it."""
     # Textual's SVG asks a web server for its font; the pictures must not depend on one.
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     svg = svg.replace("Fira Code", "DejaVu Sans Mono")
-    svg = re.sub(
-        r"<text (?=[^>]*>[^<]*[\u2800-\u28ff])", r'<text style="font-family: DejaVu Sans" ', svg
-    )
+    svg = TEXT.sub(with_drawn_dots, svg)
     (HERE / f"{name}.svg").write_text(svg)
     cairosvg.svg2png(svg.encode(), write_to=str(HERE / f"{name}.png"))
 
 
 def main() -> None:
     """Take all pictures."""
-    for name, size in SIZES.items():
-        save(name, asyncio.run(picture(size)))
-    save("charts-80x24", asyncio.run(picture((80, 24), "tab")))
-    marked = ("space", "j", "space", "j", "space", "+", "+", "+")
-    save("marked-160x48", asyncio.run(picture((160, 48), *marked)))
+    with tempfile.TemporaryDirectory() as folder:
+        # The view and the settings of whoever takes the pictures stay out of them.
+        os.environ |= {"XDG_STATE_HOME": folder, "TRAINTOP_CONFIG": f"{folder}/settings.toml"}
+        empty = Path(folder) / "experiment_logs"
+        for picture in PICTURES:
+            logs = empty if picture.name.startswith("empty") else LOGS
+            save(picture.name, asyncio.run(screen_after(picture, logs)))
 
 
 if __name__ == "__main__":

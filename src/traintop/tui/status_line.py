@@ -1,4 +1,4 @@
-"""The line at the top: where we look, how many runs there are, and how live the view is."""
+"""The line at the top (where we look, how many runs there are), and the note in the last one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from traintop.model import RunSummary
 from traintop.text import safe_text
 from traintop.tui.lines import Line, Piece, fit_line, line_width, spread
+from traintop.tui.state import ViewState
 from traintop.tui.status import STATUS_MARKS
 
 _LONGEST_DIRECTORY = 60
@@ -70,3 +71,17 @@ def status_line(
         # The directory is known to whoever typed it; the counts are not.
         line = (head[0], Piece(total[1:]), *filtered, *statuses)
     return spread(line, right, width)
+
+
+def footer_note(state: ViewState, page: range, charts: int) -> str:
+    """What the footer says of the view: marks, the page of ``charts`` charts, unusual choices."""
+    notes = []
+    if state.marks:
+        notes.append(f"{len(state.marks)} marked")
+    if 1 < len(page) < charts and not state.charts.zoomed:
+        notes.append(f"charts {page.start + 1}-{page.stop} of {charts}")
+    if not state.robust:
+        notes.append("with outliers")
+    if state.smoothing:
+        notes.append(f"smooth {state.smoothing_weight:g}")
+    return "  ".join(notes)

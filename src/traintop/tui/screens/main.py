@@ -23,16 +23,13 @@ from traintop.text import safe_text
 from traintop.tui import state as view
 from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
-from traintop.tui.column_choice import ColumnChoosing
-from traintop.tui.columns import RowContext, offered_columns, run_name
+from traintop.tui.columns import RowContext, run_name
 from traintop.tui.empty_state import empty_lines, nothing_listed_lines
-from traintop.tui.export_choices import export_choices
 from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
 from traintop.tui.lines import Line, Piece, fit_line
 from traintop.tui.messages import (
     ChartedRunsChanged,
-    ExportRequested,
     FirstRunsPainted,
     HistoryLoaded,
     LoadFailed,
@@ -40,19 +37,16 @@ from traintop.tui.messages import (
     RunPicked,
     ViewChanged,
 )
-from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.screens.annotation_actions import AnnotationActions
-from traintop.tui.screens.best import BestScreen
 from traintop.tui.screens.chart_actions import ChartActions
-from traintop.tui.screens.columns import ColumnsScreen
-from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.filter_actions import FilterActions
 from traintop.tui.screens.list_actions import ListActions
 from traintop.tui.screens.notice_actions import NoticeActions
+from traintop.tui.screens.opening_actions import OpeningActions
 from traintop.tui.screens.overlay import OverlayScreen
-from traintop.tui.state import Pane, RunRows, SortOrder, ViewState
-from traintop.tui.status_line import status_line
+from traintop.tui.state import Pane, RunRows, ViewState
+from traintop.tui.status_line import footer_note, status_line
 from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 from traintop.tui.widgets.run_table import RunTable
@@ -70,7 +64,9 @@ _PREVIEW_LINES = 14
 _PLACES = (Place.RUNS, Place.ZOOM, Place.FILTER)
 
 
-class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, ChartActions):
+class MainScreen(
+    ListActions, FilterActions, AnnotationActions, NoticeActions, ChartActions, OpeningActions
+):
     """Runs, charts and summary; which of them share the screen is up to its size."""
 
     AUTO_FOCUS = ""
@@ -368,18 +364,9 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, C
         return self._table.column_keys
 
     def _footer_note(self) -> str:
-        notes = []
-        if self.view.marks:
-            notes.append(f"{len(self.view.marks)} marked")
         charts = self.shown_charts()
         page = self._grid.page_of(self.view.charts.focus, charts)
-        if 1 < len(page) < len(charts) and not self.view.charts.zoomed:
-            notes.append(f"charts {page.start + 1}-{page.stop} of {len(charts)}")
-        if not self.view.robust:
-            notes.append("with outliers")
-        if self.view.smoothing:
-            notes.append(f"smooth {self.view.smoothing_weight:g}")
-        return "  ".join(notes)
+        return footer_note(self.view, page, len(charts))
 
     # Keys. Each is one pure step of the view.
 
@@ -410,44 +397,6 @@ class MainScreen(ListActions, FilterActions, AnnotationActions, NoticeActions, C
             self._summary_pane.scroll_pages(pages)
         else:
             self.action_move(pages * max(self._table.page_rows - 1, 1))
-
-    def action_export(self) -> None:
-        choices = export_choices(self.view, self.rows)
-
-        def export(choice: int) -> None:
-            self.post_message(
-                ExportRequested(choices[choice].runs, together=choices[choice].together)
-            )
-
-        if len(choices) == 1:
-            export(0)
-        elif choices:
-            words = [choice.words for choice in choices]
-            self.app.push_screen(ChoiceScreen("Write as CSV", words, export))
-
-    def action_columns(self) -> None:
-        offered = offered_columns(self.rows.runs)
-        choosing = ColumnChoosing(self.view.columns, offered)
-        self.app.push_screen(ColumnsScreen(choosing, self.view.sort, self._apply_columns))
-
-    def _apply_columns(self, columns: tuple[ColumnChoice, ...], sort: SortOrder) -> None:
-        self.change(replace(self.view, columns=columns, sort=sort))
-
-    def action_compare(self) -> None:
-        # It needs numpy, which is there after the first frame and not before.
-        from traintop.tui.screens.compare import CompareScreen
-
-        compared = view.compared_runs(self.view, self.rows)
-        words = view.compared_words(self.view, self.rows)
-
-        def close(_: object) -> None:
-            self.change(replace(self.view, compared=()))
-
-        self.change(replace(self.view, compared=compared))
-        self.app.push_screen(CompareScreen(self, words), close)
-
-    def action_best(self) -> None:
-        self.app.push_screen(BestScreen(self, self.action_compare))
 
     def on_run_picked(self, message: RunPicked) -> None:
         self.change(replace(self.view, selected=message.path))

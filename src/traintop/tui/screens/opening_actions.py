@@ -1,0 +1,59 @@
+"""The keys that open another screen over the list: columns, comparison, best runs, export."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from traintop.tui import state as view
+from traintop.tui.column_choice import ColumnChoosing
+from traintop.tui.columns import offered_columns
+from traintop.tui.export_choices import export_choices
+from traintop.tui.messages import ExportRequested
+from traintop.tui.row_layout import ColumnChoice
+from traintop.tui.screens.best import BestScreen
+from traintop.tui.screens.columns import ColumnsScreen
+from traintop.tui.screens.dialogs import ChoiceScreen
+from traintop.tui.screens.view_screen import ViewScreen
+from traintop.tui.state import SortOrder
+
+
+class OpeningActions(ViewScreen):
+    """Actions by the names that the table of keys has for them."""
+
+    def action_export(self) -> None:
+        choices = export_choices(self.view, self.rows)
+
+        def export(choice: int) -> None:
+            self.post_message(
+                ExportRequested(choices[choice].runs, together=choices[choice].together)
+            )
+
+        if len(choices) == 1:
+            export(0)
+        elif choices:
+            words = [choice.words for choice in choices]
+            self.app.push_screen(ChoiceScreen("Write as CSV", words, export))
+
+    def action_columns(self) -> None:
+        offered = offered_columns(self.rows.runs)
+        choosing = ColumnChoosing(self.view.columns, offered)
+        self.app.push_screen(ColumnsScreen(choosing, self.view.sort, self._apply_columns))
+
+    def _apply_columns(self, columns: tuple[ColumnChoice, ...], sort: SortOrder) -> None:
+        self.change(replace(self.view, columns=columns, sort=sort))
+
+    def action_compare(self) -> None:
+        # It needs numpy, which is there after the first frame and not before.
+        from traintop.tui.screens.compare import CompareScreen
+
+        compared = view.compared_runs(self.view, self.rows)
+        words = view.compared_words(self.view, self.rows)
+
+        def close(_: object) -> None:
+            self.change(replace(self.view, compared=()))
+
+        self.change(replace(self.view, compared=compared))
+        self.app.push_screen(CompareScreen(self, words), close)
+
+    def action_best(self) -> None:
+        self.app.push_screen(BestScreen(self, self.action_compare))
