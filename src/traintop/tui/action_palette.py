@@ -17,6 +17,7 @@ from traintop.tui.screens.steady import SteadyScreen
 
 class _Command(NamedTuple):
     text: str
+    words: str  # also looked at when it is searched for
     action: str
 
 
@@ -31,7 +32,7 @@ class KeyCommands(Provider):
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for command in self._commands():
-            score = matcher.match(command.text)
+            score = matcher.match(f"{command.text} {command.words}")
             if score > 0:
                 run = partial(self.screen.run_action, command.action)
                 yield Hit(score, Content(command.text), run, text=command.text)
@@ -41,7 +42,8 @@ class KeyCommands(Provider):
         if isinstance(screen, SteadyScreen):
             for key in keys_that_apply(screen.situation):
                 if key.name != "palette":
-                    yield _Command(f"{key.help}  ({key.shown})", key.action)
+                    words = f"{key.label} {key.name.replace('_', ' ')}"
+                    yield _Command(f"{key.help}  ({key.shown})", words, key.action)
 
 
 class ActionPalette(CommandPalette):

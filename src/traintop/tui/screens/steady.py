@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from textual import events
+from textual._styles_cache import StylesCache
 from textual.screen import Screen
 
 from traintop.tui.keys import Situation, rebind
@@ -46,6 +47,10 @@ class SteadyScreen(Screen[None]):
     @abstractmethod
     def situation(self) -> Situation:
         """The place, and the needs met there: which keys do something now."""
+
+    def on_unmount(self) -> None:
+        # Textual 8.2 keeps what the last thousand widgets drew that are gone, as keys of this.
+        StylesCache.get_inner_outer.cache_clear()
 
     def on_resize(self, event: events.Resize) -> None:
         size = self.app.size
