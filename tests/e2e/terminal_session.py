@@ -121,6 +121,12 @@ class TerminalSession:
         """Let a stopped program go on, as the shell's ``fg`` does."""
         os.kill(self._process.pid, signal.SIGCONT)
 
+    def hang_up(self) -> int:
+        """Take the terminal away, as a lost connection does; the exit code that follows."""
+        os.close(self._master)
+        self._master = os.open(os.devnull, os.O_RDONLY)
+        return self._process.wait(PATIENCE)
+
     def exit_code(self) -> int:
         """The exit code, once the program has ended by itself."""
         self.wait_for(lambda: self._process.poll() is not None)

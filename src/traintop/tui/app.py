@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -38,13 +39,14 @@ from traintop.tui.messages import (
     NoticesRaised,
     RowsInView,
     SnapshotChanged,
+    TerminalGone,
     TextExportRequested,
     TrendsLoaded,
 )
 from traintop.tui.screens.dialogs import ProgressScreen
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.state import ViewState, smoothing_level
-from traintop.tui.terminal import draws_ascii_only, takes_clipboard
+from traintop.tui.terminal import draws_ascii_only, takes_clipboard, when_hung_up
 from traintop.tui.trends import TrendLoader
 from traintop.tui.view_memory import plain_view, recalled_view
 from traintop.tui.widgets.line_pane import StyledLines
@@ -147,6 +149,11 @@ class TraintopApp(App[None]):
         if self._problems:
             self._tell("\n".join(self._problems), failed=True)
         self.app_resume_signal.subscribe(self, self._draw_everything_again)
+        if not self.is_headless and sys.stdin.isatty():
+            when_hung_up(sys.stdin.fileno(), lambda: self.post_message(TerminalGone()))
+
+    def on_terminal_gone(self) -> None:
+        self.exit()
 
     def _draw_everything_again(self, app: App[object]) -> None:
         """Back from the shell: Textual 8.2 enters the alternate screen and leaves it empty."""

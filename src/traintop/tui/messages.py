@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from traintop.store.history import History
 
 
+class TerminalGone(Message):
+    """Nobody can see the program any more."""
+
+
 class SnapshotChanged(Message):
     """The watcher saw something new; a later snapshot makes an earlier one worthless."""
 

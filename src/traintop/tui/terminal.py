@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from threading import Thread
 
 from traintop.text import cell_width
 
@@ -83,3 +85,19 @@ def to_ascii(text: str) -> str:
         character if character.isascii() else "?" * cell_width(character)
         for character in text.translate(_ASCII_FORMS)
     )
+
+
+def when_hung_up(descriptor: int, then: Callable[[], object]) -> None:
+    """Call ``then``, from a thread of its own, when the terminal behind a descriptor is gone.
+
+    A login shell's SIGHUP ends most programs; one in a session of its own gets none, and would go
+    on to read the end of its input, at full load. Waiting for it costs nothing.
+    """
+    poll = select.poll()
+    poll.register(descriptor, 0)  # a hang-up is always reported
+
+    def wait() -> None:
+        poll.poll()
+        then()
+
+    Thread(target=wait, name="traintop-terminal", daemon=True).start()
