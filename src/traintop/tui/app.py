@@ -36,6 +36,7 @@ from traintop.tui.messages import (
     HistoryLoaded,
     LoadFailed,
     NoticesRaised,
+    ReadingProgress,
     RowsInView,
     SnapshotChanged,
     TextExportRequested,
@@ -215,6 +216,9 @@ class TraintopApp(App[None]):
 
     def on_history_loaded(self, message: HistoryLoaded) -> None:
         self.main_screen.show_history(message)
+
+    def on_reading_progress(self, message: ReadingProgress) -> None:
+        self.main_screen.show_progress(message.path, message.share)
 
     def on_load_failed(self, message: LoadFailed) -> None:
         self.main_screen.show_failure(message)
