@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.theme import Theme
 from textual.timer import Timer
@@ -182,6 +183,19 @@ class TraintopApp(App[None]):
         self._trends.stop()
         if self._watcher is not None:
             self._watcher.stop()
+
+    def on_key(self, event: events.Key) -> None:
+        """Hand what was typed before a text entry was open to that entry.
+
+        Keys that arrive together go to what has the keyboard then; an open entry keeps its own.
+        """
+        if self.focused is None or event.character is None or not event.is_printable:
+            return
+        from textual.widgets import Input  # there already, when anything takes text
+
+        if isinstance(self.focused, Input):
+            event.prevent_default()
+            self.focused.insert_text_at_cursor(event.character)
 
     def on_resize(self) -> None:
         """Draw all anew: a terminal that was smaller for a moment has lost what stood outside.
