@@ -148,6 +148,9 @@ class ExperimentConfig:
     def __len__(self) -> int:
         return len(self._settings)
 
+    def __getitem__(self, index: int | slice) -> Any:
+        return tuple(self._settings.values())[index]
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, ExperimentConfig):
             return dict(self._settings) == dict(other._settings)

@@ -290,3 +290,37 @@ def test_it_ends_when_the_terminal_is_gone(tmp_path):
     with TerminalSession(tmp_path) as terminal:
         terminal.wait_for("2.500")
         terminal.hang_up()
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        ("/b", "enter keep"),
+        ("*c", "target"),
+        ("b", "lowest"),
+        ("N", "newest first"),
+        ("?", "esc closes"),
+        ("n", "enter keeps"),
+    ],
+)
+def test_an_idle_screen_of_any_kind_sends_nothing(tmp_path, keys, shown):
+    for name in ("baseline", "bigger", "best"):
+        write_finished_run(tmp_path, name, "2025-02-22T14:05:30")
+    with TerminalSession(tmp_path) as terminal:
+        terminal.wait_for("3 runs")
+        terminal.wait_for("train loss ─ 2.5")
+        terminal.press(keys)
+        terminal.wait_for(shown)
+        terminal.wait_until_quiet(3.0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"), [("/big", "1 of 3 runs"), ("nhello", "hello"), ("tdraft", "draft")]
+)
+def test_what_is_typed_at_once_lands_in_the_line_that_it_opens(tmp_path, keys, shown):
+    for name in ("baseline", "bigger", "best"):
+        write_finished_run(tmp_path, name, "2025-02-22T14:05:30")
+    with TerminalSession(tmp_path) as terminal:
+        terminal.wait_for("train loss ─ 2.5")
+        terminal.press(keys)
+        terminal.wait_for(shown)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import queue
+import threading
 from pathlib import Path
 
 import pytest
 
 from traintop import ExperimentConfig, ExperimentTracker
+from traintop.store import follower as follower_module
 from traintop.store.run import Run
 from traintop.tui import loader as loader_module
 from traintop.tui.loader import RunLoader
-from traintop.tui.messages import HistoryLoaded, LoadFailed
+from traintop.tui.messages import HistoryLoaded, LoadFailed, ReadingProgress
 
 PATIENCE = 20.0
 
@@ -109,3 +111,50 @@ def test_a_file_that_vanished_is_a_failure_with_its_reason(tmp_path, loader, pos
     failed = next_of(posted, summary.path)
     assert isinstance(failed, LoadFailed)
     assert failed.reason == "does not exist"
+
+
+@pytest.fixture
+def endless_read(monkeypatch):
+    """Whole readings of runs called ``long`` come to their middle again and again."""
+    read = Run.history
+    reached_half = threading.Event()
+
+    def history(run, reached):
+        while "_long_" in run.path.name:
+            reached(0.5)
+            reached_half.set()
+        return read(run, reached)
+
+    monkeypatch.setattr(Run, "history", history)
+    return reached_half
+
+
+def test_a_long_reading_tells_how_far_it_is(tmp_path, loader, posted, endless_read):
+    summary = Run(start_run(tmp_path, "long", 3).save()).summary()
+    loader.show([summary])
+    progress = next_of(posted, summary.path)
+    assert isinstance(progress, ReadingProgress)
+    assert progress.share == 0.5
+
+
+def test_a_run_that_is_left_while_it_is_read_keeps_nobody_waiting(
+    tmp_path, loader, posted, endless_read
+):
+    long = Run(start_run(tmp_path, "long", 3).save()).summary()
+    other = Run(start_run(tmp_path, "other", 3).save()).summary()
+    loader.show([long])
+    assert endless_read.wait(PATIENCE)
+    loader.show([other])
+    assert len(next_of(posted, other.path).history) == 3
+
+
+def test_the_share_that_is_read_comes_from_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(follower_module, "CHUNK", 4096)
+    path = start_run(tmp_path, "long", 500).save()
+    shares = []
+    history = Run(path).history(shares.append)
+    assert len(history) == 500
+    assert len(shares) > 5
+    assert shares == sorted(shares)
+    assert 0.0 < shares[0] < 0.2
+    assert 0.8 < shares[-1] < 1.0

@@ -80,6 +80,8 @@ def test_named_tuple_methods() -> None:
     assert tuple(config) == tuple(config._asdict().values())
     assert len(config) == len(config._fields) == 21
     assert config._fields[0] == "experiment_name"
+    assert config[0] == config.experiment_name
+    assert config[1:3] == (config.d_model, config.num_heads)
 
 
 def test_equality_hash_and_repr() -> None:

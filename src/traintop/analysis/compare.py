@@ -20,8 +20,8 @@ from traintop.analysis.differences import (
     settings_key,
 )
 from traintop.analysis.percentiles import percentiles
-from traintop.analysis.ranking import Mode, best_value, mode_of
-from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
+from traintop.analysis.ranking import Mode, best_value, mode_of, was_completed
+from traintop.model import STANDARD_METRICS, RunSummary
 from traintop.text import number
 
 if TYPE_CHECKING:
@@ -200,9 +200,9 @@ def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Res
             yield from _results_of_target(target)
     yield _Result("throughput", "median", "rate", "max", _median("tokens_per_sec"), True)
     yield _Result("step time", "median", "milliseconds", "min", _median("iter_time_ms"), True)
-    # The time a run took says which was the quickest only when all have come to their end.
-    all_finished = all(run.status is RunStatus.FINISHED for run in runs)
-    quickest: Mode | None = "min" if all_finished else None
+    # The time a run took says which was the quickest only when all have done the same work.
+    same_work = all(map(was_completed, runs)) and len({run.iteration for run in runs}) == 1
+    quickest: Mode | None = "min" if same_work else None
     yield _Result("duration", "", "seconds", quickest, lambda run: run.summary.duration_seconds)
 
 

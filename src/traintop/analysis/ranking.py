@@ -65,7 +65,7 @@ def best_value(run: RunSummary, metric: str, mode: Mode | None = None) -> float 
         found += [getattr(run, f"best_{metric}"), getattr(run, f"final_{metric}")]
     elif metric in _FIELDS and stats is None:
         found.append(getattr(run, metric))
-    elif metric in _DURATIONS and stats is None and _was_completed(run):
+    elif metric in _DURATIONS and stats is None and was_completed(run):
         found.append(run.duration_seconds)
     finite = [value for value in found if value is not None and math.isfinite(value)]
     if not finite:
@@ -73,7 +73,7 @@ def best_value(run: RunSummary, metric: str, mode: Mode | None = None) -> float 
     return min(finite) if direction == "min" else max(finite)
 
 
-def _was_completed(run: RunSummary) -> bool:
+def was_completed(run: RunSummary) -> bool:
     """Whether a run's duration is that of its work, which one that diverged gave up early."""
     return run.status is RunStatus.FINISHED and not run.diverged
 

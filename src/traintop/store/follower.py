@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from traintop.logfile import (
@@ -73,15 +73,17 @@ class RecordFollower:
         """All records read so far."""
         return self._growing.history()
 
-    def read(self, descriptor: int) -> bool:
+    def read(self, descriptor: int, reached: Callable[[int], None] = lambda offset: None) -> bool:
         """Reads what is new in an open file; whether any record was added or changed.
 
-        Raises ``ReplacedError`` when another record stands where the last one was.
+        ``reached`` is told the offset of each chunk; what it raises ends the reading. Raises
+        ``ReplacedError`` when another record stands where the last one was.
         """
         changed = self.is_stuck = False
         for number, region in enumerate(regions(descriptor, self._offset)):
             if number:
                 time.sleep(_OTHERS_TURN)
+                reached(region.offset)
             if number == 0 and region.data == self._known_line:
                 return False
             columns = self._decoder.decode(region.data)

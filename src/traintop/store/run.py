@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from traintop.logfile import FoundTail, RecordDecoder, columns_of_rows, records_region
@@ -59,15 +59,17 @@ class Run:
             assert self._observed.summary is not None
             return self._observed.summary
 
-    def history(self) -> History:
+    def history(self, reached: Callable[[float], None] = lambda share: None) -> History:
         """All records. Read once; :meth:`follow` adds what is new.
 
-        Raises ``UnreadableRunError`` when there is nothing that can be read.
+        ``reached`` is told now and then which share of the file is read; what it raises ends the
+        reading, and leaves the run unread. Raises ``UnreadableRunError`` when there is nothing
+        that can be read.
         """
         with self._history_lock:
             if self._history is None:
                 with _opened(self.path) as (descriptor, info):
-                    self._load(descriptor, info)
+                    self._load(descriptor, info, reached)
             assert self._history is not None
             return self._history
 
@@ -112,12 +114,18 @@ class Run:
                 return changed
         return self._load(descriptor, info)
 
-    def _load(self, descriptor: int, info: os.stat_result) -> bool:
+    def _load(
+        self,
+        descriptor: int,
+        info: os.stat_result,
+        reached: Callable[[float], None] = lambda share: None,
+    ) -> bool:
         """Reads the file anew; whether there was or is any record."""
         head = read_ends(descriptor, info.st_size).head
         if head is not None:
             follower = RecordFollower(head.records_at)
-            follower.read(descriptor)
+            # A live run may have grown past the size it had.
+            follower.read(descriptor, lambda offset: reached(min(offset / info.st_size, 1.0)))
             self._follower, history = follower, follower.history()
         else:
             try:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.theme import Theme
 from textual.timer import Timer
@@ -37,13 +38,13 @@ from traintop.tui.messages import (
     HistoryLoaded,
     LoadFailed,
     NoticesRaised,
+    ReadingProgress,
     RowsInView,
     SnapshotChanged,
     TerminalGone,
     TextExportRequested,
     TrendsLoaded,
 )
-from traintop.tui.screens.dialogs import ProgressScreen
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.state import ViewState, smoothing_level
 from traintop.tui.terminal import draws_ascii_only, takes_clipboard, when_hung_up
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from traintop.model import RunSummary
     from traintop.store.catalog import Snapshot
     from traintop.store.watch import DirectoryWatcher
+    from traintop.tui.screens.dialogs import ProgressScreen
 
 _LONGEST_PATH = 4096
 _NOTICE_SECONDS = 8.0
@@ -189,6 +191,19 @@ class TraintopApp(App[None]):
         if self._watcher is not None:
             self._watcher.stop()
 
+    def on_key(self, event: events.Key) -> None:
+        """Hand what was typed before a text entry was open to that entry.
+
+        Keys that arrive together go to what has the keyboard then; an open entry keeps its own.
+        """
+        if self.focused is None or event.character is None or not event.is_printable:
+            return
+        from textual.widgets import Input  # there already, when anything takes text
+
+        if isinstance(self.focused, Input):
+            event.prevent_default()
+            self.focused.insert_text_at_cursor(event.character)
+
     def on_resize(self) -> None:
         """Draw all anew: a terminal that was smaller for a moment has lost what stood outside.
 
@@ -222,6 +237,9 @@ class TraintopApp(App[None]):
 
     def on_history_loaded(self, message: HistoryLoaded) -> None:
         self.main_screen.show_history(message)
+
+    def on_reading_progress(self, message: ReadingProgress) -> None:
+        self.main_screen.show_progress(message.path, message.share)
 
     def on_load_failed(self, message: LoadFailed) -> None:
         self.main_screen.show_failure(message)
@@ -294,6 +312,8 @@ class TraintopApp(App[None]):
 
     def _show_progress(self, export: RunsExport) -> None:
         if not export.ended:
+            from traintop.tui.screens.dialogs import ProgressScreen  # not for the first frame
+
             self.push_screen(ProgressScreen(export))
 
     def on_text_export_requested(self, message: TextExportRequested) -> None:
@@ -302,16 +322,20 @@ class TraintopApp(App[None]):
     def _work_on(self, work: Callable[[], None]) -> None:
         self.run_worker(work, thread=True, group="export", exit_on_error=False)
 
+    def _progress_screens(self) -> list[ProgressScreen]:
+        from traintop.tui.screens.dialogs import ProgressScreen
+
+        return [screen for screen in self.screen_stack if isinstance(screen, ProgressScreen)]
+
     def on_export_progress(self, message: ExportProgress) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, ProgressScreen):
-                screen.show(message)
+        for screen in self._progress_screens():
+            screen.show(message)
 
     def on_export_ended(self, message: ExportEnded) -> None:
         self._exports = [export for export in self._exports if not export.ended]
-        screen = self.screen
-        if isinstance(screen, ProgressScreen) and screen.export.ended:
-            screen.dismiss()
+        for screen in self._progress_screens():
+            if screen is self.screen and screen.export.ended:
+                screen.dismiss()
         wrote = f"Wrote {safe_text(message.target, _LONGEST_PATH)}" if message.target else ""
         lines = [wrote, *(safe_text(line, _LONGEST_PATH) for line in message.note.splitlines())]
         self._tell("\n".join(line for line in lines if line), failed=message.failed)

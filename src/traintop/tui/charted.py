@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from traintop.analysis.chart_names import charts_of
 from traintop.model import RunStatus, RunSummary
+from traintop.text import percentage
 from traintop.tui.columns import run_name
 from traintop.tui.palette import assign_colors, distinct_colors
 from traintop.tui.state import ViewState
@@ -27,6 +28,7 @@ class ChartedRuns:
         self.runs: tuple[RunSummary, ...] = ()
         self._records: dict[Path, HistoryLoaded] = {}
         self._failures: dict[Path, str] = {}
+        self._shares: dict[Path, float] = {}
         self._colors: dict[Path, int] = {}
         self._listed: Sequence[RunSummary] = ()
         self._colored: Sequence[RunSummary] = ()
@@ -84,6 +86,7 @@ class ChartedRuns:
             self._waiting_since = monotonic()
         self._records = {path: one for path, one in self._records.items() if path in after}
         self._failures = {path: one for path, one in self._failures.items() if path in after}
+        self._shares = {path: one for path, one in self._shares.items() if path in after}
         return True
 
     def add(self, loaded: HistoryLoaded) -> bool:
@@ -94,6 +97,11 @@ class ChartedRuns:
             self._records[loaded.path] = loaded
             self._failures.pop(loaded.path, None)
         return known is None
+
+    def progress(self, path: Path, share: float) -> None:
+        """Keep how much of a run is read."""
+        if path in self.paths:
+            self._shares[path] = share
 
     def fail(self, path: Path, reason: str) -> None:
         """Keep why the records of a run are not there."""
@@ -107,10 +115,14 @@ class ChartedRuns:
             if run.status is RunStatus.UNREADABLE or self.waiting:
                 return ""
             if run.path not in self._records:
-                return "reading…"
+                return f"reading{self._share_of(run.path)}…"
             if not self._records[run.path].complete:
-                return "a sample; reading all…"
+                return f"a sample; reading all{self._share_of(run.path)}…"
         return ""
+
+    def _share_of(self, path: Path) -> str:
+        share = self._shares.get(path)
+        return "" if share is None else f" {percentage(share)}"
 
     def charts(self) -> tuple[str, ...]:
         """All charts that the runs have something to show in, the most useful first."""

@@ -142,7 +142,7 @@ class RunsExport:
             self._begun = place
             self._advance(0)
             try:
-                history = Run(run.path).history()
+                history = Run(run.path).history(lambda share: self._advance(0))
             except UnreadableRunError as error:
                 if len(self._runs) == 1:
                     raise

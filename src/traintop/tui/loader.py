@@ -11,11 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition, Thread
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from traintop.tui.messages import HistoryLoaded, LoadFailed
+from traintop.tui.messages import HistoryLoaded, LoadFailed, ReadingProgress
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
@@ -29,10 +30,18 @@ SAMPLE_POINTS = 400
 
 _KEPT_RUNS = 8
 _SETTLE_SECONDS = 0.15
+_PROGRESS_SECONDS = 0.25
+
+
+class UnwantedError(Exception):
+    """Nobody looks any more at the run that is being read."""
 
 
 class RunLoader:
-    """Loads what :meth:`show` asks for and posts :class:`HistoryLoaded` or :class:`LoadFailed`."""
+    """Loads what :meth:`show` asks for and posts :class:`HistoryLoaded` or :class:`LoadFailed`.
+
+    Of a long reading it posts :class:`ReadingProgress`, and ends it when the run is left.
+    """
 
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post
@@ -45,6 +54,7 @@ class RunLoader:
         self._stopped = False
         self._started = False
         self._revision = 0
+        self._told_at = 0.0
         self._runs: OrderedDict[Path, Run] = OrderedDict()
 
     def start(self) -> None:
@@ -107,6 +117,8 @@ class RunLoader:
         while (path := self._next_read()) is not None:
             try:
                 self._load_whole(path)
+            except UnwantedError:
+                continue  # so that what is wanted now need not wait
             except Exception as error:
                 with self._condition:
                     self._runs.pop(path, None)
@@ -137,7 +149,8 @@ class RunLoader:
         changed = known is None or run.follow()
         if shown and not changed:
             return  # a sign of life without a record
-        history = run.history()
+        self._told_at = monotonic()
+        history = run.history(lambda share: self._go_on(path, share))
         with self._condition:
             self._shown.add(path)
             self._runs[path] = run
@@ -145,6 +158,15 @@ class RunLoader:
             while len(self._runs) > max(_KEPT_RUNS, len(self._wanted)):
                 self._runs.popitem(last=False)
         self._publish(path, history, complete=True)
+
+    def _go_on(self, path: Path, share: float) -> None:
+        """Say how far a reading is. Raises ``UnwantedError`` when nobody waits for it."""
+        with self._condition:
+            if self._stopped or path not in self._wanted:
+                raise UnwantedError
+        if monotonic() - self._told_at >= _PROGRESS_SECONDS:
+            self._told_at = monotonic()
+            self._post(ReadingProgress(path, share))
 
     def _publish(self, path: Path, history: History, *, complete: bool) -> None:
         with self._condition:

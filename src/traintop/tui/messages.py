@@ -51,6 +51,18 @@ class HistoryLoaded(Message):
         return isinstance(message, HistoryLoaded) and message.path == self.path
 
 
+class ReadingProgress(Message):
+    """So large a share of a run's file is read, from 0 to 1."""
+
+    def __init__(self, path: Path, share: float) -> None:
+        self.path = path
+        self.share = share
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, ReadingProgress) and message.path == self.path
+
+
 class LoadFailed(Message):
     """A run's records could not be read; the reason is in words."""
 

@@ -15,7 +15,7 @@ from traintop.tui.screens.view_screen import ViewScreen
 class AnnotationActions(ViewScreen):
     """Actions by the names that the table of keys has for them."""
 
-    def action_note(self) -> None:
+    async def action_note(self) -> None:
         runs = annotating.meant_runs(self.view, self.rows)
         if not runs:
             return
@@ -26,9 +26,9 @@ class AnnotationActions(ViewScreen):
                 self._annotate(runs, AnnotationChange(note=text))
 
         hint = "kept beside the run, never in its file; empty removes it"
-        self._ask(f"note for {annotating.subject(runs)}", hint, before, LONGEST_NOTE, keep)
+        await self._ask(f"note for {annotating.subject(runs)}", hint, before, LONGEST_NOTE, keep)
 
-    def action_tags(self) -> None:
+    async def action_tags(self) -> None:
         runs = annotating.meant_runs(self.view, self.rows)
         if not runs:
             return
@@ -41,7 +41,8 @@ class AnnotationActions(ViewScreen):
 
         hint = 'tags with spaces between them; the filter finds them: tag == "paper"'
         longest = MOST_TAGS * (LONGEST_TAG + 1)
-        self._ask(f"tags of {annotating.subject(runs)}", hint, " ".join(before), longest, keep)
+        title = f"tags of {annotating.subject(runs)}"
+        await self._ask(title, hint, " ".join(before), longest, keep)
 
     def action_archive(self) -> None:
         runs = annotating.meant_runs(self.view, self.rows)
@@ -57,12 +58,13 @@ class AnnotationActions(ViewScreen):
     def action_show_archived(self) -> None:
         self.change(replace(self.view, show_archived=not self.view.show_archived))
 
-    def _ask(
+    async def _ask(
         self, title: str, hint: str, text: str, longest: int, keep: Callable[[str], None]
     ) -> None:
         from traintop.tui.screens.entry import EntryScreen  # not needed for the first frame
 
-        self.app.push_screen(EntryScreen(title, hint, text, longest=longest, done=keep))
+        # Awaited, so that what is typed right after the key lands in the dialog.
+        await self.app.push_screen(EntryScreen(title, hint, text, longest=longest, done=keep))
 
     def _annotate(self, runs: tuple[RunSummary, ...], change: AnnotationChange) -> None:
         self.post_message(AnnotationRequested(tuple(run.path for run in runs), change))

@@ -8,12 +8,9 @@ from dataclasses import replace
 from textual import on
 
 from traintop.tui import chart_view, state
-from traintop.tui.chart_file import FORMS, chart_file
 from traintop.tui.chart_source import Labels
 from traintop.tui.chart_view import ChartView, Extent
 from traintop.tui.messages import CurvesPrepared, TextExportRequested
-from traintop.tui.screens.chart_chooser import ChartChooser
-from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.widgets.chart_grid import ChartGrid
 
@@ -57,6 +54,8 @@ class ChartActions(ViewScreen):
         self.change_charts(chart_view.focus_next(self.view.charts, self.shown_charts(), step))
 
     def action_choose_charts(self) -> None:
+        from traintop.tui.screens.chart_chooser import ChartChooser  # not for the first frame
+
         def apply(chosen: tuple[str, ...]) -> None:
             self.change_charts(replace(self.view.charts, chosen=chosen))
 
@@ -102,6 +101,9 @@ class ChartActions(ViewScreen):
         if spec is None or not spec.series:
             self.notify("No chart to write: its records are not read yet.", markup=False)
             return
+        from traintop.tui.chart_file import FORMS, chart_file
+        from traintop.tui.screens.dialogs import ChoiceScreen
+
         dark, ascii_only = self.app.current_theme.dark, self.grid.ascii_only
 
         def write(choice: int) -> None:

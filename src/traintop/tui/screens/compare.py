@@ -177,11 +177,11 @@ class CompareScreen(OverlayScreen, ChartActions):
     def action_next_metric(self, step: int) -> None:
         self.choose(next_metric(self.choice, self._metrics, step))
 
-    def action_ask_target(self) -> None:
+    async def action_ask_target(self) -> None:
         def take(text: str) -> None:
             self.choose(replace(self.choice, target=float(text) if text else None))
 
-        self.app.push_screen(
+        await self.app.push_screen(
             EntryScreen(
                 f"{section_words(self.metric)} to reach",
                 "when did each run first reach it? empty: what all have reached",

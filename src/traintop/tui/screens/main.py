@@ -151,6 +151,12 @@ class MainScreen(
         self.charted.fail(failure.path, failure.reason)
         self._redraw_soon()
 
+    def show_progress(self, path: Path, share: float) -> None:
+        """Say how much of a run is read."""
+        self.charted.progress(path, share)
+        if self._mounted:
+            self._show_selected()
+
     def show_trends(self, trends: Mapping[Path, str]) -> None:
         """Show the sparklines of some runs."""
         self._trends = {**self._trends, **trends}

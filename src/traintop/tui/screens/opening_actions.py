@@ -1,18 +1,16 @@
-"""The keys that open another screen over the list: columns, comparison, best runs, export."""
+"""The keys that open another screen over the list: columns, comparison, best runs, export.
+
+What those screens need is imported when they open: the first frame does not wait for it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from traintop.tui import state as view
-from traintop.tui.column_choice import ColumnChoosing
 from traintop.tui.columns import offered_columns
-from traintop.tui.export_choices import export_choices
 from traintop.tui.messages import ExportRequested
 from traintop.tui.row_layout import ColumnChoice
-from traintop.tui.screens.best import BestScreen
-from traintop.tui.screens.columns import ColumnsScreen
-from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.state import SortOrder
 
@@ -21,6 +19,9 @@ class OpeningActions(ViewScreen):
     """Actions by the names that the table of keys has for them."""
 
     def action_export(self) -> None:
+        from traintop.tui.export_choices import export_choices
+        from traintop.tui.screens.dialogs import ChoiceScreen
+
         choices = export_choices(self.view, self.rows)
 
         def export(choice: int) -> None:
@@ -35,6 +36,9 @@ class OpeningActions(ViewScreen):
             self.app.push_screen(ChoiceScreen("Write as CSV", words, export))
 
     def action_columns(self) -> None:
+        from traintop.tui.column_choice import ColumnChoosing
+        from traintop.tui.screens.columns import ColumnsScreen
+
         offered = offered_columns(self.rows.runs)
         choosing = ColumnChoosing(self.view.columns, offered)
         self.app.push_screen(ColumnsScreen(choosing, self.view.sort, self._apply_columns))
@@ -43,7 +47,6 @@ class OpeningActions(ViewScreen):
         self.change(replace(self.view, columns=columns, sort=sort))
 
     def action_compare(self) -> None:
-        # It needs numpy, which is there after the first frame and not before.
         from traintop.tui.screens.compare import CompareScreen
 
         compared = view.compared_runs(self.view, self.rows)
@@ -56,4 +59,6 @@ class OpeningActions(ViewScreen):
         self.app.push_screen(CompareScreen(self, words), close)
 
     def action_best(self) -> None:
+        from traintop.tui.screens.best import BestScreen
+
         self.app.push_screen(BestScreen(self, self.action_compare))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import ChartedRuns
-from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.state import Pane, RunRows, ViewState
 
@@ -35,6 +34,8 @@ class ViewScreen(SteadyScreen):
         """The columns that the list has room for."""
 
     def action_help(self) -> None:
+        from traintop.tui.screens.help import HelpScreen  # as all dialogs: not for the first frame
+
         self.app.push_screen(HelpScreen(self.situation.place))
 
     def action_palette(self) -> None:

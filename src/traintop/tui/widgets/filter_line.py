@@ -7,12 +7,17 @@ from textual.containers import Container, Horizontal
 
 from traintop.analysis.query_tokens import LONGEST_QUERY, QueryError
 from traintop.text import cell_width
-from traintop.tui.lines import Line, Piece, fit_line
+from traintop.tui.lines import Line, Piece, fit_line, line_width
 from traintop.tui.widgets.line_pane import LinePane
 from traintop.tui.widgets.text_entry import TextEntry
 
 _PROMPT = " / "
-_EXAMPLE = "words match names, or: val_loss < 3.2 and d_model == 512 and status == running"
+_EXAMPLES = (
+    "words match names, or: val_loss < 3.2 and d_model == 512 and status == running",
+    "words match names, or: val_loss < 3.2 and d_model == 512",
+    "words, or: val_loss < 3.2",
+)
+"""The first that has room is shown: half an example would be a wrong one."""
 
 
 class FilterLine(Container):
@@ -58,7 +63,11 @@ class FilterLine(Container):
 def count_line(listed: int, total: int, explained: bool, width: int) -> Line:
     """How many runs are listed; with an example of the language for whoever typed nothing yet."""
     count = Piece(f"{' ' * len(_PROMPT)}{listed:,} of {total:,} runs", "good" if listed else "warn")
-    return fit_line((count, Piece(f"   {_EXAMPLE}", "muted")) if explained else (count,), width)
+    if explained:
+        room = width - line_width((count,))
+        fitting = (f"   {example}" for example in _EXAMPLES if cell_width(example) + 3 <= room)
+        return fit_line((count, Piece(next(fitting, ""), "muted")), width)
+    return fit_line((count,), width)
 
 
 def mistake_line(message: str, cell: int, width: int) -> Line:
