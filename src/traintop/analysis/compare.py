@@ -20,7 +20,7 @@ from traintop.analysis.differences import (
     settings_key,
 )
 from traintop.analysis.percentiles import percentiles
-from traintop.analysis.ranking import Mode, best_value, mode_of
+from traintop.analysis.ranking import Mode, best_value, mode_of, was_completed
 from traintop.model import STANDARD_METRICS, RunSummary
 from traintop.text import number
 

@@ -78,7 +78,9 @@ def desktop_sequence(toast: Toast, environment: Mapping[str, str]) -> str:
 def notice_lines(notices: Sequence[Notice], cursor: int, width: int) -> tuple[Line, ...]:
     """The log of past notices: when, what, which run, and the rest of it."""
     if not notices:
-        return ((Piece("  Nothing since you opened this: no NaN, stall, crash or slowdown.", "muted"),),)
+        return (
+            (Piece("  Nothing since you opened this: no NaN, stall, crash or slowdown.", "muted"),),
+        )
     names = [safe_text(notice.name, _WIDEST_NAME) for notice in notices]
     name_width = max(map(cell_width, names))
     return tuple(
