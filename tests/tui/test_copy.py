@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from tui_runs import PostedApp, make_run, make_runs, settle
+from tui_runs import PostedApp, make_run, make_runs, settle, showing
 
+from traintop.tui.copying import copy_path
+from traintop.tui.messages import ExportEnded
 from traintop.tui.terminal import takes_clipboard
 
 
@@ -22,13 +24,38 @@ async def copied(run):
         return app.clipboard, notice.message
 
 
-async def test_the_path_is_copied_and_always_shown(monkeypatch):
+async def test_the_path_is_copied_and_always_shown_and_kept_where_it_may_be_lost(monkeypatch):
     monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     run = make_runs(1)[0]
     assert await copied(run) == (str(run.path), f"Copied: {run.path}")
     monkeypatch.setenv("TMUX", "/tmp/tmux-0/default")
+    clipboard, message = await copied(run)
+    assert clipboard == str(run.path)
+    assert message.splitlines() == [
+        f"Your terminal may not copy it: {run.path}",
+        f"It is also in {copy_path()}",
+    ]
+    assert copy_path().read_text() == f"{run.path}\n"
+
+
+async def test_a_state_folder_that_takes_no_files_costs_only_the_copy(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("TMUX", "/tmp/tmux-0/default")
+    run = make_runs(1)[0]
     assert await copied(run) == (str(run.path), f"Your terminal may not copy it: {run.path}")
+
+
+async def test_the_path_of_the_last_export_is_copied():
+    async with showing(make_runs(2)) as (app, pilot):
+        await pilot.press("Y")
+        assert app.clipboard == ""
+        for name in ("first.csv", "chart.svg"):
+            app.post_message(ExportEnded(Path("/out") / name))
+        app.post_message(ExportEnded(None, "the disk is full", failed=True))
+        await pilot.press("Y")
+        await settle(pilot, lambda: app.clipboard == "/out/chart.svg")
 
 
 async def test_a_hostile_path_is_copied_as_it_is_and_shown_safely():

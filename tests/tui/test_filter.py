@@ -167,3 +167,10 @@ def test_notes_fit_their_width(width):
 def test_the_pointer_stands_under_the_mistake():
     line = line_text(mistake_line("what", 4, 80))
     assert line.index("^") == len(" / ") + 4
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_an_example_is_shown_whole_or_not_at_all(width):
+    line = "".join(piece.text for piece in count_line(9, 9, True, width))
+    assert "…" not in line
+    assert ("val_loss < 3.2" in line) is (width >= 60)

@@ -73,3 +73,10 @@ def test_the_help_lists_every_key_of_the_place(place, width):
     for key in keys_of(place):
         assert key.shown in text
         assert key.help[:8] in text
+
+
+@pytest.mark.parametrize("place", [Place.ZOOM, Place.COMPARE, Place.BEST])
+def test_the_way_back_is_shown_where_not_all_keys_fit(place):
+    text = line_text(footer_line(Situation(place, frozenset(Need)), "", 60))
+    assert "back" in text
+    assert text.endswith("? help  q quit ") or text.rstrip().endswith("? help  q quit")

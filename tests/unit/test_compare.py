@@ -41,7 +41,7 @@ from traintop.analysis.differences import (
 from traintop.analysis.groups import GRID_POINTS, group_curve, grouped
 from traintop.analysis.percentiles import percentiles
 from traintop.analysis.ranking import leaders
-from traintop.model import RECORD_FIELDS, MetricStats, RunStatus, RunSummary
+from traintop.model import RECORD_FIELDS, MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.store.history import History
 from traintop.text import cell_width, fit_middle
 
@@ -257,6 +257,20 @@ def test_the_quickest_is_told_only_of_runs_that_have_ended():
     assert best(compare(columns_of(runs)), "duration", "") == [False, False]
     runs[1] = compared("b", duration_seconds=5.0)
     assert best(compare(columns_of(runs)), "duration", "") == [False, True]
+
+
+def test_a_run_that_gave_up_or_did_less_is_not_the_quickest():
+    def run(name: str, seconds: float, iteration: int, loss: float) -> ComparedRun:
+        last = MetricsSnapshot(iteration=iteration, train_loss=loss)
+        return compared(name, duration_seconds=seconds, last=last)
+
+    full = run("a", 10.0, 99, 2.0)
+    for other, winners in (
+        (run("b", 5.0, 99, 2.5), [False, True]),
+        (run("b", 5.0, 49, 2.5), [False, False]),
+        (run("b", 5.0, 99, math.nan), [False, False]),
+    ):
+        assert best(compare(columns_of([full, other])), "duration", "") == winners
 
 
 def test_a_look_at_the_records_is_taken_once():

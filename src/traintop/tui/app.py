@@ -22,6 +22,7 @@ from traintop.text import safe_text
 from traintop.tui.annotating import written_text
 from traintop.tui.annotation_writer import write_annotations
 from traintop.tui.announcing import desktop_sequence, toasts_of
+from traintop.tui.copying import keep_copy
 from traintop.tui.exporting import RunsExport, export_text
 from traintop.tui.key_table import KEYS
 from traintop.tui.keymap import remapped_keys
@@ -140,6 +141,7 @@ class TraintopApp(App[None]):
         self._charted: tuple[Path, ...] = ()
         self._repainting: Timer | None = None
         self._exports: list[RunsExport] = []
+        self._written: Path | None = None
         view = ViewState(smoothing=smoothing_level(settings.smoothing or 0.0))
         self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
 
@@ -266,12 +268,31 @@ class TraintopApp(App[None]):
             )
 
     def on_copy_requested(self, message: CopyRequested) -> None:
-        path = message.path.absolute()
+        self._copy(message.path)
+
+    def action_copy_written(self) -> None:
+        """Copy the path of what was exported last."""
+        if self._written is None:
+            self._tell("Nothing was exported yet: e writes runs, E a chart")
+        else:
+            self._copy(self._written)
+
+    def _copy(self, path: Path) -> None:
         # A file name may hold bytes that are no text; the clipboard takes text only.
-        self.copy_to_clipboard(os.fsencode(path).decode("utf-8", "replace"))
+        text = os.fsencode(path.absolute()).decode("utf-8", "replace")
+        self.copy_to_clipboard(text)
         # The path is on the screen in any case, for terminals that take nothing.
-        done = "Copied" if takes_clipboard(os.environ) else "Your terminal may not copy it"
-        self._tell(f"{done}: {safe_text(path, limit=_LONGEST_PATH)}")
+        shown = safe_text(path.absolute(), limit=_LONGEST_PATH)
+        if takes_clipboard(os.environ):
+            self._tell(f"Copied: {shown}")
+            return
+
+        def keep() -> None:
+            kept = keep_copy(text)
+            also = f"\nIt is also in {safe_text(kept, limit=_LONGEST_PATH)}" if kept else ""
+            self.call_from_thread(self._tell, f"Your terminal may not copy it: {shown}{also}")
+
+        self.run_worker(keep, thread=True, group="copy", exit_on_error=False)
 
     def on_view_changed(self) -> None:
         if self._memory is not None and self._remembering is None:
@@ -336,6 +357,7 @@ class TraintopApp(App[None]):
         for screen in self._progress_screens():
             if screen is self.screen and screen.export.ended:
                 screen.dismiss()
+        self._written = message.target or self._written
         wrote = f"Wrote {safe_text(message.target, _LONGEST_PATH)}" if message.target else ""
         lines = [wrote, *(safe_text(line, _LONGEST_PATH) for line in message.note.splitlines())]
         self._tell("\n".join(line for line in lines if line), failed=message.failed)

@@ -86,9 +86,9 @@ def footer_line(situation: Situation, note: str, width: int) -> Line:
     left: list[Piece] = []
     used = 0
     labelled = [key for key in keys_that_apply(situation) if key.label]
-    # Help and quit are the way out of not knowing the rest, so they are kept to the last.
-    kept = [key for key in labelled if key.group == "Program"]
-    others = [key for key in labelled if key.group != "Program"]
+    # The way back, help and quit are the way out of not knowing the rest: kept to the last.
+    kept = [key for key in labelled if key.group == "Program" or key.label == "back"]
+    others = [key for key in labelled if key not in kept]
     reserved = sum(_item_width(key) for key in kept)
     if situation.place is Place.ZOOM:
         others.sort(key=lambda key: key.group != "Charts")
