@@ -18,6 +18,7 @@ from traintop.charts.view import View, limits_of, points_for, share_of, view_of
 from traintop.text import cell_width
 
 _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
+_LEVEL = 1e-9  # a relative difference that is no course
 # Rows a chart must have before it spends one on its legend, and on its title.
 _LEGEND_HEIGHT = 8
 _TITLE_HEIGHT = 6
@@ -127,6 +128,9 @@ def sparkline(values: FloatArray, width: int, ascii_only: bool = False) -> str:
     """
     parts = resample(values, width)
     bars = _ASCII_BARS if ascii_only else _BARS
+    finite = parts[np.isfinite(parts)]
+    if len(finite) and np.ptp(finite / 2) <= _LEVEL * np.abs(finite / 2).max():
+        parts = np.where(np.isfinite(parts), finite[0], parts)  # means of equal values differ
     shares = share_of(parts, limits_of([parts[np.isfinite(parts)]]) or (0.0, 1.0))
     drawn = "".join(
         bars[round(share * (len(bars) - 1))] if np.isfinite(share) else "!"

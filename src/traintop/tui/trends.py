@@ -91,11 +91,11 @@ class TrendLoader:
         return 0.0 if known is None else known[1] + RESAMPLE_SECONDS
 
     def _trend_of(self, path: Path) -> str:
-        from traintop.store.run import Run, UnreadableRunError
+        from traintop.store.run import Run
 
         try:
             return trend_text(Run(path).sample(SAMPLE_POINTS), ascii_only=self._ascii_only)
-        except UnreadableRunError:
+        except Exception:  # whatever one file holds, the other runs get their sparklines
             return ""
 
 

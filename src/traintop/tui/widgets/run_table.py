@@ -125,6 +125,7 @@ class RunTable(StyledLines):
     def on_resize(self) -> None:
         self._fit_scrolling()
         self._scroll_to_cursor()
+        self._tell_rows_in_view()
 
     def on_click(self, event: events.Click) -> None:
         index = event.y - _HEADINGS + round(self.scroll_y)

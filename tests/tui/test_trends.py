@@ -1,0 +1,76 @@
+import math
+from queue import Empty, Queue
+
+import pytest
+from test_main_screen import showing
+from tui_runs import make_run, make_runs, settle
+
+from traintop import ExperimentConfig, ExperimentTracker
+from traintop.model import RunStatus
+from traintop.store.history import History
+from traintop.store.run import Run
+from traintop.tui.messages import RowsInView
+from traintop.tui.trends import TREND_WIDTH, TrendLoader, trend_text
+from traintop.tui.widgets.run_table import RunTable
+
+
+def history(losses):
+    return History.from_columns({"iteration": range(len(losses)), "train_loss": losses})
+
+
+def test_a_falling_loss_falls_and_nan_is_told():
+    assert trend_text(history([8.0 - i for i in range(8)]), ascii_only=False) == "█▇▆▅▄▃▂▁"
+    assert trend_text(history([2.0, 1.0, math.nan]), ascii_only=False).endswith("!")
+    assert trend_text(history([None, None]), ascii_only=False) == ""
+    assert trend_text(history([4.0, 1.0]), ascii_only=True).isascii()
+
+
+def test_a_constant_loss_is_a_level_line():
+    assert len(set(trend_text(history([2.7] * 100), ascii_only=False))) == 1
+
+
+@pytest.fixture
+def posted():
+    return Queue()
+
+
+@pytest.fixture
+def loader(posted):
+    loader = TrendLoader(posted.put, ascii_only=False)
+    yield loader
+    loader.stop()
+
+
+def test_runs_in_view_are_sampled_once_and_a_bad_file_is_no_hindrance(tmp_path, loader, posted):
+    tracker = ExperimentTracker(ExperimentConfig(experiment_name="a"), tmp_path, quiet=True)
+    tracker.start()
+    for i in range(100):
+        tracker.log_metrics(i, 100.0 - i)
+    path = tracker.save()
+    tracker.finish()
+    missing = make_run("gone", path=tmp_path / "gone.json")
+    unreadable = make_run("bad", path=tmp_path / "bad.json", status=RunStatus.UNREADABLE)
+    loader.show([missing, unreadable, Run(path).summary()])
+    loader.start()
+    trends = posted.get(timeout=20).trends
+    assert trends[missing.path] == ""
+    assert len(trends[path]) == TREND_WIDTH
+    assert unreadable.path not in trends
+    loader.show([Run(path).summary()])
+    with pytest.raises(Empty):
+        posted.get(timeout=0.2)
+
+
+async def test_the_rows_that_a_taller_list_shows_are_told():
+    async with showing(make_runs(60), (160, 20)) as (app, pilot):
+        table, told = app.screen.query_one(RunTable), []
+        real = table.post_message
+        table.post_message = lambda message: told.append(message) or real(message)
+        await pilot.resize_terminal(160, 60)
+        await settle(
+            pilot,
+            lambda: any(
+                isinstance(message, RowsInView) and len(message.runs) == table.page_rows
+                for message in told
+            ),
+        )
