@@ -138,6 +138,14 @@ def test_all_that_runs_have_is_offered_and_differing_settings_come_before_the_ot
     assert all(column_of(key) for key in offered)
 
 
+def test_nested_settings_are_offered_one_by_one():
+    runs = [make_run(str(lr), config={"optimizer": {"lr": lr, "eps": 1}}) for lr in (1, 2)]
+    offered = offered_columns(runs)
+    assert offered[-2:] == ("config:optimizer.lr", "config:optimizer.eps")
+    column = column_of("config:optimizer.lr")
+    assert [column.text(run, RowContext(NOW), 10) for run in runs] == ["1", "2"]
+
+
 def test_hostile_names_are_harmless_in_headings():
     run = make_run(
         "a", config={"x\x1b]0;t\x07": "\x1b[31m"}, stats={"[@click=app.quit]": METRICS["acc"]}

@@ -317,6 +317,7 @@ async def test_vanished_runs_leave_the_comparison_and_the_last_one_closes_it():
     async with comparing() as (app, pilot, screen):
         app.post_runs(RUNS[:1])
         await settle(pilot, lambda: columns(screen) == ["a_s0"])
+        assert "3 marked runs, 2 of them gone" in screen_text(app)
         app.post_runs([])
         await settle(pilot, lambda: app.screen is app.main_screen)
 

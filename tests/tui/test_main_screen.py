@@ -12,6 +12,7 @@ from traintop.tui.charted import PATIENCE_SECONDS
 from traintop.tui.screens import main
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.state import Pane
+from traintop.tui.trends import TrendLoader
 from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.run_table import RunTable
 
@@ -373,3 +374,23 @@ async def test_hidden_charts_do_not_draw():
         assert grid.charts_drawn == drawn
         await pilot.press("tab")
         await settle(pilot, lambda: grid.charts_drawn > drawn)
+
+
+@pytest.mark.parametrize("keys", ["G", "w", "/-19"])
+async def test_rows_that_keys_bring_into_view_get_their_sparklines(monkeypatch, keys):
+    asked: list[tuple[RunSummary, ...]] = []
+    monkeypatch.setattr(TrendLoader, "show", lambda self, runs: asked.append(tuple(runs)))
+    async with showing(make_runs(200)) as (app, pilot):
+        table = app.screen.query_one(RunTable)
+        before = table.page_rows, len(app.main_screen.rows), table.scroll_y
+        await pilot.press(*("slash" if key == "/" else key for key in keys))
+        await settle(
+            pilot,
+            lambda: before != (table.page_rows, len(app.main_screen.rows), table.scroll_y),
+        )
+
+        def in_view() -> tuple[RunSummary, ...]:
+            top = round(table.scroll_y)
+            return app.main_screen.rows.runs[top : top + table.page_rows]
+
+        await settle(pilot, lambda: asked[-1] == in_view())

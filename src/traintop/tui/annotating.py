@@ -18,7 +18,7 @@ def meant_runs(state: ViewState, rows: RunRows) -> tuple[RunSummary, ...]:
 
 def subject(runs: Sequence[RunSummary]) -> str:
     """The runs in words: the name of one, the number of several."""
-    return run_name(runs[0]) if len(runs) == 1 else f"{len(runs)} marked runs"
+    return run_name(runs[0]) if len(runs) == 1 else f"{len(runs):,} marked runs"
 
 
 def common_note(runs: Sequence[RunSummary]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from traintop.analysis.differences import setting_text
+from traintop.analysis.differences import flat_settings, setting_text
 from traintop.analysis.ranking import best_value, mode_of
 from traintop.model import RECENT_VALUES, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import MISSING, cell_width, duration, number, percentage, safe_text, si
@@ -343,9 +343,7 @@ def offered_columns(runs: Iterable[RunSummary]) -> tuple[str, ...]:
     differing: dict[str, None] = {}
     for run in runs:
         metrics.update(dict.fromkeys(run.stats))
-        for name, value in run.config.items():
-            if name == "experiment_name":
-                continue
+        for name, value in flat_settings(run.config).items():
             if name in settings and settings[name] != value:
                 differing[name] = None
             settings.setdefault(name, value)

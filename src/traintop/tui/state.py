@@ -260,7 +260,7 @@ def compared_words(state: ViewState, rows: RunRows) -> str:
     others = [path for path in compared if path not in state.marks]
     parts = [f"{marked} marked {'run' if marked == 1 else 'runs'}"] if marked else []
     if len(state.marks) > MOST_CHARTED:
-        parts = [f"the last {marked} of {len(state.marks)} marked runs"]
+        parts = [f"the last {marked} of {len(state.marks):,} marked runs"]
     parts += ["the baseline"] if state.baseline in others else []
     near = [path for path in others if path != state.baseline]
     parts += ["the selected run"] if state.selected in near else []

@@ -102,7 +102,7 @@ class BestScreen(OverlayScreen):
 
         self._rows_pane.show((tuple(ranked), top, cursor, tuple(marks.items())), draw)
         situation = self.situation
-        note = f"{len(self.view.marks)} marked" if self.view.marks else ""
+        note = f"{len(self.view.marks):,} marked" if self.view.marks else ""
         self._footer_pane.show(
             (situation, note), lambda width, height: (footer_line(situation, note, width),)
         )

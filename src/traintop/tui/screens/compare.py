@@ -53,6 +53,7 @@ class CompareScreen(OverlayScreen, ChartActions):
     def __init__(self, below: ViewScreen, words: str) -> None:
         super().__init__(below)
         self._words = words
+        self._chosen = len(below.view.compared)
         self.choice = CompareChoice()
         self._runs = ComparedRuns()
         self.comparison = Comparison((), (), ())
@@ -87,7 +88,9 @@ class CompareScreen(OverlayScreen, ChartActions):
 
     def _show_lines(self) -> None:
         comparison, target, metric = self.comparison, self.target, self.metric
-        words = f"{self._words}{', grouped over seeds' if self.choice.grouped else ''}"
+        gone = self._chosen - len(self.view.compared)
+        words = f"{self._words}{f', {gone} of them gone' if gone else ''}"
+        words += ", grouped over seeds" if self.choice.grouped else ""
         self._status_pane.show(
             (words, metric, target),
             lambda width, height: (_status_line(words, metric, target, width),),

@@ -142,7 +142,8 @@ class RunTable(StyledLines):
         in_view = self._runs_at(round(self.scroll_y))
         if in_view != self._in_view and TREND_COLUMN in self.column_keys:
             self._in_view = in_view
-            self.post_message(RowsInView(in_view))
+            # To the App itself: a message ends at the screen whose timer made the table post it.
+            self.app.post_message(RowsInView(in_view))
 
     def _runs_at(self, top: int) -> tuple[RunSummary, ...]:
         return self._rows.runs[top : top + self.page_rows]
