@@ -64,8 +64,8 @@ def test_runs_in_view_are_sampled_once_and_a_bad_file_is_no_hindrance(tmp_path, 
 async def test_the_rows_that_a_taller_list_shows_are_told():
     async with showing(make_runs(60), (160, 20)) as (app, pilot):
         table, told = app.screen.query_one(RunTable), []
-        real = table.post_message
-        table.post_message = lambda message: told.append(message) or real(message)
+        real = app.post_message
+        app.post_message = lambda message: told.append(message) or real(message)
         await pilot.resize_terminal(160, 60)
         await settle(
             pilot,
