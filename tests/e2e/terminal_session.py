@@ -46,7 +46,7 @@ class TerminalSession:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("LC_", "TEXTUAL", "NO_COLOR"))
+            if not name.startswith(("LC_", "TEXTUAL", "NO_COLOR", "COLUMNS", "LINES"))
         }
         self._process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, *map(str, directories)],
