@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 MISSING = "–"
@@ -177,6 +178,7 @@ def _cut(text: str, width: int) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)
 def _character_width(character: str) -> int:
     if character.isascii():
         return 1

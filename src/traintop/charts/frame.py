@@ -9,6 +9,7 @@ import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -126,8 +127,12 @@ def _apart(ticks: Sequence[Tick]) -> bool:
     )
 
 
-def frame_lines(frame: Frame) -> list[str]:
-    """The frame as ``frame.height + 2`` lines of text, drawn by plotext, with a blank canvas."""
+@lru_cache(maxsize=32)
+def frame_lines(frame: Frame) -> tuple[str, ...]:
+    """The frame as ``frame.height + 2`` lines of text, drawn by plotext, with a blank canvas.
+
+    Kept, since most changes of a chart leave its frame alone, and plotext takes half its time.
+    """
     import plotext
 
     width, height = frame.left + frame.width, frame.height + _X_AXIS_ROWS
@@ -152,4 +157,4 @@ def frame_lines(frame: Frame) -> list[str]:
         if frame.x_label:
             matrix.insert(width - 1, height - 1, frame.x_label, ha="right")
         text: str = matrix.string(colorless=True)
-    return text.split("\n")[:height]
+    return tuple(text.split("\n")[:height])

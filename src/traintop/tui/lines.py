@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from traintop.text import cell_width, fit
 
 Role = Literal["text", "muted", "strong", "accent", "good", "warn", "bad"]
 ROLES: tuple[Role, ...] = ("text", "muted", "strong", "accent", "good", "warn", "bad")
+
+Look: TypeAlias = tuple[Role, str | None, bool, bool, str | None]
+"""All of a piece but its text: role, colour, bold, dim, action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,10 @@ class Piece:
     bold: bool = False
     dim: bool = False
     action: str | None = None
+
+    @property
+    def look(self) -> Look:
+        return (self.role, self.color, self.bold, self.dim, self.action)
 
 
 Line = tuple[Piece, ...]
@@ -103,16 +110,16 @@ def changed_span(before: Line, after: Line) -> tuple[int, int]:
     width = max(len(old), len(new))
     if width != max(line_width(before), line_width(after)):
         return 0, max(line_width(before), line_width(after))
-    blank = (" ", Piece(""))
+    blank = (" ", Piece("").look)
     old += [blank] * (width - len(old))
     new += [blank] * (width - len(new))
     differing = [cell for cell in range(width) if old[cell] != new[cell]]
     return (differing[0], differing[-1] + 1) if differing else (0, 0)
 
 
-def _cells(line: Line) -> list[tuple[str, Piece]]:
-    styled = ((piece.text, replace(piece, text="")) for piece in line)
-    return [(character, style) for text, style in styled for character in text]
+def _cells(line: Line) -> list[tuple[str, Look]]:
+    looks = ((piece.text, piece.look) for piece in line)
+    return [(character, look) for text, look in looks for character in text]
 
 
 def wrap(text: str, width: int) -> list[str]:

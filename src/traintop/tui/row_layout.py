@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from traintop.model import RunStatus, RunSummary
 from traintop.text import cell_width, fit, safe_text
@@ -54,7 +55,8 @@ def chosen_columns(choices: Sequence[ColumnChoice]) -> tuple[Column, ...]:
     )
 
 
-def lay_out(width: int, choices: Sequence[ColumnChoice] = DEFAULT_CHOICES) -> RowLayout:
+@lru_cache(maxsize=8)
+def lay_out(width: int, choices: tuple[ColumnChoice, ...] = DEFAULT_CHOICES) -> RowLayout:
     """The columns that fit ``width`` cells; the name takes what the others leave."""
     columns = chosen_columns(choices)
     gap = next((gap for gap in _GAPS if _taken(columns, gap) <= width), _GAPS[-1])

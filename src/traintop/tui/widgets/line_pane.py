@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import lru_cache
 
 from rich.segment import Segment
 from rich.style import Style
@@ -11,7 +10,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, changed_span
+from traintop.tui.lines import EMPTY_LINE, Line, Look, Piece, Role, changed_span
 from traintop.tui.terminal import to_ascii
 
 Draw = Callable[[int, int], Sequence[Line]]
@@ -37,19 +36,41 @@ class StyledLines(ScrollView, can_focus=False):
     ascii_only = False
     """Whether the terminal draws ASCII only; set once by the App before the widgets exist."""
 
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._backgrounds: dict[bool, Style] = {}
+        self._styles: dict[tuple[Look, bool], Style] = {}
+
     def strip_of(self, line: Line, width: int, *, cursor: bool = False) -> Strip:
         """The line in exactly ``width`` cells."""
-        base = self.screen.get_component_rich_style("line--cursor") if cursor else self.rich_style
-        background = Style(bgcolor=base.bgcolor)
-        segments = [Segment(self._drawn(piece), background + self._style(piece)) for piece in line]
-        return Strip(segments).adjust_cell_length(width, background)
+        segments = [Segment(self._drawn(piece), self._style(piece, cursor)) for piece in line]
+        return Strip(segments).adjust_cell_length(width, self._background(cursor))
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._backgrounds.clear()
+        self._styles.clear()
 
     def _drawn(self, piece: Piece) -> str:
         return to_ascii(piece.text) if self.ascii_only else piece.text
 
-    def _style(self, piece: Piece) -> Style:
-        color = piece.color or self._role_color(piece.role)
-        return _style(color, piece.bold, piece.dim, piece.action)
+    # Textual takes longer to find a style than to draw with it, so each is kept.
+
+    def _background(self, cursor: bool) -> Style:
+        if cursor not in self._backgrounds:
+            component = self.screen.get_component_rich_style
+            base = component("line--cursor") if cursor else self.rich_style
+            self._backgrounds[cursor] = Style(bgcolor=base.bgcolor)
+        return self._backgrounds[cursor]
+
+    def _style(self, piece: Piece, cursor: bool) -> Style:
+        key = (piece.look, cursor)
+        if key not in self._styles:
+            color = piece.color or self._role_color(piece.role)
+            style = Style(color=color, bold=piece.bold or None, dim=piece.dim or None)
+            clicked = Style(meta={"@click": piece.action}) if piece.action else Style.null()
+            self._styles[key] = self._background(cursor) + style + clicked
+        return self._styles[key]
 
     def _role_color(self, role: Role) -> str | None:
         color = self.screen.get_component_rich_style(f"line--{role}").color
@@ -67,12 +88,6 @@ class StyledLines(ScrollView, can_focus=False):
 
     def content_height(self) -> int:
         return self.scrollable_content_region.height
-
-
-@lru_cache(maxsize=1024)
-def _style(color: str | None, bold: bool, dim: bool, action: str | None) -> Style:
-    style = Style(color=color, bold=bold or None, dim=dim or None)
-    return style + Style(meta={"@click": action}) if action else style
 
 
 class LinePane(StyledLines):
