@@ -298,18 +298,16 @@ class MainScreen(
         if not self.charted.loaded:
             self._grid.show_nothing()
             return
-        shown, focus = self.shown_charts(), self.view.charts.focus
-        if self.view.charts.zoomed:
-            shown = (focus,) if focus in shown else shown[:1]
         cells = [
             ChartCell(
                 chart,
                 self.source.content(chart, self.view),
                 self.source.spec_maker(chart, self.view),
             )
-            for chart in shown
+            for chart in self.shown_charts()
         ]
-        self._grid.show_charts(cells, focus, ready=self.source.prepared)
+        focus, alone = self.view.charts.focus, self.view.charts.zoomed
+        self._grid.show_charts(cells, focus, ready=self.source.prepared, alone=alone)
 
     @on(ChartGrid.Rearranged)
     def _count_charts_anew(self) -> None:

@@ -122,6 +122,7 @@ class ChartGrid(LinePane):
         super().__init__(id=id)
         self._cells: tuple[ChartCell, ...] = ()
         self._focus = ""
+        self._alone = False
         self._pictures: dict[str, _Picture] = {}
         self._places: list[tuple[str, Box]] = []
         self.charts_drawn = 0
@@ -134,10 +135,7 @@ class ChartGrid(LinePane):
 
     def spec_in_focus(self) -> ChartSpec | None:
         """What the chart in focus (else the first) is made from, ``None`` when there is nothing."""
-        names = [cell.chart for cell in self._cells]
-        if not names:
-            return None
-        return self._cells[names.index(self._focus) if self._focus in names else 0].make_spec()
+        return self._cells[self._place_in_focus()].make_spec() if self._cells else None
 
     def page_of(self, focus: str, charts: Sequence[str]) -> range:
         """Which of the charts are on one page with the one in focus, by their places."""
@@ -146,11 +144,16 @@ class ChartGrid(LinePane):
         begin = place // fitting * fitting if fitting else 0
         return range(begin, min(begin + fitting, len(charts)))
 
-    def show_charts(self, cells: Sequence[ChartCell], focus: str, *, ready: int) -> None:
-        """Show the page with the chart in focus; a new ``ready`` asks again for specifications."""
+    def show_charts(
+        self, cells: Sequence[ChartCell], focus: str, *, ready: int, alone: bool = False
+    ) -> None:
+        """Show the page with the chart in focus, or with ``alone`` only that one.
+
+        A new ``ready`` asks again for specifications.
+        """
         dark = self.app.current_theme.dark
-        self._cells, self._focus = tuple(cells), focus
-        content = (dark, focus, ready, *(cell.content for cell in cells))
+        self._cells, self._focus, self._alone = tuple(cells), focus, alone
+        content = (dark, focus, alone, ready, *(cell.content for cell in cells))
         self.show(content, lambda width, height: self._draw_page(width, height, dark=dark))
 
     def show_nothing(self) -> None:
@@ -159,12 +162,15 @@ class ChartGrid(LinePane):
         self.show(None, lambda width, height: ())
 
     def _draw_page(self, width: int, height: int, *, dark: bool) -> tuple[Line, ...]:
-        boxes = arrange(width, height, len(self._cells))
+        boxes = arrange(width, height, 1 if self._alone else len(self._cells))
         if not boxes:
             return ()
         names = [cell.chart for cell in self._cells]
-        page = [self._cells[place] for place in self.page_of(self._focus, names)]
+        place = self._place_in_focus()
+        shown = range(place, place + 1) if self._alone else self.page_of(self._focus, names)
+        page = self._cells[shown.start : shown.stop]
         self._places = [(cell.chart, box) for cell, box in zip(page, boxes, strict=False)]
+        # Those on other pages and behind the one alone are kept: they come back as they were.
         self._pictures = {chart: one for chart, one in self._pictures.items() if chart in names}
         rows: list[Line] = []
         for top in sorted({box.y for _, box in self._places}):
@@ -176,6 +182,10 @@ class ChartGrid(LinePane):
             blocks = [self._block(cell, box, dark=dark) for cell, box in row]
             rows += beside(blocks, [box.width for _, box in row])
         return tuple(rows)
+
+    def _place_in_focus(self) -> int:
+        names = [cell.chart for cell in self._cells]
+        return names.index(self._focus) if self._focus in names else 0
 
     def _block(self, cell: ChartCell, box: Box, *, dark: bool) -> list[Line]:
         lines = self._lines_of(cell, box.width - _GUTTER, box.height, dark=dark)
