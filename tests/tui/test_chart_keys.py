@@ -6,6 +6,7 @@ import pytest
 from textual import events
 from tui_runs import make_runs, screen_text, settle, showing
 
+from traintop.analysis.percentiles import pace_of
 from traintop.charts import curves
 from traintop.model import RunStatus
 from traintop.store.history import History
@@ -189,7 +190,8 @@ async def test_long_runs_are_prepared_in_a_thread_and_keys_answered_meanwhile(mo
         grid = app.screen.query_one(ChartGrid)
         drawn = grid.charts_drawn
         columns = {"iteration": range(3000), "train_loss": [float(i % 7) for i in range(3000)]}
-        app.post_message(HistoryLoaded(run.path, History.from_columns(columns), 99, complete=True))
+        history = History.from_columns(columns)
+        app.post_message(HistoryLoaded(run.path, history, pace_of(history), 99, complete=True))
         await pilot.press("j", "k", "l")
         assert app.main_screen.view.log_y
         await settle(pilot, lambda: grid.charts_drawn > drawn and not app.main_screen.source.waits)

@@ -6,6 +6,7 @@ import pytest
 from tui_runs import DIRECTORY, make_run, make_runs
 
 from traintop.analysis.chart_names import charts_of, shown_charts
+from traintop.analysis.percentiles import pace_of
 from traintop.model import RECORD_FIELDS, MetricStats, RunStatus
 from traintop.store.history import History
 from traintop.tui.empty_state import empty_lines
@@ -77,11 +78,11 @@ def test_the_summary_has_percentiles_of_the_throughput_once_records_are_read():
         }
     )
     run = make_run("x")
-    read = text_of(detail_lines(run, 40, history, complete=True))
+    read = text_of(detail_lines(run, 40, pace_of(history), complete=True))
     for expected in ("median  50k tok/s  10 ms", "p5      5k tok/s", "p95     95k tok/s"):
         assert expected in read
     assert "sample" not in read
-    assert "of a sample" in text_of(detail_lines(run, 40, history))
+    assert "of a sample" in text_of(detail_lines(run, 40, pace_of(history)))
     unread = text_of(detail_lines(run, 60))
     assert "mean  121k tok/s" in unread
     assert "when records are read" in unread

@@ -13,6 +13,7 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from traintop.analysis.notices import Notice
+    from traintop.analysis.percentiles import Pace
     from traintop.model import RunSummary
     from traintop.store.annotations import AnnotationChange
     from traintop.store.catalog import Snapshot
@@ -35,14 +36,17 @@ class SnapshotChanged(Message):
 
 
 class HistoryLoaded(Message):
-    """Records of one run. ``complete`` is false while they are only a sample of it.
+    """Records of one run, and its pace. ``complete`` is false while they are only a sample of it.
 
     ``revision`` grows with each load, so that equal revisions mean equal content.
     """
 
-    def __init__(self, path: Path, history: History, revision: int, *, complete: bool) -> None:
+    def __init__(
+        self, path: Path, history: History, pace: Pace, revision: int, *, complete: bool
+    ) -> None:
         self.path = path
         self.history = history
+        self.pace = pace
         self.revision = revision
         self.complete = complete
         super().__init__()

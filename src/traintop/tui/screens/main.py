@@ -270,12 +270,10 @@ class MainScreen(
         note = self.charted.note()
         self._header_pane.show((run, note), lambda width, height: (header_line(run, note, width),))
         loaded = None if run is None else self.charted.records_of(run.path)
-        history, complete, revision = (
-            (loaded.history, loaded.complete, loaded.revision) if loaded else (None, False, 0)
-        )
+        pace, complete = (loaded.pace, loaded.complete) if loaded else (None, False)
         self._summary_pane.show(
-            (run, revision),
-            lambda width, height: detail_lines(run, width, history, complete=complete),
+            (run, pace, complete),
+            lambda width, height: detail_lines(run, width, pace, complete=complete),
         )
         title = "" if run is None else run_name(run)
         if title != self._summary_title:
