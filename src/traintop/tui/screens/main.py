@@ -130,7 +130,7 @@ class MainScreen(
     @property
     def up_to_date(self) -> bool:
         """Whether all news that arrived have been drawn."""
-        return self._mounted and self._pending is None
+        return self._mounted and self._pending is None and self._grid.up_to_date
 
     # What comes from the threads at the edge.
 
@@ -141,7 +141,7 @@ class MainScreen(
 
     def show_history(self, loaded: HistoryLoaded) -> None:
         """Show the records of a run: at once when somebody waits for them."""
-        if self.charted.add(loaded):
+        if self.charted.add(loaded) and loaded.path == self.view.selected:
             self._draw()
         else:
             self._redraw_soon()
