@@ -305,17 +305,22 @@ class TraintopApp(App[None]):
 
     def on_annotation_requested(self, message: AnnotationRequested) -> None:
         self.run_worker(
-            partial(write_annotations, message.paths, message.change, self.post_message),
+            partial(write_annotations, message, self.post_message),
             thread=True,
             group="annotate",
             exit_on_error=False,
         )
 
-    def on_annotations_written(self, message: AnnotationsWritten) -> None:
-        if message.failures:
-            self._tell(safe_text("\n".join(message.failures), limit=_LONGEST_PATH), failed=True)
+    async def on_annotations_written(self, message: AnnotationsWritten) -> None:
+        request, failures = message.request, message.failures
+        if not failures:
+            self._tell(written_text(request.change, len(request.paths)))
+        elif request.ask_again is not None:
+            await request.ask_again(failures[0])
         else:
-            self._tell(written_text(message.change, len(message.paths)))
+            self._tell(
+                safe_text("Not written, " + "\n".join(failures), limit=_LONGEST_PATH), failed=True
+            )
         if self._watcher is not None:
             self._watcher.look_again()
 
