@@ -83,7 +83,9 @@ def header_line(summary: RunSummary | None, note: str, width: int) -> Line:
     if summary.eta_seconds is not None:
         facts.append(f"{duration(summary.eta_seconds)} left")
     elif summary.duration_seconds is not None:
-        facts.append(f"took {duration(summary.duration_seconds)}")
+        took = duration(summary.duration_seconds)
+        alive = summary.status in (RunStatus.RUNNING, RunStatus.STALLED)
+        facts.append(f"{took} so far" if alive else f"took {took}")
     tail: Line = (
         Piece(f"  {summary.status}", mark.role),
         *(Piece(f"  {fact}") for fact in facts),
