@@ -28,8 +28,9 @@ from traintop.charts import (
     sparkline,
     x_at,
 )
-from traintop.text import cell_width
+from traintop.text import cell_width, si, stopwatch
 
+LAST = {"a": 2.94, "b": 2.895, "c": 12.0}
 SIZES = [(0, 0), (0, 3), (3, 0), (1, 1), (3, 2), (7, 9), (20, 5), (40, 8), (80, 12), (300, 100)]
 
 
@@ -179,7 +180,7 @@ def test_a_chart_in_full() -> None:
     val = Series("val", x[::10], 5.25 - x[::10] / 20_000, 0, "dotted")
     assert drawn(ChartSpec("lr_1e-03", (train, val)), 50, 12) == [
         "lr_1e-03                                          ",
-        "train ─ 3   val ┄ 3.25                            ",
+        "train ─ 3   val ┄ 3.250                           ",
         "5┤⡉ ⠒ ⢄ ⡀                                         ",
         " │⠈⠉⠒⠢⠤⢄⣈ ⠒ ⠤ ⣀                                   ",
         " │       ⠉⠉⠒⠢⠤⢄⣀⠉ ⠒ ⢄ ⡀                           ",
@@ -489,8 +490,17 @@ def test_a_column_of_the_screen_has_the_x_that_a_cursor_there_has(ascii_only: bo
 
 def test_without_a_title_the_legend_has_the_place_of_the_cursor() -> None:
     spec = replace(chart(curve(SMOOTH), cursor=120.0, x_label="wall clock, min"), title="")
-    spec = replace(spec, x_unit=60.0)
-    assert drawn(spec, 60, 14)[0].endswith("wall clock 2 min")
+    spec = replace(spec, x_unit=60.0, place_text=stopwatch)
+    assert drawn(spec, 60, 14)[0].endswith("wall clock 2m00s")
+
+
+def test_the_legend_writes_values_with_equal_decimals_or_as_it_is_told() -> None:
+    pair = [Series(name, floats(0, 1), floats(4, y), n) for n, (name, y) in enumerate(LAST.items())]
+    assert drawn(chart(*pair), 60, 14)[1].rstrip() == "a ─●─ 2.940   b ─▲─ 2.895   c ─■─ 12"
+    fast = curve(floats(41_000, 41_155), label="a")
+    assert drawn(chart(fast, value_text=si), 60, 14)[1].rstrip() == "a ─ 41.2k"
+    at = drawn(chart(fast, cursor=12_345.0), 60, 14)[0]
+    assert at.endswith("iteration 12,345")
 
 
 def test_a_spike_of_a_long_run_is_drawn() -> None:
