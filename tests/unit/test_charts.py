@@ -181,14 +181,14 @@ def test_a_chart_in_full() -> None:
     assert drawn(ChartSpec("lr_1e-03", (train, val)), 50, 12) == [
         "lr_1e-03                                          ",
         "train ─ 3   val ┄ 3.250                           ",
-        "5┤⡉ ⠒ ⢄ ⡀                                         ",
-        " │⠈⠉⠒⠢⠤⢄⣈ ⠒ ⠤ ⣀                                   ",
-        " │       ⠉⠉⠒⠢⠤⢄⣀⠉ ⠒ ⢄ ⡀                           ",
-        " │              ⠉⠉⠒⠢⠤⢄⣈ ⠒ ⠤ ⣀                     ",
-        "4┤                     ⠉⠑⠒⠢⠤⣀⣀⠉ ⠢ ⣀               ",
-        " │                            ⠉⠑⠒⠢⠤⣀⣉ ⠒ ⠤ ⡀       ",
-        " │                                   ⠉⠑⠒⠢⠤⣈⡀⠑ ⠤ ⣀ ",
-        "3┤                                         ⠈⠉⠑⠒⠤⠤⣀",
+        " │⠤ ⣀                                             ",
+        "5┤⠒⠤⠤⢄⣉⡀⠒ ⠤ ⣀                                     ",
+        " │     ⠈⠉⠒⠒⠢⠤⣀⣉ ⠒ ⠤ ⣀                             ",
+        " │             ⠉⠉⠒⠒⠤⠤⣀⣉ ⠒ ⠤ ⣀                     ",
+        "4┤                     ⠉⠉⠒⠒⠤⠤⣀⣉ ⠒ ⠤ ⣀             ",
+        " │                             ⠉⠉⠒⠒⠤⠤⣀⣉ ⠒ ⠤ ⣀     ",
+        " │                                     ⠉⠉⠒⠒⠤⠤⣀⣉ ⠒ ",
+        "3┤                                             ⠉⠉⠒",
         " └┬───────────────────────┬───────────────────────",
         "  0                      20k             iteration",
     ]
@@ -200,12 +200,12 @@ def test_an_ascii_chart_in_full() -> None:
     assert drawn(spec, 24, 10, ascii_only=True) == [
         "caf? - ??               ",
         "a *** 40   b o o 0      ",
+        "50+                     ",
         "  |o o               ***",
-        "  |   o o        *****  ",
-        "25+      o o o****      ",
-        "  |      *****o o       ",
-        "  |  *****       o o o  ",
-        " 0+***                o ",
+        "  |   o o o    *******  ",
+        "  |        o*o*o        ",
+        "  |  *******    o o o   ",
+        " 0+***               o o",
         "  ++-----------+--------",
         "   0           25       ",
     ]
@@ -503,11 +503,24 @@ def test_the_legend_writes_values_with_equal_decimals_or_as_it_is_told() -> None
     assert at.endswith("iteration 12,345")
 
 
+@pytest.mark.parametrize(
+    ("height", "ascii_only"),
+    [(12, False), (13, False), *itertools.product([14, 18, 26, 40], [False, True])],
+)
+def test_ticks_of_a_linear_axis_are_whole_rows_apart(height: int, ascii_only: bool) -> None:
+    for high in (6e-4, 3.1, 7.7, 9.4, 56.0, 1_234.0):
+        rows = drawn(chart(curve(SMOOTH / 5 * high)), 60, height, ascii_only)
+        axis = [row[:12] for row in rows[2:-2]]
+        ticks = [row for row, line in enumerate(axis) if "┤" in line or "+" in line]
+        assert len({below - above for above, below in itertools.pairwise(ticks)}) == 1
+
+
 def test_a_spike_of_a_long_run_is_drawn() -> None:
     y = np.zeros(300_000)
     y[123_456] = 9.0
     rows = plot_area(drawn(chart(curve(y)), 80, 20))
-    peaks = [column for row, column in ink(rows) if row == 0]
+    top = min(row for row, _ in ink(rows))
+    peaks = [column for row, column in ink(rows) if row == top]
     assert peaks == [pytest.approx(123_456 / 300_000 * len(rows[0]), abs=1)]
 
 
