@@ -41,17 +41,18 @@ class Palette:
 
 
 # After Okabe & Ito, "Color Universal Design" (2008), moved until each stood out from the background
-# and from the others as seen with protanopia and deuteranopia. The same index is about the same hue
-# in both, but for the yellow, which no light background shows.
+# and from the others, as seen with all receptors and without those of red, of green, or of blue:
+# no two are nearer than 13 in CIEDE2000. The same index is about the same hue in both, but for the
+# yellow, which no light background shows.
 DARK = Palette(
-    ("#62b6f0", "#f59b1a", "#45d08c", "#c673ac", "#f0e442", "#d4583f", "#8c7cff", "#e6e6e6"),
+    ("#67b7f0", "#f19919", "#52f7a2", "#bb70a1", "#faee20", "#df5a41", "#8478fe", "#ebebee"),
     frame="#8a8a8a",
     alert="#ff5f5f",
     ink="#d8dce2",
     paper="#13161b",
 )
 LIGHT = Palette(
-    ("#0087d4", "#b25803", "#00765d", "#bb3e9c", "#5a9e2e", "#942025", "#4a4ad0", "#1d1240"),
+    ("#0887da", "#904f08", "#07775e", "#cf5396", "#5d980e", "#79000d", "#3245c9", "#1b103e"),
     frame="#6b6b6b",
     alert="#c00000",
     ink="#1d2126",
