@@ -23,6 +23,7 @@ _ZERO_WIDTH_CATEGORIES = frozenset({"Mn", "Mc", "Me", "Cf"})
 _SI_UNITS = ("", "k", "M", "G", "T", "P", "E")
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _SECONDS_PER_DAY = 86_400
+_LONGEST_STOPWATCH = 1e11  # seconds; some thousand years
 
 
 def safe_text(value: object, limit: int = 200) -> str:
@@ -127,6 +128,22 @@ def duration(seconds: float | None) -> str:
     if minutes:
         return f"{minutes}m{whole_seconds:02d}s"
     return f"{whole_seconds}s"
+
+
+def stopwatch(seconds: float) -> str:
+    """A time since a start to the second: "42.5s", "5m18s", "1h13m05s", "2d04h13m05s"."""
+    if not -_LONGEST_STOPWATCH < seconds < _LONGEST_STOPWATCH:
+        return f"{number(seconds)}s"
+    if abs(seconds) < 59.95:
+        return f"{seconds:.1f}s"
+    minutes, whole = divmod(round(abs(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (whole, "s"))
+    first = next(place for place, (count, _) in enumerate(parts) if count)
+    words = [f"{count:02d}{unit}" for count, unit in parts[first + 1 :]]
+    sign = "-" if seconds < 0 else ""
+    return "".join([sign, f"{parts[first][0]}{parts[first][1]}", *words])
 
 
 def percentage(fraction: float | None) -> str:

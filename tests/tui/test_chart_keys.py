@@ -80,7 +80,7 @@ async def test_tokens_are_an_axis_where_the_settings_tell_of_them():
         await pilot.press("x", "x", "x", "left")
         assert app.main_screen.view.x_axis == "tokens"
         assert part(app).cursor == 50 * 1024
-        assert "tokens 51200" in screen_text(app)
+        assert "tokens 51,200" in screen_text(app)
 
 
 @PLACES

@@ -48,8 +48,8 @@ def test_an_svg_has_title_legend_axes_and_a_line_for_each_curve() -> None:
     root = document(LOSS)
     words = words_of(root)
     assert words[0] == "loss"
-    assert "train 3.02" in words
-    assert "val 4.02" in words
+    assert "train 3.020" in words
+    assert "val 4.020" in words
     assert {"3", "4", "5"} <= {word.rstrip("0").rstrip(".") for word in words}
     assert words[-1] == "iteration"
     train, val = root.iter(f"{SVG}polyline")

@@ -28,8 +28,9 @@ from traintop.charts import (
     sparkline,
     x_at,
 )
-from traintop.text import cell_width
+from traintop.text import cell_width, si, stopwatch
 
+LAST = {"a": 2.94, "b": 2.895, "c": 12.0}
 SIZES = [(0, 0), (0, 3), (3, 0), (1, 1), (3, 2), (7, 9), (20, 5), (40, 8), (80, 12), (300, 100)]
 
 
@@ -179,15 +180,15 @@ def test_a_chart_in_full() -> None:
     val = Series("val", x[::10], 5.25 - x[::10] / 20_000, 0, "dotted")
     assert drawn(ChartSpec("lr_1e-03", (train, val)), 50, 12) == [
         "lr_1e-03                                          ",
-        "train ─ 3   val ┄ 3.25                            ",
-        "5┤⡉ ⠒ ⢄ ⡀                                         ",
-        " │⠈⠉⠒⠢⠤⢄⣈ ⠒ ⠤ ⣀                                   ",
-        " │       ⠉⠉⠒⠢⠤⢄⣀⠉ ⠒ ⢄ ⡀                           ",
-        " │              ⠉⠉⠒⠢⠤⢄⣈ ⠒ ⠤ ⣀                     ",
-        "4┤                     ⠉⠑⠒⠢⠤⣀⣀⠉ ⠢ ⣀               ",
-        " │                            ⠉⠑⠒⠢⠤⣀⣉ ⠒ ⠤ ⡀       ",
-        " │                                   ⠉⠑⠒⠢⠤⣈⡀⠑ ⠤ ⣀ ",
-        "3┤                                         ⠈⠉⠑⠒⠤⠤⣀",
+        "train ─ 3   val ┄ 3.250                           ",
+        " │⠤ ⣀                                             ",
+        "5┤⠒⠤⠤⢄⣉⡀⠒ ⠤ ⣀                                     ",
+        " │     ⠈⠉⠒⠒⠢⠤⣀⣉ ⠒ ⠤ ⣀                             ",
+        " │             ⠉⠉⠒⠒⠤⠤⣀⣉ ⠒ ⠤ ⣀                     ",
+        "4┤                     ⠉⠉⠒⠒⠤⠤⣀⣉ ⠒ ⠤ ⣀             ",
+        " │                             ⠉⠉⠒⠒⠤⠤⣀⣉ ⠒ ⠤ ⣀     ",
+        " │                                     ⠉⠉⠒⠒⠤⠤⣀⣉ ⠒ ",
+        "3┤                                             ⠉⠉⠒",
         " └┬───────────────────────┬───────────────────────",
         "  0                      20k             iteration",
     ]
@@ -199,12 +200,12 @@ def test_an_ascii_chart_in_full() -> None:
     assert drawn(spec, 24, 10, ascii_only=True) == [
         "caf? - ??               ",
         "a *** 40   b o o 0      ",
+        "50+                     ",
         "  |o o               ***",
-        "  |   o o        *****  ",
-        "25+      o o o****      ",
-        "  |      *****o o       ",
-        "  |  *****       o o o  ",
-        " 0+***                o ",
+        "  |   o o o    *******  ",
+        "  |        o*o*o        ",
+        "  |  *******    o o o   ",
+        " 0+***               o o",
         "  ++-----------+--------",
         "   0           25       ",
     ]
@@ -489,15 +490,37 @@ def test_a_column_of_the_screen_has_the_x_that_a_cursor_there_has(ascii_only: bo
 
 def test_without_a_title_the_legend_has_the_place_of_the_cursor() -> None:
     spec = replace(chart(curve(SMOOTH), cursor=120.0, x_label="wall clock, min"), title="")
-    spec = replace(spec, x_unit=60.0)
-    assert drawn(spec, 60, 14)[0].endswith("wall clock 2 min")
+    spec = replace(spec, x_unit=60.0, place_text=stopwatch)
+    assert drawn(spec, 60, 14)[0].endswith("wall clock 2m00s")
+
+
+def test_the_legend_writes_values_with_equal_decimals_or_as_it_is_told() -> None:
+    pair = [Series(name, floats(0, 1), floats(4, y), n) for n, (name, y) in enumerate(LAST.items())]
+    assert drawn(chart(*pair), 60, 14)[1].rstrip() == "a ─●─ 2.940   b ─▲─ 2.895   c ─■─ 12"
+    fast = curve(floats(41_000, 41_155), label="a")
+    assert drawn(chart(fast, value_text=si), 60, 14)[1].rstrip() == "a ─ 41.2k"
+    at = drawn(chart(fast, cursor=12_345.0), 60, 14)[0]
+    assert at.endswith("iteration 12,345")
+
+
+@pytest.mark.parametrize(
+    ("height", "ascii_only"),
+    [(12, False), (13, False), *itertools.product([14, 18, 26, 40], [False, True])],
+)
+def test_ticks_of_a_linear_axis_are_whole_rows_apart(height: int, ascii_only: bool) -> None:
+    for high in (6e-4, 3.1, 7.7, 9.4, 56.0, 1_234.0):
+        rows = drawn(chart(curve(SMOOTH / 5 * high)), 60, height, ascii_only)
+        axis = [row[:12] for row in rows[2:-2]]
+        ticks = [row for row, line in enumerate(axis) if "┤" in line or "+" in line]
+        assert len({below - above for above, below in itertools.pairwise(ticks)}) == 1
 
 
 def test_a_spike_of_a_long_run_is_drawn() -> None:
     y = np.zeros(300_000)
     y[123_456] = 9.0
     rows = plot_area(drawn(chart(curve(y)), 80, 20))
-    peaks = [column for row, column in ink(rows) if row == 0]
+    top = min(row for row, _ in ink(rows))
+    peaks = [column for row, column in ink(rows) if row == top]
     assert peaks == [pytest.approx(123_456 / 300_000 * len(rows[0]), abs=1)]
 
 
@@ -566,24 +589,68 @@ def test_colours_stand_out_and_wrap_around(palette: Palette, background: str) ->
     assert palette.color(len(palette.curves) + 1) == palette.color(1)
 
 
-# How a viewer without red or without green receptors sees linear RGB (Machado et al. 2009).
+# How linear RGB is seen without receptors of red, of green, of blue (Machado et al. 2009).
 DEFICIENCIES = {
+    "none": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
     "protanopia": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
     "deuteranopia": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "tritanopia": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
 }
 
 
-@pytest.mark.parametrize("matrix", DEFICIENCIES.values(), ids=DEFICIENCIES)
+def cielab(linear: list[float]) -> tuple[float, float, float]:
+    """CIE 1976 L*a*b* of linear sRGB, white being D65."""
+    to_xyz = [[0.4125, 0.3576, 0.1804], [0.2127, 0.7152, 0.0722], [0.0193, 0.1192, 0.9503]]
+    x, y, z = (
+        sum(w * c for w, c in zip(row, linear, strict=True)) / white
+        for row, white in zip(to_xyz, (0.9505, 1.0, 1.0888), strict=True)
+    )
+    x, y, z = (v ** (1 / 3) if v > 216 / 24389 else (24389 / 27 * v + 16) / 116 for v in (x, y, z))
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def ciede2000(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
+    """How different two colours look (Sharma, Wu, Dalal 2005); about 1 is just noticed."""
+    (l1, a1, b1), (l2, a2, b2) = one, other
+    mean = (math.hypot(a1, b1) + math.hypot(a2, b2)) / 2
+    stretch = 1.5 - 0.5 * math.sqrt(mean**7 / (mean**7 + 25**7))
+    c1, c2 = math.hypot(stretch * a1, b1), math.hypot(stretch * a2, b2)
+    h1 = math.degrees(math.atan2(b1, stretch * a1))
+    turn = (math.degrees(math.atan2(b2, stretch * a2)) - h1 + 180) % 360 - 180
+    lightness, chroma, hue = (l1 + l2) / 2, (c1 + c2) / 2, h1 + turn / 2
+    weight = 1 + sum(
+        factor * math.cos(math.radians(times * hue + shift))
+        for factor, times, shift in [(-0.17, 1, -30), (0.24, 2, 0), (0.32, 3, 6), (-0.2, 4, -63)]
+    )
+    off = (lightness - 50) ** 2
+    dl = (l2 - l1) / (1 + 0.015 * off / math.sqrt(20 + off))
+    dc = (c2 - c1) / (1 + 0.045 * chroma)
+    dh = 2 * math.sqrt(c1 * c2) * math.sin(math.radians(turn / 2)) / (1 + 0.015 * chroma * weight)
+    blue = math.radians(60 * math.exp(-(((hue % 360 - 275) / 25) ** 2)))
+    rotation = -2 * math.sqrt(chroma**7 / (chroma**7 + 25**7)) * math.sin(blue)
+    return math.sqrt(dl**2 + dc**2 + dh**2 + rotation * dc * dh)
+
+
+def test_colour_differences_are_those_of_the_standard() -> None:
+    """Of the pairs that Sharma, Wu and Dalal published with their formula."""
+    for one, other, difference in [
+        ((50.0, 2.6772, -79.7751), (50.0, 0.0, -82.7485), 2.0425),
+        ((50.0, 2.5, 0.0), (58.0, 24.0, 15.0), 19.4535),
+        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
+        ((22.7233, 20.0904, -46.694), (23.0331, 14.973, -42.5619), 2.0373),
+    ]:
+        assert ciede2000(one, other) == pytest.approx(difference, abs=1e-4)
+
+
+@pytest.mark.parametrize("seen_by", DEFICIENCIES)
 @pytest.mark.parametrize("palette", [DARK, LIGHT], ids=["dark", "light"])
-def test_colours_differ_for_colour_blind_readers(
-    palette: Palette, matrix: list[list[float]]
-) -> None:
+def test_colours_differ_for_colour_blind_readers(palette: Palette, seen_by: str) -> None:
     rgb = np.array([[int(c[at : at + 2], 16) / 255 for at in (1, 3, 5)] for c in palette.curves])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    seen = np.clip(linear @ np.array(matrix).T, 0, 1)
-    shown = np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055)
-    nearest = min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(shown, 2))
-    assert nearest >= 0.2
+    seen = np.clip(linear @ np.array(DEFICIENCIES[seen_by]).T, 0, 1)
+    labs = [cielab(color) for color in seen.tolist()]
+    nearest = min(ciede2000(a, b) for a, b in itertools.combinations(labs, 2))
+    assert nearest >= (20 if seen_by == "none" else 12.5)
 
 
 def test_sparkline() -> None:

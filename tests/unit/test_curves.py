@@ -37,7 +37,7 @@ def test_one_run_names_both_losses_and_several_runs_themselves_once():
     assert [s.label for s in two.series] == ["first", "", "second", ""]
     assert two.title == "loss   ─ train   ┄ val"
     legend = "".join(span.text for span in draw_chart(two, 80, 20)[1])
-    assert legend.startswith("first ─●─ 3.01  ┄●┄ 3.5   second ─▲─ 3.01  ┄▲┄ 3.5")
+    assert legend.startswith("first ─●─ 3.010  ┄●┄ 3.500   second ─▲─ 3.010  ┄▲┄ 3.500")
 
 
 def test_a_run_with_a_val_loss_only_is_named_too():
@@ -79,6 +79,15 @@ def test_wall_clock_is_labelled_in_a_unit_that_fits():
         assert spec.x_limits == (0, (rows - 1) * 2)
     bottom = "".join(span.text for span in draw_chart(spec, 60, 20)[-1])
     assert bottom.split() == ["0", "1", "2", "wall", "clock,", "h"]
+
+
+def test_the_cursor_and_the_legend_read_as_people_write_times_and_rates():
+    choice = ChartChoice("wallclock_time", cursor=318.0)
+    runs = [a_run("a", rows=200, tokens_per_sec=[41_155.0] * 200), a_run("b", rows=200)]
+    spec = ChartMaker().chart("tokens_per_sec", runs, choice)
+    title, legend = ("".join(span.text for span in line) for line in draw_chart(spec, 60, 20)[:2])
+    assert title.rstrip().endswith("wall clock 5m18s")
+    assert legend.startswith("a ─ 41.2k")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -21,7 +22,7 @@ from traintop.analysis.series import (
     smooth,
     value_near,
 )
-from traintop.analysis.ticks import log_tick_labels, log_ticks, nice_ticks, tick_labels
+from traintop.analysis.ticks import even_ticks, log_tick_labels, log_ticks, nice_ticks, tick_labels
 
 any_floats = arrays.arrays(np.float64, st.integers(0, 300), elements=st.floats())
 modest = st.floats(min_value=-1e6, max_value=1e6)
@@ -210,6 +211,31 @@ def test_resample_means_and_leaves_out_holes() -> None:
 )
 def test_ticks_are_nice_and_short(low: float, high: float, count: int, labels: list[str]) -> None:
     assert list(tick_labels(nice_ticks(low, high, count))) == labels
+
+
+@given(
+    st.floats(-1e9, 1e9),
+    st.floats(1e-6, 1e9),
+    st.integers(2, 60),
+    st.sampled_from([1, 4]),
+)
+def test_even_ticks_widen_the_limits_a_little_and_are_whole_rows_apart(
+    low: float, span: float, rows: int, dots: int
+) -> None:
+    even = even_ticks(low, low + span, rows, dots)
+    if even is None:
+        return
+    slack = 1e-6 * span
+    assert even.low <= low + slack
+    assert even.high >= low + span - slack
+    assert even.high - even.low <= 1.4 * span
+    assert even.low >= 0 or low < 0
+    dot = (even.high - even.low) / (rows * dots - 1)
+    places = [(tick - even.low) / dot for tick in even.ticks]
+    assert places == pytest.approx([round(place) for place in places], abs=1e-3)
+    steps = {round(after - before) for before, after in itertools.pairwise(places)}
+    assert len(steps) == 1
+    assert steps.pop() % dots == 0
 
 
 def test_ticks_of_iterations_are_whole() -> None:

@@ -17,6 +17,7 @@ from traintop.text import (
     percentage,
     safe_text,
     si,
+    stopwatch,
 )
 
 any_text = st.text(st.characters(exclude_categories=()))  # lone surrogates too
@@ -166,6 +167,28 @@ def test_file_size(byte_count: int, shown: str) -> None:
 )
 def test_duration(seconds: float | None, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0.0s"),
+        (42.53, "42.5s"),
+        (59.97, "1m00s"),
+        (317.85, "5m18s"),
+        (4385, "1h13m05s"),
+        (187_985, "2d04h13m05s"),
+        (-318, "-5m18s"),
+        (math.inf, "infs"),
+    ],
+)
+def test_a_stopwatch_is_read_to_the_second(seconds: float, shown: str) -> None:
+    assert stopwatch(seconds) == shown
+
+
+@given(st.floats())
+def test_a_stopwatch_reads_any_time(seconds: float) -> None:
+    assert stopwatch(seconds).endswith("s")
 
 
 @given(st.floats())

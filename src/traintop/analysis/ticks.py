@@ -5,13 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 _NICE = (1.0, 2.0, 2.5, 5.0)
+_EVEN = (1.0, 2.0, 2.5, 4.0, 5.0)
 _DECADE_STRIDES = (2, 3, 5, 10, 20, 50, 100, 200)
 _SI = ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
 _SI_END = 1e15
 _FINEST_SPAN = 1e-290
 _MOST_DECIMALS = 15
+_LEAST_ROWS_APART, _GOOD_ROWS_APART = 2, 5
+_MOST_STRETCH = 1.35
+_FARTHEST = 1e12  # steps from zero; further off, ticks would not be exact
 
 
 def nice_ticks(low: float, high: float, count: int, *, whole: bool = False) -> tuple[float, ...]:
@@ -43,6 +48,53 @@ def nice_ticks(low: float, high: float, count: int, *, whole: bool = False) -> t
                 return ticks
             finer = ticks
     return finer
+
+
+class EvenTicks(NamedTuple):
+    """Limits of an axis, and ticks that are whole rows apart on it."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+
+
+def even_ticks(low: float, high: float, rows: int, dots: int) -> EvenTicks | None:
+    """Limits that are wider by as little as it takes for round ticks to be whole rows apart.
+
+    Rows are of ``dots`` dots, and the limits are the middles of the first and of the last of them.
+    Ticks that are now two rows apart and now three look like those of a logarithmic axis. Limits
+    that are not negative stay so. ``None`` where no two such ticks have room, or too
+    little of it were left for the curves.
+    """
+    span = high / 2 - low / 2
+    if not _FINEST_SPAN < span < 1e300:
+        return None
+    span, height = 2 * span, rows * dots - 1
+    exponent = math.floor(math.log10(span / rows))
+    steps = [mantissa * 10.0**power for power in (exponent, exponent + 1) for mantissa in _EVEN]
+    best: tuple[float, EvenTicks] | None = None
+    for step in steps:
+        # One dot is left over, to put the ticks in the middle of dots.
+        apart = math.floor(step * (height - 1) / (dots * span))
+        if apart < _LEAST_ROWS_APART or max(abs(low), abs(high)) > _FARTHEST * step:
+            continue
+        found = _shifted(low, high, step, step / (dots * apart), height)
+        stretch = (found.high - found.low) / span
+        if len(found.ticks) < 2 or stretch > _MOST_STRETCH:
+            continue
+        cost = stretch + abs(math.log2(apart / _GOOD_ROWS_APART)) / 10
+        if best is None or cost < best[0]:
+            best = cost, found
+    return best[1] if best else None
+
+
+def _shifted(low: float, high: float, step: float, dot: float, height: int) -> EvenTicks:
+    """The limits for rows of this height: what is left over is halved, and ends on a dot."""
+    spare = dot * height - (high - low)
+    begin = max(low - spare / 2, low - spare + dot)
+    begin = math.floor((max(begin, 0.0) if low >= 0 else begin) / dot) * dot
+    end = begin + dot * height
+    return EvenTicks(begin, end, _multiples(step, begin, end))
 
 
 def _multiples(step: float, low: float, high: float) -> tuple[float, ...]:

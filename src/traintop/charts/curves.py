@@ -18,8 +18,8 @@ from traintop.analysis.chart_names import (
     metrics_of_chart,
 )
 from traintop.analysis.series import FloatArray, Limits, finite, smooth, value_near
-from traintop.charts.spec import ChartSpec, Series
-from traintop.text import number, safe_text, si
+from traintop.charts.spec import ChartSpec, Series, figure, place
+from traintop.text import number, safe_text, si, stopwatch
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -136,6 +136,8 @@ class ChartMaker:
             robust=choice.robust,
             note=self._left_out(runs, choice.x_axis),
             name=_name(chart, runs, title),
+            value_text=si if chart == THROUGHPUT_CHART else figure,
+            place_text=stopwatch if choice.x_axis == "wallclock_time" else place,
         )
 
     def extent(self, runs: Sequence[ChartedRun], x_axis: XAxis) -> Limits | None:

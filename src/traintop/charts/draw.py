@@ -11,7 +11,7 @@ import numpy as np
 from traintop.analysis.series import FloatArray, resample
 from traintop.charts import raster
 from traintop.charts.canvas import Canvas, markers_for
-from traintop.charts.frame import Frame, frame_for, frame_lines
+from traintop.charts.frame import Frame, frame_for, frame_lines, with_even_ticks
 from traintop.charts.heading import fitted, legend_lines, plain, shown, title_line
 from traintop.charts.spec import DARK, ChartLine, ChartSpec, Palette, Span
 from traintop.charts.view import View, limits_of, points_for, share_of, view_of
@@ -50,6 +50,7 @@ def draw_chart(
     view = view_of(spec, width)
     lines = _heading(spec, view, width, height, markers, palette, ascii_only)
     rows = height - len(lines)
+    view = with_even_ticks(view, spec, rows, raster.ASCII if ascii_only else raster.BRAILLE)
     frame = _frame(spec, view, width, rows, ascii_only)
     columns, rows = (frame.width, frame.height) if frame else (width, rows)
     canvas = Canvas(view, columns, rows, palette, ascii_only)
@@ -66,8 +67,9 @@ def x_at(
     """The x that a chart of this size has in a column of cells; ``None`` left of its curves."""
     view = view_of(spec, width)
     markers = markers_for(spec.series, ascii_only, letters=False)  # as wide as letters
-    heading = _heading(spec, view, width, height, markers, DARK, ascii_only)
-    frame = _frame(spec, view, width, height - len(heading), ascii_only)
+    rows = height - len(_heading(spec, view, width, height, markers, DARK, ascii_only))
+    view = with_even_ticks(view, spec, rows, raster.ASCII if ascii_only else raster.BRAILLE)
+    frame = _frame(spec, view, width, rows, ascii_only)
     left, columns = (frame.left, frame.width) if frame else (0, width)
     if not left <= column < left + columns:
         return None

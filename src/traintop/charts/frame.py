@@ -8,13 +8,18 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from traintop.analysis.series import Limits
-from traintop.analysis.ticks import log_tick_labels, log_ticks, nice_ticks, tick_labels
+from traintop.analysis.ticks import (
+    even_ticks,
+    log_tick_labels,
+    log_ticks,
+    nice_ticks,
+    tick_labels,
+)
 from traintop.charts.raster import Resolution
 from traintop.charts.spec import ChartSpec
 from traintop.charts.view import View, share_of
@@ -58,6 +63,15 @@ class Frame:
         return self.label_width + 1
 
 
+def with_even_ticks(view: View, spec: ChartSpec, height: int, per: Resolution) -> View:
+    """The view for a plot of this height, with ticks of y that are whole rows apart."""
+    rows = height - _X_AXIS_ROWS
+    if view.y is None or spec.log_y or rows < _LEAST_HEIGHT:
+        return view
+    even = even_ticks(*view.y, rows, per.y)
+    return view if even is None else replace(view, y=(even.low, even.high), y_ticks=even.ticks)
+
+
 def frame_for(
     view: View,
     spec: ChartSpec,
@@ -70,7 +84,7 @@ def frame_for(
     rows = height - _X_AXIS_ROWS
     if rows < _LEAST_HEIGHT:
         return None
-    y_ticks = _y_ticks(view.y, spec.log_y, rows, resolution)
+    y_ticks = _y_ticks(view, spec.log_y, rows, resolution)
     label_width = max((len(tick.label) for tick in y_ticks), default=0)
     if label_width > width // 3:
         y_ticks, label_width = (), 0
@@ -90,14 +104,15 @@ def frame_for(
     return Frame(columns, rows, x_ticks, y_ticks, "", label_width)
 
 
-def _y_ticks(limits: Limits | None, log_y: bool, rows: int, per: Resolution) -> tuple[Tick, ...]:
+def _y_ticks(view: View, log_y: bool, rows: int, per: Resolution) -> tuple[Tick, ...]:
+    limits = view.y
     if limits is None:
         return ()
     if log_y:
         values = log_ticks(*limits, max(2, rows // _ROWS_PER_LOG_LABEL + 1))
         labels, places = log_tick_labels(values), np.log10(values)
     else:
-        values = nice_ticks(*limits, max(2, rows // _ROWS_PER_LABEL + 1))
+        values = view.y_ticks or nice_ticks(*limits, max(2, rows // _ROWS_PER_LABEL + 1))
         labels, places = tick_labels(values), np.asarray(values)
     dots = np.rint((1.0 - share_of(places, limits)) * (rows * per.y - 1))
     cells = (dots // per.y).astype(int).tolist()

@@ -8,7 +8,7 @@ import numpy as np
 
 from traintop.charts.spec import ChartLine, ChartSpec, Palette, Series, Span
 from traintop.charts.view import View
-from traintop.text import cell_width, fit, number, safe_text
+from traintop.text import cell_width, fit, safe_text
 
 _TO_ASCII = str.maketrans("─│┌┐└┘├┤┬┴┼┄…–×↑↓", "-|+++++++++.~-X^v")
 _LONGEST_LABEL = 28
@@ -64,8 +64,8 @@ def readout(spec: ChartSpec) -> str:
     """The place of the cursor in words, empty without one."""
     if spec.cursor is None:
         return ""
-    name, _, unit = safe_text(spec.x_label).partition(", ")
-    return f"{name} {_position(spec.cursor / spec.x_unit)} {unit}".strip()
+    name, _, _ = safe_text(spec.x_label).partition(", ")
+    return f"{name} {spec.place_text(spec.cursor)}".strip()
 
 
 def legend_lines(
@@ -167,7 +167,9 @@ def _entry(
 
 def legend_value(series: Series, spec: ChartSpec) -> str:
     """The value at the cursor, or the last one."""
-    return number(series.last_value if spec.cursor is None else series.value_at(spec.cursor))
+    return spec.value_text(
+        series.last_value if spec.cursor is None else series.value_at(spec.cursor)
+    )
 
 
 def arrow_of(series: Series, spec: ChartSpec, view: View) -> str:
@@ -186,7 +188,3 @@ def _sample(series: Series, marker: str, ascii_only: bool) -> str:
         return f"{marker} {marker}" if series.style == "dotted" else marker * 3
     line = "┄" if series.style == "dotted" else "─"
     return f"{line}{marker}{line}" if marker else line
-
-
-def _position(x: float) -> str:
-    return f"{x:.0f}" if x == int(x) and abs(x) < 1e15 else number(x, 6)

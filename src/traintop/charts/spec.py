@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -16,6 +17,7 @@ from traintop.analysis.series import (
     thin,
     value_near,
 )
+from traintop.text import aligned, number
 
 _OVERVIEW_COLUMNS = 2048
 
@@ -39,17 +41,18 @@ class Palette:
 
 
 # After Okabe & Ito, "Color Universal Design" (2008), moved until each stood out from the background
-# and from the others as seen with protanopia and deuteranopia. The same index is about the same hue
-# in both, but for the yellow, which no light background shows.
+# and from the others, as seen with all receptors and without those of red, of green, or of blue:
+# no two are nearer than 13 in CIEDE2000. The same index is about the same hue in both, but for the
+# yellow, which no light background shows.
 DARK = Palette(
-    ("#62b6f0", "#f59b1a", "#45d08c", "#c673ac", "#f0e442", "#d4583f", "#8c7cff", "#e6e6e6"),
+    ("#67b7f0", "#f19919", "#52f7a2", "#bb70a1", "#faee20", "#df5a41", "#8478fe", "#ebebee"),
     frame="#8a8a8a",
     alert="#ff5f5f",
     ink="#d8dce2",
     paper="#13161b",
 )
 LIGHT = Palette(
-    ("#0087d4", "#b25803", "#00765d", "#bb3e9c", "#5a9e2e", "#942025", "#4a4ad0", "#1d1240"),
+    ("#0887da", "#904f08", "#07775e", "#cf5396", "#5d980e", "#79000d", "#3245c9", "#1b103e"),
     frame="#6b6b6b",
     alert="#c00000",
     ink="#1d2126",
@@ -160,6 +163,20 @@ class Series:
         return tuple(finite(self.x, edge) for edge in self.band or ())
 
 
+def figure(value: float | None) -> str:
+    """A value with four digits, the last zeros too, since those of a legend are compared.
+
+    Whole numbers are counts, and stay so.
+    """
+    whole = value is None or value % 1.0 == 0.0
+    return number(value) if whole else aligned(value, 4)
+
+
+def place(x: float) -> str:
+    """A place on x: whole numbers in full, with commas."""
+    return f"{x:,.0f}" if x == int(x) and abs(x) < 1e15 else number(x, 6)
+
+
 @dataclass(frozen=True)
 class ChartSpec:
     """What to draw. Limits and cursor are in units of x; ticks are labelled in ``x_unit`` of them.
@@ -168,7 +185,8 @@ class ChartSpec:
     a ``cursor`` the legend shows the values measured nearest to it, otherwise the last ones; its
     last word is the ``note``. ``label_width`` is what labels of y take at least, in cells, so that
     charts below one another have their curves below one another. ``name`` takes the place of
-    the title where nothing around the chart tells whose it is, as in a file.
+    the title where nothing around the chart tells whose it is, as in a file. ``value_text`` writes
+    a value of y in the legend, and ``place_text`` the place of the cursor, given in units of x.
     """
 
     title: str
@@ -184,6 +202,8 @@ class ChartSpec:
     x_unit: float = 1.0
     label_width: int = 0
     name: str = ""
+    value_text: Callable[[float | None], str] = figure
+    place_text: Callable[[float], str] = place
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ class View:
     """Logarithms where the axis is so; None when no value says what to show."""
     whole_x: bool
     """Whether x only has whole values, such as iterations."""
+    y_ticks: tuple[float, ...] = ()
+    """Where y has its ticks, if that is settled already."""
 
 
 def points_for(spec: ChartSpec, width: int) -> tuple[Curve, ...]:

@@ -29,13 +29,13 @@ class SteadyScreen(Screen[None]):
     DEFAULT_CSS = """
     SteadyScreen {
         & > .line--text { color: $foreground 88%; }
-        & > .line--muted { color: $foreground 58%; }
+        & > .line--muted { color: $foreground 70%; }
         & > .line--strong { color: $foreground; }
         & > .line--accent { color: $accent; }
         & > .line--good { color: $success; }
         & > .line--warn { color: $warning; }
         & > .line--bad { color: $error; }
-        & > .line--cursor { background: $accent 22%; }
+        & > .line--cursor { background: $accent 15%; }
     }
     """
 

@@ -14,7 +14,7 @@ from traintop.tui.lines import EMPTY_LINE, Line, Piece, beside
 from traintop.tui.widgets.line_pane import LinePane
 
 if TYPE_CHECKING:
-    from traintop.charts import ChartSpec
+    from traintop.charts import ChartSpec, Span
 
 _LEAST_WIDTH = 40
 _GOOD_HEIGHT = 9
@@ -95,6 +95,13 @@ class _Picture(NamedTuple):
     key: Hashable
     spec: ChartSpec
     lines: tuple[Line, ...]
+
+
+def _piece(span: Span) -> Piece:
+    """A piece of a chart. Words in the background are muted: dimmed, few could read them."""
+    if span.dim and span.color is None:
+        return Piece(span.text, "muted", bold=span.bold)
+    return Piece(span.text, color=span.color, dim=span.dim, bold=span.bold)
 
 
 class ChartGrid(LinePane):
@@ -253,10 +260,7 @@ class ChartGrid(LinePane):
             ascii_only=self.ascii_only,
             letters=self.app.no_color,
         )
-        return tuple(
-            tuple(Piece(span.text, color=span.color, dim=span.dim, bold=span.bold) for span in line)
-            for line in lines
-        )
+        return tuple(tuple(map(_piece, line)) for line in lines)
 
     def on_resize(self) -> None:
         super().on_resize()

@@ -24,9 +24,9 @@ class StyledLines(ScrollView, can_focus=False):
     StyledLines {
         overflow: hidden;
         scrollbar-size-vertical: 1;
-        scrollbar-color: $foreground 25%;
-        scrollbar-color-hover: $foreground 40%;
-        scrollbar-color-active: $foreground 40%;
+        scrollbar-color: $foreground 40%;
+        scrollbar-color-hover: $foreground 58%;
+        scrollbar-color-active: $foreground 58%;
         scrollbar-background: $background;
         scrollbar-background-hover: $background;
         scrollbar-background-active: $background;

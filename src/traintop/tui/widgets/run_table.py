@@ -168,7 +168,7 @@ class RunTable(StyledLines):
         )
         row = format_row(run, self._layout(), self._row_context)
         if run.annotations.archived:
-            row = tuple(replace(piece, dim=True) for piece in row)
+            row = tuple(replace(piece, role="muted") for piece in row)
         return _DrawnRow((*gutter, *row), cursor)
 
     def _third_mark(self, run: RunSummary) -> Piece:

@@ -1,0 +1,83 @@
+"""All text can be read in both themes: its contrast is that of WCAG 2.2 for small text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from rich.color import Color
+from textual.geometry import Region
+from textual.widgets import Input
+from tui_runs import PostedApp, make_run, make_runs, settle, showing
+
+from traintop.model import Annotations, RunStatus
+from traintop.tui.app import THEMES
+
+LEAST = 4.5
+
+PLACES = {
+    "list": (),
+    "marked": ("space", "j", "space", "p", "left", "A"),
+    "no match": ("slash", *"zzz"),
+    "mistake": ("slash", *"loss <"),
+    "compare": ("asterisk", "c"),
+    "groups": ("asterisk", "c", "g"),
+    "best": ("b",),
+    "zoom": ("z",),
+    "columns": ("o",),
+    "charts": ("O",),
+    "choice": ("e",),
+    "entry": ("n",),
+    "notices": ("N",),
+    "help": ("question_mark",),
+    "palette": ("ctrl+p",),
+}
+
+
+def luminance(color: Color) -> float:
+    assert color.triplet is not None
+    parts = [part / 255 for part in color.triplet]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: Color, other: Color) -> float:
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def words(app: PostedApp) -> Iterator[tuple[str, float]]:
+    """The words on the screen, each with its contrast; below a dialog they are dimmed."""
+    screen = app.screen
+    boxes = [widget.region for widget in screen.children if widget.region]
+    for y, strip in enumerate(screen._compositor.render_strips()):
+        x = 0
+        for segment in strip:
+            inside = any(box.contains_region(Region(x, y, 1, 1)) for box in boxes)
+            x += segment.cell_length
+            style = segment.style
+            if style is None or not inside or not any(c.isalnum() for c in segment.text):
+                continue
+            assert style.color is not None
+            assert style.bgcolor is not None
+            ends = (style.bgcolor, style.color) if style.reverse else (style.color, style.bgcolor)
+            yield segment.text, contrast(*ends)
+
+
+@pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
+@pytest.mark.parametrize("place", PLACES)
+async def test_every_word_stands_out(place: str, theme: str) -> None:
+    runs = [
+        *make_runs(2),
+        *(make_run(status.value, status=status, error="out of memory") for status in RunStatus),
+        make_run("away", annotations=Annotations(archived=True, tags=("a",), note="b")),
+    ]
+    async with showing(runs) as (app, pilot):
+        app.theme = theme
+        await pilot.press(*("space" if key == " " else key for key in PLACES[place]))
+        await settle(pilot, lambda: app.main_screen.up_to_date)
+        if place == "palette":
+            await settle(pilot, lambda: app.screen.query_one("CommandList").region.height > 2)
+        app.screen.query(Input).blur()
+        faint = {text.strip(): round(found, 2) for text, found in words(app) if found < LEAST}
+        assert not faint
