@@ -115,6 +115,15 @@ def test_keys_that_cannot_be_are_told(wanted, said):
     assert sum(key != own for key, own in zip(table, KEYS, strict=True)) == len(wanted) - 1
 
 
+def test_hostile_keys_are_told_and_shown_as_plain_text():
+    wanted = {"\x1b]0;pwned\x07": "m", "mark": "\x1b[31m", "pin": "i\x85,\x1ff5"}
+    table, problems = remapped_keys(KEYS, wanted)
+    assert len(problems) == 2
+    assert all(problem.isprintable() for problem in problems)
+    [pin] = [key for key in table if key.name == "pin"]
+    assert (pin.keys, pin.shown) == ("i,f5", "i f5")
+
+
 def test_two_keys_may_be_exchanged():
     table, problems = remapped_keys(KEYS, {"mark": "p", "pin": "space"})
     assert problems == ()
