@@ -288,6 +288,44 @@ def test_poor_terminals_are_served(tmp_path, environment):
         assert terminal.exit_code() == 0
 
 
+def test_only_ascii_is_drawn_anywhere_where_the_locale_has_no_more(tmp_path):
+    for number in range(30):  # more than the list holds, so that it has a scrollbar
+        write_finished_run(tmp_path, f"plain-{number}", f"2025-02-22T14:00:{number:02d}")
+    with TerminalSession(tmp_path, environment={"LANG": "C"}) as terminal:
+        terminal.wait_for("iteration")
+        terminal.press(" j ")
+        terminal.wait_for("2 marked")
+        terminal.press("\x1b[D")
+        terminal.wait_for("iteration 9")
+        for keys, shown in [
+            ("?", "closes"),
+            ("o", "columns of the list"),
+            ("O", "charts to show"),
+            ("N", "newest first"),
+            ("e", "CSV"),
+            ("E", "SVG"),
+            ("n", "kept beside"),
+            ("/loss <", "something is missing"),
+            ("\x10", "next run"),
+            ("z", "closer"),
+            ("b", "lowest"),
+            ("c", "target"),
+            ("cg", "grouped"),
+        ]:
+            terminal.press(keys)
+            terminal.wait_for(shown)
+            terminal.wait_until_quiet(0.3)
+            terminal.press("\x1b")
+            terminal.wait_for(lambda shown=shown: shown not in terminal.text())
+        terminal.press("y")
+        terminal.wait_for("opied")
+        terminal.resize(160, 48)
+        terminal.wait_for("Settings")
+        assert terminal.received.isascii()
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+
+
 def test_the_terminal_may_change_its_size_at_any_time(tmp_path):
     write_finished_run(tmp_path, "plain", "2025-02-22T14:00:00")
     with TerminalSession(tmp_path, columns=160, lines=48) as terminal:

@@ -654,11 +654,13 @@ def test_colours_differ_for_colour_blind_readers(palette: Palette, seen_by: str)
 
 
 def test_sparkline() -> None:
-    assert sparkline(np.arange(8.0), 8) == "▁▂▃▄▅▆▇█"
-    assert sparkline(np.arange(8.0), 8, ascii_only=True) == "_.-=+*#@"
+    assert sparkline(np.arange(8.0) ** 2, 8) == "▁▂▃▄▅▆▇█"
+    assert sparkline(np.arange(8.0) ** 2, 8, ascii_only=True) == "_.-=+*#@"
     assert sparkline(floats(3, math.nan, 1), 4) == "█▁  "
-    assert sparkline(floats(1, 2, math.inf), 3) == "▁█!"
+    assert sparkline(floats(1, 2, math.inf, -math.inf), 4) == "▁█!!"
     assert sparkline(floats(), 3) == "   "
+    usual = sparkline(2.4 + 7 / (1 + np.arange(5000) / 100), 8)
+    assert len(set(usual)) >= 6, "a usual loss is no block before a level line"
     assert sparkline(floats(1, 2), 0) == ""
 
 

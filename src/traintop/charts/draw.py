@@ -126,14 +126,16 @@ def _ascii_span(span: Span) -> Span:
 def sparkline(values: FloatArray, width: int, ascii_only: bool = False) -> str:
     """``values`` as bars in exactly ``width`` cells, the newest last; "!" where one is infinite.
 
-    A series of fewer values than cells starts at the left. NaN values are left out.
+    A series of fewer values than cells starts at the left. NaN values are left out. The heights
+    are square roots: a loss falls steeply first, and what follows would be level to the eye.
     """
     parts = resample(values, width)
     bars = _ASCII_BARS if ascii_only else _BARS
     finite = parts[np.isfinite(parts)]
     if len(finite) and np.ptp(finite / 2) <= _LEVEL * np.abs(finite / 2).max():
         parts = np.where(np.isfinite(parts), finite[0], parts)  # means of equal values differ
-    shares = share_of(parts, limits_of([parts[np.isfinite(parts)]]) or (0.0, 1.0))
+    known = np.where(np.isfinite(parts), parts, np.nan)
+    shares = np.sqrt(share_of(known, limits_of([known[np.isfinite(known)]]) or (0.0, 1.0)))
     drawn = "".join(
         bars[round(share * (len(bars) - 1))] if np.isfinite(share) else "!"
         for share in shares.tolist()

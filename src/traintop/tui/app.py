@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import App
+from textual.filter import LineFilter
 from textual.theme import Theme
 from textual.timer import Timer
 
@@ -25,7 +26,7 @@ from traintop.tui.announcing import desktop_sequence, toasts_of
 from traintop.tui.copying import keep_copy
 from traintop.tui.exporting import RunsExport, export_text
 from traintop.tui.key_table import KEYS
-from traintop.tui.keymap import remapped_keys
+from traintop.tui.keymap import in_words, remapped_keys
 from traintop.tui.keys import use_table
 from traintop.tui.loader import RunLoader
 from traintop.tui.messages import (
@@ -48,7 +49,7 @@ from traintop.tui.messages import (
 )
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.state import ViewState, smoothing_level
-from traintop.tui.terminal import draws_ascii_only, takes_clipboard, when_hung_up
+from traintop.tui.terminal import AsciiFilter, draws_ascii_only, takes_clipboard, when_hung_up
 from traintop.tui.toasts import TOAST_SECONDS, NoticeToasts
 from traintop.tui.trends import TrendLoader
 from traintop.tui.view_memory import plain_view, recalled_view
@@ -65,6 +66,8 @@ _REMEMBER_SECONDS = 3.0
 _RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
 _PATIENCE_SECONDS = 0.5
 """How long an export runs before its progress is shown."""
+
+_TO_ASCII = AsciiFilter()
 
 THEMES = (
     Theme(
@@ -123,7 +126,8 @@ class TraintopApp(App[None]):
         self._remembering: Timer | None = None
         recalled = {} if memory is None else memory.recall()
         table, unusable = remapped_keys(KEYS, settings.keys)
-        use_table(table)
+        StyledLines.ascii_only = draws_ascii_only(os.environ)
+        use_table(in_words(table) if StyledLines.ascii_only else table)
         self._problems = (*problems, *unusable)
         # Over SSH each frame of an animation costs bytes, and none of them says anything.
         self.animation_level = "none"
@@ -132,7 +136,6 @@ class TraintopApp(App[None]):
         if "TEXTUAL_THEME" not in os.environ:
             wanted = recalled.get("theme", settings.theme)
             self.theme = "traintop-light" if wanted == "light" else "traintop"
-        StyledLines.ascii_only = draws_ascii_only(os.environ)
         self._directories = tuple(directories)
         self._watcher: DirectoryWatcher | None = None
         self._loader = RunLoader(self.post_message)
@@ -145,6 +148,10 @@ class TraintopApp(App[None]):
         self._toasts = NoticeToasts(self)
         view = ViewState(smoothing=smoothing_level(settings.smoothing or 0.0))
         self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return (*filters, _TO_ASCII) if StyledLines.ascii_only else filters
 
     def get_default_screen(self) -> MainScreen:
         return self.main_screen

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from traintop.text import cell_width, fit
 from traintop.tui.key_table import Place
 from traintop.tui.keys import keys_of
-from traintop.tui.lines import EMPTY_LINE, Line, Piece, beside
+from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside, wrap
 from traintop.tui.status import STATUS_MARKS
 
-_KEY_WIDTH = 11
 _TWO_COLUMNS = 76
 _COLUMN_GAP = 2
+_STATUS_WIDTH = 9
 
 
 def help_lines(place: Place, width: int) -> tuple[Line, ...]:
     """The help of a place in ``width`` cells: two columns where they fit, else one."""
+    keys = keys_of(place)
+    half = (width - _COLUMN_GAP) // 2
+    inner = width if width < _TWO_COLUMNS else half
+    key_width = max((cell_width(key.shown) for key in keys), default=0) + 2
     groups: dict[str, list[Line]] = {}
-    for key in keys_of(place):
-        line = (Piece(f"{key.shown:<{_KEY_WIDTH}}", "accent"), Piece(key.help))
-        groups.setdefault(key.group, []).append(line)
+    for key in keys:
+        lines = _entry_lines(key.shown, "accent", key_width, key.help, inner)
+        groups.setdefault(key.group, []).extend(lines)
     blocks = [_block(title, lines) for title, lines in groups.items()]
-    blocks.append(_block("Status", _status_lines()))
-    if width < _TWO_COLUMNS:
+    blocks.append(_block("Status", _status_lines(inner)))
+    if inner == width:
         return tuple(line for block in blocks for line in block)
     total = sum(map(len, blocks))
     left: list[Line] = []
@@ -28,20 +35,29 @@ def help_lines(place: Place, width: int) -> tuple[Line, ...]:
     for block in blocks:
         column = left if len(left) + len(block) <= (total + 1) // 2 + 2 and not right else right
         column.extend(block)
-    half = (width - _COLUMN_GAP) // 2
     gap = [(Piece(" " * _COLUMN_GAP),)] * max(len(left), len(right))
     return beside((left, gap, right), (half, _COLUMN_GAP, width - half - _COLUMN_GAP))
 
 
-def _block(title: str, lines: list[Line]) -> list[Line]:
+def _block(title: str, lines: Sequence[Line]) -> list[Line]:
     return [(Piece(title, "strong", bold=True),), *lines, EMPTY_LINE]
 
 
-def _status_lines() -> list[Line]:
+def _entry_lines(name: str, role: Role, name_width: int, words: str, width: int) -> list[Line]:
+    """A name and what it means, in as many lines as that takes."""
+    parts = wrap(words, max(width - name_width, 1)) or [""]
+    names = [name] + [""] * (len(parts) - 1)
     return [
-        (
-            Piece(f"{mark.glyph} {mark.word:<{_KEY_WIDTH - 2}}", mark.role),
-            Piece(mark.meaning),
-        )
+        (Piece(fit(name, name_width), role), Piece(part))
+        for name, part in zip(names, parts, strict=True)
+    ]
+
+
+def _status_lines(width: int) -> list[Line]:
+    return [
+        line
         for mark in STATUS_MARKS.values()
+        for line in _entry_lines(
+            f"{mark.glyph} {mark.word}", mark.role, _STATUS_WIDTH, mark.meaning, width
+        )
     ]

@@ -105,7 +105,7 @@ KEYS: tuple[Key, ...] = (
         "x",
         "next_x_axis",
         "axis",
-        "x axis: iteration, step, time…",
+        "x axis: iteration, step, time, tokens",
         "Charts",
         _CHARTS,
     ),

@@ -12,6 +12,7 @@ from textual.keys import Keys, _character_to_key
 from traintop.text import safe_text
 from traintop.tui.key_table import Key, Place
 
+_ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
 _NAMES = {key.value for key in Keys} | {_character_to_key(sign) for sign in string.printable}
 
 
@@ -42,6 +43,11 @@ def remapped_keys(
         )
         del good[name]
     return _with_keys(table, good, wanted), tuple(map(safe_text, problems))
+
+
+def in_words(table: Sequence[Key]) -> tuple[Key, ...]:
+    """The table with words for the arrows, for where only ASCII is drawn: ``v`` is another key."""
+    return tuple(replace(key, shown=key.shown.translate(_ARROWS)) for key in table)
 
 
 def _key_name(key: str) -> str | None:

@@ -32,7 +32,7 @@ class HelpScreen(SteadyScreen, ModalScreen[None]):
     def compose(self) -> ComposeResult:
         pane = ScrollingPane(id="help")
         pane.border_title = f"traintop · keys: {self._place.value}"
-        pane.border_subtitle = "esc closes"
+        pane.border_subtitle = "j k scroll  esc closes"
         yield pane
 
     def on_mount(self) -> None:

@@ -11,14 +11,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from traintop.tui.lines import EMPTY_LINE, Line, Look, Piece, Role, changed_span
-from traintop.tui.terminal import to_ascii
 
 Draw = Callable[[int, int], Sequence[Line]]
 """Makes the lines of a pane for a width and a height in cells; pure."""
 
 
 class StyledLines(ScrollView, can_focus=False):
-    """Turns lines into strips: roles into the colours of the theme, symbols into ASCII."""
+    """Turns lines into strips: roles into the colours of the theme."""
 
     DEFAULT_CSS = """
     StyledLines {
@@ -43,18 +42,13 @@ class StyledLines(ScrollView, can_focus=False):
 
     def strip_of(self, line: Line, width: int, *, cursor: bool = False) -> Strip:
         """The line in exactly ``width`` cells."""
-        segments = [Segment(self._drawn(piece), self._style(piece, cursor)) for piece in line]
+        segments = [Segment(piece.text, self._style(piece, cursor)) for piece in line]
         return Strip(segments).adjust_cell_length(width, self._background(cursor))
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._backgrounds.clear()
         self._styles.clear()
-
-    def _drawn(self, piece: Piece) -> str:
-        return to_ascii(piece.text) if self.ascii_only else piece.text
-
-    # Textual takes longer to find a style than to draw with it, so each is kept.
 
     def _background(self, cursor: bool) -> Style:
         if cursor not in self._backgrounds:
