@@ -21,7 +21,6 @@ it is, and nothing while it does not change.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -102,12 +101,12 @@ class _Memory:
     """What is remembered of a run that was seen."""
 
     run: RunSummary | None = None
-    losses: deque[float] = field(default_factory=lambda: deque(maxlen=_LOSSES))
+    losses: tuple[float, ...] = ()
     highest: float | None = None
     lowest: float | None = None
     noise: float = 0.0
     diverged: bool = False
-    rates: deque[float] = field(default_factory=lambda: deque(maxlen=_RATES))
+    rates: tuple[float, ...] = ()
     usual_rate: RunningMedian = field(default_factory=RunningMedian)
     slow: bool = False
     was_best: bool = False
@@ -127,7 +126,9 @@ class LiveSense:
         """The events since the last call; the first call only looks around."""
         notices: list[Notice] = []
         for run in runs:
-            memory = self._memories.setdefault(run.path, _Memory())
+            memory = self._memories.get(run.path)
+            if memory is None:
+                memory = self._memories[run.path] = _Memory()
             if memory.run is run:
                 continue
             told = [*_events(memory, run), *self._record(memory, run)]
@@ -212,7 +213,7 @@ def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, 
     loss = run.last_value("train_loss")
     if loss is None or not math.isfinite(loss):
         return
-    memory.losses.append(loss)
+    memory.losses = (*memory.losses, loss)[-_LOSSES:]
     if len(memory.losses) < _LOSSES:
         return
     level = _median(memory.losses)
@@ -239,7 +240,7 @@ def _slowness(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, st
         rate, unit = run.iterations_per_second, "it/s"
     if rate is None or not math.isfinite(rate):
         return
-    memory.rates.append(rate)
+    memory.rates = (*memory.rates, rate)[-_RATES:]
     memory.usual_rate.add(rate)
     usual = memory.usual_rate.value
     if usual is None or usual <= 0:
