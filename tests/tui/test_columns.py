@@ -202,3 +202,12 @@ def test_the_heading_marks_the_sorted_column():
     assert "BESTVAL↑" in text
     assert cell_width(text) == 100
     assert "TOK/S↓" in line_text(format_heading(lay_out(100), "throughput", True))
+
+
+def test_long_names_are_cut_in_their_middle_since_they_differ_at_their_ends():
+    runs = [make_run(f"{'a_very_long_name_' * 4}lr_{rate}") for rate in ("1e-04", "3e-04")]
+    assert len({row(run, 80).split()[2] for run in runs}) == 2
+
+
+def test_the_narrowest_heading_is_no_ellipsis():
+    assert "…" not in line_text(format_heading(lay_out(16), "name", False))

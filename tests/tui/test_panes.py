@@ -285,3 +285,15 @@ def test_a_new_colour_is_a_difference():
 
 def test_ascii_forms_take_as_many_cells():
     assert to_ascii("● é 日 ✓…") == "* ? ?? +~"
+
+
+def test_where_there_is_little_room_the_counts_have_short_words():
+    states = [RunStatus.RUNNING, RunStatus.CRASHED, RunStatus.FAILED, RunStatus.UNREADABLE]
+    runs = [make_run(status.value, status=status) for status in states]
+    text = line_text(status_line([DIRECTORY], runs, "live", 60))
+    assert text.rstrip().endswith("● 1 run  ✗ 1 crash  ✗ 1 fail  ! 1 file")
+
+
+def test_the_header_cuts_a_long_name_in_its_middle():
+    text = line_text(header_line(make_run("a" * 50 + "_lr_1e-04"), "", 60))
+    assert "_lr_1e-04  running" in text

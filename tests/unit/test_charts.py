@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import subprocess
 import sys
 import threading
@@ -269,12 +270,12 @@ def test_curves_differ_without_colour(ascii_only: bool) -> None:
 @pytest.mark.parametrize("ascii_only", [False, True])
 def test_without_colours_a_letter_names_each_of_many_curves(ascii_only: bool) -> None:
     x = np.arange(100.0)
-    many = [Series(f"run{n}", x, n + x / 10, n % 8) for n in range(20)]
+    many = [Series(f"run{n:02d}", x, n + x / 10, n % 8) for n in range(20)]
     rows = text_of(draw_chart(chart(*many), 300, 60, ascii_only=ascii_only, letters=True))
     legend, plot = "".join(rows[:5]), "".join(rows[6:-2])
     for n, letter in enumerate("ABCDEFGHIJKLMNOPQRST"):
         sample = letter * 3 if ascii_only else f"─{letter}─"
-        assert any(f"run{m} {sample} " in legend for m in range(20)), n
+        assert any(f"run{m:02d} {sample} " in legend for m in range(20)), n
         assert letter in plot
 
 
@@ -465,6 +466,24 @@ def test_the_legend_takes_more_lines_where_there_is_room() -> None:
     rows = drawn(spec, 60, 30)
     assert "+" not in "".join(rows[1:4])
     assert [f"run number {n}" in "".join(rows[1:4]) for n in range(6)] == [True] * 6
+
+
+def test_a_legend_of_several_lines_is_in_columns() -> None:
+    x = np.arange(10.0)
+    names = ["a", "longer", "b", "c", "the longest of all", "d"]
+    spec = chart(*(Series(name, x, x + 0.5, n) for n, name in enumerate(names)))
+    legend = drawn(spec, 100, 30)[1:3]
+    samples = [[match.start() for match in re.finditer("─.─", line)] for line in legend]
+    assert samples[0] == samples[1]
+    assert len(samples[0]) == 3
+
+
+def test_long_names_are_told_apart_by_their_ends_and_a_high_chart_names_all_runs() -> None:
+    x = np.arange(10.0)
+    many = [Series(f"{'very' * 20}_{n:02d}", x, x + n, n % 8) for n in range(24)]
+    legend = "".join(drawn(chart(*many), 158, 46)[1:8])
+    assert all(f"_{n:02d} " in legend for n in range(24))
+    assert "more" not in legend
 
 
 def test_charts_of_one_label_width_have_their_axes_below_one_another() -> None:

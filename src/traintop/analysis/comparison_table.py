@@ -13,7 +13,7 @@ from traintop.analysis.listing import mean_value
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import Mode, best_value
 from traintop.model import RunStatus, RunSummary
-from traintop.text import MISSING, cell_width, duration, fit, number, safe_text, si
+from traintop.text import MISSING, cell_width, duration, fit, fit_middle, number, safe_text, si
 
 BEST_MARK = "*"
 """Stands behind the best value of a column."""
@@ -57,7 +57,7 @@ class _Cells:
         lines = []
         for text, cells in zip((self.heading, *self.texts), self._widths, strict=True):
             if cells > width:
-                lines.append(fit(text, width) + " ")
+                lines.append(fit(fit_middle(text, width), width) + " ")
                 continue
             padding = " " * (width - cells)
             lines.append(f"{text}{padding} " if self.align == "left" else f"{padding}{text} ")

@@ -24,7 +24,7 @@ _LEGEND_HEIGHT = 8
 _TITLE_HEIGHT = 6
 # So many more rows for each further line of the legend.
 _ROWS_PER_LEGEND_LINE = 4
-_MOST_LEGEND_LINES = 4
+_MOST_LEGEND_LINES, _LEGEND_SHARE = 4, 6  # a share of the height where that is more
 
 
 def draw_chart(
@@ -93,7 +93,8 @@ def _heading(
         lines.append(title_line(spec, width, ascii_only))
     named = spec.legend and spec.series
     if (named or spec.note) and height >= _LEGEND_HEIGHT:
-        most = min(1 + (height - _LEGEND_HEIGHT) // _ROWS_PER_LEGEND_LINE, _MOST_LEGEND_LINES)
+        most = max(_MOST_LEGEND_LINES, height // _LEGEND_SHARE)
+        most = min(1 + (height - _LEGEND_HEIGHT) // _ROWS_PER_LEGEND_LINE, most)
         lines += legend_lines(spec, view, markers, width, most, palette, ascii_only)
     return lines
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from traintop.charts.spec import ChartLine, ChartSpec, Palette, Series, Span
 from traintop.charts.view import View
-from traintop.text import cell_width, fit, safe_text
+from traintop.text import cell_width, fit, fit_middle, safe_text
 
 _TO_ASCII = str.maketrans("─│┌┐└┘├┤┬┴┼┄…–×↑↓", "-|+++++++++.~-X^v")
 _LONGEST_LABEL = 28
@@ -79,13 +80,16 @@ def legend_lines(
 ) -> list[ChartLine]:
     """Label, line sample and value of each curve, in up to ``rows`` lines.
 
-    A curve without a label belongs to the one before it. An arrow behind the value tells of a
-    curve that runs above or below the view; "+3 more" stands for those without room. Without a
-    title the place of the cursor is here.
+    Several lines are in columns, if that names as many curves. A curve without a label belongs to
+    the one before it. An arrow behind the value tells of a curve that runs above or below the
+    view; "+3 more" stands for those without room. Without a title the place of the cursor is here.
     """
     entries = _entries(spec, view, markers, palette, ascii_only)
     room = width if spec.title or spec.cursor is None else max(width - _READOUT, width // 2)
-    lines = _laid_out(entries, room, rows)
+    lines, left_out = _laid_out(entries, room, rows)
+    if len(lines) > 1:
+        in_columns, more_left_out = _laid_out(_of_one_width(entries), room, rows)
+        lines = lines if more_left_out > left_out else in_columns
     if spec.title:
         return [fitted(line, width) for line in lines]
     first, *others = lines
@@ -116,8 +120,25 @@ def _entries(
     return entries
 
 
-def _laid_out(entries: Sequence[list[Span]], width: int, rows: int) -> list[list[Span]]:
-    """The entries in lines, at least one each; the last line counts those that are left."""
+def _of_one_width(entries: Sequence[list[Span]]) -> list[list[Span]]:
+    """The entries of curves with their labels, and all that follows, below one another."""
+    curves = [entry for entry in entries if not entry[0].dim]
+    label_width = max((cell_width(label.text) for label, *_ in curves), default=0)
+    padded = [
+        [replace(label, text=fit(label.text, label_width)), *others] for label, *others in curves
+    ]
+    widths = [sum(cell_width(span.text) for span in entry) for entry in padded]
+    return [
+        *(
+            [*entry, Span(" " * (max(widths) - own))]
+            for entry, own in zip(padded, widths, strict=True)
+        ),
+        *(entry for entry in entries if entry[0].dim),
+    ]
+
+
+def _laid_out(entries: Sequence[list[Span]], width: int, rows: int) -> tuple[list[list[Span]], int]:
+    """The entries in lines, at least one each; the last line counts those that are left out."""
     lines: list[list[Span]] = []
     rest = list(entries)
     while rest and len(lines) < rows:
@@ -131,7 +152,7 @@ def _laid_out(entries: Sequence[list[Span]], width: int, rows: int) -> list[list
         if rest and is_last:
             line = [*line, Span(f"{_ENTRY_GAP}{_rest(len(rest))}", dim=True)]
         lines.append(line)
-    return lines or [[]]
+    return lines or [[]], len(rest)
 
 
 def _that_fit(widths: Sequence[int], width: int, *, counted: bool) -> int:
@@ -152,9 +173,8 @@ def _rest(count: int) -> str:
 def _entry(
     series: Series, spec: ChartSpec, view: View, marker: str, palette: Palette, ascii_only: bool
 ) -> list[Span]:
-    label = shown(series.label, ascii_only)
-    if cell_width(label) > _LONGEST_LABEL:
-        label = fit(label, _LONGEST_LABEL)
+    label = fit_middle(safe_text(series.label), _LONGEST_LABEL)
+    label = plain(label) if ascii_only else label
     sample = _sample(series, marker, ascii_only)
     arrow = arrow_of(series, spec, view)
     return [

@@ -19,7 +19,16 @@ from typing import Any, Literal
 from traintop.analysis.differences import flat_settings, setting_text
 from traintop.analysis.ranking import best_value, mode_of
 from traintop.model import RECENT_VALUES, STANDARD_METRICS, RunStatus, RunSummary
-from traintop.text import MISSING, cell_width, duration, number, percentage, safe_text, si
+from traintop.text import (
+    MISSING,
+    cell_width,
+    duration,
+    fit_middle,
+    number,
+    percentage,
+    safe_text,
+    si,
+)
 from traintop.tui.age import age_seconds, age_text, parse_time
 from traintop.tui.lines import Role
 from traintop.tui.status import STATUS_MARKS, STATUS_RANK
@@ -147,7 +156,7 @@ _BUILT_IN = (
         "NAME",
         _NAME_WIDTH,
         0,
-        lambda run, context, width: run_name(run),
+        lambda run, context, width: fit_middle(run_name(run), width),
         lambda run: run_name(run).casefold(),
         align="left",
         role=lambda run: "bad" if run.status is RunStatus.UNREADABLE else "strong",

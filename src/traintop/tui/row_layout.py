@@ -16,6 +16,7 @@ _GAPS = (2, 1)
 
 _NARROWEST = 4
 _WIDEST = 60
+_NARROWEST_CUT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ def format_heading(layout: RowLayout, sort_key: str, descending: bool) -> Line:
             arrow = "↓" if descending else "↑"
             text = text if cell_width(text) < width else text.replace(" ", "")
             text = fit(text, min(cell_width(text), max(width - 1, 0))) + arrow
-        cell = fit(text, width, column.align)
+        # Two cells have no room for an ellipsis that says something.
+        cell = fit(text if width > _NARROWEST_CUT else text[:width], width, column.align)
         role: Role = "accent" if sorts else "muted"
         # The key may come from a file, so the action knows the column by its place.
         action = f"screen.sort_by_place({len(pieces)})"

@@ -91,12 +91,10 @@ def header_line(summary: RunSummary | None, note: str, width: int) -> Line:
         *(Piece(f"  {fact}") for fact in facts),
         *((Piece(f"  {note}", "muted"),) if note else ()),
     )
-    head: Line = (
-        Piece(f" {mark.glyph} ", mark.role),
-        Piece(run_name(summary), "strong", bold=True),
-    )
-    room = width - line_width(tail)
-    return fit_line((*fit_line(head, max(room, min(width, 12))), *tail), width)
+    glyph = Piece(f" {mark.glyph} ", mark.role)
+    room = max(width - line_width(tail), min(width, 12)) - cell_width(glyph.text)
+    name = Piece(fit_middle(run_name(summary), max(room, 0)), "strong", bold=True)
+    return fit_line((glyph, name, *tail), width)
 
 
 def sections_of(
@@ -248,11 +246,11 @@ def _times(summary: RunSummary) -> Iterable[Entry]:
     if summary.duration_seconds is not None:
         yield Entry("duration", duration(summary.duration_seconds))
     if summary.iterations_per_second:
-        yield Entry("pace", f"{number(summary.iterations_per_second, 3)} it/s")
+        yield Entry("pace", f"{si(summary.iterations_per_second)} it/s")
     if summary.eta_seconds is not None:
         yield Entry("time left", duration(summary.eta_seconds))
     if summary.gradient_step:
-        yield Entry("gradient steps", f"{summary.gradient_step:,}")
+        yield Entry("grad steps", f"{summary.gradient_step:,}")
     if summary.count is not None:
         yield Entry("records", f"{summary.count:,}")
 

@@ -60,17 +60,19 @@ def status_line(
     total = f"   {shown}{count:,} {'run' if count == 1 else 'runs'}"
     filtered = [Piece(f"  {archived} archived", "muted")] if archived else []
     filtered += [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
-    statuses = [
-        Piece(f"  {mark.glyph} {counts[status]} {status}", mark.role)
+    told = [
+        (mark, counts[status], str(status))
         for status, mark in STATUS_MARKS.items()
         if counts[status] and mark.role != "muted"
     ]
+    long = [Piece(f"  {mark.glyph} {number} {word}", mark.role) for mark, number, word in told]
+    short = [Piece(f"  {mark.glyph} {number} {mark.word}", mark.role) for mark, number, _ in told]
     right: Line = (Piece(f"{safe_text(mode)} ", "muted"),)
-    line: Line = (*head, Piece(total), *filtered, *statuses)
-    if line_width(line) + line_width(right) + 1 > width:
-        # The directory is known to whoever typed it; the counts are not.
-        line = (head[0], Piece(total[1:]), *filtered, *statuses)
-    return spread(line, right, width)
+    # The directory is known to whoever typed it; the counts are not.
+    without_directory = (head[0], Piece(total[1:]), *filtered)
+    lines = ((*head, Piece(total), *filtered, *long), (*without_directory, *long))
+    fitting = (line for line in lines if line_width(line) + line_width(right) < width)
+    return spread(next(fitting, (*without_directory, *short)), right, width)
 
 
 def footer_note(state: ViewState, page: range, charts: int) -> str:
