@@ -11,10 +11,11 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from traintop.text import safe_text
 
@@ -36,8 +37,7 @@ DEFAULT_FILE = """\
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """What the file says; ``None`` where it leaves the choice to the program.
 
     ``theme`` is one of ``THEMES``, ``smoothing`` the weight of the moving average at the start,
@@ -48,14 +48,13 @@ class Settings:
     smoothing: float | None = None
     bell: bool = False
     desktop_notices: bool = False
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 DEFAULTS = Settings()
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(msgspec.Struct, frozen=True):
     accepts: Callable[[Any], bool]
     allowed: str
 

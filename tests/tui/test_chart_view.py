@@ -1,10 +1,9 @@
 """Zoom, pan and cursor as pure steps, and the places of charts."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from traintop.tui.chart_view import (
     ChartView,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from textual import events
 from tui_runs import PostedApp, make_run, make_runs, screen_text, settle
 

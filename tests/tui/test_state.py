@@ -1,6 +1,6 @@
 import math
-from dataclasses import replace
 
+from msgspec.structs import replace
 from tui_runs import make_run, make_runs
 
 from traintop.model import MetricStats, RunStatus

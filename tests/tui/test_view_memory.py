@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 from tui_runs import DIRECTORY, NOW, PostedApp, make_runs, screen_text, settle
 
 from traintop.remembered import DirectoryMemory

@@ -103,5 +103,5 @@ def test_the_command_prints_the_path_and_what_is_wrong(tmp_path, monkeypatch):
 
 def test_the_page_about_settings_names_every_setting():
     page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
-    names = [*Settings.__dataclass_fields__]
+    names = [*Settings.__struct_fields__]
     assert [name for name in names if f"`{name}`" not in page and f"`[{name}]`" not in page] == []

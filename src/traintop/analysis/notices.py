@@ -22,10 +22,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
 
 from traintop.analysis.ranking import best_value
 from traintop.model import RunStatus, RunSummary
@@ -63,8 +64,7 @@ _OF_STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """One event. ``name`` and ``text`` may hold what a file says: make them safe to draw."""
 
     kind: NoticeKind
@@ -96,8 +96,7 @@ class RunningMedian:
         return _median(self._kept) if self._count >= _FEWEST_RATES else None
 
 
-@dataclass(slots=True)
-class _Memory:
+class _Memory(msgspec.Struct):
     """What is remembered of a run that was seen."""
 
     run: RunSummary | None = None
@@ -107,7 +106,7 @@ class _Memory:
     noise: float = 0.0
     diverged: bool = False
     rates: tuple[float, ...] = ()
-    usual_rate: RunningMedian = field(default_factory=RunningMedian)
+    usual_rate: RunningMedian = msgspec.field(default_factory=RunningMedian)
     slow: bool = False
     was_best: bool = False
 

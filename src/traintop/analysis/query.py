@@ -19,10 +19,11 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from traintop.analysis.query_tokens import END, QueryError, Token, tokens_of
 from traintop.analysis.run_fields import Getter, RunFields, Value
@@ -59,8 +60,7 @@ _MEMBERSHIPS = frozenset({"in", "not in"})
 _EQUALITIES = frozenset({"=", "==", "!=", *_MEMBERSHIPS})
 
 
-@dataclass(frozen=True, slots=True)
-class _Term:
+class _Term(msgspec.Struct, frozen=True):
     """A part of a query: a condition, or something that can be compared.
 
     ``word`` is what it searches names for when it stands alone; ``named`` tells that it may be

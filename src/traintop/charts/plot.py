@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TextIO
+
+from msgspec.structs import replace
 
 from traintop.analysis.axes import tokens_per_iteration
 from traintop.analysis.chart_names import charts_of, metrics_of_chart

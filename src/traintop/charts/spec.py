@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
+import msgspec
 import numpy as np
 
 from traintop.analysis.series import (
@@ -22,8 +22,7 @@ from traintop.text import aligned, number
 _OVERVIEW_COLUMNS = 2048
 
 
-@dataclass(frozen=True)
-class Palette:
+class Palette(msgspec.Struct, frozen=True):
     """Colours of a chart, as "#rrggbb": curves by index, the frame, and what went wrong.
 
     ``ink`` and ``paper`` are those of text and background where no terminal has its own.
@@ -60,8 +59,7 @@ LIGHT = Palette(
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Series:
+class Series(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One curve. The arrays are of equal length and may hold NaN (not measured) and ±inf.
 
     An infinite value is drawn as a × at the edge of the chart; ``events`` are further x positions
@@ -177,8 +175,7 @@ def place(x: float) -> str:
     return f"{x:,.0f}" if x == int(x) and abs(x) < 1e15 else number(x, 6)
 
 
-@dataclass(frozen=True)
-class ChartSpec:
+class ChartSpec(msgspec.Struct, frozen=True):
     """What to draw. Limits and cursor are in units of x; ticks are labelled in ``x_unit`` of them.
 
     ``robust`` keeps outliers from stretching the y axis (``analysis.series.robust_limits``). With
@@ -206,8 +203,7 @@ class ChartSpec:
     place_text: Callable[[float], str] = place
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, gc=False):
     """A piece of a line in one style; ``color`` is "#rrggbb", or None for the default one."""
 
     text: str

@@ -13,7 +13,6 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,8 +45,7 @@ class _Stored(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Stored)
 
 
-@dataclass(frozen=True, slots=True)
-class AnnotationChange:
+class AnnotationChange(msgspec.Struct, frozen=True):
     """What a person changes of a run's annotations; ``None`` leaves a thing as it is."""
 
     note: str | None = None
@@ -152,12 +150,11 @@ class _File(NamedTuple):
     annotations: Annotations
 
 
-@dataclass(slots=True)
-class _Folder:
+class _Folder(msgspec.Struct):
     signature: tuple[int, int]
     changed_at: float
     settled: bool = False
-    files: dict[str, _File] = field(default_factory=dict)
+    files: dict[str, _File] = msgspec.field(default_factory=dict)
 
 
 class AnnotationFolders:

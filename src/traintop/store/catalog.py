@@ -9,9 +9,10 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from traintop.model import RunSummary
 from traintop.store.annotations import FOLDER, AnnotationFolders
@@ -28,8 +29,7 @@ MOST_DIRECTORIES = 20_000
 _STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """All runs at one moment, the newest start first. It never changes.
 
     ``notices`` says in words what is wrong with the directories. ``revision`` grows only when

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+import msgspec
 
 from traintop.analysis.notices import Notice, NoticeKind
 from traintop.text import cell_width, fit, safe_text
@@ -35,8 +36,7 @@ _WIDEST_NAME = 30
 _KIND_WIDTH = max(len(kind) for kind in NoticeKind)
 
 
-@dataclass(frozen=True, slots=True)
-class Toast:
+class Toast(msgspec.Struct, frozen=True):
     """A short message over the screen; nothing in it is markup."""
 
     title: str

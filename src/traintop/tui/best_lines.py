@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from traintop.analysis.differences import ABSENT, flat_settings, setting_text, telling_settings
 from traintop.analysis.ranking import Leader
@@ -21,8 +23,7 @@ _USUAL_NAME = 32
 _WIDEST_SETTING = 18
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
+class _Column(msgspec.Struct, frozen=True):
     """A heading, and below it a cell for each leader that is shown."""
 
     heading: str

@@ -7,9 +7,10 @@ meanwhile the former picture stays, and every key is answered.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec.structs import replace
 
 from traintop.analysis.axes import X_AXES, XAxis, tokens_per_iteration
 from traintop.tui.chart_view import ChartView, Extent, limits_of_view, without_window

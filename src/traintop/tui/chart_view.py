@@ -7,8 +7,10 @@ gradient steps, seconds, tokens), so that they hold whatever unit the axis is la
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from traintop.analysis.chart_names import LOSS_CHART, shown_charts
 
@@ -26,8 +28,7 @@ class Extent(NamedTuple):
     spacing: float
 
 
-@dataclass(frozen=True, slots=True)
-class ChartView:
+class ChartView(msgspec.Struct, frozen=True):
     """``focus`` is the chart that keys are about, and the one full screen when ``zoomed``.
 
     ``chosen`` are the charts a person picked, empty for the usual ones. ``span`` is the part of x

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from traintop.text import fit
 from traintop.tui.columns import column_of
@@ -16,8 +18,7 @@ _WIDTH_STEP = 2
 _MOST_WIDER = 40
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnChoosing:
+class ColumnChoosing(msgspec.Struct, frozen=True):
     """The columns chosen so far, in order, above the others that are offered."""
 
     chosen: tuple[ColumnChoice, ...]

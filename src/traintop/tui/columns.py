@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
+
+import msgspec
 
 from traintop.analysis.differences import flat_settings, setting_text
 from traintop.analysis.ranking import best_value, mode_of
@@ -36,16 +37,14 @@ from traintop.tui.status import STATUS_MARKS, STATUS_RANK
 SortValue = float | str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RowContext:
+class RowContext(msgspec.Struct, frozen=True):
     """What a row shows beside the run's summary: the time, and the course of its loss."""
 
     now: datetime
-    trends: Mapping[Path, str] = field(default_factory=dict)
+    trends: Mapping[Path, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One column. ``importance`` decides which stay when the width is short (0 goes last)."""
 
     key: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from traintop.analysis.compare import Column, Comparison, Row
 from traintop.analysis.comparison_text import (
@@ -32,8 +33,7 @@ _LEAST_LABEL = 10
 _LABEL_SHARE = 0.36
 
 
-@dataclass(frozen=True, slots=True)
-class CompareTable:
+class CompareTable(msgspec.Struct, frozen=True):
     """Two lines of headings, and the rows below them, which may be more than the screen holds."""
 
     headings: tuple[Line, ...]

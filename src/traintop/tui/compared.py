@@ -6,10 +6,11 @@ Imported when the first comparison is opened: it needs numpy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from traintop.analysis.compare import (
     LOSSES,
@@ -34,8 +35,7 @@ from traintop.tui.state import RunRows, ViewState
 _NO_RECORDS = History.from_columns({"iteration": ()})
 
 
-@dataclass(frozen=True, slots=True)
-class CompareChoice:
+class CompareChoice(msgspec.Struct, frozen=True):
     """What a person chose in the comparison; ``None`` for what the program chooses.
 
     ``cursor`` is the run (of a group the first) whose column keys are about. ``target`` is the

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from textual.keys import Keys, _character_to_key
 
 from traintop.text import safe_text

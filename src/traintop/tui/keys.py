@@ -7,8 +7,9 @@ in the order of the table, and the help shows all of the place it was called fro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from traintop.text import cell_width
 from traintop.tui.key_table import KEYS, Key, Need, Place
@@ -26,8 +27,7 @@ def use_table(table: tuple[Key, ...]) -> None:
     _table = table
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True):
     """The place, and the needs that are met there now."""
 
     place: Place

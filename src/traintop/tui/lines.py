@@ -7,8 +7,10 @@ plays. Widgets translate roles into the colours of the theme; tests read the tex
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from traintop.text import cell_width, fit
 
@@ -19,8 +21,7 @@ Look: TypeAlias = tuple[Role, str | None, bool, bool, str | None]
 """All of a piece but its text: role, colour, bold, dim, action."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True, gc=False):
     """A run of text in one style. ``color`` (css hex) overrides the colour of the role.
 
     ``action`` is the Textual action that a click runs; it only ever comes from our own tables.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Place(StrEnum):
@@ -31,8 +32,7 @@ class Need(StrEnum):
     FILTER = "filter"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """One binding. ``keys`` are Textual's names of them, ``shown`` is how they are written.
 
     ``label`` is the word in the footer, empty for keys that only the help lists.

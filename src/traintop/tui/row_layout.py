@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
 
 from traintop.model import RunStatus, RunSummary
 from traintop.text import cell_width, fit, safe_text
@@ -19,8 +21,7 @@ _WIDEST = 60
 _NARROWEST_CUT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnChoice:
+class ColumnChoice(msgspec.Struct, frozen=True):
     """A column that the list is to have; ``wider`` cells more than it has by itself."""
 
     key: str
@@ -30,8 +31,7 @@ class ColumnChoice:
 DEFAULT_CHOICES: tuple[ColumnChoice, ...] = tuple(map(ColumnChoice, DEFAULT_COLUMNS))
 
 
-@dataclass(frozen=True, slots=True)
-class RowLayout:
+class RowLayout(msgspec.Struct, frozen=True):
     """The columns that are shown, each with its width, and the gap between two; in cells."""
 
     columns: tuple[tuple[Column, int], ...]

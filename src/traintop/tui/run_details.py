@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from traintop.analysis.differences import flat_settings, setting_text
 from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
@@ -57,8 +58,7 @@ _COMMIT_DIGITS = 10
 _PACE_LABELS = ("median", "p5", "p95")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A labelled value; the ``aside`` is what is also worth knowing of it, in a quiet colour."""
 
     label: str
@@ -66,8 +66,7 @@ class Entry:
     aside: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     title: str
     entries: tuple[Entry, ...]
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from traintop.analysis.axes import XAxis
 from traintop.analysis.query import filter_runs
@@ -45,8 +47,7 @@ class Pane(StrEnum):
     SUMMARY = "summary"
 
 
-@dataclass(frozen=True, slots=True)
-class SortOrder:
+class SortOrder(msgspec.Struct, frozen=True):
     """A column, and whether the natural direction of that column is turned round."""
 
     column: str = "age"
@@ -58,8 +59,7 @@ class SortOrder:
         return column is not None and column.descending is not self.reverse
 
 
-@dataclass(frozen=True, slots=True)
-class ViewState:
+class ViewState(msgspec.Struct, frozen=True):
     """``columns`` are those of the list, and with ``list_only`` it has the whole width.
 
     ``baseline`` is the pinned run that others are compared with, ``compared`` the runs of the
@@ -82,7 +82,7 @@ class ViewState:
     log_y: bool = False
     robust: bool = True
     smoothing: int = 0
-    charts: ChartView = field(default_factory=ChartView)
+    charts: ChartView = msgspec.field(default_factory=ChartView)
 
     @property
     def smoothing_weight(self) -> float:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+import msgspec
 
 from traintop.model import RunStatus
 from traintop.tui.lines import Role
 
 
-@dataclass(frozen=True, slots=True)
-class StatusMark:
+class StatusMark(msgspec.Struct, frozen=True):
     """``word`` is at most 5 cells; ``letter`` stands for it where there is no room."""
 
     glyph: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, get_type_hints
 
 import msgspec
+from msgspec.structs import replace
 
 from traintop.analysis.query_tokens import LONGEST_QUERY
 from traintop.tui.chart_view import without_window

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
+
+import msgspec
+from msgspec.structs import replace
 
 from traintop.model import RunSummary
 from traintop.store.annotations import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, AnnotationChange
@@ -13,8 +15,7 @@ from traintop.tui.messages import AnnotationRequested, AskAgain
 from traintop.tui.screens.view_screen import ViewScreen
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(msgspec.Struct, frozen=True):
     """What a person is asked about some runs, and what the answer changes of them."""
 
     runs: tuple[RunSummary, ...]

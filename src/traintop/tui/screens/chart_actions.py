@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
 
+from msgspec.structs import replace
 from textual import on
 
 from traintop.tui import chart_view, state

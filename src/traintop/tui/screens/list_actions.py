@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from traintop.tui import state as view
 from traintop.tui.messages import CopyRequested

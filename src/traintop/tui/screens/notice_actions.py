@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from traintop.analysis.notices import Notice
 from traintop.tui.screens.view_screen import ViewScreen

@@ -5,7 +5,7 @@ What those screens need is imported when they open: the first frame does not wai
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from traintop.tui import state as view
 from traintop.tui.columns import offered_columns

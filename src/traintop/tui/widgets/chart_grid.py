@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 from textual import events
 from textual.message import Message
 from textual.timer import Timer
@@ -33,8 +33,7 @@ _FOCUS_BAR = "▌"
 _LABELS = 7  # cells of the y axis, about
 
 
-@dataclass(frozen=True)
-class ChartCell:
+class ChartCell(msgspec.Struct, frozen=True):
     """A chart that can be shown; ``content`` is equal exactly when its specification would be."""
 
     chart: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+from msgspec.structs import replace
 from textual import events
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
@@ -32,8 +33,7 @@ _GUTTER = 3
 _HEADINGS = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _DrawnRow:
+class _DrawnRow(msgspec.Struct, frozen=True):
     line: Line
     cursor: bool = False
 
