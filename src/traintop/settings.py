@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -109,6 +108,8 @@ def parse_settings(data: bytes) -> tuple[Settings, tuple[str, ...]]:
     """The settings in a file's content, and what is wrong with it. Never raises."""
     if len(data) > _LARGEST_FILE:
         return Settings(), ("is too large for a settings file",)
+    import tomllib  # few people have settings, and all wait for the first frame
+
     try:
         found = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:

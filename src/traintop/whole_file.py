@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +13,7 @@ def write_whole(path: Path, data: bytes) -> None:
     A symbolic link there is replaced, not followed: in a directory of several people it may have
     been laid by another. Raises ``OSError`` that names ``path``; nothing is left behind then.
     """
-    partial = path.with_name(f".traintop-{secrets.token_hex(8)}.tmp")
+    partial = path.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
     try:
         with partial.open("xb") as file:
             file.write(data)

@@ -12,7 +12,6 @@ import io
 import itertools
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -167,7 +166,7 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
         with target.open("w", encoding="utf-8", newline="") as file:
             yield file
         return
-    partial = target.with_name(f".traintop-{secrets.token_hex(8)}.tmp")
+    partial = target.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
     try:
         # Opened, not made by tempfile, so that the permissions follow the umask.
         file = partial.open("x", encoding="utf-8", newline="")
@@ -189,7 +188,7 @@ def write_new(directory: Path, stem: str, suffix: str, write: Callable[[TextIO],
     That is ``stem`` with ``suffix``, else ``stem_2``, ``stem_3``, …: nothing is ever replaced.
     Raises ``OSError`` when the directory cannot be written to.
     """
-    partial = directory / f".traintop-{secrets.token_hex(8)}.tmp"
+    partial = directory / f".traintop-{os.urandom(8).hex()}.tmp"
     try:
         with partial.open("x", encoding="utf-8", newline="") as file:
             write(file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -102,7 +101,7 @@ def _refuse_if_written_elsewhere(
 
 def _replace(target: Path, ends: Ends, interrupted: InterruptedRun) -> Path:
     # Hidden until it is complete, and in the same directory, so that it can take the name.
-    whole = target.with_name(f".traintop-{secrets.token_hex(8)}.tmp")
+    whole = target.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
     before = os.stat(target)
     try:
         with whole.open("x+b") as file:
