@@ -27,7 +27,7 @@ _MOST_MEMORY_KB = 250_000
 _READS_EVERYTHING = """
 import json, os, pkgutil, sys, importlib
 from pathlib import Path
-import encodings.utf_8_sig, numpy.ma
+import encodings.utf_8_sig, hashlib, numpy.ma
 import traintop.analysis, traintop.store, traintop.doctor
 from traintop import ExperimentAnalyzer
 from traintop.store.catalog import RunCatalog

@@ -63,7 +63,7 @@ def add_runs(directory: Path, first: int, count: int) -> None:
 
 # As a user that no other process has, so that nobody else is left without events.
 _WITHOUT_INSTANCES = """
-import ctypes, json, os, resource, sys, threading
+import ctypes, hashlib, json, os, resource, sys, threading
 from pathlib import Path
 import watchdog.observers, watchdog.events
 import traintop.doctor
