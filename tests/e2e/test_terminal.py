@@ -131,6 +131,18 @@ def test_an_empty_or_missing_directory_waits_for_the_first_run(tmp_path):
         assert terminal.exit_code() == 0
 
 
+def test_keys_that_come_in_one_piece_go_where_they_are_meant_to(tmp_path):
+    with Training(tmp_path, "first") as training:
+        training.log(0, 4.125)
+    with TerminalSession(tmp_path) as terminal:
+        terminal.wait_for("done")
+        terminal.press("/first\rnmine\rtpaper v2\rc\x1b[C\x1b[C\x1bq")
+        assert terminal.exit_code() == 0
+    (sidecar,) = (tmp_path / ".traintop").iterdir()
+    assert json.loads(sidecar.read_text())["note"] == "mine"
+    assert json.loads(sidecar.read_text())["tags"] == ["paper", "v2"]
+
+
 @pytest.mark.parametrize("columns", [80, 60])
 def test_the_lines_on_the_empty_screen_make_a_run_when_they_are_pasted(tmp_path, columns):
     (tmp_path / "logs").mkdir()

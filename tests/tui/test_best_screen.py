@@ -112,6 +112,29 @@ async def test_the_direction_can_be_turned_and_is_kept_for_its_metric():
         assert screen.mode == "max"
 
 
+async def test_the_top_10_or_25_are_told_apart_by_their_own_settings():
+    runs = [
+        trained(f"run-{i}", float(i), settings={"lr": i // 10, "depth": i // 20, "width": i % 2})
+        for i in range(30)
+    ]
+    async with ranking(runs) as (app, pilot, screen):
+        assert "best  lowest train_loss" in screen_text(app)
+        await pilot.press("G", "t")
+        assert "best  top 10  lowest train_loss" in screen_text(app)
+        assert "30 of 30 runs" in screen_text(app)
+        assert names(screen) == [f"run-{i}" for i in range(10)]
+        assert screen.cursor == 0
+        headings = screen_text(app).splitlines()[1].split()
+        assert headings[-1] == "width"
+        await pilot.press("t")
+        assert len(names(screen)) == 25
+        assert set(screen_text(app).splitlines()[1].split()) >= {"lr", "width", "depth"}
+        await pilot.press("m")
+        assert "best  top 25  highest accuracy" in screen_text(app)
+        await pilot.press("t")
+        assert len(names(screen)) == 30
+
+
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [

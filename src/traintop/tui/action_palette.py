@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
+from textual import on
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.widgets import Input
+from textual.worker import WorkerError
 
 from traintop.tui.keys import keys_that_apply
 from traintop.tui.screens.steady import SteadyScreen
@@ -54,6 +56,16 @@ class ActionPalette(CommandPalette):
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_blink = False
+
+    @on(Input.Submitted)
+    async def _choose_when_found(self, event: Input.Submitted) -> None:
+        """Enter that comes with the words or right after them waits for what they find."""
+        event.prevent_default()
+        for worker in tuple(self.workers):
+            if worker.group == self._GATHER_COMMANDS_GROUP:
+                with contextlib.suppress(WorkerError):  # newer words took its place
+                    await worker.wait()
+        self._select_or_command(event)
 
     def _action_command_list(self, action: str) -> None:
         # Textual's list fails when it is paged through before it has been laid out.

@@ -21,7 +21,7 @@ from traintop.remembered import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.text import safe_text
 from traintop.tui.annotating import written_text
-from traintop.tui.annotation_writer import write_annotations
+from traintop.tui.annotation_writer import AnnotationWriter
 from traintop.tui.announcing import desktop_sequence, toasts_of
 from traintop.tui.ascii_filter import AsciiFilter
 from traintop.tui.copying import keep_copy
@@ -147,6 +147,7 @@ class TraintopApp(App[None]):
         self._exports: list[RunsExport] = []
         self._written: Path | None = None
         self._toasts = NoticeToasts(self)
+        self.annotations = AnnotationWriter(self.post_message)
         view = ViewState(smoothing=smoothing_level(settings.smoothing or 0.0))
         self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
 
@@ -164,6 +165,10 @@ class TraintopApp(App[None]):
         self.app_resume_signal.subscribe(self, self._draw_everything_again)
         if not self.is_headless and sys.stdin.isatty():
             when_hung_up(sys.stdin.fileno(), lambda: self.post_message(TerminalGone()))
+
+    async def action_quit(self) -> None:
+        """Quit after what the screen has still to hand over, such as a note that was just typed."""
+        self.main_screen.call_later(self.call_later, self.exit)
 
     def on_terminal_gone(self) -> None:
         self.exit()
@@ -202,16 +207,32 @@ class TraintopApp(App[None]):
         if self._watcher is not None:
             self._watcher.stop()
 
-    def on_key(self, event: events.Key) -> None:
-        """Hand what was typed before a text entry was open to that entry.
+    async def on_event(self, event: events.Event) -> None:
+        """Take escape and a character that came at once for what they are, and not for alt.
 
-        Keys that arrive together go to what has the keyboard then; an open entry keeps its own.
+        No key of ours has alt. A text that is typed stays open: some people mean alt there.
         """
+        if isinstance(event, events.Key) and not event.is_forwarded and self.focused is None:
+            key = event.key.removeprefix("alt+")
+            if key != event.key and event.is_printable:
+                await super().on_event(events.Key("escape", "\x1b"))
+                event = events.Key(key, event.character)
+        await super().on_event(event)
+
+    def on_key(self, event: events.Key) -> None:
+        """Hand what is typed to the text entry that is open now, when the keys before are done."""
         if self.focused is None or event.character is None or not event.is_printable:
             return
+        if event.key.startswith("alt+"):
+            return  # no text is meant
         from textual.widgets import Input  # there already, when anything takes text
 
-        if isinstance(self.focused, Input):
+        from traintop.tui.widgets.text_entry import TextEntry
+
+        if isinstance(self.focused, TextEntry):
+            event.prevent_default()
+            self.focused.take(event.character)
+        elif isinstance(self.focused, Input):  # the palette's, which was not open yet
             event.prevent_default()
             self.focused.insert_text_at_cursor(event.character)
 
@@ -312,12 +333,7 @@ class TraintopApp(App[None]):
             self._memory.remember({**plain_view(self.main_screen.view), "theme": theme})
 
     def on_annotation_requested(self, message: AnnotationRequested) -> None:
-        self.run_worker(
-            partial(write_annotations, message, self.post_message),
-            thread=True,
-            group="annotate",
-            exit_on_error=False,
-        )
+        self.annotations.write(message)
 
     async def on_annotations_written(self, message: AnnotationsWritten) -> None:
         request, failures = message.request, message.failures
@@ -389,5 +405,7 @@ def run(directories: Sequence[Path]) -> None:
     app = TraintopApp(directories, datetime.now, *load_settings(settings_path()), memory)
     app.run()
     app.remember()
+    for problem in app.annotations.finish():
+        print(f"traintop: {problem}", file=sys.stderr)
     if app.return_code:
         raise SystemExit(app.return_code)

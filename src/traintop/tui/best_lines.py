@@ -46,17 +46,19 @@ def leader_lines(
     marks: Mapping[Path, str | None],
     width: int,
     height: int,
+    told_apart: int | None = None,
 ) -> tuple[Line, ...]:
     """The headings, and as many leaders from place ``top`` on as ``height`` holds below them.
 
     ``marks`` are the marked runs with the colours of their curves. The settings are those that
-    tell the best ones apart, as many as fit.
+    tell the first ``told_apart`` leaders apart, or else as many as ``height`` holds; of these
+    settings as many as fit.
     """
     rows = max(height - 1, 0)
     shown = leaders[top : top + rows]
     if not shown:
         return ()
-    columns = _columns_that_fit(leaders[:rows], shown, top, width)
+    columns = _columns_that_fit(leaders[: told_apart or rows], shown, top, width)
     heading = _joined([column.padded(Piece(column.heading, "muted")) for column in columns])
     lines: list[Line] = [(Piece(" " * _GUTTER), *heading)]
     for place, leader in enumerate(shown):

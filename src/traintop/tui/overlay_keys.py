@@ -146,6 +146,7 @@ OVERLAY_KEYS: tuple[Key, ...] = (
     Key(
         "flip", "i", "i", "flip", "min/max", "the lowest or the highest is the best", "Best", _BEST
     ),
+    Key("limit", "t", "t", "next_limit", "top", "the top 10, the top 25, or all", "Best", _BEST),
     Key("close_best", "escape,b", "esc b", "close", "back", "back to the runs", "Best", _BEST),
     Key(
         "answer_down",

@@ -25,6 +25,7 @@ from traintop.tui.widgets.line_pane import LinePane
 
 _FIRST = ("val_loss", "train_loss")
 _HEADINGS = 1
+_LIMITS = (None, 10, 25)
 
 
 class BestScreen(OverlayScreen):
@@ -41,6 +42,9 @@ class BestScreen(OverlayScreen):
         self._modes: dict[str, Mode] = {}
         self._cursor: Path | None = None
         self._top = 0
+        self.limit: int | None = None
+        """How many of the best are listed; all when ``None``."""
+        self._ranked = 0
         self._status_pane = LinePane(id="best-status")
         self._rows_pane = LinePane(id="best-rows")
         self._footer_pane = LinePane(id="best-footer")
@@ -83,24 +87,23 @@ class BestScreen(OverlayScreen):
         metrics = self.metrics
         if self.metric not in metrics:
             self.metric = metrics[0]
-        self.leaders = leaders(self.rows.runs, self.metric, self.mode)
+        ranked = leaders(self.rows.runs, self.metric, self.mode)
+        self.leaders, self._ranked = ranked[: self.limit], len(ranked)
         self._show()
 
     def _show(self) -> None:
         ranked, cursor, top = self.leaders, self.cursor, self._top_in_view()
         marks = self.charted.mark_colors(self.view, dark=self.app.current_theme.dark)
-        metric, mode, count = self.metric, self.mode, len(self.rows)
-        self._status_pane.show(
-            (metric, mode, len(ranked), count),
-            lambda width, height: (_status_line(metric, mode, len(ranked), count, width),),
-        )
+        heading = (self.metric, self.mode, self.limit, self._ranked, len(self.rows))
+        metric, limit = self.metric, self.limit
+        self._status_pane.show(heading, lambda width, height: (_status_line(*heading, width),))
 
         def draw(width: int, height: int) -> tuple[Line, ...]:
             if not ranked:
                 return (EMPTY_LINE, (Piece(f"  no run has a finite {safe_text(metric)}", "muted"),))
-            return leader_lines(ranked, top, cursor, marks, width, height)
+            return leader_lines(ranked, top, cursor, marks, width, height, told_apart=limit)
 
-        self._rows_pane.show((tuple(ranked), top, cursor, tuple(marks.items())), draw)
+        self._rows_pane.show((tuple(ranked), limit, top, cursor, tuple(marks.items())), draw)
         situation = self.situation
         note = f"{len(self.view.marks):,} marked" if self.view.marks else ""
         self._footer_pane.show(
@@ -153,6 +156,10 @@ class BestScreen(OverlayScreen):
         self._cursor = None
         self.draw()
 
+    def action_next_limit(self) -> None:
+        self.limit = _LIMITS[(_LIMITS.index(self.limit) + 1) % len(_LIMITS)]
+        self.draw()
+
     def action_mark(self) -> None:
         if self.leaders:
             run = self.leaders[self.cursor].run
@@ -174,10 +181,13 @@ class BestScreen(OverlayScreen):
         self.dismiss()
 
 
-def _status_line(metric: str, mode: Mode, ranked: int, count: int, width: int) -> Line:
+def _status_line(
+    metric: str, mode: Mode, limit: int | None, ranked: int, count: int, width: int
+) -> Line:
     which = "lowest" if mode == "min" else "highest"
     left: Line = (
         Piece(" best", "accent", bold=True),
+        Piece(f"  top {limit}" if limit else "", "strong"),
         Piece(f"  {which} "),
         Piece(safe_text(metric), "strong", bold=True),
     )

@@ -194,6 +194,7 @@ class CompareScreen(OverlayScreen, ChartActions):
                 longest=_LONGEST_NUMBER,
                 done=take,
                 mistake_in=_mistake_in_number,
+                replaced=True,
             )
         )
 

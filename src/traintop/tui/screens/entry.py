@@ -10,7 +10,6 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input
 
 from traintop.text import safe_text
 from traintop.tui.key_table import Place
@@ -27,7 +26,8 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
     """``done`` gets the text that enter confirms; escape leaves everything as it was.
 
     ``mistake_in`` says what is wrong with a text, so that it cannot be confirmed; else nothing.
-    ``problem`` is why the text that was confirmed before could not be kept.
+    ``problem`` is why the text that was confirmed before could not be kept. When ``replaced``, the
+    text is selected, for whoever types another one.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.ENTRY)]
@@ -42,6 +42,7 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
         done: Callable[[str], None],
         mistake_in: Callable[[str], str] = lambda text: "",
         problem: str = "",
+        replaced: bool = False,
     ) -> None:
         super().__init__(classes="-problem" if problem else None)
         self._title = title
@@ -50,7 +51,7 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
         self._mistake_in = mistake_in
         self._problem = problem
         self._hint_pane = LinePane(id="entry-hint")
-        self._entry = TextEntry(text, longest=longest)
+        self._entry = TextEntry(text, longest=longest, replaced=replaced)
 
     @property
     def situation(self) -> Situation:
@@ -74,9 +75,6 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
             return tuple((Piece(line, role),) for line in wrap(text, width)[:height])
 
         self._hint_pane.show((text, role), draw)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.action_confirm_entry()
 
     def action_confirm_entry(self) -> None:
         text = self._entry.value.strip()

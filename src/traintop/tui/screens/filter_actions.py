@@ -71,9 +71,6 @@ class FilterActions(ViewScreen):
             self._preview.stop()
         self._preview = self.set_timer(_PREVIEW_SECONDS, self._follow_typing)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.action_keep_filter()
-
     def show_filter_note(self) -> None:
         """Say under the line what the filter does."""
         if self._filter_line is None:
@@ -99,6 +96,7 @@ class FilterActions(ViewScreen):
         if self._preview is not None:
             self._preview.stop()
         if self._filter_line is not None:
+            self.set_focus(None)  # at once: what is typed ahead is for the list already
             self._filter_line.remove()
             self._filter_line = None
         self.filter_mistake = None

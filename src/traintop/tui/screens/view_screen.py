@@ -38,10 +38,11 @@ class ViewScreen(SteadyScreen):
 
         self.app.push_screen(HelpScreen(self.situation.place))
 
-    def action_palette(self) -> None:
+    async def action_palette(self) -> None:
         from traintop.tui.action_palette import ActionPalette  # not needed for the first frame
 
-        self.app.push_screen(ActionPalette())
+        # Awaited, so that what is typed right after the key lands in it.
+        await self.app.push_screen(ActionPalette())
 
     def action_toggle_theme(self) -> None:
         self.app.theme = "traintop-light" if self.app.current_theme.dark else "traintop"

@@ -1,0 +1,96 @@
+"""Keys that come faster than their effects: each one goes where it was meant to go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_annotating import watching
+from test_main_screen import showing
+from textual import events
+from textual.keys import _character_to_key
+from tui_runs import make_runs, screen_text, settle
+
+from traintop.model import Annotations
+from traintop.store.annotations import read_annotations
+from traintop.tui.app import TraintopApp
+from traintop.tui.key_table import Place
+from traintop.tui.screens.compare import CompareScreen
+from traintop.tui.screens.help import HelpScreen
+
+
+def type_ahead(app: TraintopApp, *keys: str) -> None:
+    """Hand over all keys at once, as a slow connection does; texts of one letter each, or names."""
+    for key in keys:
+        name = _character_to_key(key) if len(key) == 1 else key
+        character = key[-1] if len(key) == 1 or key.startswith("alt+") else None
+        app.post_message(events.Key(name, character))
+
+
+async def test_a_note_and_then_tags(tmp_path: Path) -> None:
+    async with watching(tmp_path) as (app, pilot, paths):
+        type_ahead(app, "n", *"abc", "enter", "t", *"x y", "enter", "j")
+        await settle(pilot, lambda: read_annotations(paths[0]) == Annotations("abc", ("x", "y")))
+        await settle(pilot, lambda: app.main_screen.view.selected == paths[1])
+        type_ahead(app, "n", *"ab", "backspace", "c", "left", "x", "enter")
+        await settle(pilot, lambda: read_annotations(paths[1]).note == "axc")
+
+
+async def test_a_note_that_is_dropped_and_keys_of_the_list(tmp_path: Path) -> None:
+    async with watching(tmp_path) as (app, pilot, paths):
+        type_ahead(app, "n", *"abc", "escape", "j", "space")
+        await settle(pilot, lambda: app.main_screen.view.marks == (paths[1],))
+        assert read_annotations(paths[0]) == Annotations()
+
+
+async def test_a_filter_and_keys_of_the_list_it_leaves() -> None:
+    async with showing(make_runs(12)) as (app, pilot):
+        type_ahead(app, "slash", *"run-1", "enter", "space", "j", "space", "c")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
+        assert app.main_screen.view.filter == "run-1"
+        names = [app.main_screen.rows.run(path).name for path in app.main_screen.view.marks]
+        assert names == ["run-1", "run-10"]
+
+
+async def test_a_filter_that_is_mistaken_stays_open() -> None:
+    async with showing(make_runs(3)) as (app, pilot):
+        type_ahead(app, "slash", *"loss <", "enter", *" 3", "enter", "space")
+        await settle(pilot, lambda: app.main_screen.view.marks)
+        assert app.main_screen.view.filter == "loss < 3"
+        assert app.main_screen.situation.place is Place.RUNS
+
+
+@pytest.mark.parametrize("way", ["c", "b", "z", "N", "O", "o", "question_mark"])
+async def test_escape_and_a_key_at_once(way: str) -> None:
+    """A terminal sends the same for these two as for alt and the key."""
+    async with showing(make_runs(3)) as (app, pilot):
+        type_ahead(app, way, "alt+j", "space")
+        await settle(pilot, lambda: app.main_screen.view.marks)
+        assert app.screen is app.main_screen
+        assert app.main_screen.situation.place is Place.RUNS
+        assert app.main_screen.rows.position(app.main_screen.view.marks[0]) == 1
+
+
+async def test_alt_drops_no_text_that_is_typed(tmp_path: Path) -> None:
+    async with watching(tmp_path) as (app, pilot, paths):
+        await pilot.press("n")
+        await settle(pilot, lambda: app.focused is not None)
+        type_ahead(app, *"ab", "alt+b", "c", "enter")
+        await settle(pilot, lambda: read_annotations(paths[0]).note == "abc")
+
+
+async def test_the_target_of_a_comparison_is_typed_over_the_old_one() -> None:
+    async with showing(make_runs(3)) as (app, pilot):
+        type_ahead(app, "c", "t", *"2.5", "enter")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.target)
+        compare = app.screen
+        type_ahead(app, "t", *"3x", "enter", "backspace", "enter", "g")
+        await settle(pilot, lambda: compare.choice.grouped)
+        assert compare.choice.target == 3.0
+
+
+async def test_words_for_the_palette_and_enter() -> None:
+    async with showing(make_runs(3)) as (app, pilot):
+        type_ahead(app, "ctrl+p", *"this help", "enter")
+        await settle(pilot, lambda: "keys: runs" in screen_text(app))
+        assert isinstance(app.screen, HelpScreen)
