@@ -23,6 +23,7 @@ from traintop.text import safe_text
 from traintop.tui.annotating import written_text
 from traintop.tui.annotation_writer import write_annotations
 from traintop.tui.announcing import desktop_sequence, toasts_of
+from traintop.tui.ascii_filter import AsciiFilter
 from traintop.tui.copying import keep_copy
 from traintop.tui.exporting import RunsExport, export_text
 from traintop.tui.key_table import KEYS
@@ -49,7 +50,7 @@ from traintop.tui.messages import (
 )
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.state import ViewState, smoothing_level
-from traintop.tui.terminal import AsciiFilter, draws_ascii_only, takes_clipboard, when_hung_up
+from traintop.tui.terminal import draws_ascii_only, takes_clipboard, when_hung_up
 from traintop.tui.trends import TrendLoader
 from traintop.tui.view_memory import plain_view, recalled_view
 from traintop.tui.widgets.line_pane import StyledLines

@@ -7,10 +7,6 @@ import sys
 from collections.abc import Callable, Mapping
 from threading import Thread
 
-from rich.segment import Segment
-from textual.color import Color
-from textual.filter import LineFilter
-
 from traintop.text import cell_width
 
 _ASCII_TERMINALS = frozenset({"dumb", "linux", "vt100", "vt102", "vt220", "ansi"})
@@ -92,13 +88,6 @@ def to_ascii(text: str) -> str:
         character if character.isascii() else "?" * cell_width(character)
         for character in text.translate(_ASCII_FORMS)
     )
-
-
-class AsciiFilter(LineFilter):
-    """Puts all that is drawn into ASCII, the frames and the scrollbars of Textual too."""
-
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        return [Segment(to_ascii(text), style, control) for text, style, control in segments]
 
 
 def when_hung_up(descriptor: int, then: Callable[[], object]) -> None:
