@@ -20,11 +20,12 @@ Everything here is a pure function of bytes; no function opens a file.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import operator
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
@@ -39,6 +40,10 @@ HEAD_END = b',"metrics_history":[\n'
 
 TAIL_START = b"\n]"
 """Starts the tail."""
+
+_MOST_KEYS = 1000
+_FEWEST_KEYS = 32
+_MOST_CELLS = 1 << 26
 
 _LAST = b'"last":{'
 _CHECKSUM = re.compile(rb'"last_crc32":(\d+),\Z')
@@ -300,16 +305,33 @@ class RecordDecoder:
         return {key: list(map(column, decoded)) for key, column in columns.items()}
 
     def _decode_loosely(self, region: bytes) -> Columns:
-        rows = whole_rows(region)
-        met = dict.fromkeys(key for row in rows for key in row)
-        self._keys = tuple(dict.fromkeys((*self._keys, *filter(_can_name_a_field, met))))
-        return columns_of_rows(rows)
+        columns = columns_of_rows(whole_rows(region), self._keys)
+        self._keys = tuple(filter(_can_name_a_field, columns))
+        return columns
 
 
-def columns_of_rows(rows: list[Row]) -> Columns:
-    """Columns of equal length from decoded records; what is no number becomes ``None``."""
-    keys = dict.fromkeys((*RECORD_FIELDS, *(key for row in rows for key in row)))
-    return {key: [as_number(row.get(key)) for row in rows] for key in keys}
+def most_keys(records: int) -> int:
+    """How many keys a reader keeps of so many records: those it met first.
+
+    Columns take records times keys in memory, whatever a file holds: one whose every record has a
+    key of its own would cost the square of its length.
+    """
+    return min(_MOST_KEYS, max(_MOST_CELLS // max(records, 1), _FEWEST_KEYS))
+
+
+def columns_of_rows(rows: list[Row], known: Iterable[str] = RECORD_FIELDS) -> Columns:
+    """Columns of equal length from decoded records; what is no number becomes ``None``.
+
+    The first ones are those of the ``known`` keys; of very many keys only the first are kept.
+    """
+    met = dict.fromkeys((*known, *(key for row in rows for key in row)))
+    kept = itertools.islice(met, most_keys(len(rows)))
+    columns: Columns = {key: [None] * len(rows) for key in kept}
+    for place, row in enumerate(rows):
+        for key, value in row.items():
+            if key in columns:
+                columns[key][place] = as_number(value)
+    return columns
 
 
 def _can_name_a_field(key: str) -> bool:

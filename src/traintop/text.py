@@ -52,6 +52,18 @@ def _printable(character: str) -> str:
     return " " if character in _BLANKS else REPLACEMENT
 
 
+def safe_json(document: str) -> str:
+    """JSON that says the same, with what a terminal would obey, such as C1 controls, escaped.
+
+    Line breaks between its values stay.
+    """
+    if document.isprintable():
+        return document
+    import json  # here, for no training loop asks for it
+
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in document)
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """A measured value with ``digits`` significant digits: "2.702", "1.2e-05", "NaN", "-inf".
 

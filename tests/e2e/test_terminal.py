@@ -123,10 +123,25 @@ def test_the_screen_is_drawn_again_after_a_visit_to_the_shell(tmp_path):
 def test_an_empty_or_missing_directory_waits_for_the_first_run(tmp_path):
     missing = tmp_path / "logs"
     with TerminalSession(missing) as terminal:
-        terminal.wait_for("from traintop import ExperimentTracker, ExperimentConfig")
+        terminal.wait_for("from traintop import ExperimentTracker")
         with Training(missing, "first") as training:
             training.log(0, 4.125)
             terminal.wait_for(lambda: "4.125" in terminal.line_with(" first "))
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_the_lines_on_the_empty_screen_make_a_run_when_they_are_pasted(tmp_path, columns):
+    (tmp_path / "logs").mkdir()
+    with TerminalSession(Path("logs"), columns=columns, working_directory=tmp_path) as terminal:
+        terminal.wait_for("tracker.log_metrics")
+        screen = terminal.text().splitlines()
+        first = screen.index("from traintop import ExperimentTracker")
+        code = screen[first : screen.index("", first)]
+        pasted = "\n".join(code) + "\n\n"
+        subprocess.run([sys.executable, "-i"], input=pasted, text=True, check=True, cwd=tmp_path)
+        terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
         terminal.press("q")
         assert terminal.exit_code() == 0
 

@@ -16,6 +16,7 @@ TAIL = b'\n],"end_time":null,"status":"running","last":{"iteration":0,"train_los
 
 _MEGABYTE = 1_000_000
 _NESTING = b"[" * 100_000
+_OWN_KEYS = [b'\n{"iteration":%d,"key_%d":1.0}' % (i, i) for i in range(4000)]
 
 
 def write_bad_files(directory: Path) -> dict[str, str]:
@@ -129,6 +130,15 @@ _KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "nested_record": (_bytes(HEAD, RECORD, b',\n{"iteration":1,"x":', _NESTING, TAIL), ""),
     "nested_tail": (_bytes(HEAD, RECORD, b'\n],"stats":', _NESTING), ""),
+    "own_keys": (_bytes(HEAD, b",".join(_OWN_KEYS)), ""),
+    "own_keys_in_a_document": (
+        _bytes(b'{ "config": {}, "metrics_history": [', b",".join(_OWN_KEYS), b"]}"),
+        "",
+    ),
+    "own_keys_in_one_record": (
+        _bytes(HEAD, b'\n{"iteration":0,', b",".join(b'"k%d":1' % i for i in range(100_000)), b"}"),
+        "",
+    ),
     "wrong_types": (_document({**_WRONG_TYPES, "metrics_history": _WRONG_RECORDS}), ""),
     "wrong_types_in_lines": (
         _bytes(

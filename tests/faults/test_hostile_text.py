@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -42,6 +43,9 @@ HOSTILE = {
     "format": "{0.__class__} %s %n",
     "json": '"],\n]},"status":"finished","last":{}',
 }
+
+KEPT = {text.encode("utf-8", "replace").decode() for text in HOSTILE.values()}
+"""The texts as files can hold them."""
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +106,7 @@ def test_no_file_is_made_outside_of_the_log_directory(place: Path) -> None:
 def test_texts_are_kept_as_they_are(place: Path) -> None:
     analyzer = loaded(place)
     kept = {log.config.experiment_name for log in analyzer.logs.values()}
-    assert kept == {text.encode("utf-8", "replace").decode() for text in HOSTILE.values()}
+    assert kept == KEPT
     for log in analyzer.logs.values():
         text = log.config.experiment_name
         assert (log.notes, log.config.optimizer) == (text, text)
@@ -110,15 +114,37 @@ def test_texts_are_kept_as_they_are(place: Path) -> None:
         assert str(log.status) == "finished"
 
 
-@pytest.mark.parametrize("command", [["list"], ["list", "--sort", "optimizer"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list"],
+        ["list", "--sort", "optimizer"],
+        ["doctor"],
+        ["compare"],
+        ["compare", "--seeds"],
+        ["compare", "--markdown"],
+        ["plot"],
+    ],
+    ids=lambda command: " ".join(command).encode("ascii", "backslashreplace").decode(),
+)
 def test_a_command_prints_text_only(place: Path, command: list[str]) -> None:
     printed = traintop(place, command[0], "logs", *command[1:])
     assert printed.count("\n") >= 5
 
 
+@pytest.mark.parametrize("arguments", [["list", "--sort"], ["plot", "--metric"], ["compare"]])
+@pytest.mark.parametrize("kind", ["newlines", "ansi", "osc", "c1", "right-to-left"])
+def test_an_answer_to_a_hostile_question_is_text(
+    place: Path, kind: str, arguments: list[str]
+) -> None:
+    traintop(place, arguments[0], "logs", *arguments[1:], f"no such {HOSTILE[kind]}")
+
+
 def test_json_says_what_the_files_say(place: Path) -> None:
     rows = json.loads(traintop(place, "list", "logs", "--json"))
-    assert len(rows) == len(HOSTILE)
+    assert {row["experiment_name"] for row in rows} == KEPT
+    comparison = json.loads(traintop(place, "compare", "logs", "--json"))
+    assert {column["name"] for column in comparison["columns"]} == KEPT
     traintop(place, "doctor", "logs", "--json")
 
 
@@ -149,9 +175,37 @@ def test_csv_is_text_and_no_formula(place: Path, tmp_path: Path) -> None:
         assert_is_text(text)
         for cell in cells(text):
             assert_is_neutral(cell)
-    text = traintop(place, "list", "logs", "--csv")
-    for cell in cells(text):
-        assert_is_neutral(cell)
+    target = tmp_path / "all.csv"
+    traintop(place, "export", "logs", "--out", str(target))
+    for text in (
+        target.read_text(),
+        traintop(place, "list", "logs", "--csv"),
+        traintop(place, "compare", "logs", "--csv"),
+    ):
+        assert_is_text(text)
+        for cell in cells(text):
+            assert_is_neutral(cell)
+
+
+@pytest.mark.parametrize("kind", ["markup", "ansi", "osc", "c1", "markdown", "long"])
+def test_a_chart_is_text_on_the_terminal(place: Path, kind: str) -> None:
+    text = HOSTILE[kind]
+    assert "│" in traintop(place, "plot", "--metric", text, "--", "logs", text)
+
+
+@pytest.mark.parametrize("kind", ["markup", "ansi", "osc", "c1", "markdown", "long"])
+def test_an_svg_is_well_formed_and_only_text_in_it_is_hostile(
+    place: Path, tmp_path: Path, kind: str
+) -> None:
+    target = tmp_path / "chart.svg"
+    text = HOSTILE[kind]
+    traintop(place, "plot", "--svg", str(target), "--metric", text, "--", "logs", text)
+    assert_is_text(target.read_text())
+    elements = list(ElementTree.parse(target).iter())
+    drawn = {"svg", "title", "rect", "clipPath", "g", "path", "polyline", "text"}
+    assert {element.tag.rpartition("}")[2] for element in elements} <= drawn
+    attributes = {name for element in elements for name in element.attrib}
+    assert not any(name.startswith("on") or "href" in name for name in attributes)
 
 
 def test_the_notebook_is_text_and_nothing_in_it_is_interpreted(place: Path, tmp_path: Path) -> None:

@@ -104,16 +104,37 @@ async def test_an_archive_of_all_runs_says_how_to_see_them(tmp_path):
         assert "A lists the 1 archived too." in screen_text(app)
 
 
-async def test_what_cannot_be_written_is_said_with_path_and_reason(tmp_path):
+async def test_what_cannot_be_archived_is_said_with_path_and_reason(tmp_path):
     async with watching(tmp_path) as (app, pilot, _):
         (tmp_path / ".traintop").write_text("a file where a folder should be")
-        await pilot.press("space", "j", "space")
-        await write_in(app, pilot, "n", "x")
-        await settle(pilot, lambda: "cannot be written: not a directory" in notices(app))
-        assert str(tmp_path / ".traintop") in notices(app)
-        assert notices(app).count("cannot be written") == 1
+        await pilot.press("space", "j", "space", "a")
+        await settle(pilot, lambda: "Not written, not a directory" in notices(app))
+        assert notices(app).count(str(tmp_path / ".traintop")) == 1
         await pilot.press("k")
         assert app.is_running
+
+
+@pytest.mark.parametrize(("key", "typed"), [("n", "a precious thought"), ("t", "paper v2")])
+async def test_what_was_typed_is_asked_for_again_when_it_cannot_be_kept(tmp_path, key, typed):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    async with watching(logs) as (app, pilot, paths):
+        await pilot.press(key)
+        await settle(pilot, lambda: app.focused is not None)
+        app.screen.query_one(TextEntry).value = typed
+        logs.rename(tmp_path / "elsewhere")
+        await pilot.press("enter")
+        await settle(pilot, lambda: "Not kept, no such file" in screen_text(app))
+        assert app.screen.query_one(TextEntry).value == typed
+        await pilot.press("enter")  # in vain
+        await settle(pilot, lambda: app.screen.query_one(TextEntry).value == typed)
+        await settle(pilot, lambda: "Not kept, no such file" in screen_text(app))
+        (tmp_path / "elsewhere").rename(logs)
+        await pilot.press("!", "enter")
+        await settle(pilot, lambda: app.screen is app.main_screen)
+        await settle(pilot, lambda: read_annotations(paths[0]) != Annotations())
+        kept = read_annotations(paths[0])
+        assert " ".join((kept.note, *kept.tags)).strip() == f"{typed}!"
 
 
 async def test_unchanged_text_writes_nothing(tmp_path):
@@ -122,6 +143,16 @@ async def test_unchanged_text_writes_nothing(tmp_path):
         await write_in(app, pilot, "t", " , ")
         await pilot.pause()
         assert not (tmp_path / ".traintop").exists()
+
+
+async def test_an_annotation_of_another_kind_is_left_alone(tmp_path):
+    async with watching(tmp_path) as (app, pilot, paths):
+        sidecar = tmp_path / ".traintop" / paths[0].name
+        sidecar.parent.mkdir()
+        sidecar.write_text('{"note": "written by hand", }')
+        await write_in(app, pilot, "t", "paper")
+        await settle(pilot, lambda: "holds something else" in screen_text(app))
+        assert "by hand" in sidecar.read_text()
 
 
 @pytest.mark.parametrize("size", [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)])

@@ -6,6 +6,7 @@ import pytest
 from textual import events
 from tui_runs import make_runs, screen_text, settle, showing
 
+from traintop.analysis.percentiles import pace_of
 from traintop.charts import curves
 from traintop.model import RunStatus
 from traintop.store.history import History
@@ -182,6 +183,35 @@ async def test_a_cursor_step_draws_each_visible_chart_once_and_no_other():
         assert grid.charts_drawn == before + 2
 
 
+async def test_of_many_curves_one_chart_is_drawn_at_a_time():
+    runs = make_runs(14)
+    async with showing(runs) as (app, pilot):
+        screen, grid = app.main_screen, app.screen.query_one(ChartGrid)
+        await pilot.press("asterisk")
+        for run in runs:
+            app.post_history(run, points=50)
+        await settle(pilot, lambda: len(screen.charted.loaded) == 14 and screen.up_to_date)
+        drawn = grid.charts_drawn
+        screen.action_toggle_log()
+        assert grid.charts_drawn == drawn + 1
+        assert not screen.up_to_date
+        await settle(pilot, lambda: screen.up_to_date)
+        assert grid.charts_drawn == drawn + len(screen.shown_charts())
+
+
+async def test_the_other_charts_come_back_undrawn_from_behind_one_alone():
+    async with showing(make_runs(1)) as (app, pilot):
+        grid = app.screen.query_one(ChartGrid)
+        others = len(app.main_screen.shown_charts()) - 1
+        await pilot.press("z")
+        await settle(pilot, lambda: "grad_norm" not in screen_text(app))
+        drawn = grid.charts_drawn
+        await pilot.press("z")
+        await settle(pilot, lambda: "grad_norm" in screen_text(app))
+        assert others > 1
+        assert grid.charts_drawn == drawn + 1
+
+
 async def test_long_runs_are_prepared_in_a_thread_and_keys_answered_meanwhile(monkeypatch):
     (run,) = make_runs(1)
     async with showing([run]) as (app, pilot):
@@ -189,7 +219,8 @@ async def test_long_runs_are_prepared_in_a_thread_and_keys_answered_meanwhile(mo
         grid = app.screen.query_one(ChartGrid)
         drawn = grid.charts_drawn
         columns = {"iteration": range(3000), "train_loss": [float(i % 7) for i in range(3000)]}
-        app.post_message(HistoryLoaded(run.path, History.from_columns(columns), 99, complete=True))
+        history = History.from_columns(columns)
+        app.post_message(HistoryLoaded(run.path, history, pace_of(history), 99, complete=True))
         await pilot.press("j", "k", "l")
         assert app.main_screen.view.log_y
         await settle(pilot, lambda: grid.charts_drawn > drawn and not app.main_screen.source.waits)

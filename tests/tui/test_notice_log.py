@@ -56,11 +56,43 @@ async def test_many_notices_are_one_toast():
     async with showing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(run) for run in runs]))
         await settle(pilot, lambda: app.main_screen.past_notices)
-        assert toasts(app) == [("30 notices", "N lists them", "error")]
+        assert toasts(app) == [("30 notices: 30 crashed", "N lists them", "error")]
         await pilot.press("N", "down", "j", "k")
         assert [line[3:4] for line in screen_text(app).splitlines() if "▌" in line]
         await pilot.press("enter")
         assert app.main_screen.rows.run(app.main_screen.view.selected).name == "run-28"
+
+
+@pytest.mark.parametrize("size", [(160, 48), (80, 24), (60, 12)])
+async def test_toasts_cover_little_of_the_screen_whatever_happens(size):
+    runs = make_runs(12)
+    async with showing(runs, size) as (app, pilot):
+
+        def rows() -> tuple[int, int]:
+            shown = app.screen.query("Toast")
+            return len(shown), sum(toast.outer_size.height for toast in shown)
+
+        for run in runs[:3]:
+            app.post_message(NoticesRaised([notice(run)]))
+        await settle(pilot, lambda: rows() == (3, 6))
+        assert all(toast.region.x >= size[0] // 2 for toast in app.screen.query("Toast"))
+        for run in runs[3:]:  # one after the other, as a node takes its runs with it
+            app.post_message(NoticesRaised([notice(run)]))
+        await settle(pilot, lambda: "12 notices: 12 crashed" in screen_text(app))
+        await settle(pilot, lambda: rows() == (1, 2))
+
+
+async def test_toasts_go_when_they_are_clicked_or_by_a_key():
+    runs = make_runs(3)
+    async with showing(runs) as (app, pilot):
+        app.post_message(NoticesRaised([notice(run) for run in runs]))
+        await settle(pilot, lambda: "run-2: crashed" in screen_text(app))
+        await pilot.click("Toast")
+        await settle(pilot, lambda: "run-0: crashed" not in screen_text(app))
+        assert "run-2: crashed" in screen_text(app)
+        await pilot.press("backspace")
+        await settle(pilot, lambda: "crashed" not in screen_text(app))
+        assert len(app.main_screen.past_notices) == 3
 
 
 async def test_the_log_leads_to_runs_that_are_not_listed():

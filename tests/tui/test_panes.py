@@ -6,9 +6,10 @@ import pytest
 from tui_runs import DIRECTORY, make_run, make_runs
 
 from traintop.analysis.chart_names import charts_of, shown_charts
+from traintop.analysis.percentiles import pace_of
 from traintop.model import RECORD_FIELDS, MetricStats, RunStatus
 from traintop.store.history import History
-from traintop.tui.empty_state import empty_lines
+from traintop.tui.empty_state import empty_lines, example
 from traintop.tui.lines import (
     Piece,
     beside,
@@ -29,6 +30,13 @@ HOSTILE = "a\x1b]0;pwned\x07b\x9b31m\u202e[/red]"
 
 def text_of(lines):
     return "\n".join(line_text(line) for line in lines)
+
+
+@pytest.mark.parametrize("status", RunStatus)
+def test_only_what_has_ended_took_its_time(status):
+    line = line_text(header_line(make_run("a", status=status, duration_seconds=90.0), "", 80))
+    alive = status in (RunStatus.RUNNING, RunStatus.STALLED)
+    assert ("took 1m" in line, "1m30s so far" in line) == (not alive, alive) or "left" in line
 
 
 def test_the_status_line_says_how_many_runs_are_not_read_yet():
@@ -77,11 +85,11 @@ def test_the_summary_has_percentiles_of_the_throughput_once_records_are_read():
         }
     )
     run = make_run("x")
-    read = text_of(detail_lines(run, 40, history, complete=True))
+    read = text_of(detail_lines(run, 40, pace_of(history), complete=True))
     for expected in ("median  50k tok/s  10 ms", "p5      5k tok/s", "p95     95k tok/s"):
         assert expected in read
     assert "sample" not in read
-    assert "of a sample" in text_of(detail_lines(run, 40, history))
+    assert "of a sample" in text_of(detail_lines(run, 40, pace_of(history)))
     unread = text_of(detail_lines(run, 60))
     assert "mean  121k tok/s" in unread
     assert "when records are read" in unread
@@ -145,13 +153,32 @@ def test_non_finite_values_are_counted():
     assert "2 × NaN or inf" in text_of(detail_lines(make_run("x", stats=stats), 100))
 
 
-def test_the_empty_state_names_the_directory_and_gives_code_that_compiles():
-    lines = empty_lines([Path("logs/it's")], (), 80)
-    text = text_of(lines)
-    assert "No runs in logs/it's yet." in text
-    code = [line_text(line)[4:] for line in lines if line[-1].role == "accent"]
+@pytest.mark.parametrize(("width", "lines"), [(100, 3), (75, 6), (60, 6), (40, 0), (20, 0)])
+def test_the_empty_state_gives_python_that_fits_or_none(width, lines):
+    shown = empty_lines([Path("logs/it's")], (), width)
+    assert all(line_width(line) <= width for line in shown)
+    code = [line_text(line) for line in shown if line and line[-1].role == "accent"]
+    assert len(code) == lines
     compile("\n".join(code), "example", "exec")
-    assert "logs/it's" in "\n".join(code)
+    assert ("logs/it's" in "\n".join(code)) == bool(lines)
+    assert "traintop" in text_of(shown)
+
+
+def test_a_long_directory_is_written_in_parts():
+    directory = Path("/it's/été" * 30)
+    code = example(directory, 80)
+    names: dict[str, str] = {}
+    exec(
+        "\n".join(code[1 : code.index("with ExperimentTracker(config, log_dir) as tracker:")]),
+        names,
+    )
+    assert names["log_dir"] == str(directory)
+
+
+def test_the_usual_directory_needs_no_mention():
+    code = example(Path("experiment_logs"), 79)
+    assert len(code) == 3
+    assert "experiment_logs" not in "\n".join(code)
 
 
 def test_the_empty_state_repeats_the_notices():

@@ -38,7 +38,7 @@ async def showing(settings, problems=(), size=(120, 40)):
 
 
 async def test_remapped_keys_work_and_are_shown():
-    wanted = {"mark": "i", "filter": "f,ctrl+f", "unzoom": "backspace"}
+    wanted = {"mark": "i", "filter": "f,ctrl+f", "unzoom": "f6"}
     async with showing(Settings(keys=wanted), size=(160, 40)) as (app, pilot):
         assert "i mark" in screen_text(app)
         assert "f ctrl+f filter" in screen_text(app)
@@ -48,7 +48,7 @@ async def test_remapped_keys_work_and_are_shown():
         assert len(app.main_screen.view.marks) == 1
         await pilot.press("z", "escape")
         assert app.main_screen.view.charts.zoomed
-        await pilot.press("backspace")
+        await pilot.press("f6")
         assert not app.main_screen.view.charts.zoomed
         await pilot.press("ctrl+f", *"run", "enter")
         assert app.main_screen.view.filter == "run"
@@ -113,6 +113,15 @@ def test_keys_that_cannot_be_are_told(wanted, said):
     assert len(problems) == 1
     assert said in problems[0]
     assert sum(key != own for key, own in zip(table, KEYS, strict=True)) == len(wanted) - 1
+
+
+def test_hostile_keys_are_told_and_shown_as_plain_text():
+    wanted = {"\x1b]0;pwned\x07": "m", "mark": "\x1b[31m", "pin": "i\x85,\x1ff5"}
+    table, problems = remapped_keys(KEYS, wanted)
+    assert len(problems) == 2
+    assert all(problem.isprintable() for problem in problems)
+    [pin] = [key for key in table if key.name == "pin"]
+    assert (pin.keys, pin.shown) == ("i,f5", "i f5")
 
 
 def test_two_keys_may_be_exchanged():

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from traintop.analysis.percentiles import pace_of
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.store.catalog import Snapshot
 from traintop.store.history import History
@@ -90,7 +91,10 @@ class PostedApp(TraintopApp):
                 "grad_norm": loss,
             }
         )
-        self.post_message(HistoryLoaded(run.path, history, self._revision, complete=complete))
+        loaded = HistoryLoaded(
+            run.path, history, pace_of(history), self._revision, complete=complete
+        )
+        self.post_message(loaded)
 
 
 async def settle(pilot: Pilot[None], condition: Callable[[], object]) -> None:

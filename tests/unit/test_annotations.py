@@ -77,6 +77,33 @@ def test_whoever_may_write_the_directory_may_annotate(run):
     assert stat.S_IMODE(sidecar_of(run).parent.stat().st_mode) == 0o775
 
 
+@pytest.mark.parametrize("content", ['{"note": "by hand", }', "[]", '{"note": 3}', "\0" * 90])
+def test_a_file_that_holds_something_else_is_not_replaced(run, content):
+    sidecar_of(run).parent.mkdir()
+    sidecar_of(run).write_text(content)
+    for change in (AnnotationChange(archived=True), AnnotationChange(note="")):
+        with pytest.raises(OSError, match="holds something else") as caught:
+            annotate(run, change)
+        assert caught.value.filename == str(sidecar_of(run))
+    assert sidecar_of(run).read_text() == content
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_file_that_cannot_be_read_is_not_replaced(run):
+    annotate(run, AnnotationChange(note="theirs"))
+    sidecar_of(run).chmod(0)
+    with pytest.raises(PermissionError):
+        annotate(run, AnnotationChange(archived=True))
+    sidecar_of(run).chmod(0o644)
+    assert read_annotations(run).note == "theirs"
+
+
+def test_an_empty_file_in_place_of_annotations_is_none(run):
+    sidecar_of(run).parent.mkdir()
+    sidecar_of(run).touch()
+    assert annotate(run, AnnotationChange(note="x")).note == "x"
+
+
 def test_a_link_in_place_of_the_folder_is_not_followed(run, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -117,8 +117,8 @@ def test_text_has_colours_only_where_they_are_asked_for() -> None:
     assert "\x1b" not in plain
     assert all(line == line.rstrip() for line in plain.split("\n"))
     colored = chart_text(lines, color=True)
-    blue = ";".join(str(int(DARK.color(0)[at : at + 2], 16)) for at in (1, 3, 5))
-    assert f"\x1b[38;2;{blue}m" in colored
+    red, green, blue = bytes.fromhex(DARK.color(0).removeprefix("#"))
+    assert f"\x1b[38;2;{red};{green};{blue}m" in colored
 
 
 @pytest.fixture

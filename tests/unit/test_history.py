@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from traintop import logfile
 from traintop.store.history import GrowingHistory, History
 
 NAN, INF = math.nan, math.inf
@@ -109,6 +110,22 @@ def test_metrics_are_the_measured_ones_standard_first() -> None:
     )
     assert found.metrics == ("train_loss", "learning_rate", "acc", "grad_norm")
     assert values(found, "acc")[0] is None
+
+
+def test_of_very_many_keys_those_that_were_met_first_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file whose every record has a key of its own does not cost the square of its length."""
+    monkeypatch.setattr(logfile, "_MOST_CELLS", 10_000)
+    growing = GrowingHistory()
+    for start in range(0, 2000, 50):
+        rows = [{"iteration": i, f"x{i:04}": 1.0} for i in range(start, start + 50)]
+        growing.extend(columns(rows))
+        found = growing.history()
+        assert len(found.columns) == max(min(8 + start + 50, 10_000 // (start + 49)), 32)
+        assert found.metrics == tuple(f"x{i:04}" for i in range(len(found.columns) - 8))
+    assert len(found) == 2000
+    assert values(found, "x0003")[2:5] == [None, 1.0, None]
 
 
 def test_columns_are_read_only() -> None:

@@ -161,6 +161,37 @@ def test_a_record_is_beaten_again_after_its_run_ended():
     assert told(*states) == [("B", NoticeKind.BEST), ("c", NoticeKind.BEST)]
 
 
+def test_runs_that_overtake_each_other_below_the_record_are_told_once():
+    race = [validated(A=3.0, b=3.1 - i * 0.1, c=3.1 - i * 0.12, d=3.1 - i * 0.11) for i in range(9)]
+    assert told(*race) == [("c", NoticeKind.BEST)]
+
+
+def test_the_run_that_ends_as_the_best_of_a_race_is_told():
+    """It passed the record behind another, and was ahead when that one ended."""
+    states = [validated(A=3.0, b=3.2, c=3.1), validated(A=3.0, c=2.9, b=2.95)]
+    states += [validated(A=3.0, b=2.7, c=2.8)]
+    failed = [run("c", best_val_loss=2.8, status=RunStatus.FAILED)]
+    finished = [run("b", best_val_loss=0.2, status=RunStatus.FINISHED)]
+    states += [[*validated(A=3.0, b=2.6), *failed], [*validated(A=3.0), *failed, *finished]]
+    told_of_bests = [one for one in told(*states) if one[1] is NoticeKind.BEST]
+    assert told_of_bests == [("c", NoticeKind.BEST), ("b", NoticeKind.BEST)]
+
+
+def test_a_run_that_ends_behind_another_gives_no_record_to_beat():
+    states = [validated(A=3.0, b=3.2, c=3.1), validated(A=3.0, b=2.8, c=2.9)]
+    failed = [run("c", best_val_loss=2.9, status=RunStatus.FAILED)]
+    states += [[*validated(A=3.0, b=2.7), *failed]]
+    told_of_bests = [one for one in told(*states) if one[1] is NoticeKind.BEST]
+    assert told_of_bests == [("b", NoticeKind.BEST)]
+
+
+def test_a_record_beaten_by_little_is_told_with_the_digits_that_differ():
+    sense = LiveSense()
+    sense.observe(validated(A=1.94321, b=2.0), NOW)
+    (notice,) = sense.observe(validated(A=1.94321, b=1.94318), NOW)
+    assert notice.text == "val loss 1.94318, the record was 1.94321"
+
+
 def test_what_does_not_change_costs_nothing():
     sense = LiveSense()
     state = [run(status=RunStatus.RUNNING)]

@@ -431,6 +431,19 @@ def test_pages_that_arrive_out_of_order_cost_no_second_reading(
     assert normal(rows_of(run.history())) == normal(expected_rows(records(5010)))
 
 
+def test_a_line_that_is_followed_before_its_tail_is_whole_gives_way_to_it(path: Path) -> None:
+    """Found by fuzzing: what a follower shows is what a first reading would show."""
+    data = layout([record(0, train_loss=2.0), record(1, train_loss=1.5)])
+    mixed = data.replace(b'"train_loss":1.5', b'"train_loss":9.5', 1)
+    path.write_bytes(mixed[: mixed.index(b'"last":')])
+    run = Run(path)
+    assert run.history().columns["train_loss"].tolist() == [2.0, 9.5]
+    overwrite(path, mixed)
+    assert run.follow()
+    assert run.history().columns["train_loss"].tolist() == [2.0, 1.5]
+    assert rows_of(run.history()) == rows_of(Run(path).history())
+
+
 def test_torn_file_gets_its_statistics_from_its_records(path: Path) -> None:
     rows = [*records(3000), record(3000, train_loss=math.nan, wallclock_time=750.0)]
     data = layout(rows)

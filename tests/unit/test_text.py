@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -15,6 +16,7 @@ from traintop.text import (
     fit,
     number,
     percentage,
+    safe_json,
     safe_text,
     si,
     stopwatch,
@@ -41,6 +43,14 @@ def test_safe_text_is_printable_and_within_its_limit(text: str, limit: int) -> N
     shown = safe_text(text, limit)
     assert shown.isprintable()
     assert len(shown) <= limit
+
+
+@given(st.lists(any_text.map(lambda text: text.encode("utf-8", "replace").decode())))
+def test_safe_json_says_the_same_in_printable_text(texts: list[str]) -> None:
+    document = json.dumps(texts, ensure_ascii=False, indent=1)
+    shown = safe_json(document)
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert json.loads(shown) == texts
 
 
 @given(

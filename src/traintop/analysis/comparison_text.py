@@ -12,7 +12,17 @@ from traintop.analysis.compare import Cell, Column, Comparison, Row, Unit
 from traintop.analysis.differences import Absent, setting_text
 from traintop.analysis.export import csv_lines
 from traintop.analysis.markdown import code_span, table
-from traintop.text import aligned, cell_width, duration, fit, fit_middle, number, safe_text, si
+from traintop.text import (
+    aligned,
+    cell_width,
+    duration,
+    fit,
+    fit_middle,
+    number,
+    safe_json,
+    safe_text,
+    si,
+)
 from traintop.values import finite_or_name
 
 PENDING = "…"
@@ -252,7 +262,7 @@ def comparison_json(comparison: Comparison) -> str:
             for row in comparison.rows
         ],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return safe_json(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
 
 def _json_cell(row: Row, cell: Cell) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import msgspec
 from traintop.analysis.naming import suggestions, unique_names
 from traintop.analysis.ranking import best_value, mode_of
 from traintop.model import STANDARD_METRICS, MetricStats, RunStatus, RunSummary
-from traintop.text import safe_text
+from traintop.text import safe_json, safe_text
 from traintop.values import finite_or_name
 
 Row = dict[str, Any]
@@ -152,14 +151,7 @@ def rows_as_json(rows: Sequence[Row]) -> str:
         ).decode()
         for row in rows
     ]
-    return "[\n" + ",\n".join(map(_escaped, lines)) + "\n]\n" if lines else "[]\n"
-
-
-def _escaped(line: str) -> str:
-    """A line of JSON in which what a terminal would obey, such as C1 controls, is escaped."""
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
+    return "[\n" + ",\n".join(map(safe_json, lines)) + "\n]\n" if lines else "[]\n"
 
 
 def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:

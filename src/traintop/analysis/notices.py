@@ -10,8 +10,9 @@ The rules, each of which speaks once for an event:
 * *slower*: the median of the last 5 values of the throughput is more than 30 % below the run's
   own median, for which up to 64 values are kept, evenly spread over all that were seen. Again
   only after the throughput came back to 85 %.
-* *best*: a run's best validation loss went below that of every run that has ended, and below that
-  of every other. So the runs of a sweep that race each other from the start are quiet.
+* *best*: the best validation loss of the runs that have ended, the record, was beaten: told of the
+  first run that does, and of a run that ends as the best of all. Once a run, and between the two
+  the runs of a sweep may overtake each other quietly.
 
 What is already so when watching begins is history, and no event. A run costs the same however long
 it is, and nothing while it does not change.
@@ -20,7 +21,6 @@ it is, and nothing while it does not change.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -101,14 +101,15 @@ class _Memory:
     """What is remembered of a run that was seen."""
 
     run: RunSummary | None = None
-    losses: deque[float] = field(default_factory=lambda: deque(maxlen=_LOSSES))
+    losses: tuple[float, ...] = ()
     highest: float | None = None
     lowest: float | None = None
     noise: float = 0.0
     diverged: bool = False
-    rates: deque[float] = field(default_factory=lambda: deque(maxlen=_RATES))
+    rates: tuple[float, ...] = ()
     usual_rate: RunningMedian = field(default_factory=RunningMedian)
     slow: bool = False
+    was_best: bool = False
 
 
 class LiveSense:
@@ -118,13 +119,16 @@ class LiveSense:
         self._memories: dict[Path, _Memory] = {}
         self._best: float | None = None
         self._record_of_ended: float | None = None
+        self._record_is_beaten = False
         self._watching = False
 
     def observe(self, runs: Sequence[RunSummary], now: datetime) -> tuple[Notice, ...]:
         """The events since the last call; the first call only looks around."""
         notices: list[Notice] = []
         for run in runs:
-            memory = self._memories.setdefault(run.path, _Memory())
+            memory = self._memories.get(run.path)
+            if memory is None:
+                memory = self._memories[run.path] = _Memory()
             if memory.run is run:
                 continue
             told = [*_events(memory, run), *self._record(memory, run)]
@@ -139,14 +143,30 @@ class LiveSense:
         value = best_value(run, "val_loss")
         if value is None:
             return
-        before = best_value(memory.run, "val_loss") if memory.run is not None else None
-        record = self._record_of_ended
-        if self._best is None or value < self._best:
+        record, ended = self._record_of_ended, run.status not in _ALIVE
+        leads = self._best is None or value <= self._best
+        if leads:
             self._best = value
-            if record is not None and value < record and (before is None or before >= record):
-                yield NoticeKind.BEST, f"val loss {number(value)}, the record was {number(record)}"
-        if run.status not in _ALIVE and (record is None or value < record):
-            self._record_of_ended = value
+        if (
+            record is not None
+            and leads
+            and value < record
+            and (ended or not self._record_is_beaten)
+        ):
+            self._record_is_beaten = True
+            if not memory.was_best:
+                # What the first look finds is told to nobody: at its end it will be news.
+                memory.was_best = self._watching
+                new, old = _told_apart(value, record)
+                yield NoticeKind.BEST, f"val loss {new}, the record was {old}"
+        if ended and (record is None or value < record):
+            self._record_of_ended, self._record_is_beaten = value, not leads
+
+
+def _told_apart(first: float, second: float) -> tuple[str, str]:
+    """Two values that differ with as many digits as it takes to see that."""
+    texts = ((number(first, digits), number(second, digits)) for digits in range(4, 17))
+    return next((pair for pair in texts if pair[0] != pair[1]), (repr(first), repr(second)))
 
 
 def _median(values: Iterable[float]) -> float:
@@ -193,7 +213,7 @@ def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, 
     loss = run.last_value("train_loss")
     if loss is None or not math.isfinite(loss):
         return
-    memory.losses.append(loss)
+    memory.losses = (*memory.losses, loss)[-_LOSSES:]
     if len(memory.losses) < _LOSSES:
         return
     level = _median(memory.losses)
@@ -220,7 +240,7 @@ def _slowness(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, st
         rate, unit = run.iterations_per_second, "it/s"
     if rate is None or not math.isfinite(rate):
         return
-    memory.rates.append(rate)
+    memory.rates = (*memory.rates, rate)[-_RATES:]
     memory.usual_rate.add(rate)
     usual = memory.usual_rate.value
     if usual is None or usual <= 0:

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
     from traintop.store.history import History
 
+Percentiles: TypeAlias = tuple[float | None, ...]
 
-def percentiles(history: History, metric: str, shares: Sequence[float]) -> tuple[float | None, ...]:
+PACE_SHARES = (50.0, 5.0, 95.0)
+"""The median, and what the slowest and the fastest twentieth of the records reach."""
+
+
+class Pace(NamedTuple):
+    """How fast a run went: the percentiles of :data:`PACE_SHARES` of each of the two measures."""
+
+    tokens_per_sec: Percentiles
+    iter_time_ms: Percentiles
+
+
+def pace_of(history: History) -> Pace:
+    """The pace over all records; takes a look at each, so call it where nobody waits."""
+    return Pace(*(percentiles(history, metric, PACE_SHARES) for metric in Pace._fields))
+
+
+def percentiles(history: History, metric: str, shares: Sequence[float]) -> Percentiles:
     """The values below which each of ``shares`` per cent of a metric's finite values lie.
 
     50 is the median. Interpolated linearly between the nearest ranks; ``None`` for each when no

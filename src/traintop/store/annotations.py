@@ -76,7 +76,7 @@ def decode(data: bytes) -> Annotations:
         stored = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return NOTHING
-    return _bounded(stored.note, stored.tags, stored.archived)
+    return _bounded_of(stored)
 
 
 def read_annotations(run: Path) -> Annotations:
@@ -96,14 +96,15 @@ def read_annotations(run: Path) -> Annotations:
 def annotate(run: Path, change: AnnotationChange) -> Annotations:
     """Change the annotations of a run on disk, and return the new ones.
 
-    A sidecar file that would say nothing is deleted. Raises ``OSError`` that names the file.
+    A sidecar file that would say nothing is deleted. One that holds something else, or cannot be
+    read, is left alone: it is what a person wrote. Raises ``OSError`` that names the file.
     """
     path = sidecar_of(run)
     with suppress(FileNotFoundError):
         if not stat.S_ISDIR(path.parent.lstat().st_mode):
             # A link would lead what we write to a place that another person chose.
             raise NotADirectoryError(errno.ENOTDIR, "not a directory", str(path.parent))
-    after = change.apply(read_annotations(run))
+    after = change.apply(_stored(path))
     if after == NOTHING:
         with suppress(FileNotFoundError):
             path.unlink()
@@ -115,12 +116,29 @@ def annotate(run: Path, change: AnnotationChange) -> Annotations:
     return after
 
 
+def _stored(path: Path) -> Annotations:
+    """What a sidecar file says that is to be replaced; nothing where none is, or a link."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return NOTHING
+        data = path.read_bytes()
+        return _bounded_of(_decoder.decode(data)) if data else NOTHING
+    except FileNotFoundError:
+        return NOTHING
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise OSError(errno.EINVAL, "holds something else than annotations", str(path)) from error
+
+
 def _make_folder(folder: Path) -> None:
     with suppress(FileExistsError):
         folder.mkdir()
         with suppress(OSError):
             # Whoever may add runs to the directory may annotate them, whatever our umask is.
             folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
+
+
+def _bounded_of(stored: _Stored) -> Annotations:
+    return _bounded(stored.note, stored.tags, stored.archived)
 
 
 def _bounded(note: str, tags: Iterable[str], archived: bool) -> Annotations:

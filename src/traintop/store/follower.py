@@ -64,7 +64,7 @@ class RecordFollower:
         self._offset = records_at  # where the next reading starts
         self._starts_with_last = False  # with the last record, that is
         self._replaces_last = False  # the next reading has a newer version of the last record
-        self._known_line: bytes | None = None  # the last record's, if it can be trusted
+        self._known_line: bytes | None = None  # the last record's, if the tail says the same
         self._recovered: Row | None = None  # the record an older tail had, since the last line
         self._decoder = RecordDecoder()
         self._growing = GrowingHistory()
@@ -112,15 +112,15 @@ class RecordFollower:
         rows, lines = len(columns["iteration"]), _line_count(region.data)
         start = _line_start(region.data, min(rows, lines) - 1)
         line = region.data[start:]
-        correction = None
-        if region.rest and rows >= lines:
+        confirmed = _is_confirmed(region, line)
+        if region.rest and rows >= lines and not confirmed:
             correction = _correction(descriptor, region, line)
-        if correction is not None:
-            columns = _with_last_row(columns, correction)
+            if correction is not None:
+                columns = _with_last_row(columns, correction)
         self._growing.extend(columns, replacing_last=replacing_last and self._replaces_last)
         self._offset = region.offset + start
         self._starts_with_last = self._replaces_last = True
-        self._known_line = line if correction is None else None
+        self._known_line = line if confirmed else None
         self._recovered = None
 
     def _stop_at_bad_line(self, descriptor: int, region: Region, rows: int) -> bool:
@@ -142,13 +142,15 @@ class RecordFollower:
         return True
 
 
+def _is_confirmed(region: Region, line: bytes) -> bool:
+    """Whether the tail repeats the line of the last record; a torn one may be mended later."""
+    return b'"last":' + line.strip(_SEPARATORS) + b"}" in region.rest
+
+
 def _correction(descriptor: int, region: Region, line: bytes) -> dict[str, Any] | None:
     """The last record, when a whole tail does not say the same of it as its line."""
-    line = line.strip(_SEPARATORS)
-    if b'"last":' + line + b"}" in region.rest:
-        return None
     found = find_tail(_end_of(descriptor, region.offset + len(region.data)))
-    rows = whole_rows(line)
+    rows = whole_rows(line.strip(_SEPARATORS))
     return trusted_last_record(rows[-1], found.tail) if found and rows else None
 
 

@@ -18,6 +18,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from traintop.logfile import most_keys
 from traintop.model import RECORD_FIELDS
 from traintop.values import as_number
 
@@ -84,6 +85,7 @@ class GrowingHistory:
         self._handed_out = 0  # rows of these buffers that someone may be looking at
         self._last: dict[str, FloatColumn] | None = None
         self._measured: dict[str, None] = {}
+        self._keys: dict[str, object] = dict.fromkeys(RECORD_FIELDS)
         self._history: History | None = None
 
     @property
@@ -98,7 +100,8 @@ class GrowingHistory:
 
         The provisional one until now is settled, or forgotten when it is replaced.
         """
-        added = {name: as_column(values) for name, values in columns.items()}
+        self._keep_keys({**self._keys, **columns}, self._rows + len(columns["iteration"]))
+        added = {name: as_column(columns[name]) for name in self._keys if name in columns}
         usable = np.isfinite(added["iteration"])
         if not usable.all():
             added = {name: column[usable] for name, column in added.items()}
@@ -109,6 +112,15 @@ class GrowingHistory:
             self._settle(self._last)
         self._settle({name: column[:-1] for name, column in added.items()})
         self._last = {name: column[-1:] for name, column in added.items()}
+
+    def _keep_keys(self, met: Mapping[str, object], rows: int) -> None:
+        """Keeps the columns of the keys that were met first, as many as that many rows may have."""
+        keys = self._keys = dict.fromkeys(itertools.islice(met, most_keys(rows)))
+        if not self._buffers.keys() <= keys.keys():
+            self._buffers = {name: one for name, one in self._buffers.items() if name in keys}
+            if self._last is not None:
+                self._last = {name: one for name, one in self._last.items() if name in keys}
+            self._measured = {name: None for name in self._measured if name in keys}
 
     def history(self) -> History:
         """What is known so far; the same object until something is added."""
@@ -215,11 +227,12 @@ def as_column(values: Sequence[object]) -> FloatColumn:
         return np.frombuffer(array("d", cast("Sequence[float]", values)))  # takes numbers only
     except (TypeError, OverflowError):
         pass
-    if not any(map(operator.is_not, values, itertools.repeat(None))):
-        return _unmeasured(len(values))
-    numbers = list(map(as_number, values))
-    column = np.array(numbers, dtype=np.float64)
-    _bits(column)[[number is None for number in numbers]] = _NOT_MEASURED_BITS
+    column = _unmeasured(len(values))
+    given = np.fromiter(map(operator.is_not, values, itertools.repeat(None)), np.bool_, len(values))
+    numbers = list(map(as_number, itertools.compress(values, given)))
+    found = np.array(numbers, dtype=np.float64)
+    _bits(found)[[number is None for number in numbers]] = _NOT_MEASURED_BITS
+    column[given] = found
     return column
 
 

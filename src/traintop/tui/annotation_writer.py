@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import os
+from collections.abc import Callable
 from threading import Lock
 
 from textual.message import Message
 
-from traintop.store.annotations import AnnotationChange, annotate, sidecar_of
-from traintop.tui.messages import AnnotationsWritten
+from traintop.store.annotations import annotate, sidecar_of
+from traintop.tui.messages import AnnotationRequested, AnnotationsWritten
 
 _one_at_a_time = Lock()
 """A change reads what is there before it writes, so two must not cross."""
 
 
-def write_annotations(
-    paths: Sequence[Path], change: AnnotationChange, post: Callable[[Message], object]
-) -> None:
+def write_annotations(request: AnnotationRequested, post: Callable[[Message], object]) -> None:
     """Change the annotations of these runs, and post :class:`AnnotationsWritten`."""
     failures: dict[str, None] = {}
     with _one_at_a_time:
-        for path in paths:
+        for path in request.paths:
             try:
-                annotate(path, change)
+                annotate(path, request.change)
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
-                failures[f"{error.filename or sidecar_of(path)} cannot be written: {reason}"] = None
-    post(AnnotationsWritten(paths, change, tuple(failures)))
+                failures[f"{reason}: {os.path.abspath(error.filename or sidecar_of(path))}"] = None
+    post(AnnotationsWritten(request, tuple(failures)))

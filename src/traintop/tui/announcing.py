@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from traintop.tui.lines import Line, Piece, Role, fit_line
 
 Severity = Literal["information", "warning", "error"]
 
-_MOST_TOASTS = 3
+MOST_TOASTS = 3
 """More at a time would cover the screen; the log has them all."""
 
 _SEVERITIES: Mapping[NoticeKind, Severity] = MappingProxyType(
@@ -45,9 +46,11 @@ class Toast:
 
 def toasts_of(notices: Sequence[Notice]) -> tuple[Toast, ...]:
     """One toast for each of a few notices, one for all of many."""
-    if len(notices) > _MOST_TOASTS:
+    if len(notices) > MOST_TOASTS:
         worst = max((_SEVERITIES[notice.kind] for notice in notices), key=tuple(_ROLES).index)
-        return (Toast(f"{len(notices)} notices", "N lists them", worst),)
+        kinds = Counter(notice.kind for notice in notices)
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        return (Toast(f"{len(notices)} notices: {counts}", "N lists them", worst),)
     return tuple(
         Toast(
             f"{safe_text(notice.name, 60)}: {notice.kind}",

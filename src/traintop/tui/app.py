@@ -51,6 +51,7 @@ from traintop.tui.messages import (
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.state import ViewState, smoothing_level
 from traintop.tui.terminal import draws_ascii_only, takes_clipboard, when_hung_up
+from traintop.tui.toasts import TOAST_SECONDS, NoticeToasts
 from traintop.tui.trends import TrendLoader
 from traintop.tui.view_memory import plain_view, recalled_view
 from traintop.tui.widgets.line_pane import StyledLines
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
     from traintop.tui.screens.dialogs import ProgressScreen
 
 _LONGEST_PATH = 4096
-_NOTICE_SECONDS = 8.0
 _REMEMBER_SECONDS = 3.0
 _RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
 _PATIENCE_SECONDS = 0.5
@@ -146,6 +146,7 @@ class TraintopApp(App[None]):
         self._repainting: Timer | None = None
         self._exports: list[RunsExport] = []
         self._written: Path | None = None
+        self._toasts = NoticeToasts(self)
         view = ViewState(smoothing=smoothing_level(settings.smoothing or 0.0))
         self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
 
@@ -267,13 +268,7 @@ class TraintopApp(App[None]):
                 self.bell()
             if self._settings.desktop_notices and self._driver is not None:
                 self._driver.write(desktop_sequence(toast, os.environ))
-            self.notify(
-                toast.text,
-                title=toast.title,
-                severity=toast.severity,
-                timeout=_NOTICE_SECONDS,
-                markup=False,
-            )
+        self._toasts.show(message.notices)
 
     def on_copy_requested(self, message: CopyRequested) -> None:
         self._copy(message.path)
@@ -318,17 +313,22 @@ class TraintopApp(App[None]):
 
     def on_annotation_requested(self, message: AnnotationRequested) -> None:
         self.run_worker(
-            partial(write_annotations, message.paths, message.change, self.post_message),
+            partial(write_annotations, message, self.post_message),
             thread=True,
             group="annotate",
             exit_on_error=False,
         )
 
-    def on_annotations_written(self, message: AnnotationsWritten) -> None:
-        if message.failures:
-            self._tell(safe_text("\n".join(message.failures), limit=_LONGEST_PATH), failed=True)
+    async def on_annotations_written(self, message: AnnotationsWritten) -> None:
+        request, failures = message.request, message.failures
+        if not failures:
+            self._tell(written_text(request.change, len(request.paths)))
+        elif request.ask_again is not None:
+            await request.ask_again(failures[0])
         else:
-            self._tell(written_text(message.change, len(message.paths)))
+            self._tell(
+                safe_text("Not written, " + "\n".join(failures), limit=_LONGEST_PATH), failed=True
+            )
         if self._watcher is not None:
             self._watcher.look_again()
 
@@ -375,7 +375,7 @@ class TraintopApp(App[None]):
         self.notify(
             text,
             severity="error" if failed else "information",
-            timeout=_NOTICE_SECONDS,
+            timeout=TOAST_SECONDS,
             markup=False,
         )
 

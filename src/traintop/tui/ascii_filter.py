@@ -1,4 +1,4 @@
-"""The last thing that happens to what is drawn, where a terminal has ASCII only."""
+"""All that is drawn in ASCII, for terminals that have no more. Apart, since it imports Textual."""
 
 from __future__ import annotations
 

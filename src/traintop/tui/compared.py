@@ -84,17 +84,20 @@ class ComparedRuns:
     def __init__(self) -> None:
         self._runs: dict[Path, ComparedRun] = {}
         self._names: Mapping[Path, str] = {}
-        self._named: RunRows | None = None
+        self._named: tuple[RunRows, list[Path]] | None = None
         self._curves: dict[tuple[Series, ...], Series] = {}
 
     def comparison(
         self, view: ViewState, rows: RunRows, charted: ChartedRuns, choice: CompareChoice
     ) -> tuple[Comparison, Target | None]:
         """The comparison as it stands now, the baseline first, and the target it is made for."""
-        if self._named is not rows:
-            self._names, self._named = unique_names(rows.everything), rows
         paths = sorted(view.compared, key=lambda path: path != view.baseline)
         summaries = [run for run in map(rows.run, paths) if run is not None]
+        if self._named != (rows, paths):
+            # Only runs of the same experiments can take each other's names.
+            experiments = {run.name for run in summaries}
+            alike = (run for run in rows.everything if run.name in experiments)
+            self._names, self._named = unique_names(alike), (rows, paths)
         runs = [self._run(summary, charted) for summary in summaries]
         self._runs = {run.summary.path: run for run in runs}
         columns = grouped(runs) if choice.grouped else columns_of(runs)

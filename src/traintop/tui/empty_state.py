@@ -2,43 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from traintop.text import safe_text
+from traintop.text import cell_width, safe_text
+from traintop.tracking.environment import default_log_dir
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, wrap
 from traintop.tui.status_line import shorten_path
 
 _EXAMPLE = """\
-from traintop import ExperimentTracker, ExperimentConfig
+from traintop import ExperimentTracker
+with ExperimentTracker({{"experiment_name": "first"}}{argument}) as tracker:
+    for i in range(1000): tracker.log_metrics(i, train_loss=4 / (i + 1))"""
 
-config = ExperimentConfig(experiment_name="first", max_iters=1000)
-with ExperimentTracker(config, log_dir={directory!r}) as tracker:
+_NARROW_EXAMPLE = """\
+from traintop import ExperimentTracker
+config = {{"experiment_name": "first"}}
+log_dir = {directory}
+with ExperimentTracker(config, log_dir) as tracker:
     for i in range(1000):
-        loss = 4 / (i + 1)  # the training step
-        tracker.log_metrics(i, train_loss=loss)"""
+        tracker.log_metrics(i, train_loss=4 / (i + 1))"""
+
+
+def example(directory: Path, width: int) -> tuple[str, ...]:
+    """Lines of Python that make a run in a directory; none where they are wider than ``width``."""
+    text = safe_text(directory, 4096)
+    argument = "" if directory == default_log_dir() else f", {_literal(text)}"
+    room = max(width - len('log_dir = "" \\'), 1)
+    parts = [text[begin : begin + room] for begin in range(0, len(text), room)]
+    codes = (
+        _EXAMPLE.format(argument=argument),
+        _NARROW_EXAMPLE.format(directory=" \\\n".join(map(_literal, parts))),
+    )
+    fitting = (code for code in codes if max(map(cell_width, code.splitlines())) <= width)
+    return tuple(next(fitting, "").splitlines())
+
+
+def _literal(text: str) -> str:
+    """A text in Python."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def empty_lines(
     directories: Sequence[Path], notices: Sequence[str], width: int
 ) -> tuple[Line, ...]:
-    """The explanation in ``width`` cells."""
+    """The explanation in ``width`` cells.
+
+    The code begins at the left edge: what is selected there with the mouse and pasted into Python
+    may not be indented.
+    """
     inner = max(width - 4, 1)
-    first = directories[0] if directories else Path("experiment_logs")
+    first = directories[0] if directories else default_log_dir()
     said = [safe_text(notice) for notice in notices]
     said = said or [f"No runs in {shorten_path(first, inner)} yet."]
-    lines: list[Line] = [EMPTY_LINE]
-    lines += [(Piece(part, "strong", bold=True),) for text in said for part in wrap(text, inner)]
-    lines.append(EMPTY_LINE)
-    hint = "A run appears here by itself as soon as it starts. In the training script:"
-    lines += [(Piece(part, "muted"),) for part in wrap(hint, inner)]
-    lines.append(EMPTY_LINE)
-    example = _EXAMPLE.format(directory=safe_text(first))
-    lines += [(Piece(f"  {line}", "accent"),) for line in example.splitlines()]
-    lines.append(EMPTY_LINE)
-    hint = "No training at hand? `traintop demo` trains small models and shows them here."
-    lines += [(Piece(part, "muted"),) for part in wrap(hint, inner)]
-    return _indented(lines)
+    code = example(first, width)
+    hint = "A run appears here by itself as soon as it starts. "
+    hint += "Paste this into Python, or put it around a training loop:" if code else ""
+    demo = "No training at hand? `traintop demo` trains small models and shows them here."
+    return (
+        EMPTY_LINE,
+        *_indented(
+            (Piece(part, "strong", bold=True),) for text in said for part in wrap(text, inner)
+        ),
+        EMPTY_LINE,
+        *_indented((Piece(part, "muted"),) for part in wrap(hint, inner)),
+        EMPTY_LINE,
+        *((Piece(line, "accent"),) for line in code),
+        *((EMPTY_LINE,) if code else ()),
+        *_indented((Piece(part, "muted"),) for part in wrap(demo, inner)),
+    )
 
 
 def nothing_listed_lines(query: str, mistake: str, archived: int, width: int) -> tuple[Line, ...]:
@@ -56,5 +89,5 @@ def nothing_listed_lines(query: str, mistake: str, archived: int, width: int) ->
     return _indented(lines)
 
 
-def _indented(lines: Sequence[Line]) -> tuple[Line, ...]:
+def _indented(lines: Iterable[Line]) -> tuple[Line, ...]:
     return tuple((Piece("  "), *line) for line in lines)

@@ -183,6 +183,17 @@ KEYS: tuple[Key, ...] = (
         needs=(),
     ),
     Key(
+        "dismiss",
+        "backspace",
+        "backspace",
+        "dismiss_notices",
+        "",
+        "take the shown notices away",
+        "Program",
+        _SCREENS,
+        needs=(),
+    ),
+    Key(
         "repaint",
         "ctrl+l",
         "ctrl+l",

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from textual.keys import Keys, _character_to_key
 
+from traintop.text import safe_text
 from traintop.tui.key_table import Key, Place
 
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
@@ -41,7 +42,7 @@ def remapped_keys(
             f"keys.{name} = {wanted[name]!r}: means {other.name} ({other.help}) already"
         )
         del good[name]
-    return _with_keys(table, good, wanted), tuple(problems)
+    return _with_keys(table, good, wanted), tuple(map(safe_text, problems))
 
 
 def in_words(table: Sequence[Key]) -> tuple[Key, ...]:
@@ -59,7 +60,9 @@ def _with_keys(
     table: Sequence[Key], keys: Mapping[str, str], shown: Mapping[str, str]
 ) -> tuple[Key, ...]:
     return tuple(
-        replace(key, keys=keys[key.name], shown=shown[key.name].replace(",", " "))
+        replace(
+            key, keys=keys[key.name], shown=" ".join(map(str.strip, shown[key.name].split(",")))
+        )
         if key.name in keys
         else key
         for key in table

@@ -169,12 +169,15 @@ class RunLoader:
             self._post(ReadingProgress(path, share))
 
     def _publish(self, path: Path, history: History, *, complete: bool) -> None:
+        from traintop.analysis.percentiles import pace_of
+
+        pace = pace_of(history)
         with self._condition:
             if path not in self._wanted:
                 return
             self._revision += 1
             revision = self._revision
-        self._post(HistoryLoaded(path, history, revision, complete=complete))
+        self._post(HistoryLoaded(path, history, pace, revision, complete=complete))
 
 
 def describe(error: Exception, path: Path) -> str:

@@ -5,7 +5,7 @@ Only ``post_message`` crosses threads: it never blocks, and it is safe after the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,15 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from traintop.analysis.notices import Notice
+    from traintop.analysis.percentiles import Pace
     from traintop.model import RunSummary
     from traintop.store.annotations import AnnotationChange
     from traintop.store.catalog import Snapshot
     from traintop.store.history import History
+
+
+AskAgain = Callable[[str], Awaitable[None]]
+"""Asks a person once more for what was typed, and says why."""
 
 
 class TerminalGone(Message):
@@ -35,14 +40,17 @@ class SnapshotChanged(Message):
 
 
 class HistoryLoaded(Message):
-    """Records of one run. ``complete`` is false while they are only a sample of it.
+    """Records of one run, and its pace. ``complete`` is false while they are only a sample of it.
 
     ``revision`` grows with each load, so that equal revisions mean equal content.
     """
 
-    def __init__(self, path: Path, history: History, revision: int, *, complete: bool) -> None:
+    def __init__(
+        self, path: Path, history: History, pace: Pace, revision: int, *, complete: bool
+    ) -> None:
         self.path = path
         self.history = history
+        self.pace = pace
         self.revision = revision
         self.complete = complete
         super().__init__()
@@ -126,22 +134,28 @@ class ExportEnded(Message):
 
 
 class AnnotationRequested(Message):
-    """The person annotates these runs."""
+    """The person annotates these runs.
 
-    def __init__(self, paths: tuple[Path, ...], change: AnnotationChange) -> None:
+    Where that fails, ``ask_again`` is called with the reason: what was typed is not lost.
+    """
+
+    def __init__(
+        self,
+        paths: tuple[Path, ...],
+        change: AnnotationChange,
+        ask_again: AskAgain | None = None,
+    ) -> None:
         self.paths = paths
         self.change = change
+        self.ask_again = ask_again
         super().__init__()
 
 
 class AnnotationsWritten(Message):
-    """These runs are annotated on disk; ``failures`` say in words what could not be written."""
+    """The runs are annotated on disk; ``failures`` say in words what could not be written."""
 
-    def __init__(
-        self, paths: Sequence[Path], change: AnnotationChange, failures: tuple[str, ...]
-    ) -> None:
-        self.paths = paths
-        self.change = change
+    def __init__(self, request: AnnotationRequested, failures: tuple[str, ...]) -> None:
+        self.request = request
         self.failures = failures
         super().__init__()
 

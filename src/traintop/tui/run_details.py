@@ -27,7 +27,7 @@ from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, 
 from traintop.tui.status import STATUS_MARKS
 
 if TYPE_CHECKING:
-    from traintop.store.history import History
+    from traintop.analysis.percentiles import Pace
 
 _COLUMN_WIDTH = 32
 _COLUMN_GAP = 2
@@ -54,7 +54,7 @@ _ALONE: Mapping[str, object] = MappingProxyType({"rank": 0, "world_size": 1})
 
 _COMMIT_DIGITS = 10
 
-_PERCENTILES: Mapping[str, float] = MappingProxyType({"median": 50.0, "p5": 5.0, "p95": 95.0})
+_PACE_LABELS = ("median", "p5", "p95")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,9 @@ def header_line(summary: RunSummary | None, note: str, width: int) -> Line:
     if summary.eta_seconds is not None:
         facts.append(f"{duration(summary.eta_seconds)} left")
     elif summary.duration_seconds is not None:
-        facts.append(f"took {duration(summary.duration_seconds)}")
+        took = duration(summary.duration_seconds)
+        alive = summary.status in (RunStatus.RUNNING, RunStatus.STALLED)
+        facts.append(f"{took} so far" if alive else f"took {took}")
     tail: Line = (
         Piece(f"  {summary.status}", mark.role),
         *(Piece(f"  {fact}") for fact in facts),
@@ -96,17 +98,17 @@ def header_line(summary: RunSummary | None, note: str, width: int) -> Line:
 
 
 def sections_of(
-    summary: RunSummary, history: History | None = None, *, complete: bool = False
+    summary: RunSummary, pace: Pace | None = None, *, complete: bool = False
 ) -> tuple[Section, ...]:
     """What is known of a run, what matters most first; empty sections are left out.
 
-    ``history`` are its records as far as they are read, a sample unless ``complete``.
+    ``pace`` is that of its records as far as they are read, a sample unless ``complete``.
     """
     if summary.status is RunStatus.UNREADABLE:
         return (_file_section(summary),)
     candidates = (
         Section("Results", tuple(_results(summary))),
-        _throughput(summary, history, complete=complete),
+        _throughput(summary, pace, complete=complete),
         Section("Time", tuple(_times(summary))),
         Section("Settings", tuple(_settings(summary))),
         Section("Machine", tuple(_machine(summary))),
@@ -118,13 +120,13 @@ def sections_of(
 def detail_lines(
     summary: RunSummary | None,
     width: int,
-    history: History | None = None,
+    pace: Pace | None = None,
     *,
     complete: bool = False,
 ) -> tuple[Line, ...]:
     """The sections of a run in as many columns as ``width`` holds, with its texts above them.
 
-    ``history`` is as for :func:`sections_of`.
+    ``pace`` is as for :func:`sections_of`.
     """
     if summary is None or width < 4:
         return ()
@@ -140,7 +142,7 @@ def detail_lines(
     ]
     columns = max(1, min(3, (inner + _COLUMN_GAP) // (_COLUMN_WIDTH + _COLUMN_GAP)))
     column_width = (inner - _COLUMN_GAP * (columns - 1)) // columns
-    sections = sections_of(summary, history, complete=complete)
+    sections = sections_of(summary, pace, complete=complete)
     stacks = _balanced([_section_lines(s, column_width) for s in sections], columns)
     widths = [column_width + _COLUMN_GAP] * (columns - 1) + [column_width]
     lines = [*texts, *beside(stacks, widths)]
@@ -205,21 +207,15 @@ def _aside(metric: str, summary: RunSummary) -> str:
     return f"mean {_figure(metric, stats.mean)}"
 
 
-def _throughput(summary: RunSummary, history: History | None, *, complete: bool) -> Section:
+def _throughput(summary: RunSummary, pace: Pace | None, *, complete: bool) -> Section:
     """Tokens per second and the time of a step: over all records when they are read."""
-    if history is None:
+    if pace is None:
         means = [_mean(summary, metric) for metric in ("tokens_per_sec", "iter_time_ms")]
         title = "Throughput · more when records are read"
         return Section(title, tuple(_pace("mean", *means)))
-    # It needs numpy, which is there when records are, and not before the first frame.
-    from traintop.analysis.percentiles import percentiles
-
-    shares = tuple(_PERCENTILES.values())
-    tokens = percentiles(history, "tokens_per_sec", shares)
-    times = percentiles(history, "iter_time_ms", shares)
     entries = (
         entry
-        for label, per_second, milliseconds in zip(_PERCENTILES, tokens, times, strict=True)
+        for label, per_second, milliseconds in zip(_PACE_LABELS, *pace, strict=True)
         for entry in _pace(label, per_second, milliseconds)
     )
     return Section("Throughput" if complete else "Throughput · of a sample", tuple(entries))

@@ -95,7 +95,7 @@ class ViewState:
         Of very many marked ones those that were marked last: more curves tell nothing.
         """
         first = () if self.selected is None else (self.selected,)
-        others = [path for path in self.marks if path != self.selected]
+        others = [path for path in self.marks[-MOST_CHARTED:] if path != self.selected]
         return tuple(dict.fromkeys((*first, *others[-MOST_CHARTED + 1 :], *self.compared)))
 
 
@@ -255,9 +255,9 @@ def compared_runs(state: ViewState, rows: RunRows) -> tuple[Path, ...]:
 
 def compared_words(state: ViewState, rows: RunRows) -> str:
     """Which runs :func:`compared_runs` chose, for the person who did not."""
-    compared = compared_runs(state, rows)
-    marked = sum(path in state.marks for path in compared)
-    others = [path for path in compared if path not in state.marks]
+    compared, marks = compared_runs(state, rows), frozenset(state.marks)
+    marked = sum(path in marks for path in compared)
+    others = [path for path in compared if path not in marks]
     parts = [f"{marked} marked {'run' if marked == 1 else 'runs'}"] if marked else []
     if len(state.marks) > MOST_CHARTED:
         parts = [f"the last {marked} of {len(state.marks):,} marked runs"]

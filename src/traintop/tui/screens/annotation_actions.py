@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 from traintop.model import RunSummary
 from traintop.store.annotations import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, AnnotationChange
 from traintop.tui import annotating
-from traintop.tui.messages import AnnotationRequested
+from traintop.tui.messages import AnnotationRequested, AskAgain
 from traintop.tui.screens.view_screen import ViewScreen
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a person is asked about some runs, and what the answer changes of them."""
+
+    runs: tuple[RunSummary, ...]
+    title: str
+    hint: str
+    longest: int
+    change_by: Callable[[str], AnnotationChange]
 
 
 class AnnotationActions(ViewScreen):
@@ -20,29 +32,28 @@ class AnnotationActions(ViewScreen):
         if not runs:
             return
         before = annotating.common_note(runs)
-
-        def keep(text: str) -> None:
-            if text != before:
-                self._annotate(runs, AnnotationChange(note=text))
-
-        hint = "kept beside the run, never in its file; empty removes it"
-        await self._ask(f"note for {annotating.subject(runs)}", hint, before, LONGEST_NOTE, keep)
+        question = _Question(
+            runs,
+            f"note for {annotating.subject(runs)}",
+            "kept beside the run, never in its file; empty removes it",
+            LONGEST_NOTE,
+            lambda text: AnnotationChange(note=None if text == before else text),
+        )
+        await self._ask(question, before)
 
     async def action_tags(self) -> None:
         runs = annotating.meant_runs(self.view, self.rows)
         if not runs:
             return
         before = annotating.common_tags(runs)
-
-        def keep(text: str) -> None:
-            change = annotating.tags_change(before, text)
-            if change != AnnotationChange():
-                self._annotate(runs, change)
-
-        hint = 'tags with spaces between them; the filter finds them: tag == "paper"'
-        longest = MOST_TAGS * (LONGEST_TAG + 1)
-        title = f"tags of {annotating.subject(runs)}"
-        await self._ask(title, hint, " ".join(before), longest, keep)
+        question = _Question(
+            runs,
+            f"tags of {annotating.subject(runs)}",
+            'tags with spaces between them; the filter finds them: tag == "paper"',
+            MOST_TAGS * (LONGEST_TAG + 1),
+            partial(annotating.tags_change, before),
+        )
+        await self._ask(question, " ".join(before))
 
     def action_archive(self) -> None:
         runs = annotating.meant_runs(self.view, self.rows)
@@ -58,13 +69,31 @@ class AnnotationActions(ViewScreen):
     def action_show_archived(self) -> None:
         self.change(replace(self.view, show_archived=not self.view.show_archived))
 
-    async def _ask(
-        self, title: str, hint: str, text: str, longest: int, keep: Callable[[str], None]
-    ) -> None:
+    async def _ask(self, question: _Question, text: str, problem: str = "") -> None:
         from traintop.tui.screens.entry import EntryScreen  # not needed for the first frame
 
-        # Awaited, so that what is typed right after the key lands in the dialog.
-        await self.app.push_screen(EntryScreen(title, hint, text, longest=longest, done=keep))
+        def keep(typed: str) -> None:
+            change = question.change_by(typed)
+            if change != AnnotationChange():
+                self._annotate(question.runs, change, partial(self._ask, question, typed))
 
-    def _annotate(self, runs: tuple[RunSummary, ...], change: AnnotationChange) -> None:
-        self.post_message(AnnotationRequested(tuple(run.path for run in runs), change))
+        # Awaited, so that what is typed right after the key lands in the dialog.
+        await self.app.push_screen(
+            EntryScreen(
+                question.title,
+                question.hint,
+                text,
+                longest=question.longest,
+                done=keep,
+                problem=problem,
+            )
+        )
+
+    def _annotate(
+        self,
+        runs: tuple[RunSummary, ...],
+        change: AnnotationChange,
+        ask_again: AskAgain | None = None,
+    ) -> None:
+        paths = tuple(run.path for run in runs)
+        self.post_message(AnnotationRequested(paths, change, ask_again))

@@ -12,18 +12,22 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from traintop.text import safe_text
 from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
-from traintop.tui.lines import Piece, fit_line
+from traintop.tui.lines import Line, Piece, Role, fit_line, wrap
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.widgets.line_pane import LinePane
 from traintop.tui.widgets.text_entry import TextEntry
+
+_LONGEST_PROBLEM = 4096
 
 
 class EntryScreen(SteadyScreen, ModalScreen[None]):
     """``done`` gets the text that enter confirms; escape leaves everything as it was.
 
     ``mistake_in`` says what is wrong with a text, so that it cannot be confirmed; else nothing.
+    ``problem`` is why the text that was confirmed before could not be kept.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.ENTRY)]
@@ -37,12 +41,14 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
         longest: int,
         done: Callable[[str], None],
         mistake_in: Callable[[str], str] = lambda text: "",
+        problem: str = "",
     ) -> None:
-        super().__init__()
+        super().__init__(classes="-problem" if problem else None)
         self._title = title
         self._hint = hint
         self._done = done
         self._mistake_in = mistake_in
+        self._problem = problem
         self._hint_pane = LinePane(id="entry-hint")
         self._entry = TextEntry(text, longest=longest)
 
@@ -56,10 +62,18 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
             box.border_subtitle = "enter keeps  esc leaves it as it was"
             yield self._entry
             yield self._hint_pane
-        self._say(Piece(self._hint, "muted"))
+        if self._problem:
+            self._say(f"Not kept, {safe_text(self._problem, _LONGEST_PROBLEM)}", "bad")
+        else:
+            self._say(self._hint, "muted")
 
-    def _say(self, piece: Piece) -> None:
-        self._hint_pane.show(piece, lambda width, height: (fit_line((piece,), width),))
+    def _say(self, text: str, role: Role) -> None:
+        def draw(width: int, height: int) -> tuple[Line, ...]:
+            if height == 1:
+                return (fit_line((Piece(text, role),), width),)
+            return tuple((Piece(line, role),) for line in wrap(text, width)[:height])
+
+        self._hint_pane.show((text, role), draw)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.action_confirm_entry()
@@ -68,7 +82,7 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
         text = self._entry.value.strip()
         mistake = self._mistake_in(text)
         if mistake:
-            self._say(Piece(mistake, "bad"))
+            self._say(mistake, "bad")
             return
         self.dismiss()
         self._done(text)

@@ -130,7 +130,7 @@ class MainScreen(
     @property
     def up_to_date(self) -> bool:
         """Whether all news that arrived have been drawn."""
-        return self._mounted and self._pending is None
+        return self._mounted and self._pending is None and self._grid.up_to_date
 
     # What comes from the threads at the edge.
 
@@ -141,7 +141,7 @@ class MainScreen(
 
     def show_history(self, loaded: HistoryLoaded) -> None:
         """Show the records of a run: at once when somebody waits for them."""
-        if self.charted.add(loaded):
+        if self.charted.add(loaded) and loaded.path == self.view.selected:
             self._draw()
         else:
             self._redraw_soon()
@@ -270,12 +270,10 @@ class MainScreen(
         note = self.charted.note()
         self._header_pane.show((run, note), lambda width, height: (header_line(run, note, width),))
         loaded = None if run is None else self.charted.records_of(run.path)
-        history, complete, revision = (
-            (loaded.history, loaded.complete, loaded.revision) if loaded else (None, False, 0)
-        )
+        pace, complete = (loaded.pace, loaded.complete) if loaded else (None, False)
         self._summary_pane.show(
-            (run, revision),
-            lambda width, height: detail_lines(run, width, history, complete=complete),
+            (run, pace, complete),
+            lambda width, height: detail_lines(run, width, pace, complete=complete),
         )
         title = "" if run is None else run_name(run)
         if title != self._summary_title:

@@ -47,5 +47,8 @@ class ViewScreen(SteadyScreen):
         self.app.theme = "traintop-light" if self.app.current_theme.dark else "traintop"
         self.change(self.view)
 
+    def action_dismiss_notices(self) -> None:
+        self.app.clear_notifications()
+
     def action_repaint(self) -> None:
         self.refresh(repaint=True, layout=True)

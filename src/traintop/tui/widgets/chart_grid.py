@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from textual import events
 from textual.message import Message
+from textual.timer import Timer
 
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, beside
 from traintop.tui.widgets.line_pane import LinePane
@@ -20,6 +21,12 @@ _GOOD_HEIGHT = 9
 _LEAST_HEIGHT = 7
 _FIRST_SHARE = 2
 """Of charts below one another the first is so many times as high as the others."""
+
+_CURVES_AT_ONCE = 12
+"""Before the screen is painted so many curves are drawn, or one chart: some 15 ms of work."""
+
+_PAINTING_SECONDS = 0.02
+"""Textual paints 60 times a second."""
 
 _GUTTER = 1
 _FOCUS_BAR = "▌"
@@ -100,7 +107,8 @@ def _piece(span: Span) -> Piece:
 class ChartGrid(LinePane):
     """Draws a chart only when its data, its size or the theme changed, and only what can be seen.
 
-    A chart whose specification is not ready yet looks as before.
+    A chart whose specification is not ready yet looks as before, and so does one whose turn to be
+    drawn has not come.
     """
 
     class Pointed(Message):
@@ -132,7 +140,13 @@ class ChartGrid(LinePane):
         self._alone = False
         self._pictures: dict[str, _Picture] = {}
         self._places: list[tuple[str, Box]] = []
+        self._rest: Timer | None = None
         self.charts_drawn = 0
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether no chart on the page waits for its turn to be drawn."""
+        return self._rest is None
 
     @property
     def columns(self) -> int:
@@ -159,6 +173,8 @@ class ChartGrid(LinePane):
         A new ``ready`` asks again for specifications.
         """
         dark = self.app.current_theme.dark
+        if alone is not self._alone:
+            self.draw_when_painted()  # the size is about to change
         self._cells, self._focus, self._alone = tuple(cells), focus, alone
         content = (dark, focus, alone, ready, *(cell.content for cell in cells))
         self.show(content, lambda width, height: self._draw_page(width, height, dark=dark))
@@ -179,14 +195,11 @@ class ChartGrid(LinePane):
         self._places = [(cell.chart, box) for cell, box in zip(page, boxes, strict=False)]
         # Those on other pages and behind the one alone are kept: they come back as they were.
         self._pictures = {chart: one for chart, one in self._pictures.items() if chart in names}
+        self._draw_due(page, dark=dark)
         rows: list[Line] = []
         for top in sorted({box.y for _, box in self._places}):
-            row = [
-                (cell, box)
-                for cell, (_, box) in zip(page, self._places, strict=True)
-                if box.y == top
-            ]
-            blocks = [self._block(cell, box, dark=dark) for cell, box in row]
+            row = [(chart, box) for chart, box in self._places if box.y == top]
+            blocks = [self._block(chart, box) for chart, box in row]
             rows += beside(blocks, [box.width for _, box in row])
         return tuple(rows)
 
@@ -194,28 +207,45 @@ class ChartGrid(LinePane):
         names = [cell.chart for cell in self._cells]
         return names.index(self._focus) if self._focus in names else 0
 
-    def _block(self, cell: ChartCell, box: Box, *, dark: bool) -> list[Line]:
-        lines = self._lines_of(cell, box.width - _GUTTER, box.height, dark=dark)
-        in_focus = cell.chart == self._focus and len(self._places) > 1
+    def _draw_due(self, page: Sequence[ChartCell], *, dark: bool) -> None:
+        """Draw the charts that look otherwise now, the one in focus first.
+
+        As many as a key can wait for; the others when the screen has been painted.
+        """
+        if self._rest is not None:
+            self._rest.stop()
+            self._rest = None
+        curves = 0
+        placed = [(cell, box) for cell, (_, box) in zip(page, self._places, strict=True)]
+        for cell, box in sorted(placed, key=lambda one: one[0].chart != self._focus):
+            width, height = box.width - _GUTTER, box.height
+            key = (cell.content, width, height, dark)
+            known = self._pictures.get(cell.chart)
+            if known is not None and known.key == key:
+                continue
+            if curves >= _CURVES_AT_ONCE:
+                self._rest = self.set_timer(_PAINTING_SECONDS, self._draw_rest)
+                return
+            spec = cell.make_spec()
+            if spec is None:
+                self.post_message(self.Waits())
+                continue
+            lines = self._chart_lines(spec, width, height, dark=dark)
+            self._pictures[cell.chart] = _Picture(key, spec, lines)
+            self.charts_drawn += 1
+            curves += len(spec.series)
+
+    def _draw_rest(self) -> None:
+        self._rest = None
+        self.draw_again()
+
+    def _block(self, chart: str, box: Box) -> list[Line]:
+        known = self._pictures.get(chart)
+        lines = known.lines if known is not None else ()
+        lines = (lines + (EMPTY_LINE,) * box.height)[: box.height]
+        in_focus = chart == self._focus and len(self._places) > 1
         bar = Piece(_FOCUS_BAR if in_focus else " ", "accent")
         return [(bar if row == 0 else Piece(" "), *line) for row, line in enumerate(lines)]
-
-    def _lines_of(
-        self, cell: ChartCell, width: int, height: int, *, dark: bool
-    ) -> tuple[Line, ...]:
-        known = self._pictures.get(cell.chart)
-        key = (cell.content, width, height, dark)
-        if known is not None and known.key == key:
-            return known.lines
-        spec = cell.make_spec()
-        if spec is None:
-            self.post_message(self.Waits())
-            former = known.lines if known is not None else ()
-            return (former + (EMPTY_LINE,) * height)[:height]
-        lines = self._chart_lines(spec, width, height, dark=dark)
-        self._pictures[cell.chart] = _Picture(key, spec, lines)
-        self.charts_drawn += 1
-        return lines
 
     def _chart_lines(
         self, spec: ChartSpec, width: int, height: int, *, dark: bool

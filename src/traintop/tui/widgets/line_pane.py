@@ -106,12 +106,20 @@ class LinePane(StyledLines):
         self._content, self._draw = content, draw
         size = (self.content_width(), self.content_height())
         if self._drawn_for != size or not self.is_on_screen:
-            self._drawn_for = None
-            self.refresh()
+            self.draw_when_painted()
             self._fit_scrolling()
             return
+        self.draw_again()
+
+    def draw_when_painted(self) -> None:
+        """Draw no sooner than the pane is painted, at the size that it has then."""
+        self._drawn_for = None
+        self.refresh()
+
+    def draw_again(self) -> None:
+        """Draw the content as it is now, and repaint what differs."""
         before = self._lines
-        self._make_lines(size)
+        self._make_lines((self.content_width(), self.content_height()))
         self._fit_scrolling()
         self._refresh_changed(before, self._lines)
 
