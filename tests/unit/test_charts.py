@@ -486,6 +486,15 @@ def test_long_names_are_told_apart_by_their_ends_and_a_high_chart_names_all_runs
     assert "more" not in legend
 
 
+def test_a_title_leaves_out_a_figure_that_has_no_room() -> None:
+    spec = replace(chart(curve(SMOOTH)), title="learning rate   last 1.122e-05   median 0.0035")
+    assert drawn(spec, 50, 12)[0].rstrip() == spec.title
+    assert drawn(spec, 45, 12)[0].rstrip() == "learning rate   last 1.122e-05"
+    assert drawn(spec, 20, 12)[0].rstrip() == "learning rate"
+    pointed = replace(spec, title="learning rate   0.0008906", cursor=12.0)
+    assert drawn(pointed, 30, 12)[0].rstrip() == pointed.title
+
+
 def test_what_x_is_stands_below_a_narrow_chart_too() -> None:
     x = np.linspace(0.1, 112.0, 50)
     spec = chart(Series("a", x, x, 0), x_label="wall clock, s")

@@ -15,6 +15,7 @@ from traintop.text import cell_width, fit, fit_middle, safe_text
 _TO_ASCII = str.maketrans("─│┌┐└┘├┤┬┴┼┄…–×↑↓", "-|+++++++++.~-X^v")
 _LONGEST_LABEL = 28
 _ENTRY_GAP = "   "
+_TITLE_GAP = "   "  # between what the chart is called and each of its figures
 _READOUT = 20  # cells that the place of the cursor is likely to take
 _LEAST_LOGGABLE = 5e-324
 
@@ -48,7 +49,10 @@ def shown(text: str, ascii_only: bool) -> str:
 
 def title_line(spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
     """The title, what y is, and at the right the place of the cursor."""
-    title = [Span(shown(spec.title, ascii_only), bold=True)]
+    words = shown(spec.title, ascii_only)
+    while cell_width(words) > width and _TITLE_GAP in words:
+        words = words.rpartition(_TITLE_GAP)[0]  # half a figure would be a wrong one
+    title = [Span(words, bold=True)]
     if spec.y_label:
         title.append(Span(f"  {shown(spec.y_label, ascii_only)}", dim=True))
     return _with_readout(title, spec, width, ascii_only)
@@ -57,8 +61,8 @@ def title_line(spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
 def _with_readout(line: Sequence[Span], spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
     words = plain(readout(spec)) if ascii_only else readout(spec)
     room = width - cell_width(words) - 2
-    if room < 1 or not words:
-        return fitted(line, width)
+    if room < _width(line) or not words:
+        return fitted(line, width)  # the values at the cursor say more than its place
     return (*fitted(line, room), Span(f"  {words}", dim=True))
 
 
