@@ -103,7 +103,7 @@ async def test_it_shows_settings_that_differ_and_the_distance_from_the_baseline(
         assert "optimizer.lr" in text
         assert "max_iters" not in text
         assert "-25.0%" in text
-        assert "⚑" in text
+        assert "◆ a_s0 ⚑" in text
         assert "step to 2.5" in text
 
 

@@ -218,6 +218,7 @@ def test_the_most_useful_charts_come_first_and_the_others_by_name():
         "zeta",
     )
     assert charts_of([], []) == ("loss",)
+    assert charts_of([], ["acc"]) == ("acc",)
 
 
 def test_each_metric_is_shown_once_unless_charts_were_chosen():

@@ -472,7 +472,7 @@ def test_a_legend_of_several_lines_is_in_columns() -> None:
     x = np.arange(10.0)
     names = ["a", "longer", "b", "c", "the longest of all", "d"]
     spec = chart(*(Series(name, x, x + 0.5, n) for n, name in enumerate(names)))
-    legend = drawn(spec, 100, 30)[1:3]
+    legend = drawn(spec, 64, 30)[1:3]
     samples = [[match.start() for match in re.finditer("─.─", line)] for line in legend]
     assert samples[0] == samples[1]
     assert len(samples[0]) == 3
@@ -484,6 +484,23 @@ def test_long_names_are_told_apart_by_their_ends_and_a_high_chart_names_all_runs
     legend = "".join(drawn(chart(*many), 158, 46)[1:8])
     assert all(f"_{n:02d} " in legend for n in range(24))
     assert "more" not in legend
+
+
+def test_a_title_leaves_out_a_figure_that_has_no_room() -> None:
+    spec = replace(chart(curve(SMOOTH)), title="learning rate   last 1.122e-05   median 0.0035")
+    assert drawn(spec, 50, 12)[0].rstrip() == spec.title
+    assert drawn(spec, 45, 12)[0].rstrip() == "learning rate   last 1.122e-05"
+    assert drawn(spec, 20, 12)[0].rstrip() == "learning rate"
+    pointed = replace(spec, title="learning rate   0.0008906", cursor=12.0)
+    assert drawn(pointed, 30, 12)[0].rstrip() == pointed.title
+
+
+def test_what_x_is_stands_below_a_narrow_chart_too() -> None:
+    x = np.linspace(0.1, 112.0, 50)
+    spec = chart(Series("a", x, x, 0), x_label="wall clock, s")
+    bottom = drawn(spec, 46, 12)[-1].split()
+    assert bottom[-3:] == ["wall", "clock,", "s"]
+    assert len(bottom) >= 5
 
 
 def test_charts_of_one_label_width_have_their_axes_below_one_another() -> None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from traintop.analysis.compare import (
+    Cell,
     ComparedRun,
     Comparison,
     Row,
@@ -189,6 +190,24 @@ def test_a_target_is_reached_at_the_first_record_at_or_below_it():
     assert values(comparison, "val_loss", "step to 2") == [30.0, 10.0, None]
     assert values(comparison, "val_loss", "time to 2") == [3.0, 1.0, None]
     assert best(comparison, "val_loss", "step to 2") == [False, True, False]
+
+
+def test_the_only_run_that_reached_the_target_is_the_best_of_its_row():
+    columns = columns_of([compared("quick", [3.0, 1.0]), compared("slow", [3.0, 2.9])])
+    assert best(compare(columns, Target("val_loss", 1.5)), "val_loss", "step to 1.5") == [
+        True,
+        False,
+    ]
+    assert best(compare(columns, Target("val_loss", 3.0)), "val_loss", "step to 3") == [
+        False,
+        False,
+    ]
+
+
+def test_step_times_keep_their_decimals_in_line():
+    cells = (Cell(144.7), Cell(144.0))
+    times = Row("step time", "median", "milliseconds", "min", cells)
+    assert [cell_texts(times, cell).value for cell in cells] == ["144.7", "144.0"]
 
 
 def test_metrics_that_go_up_are_reached_from_below_and_won_by_the_highest():

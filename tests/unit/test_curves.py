@@ -57,6 +57,11 @@ def test_the_title_of_one_metric_has_its_last_value_and_median_or_that_at_the_cu
     assert ChartMaker().chart("grad_norm", [empty], ChartChoice()).title == "grad_norm"
 
 
+def test_a_chart_without_curves_says_what_it_would_show():
+    run = a_run(train_loss=[None] * 100)
+    assert ChartMaker().chart("loss", [run], ChartChoice()).title == "loss"
+
+
 def test_all_charts_share_what_the_records_cover():
     run = a_run(grad_norm=[None] * 50 + [1.0] * 50)
     maker = ChartMaker()

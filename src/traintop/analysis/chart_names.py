@@ -49,14 +49,16 @@ def metrics_of_chart(chart: str) -> tuple[str, ...]:
 
 
 def charts_of(summaries: Iterable[RunSummary], metrics: Iterable[str]) -> tuple[str, ...]:
-    """All charts that can be shown, the most useful first: the losses together lead always.
+    """All charts that can be shown, the most useful first: the losses together, if there are any.
 
     ``metrics`` are those met in records, ``summaries`` tell of more before these are read.
     """
     known = set(metrics)
     for summary in summaries:
         known.update(summary.stats)
-    return (LOSS_CHART, *sorted(known, key=_usefulness))
+    charts = tuple(sorted(known, key=_usefulness))
+    has_loss = not known.isdisjoint(CHART_METRICS[LOSS_CHART])
+    return (LOSS_CHART, *charts) if has_loss or not known else charts
 
 
 def shown_charts(charts: Sequence[str], chosen: Collection[str]) -> tuple[str, ...]:

@@ -122,7 +122,8 @@ def compare(columns: Sequence[Column], target: Target | None = None) -> Comparis
     """Compares columns with the first one.
 
     Rows in which no column has anything are left out. The best of a row is marked where at least
-    two columns have a finite value and they are not all the same; NaN and ±inf never win.
+    two columns have a finite value and they are not all the same, or where only some reached the
+    target; NaN and ±inf never win.
     """
     return Comparison(
         tuple(columns), tuple(_setting_rows(columns)), tuple(_result_rows(columns, target))
@@ -182,7 +183,10 @@ _Measure = Callable[[ComparedRun], "float | None"]
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What a row tells of each run; ``of_records`` when its summary does not."""
+    """What a row tells of each run; ``of_records`` when its summary does not.
+
+    ``missing_loses`` where a run without a value is worse than any with one.
+    """
 
     section: str
     label: str
@@ -190,6 +194,7 @@ class _Result:
     better: Mode | None
     of: _Measure
     of_records: bool = False
+    missing_loses: bool = False
 
 
 def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Result]:
@@ -222,8 +227,8 @@ def _results_of_metric(metric: str) -> Iterator[_Result]:
 def _results_of_target(target: Target) -> Iterator[_Result]:
     words = number(target.value, 5)
     steps, seconds = _reached(target, "iteration"), _reached(target, "wallclock_time")
-    yield _Result(target.metric, f"step to {words}", "iteration", "min", steps, True)
-    yield _Result(target.metric, f"time to {words}", "seconds", "min", seconds, True)
+    yield _Result(target.metric, f"step to {words}", "iteration", "min", steps, True, True)
+    yield _Result(target.metric, f"time to {words}", "seconds", "min", seconds, True, True)
 
 
 def first_reached(history: History, target: Target, axis: str) -> float | None:
@@ -265,7 +270,7 @@ def _result_rows(columns: Sequence[Column], target: Target | None) -> Iterator[R
             result.label,
             result.unit,
             result.better,
-            tuple(_with_best([cells[0], *against], result.better)),
+            tuple(_with_best([cells[0], *against], result.better, result.missing_loses)),
         )
 
 
@@ -290,9 +295,12 @@ def _against(cell: Cell, baseline: Cell) -> Cell:
     return replace(cell, delta=delta, percent=percent)
 
 
-def _with_best(cells: Sequence[Cell], better: Mode | None) -> Iterator[Cell]:
+def _with_best(cells: Sequence[Cell], better: Mode | None, missing_loses: bool) -> Iterator[Cell]:
     finite = [c.value for c in cells if c.value is not None and math.isfinite(c.value)]
-    if better is None or len(finite) < 2 or min(finite) == max(finite):
+    if better is None or not finite:
+        return iter(cells)
+    lost = missing_loses and any(cell.value is None and not cell.pending for cell in cells)
+    if min(finite) == max(finite) and not lost:
         return iter(cells)
     winner = min(finite) if better == "min" else max(finite)
     return (replace(cell, best=cell.value == winner) for cell in cells)

@@ -77,7 +77,9 @@ def cell_texts(row: Row, cell: Cell) -> CellTexts:
 
 
 def _value_text(unit: Unit, value: float | None) -> str:
-    return aligned(value) if unit == "value" else _amount_text(unit, value, 4)
+    if unit in ("value", "milliseconds"):
+        return aligned(value, 5 if unit == "value" else 4)
+    return _amount_text(unit, value, 4)
 
 
 def _amount_text(unit: Unit, amount: float | None, digits: int = 2) -> str:

@@ -291,12 +291,14 @@ def _title(
 
     Of one run the legend alone names both losses.
     """
+    title = chart_title(chart)
+    if not series:
+        return title
     if chart == LOSS_CHART and len(runs) == 1:
         return ""
-    title = chart_title(chart)
     if chart == LOSS_CHART:
         return f"{title}   ─ train   ┄ val"
-    if len(runs) > 1 or not series:
+    if len(runs) > 1:
         return title
     show = si if chart == THROUGHPUT_CHART else number
     if choice.cursor is not None:

@@ -24,7 +24,7 @@ _LEGEND_HEIGHT = 8
 _TITLE_HEIGHT = 6
 # So many more rows for each further line of the legend.
 _ROWS_PER_LEGEND_LINE = 4
-_MOST_LEGEND_LINES, _LEGEND_SHARE = 4, 6  # a share of the height where that is more
+_MOST_LEGEND_LINES, _LEGEND_SHARE = 4, 5  # a share of the height where that is more
 
 
 def draw_chart(

@@ -25,7 +25,7 @@ from traintop.charts.spec import ChartSpec
 from traintop.charts.view import View, share_of
 
 _LEAST_GAP = 2  # cells between two labels on the x axis
-_CELLS_PER_X_LABEL = 12
+_CELLS_PER_X_LABEL = (12, 7)  # the more, the airier; the less, the more room for what x is
 _ROWS_PER_LABEL = 4
 _ROWS_PER_LOG_LABEL = 2
 _LEAST_WIDTH = 10
@@ -93,14 +93,16 @@ def frame_for(
     columns = width - label_width - 1
     if columns < _LEAST_WIDTH:
         return None
-    x_ticks = _x_ticks(view, spec.x_unit, columns, resolution)
-    beside_label = tuple(
-        tick
-        for tick in x_ticks
-        if tick.cell + (len(tick.label) + 1) // 2 + _LEAST_GAP <= columns - len(x_label)
-    )
-    if len(beside_label) >= 2:
-        return Frame(columns, rows, beside_label, y_ticks, x_label, label_width)
+    for cells in _CELLS_PER_X_LABEL:
+        x_ticks = _x_ticks(view, spec.x_unit, columns, resolution, cells)
+        beside_label = tuple(
+            tick
+            for tick in x_ticks
+            if tick.cell + (len(tick.label) + 1) // 2 + _LEAST_GAP <= columns - len(x_label)
+        )
+        if len(beside_label) >= 2:
+            return Frame(columns, rows, beside_label, y_ticks, x_label, label_width)
+    x_ticks = _x_ticks(view, spec.x_unit, columns, resolution, _CELLS_PER_X_LABEL[0])
     return Frame(columns, rows, x_ticks, y_ticks, "", label_width)
 
 
@@ -120,12 +122,14 @@ def _y_ticks(view: View, log_y: bool, rows: int, per: Resolution) -> tuple[Tick,
     return tuple(Tick(cell, label) for cell, label in by_row.items())
 
 
-def _x_ticks(view: View, unit: float, columns: int, per: Resolution) -> tuple[Tick, ...]:
+def _x_ticks(
+    view: View, unit: float, columns: int, per: Resolution, cells_per_label: int
+) -> tuple[Tick, ...]:
     """As many ticks as have room for their labels."""
     ticks: tuple[Tick, ...] = ()
     if view.y is None:
         return ticks
-    for count in range(max(2, columns // _CELLS_PER_X_LABEL), 1, -1):
+    for count in range(max(2, columns // cells_per_label), 1, -1):
         values = nice_ticks(view.x[0] / unit, view.x[1] / unit, count, whole=view.whole_x)
         dots = np.rint(share_of(np.asarray(values) * unit, view.x) * (columns * per.x - 1))
         cells = (dots // per.x).astype(int).tolist()

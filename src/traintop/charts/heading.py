@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from traintop.text import cell_width, fit, fit_middle, safe_text
 _TO_ASCII = str.maketrans("─│┌┐└┘├┤┬┴┼┄…–×↑↓", "-|+++++++++.~-X^v")
 _LONGEST_LABEL = 28
 _ENTRY_GAP = "   "
+_TITLE_GAP = "   "  # between what the chart is called and each of its figures
 _READOUT = 20  # cells that the place of the cursor is likely to take
 _LEAST_LOGGABLE = 5e-324
 
@@ -47,7 +49,10 @@ def shown(text: str, ascii_only: bool) -> str:
 
 def title_line(spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
     """The title, what y is, and at the right the place of the cursor."""
-    title = [Span(shown(spec.title, ascii_only), bold=True)]
+    words = shown(spec.title, ascii_only)
+    while cell_width(words) > width and _TITLE_GAP in words:
+        words = words.rpartition(_TITLE_GAP)[0]  # half a figure would be a wrong one
+    title = [Span(words, bold=True)]
     if spec.y_label:
         title.append(Span(f"  {shown(spec.y_label, ascii_only)}", dim=True))
     return _with_readout(title, spec, width, ascii_only)
@@ -56,8 +61,8 @@ def title_line(spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
 def _with_readout(line: Sequence[Span], spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
     words = plain(readout(spec)) if ascii_only else readout(spec)
     room = width - cell_width(words) - 2
-    if room < 1 or not words:
-        return fitted(line, width)
+    if room < _width(line) or not words:
+        return fitted(line, width)  # the values at the cursor say more than its place
     return (*fitted(line, room), Span(f"  {words}", dim=True))
 
 
@@ -80,16 +85,15 @@ def legend_lines(
 ) -> list[ChartLine]:
     """Label, line sample and value of each curve, in up to ``rows`` lines.
 
-    Several lines are in columns, if that names as many curves. A curve without a label belongs to
+    Several lines are in columns where those have room. A curve without a label belongs to
     the one before it. An arrow behind the value tells of a curve that runs above or below the
     view; "+3 more" stands for those without room. Without a title the place of the cursor is here.
     """
     entries = _entries(spec, view, markers, palette, ascii_only)
     room = width if spec.title or spec.cursor is None else max(width - _READOUT, width // 2)
-    lines, left_out = _laid_out(entries, room, rows)
+    lines = _laid_out(entries, room, rows)
     if len(lines) > 1:
-        in_columns, more_left_out = _laid_out(_of_one_width(entries), room, rows)
-        lines = lines if more_left_out > left_out else in_columns
+        lines = _in_columns(entries, room, rows) or lines
     if spec.title:
         return [fitted(line, width) for line in lines]
     first, *others = lines
@@ -120,29 +124,40 @@ def _entries(
     return entries
 
 
+def _in_columns(entries: Sequence[list[Span]], width: int, rows: int) -> list[list[Span]]:
+    """The entries in lines, below one another; none where they do not all fit so."""
+    most = width // min(map(_width, entries))
+    for across in range(min(most, len(entries) - 1), 0, -1):
+        columns = [_of_one_width(entries[place::across]) for place in range(across)]
+        lines = [
+            [span for entry in line if entry for span in (Span(_ENTRY_GAP), *entry)][1:]
+            for line in itertools.zip_longest(*columns)
+        ]
+        if max(map(_width, lines)) <= width:
+            return lines if len(lines) <= rows else []
+    return []
+
+
 def _of_one_width(entries: Sequence[list[Span]]) -> list[list[Span]]:
-    """The entries of curves with their labels, and all that follows, below one another."""
-    curves = [entry for entry in entries if not entry[0].dim]
-    label_width = max((cell_width(label.text) for label, *_ in curves), default=0)
+    """The entries with their labels, and all that follows, below one another."""
+    label_width = max(cell_width(label.text) for label, *_ in entries)
     padded = [
-        [replace(label, text=fit(label.text, label_width)), *others] for label, *others in curves
+        [replace(label, text=fit(label.text, label_width)), *others] for label, *others in entries
     ]
-    widths = [sum(cell_width(span.text) for span in entry) for entry in padded]
-    return [
-        *(
-            [*entry, Span(" " * (max(widths) - own))]
-            for entry, own in zip(padded, widths, strict=True)
-        ),
-        *(entry for entry in entries if entry[0].dim),
-    ]
+    longest = max(map(_width, padded))
+    return [[*entry, Span(" " * (longest - _width(entry)))] for entry in padded]
 
 
-def _laid_out(entries: Sequence[list[Span]], width: int, rows: int) -> tuple[list[list[Span]], int]:
-    """The entries in lines, at least one each; the last line counts those that are left out."""
+def _width(spans: Sequence[Span]) -> int:
+    return sum(cell_width(span.text) for span in spans)
+
+
+def _laid_out(entries: Sequence[list[Span]], width: int, rows: int) -> list[list[Span]]:
+    """The entries in lines, at least one each; the last line counts those that are left."""
     lines: list[list[Span]] = []
     rest = list(entries)
     while rest and len(lines) < rows:
-        widths = [sum(cell_width(span.text) for span in entry) for entry in rest]
+        widths = list(map(_width, rest))
         is_last = len(lines) == rows - 1
         count = _that_fit(widths, width, counted=is_last)
         line: list[Span] = []
@@ -152,7 +167,7 @@ def _laid_out(entries: Sequence[list[Span]], width: int, rows: int) -> tuple[lis
         if rest and is_last:
             line = [*line, Span(f"{_ENTRY_GAP}{_rest(len(rest))}", dim=True)]
         lines.append(line)
-    return lines or [[]], len(rest)
+    return lines or [[]]
 
 
 def _that_fit(widths: Sequence[int], width: int, *, counted: bool) -> int:

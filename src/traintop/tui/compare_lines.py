@@ -20,7 +20,7 @@ from traintop.tui.status import STATUS_MARKS
 
 BEST_GLYPH = "★"
 _GUTTER = 3
-"""The cells before a column's name: cursor, colour of its curve, flag of the baseline."""
+"""The cells before a column's name: cursor, colour of its curve, a blank."""
 
 _LEAST_COLUMN = 12
 _LAYOUTS = ((2, 32, True), (0, 32, True), (0, 32, False), (0, 18, False), (0, _LEAST_COLUMN, False))
@@ -132,14 +132,14 @@ def _column_lines(
     cells = aligned_cells(comparison, place)
     lines = [_cell_line(cell, with_delta=with_delta) for cell in cells]
     label = column_label(column)
-    wanted = min(cell_width(label), name_width)
+    flag = Piece(" ⚑" if place == 0 else "", "warn")
+    wanted = min(cell_width(label), name_width) + cell_width(flag.text)
     inner = max([_LEAST_COLUMN, wanted, *map(line_width, lines)])
-    name = fit(fit_middle(label, inner), inner)
+    name = fit_middle(label, inner - cell_width(flag.text))
     heading: Line = (
         Piece("▌" if is_cursor else " ", "accent"),
-        Piece("◆", "muted", color_of(column)),
-        Piece("⚑" if place == 0 else " ", "warn"),
-        Piece(name, "strong" if is_cursor else "text", bold=is_cursor),
+        Piece("◆ ", "muted", color_of(column)),
+        *_padded((Piece(name, "strong" if is_cursor else "text", bold=is_cursor), flag), inner),
     )
     pad = Piece(" " * _GUTTER)
     return [

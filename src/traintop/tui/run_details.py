@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _COLUMN_WIDTH = 32
 _COLUMN_GAP = 2
 _LONGEST_LABEL = 18
+_LEAST_HEADER = 24  # cells of a name and its glyph, whatever else there is to say
 _LONGEST_TEXT = 4000
 
 _LOSSES = frozenset({"train_loss", "val_loss"})
@@ -91,7 +92,7 @@ def header_line(summary: RunSummary | None, note: str, width: int) -> Line:
         *((Piece(f"  {note}", "muted"),) if note else ()),
     )
     glyph = Piece(f" {mark.glyph} ", mark.role)
-    room = max(width - line_width(tail), min(width, 12)) - cell_width(glyph.text)
+    room = max(width - line_width(tail), min(width, _LEAST_HEADER)) - cell_width(glyph.text)
     name = Piece(fit_middle(run_name(summary), max(room, 0)), "strong", bold=True)
     return fit_line((glyph, name, *tail), width)
 

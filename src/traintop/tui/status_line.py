@@ -84,6 +84,8 @@ def footer_note(state: ViewState, page: range, charts: int) -> str:
         notes.append(f"charts {page.start + 1}-{page.stop} of {charts}")
     if not state.robust:
         notes.append("with outliers")
+    if state.log_y:
+        notes.append("log y")
     if state.smoothing:
         notes.append(f"smooth {state.smoothing_weight:g}")
     return "  ".join(notes)

@@ -110,7 +110,7 @@ class ChartActions(ViewScreen):
             stem, suffix, text = chart_file(spec, FORMS[choice], dark=dark, ascii_only=ascii_only)
             self.app.post_message(TextExportRequested(stem, suffix, text))
 
-        self.app.push_screen(ChoiceScreen("Export this chart as", FORMS, write))
+        self.app.push_screen(ChoiceScreen("write the chart as", FORMS, write))
 
     def shown_charts(self) -> tuple[str, ...]:
         """The charts that the person wants to see, of those that the runs have."""

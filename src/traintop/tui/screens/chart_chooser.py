@@ -42,7 +42,7 @@ class ChartChooser(SteadyScreen, ModalScreen[None]):
     def compose(self) -> ComposeResult:
         pane = ScrollingPane(id="chooser")
         pane.border_title = "charts to show"
-        pane.border_subtitle = "space choose  0 reset  esc"
+        pane.border_subtitle = "space chooses  0 resets  esc closes"
         yield pane
 
     def on_mount(self) -> None:

@@ -39,7 +39,9 @@ class ColumnsScreen(SteadyScreen, ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         self._pane.border_title = "columns of the list"
-        self._pane.border_subtitle = "space choose  J K order  < > width  s sort  0 reset  esc"
+        self._pane.border_subtitle = (
+            "space chooses  J K order  < > width  s sorts  0 resets  esc closes"
+        )
         yield self._pane
 
     def on_mount(self) -> None:

@@ -212,7 +212,7 @@ class CompareScreen(OverlayScreen, ChartActions):
             self.app.post_message(TextExportRequested("comparison", suffix, written(comparison)))
 
         names = [name for name, _, _ in _EXPORTS]
-        self.app.push_screen(ChoiceScreen("Export this comparison as", names, write))
+        self.app.push_screen(ChoiceScreen("write the comparison as", names, write))
 
     def action_next_part(self) -> None:
         self._part = _PARTS[(_PARTS.index(self._part) + 1) % len(_PARTS)]

@@ -41,7 +41,7 @@ class ChoiceScreen(SteadyScreen, ModalScreen[None]):
     def compose(self) -> ComposeResult:
         pane = ScrollingPane(id="choices")
         pane.border_title = Content(self._title)
-        pane.border_subtitle = "enter takes, esc closes"
+        pane.border_subtitle = "enter takes  esc closes"
         yield pane
 
     def on_mount(self) -> None:
@@ -91,7 +91,7 @@ class ProgressScreen(SteadyScreen, ModalScreen[None]):
         return Situation(Place.PROGRESS)
 
     def compose(self) -> ComposeResult:
-        self._pane.border_title = "Writing CSV"
+        self._pane.border_title = "writing CSV"
         self._pane.border_subtitle = "esc stops"
         yield self._pane
 

@@ -33,7 +33,7 @@ class OpeningActions(ViewScreen):
             export(0)
         elif choices:
             words = [choice.words for choice in choices]
-            self.app.push_screen(ChoiceScreen("Write as CSV", words, export))
+            self.app.push_screen(ChoiceScreen("write runs as CSV", words, export))
 
     def action_columns(self) -> None:
         from traintop.tui.column_choice import ColumnChoosing
