@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -98,6 +99,7 @@ class CompareScreen(OverlayScreen, ChartActions):
         cursor = cursor_column(self.choice, comparison.columns)
         colors = self.charted.css_colors(dark=self.app.current_theme.dark)
 
+        @cache  # for the headings and the rows
         def table(width: int) -> CompareTable:
             return compare_table(
                 comparison, cursor, lambda column: colors.get(column.runs[0].summary.path), width
