@@ -6,26 +6,41 @@ python -m tests.faults.soak --minutes 20 [--ui]
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tests.benchmarks.measuring import resident_bytes, running_seconds
+from tests.benchmarks.pseudo_terminal import PseudoTerminal
 
 from traintop import RunStatus
+from traintop.analysis.chart_names import charts_of, shown_charts
+from traintop.charts.curves import ChartChoice, ChartedRun, ChartMaker
 from traintop.store.run import Run
 
 WRITERS = 32
 RECORDS_PER_SECOND = 20
 
-_SAMPLE_SECONDS = 5.0
-_WARM_UP_SHARE = 0.2  # of the time, in which memory may still grow
+OLD = "the UI, a finished run selected"
+LIVE = "the UI, a live run selected"
+ONE_WRITER = "one writer"
+
+_OLD_RECORDS = 5000
+_SAMPLE_SECONDS = 2.0
+_SAMPLES_BETWEEN_WORDS = 30
+_TURN_SECONDS = 0.1
+
+_CONTROL_SEQUENCE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 
 _WRITER = """
 import random, sys, time, zlib
@@ -33,18 +48,18 @@ from array import array
 from traintop import ExperimentConfig, ExperimentTracker
 
 directory, name, count, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
-values, logged = random.Random(name), array("d")
+values, checksum = random.Random(name), 0
 config = ExperimentConfig(experiment_name=name, max_iters=count)
 with ExperimentTracker(config, directory, quiet=True) as tracker:
     due = time.monotonic()
     for i in range(count):
         loss = values.gauss(3.0, 1.0)
-        logged.append(loss)
+        checksum = zlib.crc32(array("d", [loss]).tobytes(), checksum)
         tracker.log_metrics(i, loss, 1e-3, 120_000.0, pause * 1000, grad_norm=-loss)
         tracker.increment_gradient_step()
         due += pause
         time.sleep(max(due - time.monotonic(), 0.0))
-print(len(logged), zlib.crc32(logged.tobytes()))
+print(count, checksum)
 """
 
 
@@ -62,15 +77,10 @@ class Soak:
     def __init__(self, directory: Path, writers: int, count: int, per_second: float) -> None:
         self._directory = directory
         self._writers = {
-            f"soak_{number:02}": subprocess.Popen(
-                [
-                    *(sys.executable, "-c", _WRITER, str(directory)),
-                    *(f"soak_{number:02}", str(count), str(1 / per_second)),
-                ],
-                stdout=subprocess.PIPE,
-                text=True,
+            name: subprocess.Popen(
+                _writing(directory, name, count, 1 / per_second), stdout=subprocess.PIPE, text=True
             )
-            for number in range(writers)
+            for name in (f"soak_{number:02}" for number in range(writers))
         }
 
     def __enter__(self) -> Soak:
@@ -84,14 +94,32 @@ class Soak:
                 process.stdout.close()
 
     @property
-    def pids(self) -> list[int]:
-        """The writers' processes."""
-        return [process.pid for process in self._writers.values()]
-
-    @property
     def is_over(self) -> bool:
         """Whether every writer has logged all."""
         return all(process.poll() is not None for process in self._writers.values())
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that are in the files."""
+        return [Run(path) for path in self._directory.glob("experiment_soak_*.json")]
+
+    def watch(
+        self, terminals: Mapping[str, PseudoTerminal], *, tell: bool = False
+    ) -> dict[str, list[Sample]]:
+        """What the UIs and a writer use until all is logged; with ``tell`` said each minute."""
+        watched = {name: terminal.pid for name, terminal in terminals.items()}
+        watched[ONE_WRITER] = next(iter(self._writers.values())).pid
+        samples: dict[str, list[Sample]] = {name: [] for name in watched}
+        for number in itertools.count(1):
+            if self.is_over:
+                break
+            _listen(terminals.values(), _SAMPLE_SECONDS)
+            for name, pid in watched.items():
+                with suppress(OSError, StopIteration):  # it has ended
+                    samples[name].append(_sample(pid))
+            if tell and number % _SAMPLES_BETWEEN_WORDS == 0:
+                print(*(_reading(*each) for each in samples.items()), sep=", ", flush=True)
+        return samples
 
     def account(self) -> int:
         """The records of all runs. Raises ``AssertionError`` when one is missing or wrong."""
@@ -100,7 +128,7 @@ class Soak:
             output, _ = process.communicate()
             assert process.returncode == 0, f"the writer of {name} failed"
             claimed[name] = tuple(map(int, output.split()))
-        runs = [Run(path) for path in self._directory.glob("experiment_*.json")]
+        runs = self.runs
         assert sorted(run.summary().name for run in runs) == sorted(claimed)
         total = 0
         for run in runs:
@@ -114,13 +142,61 @@ class Soak:
         return total
 
 
+def _writing(directory: Path, name: str, count: int, pause: float) -> list[str]:
+    return [sys.executable, "-c", _WRITER, str(directory), name, str(count), str(pause)]
+
+
+def write_old_run(directory: Path) -> None:
+    """A finished run."""
+    writing = _writing(directory, "old_run", _OLD_RECORDS, 0.0)
+    subprocess.run(writing, check=True, stdout=subprocess.DEVNULL)
+
+
+def open_ui(directory: Path) -> PseudoTerminal:
+    """The UI over a directory; its cursor stays on the run that is there already, if any."""
+    return PseudoTerminal("-m", "traintop", str(directory))
+
+
+def wait_for_old_run(terminal: PseudoTerminal) -> None:
+    """Wait until the old run, the only one so far, has the cursor."""
+    terminal.listen_until(lambda: _drew(terminal, rb"old_run  finished"))
+
+
+def select_live_run(terminal: PseudoTerminal) -> None:
+    """Move the cursor to the newest run, once there is a live one, and wait for its charts."""
+    terminal.listen_until(lambda: _drew(terminal, b"soak_"))
+    terminal.press("g")
+    terminal.listen_until(lambda: _drew(terminal, rb"soak_\d+  running"))
+    terminal.listen_until(lambda: _drew(terminal, b"tokens/s   last"))
+
+
+def wait_for_end(terminal: PseudoTerminal) -> None:
+    """Wait until the selected live run is seen to have finished."""
+    terminal.listen_until(lambda: _drew(terminal, rb"finished  100%"))
+
+
+def _drew(terminal: PseudoTerminal, text: bytes) -> bool:
+    """Whether a terminal was sent some text, a pattern, in one piece."""
+    return re.search(text, _CONTROL_SEQUENCE.sub(b"", terminal.received())) is not None
+
+
+def grown_bytes(samples: Sequence[Sample]) -> int:
+    """By how much memory grew in the second half of the time, when the caches are full."""
+    warm = _second_half(samples)
+    return warm[-1].resident_bytes - warm[0].resident_bytes
+
+
 def slope_per_minute(samples: Sequence[Sample]) -> float:
-    """By how many bytes memory grows in a minute, once the process is warm."""
-    begun, ended = samples[0].moment, samples[-1].moment
-    warm = [s for s in samples if s.moment >= begun + _WARM_UP_SHARE * (ended - begun)]
+    """By how many bytes a minute memory grows in the second half of the time."""
+    warm = _second_half(samples)
     moments = [sample.moment for sample in warm]
     slope, _ = np.polyfit(moments, [sample.resident_bytes for sample in warm], 1)
     return float(slope) * 60
+
+
+def _second_half(samples: Sequence[Sample]) -> list[Sample]:
+    middle = (samples[0].moment + samples[-1].moment) / 2
+    return [sample for sample in samples if sample.moment >= middle]
 
 
 def cpu_share(samples: Sequence[Sample]) -> float:
@@ -129,16 +205,42 @@ def cpu_share(samples: Sequence[Sample]) -> float:
     return (last.cpu_seconds - first.cpu_seconds) / (last.moment - first.moment)
 
 
-def _sample(pid: int) -> Sample:
-    from tests.benchmarks.measuring import resident_bytes, running_seconds
+def charted_bytes(run: Run) -> int:
+    """What the records of a run and the curves over them take in memory, each array once."""
+    history, maker = run.history(), ChartMaker()
+    charted = [ChartedRun(run.path, 1, "", 0, None, history)]
+    specs = [
+        maker.chart(chart, charted, ChartChoice())
+        for chart in shown_charts(charts_of([run.summary()], history.metrics), ())
+    ]
+    curves = [array for spec in specs for one in spec.series for array in one.measured]
+    arrays = [*history.columns.values(), *curves]
+    return sum({array.ctypes.data: array.nbytes for array in arrays}.values())
 
+
+def _sample(pid: int) -> Sample:
     return Sample(time.monotonic(), resident_bytes(pid), running_seconds(pid))
+
+
+def _listen(terminals: Collection[PseudoTerminal], seconds: float) -> None:
+    """Take what the terminals are sent, in turns short enough that none of them waits."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for terminal in terminals:
+            terminal.listen(_TURN_SECONDS)
+        if not terminals:
+            time.sleep(seconds)
+
+
+def _reading(name: str, samples: Sequence[Sample]) -> str:
+    return f"{name}: {samples[-1].resident_bytes / 1e6:.2f} MB"
 
 
 def _figures(name: str, samples: Sequence[Sample]) -> str:
     return (
         f"{name}: {samples[-1].resident_bytes / 1e6:.1f} MB at the end, "
-        f"{slope_per_minute(samples) / 1e3:+.1f} kB a minute, {cpu_share(samples):.2%} of a core"
+        f"{slope_per_minute(samples) / 1e3:+.1f} kB a minute in the second half, "
+        f"{cpu_share(samples):.2%} of a core"
     )
 
 
@@ -146,33 +248,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--writers", type=int, default=WRITERS)
-    parser.add_argument("--ui", action="store_true", help="keep the UI open meanwhile")
+    parser.add_argument(
+        "--ui", action="store_true", help="keep two UIs open, one on a finished, one on a live run"
+    )
     arguments = parser.parse_args()
     count = int(arguments.minutes * 60 * RECORDS_PER_SECOND)
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pause: Callable[[float], object] = time.sleep
-        watched: dict[str, int] = {}
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ["XDG_STATE_HOME"] = str(folder / "state")
+        directory, terminals = folder / "logs", {}
         if arguments.ui:
-            from tests.benchmarks.pseudo_terminal import PseudoTerminal
-
-            terminal = stack.enter_context(PseudoTerminal("-m", "traintop", str(directory)))
-            pause, watched["the UI"] = terminal.listen, terminal.pid
+            write_old_run(directory)
+            terminals = {name: stack.enter_context(open_ui(directory)) for name in (OLD, LIVE)}
+            wait_for_old_run(terminals[OLD])
         soak = stack.enter_context(Soak(directory, arguments.writers, count, RECORDS_PER_SECOND))
-        watched["one writer"] = soak.pids[0]
-        samples: dict[str, list[Sample]] = {name: [] for name in watched}
-        while not soak.is_over:
-            pause(_SAMPLE_SECONDS)
-            for name, pid in watched.items():
-                with suppress(OSError, StopIteration):  # it has ended
-                    samples[name].append(_sample(pid))
+        if arguments.ui:
+            select_live_run(terminals[LIVE])
+        samples = soak.watch(terminals, tell=True)
         print(
             f"{arguments.writers} writers at {RECORDS_PER_SECOND} records/s for "
             f"{arguments.minutes:g} minutes: all {soak.account():,} records are there, "
             "by count and checksum"
         )
-        for name in watched:
-            print(_figures(name, samples[name]))
+        for name, each in samples.items():
+            print(_figures(name, each))
+        per_minute = charted_bytes(soak.runs[0]) / arguments.minutes
+        print(f"the records and curves of one live run: {per_minute / 1e3:+.1f} kB a minute")
 
 
 if __name__ == "__main__":

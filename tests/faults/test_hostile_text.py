@@ -1,22 +1,24 @@
-"""Names, notes, metrics and settings that attack whoever shows them: everywhere but in the UI.
-
-The UI's part, with the bytes that reach a real terminal, is in ``tests/e2e/test_terminal.py``.
-"""
+"""Names, notes, tags, metrics and settings that attack whoever shows them, in every place."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from tests.e2e.terminal_session import TerminalSession
 
 from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker
+from traintop.store.annotations import AnnotationChange, annotate
 
 ZERO_WIDTH_JOINER = "\u200d"
 """Of many an emoji; it commands nothing."""
@@ -217,3 +219,80 @@ def test_the_notebook_is_text_and_nothing_in_it_is_interpreted(place: Path, tmp_
     again = traintop(place, "report", "logs", "--output", str(notebook))
     assert "Nothing new" in again, "the hostile markers are not taken for its own"
     assert notebook.read_text() == text
+
+
+# Keys, what they bring to the screen, and the keys that take it away again.
+VISITS = [
+    ("G", "Cannot be read", ""),
+    ("k", "train loss ─", ""),
+    ("/no such [/] word", "means nothing here", "\x1b"),
+    ("o", "columns of the list", "\x1b"),
+    ("O", "charts to show", "\x1b"),
+    ("zm", "esc back", "\x1b"),
+    ("E", "Export this chart", "\r"),
+    ("e", "Write as CSV", "j\r"),
+    ("n", "enter keeps", "\x1b"),
+    ("t", "enter keeps", "\x1b"),
+    ("y", "Copied", ""),
+    ("N", "newest first", "\x1b"),
+    ("b", "lowest", "\x1b"),
+    ("*c", "21 marked runs", ""),
+    ("e", "Export this comparison", "j\r"),
+    ("", "21 marked runs", "\x1b"),
+    ("\x10", "What do you want to do?", "\x1b"),
+    ("?", "esc closes", "\x1b"),
+]
+
+# What a full-screen program needs to say, and desktop notices and the clipboard with plain text.
+SPOKEN = re.compile(
+    r"\x1b\[[0-9;:?<>=$]*[A-Za-z]|\x1b[()][AB0]|\x1b[=>78]|\x1b\]22;[a-z]+\x07"
+    r"|\x1b\](?:9|777);[^\x00-\x1f\x7f-\x9f]*\x07|\x1b\]52;c;[A-Za-z0-9+/=]*\x07"
+)
+
+
+def test_no_place_of_the_program_sends_a_hostile_byte_to_the_terminal(
+    place: Path, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(place / "logs", logs)
+    for path, text in zip(sorted(logs.iterdir()), sorted(KEPT), strict=True):
+        annotate(path, AnnotationChange(note=text, added_tags=(text,)))
+    (logs / f"experiment_{HOSTILE['ansi'].replace('/', '')}.json").write_text("no run")
+    (tmp_path / "settings.toml").write_text("desktop_notices = true\nbell = true\n")
+    work = tmp_path / "work"
+    work.mkdir()
+    attack = "".join(HOSTILE[kind] for kind in ("osc", "c1", "ansi", "markup"))
+    with TerminalSession(
+        logs,
+        columns=160,
+        lines=48,
+        working_directory=work,
+        environment={"TRAINTOP_CONFIG": str(tmp_path / "settings.toml")},
+    ) as terminal:
+        terminal.wait_for("21 runs")
+        terminal.wait_for("train loss ─")
+        with (
+            contextlib.suppress(RuntimeError),
+            ExperimentTracker(ExperimentConfig(experiment_name=attack), logs, quiet=True) as run,
+        ):
+            run.log_metrics(0, float("nan"))
+            raise RuntimeError(attack)
+        terminal.wait_for("22 runs")
+        terminal.wait_for("RuntimeError")
+        for keys, shown, back in VISITS:
+            terminal.press(keys)
+            terminal.wait_for(shown)
+            if back:
+                terminal.press(back)
+                terminal.wait_for(lambda shown=shown: shown not in terminal.text())
+        terminal.wait_for(
+            lambda: {path.suffix for path in work.iterdir()} == {".svg", ".csv", ".md"}
+        )
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+        received = terminal.received.decode()
+    assert "\x1b]777;notify;traintop: " in received
+    for raw in ("\x1b[31mred", "\x1b]0;", "\x1b]8;", "cm0gLXJm\x07", "\x9b", "\u202e", "\u2066"):
+        assert raw not in received
+    assert_is_text(SPOKEN.sub("", received).replace("\x07", ""))  # the bell is switched on
+    assert {path.name for path in tmp_path.iterdir()} == {"logs", "work", "settings.toml"}

@@ -1,12 +1,37 @@
-"""Several writers at a training's pace, for some seconds; ``soak.py`` has the 20 minutes."""
+"""Many writers at a training's pace and the UI over them; ``soak.py`` has the 20 minutes."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
-from soak import RECORDS_PER_SECOND, Soak
+import pytest
+from soak import (
+    LIVE,
+    ONE_WRITER,
+    RECORDS_PER_SECOND,
+    WRITERS,
+    Soak,
+    grown_bytes,
+    open_ui,
+    select_live_run,
+    wait_for_end,
+)
+
+_SECONDS = 45
+_MOST_GROWTH = {LIVE: 7_000_000, ONE_WRITER: 1_000_000}
+"""Bytes in the second half, several times what is usual; lists of each snapshot take 12 MB."""
 
 
-def test_every_record_is_accounted_for(tmp_path: Path) -> None:
-    with Soak(tmp_path, writers=8, count=60, per_second=RECORDS_PER_SECOND) as soak:
-        assert soak.account() == 8 * 60
+@pytest.mark.timeout(360)
+def test_every_record_is_accounted_for_and_memory_stays(tmp_path: Path) -> None:
+    count = _SECONDS * RECORDS_PER_SECOND
+    with ExitStack() as stack:
+        terminal = stack.enter_context(open_ui(tmp_path))
+        soak = stack.enter_context(Soak(tmp_path, WRITERS, count, RECORDS_PER_SECOND))
+        select_live_run(terminal)
+        samples = soak.watch({LIVE: terminal})
+        assert soak.account() == WRITERS * count
+        wait_for_end(terminal)
+    for name, most in _MOST_GROWTH.items():
+        assert grown_bytes(samples[name]) < most, (name, samples[name])

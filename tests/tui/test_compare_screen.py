@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -327,6 +328,16 @@ async def test_one_run_alone_is_no_reason_to_fail():
         assert columns(screen) == ["a_s0"]
         await pilot.press("right", "g", "m", "p")
         assert "a_s0" in screen_text(app)
+
+
+async def test_a_long_name_of_a_metric_leaves_room_for_what_its_rows_tell():
+    stats = {"layer/" * 20 + "norm": MetricStats(count=5, last=2.0, min=1.0, max=4.0, mean=2.0)}
+    runs = [make_run(name, stats=stats) for name in ("a", "b")]
+    async with comparing(runs) as (_, _, screen):
+        [line] = [
+            line for line in screen_text(screen.app).splitlines() if "…" in line and "norm" in line
+        ]
+        assert re.search(r"norm +(best|first|last)", line)
 
 
 async def test_hostile_names_and_settings_are_drawn_as_plain_text():

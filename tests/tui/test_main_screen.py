@@ -321,6 +321,20 @@ async def test_news_wait_their_time_after_a_key_redrew_the_screen(monkeypatch):
         assert screen.redraws == redraws
 
 
+async def test_the_records_of_many_marked_runs_are_not_each_a_redraw(monkeypatch):
+    runs = make_runs(20)
+    async with showing(runs) as (app, pilot):
+        screen = app.main_screen
+        await pilot.press("asterisk")
+        assert len(screen.charted.paths) == 20
+        monkeypatch.setattr(main, "REDRAW_SECONDS", 60.0)
+        redraws = screen.redraws
+        for run in runs:
+            app.post_history(run, points=50)
+        await settle(pilot, lambda: len(screen.charted.loaded) == 20)
+        assert screen.redraws - redraws <= 1
+
+
 async def test_charts_that_were_waited_for_are_drawn_once(monkeypatch):
     async with showing(make_runs(3)) as (app, pilot):
         screen = app.main_screen

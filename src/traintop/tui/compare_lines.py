@@ -51,7 +51,8 @@ def compare_table(
         return CompareTable((), ())
     labels = _label_lines(comparison.rows, width)
     room = width - line_width(labels[0])
-    for gap, name_width, with_delta in _LAYOUTS:
+    least = len(comparison.columns) * (_GUTTER + _LEAST_COLUMN)
+    for gap, name_width, with_delta in _LAYOUTS if least <= room else _LAYOUTS[-1:]:
         blocks = [
             _column_lines(comparison, place, place == cursor, color_of, name_width, with_delta)
             for place in range(len(comparison.columns))
@@ -101,16 +102,21 @@ def _hidden_piece(places: Sequence[int], count: int, width: int) -> Piece:
 def _label_lines(rows: Sequence[Row], width: int) -> list[Line]:
     """The labels of the rows, the section only where it begins; two blank ones before them."""
     sections = [section_words(row.section) for row in rows]
-    section_width = max(map(cell_width, sections), default=0)
+    most = max(int(width * _LABEL_SHARE), _LEAST_LABEL)
+    # A long name of a metric leaves room for what of it a row tells.
+    words = [safe_text(row.label) for row in rows if row.section]
+    section_room = max(most - 1 - max(map(cell_width, words), default=0), 0)
+    section_width = min(max(map(cell_width, sections), default=0), section_room)
     texts: list[tuple[str, str]] = []
     before = ""
     for row, section in zip(rows, sections, strict=True):
         shown = "" if section == before else section
         before = section
         label = safe_text(row.label)
-        texts.append((f"{fit(shown, section_width)} ", label) if section else ("", label))
+        shown = fit(fit_middle(shown, section_width), section_width)
+        texts.append((f"{shown} ", label) if section else ("", label))
     longest = max((cell_width(section + label) for section, label in texts), default=0)
-    inner = min(longest, max(int(width * _LABEL_SHARE), _LEAST_LABEL))
+    inner = min(longest, most)
     lines: list[Line] = [(Piece(" " * (inner + 1)),)] * 2
     for section, label in texts:
         shown = fit_middle(label, max(inner - cell_width(section), 0))

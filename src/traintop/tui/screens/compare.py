@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
@@ -99,7 +99,7 @@ class CompareScreen(OverlayScreen, ChartActions):
         cursor = cursor_column(self.choice, comparison.columns)
         colors = self.charted.css_colors(dark=self.app.current_theme.dark)
 
-        @lru_cache  # the headings and the rows are one table
+        @cache  # the headings and the rows are one table
         def table(width: int) -> CompareTable:
             return compare_table(
                 comparison, cursor, lambda column: colors.get(column.runs[0].summary.path), width

@@ -140,7 +140,10 @@ class MainScreen(
         self._redraw_soon()
 
     def show_history(self, loaded: HistoryLoaded) -> None:
-        """Show the records of a run: at once when somebody waits for them."""
+        """Show the records of a run: at once when somebody waits for them.
+
+        That is for those of the selected run; of many marked ones each would be a redraw.
+        """
         if self.charted.add(loaded) and loaded.path == self.view.selected:
             self._draw()
         else:
