@@ -11,7 +11,7 @@ from traintop.analysis.differences import ABSENT, flat_settings, setting_text, t
 from traintop.analysis.ranking import Leader
 from traintop.text import MISSING, aligned, cell_width, duration, fit, fit_middle, safe_text, si
 from traintop.tui.columns import run_name
-from traintop.tui.lines import Line, Piece, Role, fit_line
+from traintop.tui.lines import Line, Piece, Role, clickable, fit_line
 from traintop.tui.status import STATUS_MARKS
 
 _GUTTER = 2
@@ -33,9 +33,9 @@ class _Column:
     def width(self) -> int:
         return max(map(cell_width, (self.heading, *(cell.text for cell in self.cells))))
 
-    def padded(self, piece: Piece, action: str | None = None) -> Piece:
+    def padded(self, piece: Piece) -> Piece:
         """The piece in the width of the column."""
-        return replace(piece, text=fit(piece.text, self.width, self.align), action=action)
+        return replace(piece, text=fit(piece.text, self.width, self.align))
 
 
 def leader_lines(
@@ -66,9 +66,10 @@ def leader_lines(
             Piece("▌" if top + place == cursor else " ", "accent"),
             Piece("◆" if path in marks else " ", "accent", marks.get(path)),
         )
-        action = f"screen.pick({top + place})"
-        cells = _joined([column.padded(column.cells[place], action) for column in columns])
-        lines.append(fit_line((*gutter, *cells), width))
+        cells = _joined([column.padded(column.cells[place]) for column in columns])
+        marking = clickable(gutter, f"screen.pick_and_mark({top + place})", _GUTTER)
+        picking = clickable(cells, f"screen.pick({top + place})", max(width - _GUTTER, 0))
+        lines.append(fit_line((*marking, *picking), width))
     return tuple(lines)
 
 
