@@ -255,7 +255,7 @@ def whole_rows(region: bytes) -> list[Row]:
     """
     try:
         rows = _ROWS.decode(b"[" + region.strip(b",\n ") + b"]")
-        if all(map(_is_record, rows)):
+        if len(rows) == line_count(region) and all(map(_is_record, rows)):
             return rows
     except _UNREADABLE:
         pass
@@ -271,6 +271,12 @@ def whole_rows(region: bytes) -> list[Row]:
             break
         rows.append(row)
     return rows
+
+
+def line_count(region: bytes) -> int:
+    """The lines of a region of records, without blank ones at its ends."""
+    stripped = region.strip(b",\n \r")
+    return stripped.count(b"\n") + 1 if stripped else 0
 
 
 def _is_record(row: object) -> bool:
@@ -301,6 +307,8 @@ class RecordDecoder:
             rows, columns = _column_decoder(self._keys)
             decoded = rows(b"[" + region.strip(b",\n ") + b"]")
         except _UNREADABLE:
+            return self._decode_loosely(region)
+        if len(decoded) != line_count(region):  # one of them is not in a line of its own
             return self._decode_loosely(region)
         return {key: list(map(column, decoded)) for key, column in columns.items()}
 

@@ -77,6 +77,32 @@ def test_a_damaged_file_is_read_in_every_way(
         read_in_every_way(path)
 
 
+@settings(max_examples=300, deadline=None)
+@given(changes=damages, cut=st.floats(0, 1))
+def test_a_damaged_file_that_is_followed_reads_as_at_first_sight(
+    whole: bytes, changes: list[tuple[float, int, bytes]], cut: float
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "experiment_x.json"
+        data = damaged(whole, changes)
+        path.write_bytes(data[: int(cut * len(data))])
+        run = Run(path)
+        with contextlib.suppress(UnreadableRunError):
+            run.history()
+        with path.open("ab") as file:
+            file.write(data[int(cut * len(data)) :])
+        run.follow()
+        assert columns_of(run) == columns_of(Run(path))
+
+
+def columns_of(run: Run) -> dict[str, bytes] | None:
+    """The records of a run, bit for bit; ``None`` when there is nothing that can be read."""
+    try:
+        return {name: column.tobytes() for name, column in run.history().columns.items()}
+    except UnreadableRunError:
+        return None
+
+
 @settings(max_examples=150, deadline=None)
 @given(changes=damages)
 def test_a_damaged_file_is_gone_on_with_or_refused(

@@ -240,7 +240,7 @@ VISITS = [
     ("e", "Export this comparison", "j\r"),
     ("", "21 marked runs", "\x1b"),
     ("\x10", "What do you want to do?", "\x1b"),
-    ("?", "esc closes", "\x1b"),
+    ("?", "traintop · keys", "\x1b"),
 ]
 
 # What a full-screen program needs to say, and desktop notices and the clipboard with plain text.

@@ -90,6 +90,18 @@ async def test_as_many_settings_as_fit_are_shown():
         assert "setting_29" not in screen_text(app)
 
 
+async def test_long_names_leave_room_for_the_setting_that_says_most():
+    runs = [
+        trained(f"a_very_long_name_of_a_long_sweep_{i}", 1.0 + i, settings={"max_learning_rate": i})
+        for i in range(3)
+    ]
+    async with ranking(runs, size=(74, 24)) as (app, _, _):
+        text = screen_text(app)
+        assert "max_learning_rate" in text
+        assert "sweep_2" in text
+        assert max(map(len, text.splitlines()[1:-1])) < 74
+
+
 async def test_metrics_go_round_and_the_direction_follows_them():
     async with ranking() as (app, pilot, screen):
         await pilot.press("m")

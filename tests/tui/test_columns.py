@@ -211,3 +211,8 @@ def test_long_names_are_cut_in_their_middle_since_they_differ_at_their_ends():
 
 def test_the_narrowest_heading_is_no_ellipsis():
     assert "…" not in line_text(format_heading(lay_out(16), "name", False))
+
+
+def test_on_a_wide_screen_the_figures_stay_near_the_name():
+    line = row(make_run("short"), 200).rstrip()
+    assert len(line) < 140

@@ -56,6 +56,13 @@ def test_the_footer_keeps_help_and_quit_to_the_last():
     assert text.split() == ["?", "help", "q", "quit"]
 
 
+def test_keys_stand_out_without_colours_too():
+    line = footer_line(EVERYTHING, "", 40)
+    bold = {piece.text.strip() for piece in line if piece.bold}
+    assert {"?", "q"} <= bold
+    assert "help" not in bold
+
+
 def test_the_footer_shows_only_what_applies():
     empty = line_text(footer_line(Situation(Place.RUNS), "", 160))
     assert empty.split() == ["?", "help", "q", "quit"]

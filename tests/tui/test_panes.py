@@ -22,7 +22,8 @@ from traintop.tui.lines import (
 )
 from traintop.tui.palette import COLORS, assign_colors, distinct_colors
 from traintop.tui.run_details import detail_lines, header_line
-from traintop.tui.status_line import status_line
+from traintop.tui.state import ViewState
+from traintop.tui.status_line import footer_note, status_line
 from traintop.tui.terminal import draws_ascii_only, to_ascii
 
 HOSTILE = "a\x1b]0;pwned\x07b\x9b31m\u202e[/red]"
@@ -298,3 +299,8 @@ def test_where_there_is_little_room_the_counts_have_short_words():
 def test_the_header_cuts_a_long_name_in_its_middle():
     text = line_text(header_line(make_run("a" * 50 + "_lr_1e-04"), "", 60))
     assert "_lr_1e-04  running" in text
+
+
+def test_the_footer_counts_charts_only_where_they_are():
+    assert footer_note(ViewState(), range(4), 5) == "charts 1-4 of 5"
+    assert footer_note(ViewState(list_only=True, log_y=True), range(4), 5) == "log y"

@@ -476,6 +476,15 @@ def test_a_line_that_does_not_parse_ends_the_reading(path: Path) -> None:
     assert Run(path).history().columns["iteration"].tolist() == [*range(20), 29]
 
 
+def test_a_record_in_two_lines_ends_the_reading_whatever_follows(path: Path) -> None:
+    data = layout(records(30)).replace(b'{"iteration":20,', b'{"iteration":20,\n')
+    path.write_bytes(data)
+    run = Run(path)
+    assert run.history().columns["iteration"].tolist() == [*range(20), 29]
+    path.write_bytes(data.replace(b'{"iteration":25,', b'{"iteration":!!,'))
+    assert Run(path).history().columns["iteration"].tolist() == [*range(20), 29]
+
+
 @given(st.binary(max_size=300), st.booleans(), st.booleans())
 def test_any_bytes_are_told_in_words(data: bytes, headed: bool, tailed: bool) -> None:
     with tempfile.TemporaryDirectory() as directory:

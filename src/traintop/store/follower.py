@@ -14,6 +14,7 @@ from traintop.logfile import (
     columns_of_rows,
     find_last_record,
     find_tail,
+    line_count,
     record_row,
     records_region,
     trusted_last_record,
@@ -87,7 +88,7 @@ class RecordFollower:
             if number == 0 and region.data == self._known_line:
                 return False
             columns = self._decoder.decode(region.data)
-            rows, lines = len(columns["iteration"]), _line_count(region.data)
+            rows, lines = len(columns["iteration"]), line_count(region.data)
             if number == 0:
                 self._check_same_file(descriptor, columns["iteration"])
             if rows:
@@ -109,7 +110,7 @@ class RecordFollower:
         self, descriptor: int, region: Region, columns: Columns, *, replacing_last: bool
     ) -> None:
         """Adds the records of a region, and moves on to the last one of them."""
-        rows, lines = len(columns["iteration"]), _line_count(region.data)
+        rows, lines = len(columns["iteration"]), line_count(region.data)
         start = _line_start(region.data, min(rows, lines) - 1)
         line = region.data[start:]
         confirmed = _is_confirmed(region, line)
@@ -191,15 +192,10 @@ def regions(descriptor: int, offset: int) -> Iterator[Region]:
             return
 
 
-def _line_count(data: bytes) -> int:
-    stripped = data.strip(_SEPARATORS)
-    return stripped.count(b"\n") + 1 if stripped else 0
-
-
 def _line_start(data: bytes, line: int) -> int:
     """The offset in ``data`` of a line, counted from 0; blank first lines do not count."""
     start = len(data) - len(data.lstrip(_SEPARATORS))
-    if line == _line_count(data) - 1:
+    if line == line_count(data) - 1:
         return data.rfind(b"\n", start, len(data.rstrip(_SEPARATORS))) + 1 or start
     for _ in range(line):
         start = data.index(b"\n", start) + 1

@@ -11,7 +11,7 @@ import msgspec
 
 from traintop.analysis.notices import Notice, NoticeKind
 from traintop.text import cell_width, fit, safe_text
-from traintop.tui.lines import Line, Piece, Role, fit_line
+from traintop.tui.lines import Line, Piece, Role, clickable
 
 Severity = Literal["information", "warning", "error"]
 
@@ -87,7 +87,11 @@ def notice_lines(notices: Sequence[Notice], cursor: int, width: int) -> tuple[Li
     names = [safe_text(notice.name, _WIDEST_NAME) for notice in notices]
     name_width = max(map(cell_width, names))
     return tuple(
-        fit_line(_notice_line(notice, fit(name, name_width), at_cursor=row == cursor), width)
+        clickable(
+            _notice_line(notice, fit(name, name_width), at_cursor=row == cursor),
+            f"screen.pick_notice({row})",
+            width,
+        )
         for row, (notice, name) in enumerate(zip(notices, names, strict=True))
     )
 

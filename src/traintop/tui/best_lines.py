@@ -13,12 +13,14 @@ from traintop.analysis.differences import ABSENT, flat_settings, setting_text, t
 from traintop.analysis.ranking import Leader
 from traintop.text import MISSING, aligned, cell_width, duration, fit, fit_middle, safe_text, si
 from traintop.tui.columns import run_name
-from traintop.tui.lines import Line, Piece, Role, fit_line
+from traintop.tui.lines import Line, Piece, Role, clickable, fit_line
 from traintop.tui.status import STATUS_MARKS
 
 _GUTTER = 2
+_MARGIN = 1
 _GAP = 2
 _LEAST_NAME = 12
+_SHORT_NAME = 18
 _USUAL_NAME = 32
 _WIDEST_SETTING = 18
 
@@ -34,9 +36,9 @@ class _Column(msgspec.Struct, frozen=True):
     def width(self) -> int:
         return max(map(cell_width, (self.heading, *(cell.text for cell in self.cells))))
 
-    def padded(self, piece: Piece, action: str | None = None) -> Piece:
+    def padded(self, piece: Piece) -> Piece:
         """The piece in the width of the column."""
-        return replace(piece, text=fit(piece.text, self.width, self.align), action=action)
+        return replace(piece, text=fit(piece.text, self.width, self.align))
 
 
 def leader_lines(
@@ -67,9 +69,10 @@ def leader_lines(
             Piece("▌" if top + place == cursor else " ", "accent"),
             Piece("◆" if path in marks else " ", "accent", marks.get(path)),
         )
-        action = f"screen.pick({top + place})"
-        cells = _joined([column.padded(column.cells[place], action) for column in columns])
-        lines.append(fit_line((*gutter, *cells), width))
+        cells = _joined([column.padded(column.cells[place]) for column in columns])
+        marking = clickable(gutter, f"screen.pick_and_mark({top + place})", _GUTTER)
+        picking = clickable(cells, f"screen.pick({top + place})", max(width - _GUTTER, 0))
+        lines.append(fit_line((*marking, *picking), width))
     return tuple(lines)
 
 
@@ -82,15 +85,20 @@ def _columns_that_fit(
     rank = _Column("#", _cells(map(str, ranks), "muted"))
     status = _Column("", tuple(Piece(mark.glyph, mark.role) for mark in marks))
     value = _Column("VALUE", _cells((aligned(leader.value) for leader in shown), "strong"))
-    taken = sum(column.width + _GAP for column in (rank, status, value))
-    longest = min(max(map(cell_width, names)), _USUAL_NAME)
-    name_width = max(min(longest, width - _GUTTER - taken), _LEAST_NAME)
-    name = _Column("NAME", _cells(fit_middle(text, name_width) for text in names), "left")
     at = _Column("AT", _cells((_at_text(leader.iteration) for leader in shown), "muted"))
     took = _Column("TIME", _cells(duration(leader.run.duration_seconds) for leader in shown))
-    room = width - _GUTTER - taken - name.width
+    candidates = [at, took, *_setting_columns(best, shown)]
+    room = width - _GUTTER - _MARGIN - sum(column.width + _GAP for column in (rank, status, value))
+    longest = min(max(map(cell_width, names)), _USUAL_NAME)
+    # A long name gives way to the setting that says the most.
+    beside = room - sum(column.width + _GAP for column in candidates[:3])
+    if min(longest, _SHORT_NAME) <= beside:
+        longest = min(longest, beside)
+    name_width = max(min(longest, room), _LEAST_NAME)
+    name = _Column("NAME", _cells(fit_middle(text, name_width) for text in names), "left")
+    room -= name.width
     further = []
-    for column in (at, took, *_setting_columns(best, shown)):
+    for column in candidates:
         if column.width + _GAP <= room:
             further.append(column)
             room -= column.width + _GAP

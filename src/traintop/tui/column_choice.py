@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from traintop.text import fit
 from traintop.tui.columns import column_of
-from traintop.tui.lines import Line, Piece
+from traintop.tui.lines import Line, Piece, clickable
 from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
 from traintop.tui.state import SortOrder
 
@@ -87,16 +87,15 @@ def choice_lines(choosing: ColumnChoosing, sort: SortOrder, width: int) -> Seque
         here = place == choosing.cursor
         arrow = ("↓" if sort.descending else "↑") if key == sort.column else ""
         wider = f"  {choice.wider:+d} wide" if choice and choice.wider else ""
-        lines.append(
-            (
-                Piece("▌" if here else " ", "accent"),
-                Piece("✓ " if choice else "  ", "good"),
-                Piece(
-                    fit(column.heading + arrow, _HEADING_WIDTH),
-                    "strong" if choice else "text",
-                    bold=here,
-                ),
-                Piece(f" {column.meaning}{wider}", "muted"),
-            )
+        line: Line = (
+            Piece("▌" if here else " ", "accent"),
+            Piece("✓ " if choice else "  ", "good"),
+            Piece(
+                fit(column.heading + arrow, _HEADING_WIDTH),
+                "strong" if choice else "text",
+                bold=here,
+            ),
+            Piece(f" {column.meaning}{wider}", "muted"),
         )
+        lines.append(clickable(line, f"screen.pick_column({place})", width))
     return lines

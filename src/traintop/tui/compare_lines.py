@@ -15,7 +15,7 @@ from traintop.analysis.comparison_text import (
     section_words,
 )
 from traintop.text import cell_width, fit, fit_middle, percentage, safe_text
-from traintop.tui.lines import Line, Piece, fit_line, line_width
+from traintop.tui.lines import Line, Piece, clickable, fit_line, line_width
 from traintop.tui.status import STATUS_MARKS
 
 BEST_GLYPH = "★"
@@ -121,7 +121,7 @@ def _label_lines(rows: Sequence[Row], width: int) -> list[Line]:
     for section, label in texts:
         shown = fit_middle(label, max(inner - cell_width(section), 0))
         line = fit_line((Piece(section, "accent"), Piece(shown, "muted")), inner)
-        lines.append((Piece(" "), *_padded(line, inner)))
+        lines.append((Piece(" "), *line, Piece(" " * (inner - line_width(line)))))
     return lines
 
 
@@ -148,15 +148,9 @@ def _column_lines(
         *_padded((Piece(name, "strong" if is_cursor else "text", bold=is_cursor), flag), inner),
     )
     pad = Piece(" " * _GUTTER)
-    return [
-        heading,
-        (pad, *_padded(_status_line(column), inner)),
-        *((pad, *_padded(line, inner)) for line in lines),
-    ]
-
-
-def _padded(line: Line, width: int) -> Line:
-    return (*line, Piece(" " * (width - line_width(line))))
+    below = ((pad, *line) for line in (_status_line(column), *lines))
+    action = f"screen.pick_column({place})"
+    return [clickable(line, action, _GUTTER + inner) for line in (heading, *below)]
 
 
 def _cell_line(cell: AlignedCell, *, with_delta: bool) -> Line:

@@ -48,7 +48,7 @@ def _entry_lines(name: str, role: Role, name_width: int, words: str, width: int)
     parts = wrap(words, max(width - name_width, 1)) or [""]
     names = [name] + [""] * (len(parts) - 1)
     return [
-        (Piece(fit(name, name_width), role), Piece(part))
+        (Piece(fit(name, name_width), role, bold=True), Piece(part))
         for name, part in zip(names, parts, strict=True)
     ]
 

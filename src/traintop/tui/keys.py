@@ -80,7 +80,10 @@ def key_of_action(action: str, parameters: Sequence[object], place: Place) -> Ke
 
 
 def footer_line(situation: Situation, note: str, width: int) -> Line:
-    """The keys that apply, as many as fit, and a note at the right end."""
+    """The keys that apply, as many as fit, and a note at the right end.
+
+    The keys are bold, so that they stand out where there are no colours.
+    """
     right: Line = (Piece(f"{note} ", "accent"),) if note else ()
     room = width - (cell_width(note) + 2 if note else 0)
     left: list[Piece] = []
@@ -100,7 +103,7 @@ def footer_line(situation: Situation, note: str, width: int) -> Line:
         shown.append(key)
     for key in [*shown, *kept]:
         action = key.action if "." in key.action else f"screen.{key.action}"
-        left.append(Piece(f" {key.shown}", "accent", action=action))
+        left.append(Piece(f" {key.shown}", "accent", bold=True, action=action))
         left.append(Piece(f" {key.label} ", "muted", action=action))
     return spread(tuple(left), right, width)
 

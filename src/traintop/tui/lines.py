@@ -79,6 +79,11 @@ def spread(left: Line, right: Line, width: int) -> Line:
     return (*left, Piece(" " * gap), *right)
 
 
+def clickable(line: Line, action: str, width: int) -> Line:
+    """The line over ``width`` cells, each of which does the action when it is clicked."""
+    return tuple(replace(piece, action=action) for piece in _padded(line, width))
+
+
 def beside(columns: Sequence[Sequence[Line]], widths: Sequence[int]) -> tuple[Line, ...]:
     """Blocks of lines side by side, each in the cells that ``widths`` gives it."""
     height = max((len(column) for column in columns), default=0)

@@ -18,6 +18,7 @@ _GAPS = (2, 1)
 
 _NARROWEST = 4
 _WIDEST = 60
+_USUAL_NAME = 40
 _NARROWEST_CUT = 2
 
 
@@ -58,7 +59,7 @@ def chosen_columns(choices: Sequence[ColumnChoice]) -> tuple[Column, ...]:
 
 @lru_cache(maxsize=8)
 def lay_out(width: int, choices: tuple[ColumnChoice, ...] = DEFAULT_CHOICES) -> RowLayout:
-    """The columns that fit ``width`` cells; the name takes what the others leave."""
+    """The columns that fit ``width`` cells; the name takes what the others leave, within reason."""
     columns = chosen_columns(choices)
     gap = next((gap for gap in _GAPS if _taken(columns, gap) <= width), _GAPS[-1])
     chosen = [column for column in columns if column.importance == 0]
@@ -70,7 +71,8 @@ def lay_out(width: int, choices: tuple[ColumnChoice, ...] = DEFAULT_CHOICES) -> 
     widths = {column.key: (narrow and column.narrow_width) or column.width for column in shown}
     spare = width - sum(widths.values()) - gap * (len(shown) - 1)
     if "name" in widths:
-        widths["name"] = max(widths["name"] + spare, 0)
+        # Beyond that the figures would stand too far off to be read as one row with the name.
+        widths["name"] = max(min(widths["name"] + spare, max(widths["name"], _USUAL_NAME)), 0)
     return RowLayout(tuple((column, widths[column.key]) for column in shown), gap)
 
 

@@ -80,7 +80,7 @@ def footer_note(state: ViewState, page: range, charts: int) -> str:
     notes = []
     if state.marks:
         notes.append(f"{len(state.marks)} marked")
-    if 1 < len(page) < charts and not state.charts.zoomed:
+    if 1 < len(page) < charts and not state.charts.zoomed and not state.list_only:
         notes.append(f"charts {page.start + 1}-{page.stop} of {charts}")
     if not state.robust:
         notes.append("with outliers")

@@ -25,6 +25,7 @@ from traintop.tui.widgets.line_pane import LinePane
 
 _FIRST = ("val_loss", "train_loss")
 _HEADINGS = 1
+_WHEEL_ROWS = 3
 _LIMITS = (None, 10, 25)
 
 
@@ -125,6 +126,12 @@ class BestScreen(OverlayScreen):
     def _keep_cursor_in_view(self) -> None:
         self.call_after_refresh(self._show)
 
+    def on_mouse_scroll_down(self) -> None:
+        self.action_move(_WHEEL_ROWS)
+
+    def on_mouse_scroll_up(self) -> None:
+        self.action_move(-_WHEEL_ROWS)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return True
 
@@ -144,6 +151,10 @@ class BestScreen(OverlayScreen):
             place = min(max(place, 0), len(self.leaders) - 1)
             self._cursor = self.leaders[place].run.path
             self._show()
+
+    def action_pick_and_mark(self, place: int) -> None:
+        self.action_pick(place)
+        self.action_mark()
 
     def action_next_metric(self, step: int) -> None:
         metrics = self.metrics

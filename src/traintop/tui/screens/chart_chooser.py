@@ -7,17 +7,16 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import ModalScreen
 
 from traintop.analysis.chart_names import chart_title, shown_charts
 from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
-from traintop.tui.lines import Line, Piece, fit_line
-from traintop.tui.screens.steady import SteadyScreen
+from traintop.tui.lines import Line, Piece, clickable
+from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
 
 
-class ChartChooser(SteadyScreen, ModalScreen[None]):
+class ChartChooser(DialogScreen):
     """A list of all charts with check marks; ``apply`` gets each choice, empty for the usual."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.CHARTS)]
@@ -65,6 +64,10 @@ class ChartChooser(SteadyScreen, ModalScreen[None]):
         self._place = min(max(self._place + lines, 0), len(self._charts) - 1)
         self._show()
 
+    def action_pick_chart(self, place: int) -> None:
+        self._place = place
+        self.action_toggle_chart()
+
     def action_toggle_chart(self) -> None:
         chart = self._charts[self._place]
         others = tuple(one for one in self._chosen if one != chart)
@@ -72,6 +75,8 @@ class ChartChooser(SteadyScreen, ModalScreen[None]):
             self._choose((*others, chart))
         elif others:  # the last one stays: an empty choice would bring all back
             self._choose(others)
+        else:
+            self._show()
 
     def action_reset_charts(self) -> None:
         self._choose(())
@@ -85,7 +90,9 @@ def chooser_lines(
 ) -> tuple[Line, ...]:
     """A line for each chart, with a bar at the one the cursor is on."""
     return tuple(
-        fit_line(_chooser_line(chart, chart in chosen, row == place), width)
+        clickable(
+            _chooser_line(chart, chart in chosen, row == place), f"screen.pick_chart({row})", width
+        )
         for row, chart in enumerate(charts)
     )
 

@@ -7,20 +7,19 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import ModalScreen
 
 from traintop.tui.column_choice import ColumnChoosing, choice_lines
 from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
 from traintop.tui.row_layout import ColumnChoice
-from traintop.tui.screens.steady import SteadyScreen
+from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.state import SortOrder
 from traintop.tui.widgets.line_pane import ScrollingPane
 
 Apply = Callable[[tuple[ColumnChoice, ...], SortOrder], None]
 
 
-class ColumnsScreen(SteadyScreen, ModalScreen[None]):
+class ColumnsScreen(DialogScreen):
     """``apply`` is called with each choice, so that its effect can be seen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.COLUMNS)]
@@ -60,6 +59,9 @@ class ColumnsScreen(SteadyScreen, ModalScreen[None]):
 
     def action_move_choice(self, lines: int) -> None:
         self._change(self.choosing.move_to(self.choosing.cursor + lines))
+
+    def action_pick_column(self, place: int) -> None:
+        self._change(self.choosing.move_to(place).toggle())
 
     def action_toggle_column(self) -> None:
         self._change(self.choosing.toggle())

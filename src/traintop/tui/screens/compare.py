@@ -170,6 +170,10 @@ class CompareScreen(OverlayScreen, ChartActions):
     def action_move_column(self, step: int) -> None:
         self.choose(move_cursor(self.choice, self.comparison.columns, step))
 
+    def action_pick_column(self, place: int) -> None:
+        path = self.comparison.columns[place].runs[0].summary.path
+        self.choose(replace(self.choice, cursor=path))
+
     def action_scroll_rows(self, lines: int) -> None:
         self._rows_pane.scroll_lines(lines)
 

@@ -12,16 +12,16 @@ from textual.screen import ModalScreen
 
 from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
-from traintop.tui.lines import Line, Piece, fit_line
+from traintop.tui.lines import Line, Piece, clickable, fit_line
 from traintop.tui.messages import ExportProgress
-from traintop.tui.screens.steady import SteadyScreen
+from traintop.tui.screens.steady import DialogScreen, SteadyScreen
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 
 if TYPE_CHECKING:
     from traintop.tui.exporting import RunsExport
 
 
-class ChoiceScreen(SteadyScreen, ModalScreen[None]):
+class ChoiceScreen(DialogScreen):
     """Lists answers, the first one selected; calls ``take`` with the number of the chosen one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.CHOICE)]
@@ -49,11 +49,15 @@ class ChoiceScreen(SteadyScreen, ModalScreen[None]):
 
     def _show(self) -> None:
         selected = self._selected
-        lines = tuple(
-            _choice_line(choice, place, place == selected)
-            for place, choice in enumerate(self._choices)
-        )
-        self.query_one("#choices", ScrollingPane).show(lines, lambda width, height: lines)
+        choices = self._choices
+
+        def draw(width: int, height: int) -> tuple[Line, ...]:
+            return tuple(
+                clickable(_choice_line(choice, place == selected), f"screen.choose({place})", width)
+                for place, choice in enumerate(choices)
+            )
+
+        self.query_one("#choices", ScrollingPane).show(selected, draw)
 
     def action_move(self, step: int) -> None:
         self._selected = (self._selected + step) % len(self._choices)
@@ -67,11 +71,10 @@ class ChoiceScreen(SteadyScreen, ModalScreen[None]):
         self.dismiss()
 
 
-def _choice_line(choice: str, place: int, is_selected: bool) -> Line:
-    action = f"screen.choose({place})"
+def _choice_line(choice: str, is_selected: bool) -> Line:
     return (
-        Piece("▌ " if is_selected else "  ", "accent", action=action),
-        Piece(choice, "strong" if is_selected else "text", bold=is_selected, action=action),
+        Piece("▌ " if is_selected else "  ", "accent"),
+        Piece(choice, "strong" if is_selected else "text", bold=is_selected),
     )
 
 

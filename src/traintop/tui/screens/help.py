@@ -6,16 +6,15 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import ModalScreen
 
 from traintop.tui.help_text import help_lines
 from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
-from traintop.tui.screens.steady import SteadyScreen
+from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
 
 
-class HelpScreen(SteadyScreen, ModalScreen[None]):
+class HelpScreen(DialogScreen):
     """Lists keys and status marks; scrolls where they are more than the screen holds."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.HELP)]

@@ -8,17 +8,16 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import ModalScreen
 
 from traintop.analysis.notices import Notice
 from traintop.tui.announcing import notice_lines
 from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
-from traintop.tui.screens.steady import SteadyScreen
+from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
 
 
-class NoticesScreen(SteadyScreen, ModalScreen[None]):
+class NoticesScreen(DialogScreen):
     """``go_to`` is called with the run whose notice enter is pressed on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.NOTICES)]
@@ -53,6 +52,10 @@ class NoticesScreen(SteadyScreen, ModalScreen[None]):
     def action_move_notice(self, lines: int) -> None:
         self._cursor = min(max(self._cursor + lines, 0), max(len(self._notices) - 1, 0))
         self._show()
+
+    def action_pick_notice(self, place: int) -> None:
+        self._cursor = place
+        self.action_go_to_run()
 
     def action_go_to_run(self) -> None:
         self.dismiss()

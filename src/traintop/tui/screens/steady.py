@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import events
 from textual._styles_cache import StylesCache
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from traintop.tui.keys import Situation, rebind
 from traintop.tui.lines import ROLES
@@ -61,3 +61,11 @@ class SteadyScreen(Screen[None]):
         if self.size != size:
             # The event with the right size may have been replaced by the old one in the queue.
             self.post_message(events.Resize(size, size))
+
+
+class DialogScreen(SteadyScreen, ModalScreen[None]):
+    """A dialog that asks for nothing that could be lost: a click beside it closes it."""
+
+    def on_click(self, event: events.Click) -> None:
+        if event.widget is self:
+            self.dismiss()
