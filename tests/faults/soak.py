@@ -14,14 +14,15 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyte
 from tests.benchmarks.measuring import resident_bytes, running_seconds
-from tests.benchmarks.pseudo_terminal import PseudoTerminal
+from tests.benchmarks.pseudo_terminal import COLUMNS, LINES, PseudoTerminal
 
 from traintop import RunStatus
 from traintop.analysis.chart_names import charts_of, shown_charts
@@ -39,8 +40,6 @@ _OLD_RECORDS = 5000
 _SAMPLE_SECONDS = 2.0
 _SAMPLES_BETWEEN_WORDS = 30
 _TURN_SECONDS = 0.1
-
-_CONTROL_SEQUENCE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 
 _WRITER = """
 import random, sys, time, zlib
@@ -159,25 +158,36 @@ def open_ui(directory: Path) -> PseudoTerminal:
 
 def wait_for_old_run(terminal: PseudoTerminal) -> None:
     """Wait until the old run, the only one so far, has the cursor."""
-    terminal.listen_until(lambda: _drew(terminal, rb"old_run  finished"))
+    terminal.listen_until(_shows(terminal, r"old_run  finished"))
 
 
 def select_live_run(terminal: PseudoTerminal) -> None:
     """Move the cursor to the newest run, once there is a live one, and wait for its charts."""
-    terminal.listen_until(lambda: _drew(terminal, b"soak_"))
+    terminal.listen_until(_shows(terminal, r"soak_"))
     terminal.press("g")
-    terminal.listen_until(lambda: _drew(terminal, rb"soak_\d+  running"))
-    terminal.listen_until(lambda: _drew(terminal, b"tokens/s   last"))
+    terminal.listen_until(_shows(terminal, r"soak_\d+  running"))
+    terminal.listen_until(_shows(terminal, r"tokens/s   last"))
 
 
 def wait_for_end(terminal: PseudoTerminal) -> None:
     """Wait until the selected live run is seen to have finished."""
-    terminal.listen_until(lambda: _drew(terminal, rb"finished  100%"))
+    terminal.listen_until(_shows(terminal, r"soak_\d+  finished"))
 
 
-def _drew(terminal: PseudoTerminal, text: bytes) -> bool:
-    """Whether a terminal was sent some text, a pattern, in one piece."""
-    return re.search(text, _CONTROL_SEQUENCE.sub(b"", terminal.received())) is not None
+def _shows(terminal: PseudoTerminal, pattern: str) -> Callable[[], bool]:
+    """Whether a row of the screen has a text, as a person sees it."""
+    screen = pyte.Screen(COLUMNS, LINES)
+    stream = pyte.ByteStream(screen)
+    fed = 0
+
+    def holds() -> bool:
+        nonlocal fed
+        for chunk in terminal.chunks[fed:]:
+            stream.feed(chunk.data)
+        fed = len(terminal.chunks)
+        return any(re.search(pattern, row) for row in screen.display)
+
+    return holds
 
 
 def grown_bytes(samples: Sequence[Sample]) -> int:

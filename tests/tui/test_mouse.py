@@ -48,11 +48,11 @@ async def test_a_column_of_a_comparison_is_picked_in_any_of_its_rows():
             pilot, lambda: "run-2" in screen_text(app) and "train loss" in screen_text(app)
         )
         assert isinstance(app.screen, CompareScreen)
-        name = next(line for line in screen_text(app).splitlines() if "⚑run-0" in line)
+        name = next(line for line in screen_text(app).splitlines() if "run-0 ⚑" in line)
         column, row = name.index("run-2"), screen_text(app).splitlines().index(name)
         assert "▌◆ run-1" in name
         await pilot.click(offset=(column, row + 3))
-        assert "▌◆ run-2" in row_of(app, "⚑run-0")
+        assert "▌◆ run-2" in row_of(app, "run-0 ⚑")
 
 
 @pytest.mark.parametrize(("way", "choice"), [("o", "STEP"), ("O", "tokens/s")])

@@ -145,7 +145,8 @@ def _column_lines(
     heading: Line = (
         Piece("▌" if is_cursor else " ", "accent"),
         Piece("◆ ", "muted", color_of(column)),
-        *_padded((Piece(name, "strong" if is_cursor else "text", bold=is_cursor), flag), inner),
+        Piece(name, "strong" if is_cursor else "text", bold=is_cursor),
+        flag,
     )
     pad = Piece(" " * _GUTTER)
     below = ((pad, *line) for line in (_status_line(column), *lines))
