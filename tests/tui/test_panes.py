@@ -304,3 +304,4 @@ def test_the_header_cuts_a_long_name_in_its_middle():
 def test_the_footer_counts_charts_only_where_they_are():
     assert footer_note(ViewState(), range(4), 5) == "charts 1-4 of 5"
     assert footer_note(ViewState(list_only=True, log_y=True), range(4), 5) == "log y"
+    assert footer_note(ViewState(x_axis="wallclock_time"), range(4), 4) == "over wall clock"

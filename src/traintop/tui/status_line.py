@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from traintop.analysis.axes import X_AXES, X_LABELS
 from traintop.model import RunSummary
 from traintop.text import safe_text
 from traintop.tui.lines import Line, Piece, fit_line, line_width, spread
@@ -82,6 +83,8 @@ def footer_note(state: ViewState, page: range, charts: int) -> str:
         notes.append(f"{len(state.marks)} marked")
     if 1 < len(page) < charts and not state.charts.zoomed and not state.list_only:
         notes.append(f"charts {page.start + 1}-{page.stop} of {charts}")
+    if state.x_axis != X_AXES[0]:
+        notes.append(f"over {X_LABELS[state.x_axis]}")
     if not state.robust:
         notes.append("with outliers")
     if state.log_y:
