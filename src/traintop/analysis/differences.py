@@ -7,6 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -15,6 +16,9 @@ from traintop.text import MISSING, number, safe_text
 
 NAME_SETTING = "experiment_name"
 """What a person calls the run: told beside its settings, and no setting itself."""
+
+_PLAIN = frozenset({str, int, float, bool, NoneType, list})
+"""The types that settings from JSON have, where none is nested."""
 
 _SEED = re.compile(r"(^|[._])seed$", re.IGNORECASE)
 
@@ -35,6 +39,8 @@ def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     Lists and empty mappings are values. Where a dotted key stands beside the nested one that it
     spells, the dotted key counts.
     """
+    if _PLAIN.issuperset(map(type, config.values())):  # as most are, and there may be thousands
+        return {name: value for name, value in config.items() if name != NAME_SETTING}
     flat: dict[str, Any] = {}
     # A stack of its own: settings may nest deeper than Python calls.
     waiting = [(name, value, False) for name, value in reversed(list(config.items()))]

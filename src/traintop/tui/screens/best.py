@@ -39,6 +39,7 @@ class BestScreen(OverlayScreen):
         super().__init__(below)
         self._compare = compare
         self.leaders: list[Leader] = []
+        self._places: dict[Path, int] = {}
         self.metric = ""
         self._modes: dict[str, Mode] = {}
         self._cursor: Path | None = None
@@ -81,8 +82,7 @@ class BestScreen(OverlayScreen):
     @property
     def cursor(self) -> int:
         """The place of the run that keys are about; the first when that has no value any more."""
-        places = (place for place, one in enumerate(self.leaders) if one.run.path == self._cursor)
-        return next(places, 0)
+        return 0 if self._cursor is None else self._places.get(self._cursor, 0)
 
     def draw(self) -> None:
         metrics = self.metrics
@@ -90,6 +90,7 @@ class BestScreen(OverlayScreen):
             self.metric = metrics[0]
         ranked = leaders(self.rows.runs, self.metric, self.mode)
         self.leaders, self._ranked = ranked[: self.limit], len(ranked)
+        self._places = {leader.run.path: place for place, leader in enumerate(self.leaders)}
         self._show()
 
     def _show(self) -> None:
