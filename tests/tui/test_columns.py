@@ -52,6 +52,15 @@ def shown_keys(width, *choices):
     return [column.key for column, _ in layout.columns]
 
 
+def test_the_column_that_sorts_is_shown_before_more_important_ones():
+    def shown(width: int, sort_key: str) -> list[str]:
+        return [column.key for column, _ in lay_out(width, sort_key=sort_key).columns]
+
+    assert "age" not in shown(60, "loss")
+    assert "age" in shown(60, "age")
+    assert shown(12, "age") == shown(12, "loss")
+
+
 def test_eighty_columns_show_everything_but_the_trend():
     assert shown_keys(77) == [key for key in DEFAULT_COLUMNS if key != "trend"]
     assert shown_keys(84) == list(DEFAULT_COLUMNS)

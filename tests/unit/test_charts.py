@@ -407,6 +407,17 @@ def test_noise_is_a_band_around_its_mean_and_no_solid_block(ascii_only: bool, lo
     assert len({row for row, _ in band}) >= 12
 
 
+def test_very_many_runs_have_no_bands() -> None:
+    def bands(runs: int) -> int:
+        noise = np.random.default_rng(1).normal(0, 1, (runs, 20_000))
+        x = np.arange(20_000.0)
+        spec = chart(*(Series("", x, y, color) for color, y in enumerate(noise)))
+        return sum(bool(one.edges) for one in points_for(spec, 60))
+
+    assert bands(6) == 6
+    assert bands(7) == 0
+
+
 def test_a_smoothed_curve_has_the_band_of_its_raw_one_behind_it() -> None:
     x = np.arange(20_000.0)
     raw = Series("", x, NOISE, 0, dim=True)

@@ -22,6 +22,7 @@ from traintop.charts.spec import ChartSpec, Series
 
 _OVERVIEW_POINTS = 8  # per cell, at least
 _DENSE = 8  # points per cell from which a curve is drawn as its mean in a band
+_MOST_BANDS = 6  # runs
 _STRETCHED = 10.0
 """How many times the robust limits the plain ones may be before the robust ones are taken.
 
@@ -61,13 +62,15 @@ def points_for(spec: ChartSpec, width: int) -> tuple[Curve, ...]:
 
     At most two per column of dots, so ``4 * width + 4`` per series, however long it is. Where
     many points share a cell, their mean is the curve, and from their lowest to their highest
-    reaches a band behind it, so that noise does not become a solid block.
+    reaches a band behind it, so that noise does not become a solid block. The bands of very many
+    runs would be such a block together, so there only the means are drawn.
     """
     limits = _x_limits(spec)
-    return tuple(_curve(series, spec.log_y, width, limits) for series in spec.series)
+    banded = len({series.color for series in spec.series}) <= _MOST_BANDS
+    return tuple(_curve(series, spec.log_y, width, limits, banded=banded) for series in spec.series)
 
 
-def _curve(series: Series, log_y: bool, width: int, limits: Limits) -> Curve:
+def _curve(series: Series, log_y: bool, width: int, limits: Limits, *, banded: bool) -> Curve:
     def scaled(points: _Points) -> _Points:
         x, y = points
         return x, np.log10(y) if log_y else y
@@ -83,7 +86,7 @@ def _curve(series: Series, log_y: bool, width: int, limits: Limits) -> Curve:
     line, *outer = map(scaled, _mean_and_edges(series, log_y, width, limits))
     if series.dim:
         line = (x[:0], y[:0])
-    return Curve(series, *line, edges or tuple(outer))
+    return Curve(series, *line, edges or (tuple(outer) if banded else ()))
 
 
 def _is_dense(x: FloatArray, width: int, limits: Limits) -> bool:

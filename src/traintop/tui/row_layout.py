@@ -58,13 +58,18 @@ def chosen_columns(choices: Sequence[ColumnChoice]) -> tuple[Column, ...]:
 
 
 @lru_cache(maxsize=8)
-def lay_out(width: int, choices: tuple[ColumnChoice, ...] = DEFAULT_CHOICES) -> RowLayout:
-    """The columns that fit ``width`` cells; the name takes what the others leave, within reason."""
+def lay_out(
+    width: int, choices: tuple[ColumnChoice, ...] = DEFAULT_CHOICES, sort_key: str = ""
+) -> RowLayout:
+    """The columns that fit ``width`` cells; the name takes what the others leave, within reason.
+
+    The column that sorts, ``sort_key``, comes before others: it explains the order.
+    """
     columns = chosen_columns(choices)
     gap = next((gap for gap in _GAPS if _taken(columns, gap) <= width), _GAPS[-1])
     chosen = [column for column in columns if column.importance == 0]
     narrow = _taken(chosen, gap) > width
-    for column in sorted(columns, key=lambda column: column.importance):
+    for column in sorted(columns, key=lambda column: (column.key != sort_key, column.importance)):
         if column not in chosen and _taken([*chosen, column], gap) <= width:
             chosen.append(column)
     shown = [column for column in columns if column in chosen]

@@ -149,7 +149,8 @@ class RunTable(StyledLines):
         return self._rows.runs[top : top + self.page_rows]
 
     def _layout(self) -> RowLayout:
-        return lay_out(max(self.content_width() - _GUTTER - 1, 0), self._choices)
+        room = max(self.content_width() - _GUTTER - 1, 0)
+        return lay_out(room, self._choices, self._sort.column)
 
     def _row_at(self, y: int) -> _DrawnRow:
         if y < _HEADINGS:
