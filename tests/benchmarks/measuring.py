@@ -106,6 +106,7 @@ def cpu_seconds(usage: resource.struct_rusage) -> float:
 def child_environment() -> dict[str, str]:
     """The environment of measured processes: they may keep their compiled modules."""
     dropped = ("PYTHONDONTWRITEBYTECODE", "TRAINTOP_DIR", "RANK", "TEXTUAL", "NO_COLOR", "LC_")
+    dropped += ("COLUMNS", "LINES")  # pytest-xdist sets them
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {**kept, "TERM": "xterm-256color", "LANG": "C.UTF-8"}
 
