@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
-from tui_runs import NOW, make_run, make_runs, screen_text, settle
+from tui_runs import DIRECTORY, NOW, make_run, make_runs, screen_text, settle
 
 from traintop.logfile import Head, Tail, encode_head, encode_tail
 from traintop.model import Annotations
 from traintop.store.annotations import AnnotationChange, annotate, read_annotations
+from traintop.tui import annotation_writer
 from traintop.tui.annotating import common_note, common_tags, meant_runs, subject, tags_change
 from traintop.tui.app import TraintopApp
+from traintop.tui.messages import AnnotationRequested
 from traintop.tui.screens.entry import EntryScreen
 from traintop.tui.state import RunRows, ViewState
 from traintop.tui.widgets.text_entry import TextEntry
@@ -196,3 +199,24 @@ def test_what_runs_have_in_common_can_be_changed():
     change = tags_change(("x",), "new, other")
     assert change == AnnotationChange(added_tags=("new", "other"), removed_tags=("x",))
     assert change.apply(runs[1].annotations).tags == ("z", "new", "other")
+
+
+def test_the_end_does_not_wait_for_a_filesystem_that_never_answers(monkeypatch):
+    answers = Event()
+    monkeypatch.setattr(annotation_writer, "annotate", lambda path, change: answers.wait())
+    monkeypatch.setattr(annotation_writer, "PATIENCE_SECONDS", 0.05)
+    writer = annotation_writer.AnnotationWriter(lambda message: True)
+    writer.write(AnnotationRequested((DIRECTORY / "run.json",), AnnotationChange(note="try 2e-3")))
+    assert writer.finish() == ("not kept, the filesystem does not answer: try 2e-3",)
+    answers.set()
+
+
+def test_the_end_waits_for_notes_and_tells_of_those_that_nobody_heard_of(tmp_path):
+    writer = annotation_writer.AnnotationWriter(lambda message: False)
+    kept, lost = tmp_path / "run.json", tmp_path / "gone" / "run.json"
+    for path in (kept, lost):
+        writer.write(AnnotationRequested((path,), AnnotationChange(note="try 2e-3")))
+    (told,) = writer.finish()
+    assert told.startswith("not kept, no such file or directory: ")
+    assert told.endswith(": try 2e-3")
+    assert read_annotations(kept).note == "try 2e-3"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Thread
 
 from textual.message import Message
 
 from traintop.store.annotations import annotate, sidecar_of
 from traintop.text import safe_text
 from traintop.tui.messages import AnnotationRequested, AnnotationsWritten
+
+PATIENCE_SECONDS = 5.0
+"""How long the end of the program waits for a filesystem that may never answer."""
 
 _LONGEST_TEXT = 10_000
 
@@ -23,30 +27,44 @@ class AnnotationWriter:
 
     def __init__(self, post: Callable[[Message], bool]) -> None:
         self._post = post
-        self._thread = ThreadPoolExecutor(1, "traintop-annotations")
-        self._untold: list[AnnotationsWritten] = []
+        self._asked: SimpleQueue[AnnotationRequested | None] = SimpleQueue()
+        self._thread = Thread(target=self._write_all, name="traintop-annotations", daemon=True)
+        self._untold: dict[AnnotationRequested, tuple[str, ...]] = {}
 
     def write(self, request: AnnotationRequested) -> None:
         """Write soon."""
-        self._thread.submit(self._write, request)
+        self._untold[request] = ("the filesystem does not answer",)
+        self._asked.put(request)
+        if self._thread.ident is None:
+            self._thread.start()
 
     def finish(self) -> tuple[str, ...]:
         """Write what is left; what could not be written and nobody heard of, in words."""
-        self._thread.shutdown()
+        self._asked.put(None)
+        if self._untold:
+            self._thread.join(PATIENCE_SECONDS)
         return tuple(
-            safe_text(f"not kept, {failure}: {written.request.change.note or ''}", _LONGEST_TEXT)
-            for written in self._untold
-            for failure in written.failures
+            safe_text(f"not kept, {failure}: {request.change.note or ''}", _LONGEST_TEXT)
+            for request, failures in dict(self._untold).items()
+            for failure in failures
         )
 
-    def _write(self, request: AnnotationRequested) -> None:
-        failures: dict[str, None] = {}
-        for path in request.paths:
-            try:
-                annotate(path, request.change)
-            except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-                failures[f"{reason}: {os.path.abspath(error.filename or sidecar_of(path))}"] = None
-        written = AnnotationsWritten(request, tuple(failures))
-        if not self._post(written):
-            self._untold.append(written)
+    def _write_all(self) -> None:
+        while (request := self._asked.get()) is not None:
+            failures = _failures_of(request)
+            if self._post(AnnotationsWritten(request, failures)):
+                del self._untold[request]
+            else:
+                self._untold[request] = failures
+
+
+def _failures_of(request: AnnotationRequested) -> tuple[str, ...]:
+    """Write it; why it could not be written, each reason once."""
+    failures: dict[str, None] = {}
+    for path in request.paths:
+        try:
+            annotate(path, request.change)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            failures[f"{reason}: {os.path.abspath(error.filename or sidecar_of(path))}"] = None
+    return tuple(failures)
