@@ -246,8 +246,12 @@ class TraintopApp(App[None]):
         self._repainting = self.set_timer(_RESIZED_SECONDS, self._repaint)
 
     def _repaint(self) -> None:
-        if self.screen_stack:  # none is left once the program quits
+        if not self.screen_stack:  # none is left once the program quits
+            return
+        if self.screen.outer_size == self.size:
             self.screen.refresh(repaint=True, layout=True)
+        else:
+            self.on_resize()  # a busy screen has yet to hear of its size
 
     def on_snapshot_changed(self, message: SnapshotChanged) -> None:
         mode = self._watcher.mode if self._watcher is not None else ""
