@@ -158,3 +158,23 @@ def test_the_share_that_is_read_comes_from_the_file(tmp_path, monkeypatch):
     assert shares == sorted(shares)
     assert 0.0 < shares[0] < 0.2
     assert 0.8 < shares[-1] < 1.0
+
+
+def test_reading_rests_while_a_key_is_answered_and_then_goes_on(
+    tmp_path, loader, posted, monkeypatch
+):
+    rests = []
+    monkeypatch.setattr(follower_module, "CHUNK", 1000)
+    monkeypatch.setattr(loader_module, "_TURN_SECONDS", 0.0)
+    monkeypatch.setattr(loader_module, "sleep", rests.append)
+    summary = Run(start_run(tmp_path, "long", 5000).save()).summary()
+    loader.show([summary])
+    next_of(posted, summary.path)
+    assert rests == []
+    monkeypatch.setattr(loader_module, "_ANSWER_SECONDS", 1000.0)
+    loader.give_way()
+    other = Run(start_run(tmp_path, "other", 5000).save()).summary()
+    loader.show([other])
+    assert len(next_of(posted, other.path).history) == 5000
+    assert len(rests) > 1
+    assert all(0 < rest <= 1000 for rest in rests)

@@ -208,10 +208,12 @@ class TraintopApp(App[None]):
             self._watcher.stop()
 
     async def on_event(self, event: events.Event) -> None:
-        """Take escape and a character that came at once for what they are, and not for alt.
+        """Answer a person first; take escape and a character that came at once for no alt.
 
         No key of ours has alt. A text that is typed stays open: some people mean alt there.
         """
+        if isinstance(event, events.InputEvent):
+            self._loader.give_way()
         if isinstance(event, events.Key) and not event.is_forwarded and self.focused is None:
             key = event.key.removeprefix("alt+")
             if key != event.key and event.is_printable:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -31,6 +31,8 @@ SAMPLE_POINTS = 400
 _KEPT_RUNS = 8
 _SETTLE_SECONDS = 0.15
 _PROGRESS_SECONDS = 0.25
+_ANSWER_SECONDS = 0.06  # in which a key is answered
+_TURN_SECONDS = 0.02  # of reading at least, however fast keys are pressed
 
 
 class UnwantedError(Exception):
@@ -54,6 +56,8 @@ class RunLoader:
         self._stopped = False
         self._started = False
         self._revision = 0
+        self._rests_until = 0.0
+        self._rested_at = 0.0
         self._told_at = 0.0
         self._runs: OrderedDict[Path, Run] = OrderedDict()
 
@@ -82,6 +86,10 @@ class RunLoader:
             waiting = [path for path in self._to_read if path in self._wanted]
             self._to_read = _unique([*fresh, *waiting])
             self._condition.notify_all()
+
+    def give_way(self) -> None:
+        """Rest from reading for a moment, in which a key is answered; safe in any thread."""
+        self._rests_until = monotonic() + _ANSWER_SECONDS
 
     def follow(self, paths: Sequence[Path]) -> None:
         """Read what is new in those of the runs that are shown."""
@@ -161,6 +169,10 @@ class RunLoader:
 
     def _go_on(self, path: Path, share: float) -> None:
         """Say how far a reading is. Raises ``UnwantedError`` when nobody waits for it."""
+        now = monotonic()
+        if now < self._rests_until and now - self._rested_at > _TURN_SECONDS:
+            sleep(self._rests_until - now)
+            self._rested_at = monotonic()
         with self._condition:
             if self._stopped or path not in self._wanted:
                 raise UnwantedError
