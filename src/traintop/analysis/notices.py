@@ -106,7 +106,7 @@ class _Memory(msgspec.Struct):
     noise: float = 0.0
     diverged: bool = False
     rates: tuple[float, ...] = ()
-    usual_rate: RunningMedian = msgspec.field(default_factory=RunningMedian)
+    usual_rate: RunningMedian | None = None
     slow: bool = False
     was_best: bool = False
 
@@ -187,6 +187,8 @@ def _events(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]
         yield kind, _status_text(run)
     if run.last is None or (before is not None and before.iteration == run.iteration):
         return
+    if before is None and run.status not in _ALIVE:
+        return  # it is over: nothing will be compared with what it was, for thousands of runs
     yield from _divergence(memory, run)
     yield from _slowness(memory, run)
 
@@ -240,6 +242,8 @@ def _slowness(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, st
     if rate is None or not math.isfinite(rate):
         return
     memory.rates = (*memory.rates, rate)[-_RATES:]
+    if memory.usual_rate is None:
+        memory.usual_rate = RunningMedian()
     memory.usual_rate.add(rate)
     usual = memory.usual_rate.value
     if usual is None or usual <= 0:
