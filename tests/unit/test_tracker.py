@@ -515,27 +515,52 @@ def test_resuming_what_is_not_there_names_what_is(tmp_path: Path) -> None:
     foreign.write_text('{"config": {"experiment_name": "foreign"}, "metrics_history": []}')
     with pytest.raises(ValueError, match="not written by this tracker"):
         ExperimentTracker.resume(foreign)
+    torn = tmp_path / "experiment_torn_20250222_140530.json"
+    torn.write_text('{"config":{"experiment_name":"to')
+    with pytest.raises(FileNotFoundError, match=f"present; without settings .* {torn.name}"):
+        ExperimentTracker.resume("torn", tmp_path)
 
 
-@pytest.mark.parametrize("keep", [0.35, 0.6, 0.85, 0.97])
-def test_a_torn_file_can_be_resumed(tmp_path: Path, keep: float) -> None:
+def test_a_file_cut_at_any_byte_of_its_records_or_tail_can_be_resumed(tmp_path: Path) -> None:
     with tracked(tmp_path, "torn") as tracker:
-        for i in range(40):
+        for i in range(3):
             tracker.log_metrics(i, float(i))
     whole = tracker.path.read_bytes()
-    tracker.path.write_bytes(whole[: int(len(whole) * keep)])
-    kept = [
-        line
-        for line in tracker.path.read_bytes().split(b"\n")[1:]
-        if line.rstrip(b",").endswith(b"}")
-    ]
-    records = [line for line in kept if line.startswith(b'{"iteration"')]
-    with ExperimentTracker.resume("torn", tmp_path, quiet=True) as resumed:
+    start = whole.index(b"[\n") + 2
+    ends_of_records = [place + 1 for place in range(start, len(whole)) if whole[place] == ord("}")]
+    for cut in range(start, len(whole) + 1):
+        tracker.path.write_bytes(whole[:cut])
+        after = resumed_and_finished(tracker.path)
+        kept = sum(end <= cut for end in ends_of_records[:3])
+        iterations = [record["iteration"] for record in after["metrics_history"]]
+        assert iterations == [*range(kept), 99], cut
+        assert after["count"] == kept + 1, cut
+
+
+def test_a_write_torn_over_an_older_tail_at_any_byte_can_be_resumed(tmp_path: Path) -> None:
+    with tracked(tmp_path, "torn") as tracker:
+        for i in range(3):
+            tracker.log_metrics(i, float(i))
+        before = tracker.save().read_bytes()
+        tracker.log_metrics(3, 3.0)
+    after = tracker.path.read_bytes()
+    start = next(
+        place for place, (old, new) in enumerate(zip(before, after, strict=False)) if old != new
+    )
+    for cut in range(start, len(after)):
+        tracker.path.write_bytes(after[:cut] + before[cut:])
+        records = resumed_and_finished(tracker.path)["metrics_history"]
+        iterations = [record["iteration"] for record in records]
+        assert iterations in ([0, 1, 2, 99], [0, 1, 2, 3, 99]), cut
+        assert all(record["train_loss"] == record["iteration"] for record in records[:-1]), cut
+
+
+def resumed_and_finished(path: Path) -> dict[str, Any]:
+    """The document of a run that went on for one more record."""
+    with ExperimentTracker.resume(path, quiet=True) as resumed:
         resumed.log_metrics(99, 1.0)
-    after = document(resumed)
-    iterations = [record["iteration"] for record in after["metrics_history"]]
-    assert iterations == [*range(len(records)), 99]
-    assert after["count"] == len(records) + 1
+    loaded: dict[str, Any] = json.loads(path.read_text())
+    return loaded
 
 
 def test_a_deleted_file_comes_back_with_all_its_records(

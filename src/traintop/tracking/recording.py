@@ -24,6 +24,7 @@ MAX_METRICS = 1000
 
 _PACE_WINDOW_SECONDS = 60.0
 _SEPARATOR = b",\n"
+_BETWEEN_RECORDS = b", \r"
 
 
 class LoggedCall(NamedTuple):
@@ -72,10 +73,10 @@ class Recording:
                 if not whole:
                     return position
                 if line:
-                    position = offset + len(line.rstrip(b","))
+                    position = offset + len(line.rstrip(_BETWEEN_RECORDS))
                 offset += len(line) + 1
         if unfinished and all(self._restored([unfinished])):
-            position = offset + len(unfinished)
+            position = offset + len(unfinished.rstrip(_BETWEEN_RECORDS))
         return position
 
     def _restored(self, lines: list[bytes]) -> Iterator[bool]:

@@ -51,7 +51,11 @@ def find_run(path_or_name: str | os.PathLike[str], log_dir: Path) -> Path:
         if wanted in (candidate.stem, names[candidate]):
             return candidate
     known = ", ".join(sorted({name for name in names.values() if name})) or "no runs"
-    raise FileNotFoundError(f"no run {wanted!r} to resume in {log_dir}; it holds: {known}")
+    unknown = ", ".join(path.name for path, name in names.items() if not name)
+    raise FileNotFoundError(
+        f"no run {wanted!r} to resume in {log_dir}; it holds: {known}"
+        + (f"; without settings that can be read: {unknown}" if unknown else "")
+    )
 
 
 def open_interrupted_run(path: Path) -> InterruptedRun:
