@@ -61,28 +61,17 @@ def write_records(file: TextIO, history: History, advance: Advance = lambda rows
         advance(len(part))
 
 
-def write_runs_csv(histories: Mapping[str, History], path: Path) -> Path:
-    """Writes the records of several runs below one another, with their names in column ``run``.
-
-    All else is as in :func:`write_csv`; a metric that a run lacks has empty cells.
-    """
-    metrics = [name for history in histories.values() for name in history.metrics]
-    with replacing_file(path) as file:
-        write_runs(file, histories.items(), metrics)
-    return path
-
-
 def write_runs(
     file: TextIO,
     runs: Iterable[tuple[str, History]],
     metrics: Iterable[str],
     advance: Advance = lambda rows: None,
 ) -> None:
-    """The records of several runs as CSV, as :func:`write_runs_csv` has them.
+    """The records of several runs below one another as CSV, with their names in column ``run``.
 
-    ``metrics`` are those of all runs. Each run is taken when the one before has been written, so
-    that no more than one need be in memory. Raises :class:`MoreMetricsError` for a run that has
-    others.
+    ``metrics`` are those of all runs; one that a run lacks has empty cells there. Each run is
+    taken when the one before has been written, so that no more than one need be in memory. Raises
+    :class:`MoreMetricsError` for a run that has others.
     """
     names = _column_names(metrics)
     writer = _writer(file)

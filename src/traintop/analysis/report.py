@@ -76,7 +76,6 @@ class ReportResult:
 
     path: Path
     changed: bool
-    run_count: int
     notices: tuple[str, ...]
 
 
@@ -100,8 +99,7 @@ def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult
             file.write(after)
     unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
     notices = (*snapshot.notices, *(f"{run.path} {run.problem}" for run in unreadable))
-    readable_count = len(snapshot.runs) - len(unreadable)
-    return ReportResult(output, after != before, readable_count, notices)
+    return ReportResult(output, after != before, notices)
 
 
 def update_report(document: str, runs: Iterable[RunSummary]) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from traintop import logfile
 from traintop.model import ExperimentConfig, MetricsSnapshot
-from traintop.process import current_process, has_ended
+from traintop.process import has_ended
 from traintop.tracking.run_file import RunFile, RunFileBusyError
 
 _FIRST_BYTES = 64 << 10
@@ -96,10 +96,6 @@ def _state_at_the_end(end: bytes) -> tuple[logfile.Tail, MetricsSnapshot | None]
         return logfile.Tail(), None
     known = logfile.Tail(gradient_step=last.gradient_step, duration_seconds=last.wallclock_time)
     return known, recorded
-
-
-def _is_this_one(process: dict[str, Any]) -> bool:
-    return all(process.get(key) == value for key, value in current_process().items())
 
 
 def _modified(path: Path) -> float:

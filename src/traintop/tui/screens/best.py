@@ -133,9 +133,6 @@ class BestScreen(OverlayScreen):
     def on_mouse_scroll_up(self) -> None:
         self.action_move(-_WHEEL_ROWS)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return True
-
     # Keys.
 
     def action_move(self, step: int) -> None:

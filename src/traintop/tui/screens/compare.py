@@ -157,9 +157,6 @@ class CompareScreen(OverlayScreen, ChartActions):
             notes.append(f"smooth {self.view.smoothing_weight:g}")
         return "  ".join(notes)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return True
-
     # Keys.
 
     def choose(self, choice: CompareChoice) -> None:
