@@ -11,7 +11,7 @@ from textual.widgets import Input
 from tui_runs import PostedApp, make_run, make_runs, settle, showing
 
 from traintop.model import Annotations, RunStatus
-from traintop.tui.app import THEMES
+from traintop.tui.themes import THEMES
 
 LEAST = 4.5
 

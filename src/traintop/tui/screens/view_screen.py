@@ -9,6 +9,7 @@ from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import ChartedRuns
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.state import Pane, RunRows, ViewState
+from traintop.tui.themes import theme_name
 
 
 class ViewScreen(SteadyScreen):
@@ -45,7 +46,7 @@ class ViewScreen(SteadyScreen):
         await self.app.push_screen(ActionPalette())
 
     def action_toggle_theme(self) -> None:
-        self.app.theme = "traintop-light" if self.app.current_theme.dark else "traintop"
+        self.app.theme = theme_name(dark=not self.app.current_theme.dark)
         self.change(self.view)
 
     def action_dismiss_notices(self) -> None:
