@@ -1,4 +1,4 @@
-"""The line at the top (where we look, how many runs there are), and the note in the last one."""
+"""The first lines (where we look, how many runs, what is wrong), and the note in the last one."""
 
 from __future__ import annotations
 
@@ -74,6 +74,11 @@ def status_line(
     lines = ((*head, Piece(total), *filtered, *long), (*without_directory, *long))
     fitting = (line for line in lines if line_width(line) + line_width(right) < width)
     return spread(next(fitting, (*without_directory, *short)), right, width)
+
+
+def notices_line(notices: Sequence[str], width: int) -> Line:
+    """What is wrong with the directories."""
+    return fit_line((Piece(" "), Piece(" · ".join(map(safe_text, notices)), "warn")), width)
 
 
 def footer_note(state: ViewState, page: range, charts: int) -> str:
