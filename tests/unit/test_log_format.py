@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from traintop import logfile
-from traintop.model import MetricsSnapshot, MetricStats, RunStatus
+from traintop.logfile.columns import columns_of_rows
+from traintop.logfile.documents import parse_document
+from traintop.model import RECORD_FIELDS, MetricsSnapshot, MetricStats, RunStatus
 from traintop.store.history import History
 from traintop.store.run import Run
 from traintop.tracking.run_clock import RunClock
@@ -262,7 +264,7 @@ def test_a_file_cut_anywhere_is_read_up_to_the_cut(batch: list[Call]) -> None:
         train_loss=st.none() | numbers,
         val_loss=st.none() | numbers,
         metrics=st.dictionaries(
-            st.text().filter(lambda name: name not in logfile.RECORD_FIELDS), numbers, max_size=4
+            st.text().filter(lambda name: name not in RECORD_FIELDS), numbers, max_size=4
         ),
     )
 )
@@ -315,12 +317,12 @@ def test_other_programs_documents_are_read() -> None:
         json.dumps(document, indent=2),
         "\ufeff" + json.dumps(document),
     ):
-        parsed = logfile.parse_document(text.encode())
+        parsed = parse_document(text.encode())
         assert parsed.head.config["optimizer_name"] == "o"
         assert parsed.head.start_time is None
         assert [row["iteration"] for row in parsed.rows] == [0, 1]
         assert parsed.tail.status == "finished"
         assert parsed.tail.best_val_loss == math.inf
-    columns = logfile.columns_of_rows(parsed.rows)
+    columns = columns_of_rows(parsed.rows)
     assert columns["batch_size"] == [4, None]
     assert np.isinf(columns["train_loss"][0])

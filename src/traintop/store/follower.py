@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from traintop.logfile import (
-    Columns,
-    RecordDecoder,
     Row,
-    columns_of_rows,
     find_last_record,
     find_tail,
     line_count,
@@ -20,6 +17,7 @@ from traintop.logfile import (
     trusted_last_record,
     whole_rows,
 )
+from traintop.logfile.columns import Columns, RecordDecoder, columns_of_rows
 from traintop.store.ends import LONGEST_END
 from traintop.store.history import GrowingHistory, History
 from traintop.store.regular_file import read_span

@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from traintop.logfile import most_keys
+from traintop.logfile.columns import most_keys
 from traintop.model import RECORD_FIELDS
 from traintop.values import as_number
 

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from traintop.logfile import FoundTail, RecordDecoder, columns_of_rows, records_region
+from traintop.logfile import FoundTail, records_region
+from traintop.logfile.columns import RecordDecoder, columns_of_rows
 from traintop.model import RunSummary
 from traintop.store.ends import read_ends
 from traintop.store.filesystem import network_filesystem

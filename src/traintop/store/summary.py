@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from traintop.logfile import Document, Head, Tail, parse_document
+from traintop.logfile import Head, Tail
+from traintop.logfile.documents import Document, parse_document
 from traintop.model import RunStatus, RunSummary
 from traintop.store.ends import LONGEST_END, read_ends
 from traintop.store.regular_file import open_regular, read_span, reason_of
@@ -203,7 +204,7 @@ def _tail_of_document(document: Document) -> Tail:
     """The tail of a document with the statistics that its writer did not leave."""
     if document.tail.stats or not document.rows:
         return document.tail
-    from traintop.logfile import columns_of_rows
+    from traintop.logfile.columns import columns_of_rows
     from traintop.store.history import History  # numpy: only foreign documents need it here
     from traintop.store.recovery import completed_tail
 
