@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,9 +11,8 @@ from traintop import logfile
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot, MetricStats
 from traintop.tracking.capture import resolve
 from traintop.tracking.statistics import RunStatistics, merge
+from traintop.tracking.telling import Teller
 from traintop.values import Number, jsonable
-
-log = logging.getLogger("traintop")
 
 MAX_WAITING_BYTES = 64 << 20
 """Encoded records that wait for a disk; beyond this the oldest are kept and new ones dropped."""
@@ -55,7 +53,7 @@ class Recording:
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._has_predecessor = False  # whether a record was encoded before the first waiting one
-        self._warned: set[str] = set()
+        self.tell = Teller()
         self._keys: dict[object, str] = {}
         self._pace: deque[tuple[float, float]] = deque()
         self.dropped = 0
@@ -108,7 +106,7 @@ class Recording:
     def _resolved(self, call: LoggedCall) -> MetricsSnapshot | None:
         iteration = self._number("iteration", call.iteration)
         if iteration is None or not math.isfinite(iteration):
-            self.warn_once(
+            self.tell.once(
                 "iteration", f"a record without a usable iteration ({call.iteration!r}) is left out"
             )
             return None
@@ -118,7 +116,7 @@ class Recording:
             if name in STANDARD_METRICS:
                 fields[name] = self._number(name, value)
             elif name in RECORD_FIELDS:
-                self.warn_once(name, f"metric {name!r} is left out: the tracker sets it")
+                self.tell.once(name, f"metric {name!r} is left out: the tracker sets it")
             elif (key := self._key(name)) is not None:
                 metrics[key] = self._number(name, value)
         return MetricsSnapshot(
@@ -134,7 +132,7 @@ class Recording:
         if key is None and len(self._keys) < MAX_METRICS:
             key = self._keys[name] = str(jsonable(str(name)))
         elif key is None:
-            self.warn_once(
+            self.tell.once(
                 "metric names",
                 f"more than {MAX_METRICS} metric names: {name!r} and further new ones are left "
                 "out (is a changing number part of the name?)",
@@ -147,22 +145,16 @@ class Recording:
         try:
             return resolve(value)
         except ValueError as reason:
-            self.warn_once(name, f"metric {name!r} {reason}; such values are left out")
+            self.tell.once(name, f"metric {name!r} {reason}; such values are left out")
             return None
 
-    def warn_dropped(self) -> None:
+    def tell_dropped(self) -> None:
         """Tell once that records are lost; how many, the tail says."""
-        self.warn_once(
+        self.tell.once(
             "dropped",
             "the disk has not taken the run for so long that its newest records are dropped; the "
             'run\'s file will say how many ("dropped")',
         )
-
-    def warn_once(self, topic: str, message: str) -> None:
-        """Tell the user once for each topic, and never stop the training."""
-        if topic not in self._warned:
-            self._warned.add(topic)
-            log.warning("traintop: %s", message)
 
     def _settle_open(self) -> None:
         if self._open is None:
@@ -171,7 +163,7 @@ class Recording:
         self._open = None
         if self._waiting_bytes + len(encoded) > MAX_WAITING_BYTES:
             self.dropped += 1
-            self.warn_dropped()
+            self.tell_dropped()
             return
         self._waiting.append(encoded)
         self._waiting_bytes += len(encoded)

@@ -12,10 +12,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from traintop import logfile
 from traintop.model import MetricsSnapshot, MetricStats
+from traintop.tracking.ending import Ending
 from traintop.tracking.recording import LoggedCall, Recording
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
@@ -34,20 +35,6 @@ _LONGEST_RETRY_SECONDS = 5.0
 _BLOCKED_SECONDS = 1.0  # a write that takes longer is taken for a disk that hangs
 _BATCH = 100
 _FLUSH_BYTES = 8 << 20
-
-EndStatus = Literal["finished", "failed", "interrupted"]
-
-
-class Ending(NamedTuple):
-    """How and when a run ended, and what its owner said of it."""
-
-    status: EndStatus
-    end_time: str
-    duration_seconds: float
-    train_loss: float | None = None
-    val_loss: float | None = None
-    notes: str = ""
-    error: str = ""
 
 
 class _FlushRequest(NamedTuple):
@@ -153,7 +140,7 @@ class RunWriter:
                 if len(self.pending) > MAX_PENDING_CALLS:
                     self.pending.pop()
                     self._lost_calls += 1
-                    self._recording.warn_dropped()
+                    self._recording.tell_dropped()
                 return
             self._wake.set()
             time.sleep(0.001)
@@ -218,7 +205,7 @@ class RunWriter:
             try:
                 self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
             except Exception as error:  # one odd record must not silence the rest of the run
-                self._recording.warn_once("record", f"a record is left out: {error!r}")
+                self._recording.tell.once("record", f"a record is left out: {error!r}")
             self._changed = True
             if taken % _BATCH == 0:
                 time.sleep(0)  # lets the training loop have the interpreter
@@ -237,7 +224,7 @@ class RunWriter:
             self._retry_at = time.monotonic() + self._retry_seconds
             self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
             self._requests.extendleft(requests)
-            self._recording.warn_once(
+            self._recording.tell.once(
                 "disk",
                 f"cannot write the run: {error}; training goes on, records wait in memory and "
                 "are written when the disk is back",
