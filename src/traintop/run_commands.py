@@ -185,7 +185,7 @@ def plot(
     from traintop.charts import DARK, LIGHT, chart_svg
     from traintop.charts.curves import ChartChoice
     from traintop.charts.plot import MOST_PLOTTED, plot_of, terminal_text
-    from traintop.tui.terminal import draws_ascii_only
+    from traintop.terminal import draws_ascii_only
 
     runs = _named_runs(log_dir, names)
     if not names and len(runs) > MOST_PLOTTED:

@@ -15,8 +15,8 @@ from traintop import ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.store import catalog as catalog_module
 from traintop.store.catalog import RunCatalog
 from traintop.store.run import Run
+from traintop.times import age_seconds
 from traintop.tracking import run_clock
-from traintop.tui.age import age_seconds
 
 HOUR = timedelta(hours=1)
 

@@ -12,8 +12,8 @@ from tui_runs import make_runs, settle
 
 from traintop.tui.app import TraintopApp
 from traintop.tui.exporting import RunsExport
-from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import keys_of
+from traintop.tui.places import Need, Place
 from traintop.tui.screens.dialogs import ProgressScreen
 
 WAYS = {

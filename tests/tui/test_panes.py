@@ -9,6 +9,7 @@ from traintop.analysis.chart_names import charts_of, shown_charts
 from traintop.analysis.percentiles import pace_of
 from traintop.model import RECORD_FIELDS, MetricStats, RunStatus
 from traintop.store.history import History
+from traintop.terminal import draws_ascii_only, to_ascii
 from traintop.tui.empty_state import empty_lines, example
 from traintop.tui.lines import (
     Piece,
@@ -20,11 +21,10 @@ from traintop.tui.lines import (
     spread,
     wrap,
 )
-from traintop.tui.palette import COLORS, assign_colors, distinct_colors
+from traintop.tui.run_colors import COLORS, assign_colors, distinct_colors
 from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.state import ViewState
 from traintop.tui.status_line import footer_note, status_line
-from traintop.tui.terminal import draws_ascii_only, to_ascii
 
 HOSTILE = "a\x1b]0;pwned\x07b\x9b31m\u202e[/red]"
 

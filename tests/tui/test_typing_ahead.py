@@ -14,7 +14,7 @@ from tui_runs import make_runs, screen_text, settle
 from traintop.model import Annotations
 from traintop.store.annotations import read_annotations
 from traintop.tui.app import TraintopApp
-from traintop.tui.key_table import Place
+from traintop.tui.places import Place
 from traintop.tui.screens.compare import CompareScreen
 from traintop.tui.screens.help import HelpScreen
 

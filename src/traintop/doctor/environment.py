@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from traintop.doctor.findings import Finding, Level
 from traintop.doctor.system import InotifyFacts, SystemFacts, requirement_name
+from traintop.terminal import draws_ascii_only
 from traintop.text import safe_text
-from traintop.tui.terminal import draws_ascii_only
 
 _NEARLY_ALL = 0.9
 _BOUND = re.compile(r"(>=|<)\s*([\d.]+)")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from traintop.doctor.findings import Diagnosis, Finding, Level, counted
+from traintop.terminal import to_ascii
 from traintop.text import cell_width, fit, safe_text
-from traintop.tui.terminal import to_ascii
 
 _LABEL_WIDTH = 9
 _ARROW = "→ "

@@ -18,6 +18,7 @@ from textual.timer import Timer
 
 from traintop.remembered import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
+from traintop.terminal import draws_ascii_only, takes_clipboard, when_hung_up
 from traintop.text import safe_text
 from traintop.tui.annotating import written_text
 from traintop.tui.annotation_writer import AnnotationWriter
@@ -49,7 +50,6 @@ from traintop.tui.messages import (
 )
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.state import ViewState, smoothing_level
-from traintop.tui.terminal import draws_ascii_only, takes_clipboard, when_hung_up
 from traintop.tui.themes import THEMES, theme_name
 from traintop.tui.toasts import TOAST_SECONDS, NoticeToasts
 from traintop.tui.trends import TrendLoader

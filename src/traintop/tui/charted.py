@@ -11,7 +11,7 @@ from traintop.analysis.chart_names import charts_of
 from traintop.model import RunStatus, RunSummary
 from traintop.text import percentage
 from traintop.tui.columns import run_name
-from traintop.tui.palette import assign_colors, distinct_colors
+from traintop.tui.run_colors import assign_colors, distinct_colors
 from traintop.tui.state import ViewState
 
 if TYPE_CHECKING:

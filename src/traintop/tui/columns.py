@@ -30,7 +30,8 @@ from traintop.text import (
     safe_text,
     si,
 )
-from traintop.tui.age import age_seconds, age_text, parse_time
+from traintop.times import age_seconds, parse_time
+from traintop.tui.age import age_text
 from traintop.tui.lines import Role
 from traintop.tui.status import STATUS_MARKS, STATUS_RANK
 

@@ -9,9 +9,6 @@ from traintop.tui.dialog_keys import DIALOG_KEYS
 from traintop.tui.overlay_keys import OVERLAY_KEYS
 from traintop.tui.places import Key, Need, Place
 
-__all__ = ["KEYS", "Key", "Need", "Place"]
-
-
 _LIST = (Place.RUNS,)
 _CHARTS = (Place.RUNS, Place.ZOOM, Place.COMPARE)
 _ON_X = ("Charts", _CHARTS)

@@ -22,7 +22,7 @@ from traintop.text import (
     safe_text,
     si,
 )
-from traintop.tui.age import parse_time
+from traintop.times import parse_time
 from traintop.tui.columns import measured, run_name
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, wrap
 from traintop.tui.status import STATUS_MARKS

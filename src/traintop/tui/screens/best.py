@@ -15,9 +15,9 @@ from traintop.analysis.ranking import Leader, Mode, leaders, mode_of
 from traintop.model import STANDARD_METRICS
 from traintop.text import safe_text
 from traintop.tui.best_lines import leader_lines
-from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, spread
+from traintop.tui.places import Need, Place
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.state import toggle_mark

@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from traintop.tui.column_choice import ColumnChoosing, choice_lines
-from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
+from traintop.tui.places import Place
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.state import SortOrder

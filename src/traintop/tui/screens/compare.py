@@ -21,10 +21,10 @@ from traintop.tui.compared import (
     move_cursor,
     next_metric,
 )
-from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line
 from traintop.tui.lines import Line, Piece, spread
 from traintop.tui.messages import TextExportRequested
+from traintop.tui.places import Need, Place
 from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.entry import EntryScreen

@@ -10,10 +10,10 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
 
-from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
 from traintop.tui.lines import Line, Piece, clickable, fit_line
 from traintop.tui.messages import ExportProgress
+from traintop.tui.places import Place
 from traintop.tui.screens.steady import DialogScreen, SteadyScreen
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 

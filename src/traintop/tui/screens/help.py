@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from traintop.tui.help_text import help_lines
-from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
+from traintop.tui.places import Place
 from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
 

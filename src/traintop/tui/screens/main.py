@@ -23,7 +23,6 @@ from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
 from traintop.tui.columns import RowContext, run_name
 from traintop.tui.empty_state import empty_lines, nothing_listed_lines
-from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
 from traintop.tui.listed import ListedRuns
 from traintop.tui.messages import (
@@ -35,6 +34,7 @@ from traintop.tui.messages import (
     RunPicked,
     ViewChanged,
 )
+from traintop.tui.places import Need, Place
 from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.screens.annotation_actions import AnnotationActions
 from traintop.tui.screens.chart_actions import ChartActions

@@ -11,8 +11,8 @@ from textual.binding import BindingType
 
 from traintop.analysis.notices import Notice
 from traintop.tui.announcing import notice_lines
-from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
+from traintop.tui.places import Place
 from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
 
