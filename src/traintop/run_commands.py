@@ -85,6 +85,7 @@ def compare_runs(
     """Print what sets runs apart: settings, losses, pace, against a baseline."""
     from traintop.analysis import compare, comparison_text
     from traintop.analysis.groups import grouped
+    from traintop.analysis.ranking import LOSSES, metrics_of
     from traintop.store.run import Run, UnreadableRunError
 
     found = _named_runs(log_dir, names, baseline)
@@ -95,7 +96,7 @@ def compare_runs(
     except UnreadableRunError as error:
         raise click.ClickException(safe_text(error, 500)) from None
     columns = grouped(runs) if seeds else compare.columns_of(runs)
-    metric = next(iter(compare.metrics_of(found.values())), compare.LOSSES[0])
+    metric = next(iter(metrics_of(found.values())), LOSSES[0])
     reach = compare.default_target(columns, metric)
     if target is not None:
         reach = compare.Target(metric, target)

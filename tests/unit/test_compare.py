@@ -23,7 +23,6 @@ from traintop.analysis.compare import (
     columns_of,
     compare,
     default_target,
-    metrics_of,
 )
 from traintop.analysis.comparison_text import (
     cell_texts,
@@ -41,7 +40,7 @@ from traintop.analysis.differences import (
 )
 from traintop.analysis.groups import GRID_POINTS, group_curve, grouped
 from traintop.analysis.percentiles import percentiles
-from traintop.analysis.ranking import leaders
+from traintop.analysis.ranking import leaders, metrics_of
 from traintop.model import RECORD_FIELDS, MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.store.history import History
 from traintop.text import cell_width, fit_middle

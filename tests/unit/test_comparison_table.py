@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from traintop.analysis.comparison_table import comparison_table, differing_settings
+from traintop.analysis.comparison_table import comparison_table
+from traintop.analysis.differences import differing_settings
 from traintop.analysis.export import csv_table
 from traintop.analysis.listing import (
     flat_rows,

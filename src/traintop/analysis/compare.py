@@ -20,14 +20,19 @@ from traintop.analysis.differences import (
     settings_key,
 )
 from traintop.analysis.percentiles import percentiles
-from traintop.analysis.ranking import Mode, best_value, mode_of, was_completed
-from traintop.model import STANDARD_METRICS, RunSummary
+from traintop.analysis.ranking import (
+    LOSSES,
+    Mode,
+    best_value,
+    metrics_of,
+    mode_of,
+    was_completed,
+)
+from traintop.model import RunSummary
 from traintop.text import number
 
 if TYPE_CHECKING:
     from traintop.store.history import History
-
-LOSSES = ("val_loss", "train_loss")
 
 Unit = Literal["value", "iteration", "seconds", "rate", "milliseconds", "setting"]
 """What the values of a row are, and so how they are written."""
@@ -133,16 +138,6 @@ def compare(columns: Sequence[Column], target: Target | None = None) -> Comparis
 def columns_of(runs: Iterable[ComparedRun]) -> list[Column]:
     """A column for each run."""
     return [Column(run.name, (run,)) for run in runs]
-
-
-def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
-    """The metrics that any of the runs has: losses first, then standard ones, then the others."""
-    known = dict.fromkeys(metric for run in runs for metric in run.stats)
-    standard = [*LOSSES, *(name for name in STANDARD_METRICS if name not in LOSSES)]
-    return [
-        *(name for name in standard if name in known),
-        *(name for name in known if name not in standard),
-    ]
 
 
 def default_target(columns: Iterable[Column], metric: str) -> Target | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -12,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from traintop.model import RunSummary
 from traintop.text import MISSING, number, safe_text
 
 NAME_SETTING = "experiment_name"
@@ -55,6 +55,18 @@ def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def setting_of(config: Mapping[str, Any], name: str) -> Any:
+    """A setting by its name, in which dots lead into nested ones; ``None`` where it is missing."""
+    if name in config:
+        return config[name]
+    value: Any = config
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
 def is_seed(name: str) -> bool:
     """Whether a setting is a seed: ``seed``, ``data.seed``, ``numpy_seed``."""
     return _SEED.search(name) is not None
@@ -80,6 +92,8 @@ def setting_text(value: object, limit: int = 200) -> str:
         return number(value, 6)
     if isinstance(value, str):
         return safe_text(value, limit)
+    import json  # here, for `traintop list` does without
+
     try:
         return safe_text(json.dumps(value, ensure_ascii=False), limit)
     except (TypeError, ValueError, RecursionError):
@@ -92,6 +106,25 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         name for name in names if len({settings_key(one.get(name, ABSENT)) for one in settings}) > 1
     ]
+
+
+def differing_settings(runs: Sequence[RunSummary]) -> list[str]:
+    """The settings that are not the same in all runs, in the order in which they are written.
+
+    Nested ones count as one setting; :func:`differing` tells which of them differ.
+    """
+    if not runs:
+        return []
+    first = runs[0].config
+    names = dict.fromkeys(first)
+    others: set[str] = set()
+    for run in runs:
+        if run.config == first:
+            continue
+        names.update(dict.fromkeys(run.config))
+        others.update(name for name, value in first.items() if run.config.get(name) != value)
+        others.update(run.config.keys() - first.keys())
+    return [name for name in names if name in others and name != NAME_SETTING]
 
 
 def telling_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:

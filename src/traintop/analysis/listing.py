@@ -11,7 +11,7 @@ import msgspec
 
 from traintop.analysis.naming import suggestions, unique_names
 from traintop.analysis.ranking import best_value, mode_of
-from traintop.model import STANDARD_METRICS, MetricStats, RunStatus, RunSummary
+from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import safe_json, safe_text
 from traintop.values import finite_or_name
 
@@ -111,8 +111,8 @@ def _row(run: RunSummary, label: str) -> Row:
         "last_val_loss": run.last_value("val_loss"),
         "last_train_loss": run.last_value("train_loss"),
         "learning_rate": run.last_value("learning_rate"),
-        "mean_tokens_per_sec": mean_value(run, "tokens_per_sec"),
-        "mean_iter_time_ms": mean_value(run, "iter_time_ms"),
+        "mean_tokens_per_sec": run.mean_value("tokens_per_sec"),
+        "mean_iter_time_ms": run.mean_value("iter_time_ms"),
         "duration_seconds": run.duration_seconds,
         "eta_seconds": run.eta_seconds,
         "start_time": run.start_time,
@@ -122,12 +122,6 @@ def _row(run: RunSummary, label: str) -> Row:
         "problem": run.problem,
         "config": run.config,
     }
-
-
-def mean_value(run: RunSummary, metric: str) -> float | None:
-    """The mean of a metric's finite values over a run."""
-    stats: MetricStats | None = run.stats.get(metric)
-    return None if stats is None else stats.mean
 
 
 def flat_rows(rows: Iterable[Row]) -> list[Row]:

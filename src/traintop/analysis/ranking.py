@@ -8,9 +8,12 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from traintop.model import RunStatus, RunSummary
+from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
 
 Mode = Literal["min", "max"]
+
+LOSSES = ("val_loss", "train_loss")
+"""The losses that every run may have, the one that counts more first."""
 
 _FIELDS = frozenset({"iteration", "gradient_step", "final_train_loss", "final_val_loss"})
 _DURATIONS = frozenset({"duration", "duration_seconds", "wallclock_time"})
@@ -31,6 +34,16 @@ _HIGHER_IS_BETTER = frozenset(
     | {"reward", "return", "returns", "win", "winrate", "success", "elo"}
     | {"throughput", "mfu", "hfu", "utilization", "iteration", "step", "epoch"}
 )
+
+
+def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
+    """The metrics that any of the runs has: losses first, then standard ones, then the others."""
+    known = dict.fromkeys(metric for run in runs for metric in run.stats)
+    standard = [*LOSSES, *(name for name in STANDARD_METRICS if name not in LOSSES)]
+    return [
+        *(name for name in standard if name in known),
+        *(name for name in known if name not in standard),
+    ]
 
 
 @functools.lru_cache(maxsize=1024)

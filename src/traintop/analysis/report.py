@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from traintop.analysis.comparison_table import differing_settings
+from traintop.analysis.differences import differing_settings
 from traintop.analysis.export import replacing_file
 from traintop.analysis.markdown import code_span
 from traintop.analysis.report_tables import configuration_block, overview_block, results_block

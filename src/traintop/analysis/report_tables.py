@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from traintop.analysis.comparison_table import differing_settings
-from traintop.analysis.listing import mean_value, sorted_runs
+from traintop.analysis.differences import differing_settings
+from traintop.analysis.listing import sorted_runs
 from traintop.analysis.markdown import code_span, table
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import best_value
@@ -83,7 +83,7 @@ _RESULTS: tuple[tuple[str, Callable[[RunSummary], str]], ...] = (
     ("Iterations", lambda run: _iterations(run)),
     ("Best val loss", lambda run: _best(run, "val_loss")),
     ("Best train loss", lambda run: _best(run, "train_loss")),
-    ("Tokens/s", lambda run: si(mean_value(run, "tokens_per_sec"))),
+    ("Tokens/s", lambda run: si(run.mean_value("tokens_per_sec"))),
     ("Time", lambda run: duration(run.duration_seconds)),
 )
 _RESULT_HEADINGS = [heading for heading, _ in _RESULTS]

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from traintop.logfile import whole_rows
-from traintop.model import RunStatus, RunSummary
+from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.process import has_ended
 from traintop.store.ends import LONGEST_END, Ends, read_ends
 from traintop.store.regular_file import open_regular
 
 _LONGEST_RECORD = 64 * 1024
-_LIVE = (RunStatus.RUNNING, RunStatus.STALLED)
 
 
 class FileState(NamedTuple):
@@ -58,7 +57,7 @@ def is_torn(descriptor: int, ends: Ends) -> bool:
 
 def _may_be_written(run: RunSummary) -> bool:
     """Whether a process may be at work on the file right now."""
-    if run.status not in _LIVE:
+    if run.status not in ALIVE:
         return False
     ended = has_ended(run.environment)
     return run.status is RunStatus.RUNNING if ended is None else not ended

@@ -12,7 +12,7 @@ from typing import Any
 from traintop.analysis.naming import unique_names
 from traintop.doctor.file_state import FileState, file_state, is_torn_in_its_head
 from traintop.doctor.findings import Finding, Level, counted, first_ones
-from traintop.model import RunStatus, RunSummary
+from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.text import duration, safe_text
 
 _PATIENCE_SECONDS = 300.0  # for the first record: compiling a model and loading data take time
@@ -28,7 +28,6 @@ _VAGUE_WORDS = (
 )
 _VAGUE_NAME = re.compile(rf"(?:{_VAGUE_WORDS}|[^\W\d_])?[\W\d_]*", re.IGNORECASE)
 
-_LIVING = (RunStatus.RUNNING, RunStatus.STALLED)
 _LEFT_WITHOUT_FINISH = "without finish()"
 """What the tracker writes as the error of a run whose process just ended."""
 
@@ -44,7 +43,7 @@ class RunFacts:
 
     @property
     def ended(self) -> bool:
-        return self.summary.status not in _LIVING
+        return self.summary.status not in ALIVE
 
     @property
     def records(self) -> int:

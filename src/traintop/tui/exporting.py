@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from textual.message import Message
 
 from traintop.analysis.naming import unique_names
+from traintop.text import error_text
 from traintop.tui.messages import ExportEnded, ExportProgress
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class RunsExport:
         except StoppedError:
             ended = ExportEnded(None, "the export was stopped; nothing was kept")
         except Exception as error:
-            ended = ExportEnded(None, f"no {what}: {describe(error)}", failed=True)
+            ended = ExportEnded(None, f"no {what}: {error_text(error)}", failed=True)
         else:
             notes = [directory.note, *self._left_out]
             ended = ExportEnded(target, "\n".join(note for note in notes if note))
@@ -174,7 +175,7 @@ def export_text(
         )
     except Exception as error:
         name = f"{request.stem}{request.suffix}"
-        post(ExportEnded(None, f"no {name}: {describe(error)}", failed=True))
+        post(ExportEnded(None, f"no {name}: {error_text(error)}", failed=True))
     else:
         post(ExportEnded(target, directory.note))
 
@@ -193,12 +194,5 @@ def writable_directory(candidates: Sequence[Path] = ()) -> WritableDirectory:
         except OSError as error:
             if error.errno not in _NOT_WRITABLE:
                 raise
-            note = note or f"{first} takes no files ({describe(error)})"
+            note = note or f"{first} takes no files ({error_text(error)})"
     raise PermissionError(errno.EACCES, note)
-
-
-def describe(error: Exception) -> str:
-    """An error in words, for a person who knows already which file it is about."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from traintop.analysis.differences import flat_settings, setting_text
-from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
+from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import (
     cell_width,
     duration,
@@ -84,8 +84,7 @@ def header_line(summary: RunSummary | None, note: str, width: int) -> Line:
         facts.append(f"{duration(summary.eta_seconds)} left")
     elif summary.duration_seconds is not None:
         took = duration(summary.duration_seconds)
-        alive = summary.status in (RunStatus.RUNNING, RunStatus.STALLED)
-        facts.append(f"{took} so far" if alive else f"took {took}")
+        facts.append(f"{took} so far" if summary.status in ALIVE else f"took {took}")
     tail: Line = (
         Piece(f"  {summary.status}", mark.role),
         *(Piece(f"  {fact}") for fact in facts),
@@ -210,7 +209,7 @@ def _aside(metric: str, summary: RunSummary) -> str:
 def _throughput(summary: RunSummary, pace: Pace | None, *, complete: bool) -> Section:
     """Tokens per second and the time of a step: over all records when they are read."""
     if pace is None:
-        means = [_mean(summary, metric) for metric in ("tokens_per_sec", "iter_time_ms")]
+        means = [summary.mean_value(metric) for metric in ("tokens_per_sec", "iter_time_ms")]
         title = "Throughput · more when records are read"
         return Section(title, tuple(_pace("mean", *means)))
     entries = (
@@ -219,11 +218,6 @@ def _throughput(summary: RunSummary, pace: Pace | None, *, complete: bool) -> Se
         for entry in _pace(label, per_second, milliseconds)
     )
     return Section("Throughput" if complete else "Throughput · of a sample", tuple(entries))
-
-
-def _mean(summary: RunSummary, metric: str) -> float | None:
-    stats = summary.stats.get(metric)
-    return None if stats is None else stats.mean
 
 
 def _pace(label: str, tokens: float | None, milliseconds: float | None) -> Iterable[Entry]:

@@ -11,8 +11,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from traintop.analysis.ranking import Leader, Mode, leaders, mode_of
-from traintop.model import STANDARD_METRICS
+from traintop.analysis.ranking import Leader, Mode, leaders, metrics_of, mode_of
 from traintop.text import safe_text
 from traintop.tui.best_lines import leader_lines
 from traintop.tui.keys import Situation, bindings_of, footer_line
@@ -23,7 +22,6 @@ from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.state import toggle_mark
 from traintop.tui.widgets.line_pane import LinePane
 
-_FIRST = ("val_loss", "train_loss")
 _HEADINGS = 1
 _WHEEL_ROWS = 3
 _LIMITS = (None, 10, 25)
@@ -71,13 +69,7 @@ class BestScreen(OverlayScreen):
     @property
     def metrics(self) -> list[str]:
         """The metrics that any listed run has, losses first."""
-        known = dict.fromkeys(metric for run in self.rows.runs for metric in run.stats)
-        standard = dict.fromkeys((*_FIRST, *STANDARD_METRICS))
-        return [
-            *(metric for metric in standard if metric in known),
-            *(metric for metric in known if metric not in standard),
-            "duration",
-        ]
+        return [*metrics_of(self.rows.runs), "duration"]
 
     @property
     def cursor(self) -> int:

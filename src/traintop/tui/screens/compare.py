@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from traintop.analysis.compare import Comparison, Target, metrics_of
+from traintop.analysis.compare import Comparison, Target
 from traintop.analysis.comparison_text import comparison_csv, comparison_markdown, section_words
+from traintop.analysis.ranking import metrics_of
 from traintop.text import number
 from traintop.tui.compare_lines import CompareTable, compare_table
 from traintop.tui.compared import (
