@@ -73,7 +73,7 @@ KEYS: tuple[Key, ...] = (
         "",
         "copy the path of the last export",
         "Runs",
-        places=(Place.RUNS, Place.ZOOM, Place.COMPARE, Place.BEST),
+        places=_SCREENS,
     ),
     Key("note", "n", "n", "note", "note", "add a note beside the run", "Runs"),
     Key("tags", "t", "t", "tags", "tag", "tag the run", "Runs"),

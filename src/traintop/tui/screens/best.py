@@ -30,7 +30,6 @@ _LIMITS = (None, 10, 25)
 class BestScreen(OverlayScreen):
     """Ranks the listed runs; those without a finite value of the metric are left out."""
 
-    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.BEST)]
 
     def __init__(self, below: ViewScreen, compare: Callable[[], None]) -> None:
@@ -177,9 +176,6 @@ class BestScreen(OverlayScreen):
     def action_compare(self) -> None:
         self.dismiss()
         self._below.call_later(self._compare)
-
-    def action_close(self) -> None:
-        self.dismiss()
 
 
 def _status_line(

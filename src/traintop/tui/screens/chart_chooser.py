@@ -20,7 +20,6 @@ class ChartChooser(DialogScreen):
     """A list of all charts with check marks; ``apply`` gets each choice, empty for the usual."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.CHARTS)]
-    AUTO_FOCUS = ""
 
     def __init__(
         self,
@@ -80,9 +79,6 @@ class ChartChooser(DialogScreen):
 
     def action_reset_charts(self) -> None:
         self._choose(())
-
-    def action_close(self) -> None:
-        self.dismiss()
 
 
 def chooser_lines(

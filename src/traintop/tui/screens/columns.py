@@ -23,7 +23,6 @@ class ColumnsScreen(DialogScreen):
     """``apply`` is called with each choice, so that its effect can be seen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.COLUMNS)]
-    AUTO_FOCUS = ""
 
     def __init__(self, choosing: ColumnChoosing, sort: SortOrder, apply: Apply) -> None:
         super().__init__()
@@ -80,6 +79,3 @@ class ColumnsScreen(DialogScreen):
         self._sort = SortOrder(key, self._sort.column == key and not self._sort.reverse)
         self._apply(self.choosing.chosen, self._sort)
         self._show()
-
-    def action_close(self) -> None:
-        self.dismiss()

@@ -48,7 +48,6 @@ _EXPORTS = (("CSV", ".csv", comparison_csv), ("Markdown", ".md", comparison_mark
 class CompareScreen(OverlayScreen, ChartActions):
     """Chart over table; the baseline is the first column."""
 
-    AUTO_FOCUS = ""
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.COMPARE)]
 
@@ -219,9 +218,6 @@ class CompareScreen(OverlayScreen, ChartActions):
     def action_next_part(self) -> None:
         self._part = _PARTS[(_PARTS.index(self._part) + 1) % len(_PARTS)]
         self.draw()
-
-    def action_close(self) -> None:
-        self.dismiss()
 
 
 def _mistake_in_number(text: str) -> str:

@@ -30,6 +30,7 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
     text is selected, for whoever types another one.
     """
 
+    AUTO_FOCUS = "TextEntry"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.ENTRY)]
 
     def __init__(

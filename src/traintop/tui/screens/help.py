@@ -18,7 +18,6 @@ class HelpScreen(DialogScreen):
     """Lists keys and status marks; scrolls where they are more than the screen holds."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.HELP)]
-    AUTO_FOCUS = ""
 
     def __init__(self, place: Place) -> None:
         super().__init__()
@@ -42,6 +41,3 @@ class HelpScreen(DialogScreen):
 
     def action_scroll_help(self, lines: int) -> None:
         self.query_one("#help", ScrollingPane).scroll_lines(lines)
-
-    def action_close_help(self) -> None:
-        self.dismiss()

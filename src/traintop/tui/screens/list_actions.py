@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from traintop.tui import state
 from traintop.tui.messages import CopyRequested
 from traintop.tui.screens.view_screen import ViewScreen
+from traintop.tui.state import Pane
 
 
 class ListActions(ViewScreen):
     """Actions by the names that the table of keys has for them."""
+
+    @property
+    @abstractmethod
+    def panes(self) -> Sequence[Pane]:
+        """The panes that ``tab`` goes round at this size."""
+
+    @property
+    @abstractmethod
+    def column_keys(self) -> Sequence[str]:
+        """The columns that the list has room for."""
 
     def action_move(self, rows: int) -> None:
         self.change(state.move_by(self.view, self.rows, rows))

@@ -21,7 +21,6 @@ class NoticesScreen(DialogScreen):
     """``go_to`` is called with the run whose notice enter is pressed on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.NOTICES)]
-    AUTO_FOCUS = ""
 
     def __init__(self, notices: Sequence[Notice], go_to: Callable[[Path], None]) -> None:
         super().__init__()
@@ -61,6 +60,3 @@ class NoticesScreen(DialogScreen):
         self.dismiss()
         if self._notices:
             self._go_to(self._notices[self._cursor].path)
-
-    def action_close(self) -> None:
-        self.dismiss()

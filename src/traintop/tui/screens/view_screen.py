@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 
 from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import ChartedRuns
 from traintop.tui.screens.steady import SteadyScreen
-from traintop.tui.state import Pane, RunRows, ViewState
+from traintop.tui.state import RunRows, ViewState
 from traintop.tui.themes import theme_name
 
 
@@ -23,16 +22,6 @@ class ViewScreen(SteadyScreen):
     @abstractmethod
     def change(self, changed: ViewState) -> None:
         """Take over a view and show it."""
-
-    @property
-    @abstractmethod
-    def panes(self) -> Sequence[Pane]:
-        """The panes that ``tab`` goes round at this size."""
-
-    @property
-    @abstractmethod
-    def column_keys(self) -> Sequence[str]:
-        """The columns that the list has room for."""
 
     def action_help(self) -> None:
         from traintop.tui.screens.help import HelpScreen  # as all dialogs: not for the first frame
