@@ -188,6 +188,7 @@ def doctor(log_dir: Path | None, mend: bool, as_json: bool) -> None:
     import json
 
     from traintop import doctor as examination
+    from traintop.terminal import draws_ascii_only
 
     diagnosis = examination.diagnose(log_dir)
     if mend:
@@ -197,7 +198,8 @@ def doctor(log_dir: Path | None, mend: bool, as_json: bool) -> None:
     if as_json:
         print_text(json.dumps(examination.as_json(diagnosis), indent=2))
     else:
-        print_text(examination.render(diagnosis, shutil.get_terminal_size().columns))
+        width, ascii_only = shutil.get_terminal_size().columns, draws_ascii_only(os.environ)
+        print_text(examination.render(diagnosis, width, ascii_only=ascii_only))
     raise SystemExit(diagnosis.exit_status)
 
 

@@ -16,9 +16,7 @@ from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.text import duration, safe_text
 
 _PATIENCE_SECONDS = 300.0  # for the first record: compiling a model and loading data take time
-_USUAL_ACCUMULATION = (
-    100  # records before the first optimizer step that gradient accumulation explains
-)
+_USUAL_ACCUMULATION = 100  # records before the first optimizer step that accumulation explains
 _LONGEST_ERROR = 80
 
 _VAGUE_WORDS = (
@@ -68,10 +66,8 @@ def check_runs(facts: Sequence[RunFacts]) -> Iterator[Finding]:
         return
     yield _readable(facts)
     readable = [run for run in facts if run.summary.status is not RunStatus.UNREADABLE]
-    for check in (_started, _logged, _counted_steps, _finished):
+    for check in (_started, _logged, _counted_steps, _finished, _saved, _named):
         yield from check(readable)
-    yield from _saved(readable)
-    yield from _named(readable)
 
 
 def _readable(facts: Sequence[RunFacts]) -> Finding:
