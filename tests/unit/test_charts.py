@@ -199,7 +199,7 @@ def test_an_ascii_chart_in_full() -> None:
     x = np.arange(0.0, 41)
     spec = ChartSpec("café – 日本", (Series("a", x, x, 0), Series("b", x, 40 - x, 0, "dotted")))
     assert drawn(spec, 24, 10, ascii_only=True) == [
-        "caf? - ??               ",
+        "caf? - ????             ",
         "a *** 40   b o o 0      ",
         "50+                     ",
         "  |o o               ***",
