@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec.structs import replace
 from textual import events
-from tui_runs import PostedApp, make_run, make_runs, screen_text, settle
+from tui_runs import PostedApp, line_text, make_run, make_runs, screen_text, settle
 
-from traintop.tui.lines import line_text, line_width
+from traintop.tui.lines import line_width
 from traintop.tui.widgets.filter_line import count_line, mistake_line
 from traintop.tui.widgets.text_entry import TextEntry
 

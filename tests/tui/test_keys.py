@@ -1,4 +1,5 @@
 import pytest
+from tui_runs import line_text
 
 from traintop.tui.help_text import help_lines
 from traintop.tui.key_table import KEYS
@@ -10,7 +11,7 @@ from traintop.tui.keys import (
     key_of_action,
     keys_of,
 )
-from traintop.tui.lines import line_text, line_width
+from traintop.tui.lines import line_width
 from traintop.tui.places import Need, Place
 from traintop.tui.screens.chart_chooser import ChartChooser
 from traintop.tui.screens.help import HelpScreen

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tui_runs import NOW, PostedApp, make_run, make_runs, screen_text, settle
+from tui_runs import NOW, PostedApp, line_text, make_run, make_runs, screen_text, settle
 
 from traintop.analysis.notices import Notice, NoticeKind
 from traintop.logfile import Head, Tail, encode_head, encode_tail
 from traintop.model import Annotations
 from traintop.tui.announcing import Toast, desktop_sequence, notice_lines, toasts_of
 from traintop.tui.app import TraintopApp
-from traintop.tui.lines import line_text, line_width
+from traintop.tui.lines import line_width
 from traintop.tui.messages import NoticesRaised
 from traintop.tui.screens.notices import NoticesScreen
 

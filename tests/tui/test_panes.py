@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tui_runs import DIRECTORY, make_run, make_runs
+from tui_runs import DIRECTORY, line_text, make_run, make_runs
 
 from traintop.analysis.chart_names import charts_of, shown_charts
 from traintop.analysis.percentiles import pace_of
@@ -16,7 +16,6 @@ from traintop.tui.lines import (
     beside,
     changed_span,
     fit_line,
-    line_text,
     line_width,
     spread,
     wrap,

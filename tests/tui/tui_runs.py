@@ -16,6 +16,7 @@ from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.store.catalog import Snapshot
 from traintop.store.history import History
 from traintop.tui.app import TraintopApp
+from traintop.tui.lines import Line
 from traintop.tui.messages import HistoryLoaded, SnapshotChanged
 
 NOW = datetime.fromisoformat("2025-02-22T15:00:00")
@@ -104,6 +105,11 @@ async def settle(pilot: Pilot[None], condition: Callable[[], object]) -> None:
             return
         await pilot.pause(0.005)
     pytest.fail("the awaited condition never became true")
+
+
+def line_text(line: Line) -> str:
+    """The characters of a line."""
+    return "".join(piece.text for piece in line)
 
 
 def screen_text(app: TraintopApp) -> str:
