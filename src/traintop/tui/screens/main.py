@@ -72,7 +72,10 @@ class MainScreen(
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (120, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(*_PLACES)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_of(Place.FILTER),  # first: ctrl+c leaves its line before it quits
+        *bindings_of(Place.RUNS, Place.ZOOM),
+    ]
 
     def __init__(
         self, directories: Sequence[Path], clock: Callable[[], datetime], state: ViewState
