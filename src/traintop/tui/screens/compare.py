@@ -86,6 +86,7 @@ class CompareScreen(OverlayScreen, ChartActions):
             self.set_class(self._part == part, f"-part-{part}")
         self._show_lines()
         self.draw_charts()
+        self.act_on_records()
 
     def _show_lines(self) -> None:
         comparison, target, metric = self.comparison, self.target, self.metric

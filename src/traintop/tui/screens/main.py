@@ -151,11 +151,13 @@ class MainScreen(
             self._draw()
         else:
             self._redraw_soon()
+        self.act_on_records()
 
     def show_failure(self, failure: LoadFailed) -> None:
         """Say why a run has no curves."""
         self.charted.fail(failure.path, failure.reason)
         self._redraw_soon()
+        self.act_on_records()
 
     def show_progress(self, path: Path, share: float) -> None:
         """Say how much of a run is read."""
