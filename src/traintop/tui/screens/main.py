@@ -46,7 +46,7 @@ from traintop.tui.screens.notice_actions import NoticeActions
 from traintop.tui.screens.opening_actions import OpeningActions
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.state import Pane, RunRows, ViewState
-from traintop.tui.status_line import footer_note, status_line
+from traintop.tui.status_line import chart_notes, status_line
 from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 from traintop.tui.widgets.run_table import RunTable
@@ -268,15 +268,18 @@ class MainScreen(
             self._empty_pane.show(
                 notices, lambda width, height: empty_lines(directories, notices, width)
             )
-        situation, note = self.situation, self._footer_note()
+        situation = self.situation
+        note = f"{len(self.view.marks)} marked" if self.view.marks else ""
         self._footer_pane.show(
             (situation, note), lambda width, height: (footer_line(situation, note, width),)
         )
 
     def _show_selected(self) -> None:
         run = self.rows.run(self.view.selected)
-        note = self.charted.note()
-        self._header_pane.show((run, note), lambda width, height: (header_line(run, note, width),))
+        note, charts = self.charted.note(), self._chart_notes()
+        self._header_pane.show(
+            (run, note, charts), lambda width, height: (header_line(run, note, width, charts),)
+        )
         loaded = None if run is None else self.charted.records_of(run.path)
         pace, complete = (loaded.pace, loaded.complete) if loaded else (None, False)
         self._summary_pane.show(
@@ -317,7 +320,7 @@ class MainScreen(
 
     @on(ChartGrid.Rearranged)
     def _count_charts_anew(self) -> None:
-        self._show_frame()
+        self._show_selected()
 
     def _show_selected_and_charts(self) -> None:
         if not self.charted.waiting:
@@ -373,10 +376,10 @@ class MainScreen(
         """The columns that the list has room for."""
         return self._table.column_keys
 
-    def _footer_note(self) -> str:
+    def _chart_notes(self) -> tuple[str, ...]:
         charts = self.shown_charts()
         page = self._grid.page_of(self.view.charts.focus, charts)
-        return footer_note(self.view, page, len(charts))
+        return chart_notes(self.view, page, len(charts))
 
     # Keys. Each is one pure step of the view.
 
