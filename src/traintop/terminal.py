@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from threading import Thread
@@ -11,6 +13,10 @@ from traintop.text import cell_width
 
 _ASCII_TERMINALS = frozenset({"dumb", "linux", "vt100", "vt102", "vt220", "ansi"})
 """Terminals whose fonts lack braille and most symbols, whatever the encoding."""
+
+
+_SIGNALLED = 128
+"""A shell adds this to the number of the signal that ended a program."""
 
 
 def draws_ascii_only(
@@ -90,7 +96,21 @@ def to_ascii(text: str) -> str:
     )
 
 
-def when_hung_up(descriptor: int, then: Callable[[], object]) -> None:
+def when_told_to_end(then: Callable[[int], object]) -> None:
+    """Call ``then`` with the code to end with, when the program is told to or its terminal is gone.
+
+    Needs a running event loop. A signal that whoever started the program has it ignore (as nohup
+    does with SIGHUP) stays ignored. It may come from a thread of its own.
+    """
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, then, _SIGNALLED + number)
+    if sys.stdin.isatty():
+        _when_hung_up(sys.stdin.fileno(), lambda: then(_SIGNALLED + signal.SIGHUP))
+
+
+def _when_hung_up(descriptor: int, then: Callable[[], object]) -> None:
     """Call ``then``, from a thread of its own, when the terminal behind a descriptor is gone.
 
     A login shell's SIGHUP ends most programs; one in a session of its own gets none, and would go

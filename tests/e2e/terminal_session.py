@@ -117,6 +117,10 @@ class TerminalSession:
         """Wait until the program lets the shell have the terminal, as for ctrl+z."""
         self.wait_for(lambda: os.waitpid(self._process.pid, os.WNOHANG | os.WUNTRACED)[0])
 
+    def send_signal(self, number: int) -> None:
+        """Send the program a signal."""
+        os.kill(self._process.pid, number)
+
     def continue_(self) -> None:
         """Let a stopped program go on, as the shell's ``fg`` does."""
         os.kill(self._process.pid, signal.SIGCONT)

@@ -350,13 +350,6 @@ def test_the_terminal_may_change_its_size_at_any_time(tmp_path):
         assert terminal.exit_code() == 0
 
 
-def test_it_ends_when_the_terminal_is_gone(tmp_path):
-    write_finished_run(tmp_path, "plain", "2025-02-22T14:00:00")
-    with TerminalSession(tmp_path) as terminal:
-        terminal.wait_for("2.500")
-        terminal.hang_up()
-
-
 @pytest.mark.parametrize(
     ("keys", "shown"),
     [

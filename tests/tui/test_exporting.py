@@ -15,7 +15,7 @@ from traintop.model import RunStatus, RunSummary
 from traintop.store.run import Run
 from traintop.tui import exporting
 from traintop.tui.export_choices import export_choices
-from traintop.tui.exporting import RunsExport, export_text, writable_directory
+from traintop.tui.exporting import RunsExport, TextExport, writable_directory
 from traintop.tui.messages import ExportEnded, ExportProgress, TextExportRequested
 from traintop.tui.state import RunRows, ViewState
 
@@ -129,10 +129,10 @@ def test_a_text_is_written_with_its_suffix(tmp_path):
     ended: list[ExportEnded] = []
     request = TextExportRequested("comparison", ".md", "| a |\n")
     for _ in range(2):
-        export_text(request, ended.append, [tmp_path])
+        TextExport(request, ended.append, [tmp_path]).run()
     assert [one.target.name for one in ended] == ["comparison.md", "comparison_2.md"]
     assert ended[0].target.read_text() == "| a |\n"
-    export_text(request, ended.append, [tmp_path / "missing"])
+    TextExport(request, ended.append, [tmp_path / "missing"]).run()
     assert ended[-1].failed
     assert "comparison.md" in ended[-1].note
 

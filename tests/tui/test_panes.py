@@ -10,6 +10,7 @@ from traintop.analysis.percentiles import pace_of
 from traintop.model import RECORD_FIELDS, MetricStats, RunStatus
 from traintop.store.history import History
 from traintop.terminal import draws_ascii_only, to_ascii
+from traintop.tui.chart_view import ChartView
 from traintop.tui.empty_state import empty_lines, example
 from traintop.tui.lines import (
     Piece,
@@ -23,7 +24,7 @@ from traintop.tui.lines import (
 from traintop.tui.run_colors import COLORS, assign_colors, distinct_colors
 from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.state import ViewState
-from traintop.tui.status_line import footer_note, status_line
+from traintop.tui.status_line import chart_notes, status_line
 
 HOSTILE = "a\x1b]0;pwned\x07b\x9b31m\u202e[/red]"
 
@@ -300,7 +301,28 @@ def test_the_header_cuts_a_long_name_in_its_middle():
     assert "_lr_1e-04  running" in text
 
 
-def test_the_footer_counts_charts_only_where_they_are():
-    assert footer_note(ViewState(), range(4), 5) == "charts 1-4 of 5"
-    assert footer_note(ViewState(list_only=True, log_y=True), range(4), 5) == "log y"
-    assert footer_note(ViewState(x_axis="wallclock_time"), range(4), 4) == "over wall clock"
+def test_what_is_unusual_about_the_charts_is_said_what_matters_first():
+    assert chart_notes(ViewState(), range(4), 4) == ()
+    assert chart_notes(ViewState(), range(4), 5) == ("charts 1-4 of 5",)
+    changed = ViewState(x_axis="wallclock_time", log_y=True, smoothing=1, robust=False)
+    notes = chart_notes(changed, range(2), 9)
+    assert notes == ("over wall clock", "log y", "smooth 0.6", "with outliers", "charts 1-2 of 9")
+    zoomed = ViewState(charts=ChartView(zoomed=True))
+    assert chart_notes(zoomed, range(4), 5) == ()
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (80, "over wall clock  log y  charts 1-2 of 9 "),
+        (60, "over wall clock  log y "),
+        (50, "over wall clock "),
+        (40, ""),
+    ],
+)
+def test_the_header_says_as_much_of_the_charts_as_fits(width, said):
+    notes = ("over wall clock", "log y", "charts 1-2 of 9")
+    text = line_text(header_line(make_run("a"), "", width, notes))
+    alone = line_text(header_line(make_run("a"), "", width))
+    assert text.rstrip() == f"{alone}{' ' * (width - len(alone) - len(said))}{said}".rstrip()
+    assert not said or len(text) == width

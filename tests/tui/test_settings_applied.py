@@ -98,6 +98,26 @@ async def test_bell_and_desktop_notices_are_sent_only_when_they_are_wanted(on):
         assert ("bell" in sent) is on
 
 
+async def test_ctrl_c_quits_whatever_else_does():
+    async with showing(Settings(keys={"quit": "Q", "close_help": "x"})) as (app, pilot):
+        await pilot.press("q", "?", "ctrl+c")
+        assert app.screen is app.main_screen
+        await pilot.press("ctrl+c")
+        await settle(pilot, lambda: not app.is_running)
+        assert app.return_code == 0
+
+
+@pytest.mark.parametrize("way", ["?", "/", "n", "e", "o", "O", "N", "ctrl+p"])
+async def test_ctrl_c_leaves_the_dialog_that_is_open(way):
+    async with showing(Settings()) as (app, pilot):
+        await pilot.press(way)
+        assert app.screen is not app.main_screen or app.main_screen.is_filtering
+        await pilot.press("ctrl+c")
+        await settle(pilot, lambda: app.screen is app.main_screen)
+        assert not app.main_screen.is_filtering
+        assert app.is_running
+
+
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
@@ -105,6 +125,7 @@ async def test_bell_and_desktop_notices_are_sent_only_when_they_are_wanted(on):
         ({"mark": "hyper+v"}, "not a key"),
         ({"mark": ""}, "not a key"),
         ({"mark": "j"}, "means down"),
+        ({"mark": "ctrl+c"}, "means quit"),
         ({"mark": "i", "pin": "i"}, "already"),
     ],
 )

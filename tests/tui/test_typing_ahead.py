@@ -14,6 +14,7 @@ from tui_runs import make_runs, screen_text, settle
 from traintop.model import Annotations
 from traintop.store.annotations import read_annotations
 from traintop.tui.app import TraintopApp
+from traintop.tui.messages import LoadFailed
 from traintop.tui.places import Place
 from traintop.tui.screens.compare import CompareScreen
 from traintop.tui.screens.help import HelpScreen
@@ -93,4 +94,72 @@ async def test_words_for_the_palette_and_enter() -> None:
     async with showing(make_runs(3)) as (app, pilot):
         type_ahead(app, "ctrl+p", *"this help", "enter")
         await settle(pilot, lambda: "keys: runs" in screen_text(app))
+        assert isinstance(app.screen, HelpScreen)
+
+
+@pytest.mark.parametrize(
+    ("keys", "axis", "is_at_cursor", "is_zoomed"),
+    [
+        (["x"], "gradient_step", False, False),
+        (["x", "x"], "wallclock_time", False, False),
+        (["left", "right_square_bracket"], "iteration", True, True),
+        (["left", "right_square_bracket", "0", "right"], "iteration", True, False),
+        (["x", "z"], "gradient_step", False, False),
+    ],
+)
+async def test_keys_of_the_charts_wait_for_the_records_of_a_new_run(
+    keys: list[str], axis: str, is_at_cursor: bool, is_zoomed: bool
+) -> None:
+    runs = make_runs(3)
+    async with showing(runs) as (app, pilot):
+        type_ahead(app, "j", "k", "j", *keys, "space")
+        await settle(pilot, lambda: app.main_screen.view.marks)
+        assert app.main_screen.view.x_axis == "iteration"
+        app.post_history(runs[1], points=50)
+        await settle(pilot, lambda: app.main_screen.charted.loaded)
+        view = app.main_screen.view
+        assert view.x_axis == axis
+        assert (view.charts.cursor is not None) is is_at_cursor
+        assert (view.charts.span is not None) is is_zoomed
+
+
+async def test_keys_of_a_run_that_cannot_be_read_are_not_kept_for_another() -> None:
+    runs = make_runs(3)
+    async with showing(runs) as (app, pilot):
+        type_ahead(app, "j", "x", "left")
+        await settle(pilot, lambda: app.main_screen.view.selected == runs[1].path)
+        app.post_message(LoadFailed(runs[1].path, "gone"))
+        await settle(pilot, lambda: app.main_screen.charted.failure_of(runs[1].path))
+        type_ahead(app, "j", "space")
+        await settle(pilot, lambda: app.main_screen.view.marks)
+        app.post_history(runs[2], points=50)
+        await settle(pilot, lambda: app.main_screen.charted.loaded)
+        assert app.main_screen.view.x_axis == "iteration"
+        assert app.main_screen.view.charts.cursor is None
+
+
+async def test_keys_of_a_comparison_wait_for_its_records() -> None:
+    runs = make_runs(3)
+    async with showing(runs) as (app, pilot):
+        type_ahead(app, "j", "c", "x", "right_square_bracket")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
+        for run in runs:
+            app.post_history(run, points=50)
+        await settle(pilot, lambda: app.main_screen.view.charts.span)
+        assert app.main_screen.view.x_axis == "gradient_step"
+
+
+async def test_a_chart_is_written_when_its_records_are_read() -> None:
+    runs = make_runs(3)
+    async with showing(runs) as (app, pilot):
+        type_ahead(app, "j", "E", "l")
+        await settle(pilot, lambda: app.main_screen.view.log_y)
+        assert app.screen is app.main_screen
+        app.post_history(runs[1], points=50)
+        await settle(pilot, lambda: "write the chart as" in screen_text(app))
+        await pilot.press("escape")
+        type_ahead(app, "j", "E", "?")
+        await settle(pilot, lambda: isinstance(app.screen, HelpScreen))
+        app.post_history(runs[2], points=50)
+        await settle(pilot, lambda: app.main_screen.charted.loaded == {runs[2].path})
         assert isinstance(app.screen, HelpScreen)

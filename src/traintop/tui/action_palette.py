@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.widgets import Input
 from textual.worker import WorkerError
 
 from traintop.tui.keys import keys_that_apply
+from traintop.tui.places import INTERRUPT
 from traintop.tui.screens.steady import SteadyScreen
 
 
@@ -50,6 +52,10 @@ class KeyCommands(Provider):
 
 class ActionPalette(CommandPalette):
     """Textual's palette over these commands; its cursor stands still, since a blink costs bytes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(INTERRUPT, "escape", show=False, priority=True)  # before the input, which copies
+    ]
 
     def __init__(self) -> None:
         super().__init__([KeyCommands], placeholder="What do you want to do?")

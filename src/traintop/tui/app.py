@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,14 +19,15 @@ from textual.timer import Timer
 
 from traintop.remembered import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
-from traintop.terminal import draws_ascii_only, takes_clipboard, when_hung_up
+from traintop.terminal import draws_ascii_only, takes_clipboard, when_told_to_end
 from traintop.text import safe_text
 from traintop.tui.annotating import written_text
 from traintop.tui.annotation_writer import AnnotationWriter
 from traintop.tui.announcing import desktop_sequence, toasts_of
 from traintop.tui.ascii_filter import AsciiFilter
 from traintop.tui.copying import keep_copy
-from traintop.tui.exporting import RunsExport, export_text
+from traintop.tui.export_writer import ExportWriter
+from traintop.tui.exporting import RunsExport, TextExport, ended_text
 from traintop.tui.key_table import KEYS
 from traintop.tui.keymap import in_words, remapped_keys
 from traintop.tui.keys import use_table
@@ -35,6 +37,7 @@ from traintop.tui.messages import (
     AnnotationsWritten,
     ChartedRunsChanged,
     CopyRequested,
+    EndRequested,
     ExportEnded,
     ExportProgress,
     ExportRequested,
@@ -44,7 +47,6 @@ from traintop.tui.messages import (
     ReadingProgress,
     RowsInView,
     SnapshotChanged,
-    TerminalGone,
     TextExportRequested,
     TrendsLoaded,
 )
@@ -115,10 +117,10 @@ class TraintopApp(TypedAheadApp):
         self._summaries: dict[Path, RunSummary] = {}
         self._charted: tuple[Path, ...] = ()
         self._repainting: Timer | None = None
-        self._exports: list[RunsExport] = []
         self._written: Path | None = None
         self._toasts = NoticeToasts(self)
         self.annotations = AnnotationWriter(self.post_message)
+        self.exports = ExportWriter(self.post_message)
         view = ViewState(smoothing=smoothing_level(settings.smoothing or 0.0))
         self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
 
@@ -134,15 +136,15 @@ class TraintopApp(TypedAheadApp):
         if self._problems:
             self._tell("\n".join(self._problems), failed=True)
         self.app_resume_signal.subscribe(self, self._draw_everything_again)
-        if not self.is_headless and sys.stdin.isatty():
-            when_hung_up(sys.stdin.fileno(), lambda: self.post_message(TerminalGone()))
+        if not self.is_headless:
+            when_told_to_end(lambda code: self.post_message(EndRequested(code)))
 
-    async def action_quit(self) -> None:
+    async def action_quit(self, return_code: int = 0) -> None:
         """Quit after what the screen has still to hand over, such as a note that was just typed."""
-        self.main_screen.call_later(self.call_later, self.exit)
+        self.main_screen.call_later(self.call_later, self.exit, return_code=return_code)
 
-    def on_terminal_gone(self) -> None:
-        self.exit()
+    async def on_end_requested(self, message: EndRequested) -> None:
+        await self.action_quit(message.return_code)
 
     def _draw_everything_again(self, app: App[object]) -> None:
         """Back from the shell: Textual 8.2 enters the alternate screen and leaves it empty."""
@@ -171,8 +173,6 @@ class TraintopApp(TypedAheadApp):
         self._trends.start()
 
     def on_unmount(self) -> None:
-        for export in self._exports:
-            export.stop()
         self._loader.stop()
         self._trends.stop()
         if self._watcher is not None:
@@ -302,9 +302,8 @@ class TraintopApp(TypedAheadApp):
 
     def on_export_requested(self, message: ExportRequested) -> None:
         stem = self._directories[0].resolve().name or "runs"
-        export = RunsExport(message.runs, stem, together=message.together, post=self.post_message)
-        self._work_on(export.run)
-        self._exports.append(export)
+        export = RunsExport(message.runs, stem, together=message.together, post=self.exports.post)
+        self.exports.write(export)
         self.set_timer(_PATIENCE_SECONDS, partial(self._show_progress, export))
 
     def _show_progress(self, export: RunsExport) -> None:
@@ -314,10 +313,7 @@ class TraintopApp(TypedAheadApp):
             self.push_screen(ProgressScreen(export))
 
     def on_text_export_requested(self, message: TextExportRequested) -> None:
-        self._work_on(partial(export_text, message, self.post_message))
-
-    def _work_on(self, work: Callable[[], None]) -> None:
-        self.run_worker(work, thread=True, group="export", exit_on_error=False)
+        self.exports.write(TextExport(message, self.exports.post))
 
     def _progress_screens(self) -> list[ProgressScreen]:
         from traintop.tui.screens.dialogs import ProgressScreen
@@ -329,14 +325,12 @@ class TraintopApp(TypedAheadApp):
             screen.show(message)
 
     def on_export_ended(self, message: ExportEnded) -> None:
-        self._exports = [export for export in self._exports if not export.ended]
+        self.exports.heard(message)
         for screen in self._progress_screens():
             if screen is self.screen and screen.export.ended:
                 screen.dismiss()
         self._written = message.target or self._written
-        wrote = f"Wrote {safe_text(message.target, _LONGEST_PATH)}" if message.target else ""
-        lines = [wrote, *(safe_text(line, _LONGEST_PATH) for line in message.note.splitlines())]
-        self._tell("\n".join(line for line in lines if line), failed=message.failed)
+        self._tell(ended_text(message), failed=message.failed)
 
     def _tell(self, text: str, *, failed: bool = False) -> None:
         # Markup is interpreted in notices unless told otherwise.
@@ -357,7 +351,14 @@ def run(directories: Sequence[Path]) -> None:
     app = TraintopApp(directories, datetime.now, *load_settings(settings_path()), memory)
     app.run()
     app.remember()
-    for problem in app.annotations.finish():
-        print(f"traintop: {problem}", file=sys.stderr)
+    if app.exports.unfinished:
+        _print(f"writing {', '.join(app.exports.unfinished)}; ctrl+c stops that")
+    for problem in (*app.annotations.finish(), *app.exports.finish()):
+        _print(problem)
     if app.return_code:
         raise SystemExit(app.return_code)
+
+
+def _print(words: str) -> None:
+    with suppress(OSError):  # the terminal may be gone
+        print(f"traintop: {words}", file=sys.stderr)

@@ -66,6 +66,11 @@ class ChartedRuns:
         known = any(path in self._records or path in self._failures for path in first)
         return bool(first) and not known and monotonic() - self._waiting_since < PATIENCE_SECONDS
 
+    @property
+    def unread(self) -> bool:
+        """Whether of some charted run nothing has come yet, neither records nor a reason."""
+        return any(path not in self._records and path not in self._failures for path in self.paths)
+
     def list_runs(self, runs: Sequence[RunSummary]) -> None:
         """Take over the listed runs, which get their colours when the first of them is drawn."""
         self._listed = runs

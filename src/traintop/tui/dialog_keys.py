@@ -21,7 +21,7 @@ DIALOG_KEYS: tuple[Key, ...] = (
     ),
     Key(
         "drop_filter",
-        "escape",
+        "escape,ctrl+c",
         "esc",
         "drop_filter",
         "back",
@@ -43,7 +43,7 @@ DIALOG_KEYS: tuple[Key, ...] = (
     ),
     Key(
         "close_entry",
-        "escape",
+        "escape,ctrl+c",
         "esc",
         "close",
         "back",
@@ -87,7 +87,7 @@ DIALOG_KEYS: tuple[Key, ...] = (
     ),
     Key(
         "close_notices",
-        "escape,N,q",
+        "escape,N,q,ctrl+c",
         "esc",
         "close",
         "close",
@@ -144,7 +144,7 @@ DIALOG_KEYS: tuple[Key, ...] = (
     ),
     Key(
         "close_help",
-        "escape,question_mark,f1,q",
+        "escape,question_mark,f1,q,ctrl+c",
         "esc",
         "close",
         "close",
@@ -173,10 +173,19 @@ DIALOG_KEYS: tuple[Key, ...] = (
         *_COLUMNS,
     ),
     Key("reset_columns", "0", "0", "reset_columns", "", "as at first", "Columns", *_COLUMNS),
-    Key("close_columns", "escape,enter,o,q", "esc", "close", "", "back", "Columns", *_COLUMNS),
+    Key(
+        "close_columns",
+        "escape,enter,o,q,ctrl+c",
+        "esc",
+        "close",
+        "",
+        "back",
+        "Columns",
+        *_COLUMNS,
+    ),
     Key("next_choice", "j,down", "j ↓", "move_choice(1)", "", "next chart", "Charts", *_CHOICE),
     Key("prev_choice", "k,up", "k ↑", "move_choice(-1)", "", "previous", "Charts", *_CHOICE),
     Key("choose_chart", "space", "space", "toggle_chart", "", "show or hide", "Charts", *_CHOICE),
     Key("reset_charts", "0", "0", "reset_charts", "", "each metric once", "Charts", *_CHOICE),
-    Key("close_charts", "escape,enter,O,q", "esc", "close", "", "back", "Charts", *_CHOICE),
+    Key("close_charts", "escape,enter,O,q,ctrl+c", "esc", "close", "", "back", "Charts", *_CHOICE),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from textual.message import Message
 
 from traintop.analysis.naming import unique_names
-from traintop.text import error_text
+from traintop.text import error_text, safe_text
 from traintop.tui.messages import ExportEnded, ExportProgress
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT})
 _PROGRESS_SECONDS = 0.25
+_LONGEST_PATH = 4096
 
 
 class WritableDirectory(NamedTuple):
@@ -67,20 +69,26 @@ class RunsExport:
         self._told_at = float("-inf")
         self.ended = False
 
+    @property
+    def name(self) -> str:
+        """What the file or directory is called, as long as no other has that name."""
+        if self._together:
+            return f"{self._stem}.csv"
+        return f"{self._runs[0].run_id}.csv" if len(self._runs) == 1 else f"{self._stem}_csv"
+
     def stop(self) -> None:
         """Let the export end soon, and leave nothing behind."""
         self._stop.set()
 
     def run(self) -> None:
         """Write, and post how it ended."""
-        what = f"CSV of {len(self._runs):,} runs" if len(self._runs) > 1 else "CSV"
         try:
             directory = writable_directory(self._directories)
             target = self._write(directory.path)
         except StoppedError:
-            ended = ExportEnded(None, "the export was stopped; nothing was kept")
+            ended = ExportEnded(None, f"stopped: {self.name} was not written")
         except Exception as error:
-            ended = ExportEnded(None, f"no {what}: {error_text(error)}", failed=True)
+            ended = ExportEnded(None, f"no {self.name}: {error_text(error)}", failed=True)
         else:
             notes = [directory.note, *self._left_out]
             ended = ExportEnded(target, "\n".join(note for note in notes if note))
@@ -109,18 +117,15 @@ class RunsExport:
     def _write_directory(self, directory: Path) -> Path:
         from traintop.analysis.export import numbered_paths
 
-        for target in numbered_paths(directory, f"{self._stem}_csv"):
-            try:
-                target.mkdir()
-            except FileExistsError:
-                continue
-            try:
-                self._write_each(target)
-            except BaseException:
-                shutil.rmtree(target, ignore_errors=True)
-                raise
-            return target
-        raise AssertionError("numbers never end")
+        partial = directory / f".traintop-{os.urandom(8).hex()}.tmp"
+        partial.mkdir()
+        try:
+            self._write_each(partial)
+            paths = numbered_paths(directory, self.name)
+            target = next(path for path in paths if not os.path.lexists(path))
+            return partial.rename(target)  # which would replace nothing but an empty directory
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
     def _write_each(self, directory: Path) -> list[Path]:
         from traintop.analysis.export import write_new, write_records
@@ -160,24 +165,48 @@ class RunsExport:
             self._post(ExportProgress(self._begun, len(self._runs), self._rows))
 
 
-def export_text(
-    request: TextExportRequested,
-    post: Callable[[Message], object],
-    directories: Sequence[Path] = (),
-) -> None:
-    """Write a text that was asked for into the first directory that can be written to."""
-    from traintop.analysis.export import write_new
+class TextExport:
+    """Writes a text that was asked for into the first directory that can be written to."""
 
-    try:
-        directory = writable_directory(directories)
-        target = write_new(
-            directory.path, request.stem, request.suffix, lambda file: file.write(request.text)
-        )
-    except Exception as error:
-        name = f"{request.stem}{request.suffix}"
-        post(ExportEnded(None, f"no {name}: {error_text(error)}", failed=True))
-    else:
-        post(ExportEnded(target, directory.note))
+    def __init__(
+        self,
+        request: TextExportRequested,
+        post: Callable[[Message], object],
+        directories: Sequence[Path] = (),
+    ) -> None:
+        self._request = request
+        self._post = post
+        self._directories = directories
+
+    @property
+    def name(self) -> str:
+        """What the file is called, as long as no other has that name."""
+        return f"{self._request.stem}{self._request.suffix}"
+
+    def stop(self) -> None:
+        """Nothing: it takes one moment."""
+
+    def run(self) -> None:
+        """Write, and post how it ended."""
+        from traintop.analysis.export import write_new
+
+        request = self._request
+        try:
+            directory = writable_directory(self._directories)
+            target = write_new(
+                directory.path, request.stem, request.suffix, lambda file: file.write(request.text)
+            )
+        except Exception as error:
+            self._post(ExportEnded(None, f"no {self.name}: {error_text(error)}", failed=True))
+        else:
+            self._post(ExportEnded(target, directory.note))
+
+
+def ended_text(ended: ExportEnded) -> str:
+    """How an export ended, in lines for a person."""
+    wrote = f"Wrote {safe_text(ended.target, _LONGEST_PATH)}" if ended.target else ""
+    lines = [wrote, *(safe_text(line, _LONGEST_PATH) for line in ended.note.splitlines())]
+    return "\n".join(line for line in lines if line)
 
 
 def writable_directory(candidates: Sequence[Path] = ()) -> WritableDirectory:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from textual.keys import Keys, _character_to_key
 
 from traintop.text import safe_text
-from traintop.tui.places import Key, Place
+from traintop.tui.places import INTERRUPT, Key, Place
 
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
 _NAMES = {key.value for key in Keys} | {_character_to_key(sign) for sign in string.printable}
@@ -21,7 +21,8 @@ def remapped_keys(
 ) -> tuple[tuple[Key, ...], tuple[str, ...]]:
     """The table with the wanted keys, by the names of its entries; and what is wrong, in words.
 
-    A key that means something else in the same place already is not taken from it.
+    A key that means something else in the same place already is not taken from it, and ctrl+c
+    stays where it is: it is what people press who know no other key.
     """
     names = [key.name for key in table]
     good: dict[str, str] = {}
@@ -61,12 +62,20 @@ def _with_keys(
 ) -> tuple[Key, ...]:
     return tuple(
         replace(
-            key, keys=keys[key.name], shown=" ".join(map(str.strip, shown[key.name].split(",")))
+            key,
+            keys=_with_interrupt(keys[key.name], key),
+            shown=" ".join(map(str.strip, shown[key.name].split(","))),
         )
         if key.name in keys
         else key
         for key in table
     )
+
+
+def _with_interrupt(keys: str, before: Key) -> str:
+    """The keys, and ctrl+c where it belongs to the entry of the table."""
+    kept = [INTERRUPT] if INTERRUPT in before.keys.split(",") else []
+    return ",".join(dict.fromkeys([*keys.split(","), *kept]))
 
 
 def _clash(table: Sequence[Key], wanted: Mapping[str, str]) -> tuple[str, Key] | None:

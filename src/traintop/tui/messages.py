@@ -24,8 +24,12 @@ AskAgain = Callable[[str], Awaitable[None]]
 """Asks a person once more for what was typed, and says why."""
 
 
-class TerminalGone(Message):
-    """Nobody can see the program any more."""
+class EndRequested(Message):
+    """The system wants the program to end with this code, as when the terminal is gone."""
+
+    def __init__(self, return_code: int) -> None:
+        self.return_code = return_code
+        super().__init__()
 
 
 class SnapshotChanged(Message):

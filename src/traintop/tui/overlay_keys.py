@@ -175,7 +175,7 @@ OVERLAY_KEYS: tuple[Key, ...] = (
     ),
     Key(
         "close_question",
-        "escape,q",
+        "escape,q,ctrl+c",
         "esc",
         "close",
         "",
@@ -186,7 +186,7 @@ OVERLAY_KEYS: tuple[Key, ...] = (
     ),
     Key(
         "stop_export",
-        "escape",
+        "escape,ctrl+c",
         "esc",
         "stop",
         "",

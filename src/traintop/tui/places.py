@@ -32,6 +32,10 @@ class Need(StrEnum):
     FILTER = "filter"
 
 
+INTERRUPT = "ctrl+c"
+"""Quits, or leaves the dialog that is open, whatever other keys a person has for that."""
+
+
 class Key(msgspec.Struct, frozen=True):
     """One binding. ``keys`` are Textual's names of them, ``shown`` is how they are written.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,17 @@ from traintop.text import (
 )
 from traintop.times import parse_time
 from traintop.tui.columns import measured, run_name
-from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, wrap
+from traintop.tui.lines import (
+    EMPTY_LINE,
+    Line,
+    Piece,
+    Role,
+    beside,
+    fit_line,
+    line_width,
+    spread,
+    wrap,
+)
 from traintop.tui.status import STATUS_MARKS
 
 if TYPE_CHECKING:
@@ -33,6 +43,7 @@ if TYPE_CHECKING:
 _COLUMN_WIDTH = 32
 _COLUMN_GAP = 2
 _LONGEST_LABEL = 18
+_NOTE_GAP = "  "
 _LEAST_HEADER = 24  # cells of a name and its glyph, whatever else there is to say
 _LONGEST_TEXT = 4000
 
@@ -72,8 +83,13 @@ class Section(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
 
 
-def header_line(summary: RunSummary | None, note: str, width: int) -> Line:
-    """One line on the selected run: status, name, progress, time left; a note at its end."""
+def header_line(
+    summary: RunSummary | None, note: str, width: int, charts: Sequence[str] = ()
+) -> Line:
+    """One line on the selected run: status, name, progress, time left, and a note.
+
+    At the right end is what there is to say of the ``charts`` below, as far as there is room.
+    """
     if summary is None:
         return EMPTY_LINE
     mark = STATUS_MARKS[summary.status]
@@ -93,7 +109,11 @@ def header_line(summary: RunSummary | None, note: str, width: int) -> Line:
     glyph = Piece(f" {mark.glyph} ", mark.role)
     room = max(width - line_width(tail), min(width, _LEAST_HEADER)) - cell_width(glyph.text)
     name = Piece(fit_middle(run_name(summary), max(room, 0)), "strong", bold=True)
-    return fit_line((glyph, name, *tail), width)
+    line = fit_line((glyph, name, *tail), width)
+    room = width - line_width(line) - len(_NOTE_GAP) - 1
+    fitting = (_NOTE_GAP.join(charts[:count]) for count in range(len(charts), 0, -1))
+    words = next((words for words in fitting if cell_width(words) <= room), "")
+    return spread(line, (Piece(f"{words} ", "accent"),), width) if words else line
 
 
 def sections_of(

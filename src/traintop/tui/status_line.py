@@ -1,4 +1,4 @@
-"""The first lines (where we look, how many runs, what is wrong), and the note in the last one."""
+"""The first lines (where we look, how many runs, what is wrong), and what is said of the charts."""
 
 from __future__ import annotations
 
@@ -81,19 +81,20 @@ def notices_line(notices: Sequence[str], width: int) -> Line:
     return fit_line((Piece(" "), Piece(" · ".join(map(safe_text, notices)), "warn")), width)
 
 
-def footer_note(state: ViewState, page: range, charts: int) -> str:
-    """What the footer says of the view: marks, the page of ``charts`` charts, unusual choices."""
+def chart_notes(state: ViewState, page: range, charts: int) -> tuple[str, ...]:
+    """What is not usual about the charts, and which of all of them are shown; what matters first.
+
+    The footer would have no room left for keys.
+    """
     notes = []
-    if state.marks:
-        notes.append(f"{len(state.marks)} marked")
-    if 1 < len(page) < charts and not state.charts.zoomed and not state.list_only:
-        notes.append(f"charts {page.start + 1}-{page.stop} of {charts}")
     if state.x_axis != X_AXES[0]:
         notes.append(f"over {X_LABELS[state.x_axis]}")
-    if not state.robust:
-        notes.append("with outliers")
     if state.log_y:
         notes.append("log y")
     if state.smoothing:
         notes.append(f"smooth {state.smoothing_weight:g}")
-    return "  ".join(notes)
+    if not state.robust:
+        notes.append("with outliers")
+    if 1 < len(page) < charts and not state.charts.zoomed:
+        notes.append(f"charts {page.start + 1}-{page.stop} of {charts}")
+    return tuple(notes)

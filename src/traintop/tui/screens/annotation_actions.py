@@ -97,4 +97,5 @@ class AnnotationActions(ViewScreen):
         ask_again: AskAgain | None = None,
     ) -> None:
         paths = tuple(run.path for run in runs)
-        self.post_message(AnnotationRequested(paths, change, ask_again))
+        # To the App itself, so that it comes before the end that a next key asks for.
+        self.app.post_message(AnnotationRequested(paths, change, ask_again))

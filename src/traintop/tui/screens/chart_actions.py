@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 
 from msgspec.structs import replace
 from textual import on
@@ -20,6 +22,7 @@ class ChartActions(ViewScreen):
     """Actions by the names that the table of keys has for them."""
 
     _preparing = False
+    _kept: tuple[Callable[[], None], ...] = ()
 
     @property
     @abstractmethod
@@ -45,6 +48,24 @@ class ChartActions(ViewScreen):
         if changed != self.view.charts:
             self.change(replace(self.view, charts=changed))
 
+    @property
+    def _awaits_records(self) -> bool:
+        return self.charted.unread and self.extent is None
+
+    def _with_records(self, act: Callable[[], None]) -> None:
+        """Act when there are records: a key may come before the first ones of its runs."""
+        if self._awaits_records:
+            self._kept = (*self._kept, act)
+        else:
+            act()
+
+    def act_on_records(self) -> None:
+        """Do what keys asked for while there were no records."""
+        if self._kept and not self._awaits_records:
+            kept, self._kept = self._kept, ()
+            for act in kept:
+                act()
+
     def action_toggle_zoom(self) -> None:
         self.change_charts(replace(self.view.charts, zoomed=not self.view.charts.zoomed))
 
@@ -64,6 +85,9 @@ class ChartActions(ViewScreen):
         self.app.push_screen(ChartChooser(charts, self.view.charts.chosen, apply))
 
     def action_next_x_axis(self) -> None:
+        self._with_records(self._next_x_axis)
+
+    def _next_x_axis(self) -> None:
         axes = self.source.x_axes()
         place = axes.index(self.view.x_axis) + 1 if self.view.x_axis in axes else 0
         following = axes[place % len(axes)]
@@ -80,24 +104,37 @@ class ChartActions(ViewScreen):
         self.change(state.smooth_by(self.view, step))
 
     def action_zoom_x(self, step: int) -> None:
-        self._zoom(chart_view.ZOOM_FACTOR**-step)
+        self._with_records(partial(self._zoom, chart_view.ZOOM_FACTOR**-step))
 
     def action_pan(self, step: int) -> None:
+        self._with_records(partial(self._pan, step * chart_view.PAN_SHARE))
+
+    def _pan(self, share: float) -> None:
         extent = self.extent
         if extent is not None:
-            part = chart_view.pan(self.view.charts, extent, step * chart_view.PAN_SHARE)
-            self.change_charts(part)
+            self.change_charts(chart_view.pan(self.view.charts, extent, share))
 
     def action_move_cursor(self, cells: int) -> None:
+        self._with_records(partial(self._move_cursor, cells))
+
+    def _move_cursor(self, cells: int) -> None:
         extent = self.extent
         if extent is not None:
             x = self.source.cursor_after(self.view, extent, cells, self.grid.columns)
             self.change_charts(chart_view.put_cursor(self.view.charts, extent, x))
 
     def action_reset_x(self) -> None:
+        self._with_records(self._reset_x)
+
+    def _reset_x(self) -> None:
         self.change_charts(chart_view.without_window(self.view.charts))
 
     def action_export_chart(self) -> None:
+        self._with_records(self._export_chart)
+
+    def _export_chart(self) -> None:
+        if not self.is_active:
+            return  # what is typed now is meant for another screen
         spec = self.grid.spec_in_focus()
         if spec is None or not spec.series:
             self.notify("No chart to write: its records are not read yet.", markup=False)

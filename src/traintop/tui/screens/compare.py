@@ -23,13 +23,14 @@ from traintop.tui.compared import (
     next_metric,
 )
 from traintop.tui.keys import Situation, bindings_of, footer_line
-from traintop.tui.lines import Line, Piece, spread
+from traintop.tui.lines import Line, Piece, line_width, spread
 from traintop.tui.messages import TextExportRequested
 from traintop.tui.places import Need, Place
 from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.entry import EntryScreen
 from traintop.tui.screens.overlay import OverlayScreen
+from traintop.tui.status_line import chart_notes
 from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 
@@ -86,15 +87,17 @@ class CompareScreen(OverlayScreen, ChartActions):
             self.set_class(self._part == part, f"-part-{part}")
         self._show_lines()
         self.draw_charts()
+        self.act_on_records()
 
     def _show_lines(self) -> None:
         comparison, target, metric = self.comparison, self.target, self.metric
         gone = self._chosen - len(self.view.compared)
         words = f"{self._words}{f', {gone} of them gone' if gone else ''}"
         words += ", grouped over seeds" if self.choice.grouped else ""
+        note = self._note()
         self._status_pane.show(
-            (words, metric, target),
-            lambda width, height: (_status_line(words, metric, target, width),),
+            (words, metric, target, note),
+            lambda width, height: (_status_line(words, metric, target, note, width),),
         )
         cursor = cursor_column(self.choice, comparison.columns)
         colors = self.charted.css_colors(dark=self.app.current_theme.dark)
@@ -108,9 +111,9 @@ class CompareScreen(OverlayScreen, ChartActions):
         content = (_content_of(comparison), cursor, tuple(colors.items()))
         self._headings_pane.show(content, lambda width, height: table(width).headings)
         self._rows_pane.show(content, lambda width, height: table(width).rows)
-        situation, note = self.situation, self._note()
+        situation = self.situation
         self._footer_pane.show(
-            (situation, note), lambda width, height: (footer_line(situation, note, width),)
+            situation, lambda width, height: (footer_line(situation, "", width),)
         )
 
     def draw_charts(self) -> None:
@@ -152,10 +155,7 @@ class CompareScreen(OverlayScreen, ChartActions):
         return Situation(Place.COMPARE, frozenset({Need.RUNS}))
 
     def _note(self) -> str:
-        notes = [] if self.view.robust else ["with outliers"]
-        if self.view.smoothing:
-            notes.append(f"smooth {self.view.smoothing_weight:g}")
-        return "  ".join(notes)
+        return "  ".join(chart_notes(self.view, range(1), 1))
 
     # Keys.
 
@@ -238,7 +238,10 @@ def _content_of(comparison: Comparison) -> tuple[object, ...]:
     return (*columns, repr(comparison.rows))
 
 
-def _status_line(words: str, metric: str, target: Target | None, width: int) -> Line:
+def _status_line(words: str, metric: str, target: Target | None, note: str, width: int) -> Line:
     left: Line = (Piece(" compare", "accent", bold=True), Piece(f"  {words}"))
-    shown = "" if target is None else f"target {number(target.value, 5)} "
-    return spread(left, (Piece(f"{section_words(metric)}  {shown}", "muted"),), width)
+    reached = "" if target is None else f"  target {number(target.value, 5)}"
+    right: Line = (Piece(f"{section_words(metric)}{reached} ", "muted"),)
+    noted: Line = (Piece(f"{note}  ", "accent"), *right) if note else right
+    fits = line_width(left) + line_width(noted) < width
+    return spread(left, noted if fits else right, width)

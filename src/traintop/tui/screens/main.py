@@ -44,7 +44,7 @@ from traintop.tui.screens.notice_actions import NoticeActions
 from traintop.tui.screens.opening_actions import OpeningActions
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.state import Pane, ViewState
-from traintop.tui.status_line import footer_note, notices_line, status_line
+from traintop.tui.status_line import chart_notes, notices_line, status_line
 from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 from traintop.tui.widgets.run_table import RunTable
@@ -68,7 +68,10 @@ class MainScreen(
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (120, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(*_PLACES)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_of(Place.FILTER),  # first: ctrl+c leaves its line before it quits
+        *bindings_of(Place.RUNS, Place.ZOOM),
+    ]
 
     def __init__(
         self, directories: Sequence[Path], clock: Callable[[], datetime], view: ViewState
@@ -142,11 +145,13 @@ class MainScreen(
             self._draw()
         else:
             self._redraw_soon()
+        self.act_on_records()
 
     def show_failure(self, failure: LoadFailed) -> None:
         """Say why a run has no curves."""
         self.charted.fail(failure.path, failure.reason)
         self._redraw_soon()
+        self.act_on_records()
 
     def show_progress(self, path: Path, share: float) -> None:
         """Say how much of a run is read."""
@@ -248,15 +253,18 @@ class MainScreen(
             self._empty_pane.show(
                 notices, lambda width, height: empty_lines(directories, notices, width)
             )
-        situation, note = self.situation, self._footer_note()
+        situation = self.situation
+        note = f"{len(self.view.marks)} marked" if self.view.marks else ""
         self._footer_pane.show(
             (situation, note), lambda width, height: (footer_line(situation, note, width),)
         )
 
     def _show_selected(self) -> None:
         run = self.rows.run(self.view.selected)
-        note = self.charted.note()
-        self._header_pane.show((run, note), lambda width, height: (header_line(run, note, width),))
+        note, charts = self.charted.note(), self._chart_notes()
+        self._header_pane.show(
+            (run, note, charts), lambda width, height: (header_line(run, note, width, charts),)
+        )
         loaded = None if run is None else self.charted.records_of(run.path)
         pace, complete = (loaded.pace, loaded.complete) if loaded else (None, False)
         self._summary_pane.show(
@@ -297,7 +305,7 @@ class MainScreen(
 
     @on(ChartGrid.Rearranged)
     def _count_charts_anew(self) -> None:
-        self._show_frame()
+        self._show_selected()
 
     def _show_selected_and_charts(self) -> None:
         if not self.charted.waiting:
@@ -343,10 +351,10 @@ class MainScreen(
         """The columns that the list has room for."""
         return self._table.column_keys
 
-    def _footer_note(self) -> str:
+    def _chart_notes(self) -> tuple[str, ...]:
         charts = self.shown_charts()
         page = self._grid.page_of(self.view.charts.focus, charts)
-        return footer_note(self.view, page, len(charts))
+        return chart_notes(self.view, page, len(charts))
 
     # Keys. Each is one pure step of the view.
 

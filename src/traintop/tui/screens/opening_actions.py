@@ -25,9 +25,9 @@ class OpeningActions(ViewScreen):
         choices = export_choices(self.view, self.rows)
 
         def export(choice: int) -> None:
-            self.post_message(
-                ExportRequested(choices[choice].runs, together=choices[choice].together)
-            )
+            runs, together = choices[choice].runs, choices[choice].together
+            # To the App itself, so that it comes before the end that a next key asks for.
+            self.app.post_message(ExportRequested(runs, together=together))
 
         if len(choices) == 1:
             export(0)

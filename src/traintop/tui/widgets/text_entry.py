@@ -6,13 +6,15 @@ from textual import events
 from textual.widgets import Input
 
 from traintop.text import safe_text
+from traintop.tui.places import INTERRUPT
 
 
 class TextEntry(Input):
     """An input of one line without a frame; what is not printable is replaced as it arrives.
 
     The App hands it each character when its turn has come (:meth:`take`), and enter belongs to
-    the screen: with Textual's own way, what is typed ahead overtakes the keys before it.
+    the screen: with Textual's own way, what is typed ahead overtakes the keys before it. So does
+    ctrl+c, which copies for Textual.
     """
 
     DEFAULT_CSS = """
@@ -31,7 +33,8 @@ class TextEntry(Input):
         super().__init__(text, select_on_focus=replaced, compact=True)
         # A blinking cursor costs bytes for as long as the line is open.
         self.cursor_blink = False
-        self._bindings.key_to_bindings.pop("enter")
+        for key in ("enter", INTERRUPT):
+            del self._bindings.key_to_bindings[key]
 
     def on_key(self, event: events.Key) -> None:
         if event.is_printable:

@@ -1,0 +1,39 @@
+"""However the program is told to end, it leaves the terminal and the files as they should be."""
+
+from __future__ import annotations
+
+import signal
+from datetime import datetime
+
+import pytest
+from terminal_session import TerminalSession
+from tests.benchmarks.generated_runs import write_run
+
+START = datetime.fromisoformat("2025-02-22T14:00:00")
+
+
+@pytest.mark.parametrize("end", ["key", "SIGTERM", "SIGHUP"])
+def test_an_export_at_the_end_is_whole_and_said(tmp_path, end):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    records = 100_000
+    run = write_run(logs, "long", records, START)
+    with TerminalSession(logs, working_directory=tmp_path, columns=200) as terminal:
+        terminal.wait_for("done")
+        terminal.press("e\x11" if end == "key" else "e")
+        if end != "key":
+            terminal.wait_for(lambda: list(tmp_path.glob(".traintop-*")))
+            terminal.send_signal(signal.Signals[end])
+        code = terminal.exit_code()
+    assert code == (0 if end == "key" else 128 + signal.Signals[end])
+    (written,) = tmp_path.glob("*.csv")
+    assert written.read_bytes().count(b"\n") == records + 1
+    after = terminal.received.rpartition(b"\x1b[?1049l")[2].decode()
+    assert f"wrote {tmp_path / run.stem}.csv" in after
+
+
+def test_it_ends_when_the_terminal_is_gone(tmp_path):
+    write_run(tmp_path, "plain", 10, START)
+    with TerminalSession(tmp_path) as terminal:
+        terminal.wait_for("done")
+        assert terminal.hang_up() == 128 + signal.SIGHUP
