@@ -5,6 +5,7 @@ Like those of :mod:`traintop.cli`, which has them all, they import what they nee
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -85,9 +86,10 @@ def compare_runs(
     """Print what sets runs apart: settings, losses, pace, against a baseline."""
     from traintop.analysis import compare, comparison_text
     from traintop.analysis.groups import grouped
-    from traintop.analysis.ranking import LOSSES, metrics_of
     from traintop.store.run import Run, UnreadableRunError
 
+    if target is not None and not math.isfinite(target):
+        raise click.UsageError(f"--target must be a finite number, not {target}")
     found = _named_runs(log_dir, names, baseline)
     try:
         runs = [
@@ -96,7 +98,7 @@ def compare_runs(
     except UnreadableRunError as error:
         raise click.ClickException(safe_text(error, 500)) from None
     columns = grouped(runs) if seeds else compare.columns_of(runs)
-    metric = next(iter(metrics_of(found.values())), LOSSES[0])
+    metric = compare.target_metric(found.values())
     reach = compare.default_target(columns, metric)
     if target is not None:
         reach = compare.Target(metric, target)

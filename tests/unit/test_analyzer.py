@@ -337,6 +337,36 @@ def test_summaries_show_results_settings_and_notes(
     assert by_analyzer.replace("\n", "").isprintable()
 
 
+def test_the_best_stands_at_no_iteration_when_the_end_of_the_run_was_better(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ExperimentTracker(ExperimentConfig("run"), tmp_path, quiet=True) as tracker:
+        tracker.log_eval(7, train_loss=3.0, val_loss=2.5)
+        tracker.finish(val_loss=2.25)
+    capsys.readouterr()
+    loaded(tmp_path).print_summary("run")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(maxsplit=3)[3] for line in lines if line.startswith("  best ")] == [
+        "3 at iteration 7",
+        "2.25",
+    ]
+
+
+def test_a_run_of_another_program_has_one_summary_whoever_prints_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"iteration": 0, "z": 1.0}, {"iteration": 1, "a": 2.0, "train_loss": 1.0}]
+    path = tmp_path / "experiment_theirs.json"
+    content = {"config": {"experiment_name": "theirs"}, "metrics_history": rows}
+    path.write_text(json.dumps(content, indent=2))
+    loaded(tmp_path).print_summary("theirs")
+    by_analyzer = capsys.readouterr().out
+    print_experiment_summary(path)
+    assert capsys.readouterr().out == by_analyzer
+    assert f"duration{'':10}–" in by_analyzer
+    assert by_analyzer.index("  a  ") < by_analyzer.index("  z  ")
+
+
 def test_export_writes_every_record(tmp_path: Path) -> None:
     track(tmp_path / "logs", "run", [3.0, 1 / 3], val_loss=2.5)
     path = loaded(tmp_path / "logs").export_csv("run", str(tmp_path / "run.csv"))

@@ -93,6 +93,13 @@ def test_markdown_is_a_table(logs: Path) -> None:
     assert lines[1].startswith("| :--")
 
 
+@pytest.mark.parametrize("target", ["nan", "inf"])
+def test_a_target_that_no_run_can_reach_is_refused(logs: Path, target: str) -> None:
+    done = run("compare", logs, "--target", target)
+    assert done.exit_code == 2
+    assert f"--target must be a finite number, not {target}" in done.stderr
+
+
 def test_an_unknown_name_is_refused_with_those_that_are_close(logs: Path) -> None:
     for command in (("compare", logs, "slo_s0"), ("export", logs, "slo_s0", "--out", "x.csv")):
         done = run(*command)

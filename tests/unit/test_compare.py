@@ -23,6 +23,7 @@ from traintop.analysis.compare import (
     columns_of,
     compare,
     default_target,
+    target_metric,
 )
 from traintop.analysis.comparison_text import (
     cell_texts,
@@ -191,6 +192,15 @@ def test_a_target_is_reached_at_the_first_record_at_or_below_it():
     assert best(comparison, "val_loss", "step to 2") == [False, True, False]
 
 
+def test_infinite_losses_reach_no_target_and_unknown_times_are_none():
+    diverged = compared("a", ["-Infinity", 3.0, 1.0])
+    timeless = history(iteration=[0, 1], val_loss=[3.0, 1.0])
+    runs = [diverged, ComparedRun("b", compared("b").summary, timeless)]
+    comparison = compare(columns_of(runs), Target("val_loss", 2.0))
+    assert values(comparison, "val_loss", "step to 2") == [20.0, 1.0]
+    assert values(comparison, "val_loss", "time to 2") == [2.0, None]
+
+
 def test_the_only_run_that_reached_the_target_is_the_best_of_its_row():
     columns = columns_of([compared("quick", [3.0, 1.0]), compared("slow", [3.0, 2.9])])
     assert best(compare(columns, Target("val_loss", 1.5)), "val_loss", "step to 1.5") == [
@@ -225,6 +235,21 @@ def test_metrics_that_go_up_are_reached_from_below_and_won_by_the_highest():
     comparison = compare(columns, target)
     assert values(comparison, "acc", "step to 0.8") == [1.0, 1.0]
     assert best(comparison, "acc", "best") == [False, True]
+
+
+def test_a_learning_rate_is_nothing_to_reach():
+    stats = {"learning_rate": MetricStats(count=1, min=0.1, max=0.1, last=0.1)}
+    summary = RunSummary(path=Path("/logs/a.json"), status=RunStatus.FINISHED, stats=stats)
+    columns = columns_of([ComparedRun("a", summary, history(iteration=[0], learning_rate=[0.1]))])
+    assert default_target(columns, "learning_rate") is None
+    comparison = compare(columns, Target("learning_rate", 0.1))
+    assert [row.label for row in comparison.results] == ["last"]
+    assert target_metric([summary]) == "val_loss"
+    assert target_metric([summary, compared("b").summary]) == "val_loss"
+    score = RunSummary(
+        path=summary.path, status=summary.status, stats={**stats, "acc": MetricStats()}
+    )
+    assert target_metric([score]) == "acc"
 
 
 def test_the_usual_target_is_one_that_every_run_has_reached():

@@ -121,7 +121,7 @@ def leaders(runs: Iterable[RunSummary], metric: str, mode: Mode | None = None) -
     """The runs that have a finite value of a metric, the best first; equal ones as they came."""
     direction = mode or mode_of(metric)
     ranked = [
-        Leader(run, value, _iteration_of(run, metric, direction, value))
+        Leader(run, value, iteration_of(run, metric, direction, value))
         for run in runs
         if (value := best_value(run, metric, direction)) is not None
     ]
@@ -129,7 +129,7 @@ def leaders(runs: Iterable[RunSummary], metric: str, mode: Mode | None = None) -
     return ranked
 
 
-def _iteration_of(run: RunSummary, metric: str, direction: Mode, value: float) -> float | None:
+def iteration_of(run: RunSummary, metric: str, direction: Mode, value: float) -> float | None:
     """Where a run first had its best value; ``None`` when no record but the file's end has it."""
     stats = run.stats.get(metric)
     if stats is None:

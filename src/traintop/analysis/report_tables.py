@@ -10,7 +10,7 @@ from traintop.analysis.differences import differing_settings
 from traintop.analysis.listing import sorted_runs
 from traintop.analysis.markdown import code_span, table
 from traintop.analysis.naming import unique_names
-from traintop.analysis.ranking import best_value
+from traintop.analysis.ranking import best_value, iteration_of
 from traintop.model import MetricStats, RunSummary
 from traintop.text import MISSING, duration, number, percentage, si
 
@@ -101,10 +101,12 @@ def _iterations(run: RunSummary) -> str:
 
 
 def _best(run: RunSummary, metric: str) -> str:
-    text = number(best_value(run, metric), 5)
+    best = best_value(run, metric)
+    text = number(best, 5)
     stats = run.stats.get(metric, MetricStats())
-    if stats.min_iteration is not None:
-        text += f" at {stats.min_iteration:,}"
+    iteration = None if best is None else iteration_of(run, metric, "min", best)
+    if iteration is not None:
+        text += f" at {iteration:,}"
     return f"{text} (and NaN)" if stats.nonfinite else text
 
 
