@@ -312,17 +312,22 @@ def test_what_is_unusual_about_the_charts_is_said_what_matters_first():
 
 
 @pytest.mark.parametrize(
-    ("width", "said"),
+    ("width", "left", "right"),
     [
-        (80, "over wall clock  log y  charts 1-2 of 9 "),
-        (60, "over wall clock  log y "),
-        (50, "over wall clock "),
-        (40, ""),
+        (80, " ● a  running  42%  29s left", "over wall clock  log y  charts 1-2 of 9 "),
+        (60, " ● a  running  42%", "over wall clock  log y  charts 1-2 of 9 "),
+        (40, " ● a  running", "over wall clock  log y "),
+        (31, " ● a  running", "over wall clock "),
+        (25, " ● a  running  42%", ""),
     ],
 )
-def test_the_header_says_as_much_of_the_charts_as_fits(width, said):
+def test_the_header_says_first_what_is_unusual_about_the_charts(width, left, right):
     notes = ("over wall clock", "log y", "charts 1-2 of 9")
     text = line_text(header_line(make_run("a"), "", width, notes))
-    alone = line_text(header_line(make_run("a"), "", width))
-    assert text.rstrip() == f"{alone}{' ' * (width - len(alone) - len(said))}{said}".rstrip()
-    assert not said or len(text) == width
+    assert text == left + (" " * (width - len(left) - len(right)) + right if right else "")
+
+
+def test_the_header_cuts_a_long_name_for_what_is_unusual_about_the_charts():
+    text = line_text(header_line(make_run("a" * 50 + "_lr_1e-04"), "", 60, ("over wall clock",)))
+    assert text.endswith("_lr_1e-04  running  42%  over wall clock ")
+    assert len(text) == 60

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -89,10 +89,38 @@ def header_line(
     """One line on the selected run: status, name, progress, time left, and a note.
 
     At the right end is what there is to say of the ``charts`` below, as far as there is room.
+    Progress and time give way to it, and the end of a long name: the list has them too.
     """
     if summary is None:
         return EMPTY_LINE
     mark = STATUS_MARKS[summary.status]
+    name = run_name(summary)
+    glyph = Piece(f" {mark.glyph} ", mark.role)
+    facts = _facts_of(summary)
+    least = min(cell_width(glyph.text) + cell_width(name), _LEAST_HEADER)
+
+    def tail_with(kept: int) -> Line:
+        return (
+            Piece(f"  {summary.status}", mark.role),
+            *(Piece(f"  {fact}") for fact in facts[:kept]),
+            *((Piece(f"  {note}", "muted"),) if note else ()),
+        )
+
+    words, tail = next(
+        (
+            (words, tail_with(kept))
+            for words in _ever_fewer(charts)
+            for kept in range(len(facts), -1, -1)
+            if least + line_width(tail_with(kept)) + cell_width(words) < width
+        ),
+        ("", tail_with(len(facts))),
+    )
+    room = max(width - line_width(tail) - cell_width(words) - 1, least) - cell_width(glyph.text)
+    line = fit_line((glyph, Piece(fit_middle(name, room), "strong", bold=True), *tail), width)
+    return spread(line, (Piece(words, "accent"),), width) if words else line
+
+
+def _facts_of(summary: RunSummary) -> list[str]:
     facts: list[str] = []
     if summary.progress is not None:
         facts.append(percentage(summary.progress))
@@ -101,19 +129,14 @@ def header_line(
     elif summary.duration_seconds is not None:
         took = duration(summary.duration_seconds)
         facts.append(f"{took} so far" if summary.status in ALIVE else f"took {took}")
-    tail: Line = (
-        Piece(f"  {summary.status}", mark.role),
-        *(Piece(f"  {fact}") for fact in facts),
-        *((Piece(f"  {note}", "muted"),) if note else ()),
-    )
-    glyph = Piece(f" {mark.glyph} ", mark.role)
-    room = max(width - line_width(tail), min(width, _LEAST_HEADER)) - cell_width(glyph.text)
-    name = Piece(fit_middle(run_name(summary), max(room, 0)), "strong", bold=True)
-    line = fit_line((glyph, name, *tail), width)
-    room = width - line_width(line) - len(_NOTE_GAP) - 1
-    fitting = (_NOTE_GAP.join(charts[:count]) for count in range(len(charts), 0, -1))
-    words = next((words for words in fitting if cell_width(words) <= room), "")
-    return spread(line, (Piece(f"{words} ", "accent"),), width) if words else line
+    return facts
+
+
+def _ever_fewer(notes: Sequence[str]) -> Iterator[str]:
+    """All notes in one text, then the first ones of them, then none."""
+    for count in range(len(notes), 0, -1):
+        yield f" {_NOTE_GAP.join(notes[:count])} "
+    yield ""
 
 
 def sections_of(
