@@ -196,7 +196,7 @@ async def test_a_group_is_drawn_as_its_mean_with_a_band():
     async with comparing() as (app, pilot, screen):
         view, source = app.main_screen.view, app.main_screen.source
         labels = {path: str(path) for path in view.compared}
-        spec = source.spec_maker("train_loss", view, labels)()
+        spec = source.cell("train_loss", view, labels).make_spec()
         await pilot.press("g")
         grouped = screen._runs.group_spec(spec, screen.comparison.columns)
         assert [series.label for series in grouped.series] == ["a ×2", "b_s0"]

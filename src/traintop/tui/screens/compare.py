@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from traintop.analysis.compare import Comparison, Target
 from traintop.analysis.comparison_text import comparison_csv, comparison_markdown, section_words
 from traintop.analysis.ranking import metrics_of
 from traintop.text import number
+from traintop.tui.chart_source import ChartCell
 from traintop.tui.compare_lines import CompareTable, compare_table
 from traintop.tui.compared import (
     CompareChoice,
@@ -31,7 +32,7 @@ from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.entry import EntryScreen
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.status_line import chart_notes
-from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
+from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 
 if TYPE_CHECKING:
@@ -119,16 +120,21 @@ class CompareScreen(OverlayScreen, ChartActions):
     def draw_charts(self) -> None:
         view, columns, metric = self.view, self.comparison.columns, self.metric
         labels, runs = self.chart_labels, self._runs
-        make = self.source.spec_maker(metric, view, labels)
+        cell = self.source.cell(metric, view, labels)
+        if self.choice.grouped:
 
-        def make_grouped() -> ChartSpec | None:
-            spec = make()
-            return None if spec is None else runs.group_spec(spec, columns)
+            def grouped(make: Callable[[], ChartSpec | None]) -> ChartSpec | None:
+                spec = make()
+                return None if spec is None else runs.group_spec(spec, columns)
 
-        maker: Callable[[], ChartSpec | None] = make_grouped if self.choice.grouped else make
-        grouping = tuple(tuple(run.name for run in column.runs) for column in columns)
-        content = (self.source.content(metric, view, labels), grouping)
-        cell = ChartCell(metric, content, maker)
+            grouping = tuple(tuple(run.name for run in column.runs) for column in columns)
+            cell = ChartCell(
+                metric,
+                (cell.content, grouping),
+                (cell.view, grouping),
+                partial(grouped, cell.make_spec),
+                partial(grouped, cell.make_interim),
+            )
         self._grid.show_charts([cell], metric, ready=self.source.prepared)
 
     @property

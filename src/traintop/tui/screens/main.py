@@ -45,7 +45,7 @@ from traintop.tui.screens.opening_actions import OpeningActions
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.state import Pane, ViewState
 from traintop.tui.status_line import chart_notes, notices_line, status_line
-from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
+from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 from traintop.tui.widgets.run_table import RunTable
 
@@ -292,14 +292,7 @@ class MainScreen(
         if not self.charted.loaded:
             self._grid.show_nothing()
             return
-        cells = [
-            ChartCell(
-                chart,
-                self.source.content(chart, self.view),
-                self.source.spec_maker(chart, self.view),
-            )
-            for chart in self.shown_charts()
-        ]
+        cells = [self.source.cell(chart, self.view) for chart in self.shown_charts()]
         focus, alone = self.view.charts.focus, self.view.charts.zoomed
         self._grid.show_charts(cells, focus, ready=self.source.prepared, alone=alone)
 
