@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from bad_files import HEAD, RECORD, TAIL
 from mounts import tmpfs
-from training_processes import PATIENCE, wait_until
+from tests.waiting import PATIENCE, wait_until
 
 from traintop.store import watch as watch_module
 from traintop.store.catalog import RunCatalog, Snapshot

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.waiting import settle
 from textual import events
 from textual.geometry import Size
-from tui_runs import make_run, make_runs, screen_text, settle, showing
+from tui_runs import listed, make_run, make_runs, screen_text, selected, showing
 
 from traintop.model import RunStatus, RunSummary
 from traintop.tui.charted import PATIENCE_SECONDS
@@ -17,14 +18,6 @@ from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.run_table import RunTable
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
-
-
-def selected(app):
-    return app.main_screen.rows.run(app.main_screen.view.selected).name
-
-
-def rows_shown(app):
-    return [run.name for run in app.main_screen.rows.runs]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -133,7 +126,7 @@ async def test_sorting_by_column_and_back():
         assert "NAME↑" in screen_text(app)
         await pilot.press("S")
         assert "NAME↓" in screen_text(app)
-        assert rows_shown(app) == ["run-2", "run-1", "run-0"]
+        assert listed(app) == ["run-2", "run-1", "run-0"]
         assert selected(app) == "run-0"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from run_files import Writer, record, write_run
+from tests.waiting import wait_until
 
 from traintop.store import watch as watch_module
 from traintop.store.catalog import RunCatalog, Snapshot
@@ -61,13 +62,6 @@ def start() -> Iterator[Start]:
         watcher.stop()
     # stop() itself waits for a second at most, in which a busy machine may not end a thread.
     wait_until(lambda: "traintop-watch" not in {thread.name for thread in threading.enumerate()})
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def names(snapshot: Snapshot) -> set[str]:
