@@ -1,4 +1,4 @@
-"""What several tests of one run's file need."""
+"""What tests of files need: one of a run, and what the reader does to the files."""
 
 from __future__ import annotations
 
@@ -26,3 +26,17 @@ def preads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(os, "pread", counted)
     return sizes
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that were opened."""
+    seen: list[str] = []
+    open_file = os.open
+
+    def counted(path: str, flags: int, *rest: int) -> int:
+        seen.append(os.path.basename(path))
+        return open_file(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", counted)
+    return seen
