@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from traintop.analysis.axes import X_AXES, XAxis
-from traintop.text import safe_text
+from traintop.text import counted, safe_text
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
@@ -61,8 +61,7 @@ def export(log_dir: Path, names: tuple[str, ...], out: Path) -> None:
         raise click.ClickException(safe_text(error, 500)) from None
     for line in left_out:
         click.echo(f"traintop: {safe_text(line, 500)}", err=True)
-    written = len(runs) - len(left_out)
-    words = f"{written:,} {'run' if written == 1 else 'runs'}"
+    words = counted(len(runs) - len(left_out), "run")
     click.echo(f"traintop: wrote {words} to {safe_text(out, 500)}", err=True)
 
 

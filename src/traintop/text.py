@@ -113,6 +113,11 @@ def si(value: float | None) -> str:
     return f"{size}{unit}"
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def file_size(byte_count: int) -> str:
     """A file's size in decimal units: "0 B", "4.2 kB", "1.02 GB"."""
     size, unit = _scaled(_as_float(byte_count), _BYTE_UNITS)

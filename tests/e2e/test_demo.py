@@ -8,12 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import wait_until
 
 from traintop import ExperimentConfig
 from traintop.demo.child import TrainingProcess
@@ -29,7 +28,6 @@ from traintop.demo.training import train
 from traintop.process import has_ended
 
 ENDLESS = 10**9
-PATIENCE_SECONDS = 60.0
 
 TINY = ExperimentConfig(
     "tiny",
@@ -44,13 +42,6 @@ TINY = ExperimentConfig(
     warmup_iters=10,
     device="cpu",
 )
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was never met"
-        time.sleep(0.02)
 
 
 def logs(directory: Path) -> list[dict[str, Any]]:

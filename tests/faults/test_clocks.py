@@ -9,7 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from training_processes import only_run, said, start, wait_until
+from tests.waiting import wait_until
+from training_processes import only_run, said, start
 
 from traintop import ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.store import catalog as catalog_module

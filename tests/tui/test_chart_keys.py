@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+from tests.waiting import settle
 from textual import events
-from tui_runs import make_runs, screen_text, settle, showing
+from tui_runs import make_runs, screen_text, showing
 
 from traintop.analysis.percentiles import pace_of
 from traintop.charts import curves

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from test_main_screen import showing
-from tui_runs import make_runs, settle
+from tests.waiting import settle
+from tui_runs import make_runs, showing
 
 from traintop.tui.app import TraintopApp
 from traintop.tui.exporting import RunsExport

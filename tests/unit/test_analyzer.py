@@ -18,7 +18,6 @@ from traintop import (
     ExperimentConfig,
     ExperimentTracker,
     RunStatus,
-    compare_experiments,
     load_experiment_log,
     print_experiment_summary,
 )
@@ -397,27 +396,6 @@ def test_without_pandas_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install pandas"):
         loaded(tmp_path).to_dataframe()
-
-
-# ------------------------------------------------------------------------------ single files
-
-
-def test_a_single_file_that_is_no_run_raises_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="missing"):
-        load_experiment_log(tmp_path / "missing.json")
-    (tmp_path / "x.json").write_text("[]")
-    with pytest.raises(ValueError, match=r"x.json' .*list, not an object"):
-        load_experiment_log(str(tmp_path / "x.json"))
-
-
-def test_some_files_compared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    paths = [track(tmp_path, name, [1.0], val_loss=loss) for name, loss in (("a", 3.0), ("b", 2.0))]
-    broken = tmp_path / "broken.json"
-    broken.touch()
-    lines = compare_experiments([*map(str, paths), broken]).splitlines()
-    assert [line.split()[0] for line in lines[2:4]] == ["b", "a"]
-    assert "broken.json is empty" in caplog.text
-    assert compare_experiments(paths[0]).count("finished") == 1
 
 
 def test_a_sweep_of_200_runs_with_60_names(tmp_path: Path) -> None:

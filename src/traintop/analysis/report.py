@@ -45,8 +45,8 @@ _PROMPTS = {
     "Next steps": "What follows, and what would settle it?",
 }
 
-
 _OVERVIEW = "log all"
+"""What the comments around the overview say it is about."""
 
 
 def _key(scope: str, name: str) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 
 from traintop.analysis.naming import unique_names
 from traintop.doctor.file_state import FileState, file_state, is_torn_in_its_head
-from traintop.doctor.findings import Finding, Level, counted, first_ones
+from traintop.doctor.findings import Finding, Level, first_ones
 from traintop.model import ALIVE, RunStatus, RunSummary
-from traintop.text import duration, safe_text
+from traintop.text import counted, duration, safe_text
 
 _PATIENCE_SECONDS = 300.0  # for the first record: compiling a model and loading data take time
 _USUAL_ACCUMULATION = 100  # records before the first optimizer step that accumulation explains

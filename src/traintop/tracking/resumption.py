@@ -15,17 +15,6 @@ _FIRST_BYTES = 64 << 10
 _MOST_BYTES = 4 << 20
 
 
-def read_config(path: Path) -> ExperimentConfig:
-    """The settings of a run. Raises ``OSError``, and ``ValueError`` for a foreign file."""
-    with path.open("rb") as file:
-        found = logfile.find_head(file.read(_FIRST_BYTES)) or logfile.find_head(
-            path.read_bytes()[:_MOST_BYTES]
-        )
-    if found is None:
-        raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
-    return ExperimentConfig.from_settings(found.head.config)
-
-
 class InterruptedRun(NamedTuple):
     """A run's own file, opened and locked, and what it says of how far it came."""
 
@@ -34,6 +23,16 @@ class InterruptedRun(NamedTuple):
     records_at: int
     tail: logfile.Tail
     last: MetricsSnapshot | None  # what the tail, or its remainder, says is the last record
+
+
+def read_config(path: Path) -> ExperimentConfig:
+    """The settings of a run. Raises ``OSError``, and ``ValueError`` for a foreign file."""
+    with path.open("rb") as file:
+        start = file.read(_FIRST_BYTES)
+        found = logfile.find_head(start) or logfile.find_head(start + file.read(_MOST_BYTES))
+    if found is None:
+        raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
+    return ExperimentConfig.from_settings(found.head.config)
 
 
 def find_run(path_or_name: str | os.PathLike[str], log_dir: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from traintop.model import MetricStats
-from traintop.text import duration, number, safe_text, si
+from traintop.text import MISSING, duration, number, safe_text, si
 from traintop.tracking.statistics import best_loss
 
 _STATISTICS = (
@@ -52,7 +52,7 @@ def summary_text(name: str, path: Path, summary: Mapping[str, Any]) -> str:
         ("best train loss", number(summary["best_train_loss"], 6)),
         ("best val loss", number(summary["best_val_loss"], 6)),
         ("tokens/s (mean)", si(throughput.get("mean"))),
-        ("step time (mean)", f"{number(step_time['mean'])} ms" if step_time else "–"),
+        ("step time (mean)", f"{number(step_time['mean'])} ms" if step_time else MISSING),
         ("file", safe_text(path, 500)),
     ]
     lines = [f"  {label:<18}{value}" for label, value in rows]
