@@ -43,7 +43,7 @@ class CompareTable(msgspec.Struct, frozen=True):
 def compare_table(
     comparison: Comparison,
     cursor: int,
-    color_of: Callable[[Column], str | None],
+    mark_of: Callable[[Column], Piece | None],
     width: int,
 ) -> CompareTable:
     """The table in ``width`` cells. The baseline always stays; the cursor's column is in view."""
@@ -54,7 +54,7 @@ def compare_table(
     least = len(comparison.columns) * (_GUTTER + _LEAST_COLUMN)
     for gap, name_width, with_delta in _LAYOUTS if least <= room else _LAYOUTS[-1:]:
         blocks = [
-            _column_lines(comparison, place, place == cursor, color_of, name_width, with_delta)
+            _column_lines(comparison, place, place == cursor, mark_of, name_width, with_delta)
             for place in range(len(comparison.columns))
         ]
         widths = [gap + line_width(block[0]) for block in blocks]
@@ -129,7 +129,7 @@ def _column_lines(
     comparison: Comparison,
     place: int,
     is_cursor: bool,
-    color_of: Callable[[Column], str | None],
+    mark_of: Callable[[Column], Piece | None],
     name_width: int,
     with_delta: bool,
 ) -> list[Line]:
@@ -144,7 +144,8 @@ def _column_lines(
     name = fit_middle(label, inner - cell_width(flag.text))
     heading: Line = (
         Piece("▌" if is_cursor else " ", "accent"),
-        Piece("◆ ", "muted", color_of(column)),
+        mark_of(column) or Piece("◆", "muted"),
+        Piece(" "),
         Piece(name, "strong" if is_cursor else "text", bold=is_cursor),
         flag,
     )
