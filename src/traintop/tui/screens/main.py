@@ -207,7 +207,7 @@ class MainScreen(
         self._chart_selected()
         self._show_frame()
         shown, marks = self.view, self.shown_marks()
-        context = RowContext(self._clock(), self._trends)
+        context = RowContext(self._clock(), self._trends, self.rows.alike)
         self._table.show(
             self.rows, shown.selected, marks, shown.baseline, shown.sort, shown.columns, context
         )
