@@ -83,9 +83,16 @@ def main() -> None:
 @_directories
 def watch(log_dirs: tuple[Path, ...]) -> None:
     """Watch runs live in the terminal (the default command)."""
+    from traintop.terminal import has_screen
+
     if not sys.stdout.isatty():
         raise click.ClickException(
             "watching needs a terminal; for scripts there is `traintop list`"
+        )
+    if not has_screen(os.environ):
+        raise click.ClickException(
+            f"this terminal (TERM={safe_text(os.environ['TERM'], 40)}) cannot be drawn on; "
+            "`traintop list` and `traintop plot` print"
         )
     _open_ui(*(log_dirs or (default_log_dir(),)))
 
@@ -100,8 +107,10 @@ def watch(log_dirs: tuple[Path, ...]) -> None:
 def demo(headless: bool, log_dir: Path | None) -> None:
     """Train small real language models, and watch them learn."""
     from traintop.demo.sweep import run_demo
+    from traintop.terminal import has_screen
 
-    interactive = sys.stdout.isatty() and sys.stdin.isatty() and not headless
+    terminal = sys.stdout.isatty() and sys.stdin.isatty() and has_screen(os.environ)
+    interactive = terminal and not headless
     run_demo(log_dir, open_ui=_open_ui if interactive else None, print_table=_print_table)
 
 

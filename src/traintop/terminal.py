@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import select
 import signal
 import sys
@@ -15,8 +14,16 @@ _ASCII_TERMINALS = frozenset({"dumb", "linux", "vt100", "vt102", "vt220", "ansi"
 """Terminals whose fonts lack braille and most symbols, whatever the encoding."""
 
 
+_WITHOUT_SCREEN = frozenset({"dumb", "unknown"})
+"""Terminals that only write one line after the other, such as a shell within an editor."""
+
 _SIGNALLED = 128
 """A shell adds this to the number of the signal that ended a program."""
+
+
+def has_screen(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal can be drawn on, in any place and in colours."""
+    return environment.get("TERM", "").lower() not in _WITHOUT_SCREEN
 
 
 def draws_ascii_only(
@@ -102,6 +109,8 @@ def when_told_to_end(then: Callable[[int], object]) -> None:
     Needs a running event loop. A signal that whoever started the program has it ignore (as nohup
     does with SIGHUP) stays ignored. It may come from a thread of its own.
     """
+    import asyncio  # Textual has it; commands that print need none
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -8,6 +8,7 @@ from traintop.text import cell_width
 from traintop.tui.columns import DEFAULT_COLUMNS, RowContext, column_of, offered_columns
 from traintop.tui.lines import line_width
 from traintop.tui.row_layout import ColumnChoice, format_heading, format_row, lay_out
+from traintop.tui.state import RunRows
 
 
 def row(run, width=120):
@@ -36,6 +37,41 @@ def test_a_row_is_exactly_as_wide_as_its_layout_at_any_width(width, name):
         assert line_width(line) == heading
         assert line_text(line).isprintable()
     assert heading <= max(width, 9)  # two marks, a gap, and six cells of a name
+
+
+@pytest.mark.parametrize(
+    ("names", "alike"),
+    [
+        (["sweep_lr_1e-03", "sweep_lr_2e-03"], "sweep_lr_"),
+        (["sweep_lr_1e-03", "sweep_lr_1e-04"], "sweep_lr_1e-"),
+        (["lr", "lr_1"], ""),
+        (["a_1", "a_2", "b_1"], ""),
+        (["the_same", "the_same"], ""),
+        (["a_single_one"], ""),
+        ([], ""),
+    ],
+)
+def test_what_names_begin_with_is_known_in_whole_words(names, alike):
+    assert RunRows([make_run(name) for name in names]).alike == alike
+
+
+@pytest.mark.parametrize(
+    ("width", "first", "second"),
+    [
+        (21, "sweep_lr_1e-03_seed9", "sweep_lr_2e-03_seed10"),
+        (20, "sweep_lr_1e-03_seed9", "…lr_2e-03_seed10"),
+        (14, "…1e-03_seed9", "…2e-03_seed10"),
+        (9, "…1e-…eed9", "…2e-…ed10"),
+        (1, "…", "…"),
+        (0, "", ""),
+    ],
+)
+def test_names_are_cut_where_they_are_alike(width, first, second):
+    runs = [make_run("sweep_lr_1e-03_seed9"), make_run("sweep_lr_2e-03_seed10")]
+    context = RowContext(NOW, alike=RunRows(runs).alike)
+    name = column_of("name")
+    assert [name.text(run, context, width) for run in runs] == [first, second]
+    assert name.text(make_run("another_that_is_long"), context, 12) == "anoth…s_long"
 
 
 def test_what_matters_least_goes_first_when_width_is_short():

@@ -164,6 +164,15 @@ async def test_many_columns_scroll_with_the_cursor_and_the_baseline_stays():
         assert "← " in screen_text(app)
 
 
+@pytest.mark.parametrize("width", [80, 60, 40])
+async def test_each_section_is_named_in_whole_where_there_is_little_room(width):
+    async with comparing(size=(width, 24)) as (app, pilot, _):
+        await pilot.press("tab")
+        lines = [" ".join(line.split()) for line in screen_text(app).splitlines()]
+        at = next(place for place, line in enumerate(lines) if line.startswith("val loss best "))
+        assert lines[at + 1].startswith("last ")
+
+
 async def test_rows_scroll_by_line_and_page():
     async with comparing(size=(80, 16)) as (app, pilot, _):
         before = screen_text(app)

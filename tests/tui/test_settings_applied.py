@@ -86,7 +86,7 @@ async def test_bell_and_desktop_notices_are_sent_only_when_they_are_wanted(on):
 
 
 async def test_ctrl_c_quits_whatever_else_does():
-    async with showing(Settings(keys={"quit": "Q", "close_help": "x"})) as (app, pilot):
+    async with with_settings(Settings(keys={"quit": "Q", "close_help": "x"})) as (app, pilot):
         await pilot.press("q", "?", "ctrl+c")
         assert app.screen is app.main_screen
         await pilot.press("ctrl+c")
@@ -96,7 +96,7 @@ async def test_ctrl_c_quits_whatever_else_does():
 
 @pytest.mark.parametrize("way", ["?", "/", "n", "e", "o", "O", "N", "ctrl+p"])
 async def test_ctrl_c_leaves_the_dialog_that_is_open(way):
-    async with showing(Settings()) as (app, pilot):
+    async with with_settings(Settings()) as (app, pilot):
         await pilot.press(way)
         assert app.screen is not app.main_screen or app.main_screen.is_filtering
         await pilot.press("ctrl+c")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,27 @@ def test_an_svg_has_title_legend_axes_and_a_line_for_each_curve() -> None:
     assert len(train.get("points", "").split()) == 50
     assert train.get("stroke-dasharray") is None
     assert val.get("stroke-dasharray")
+
+
+@pytest.mark.parametrize("runs", [2, 9])
+def test_every_curve_in_the_legend_of_an_svg_is_called_by_its_run(runs: int) -> None:
+    x = np.arange(10.0)
+    pairs = [
+        (Series(f"lr_{n}e-03", x, x + n, n), Series("", x, x + n + 0.5, n, "dotted"))
+        for n in range(runs)
+    ]
+    root = document(ChartSpec("loss   ─ train   ┄ val", tuple(itertools.chain(*pairs))))
+    places: dict[str, list[tuple[float, float]]] = {}
+    for text in root.iter(f"{SVG}text"):
+        name, _, value = (text.text or "").partition(" ")
+        if name.startswith("lr_"):
+            assert float(value)
+            places.setdefault(name, []).append((float(text.get("x")), float(text.get("y"))))
+    assert len(places) == runs
+    for (left, upper), (right, lower) in places.values():
+        assert left < right
+        assert upper == lower  # a run never breaks over two lines
+    assert all(x < 900 for both in places.values() for x, _ in both)
 
 
 @pytest.mark.parametrize("palette", [DARK, LIGHT], ids=["dark", "light"])

@@ -313,6 +313,15 @@ def test_what_x_is_stands_below_a_narrow_chart_too() -> None:
     assert len(bottom) >= 5
 
 
+def test_what_x_is_stands_below_charts_side_by_side() -> None:
+    x = np.arange(1.0, 1501.0)
+    spec = chart(Series("a", x, x, 0), x_label="gradient step", label_width=6)
+    bottoms = {width: drawn(spec, width, 12)[-1].split() for width in range(42, 60)}
+    assert {
+        width for width, words in bottoms.items() if words[-2:] != ["gradient", "step"]
+    } == set()
+
+
 def test_charts_of_one_label_width_have_their_axes_below_one_another() -> None:
     lefts = set()
     for y in (SMOOTH, SMOOTH * 1e5, SMOOTH / 1e4):

@@ -7,6 +7,7 @@ runs with raw and smoothed curves has fifteen of them. So plotext sees positions
 measured value: it aborts the process on NaN and refuses infinities.
 """
 
+from traintop.charts.canvas import run_markers
 from traintop.charts.draw import draw_chart, sparkline, x_at
 from traintop.charts.plain_text import chart_text
 from traintop.charts.spec import (
@@ -34,6 +35,7 @@ __all__ = [
     "chart_text",
     "draw_chart",
     "points_for",
+    "run_markers",
     "sparkline",
     "x_at",
 ]

@@ -27,26 +27,42 @@ _NOTHING = "no data"
 def markers_for(series: Sequence[Series], ascii_only: bool, letters: bool) -> tuple[str, ...]:
     """The character that tells each curve from the others without its colour, "" for none.
 
-    Curves of one style get different ones, by their colour index, so that a run keeps its own;
-    where style alone tells them apart, and in the background, none is needed. Plain ASCII curves
-    consist of theirs, so there no two curves share one. ``letters`` are for where there are no
-    colours: there are more of them, and each can be named.
+    Solid curves have those of :func:`run_markers`, and dotted ones the like of them; where style
+    alone tells them apart, and in the background, none is needed. Plain ASCII curves consist of
+    theirs, so there no two curves share one.
     """
-    available = _LETTERS if letters else _ASCII_MARKERS if ascii_only else _MARKERS
     front = [one for one in series if not one.dim]
     told_by_style = len({one.style for one in front}) == len(front)
     if told_by_style and not ascii_only:
         return ("",) * len(series)
-    markers, taken = [], set()
-    for one in series:
-        if one.dim:
-            markers.append(_ASCII_RAW if ascii_only else "")
-            continue
-        choices = [available[(one.color + turn) % len(available)] for turn in range(len(available))]
-        style = "" if ascii_only else one.style
-        marker = next((it for it in choices if (it, style) not in taken), choices[0])
-        taken.add((marker, style))
-        markers.append(marker)
+    solid = [one for one in front if one.style == "solid"]
+    dotted = [one for one in front if one.style != "solid"]
+    if ascii_only:
+        # The solid ones first: their markers are those of their runs in all charts.
+        groups, background = [[*solid, *dotted]], _ASCII_RAW
+    else:
+        groups, background = [solid, dotted], ""
+    found = {
+        id(one): marker
+        for group in groups
+        for one, marker in zip(
+            group, run_markers([one.color for one in group], ascii_only, letters), strict=True
+        )
+    }
+    return tuple(found.get(id(one), background) for one in series)
+
+
+def run_markers(colors: Sequence[int], ascii_only: bool, letters: bool) -> tuple[str, ...]:
+    """The characters that mark the curves of runs with these colours, by which a run keeps its own.
+
+    They differ as long as there are enough. ``letters`` are for where there are no colours: there
+    are more of them, and each can be named.
+    """
+    available = _LETTERS if letters else _ASCII_MARKERS if ascii_only else _MARKERS
+    markers: list[str] = []
+    for color in colors:
+        choices = [available[(color + turn) % len(available)] for turn in range(len(available))]
+        markers.append(next((it for it in choices if it not in markers), choices[0]))
     return tuple(markers)
 
 

@@ -25,7 +25,7 @@ from traintop.charts.spec import ChartSpec
 from traintop.charts.view import View, share_of
 
 _LEAST_GAP = 2  # cells between two labels on the x axis
-_CELLS_PER_X_LABEL = (12, 7)  # the more, the airier; the less, the more room for what x is
+_CELLS_PER_X_LABEL = (12, 7, 6, 5)  # the more, the airier; the less, the more room for what x is
 _ROWS_PER_LABEL = 4
 _ROWS_PER_LOG_LABEL = 2
 _LEAST_WIDTH = 10

@@ -54,12 +54,12 @@ def terminal_text(
 ) -> str:
     """The chart as it is printed to a stream, by default as large as the terminal.
 
-    In colour only on a terminal, and only without ``NO_COLOR``; in ASCII where the stream can
-    hold no more.
+    In colour only on a terminal that has some, and only without ``NO_COLOR``; in ASCII where the
+    stream can hold no more.
     """
     terminal = shutil.get_terminal_size()
     encoding = (stream.encoding or "ascii").lower().replace("-", "")
-    color = stream.isatty() and "NO_COLOR" not in os.environ
+    color = stream.isatty() and os.environ.get("TERM") != "dumb" and "NO_COLOR" not in os.environ
     lines = draw_chart(
         spec,
         width or terminal.columns,

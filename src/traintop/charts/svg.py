@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,13 +14,15 @@ from traintop.analysis.ticks import log_tick_labels, log_ticks, nice_ticks, tick
 from traintop.charts.heading import arrow_of, in_legend, legend_value, readout
 from traintop.charts.spec import DARK, ChartSpec, Palette, Series
 from traintop.charts.view import Curve, View, points_for, share_of, view_of
-from traintop.text import cell_width, safe_text
+from traintop.text import cell_width, fit_middle, safe_text
 
 _WIDTH, _HEIGHT = 960, 540
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72, 24, 24, 52
 _LINE = 20  # from one line of text to the next
 _CHARACTER = 7.4  # about what one takes in the legend
 _SAMPLE = 26  # the piece of a curve in the legend
+_BETWEEN = 16  # two entries of the legend
+_LONGEST_LABEL = 36
 _POINTS_PER_COLUMN = 2  # pixels for which a curve gets a lowest and a highest point
 _X_TICK, _Y_TICK = 110, 56  # pixels for each tick
 _FONT = 'font-family="system-ui, sans-serif" font-size="13"'
@@ -83,31 +86,58 @@ def _heading(spec: ChartSpec, view: View, palette: Palette) -> tuple[list[str], 
     place = readout(spec)
     if spec.title or place:
         y += 4
-        parts.append(_text(_LEFT, y, spec.title, palette.ink, 'font-weight="600" font-size="15"'))
+        bold = 'font-weight="600" font-size="15" xml:space="preserve"'
+        parts.append(_text(_LEFT, y, spec.title, palette.ink, bold))
         right = _WIDTH - _RIGHT
         parts.append(_text(right, y, place, palette.frame, 'text-anchor="end"'))
         y += _LINE
-    x = float(_LEFT)
-    for series, words in _legend(spec, view):
-        needed = _CHARACTER * cell_width(words) + (_SAMPLE + 8 if series else 0)
-        if x > _LEFT and x + needed > _WIDTH - _RIGHT:
-            x, y = float(_LEFT), y + _LINE
-        if series is not None:
-            style = f'stroke="{palette.color(series.color)}" {_dash(series)}'
-            parts.append(f'<path d="M{x:.1f} {y - 4:.1f}h{_SAMPLE}" stroke-width="2.5" {style}/>')
-        text_x = x + (_SAMPLE + 8 if series else 0)
-        parts.append(_text(text_x, y, words, palette.ink if series else palette.frame))
-        x += needed + 22
-    return parts, y + (12 if parts else 0)
-
-
-def _legend(spec: ChartSpec, view: View) -> Iterator[tuple[Series | None, str]]:
-    """The curves with what is said of each, and what else there is to say."""
-    for series in in_legend(spec) if spec.legend else ():
-        words = (series.label, legend_value(series, spec), arrow_of(series, spec, view))
-        yield series, " ".join(filter(None, words))
+    legend, y = _drawn(_legend(spec, view), y, palette)
     if spec.note:
-        yield None, spec.note
+        y += _LINE if legend else 0
+        parts.append(_text(_LEFT, y, spec.note, palette.frame))
+    return [*parts, *legend], y + (12 if parts or legend else 0)
+
+
+def _drawn(
+    legend: Sequence[Sequence[tuple[Series, str]]], y: float, palette: Palette
+) -> tuple[list[str], float]:
+    """The legend, and its last line; the curves of a run are never on two lines."""
+    parts, x, room = [], float(_LEFT), _WIDTH - _LEFT - _RIGHT + _BETWEEN
+    widths = [[_entry_width(words) for _, words in entries] for entries in legend]
+    if sum(map(sum, widths)) > room:  # several lines are in columns, so that each run is found
+        columns = [max(width) for width in itertools.zip_longest(*widths, fillvalue=0.0)]
+        widths = [columns] * len(legend)
+    for entries, needed in zip(legend, widths, strict=True):
+        if x > _LEFT and x + sum(needed) > _LEFT + room:
+            x, y = float(_LEFT), y + _LINE
+        for place, (series, words) in enumerate(entries):
+            left = x + sum(needed[:place])
+            style = f'stroke="{palette.color(series.color)}" {_dash(series)}'
+            sample = f"M{left:.1f} {y - 4:.1f}h{_SAMPLE}"
+            parts.append(f'<path d="{sample}" stroke-width="2.5" {style}/>')
+            parts.append(_text(left + _SAMPLE + 8, y, words, palette.ink))
+        x += sum(needed)
+    return parts, y
+
+
+def _legend(spec: ChartSpec, view: View) -> list[list[tuple[Series, str]]]:
+    """The curves of each run with what is said of them.
+
+    A curve without a label belongs to the one before it, and is called like that.
+    """
+    legend: list[list[tuple[Series, str]]] = []
+    label = ""
+    for series in in_legend(spec) if spec.legend else ():
+        if series.label or not legend:
+            label = fit_middle(safe_text(series.label), _LONGEST_LABEL)
+            legend.append([])
+        words = (label, legend_value(series, spec), arrow_of(series, spec, view))
+        legend[-1].append((series, " ".join(filter(None, words))))
+    return legend
+
+
+def _entry_width(words: str) -> float:
+    return _SAMPLE + 8 + _CHARACTER * cell_width(words) + _BETWEEN
 
 
 def _axes(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:

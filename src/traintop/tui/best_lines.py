@@ -16,7 +16,7 @@ from traintop.tui.columns import run_name
 from traintop.tui.lines import Line, Piece, Role, clickable, fit_line
 from traintop.tui.status import STATUS_MARKS
 
-_GUTTER = 2
+_GUTTER = 3
 _MARGIN = 1
 _GAP = 2
 _LEAST_NAME = 12
@@ -45,14 +45,14 @@ def leader_lines(
     leaders: Sequence[Leader],
     top: int,
     cursor: int,
-    marks: Mapping[Path, str | None],
+    marks: Mapping[Path, Piece],
     width: int,
     height: int,
     told_apart: int | None = None,
 ) -> tuple[Line, ...]:
     """The headings, and as many leaders from place ``top`` on as ``height`` holds below them.
 
-    ``marks`` are the marked runs with the colours of their curves. The settings are those that
+    ``marks`` are the marked runs with what stands for their curves. The settings are those that
     tell the first ``told_apart`` leaders apart, or else as many as ``height`` holds; of these
     settings as many as fit.
     """
@@ -67,7 +67,8 @@ def leader_lines(
         path = leader.run.path
         gutter = (
             Piece("▌" if top + place == cursor else " ", "accent"),
-            Piece("◆" if path in marks else " ", "accent", marks.get(path)),
+            marks.get(path, Piece(" ")),
+            Piece(" "),
         )
         cells = _joined([column.padded(column.cells[place]) for column in columns])
         marking = clickable(gutter, f"screen.pick_and_mark({top + place})", _GUTTER)

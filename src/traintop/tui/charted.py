@@ -11,11 +11,13 @@ from traintop.analysis.chart_names import charts_of
 from traintop.model import RunStatus, RunSummary
 from traintop.text import percentage
 from traintop.tui.columns import run_name
+from traintop.tui.lines import Piece
 from traintop.tui.run_colors import assign_colors, distinct_colors
-from traintop.tui.state import ViewState
 
 if TYPE_CHECKING:
     from traintop.tui.messages import HistoryLoaded
+
+MARK_GLYPH = "◆"
 
 PATIENCE_SECONDS = 0.25
 """How long the former charts stay while the records of a newly selected run are read."""
@@ -134,12 +136,20 @@ class ChartedRuns:
         metrics = [name for one in self._records.values() for name in one.history.metrics]
         return charts_of(self.runs, metrics)
 
-    def mark_colors(self, view: ViewState, *, dark: bool) -> dict[Path, str | None]:
-        """The marked runs with the colours of their curves; ``None`` for those without any."""
-        if not view.marks:
-            return {}
+    def curve_marks(self, *, dark: bool, letters: bool, ascii_only: bool) -> dict[Path, Piece]:
+        """What stands for the curves of each charted run in lists.
+
+        Its colour tells them, and where there may be none, the marker that the charts have too.
+        """
+        from traintop.charts import run_markers
+
         colors = self.css_colors(dark=dark)
-        return {path: colors.get(path) for path in view.marks}
+        glyphs = dict.fromkeys(colors, MARK_GLYPH)
+        if (letters or ascii_only) and len(colors) > 1:
+            indices = self._distinct_colors(self.paths)
+            markers = run_markers([*indices.values()], ascii_only, letters)
+            glyphs = dict(zip(indices, markers, strict=True))
+        return {path: Piece(glyphs[path], "accent", color) for path, color in colors.items()}
 
     def drawn(
         self, labels: Mapping[Path, str] | None = None

@@ -39,10 +39,14 @@ SortValue = float | str | None
 
 
 class RowContext(msgspec.Struct, frozen=True):
-    """What a row shows beside the run's summary: the time, and the course of its loss."""
+    """What a row shows beside the run's summary: the time, and the course of its loss.
+
+    ``alike`` is what the names of all rows begin with.
+    """
 
     now: datetime
     trends: Mapping[Path, str] = msgspec.field(default_factory=dict)
+    alike: str = ""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -65,6 +69,9 @@ TREND_COLUMN = "trend"
 TREND_WIDTH = 8
 """Cells of a sparkline in the list."""
 
+WORD_ENDS = "_-/. "
+"""Between the words of a name."""
+
 _NAME_WIDTH = 12
 _NARROW_NAME_WIDTH = 6
 _MADE_IMPORTANCE = 1
@@ -77,6 +84,18 @@ _LONGEST_SETTING = 40
 def run_name(summary: RunSummary) -> str:
     """The name of a run as it is drawn: the experiment's, or the file's where there is none."""
     return safe_text(summary.name or summary.run_id)
+
+
+def _fit_name(name: str, width: int, alike: str) -> str:
+    """The name in ``width`` cells, without as many words of its beginning as all names share.
+
+    Where it does not begin so, or what is left has no room, it is cut in its middle.
+    """
+    if not alike or not name.startswith(alike) or not 0 < width < cell_width(name):
+        return fit_middle(name, width)
+    ends = [place for place, sign in enumerate(alike, start=1) if sign in WORD_ENDS]
+    rests = (name[end:] for end in ends if cell_width(name[end:]) < width)
+    return f"…{fit_middle(next(rests, name[len(alike) :]), width - 1)}"
 
 
 def measured(value: float | None, width: int) -> str:
@@ -156,7 +175,7 @@ _BUILT_IN = (
         "NAME",
         _NAME_WIDTH,
         0,
-        lambda run, context, width: fit_middle(run_name(run), width),
+        lambda run, context, width: _fit_name(run_name(run), width, context.alike),
         lambda run: run_name(run).casefold(),
         align="left",
         role=lambda run: "bad" if run.status is RunStatus.UNREADABLE else "strong",

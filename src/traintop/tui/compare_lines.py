@@ -30,6 +30,9 @@ The first that has room for all columns is taken, else the last.
 """
 
 _LEAST_LABEL = 10
+_LABEL_BESIDE = 5
+"""Cells of what a row tells beside a long name of a metric."""
+
 _LABEL_SHARE = 0.36
 
 
@@ -43,7 +46,7 @@ class CompareTable(msgspec.Struct, frozen=True):
 def compare_table(
     comparison: Comparison,
     cursor: int,
-    color_of: Callable[[Column], str | None],
+    mark_of: Callable[[Column], Piece | None],
     width: int,
 ) -> CompareTable:
     """The table in ``width`` cells. The baseline always stays; the cursor's column is in view."""
@@ -54,7 +57,7 @@ def compare_table(
     least = len(comparison.columns) * (_GUTTER + _LEAST_COLUMN)
     for gap, name_width, with_delta in _LAYOUTS if least <= room else _LAYOUTS[-1:]:
         blocks = [
-            _column_lines(comparison, place, place == cursor, color_of, name_width, with_delta)
+            _column_lines(comparison, place, place == cursor, mark_of, name_width, with_delta)
             for place in range(len(comparison.columns))
         ]
         widths = [gap + line_width(block[0]) for block in blocks]
@@ -103,18 +106,18 @@ def _label_lines(rows: Sequence[Row], width: int) -> list[Line]:
     """The labels of the rows, the section only where it begins; two blank ones before them."""
     sections = [section_words(row.section) for row in rows]
     most = max(int(width * _LABEL_SHARE), _LEAST_LABEL)
-    # A long name of a metric leaves room for what of it a row tells.
     words = [safe_text(row.label) for row in rows if row.section]
-    section_room = max(most - 1 - max(map(cell_width, words), default=0), 0)
-    section_width = min(max(map(cell_width, sections), default=0), section_room)
+    section_width = max(map(cell_width, sections), default=0)
+    # A column of sections, or where it has no room each at the beginning of its first row.
+    in_column = section_width + 1 + max(map(cell_width, words), default=0) <= most
     texts: list[tuple[str, str]] = []
     before = ""
     for row, section in zip(rows, sections, strict=True):
-        shown = "" if section == before else section
+        shown = "" if section == before else fit_middle(section, max(most - _LABEL_BESIDE, 1))
         before = section
-        label = safe_text(row.label)
-        shown = fit(fit_middle(shown, section_width), section_width)
-        texts.append((f"{shown} ", label) if section else ("", label))
+        if in_column:
+            shown = fit(shown, section_width)
+        texts.append((f"{shown} " if section else "", safe_text(row.label)))
     longest = max((cell_width(section + label) for section, label in texts), default=0)
     inner = min(longest, most)
     lines: list[Line] = [(Piece(" " * (inner + 1)),)] * 2
@@ -129,7 +132,7 @@ def _column_lines(
     comparison: Comparison,
     place: int,
     is_cursor: bool,
-    color_of: Callable[[Column], str | None],
+    mark_of: Callable[[Column], Piece | None],
     name_width: int,
     with_delta: bool,
 ) -> list[Line]:
@@ -144,7 +147,8 @@ def _column_lines(
     name = fit_middle(label, inner - cell_width(flag.text))
     heading: Line = (
         Piece("▌" if is_cursor else " ", "accent"),
-        Piece("◆ ", "muted", color_of(column)),
+        mark_of(column) or Piece("◆", "muted"),
+        Piece(" "),
         Piece(name, "strong" if is_cursor else "text", bold=is_cursor),
         flag,
     )

@@ -10,6 +10,9 @@ from traintop.model import RunSummary
 COLORS = 8
 """How many series colours the palette of the charts has."""
 
+_INDICES = 3 * COLORS
+"""So many curves get markers of their own, where these are letters."""
+
 
 def assign_colors(known: Mapping[Path, int], runs: Iterable[RunSummary]) -> dict[Path, int]:
     """A palette index per run: the next one for each new run, in the order of their starts.
@@ -29,12 +32,16 @@ def assign_colors(known: Mapping[Path, int], runs: Iterable[RunSummary]) -> dict
 def distinct_colors(assigned: Mapping[Path, int], charted: Sequence[Path]) -> dict[Path, int]:
     """The palette indices of the charted runs, told apart as long as there are colours.
 
-    The marked runs come first in the choice, so that moving the cursor never recolours them.
+    Beyond that colours repeat, by further indices that have other markers. The marked runs come
+    first in the choice, so that moving the cursor never recolours them.
     """
     chosen: dict[Path, int] = {}
+    used: set[int] = set()
     for path in [*charted[1:], *charted[:1]]:
         wanted = assigned.get(path, 0) % COLORS
-        used = set(chosen.values())
-        free = [(wanted + step) % COLORS for step in range(COLORS)]
-        chosen[path] = next((color for color in free if color not in used), wanted)
+        turned = [(wanted + step) % COLORS for step in range(COLORS)]
+        again = range(wanted + COLORS, _INDICES, COLORS)
+        choices = (*turned, *again, *range(COLORS, _INDICES))
+        chosen[path] = next((index for index in choices if index not in used), wanted)
+        used.add(chosen[path])
     return chosen

@@ -7,6 +7,7 @@ their runs while others appear, vanish and sort anew.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -21,9 +22,9 @@ from msgspec.structs import replace
 from traintop.analysis.axes import XAxis
 from traintop.analysis.query import filter_runs
 from traintop.model import RunStatus, RunSummary
-from traintop.text import counted
+from traintop.text import counted, safe_text
 from traintop.tui.chart_view import ChartView
-from traintop.tui.columns import column_of
+from traintop.tui.columns import WORD_ENDS, column_of
 from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
 
 _Choice = TypeVar("_Choice")
@@ -106,7 +107,7 @@ class RunRows:
     ``hidden`` are the runs that the filter keeps from the list; their marks stay.
     """
 
-    __slots__ = ("_hidden", "_positions", "runs")
+    __slots__ = ("_alike", "_hidden", "_positions", "runs")
 
     def __init__(self, runs: Sequence[RunSummary] = (), hidden: Sequence[RunSummary] = ()) -> None:
         self.runs = tuple(runs)
@@ -116,6 +117,7 @@ class RunRows:
         self._hidden: Mapping[Path, RunSummary] = MappingProxyType(
             {run.path: run for run in hidden}
         )
+        self._alike: str | None = None
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -129,6 +131,17 @@ class RunRows:
     def everything(self) -> tuple[RunSummary, ...]:
         """All runs there are, the listed ones first."""
         return (*self.runs, *self._hidden.values())
+
+    @property
+    def alike(self) -> str:
+        """The words that all listed names begin with, as in a sweep; empty without any."""
+        if self._alike is None:
+            names = [run.name or run.run_id for run in self.runs]
+            ends = [safe_text(min(names)), safe_text(max(names))] if names else ["", ""]
+            pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*ends, strict=False))
+            common = "".join(letter for letter, _ in pairs) if ends[0] != ends[1] else ""
+            self._alike = common[: max(map(common.rfind, WORD_ENDS)) + 1]
+        return self._alike
 
     def position(self, path: Path | None) -> int | None:
         """The row of a run, ``None`` when it is not listed."""

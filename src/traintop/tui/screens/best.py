@@ -86,7 +86,7 @@ class BestScreen(OverlayScreen):
 
     def _show(self) -> None:
         ranked, cursor, top = self.leaders, self.cursor, self._top_in_view()
-        marks = self.charted.mark_colors(self.view, dark=self.app.current_theme.dark)
+        marks = self.shown_marks()
         heading = (self.metric, self.mode, self.limit, self._ranked, len(self.rows))
         metric, limit = self.metric, self.limit
         self._status_pane.show(heading, lambda width, height: (_status_line(*heading, width),))

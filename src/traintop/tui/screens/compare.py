@@ -101,15 +101,15 @@ class CompareScreen(OverlayScreen, ChartActions):
             lambda width, height: (_status_line(words, metric, target, note, width),),
         )
         cursor = cursor_column(self.choice, comparison.columns)
-        colors = self.charted.css_colors(dark=self.app.current_theme.dark)
+        marks = self.curve_marks()
 
         @cache  # the headings and the rows are one table
         def table(width: int) -> CompareTable:
             return compare_table(
-                comparison, cursor, lambda column: colors.get(column.runs[0].summary.path), width
+                comparison, cursor, lambda column: marks.get(column.runs[0].summary.path), width
             )
 
-        content = (_content_of(comparison), cursor, tuple(colors.items()))
+        content = (_content_of(comparison), cursor, tuple(marks.items()))
         self._headings_pane.show(content, lambda width, height: table(width).headings)
         self._rows_pane.show(content, lambda width, height: table(width).rows)
         situation = self.situation

@@ -192,8 +192,8 @@ class MainScreen(
         self._set_classes()
         self._chart_selected()
         self._show_frame()
-        marks = self.charted.mark_colors(self.view, dark=self.app.current_theme.dark)
-        shown, context = self.view, RowContext(self._clock(), self._trends)
+        shown, marks = self.view, self.shown_marks()
+        context = RowContext(self._clock(), self._trends, self.rows.alike)
         self._table.show(
             self.rows, shown.selected, marks, shown.baseline, shown.sort, shown.columns, context
         )

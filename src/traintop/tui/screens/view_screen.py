@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 
 from traintop.tui.chart_source import ChartSource
-from traintop.tui.charted import ChartedRuns
+from traintop.tui.charted import MARK_GLYPH, ChartedRuns
+from traintop.tui.lines import Piece
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.state import RunRows, ViewState
 from traintop.tui.themes import theme_name
+from traintop.tui.widgets.line_pane import StyledLines
 
 
 class ViewScreen(SteadyScreen):
@@ -22,6 +25,19 @@ class ViewScreen(SteadyScreen):
     @abstractmethod
     def change(self, changed: ViewState) -> None:
         """Take over a view and show it."""
+
+    def curve_marks(self) -> dict[Path, Piece]:
+        """What stands for the curves of each charted run in lists."""
+        dark, letters = self.app.current_theme.dark, self.app.no_color
+        ascii_only = StyledLines.ascii_only
+        return self.charted.curve_marks(dark=dark, letters=letters, ascii_only=ascii_only)
+
+    def shown_marks(self) -> dict[Path, Piece]:
+        """What stands before each marked run in lists."""
+        if not self.view.marks:
+            return {}  # without an import of the charts, for which the first frame does not wait
+        marks = self.curve_marks()
+        return {path: marks.get(path, Piece(MARK_GLYPH, "accent")) for path in self.view.marks}
 
     def action_help(self) -> None:
         from traintop.tui.screens.help import HelpScreen  # as all dialogs: not for the first frame

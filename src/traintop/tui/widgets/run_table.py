@@ -50,7 +50,7 @@ class RunTable(StyledLines):
         super().__init__(id=id)
         self._rows = RunRows()
         self._selected: Path | None = None
-        self._marks: Mapping[Path, str | None] = {}
+        self._marks: Mapping[Path, Piece] = {}
         self._baseline: Path | None = None
         self._sort = SortOrder()
         self._choices = DEFAULT_CHOICES
@@ -78,7 +78,7 @@ class RunTable(StyledLines):
         self,
         rows: RunRows,
         selected: Path | None,
-        marks: Mapping[Path, str | None],
+        marks: Mapping[Path, Piece],
         baseline: Path | None,
         sort: SortOrder,
         columns: tuple[ColumnChoice, ...],
@@ -86,8 +86,8 @@ class RunTable(StyledLines):
     ) -> None:
         """Show these runs; repaints the lines that changed, and scrolls to a moved cursor.
 
-        ``marks`` are the marked runs, each with the colour of its curves (``None``: the accent);
-        ``baseline`` is the pinned one.
+        ``marks`` are the marked runs, each with what stands for its curves; ``baseline`` is the
+        pinned one.
         """
         cursor_moved = rows.position(selected) != self._rows.position(self._selected)
         self._rows, self._selected, self._marks = rows, selected, marks
@@ -165,7 +165,7 @@ class RunTable(StyledLines):
         cursor = run.path == self._selected
         gutter = (
             Piece("▌" if cursor else " ", "accent"),
-            Piece("◆" if run.path in self._marks else " ", "accent", self._marks.get(run.path)),
+            self._marks.get(run.path, Piece(" ")),
             self._third_mark(run),
         )
         row = format_row(run, self._layout(), self._row_context)
