@@ -26,7 +26,7 @@ import operator
 import re
 import zlib
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -57,6 +57,8 @@ WrittenStatus = Literal["running", "finished", "failed", "interrupted"]
 Row = dict[str, Any]
 Columns = dict[str, list[Any]]
 
+_BARE_NAMES = re.compile(rb":\s*+(NaN|-?Infinity)")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -312,8 +314,28 @@ class RecordDecoder:
             return self._decode_loosely(region)
         return {key: list(map(column, decoded)) for key, column in columns.items()}
 
+    def decode_list(self, elements: bytes) -> Columns:
+        """As :meth:`decode`, of what stands in a JSON list; what is no record is left out.
+
+        Raises ``ValueError`` when it is no JSON.
+        """
+        data = b"[" + elements + b"]"
+        # Within a string, the quotes around a name would end it and leave no JSON.
+        strict = _BARE_NAMES.sub(rb':"\1"', data)
+        try:
+            rows, columns = _column_decoder(self._keys)
+            decoded = rows(strict)
+        except _UNREADABLE:
+            found = decode_tolerantly(data)
+            assert isinstance(found, list)
+            return self._columns_of(list(filter(_is_record, found)))
+        return {key: list(map(column, decoded)) for key, column in columns.items()}
+
     def _decode_loosely(self, region: bytes) -> Columns:
-        columns = columns_of_rows(whole_rows(region), self._keys)
+        return self._columns_of(whole_rows(region))
+
+    def _columns_of(self, rows: list[Row]) -> Columns:
+        columns = columns_of_rows(rows, self._keys)
         self._keys = tuple(filter(_can_name_a_field, columns))
         return columns
 
@@ -366,40 +388,14 @@ def _column_decoder(
     return decoder.decode, getters
 
 
-# ---------------------------------------------------------------------------------- documents
+# ---------------------------------------------------------------------------------- tolerance
 
 
-class Document(NamedTuple):
-    """A whole file in memory: ours or another program's of the same schema."""
+def decode_tolerantly(data: bytes) -> object:
+    """A JSON value, with bare NaN and Infinity, and with U+FFFD for half a character.
 
-    head: Head
-    rows: list[Row]
-    tail: Tail
-
-
-def parse_document(data: bytes) -> Document:
-    """Any JSON document of this schema, however it is indented, with bare NaN and Infinity.
-
-    Optional keys may be missing or of a wrong type. Raises ``ValueError`` with the reason when
-    the bytes are no such document.
+    Raises ``ValueError`` with the reason, as words that follow the name of the file.
     """
-    document = _decode_tolerantly(data)
-    if not isinstance(document, dict):
-        raise ValueError(f"holds a JSON {type(document).__name__}, not an object")
-    rows = document.get("metrics_history")
-    config = document.get("config")
-    if not isinstance(rows, list) and not isinstance(config, dict):
-        raise ValueError('has neither "config" nor "metrics_history"')
-    kept = [row for row in rows if _is_record(row)] if isinstance(rows, list) else []
-    found: Row = {key: value for key, value in document.items() if value is not None}
-    if found.get("status") not in get_args(WrittenStatus):
-        found["status"] = "finished" if found.get("end_time") else "running"
-    found |= {"count": len(kept), "last": kept[-1] if kept else {}}
-    head = _convert_usable(found, Head)
-    return Document(head, kept, _convert_usable(found, Tail))
-
-
-def _decode_tolerantly(data: bytes) -> object:
     try:
         return msgspec.json.decode(data)
     except RecursionError:
@@ -409,7 +405,10 @@ def _decode_tolerantly(data: bytes) -> object:
     import json  # the slow path only: accepts bare NaN, Infinity and numbers out of range
 
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        found = json.loads(data.decode("utf-8-sig"))
+        if b"\\ud" in data.lower():  # it may be one half of a pair
+            found = json.loads(_SURROGATES.sub("\ufffd", json.dumps(found, ensure_ascii=False)))
+        return found
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 text: {error.reason} at byte {error.start}") from None
     except RecursionError:
@@ -423,10 +422,10 @@ def _decode_usable(decoder: msgspec.json.Decoder[_Struct], data: bytes) -> _Stru
     try:
         return decoder.decode(data)
     except msgspec.ValidationError:
-        return _convert_usable(msgspec.json.decode(data), decoder.type)
+        return convert_usable(msgspec.json.decode(data), decoder.type)
 
 
-def _convert_usable(found: Row, wanted: type[_Struct]) -> _Struct:
+def convert_usable(found: Row, wanted: type[_Struct]) -> _Struct:
     """A Head or Tail from those keys of a document that have a usable value."""
     usable: Row = {}
     for key in wanted.__struct_encode_fields__:

@@ -22,6 +22,7 @@ from traintop import (
     load_experiment_log,
     print_experiment_summary,
 )
+from traintop.store.run import Run
 
 
 def track(
@@ -215,6 +216,20 @@ def test_logs_of_other_programs_load_unchanged(tmp_path: Path, indent: int | Non
     assert analyzer.get_best_experiment("train_loss") == ("foreign", 2.5)
     assert analyzer.get_best_experiment("duration") == ("foreign", 600.0)
     assert analyzer.get_trajectory("foreign", "batch_size")[1][0] == 64
+
+
+def test_the_newest_record_of_another_program_is_that_of_the_highest_iteration(
+    tmp_path: Path,
+) -> None:
+    rows = [{"iteration": i, "gradient_step": i + 1, "train_loss": float(i)} for i in (2, 1, 0)]
+    rows.append({"iteration": 2, "val_loss": 7.0})
+    path = tmp_path / "experiment_theirs.json"
+    content = {"config": {"experiment_name": "theirs"}, "metrics_history": rows, "last": rows[1]}
+    path.write_text(json.dumps(content))
+    run = Run(path).summary()
+    assert (run.iteration, run.gradient_step, run.count) == (2, 3, 3)
+    assert run.last is not None
+    assert (run.last.train_loss, run.last.val_loss) == (2.0, 7.0)
 
 
 def test_every_optional_key_may_be_missing(tmp_path: Path) -> None:
