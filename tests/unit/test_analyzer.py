@@ -8,6 +8,7 @@ import logging
 import math
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from traintop import (
     load_experiment_log,
     print_experiment_summary,
 )
+from traintop.analysis.query import filter_runs
+from traintop.store.catalog import RunCatalog
 from traintop.store.run import Run
 
 
@@ -243,6 +246,18 @@ def test_every_optional_key_may_be_missing(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------ best
+
+
+def test_settings_come_back_as_they_were_given(tmp_path: Path) -> None:
+    given = {"clip": math.inf, "floor": -math.inf, "nested": {"a": [1, math.inf]}, "text": "inf"}
+    for name in ("NaN", "b"):
+        with ExperimentTracker(ExperimentConfig(name, **given), tmp_path, quiet=True):
+            pass
+    for name, log in loaded(tmp_path).logs.items():
+        assert log.config.experiment_name == name
+        assert {key: log.config.to_dict()[key] for key in given} == given
+    runs = RunCatalog([tmp_path]).refresh().runs
+    assert len(filter_runs(runs, "clip > 5 and floor == -inf", datetime.now())) == 2
 
 
 def test_best_follows_the_metric_unless_told(tmp_path: Path) -> None:

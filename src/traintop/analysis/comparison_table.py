@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from traintop.analysis.differences import differing, flat_settings, setting_text
 from traintop.analysis.listing import mean_value
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import Mode, best_value
@@ -92,19 +93,11 @@ def comparison_table(
 
 
 def differing_settings(runs: Sequence[RunSummary]) -> list[str]:
-    """The settings that are not the same in all runs, in the order in which they are written."""
-    if not runs:
-        return []
-    first = runs[0].config
-    names = dict.fromkeys(first)
-    differing: set[str] = set()
-    for run in runs:
-        if run.config == first:
-            continue
-        names.update(dict.fromkeys(run.config))
-        differing.update(name for name, value in first.items() if run.config.get(name) != value)
-        differing.update(run.config.keys() - first.keys())
-    return [name for name in names if name in differing and name != "experiment_name"]
+    """The settings that are not the same in all runs, in the order in which they are written.
+
+    Nested ones are named by their path: ``optimizer.lr``.
+    """
+    return differing([flat_settings(run.config) for run in runs])
 
 
 def _loss_text(value: float | None) -> str:
@@ -165,17 +158,18 @@ _LEAST_IMPORTANT = (_STEP_TIME, _STARTED)  # after the settings
 
 
 def _setting_columns(runs: Sequence[RunSummary]) -> list[_Column]:
-    return [_setting_column(name) for name in differing_settings(runs)]
+    settings = {run.path: flat_settings(run.config) for run in runs}
+    return [_setting_column(name, settings) for name in differing_settings(runs)]
 
 
-def _setting_column(name: str) -> _Column:
+def _setting_column(name: str, settings: Mapping[Path, Mapping[str, Any]]) -> _Column:
     def text(run: RunSummary) -> str:
-        value = run.config.get(name)
+        value = settings[run.path].get(name)
         if value is None:
             return MISSING
         if isinstance(value, float):
             return number(value)
-        return safe_text(value, _SETTING_WIDTH)
+        return setting_text(value, _SETTING_WIDTH)
 
     return _Column(safe_text(name, _SETTING_WIDTH), text)
 

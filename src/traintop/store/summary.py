@@ -21,6 +21,7 @@ from traintop.logfile import Head, Tail
 from traintop.model import RunStatus, RunSummary
 from traintop.store.ends import read_ends
 from traintop.store.regular_file import open_regular, read_span, reason_of
+from traintop.values import as_given
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -171,11 +172,14 @@ def _read_foreign(path: Path, descriptor: int, info: os.stat_result) -> Reading:
 def summary_of(path: Path, head: Head, tail: Tail, size: int) -> RunSummary:
     """The summary of a run with this head and tail; its status is the one that is written."""
     name = head.config.get("experiment_name")
+    config = as_given(head.config)
+    if name is not None:
+        config["experiment_name"] = name  # which may be "NaN"
     return RunSummary(
         path=path,
         status=RunStatus(tail.status),
         name=name if isinstance(name, str) and name else path.stem,
-        config=head.config,
+        config=config,
         environment=_environment(head, tail),
         start_time=head.start_time,
         end_time=tail.end_time,
