@@ -132,6 +132,10 @@ def mean_value(run: RunSummary, metric: str) -> float | None:
     return None if stats is None else stats.mean
 
 
+ROW_FIELDS = tuple(_row(RunSummary(path=Path(), status=RunStatus.UNREADABLE), ""))[:-1]
+"""What every row tells, beside its settings."""
+
+
 def flat_rows(rows: Iterable[Row]) -> list[Row]:
     """The rows with each setting as a column of its own, as CSV needs it.
 
