@@ -111,6 +111,13 @@ def test_documents_are_utf_8_and_texts_printable_whatever_the_locale(tmp_path: P
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs a name of the output")
+def test_a_notebook_can_be_printed(logs: Path) -> None:
+    report = process("report", logs, "--output", "/dev/stdout", stdout=subprocess.PIPE)
+    assert (report.returncode, report.stderr) == (0, "")
+    assert report.stdout.startswith("# Experiment log\n")
+
+
 def test_help_and_version_are_no_directories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
