@@ -8,6 +8,7 @@ import logging
 import math
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from traintop import (
     load_experiment_log,
     print_experiment_summary,
 )
+from traintop.analysis.query import filter_runs
+from traintop.store.catalog import RunCatalog
+from traintop.store.run import Run
 
 
 def track(
@@ -216,6 +220,20 @@ def test_logs_of_other_programs_load_unchanged(tmp_path: Path, indent: int | Non
     assert analyzer.get_trajectory("foreign", "batch_size")[1][0] == 64
 
 
+def test_the_newest_record_of_another_program_is_that_of_the_highest_iteration(
+    tmp_path: Path,
+) -> None:
+    rows = [{"iteration": i, "gradient_step": i + 1, "train_loss": float(i)} for i in (2, 1, 0)]
+    rows.append({"iteration": 2, "val_loss": 7.0})
+    path = tmp_path / "experiment_theirs.json"
+    content = {"config": {"experiment_name": "theirs"}, "metrics_history": rows, "last": rows[1]}
+    path.write_text(json.dumps(content))
+    run = Run(path).summary()
+    assert (run.iteration, run.gradient_step, run.count) == (2, 3, 3)
+    assert run.last is not None
+    assert (run.last.train_loss, run.last.val_loss) == (2.0, 7.0)
+
+
 def test_every_optional_key_may_be_missing(tmp_path: Path) -> None:
     content = {"config": {}, "metrics_history": [{"iteration": 1, "train_loss": 2.0}, {"x": 1}]}
     path = tmp_path / "experiment_bare_20250222_140530.json"
@@ -227,6 +245,18 @@ def test_every_optional_key_may_be_missing(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------ best
+
+
+def test_settings_come_back_as_they_were_given(tmp_path: Path) -> None:
+    given = {"clip": math.inf, "floor": -math.inf, "nested": {"a": [1, math.inf]}, "text": "inf"}
+    for name in ("NaN", "b"):
+        with ExperimentTracker(ExperimentConfig(name, **given), tmp_path, quiet=True):
+            pass
+    for name, log in loaded(tmp_path).logs.items():
+        assert log.config.experiment_name == name
+        assert {key: log.config.to_dict()[key] for key in given} == given
+    runs = RunCatalog([tmp_path]).refresh().runs
+    assert len(filter_runs(runs, "clip > 5 and floor == -inf", datetime.now())) == 2
 
 
 def test_best_follows_the_metric_unless_told(tmp_path: Path) -> None:

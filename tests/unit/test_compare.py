@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from traintop.analysis.compare import (
     default_target,
     target_metric,
 )
-from traintop.analysis.comparison_text import cell_texts
+from traintop.analysis.comparison_text import cell_texts, comparison_csv
 from traintop.analysis.differences import (
     ABSENT,
     differing,
@@ -75,7 +77,25 @@ def test_only_settings_that_differ_are_rows_and_a_missing_one_is_not_none():
 
 def test_numbers_are_the_same_whatever_their_type_and_truth_is_no_number():
     assert settings_key(1) == settings_key(1.0)
-    assert len({settings_key(value) for value in (1, True, "1", None, [1], ABSENT)}) == 6
+    assert settings_key([1, {"a": 2}]) == settings_key([1.0, {"a": 2.0}])
+    assert settings_key(math.nan) == settings_key(float("nan"))
+    unlike = (1, True, "1", None, [1], ABSENT, math.nan, math.inf, -math.inf, [math.inf], [None])
+    assert len(set(map(settings_key, unlike))) == len(unlike)
+
+
+def test_csv_has_settings_as_they_are_and_nothing_where_there_is_none():
+    text = "x" * 500
+    settings = {"lr": 0.1, "none": None, "text": text, "betas": [0.9, 1], "on": True}
+    columns = columns_of([compared("a", settings=settings), compared("b")])
+    rows = list(csv.reader(io.StringIO(comparison_csv(compare(columns)))))
+    cells = {row[1]: row[2:4] for row in rows if row[0] == "settings"}
+    assert cells == {
+        "lr": ["0.1", ""],
+        "none": ["null", ""],
+        "text": [text, ""],
+        "betas": ["[0.9, 1]", ""],
+        "on": ["True", ""],
+    }
 
 
 def test_the_settings_that_tell_most_come_first_copies_later_and_seeds_last():

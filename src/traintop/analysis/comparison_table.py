@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from traintop.analysis.differences import differing_settings
+from traintop.analysis.differences import differing_settings, flat_settings, setting_text
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import Mode, best_value
 from traintop.model import RunStatus, RunSummary
@@ -149,17 +149,18 @@ _LEAST_IMPORTANT = (_STEP_TIME, _STARTED)  # after the settings
 
 
 def _setting_columns(runs: Sequence[RunSummary]) -> list[_Column]:
-    return [_setting_column(name) for name in differing_settings(runs)]
+    settings = {run.path: flat_settings(run.config) for run in runs}
+    return [_setting_column(name, settings) for name in differing_settings(runs)]
 
 
-def _setting_column(name: str) -> _Column:
+def _setting_column(name: str, settings: Mapping[Path, Mapping[str, Any]]) -> _Column:
     def text(run: RunSummary) -> str:
-        value = run.config.get(name)
+        value = settings[run.path].get(name)
         if value is None:
             return MISSING
         if isinstance(value, float):
             return number(value)
-        return safe_text(value, _SETTING_WIDTH)
+        return setting_text(value, _SETTING_WIDTH)
 
     return _Column(safe_text(name, _SETTING_WIDTH), text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import NoneType
@@ -13,6 +14,7 @@ import msgspec
 
 from traintop.model import RunSummary
 from traintop.text import MISSING, number, safe_text
+from traintop.values import finite_or_name
 
 NAME_SETTING = "experiment_name"
 """What a person calls the run: told beside its settings, and no setting itself."""
@@ -76,12 +78,30 @@ def settings_key(value: object) -> bytes:
     """Equal for two settings exactly when they are the same: 1 and 1.0 are, 1 and true are not."""
     if isinstance(value, Absent):
         return b""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
     try:
-        return msgspec.json.encode(value, order="deterministic")
+        return msgspec.json.encode(_comparable(value), order="deterministic")
     except (TypeError, ValueError, RecursionError):
         return repr(value).encode("utf-8", "replace")
+
+
+def _comparable(value: object) -> object:
+    """A setting in which equal numbers are alike; JSON has no NaN and ±inf, so their names."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else finite_or_name(value)
+    if isinstance(value, list):
+        return list(map(_comparable, value))
+    if isinstance(value, Mapping):
+        return {name: _comparable(item) for name, item in value.items()}
+    return value
+
+
+def setting_cell(value: object) -> object:
+    """A setting for a cell of CSV: numbers and text as they are, all else as JSON."""
+    if isinstance(value, Absent):
+        return None
+    if isinstance(value, (str, int, float)):
+        return value
+    return setting_text(value, limit=sys.maxsize - 1)
 
 
 def setting_text(value: object, limit: int = 200) -> str:
@@ -102,29 +122,26 @@ def setting_text(value: object, limit: int = 200) -> str:
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of flat settings that are not the same in all of ``settings``, in their order."""
-    names = dict.fromkeys(name for one in settings for name in one)
-    return [
-        name for name in names if len({settings_key(one.get(name, ABSENT)) for one in settings}) > 1
-    ]
+    names: dict[str, None] = {}
+    for one in settings:
+        names.update(dict.fromkeys(one))
+    return [name for name in names if _differs([one.get(name, ABSENT) for one in settings])]
+
+
+def _differs(values: Sequence[object]) -> bool:
+    first = values[0]
+    kind, key = type(first), settings_key(first)
+    if kind in (int, float, str):  # as most are, and there may be thousands
+        values = [value for value in values if type(value) is not kind or value != first]
+    return any(settings_key(value) != key for value in values)
 
 
 def differing_settings(runs: Sequence[RunSummary]) -> list[str]:
     """The settings that are not the same in all runs, in the order in which they are written.
 
-    Nested ones count as one setting; :func:`differing` tells which of them differ.
+    Nested ones are named by their path: ``optimizer.lr``.
     """
-    if not runs:
-        return []
-    first = runs[0].config
-    names = dict.fromkeys(first)
-    others: set[str] = set()
-    for run in runs:
-        if run.config == first:
-            continue
-        names.update(dict.fromkeys(run.config))
-        others.update(name for name, value in first.items() if run.config.get(name) != value)
-        others.update(run.config.keys() - first.keys())
-    return [name for name in names if name in others and name != NAME_SETTING]
+    return differing([flat_settings(run.config) for run in runs])
 
 
 def telling_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -8,6 +8,7 @@ execute cells that look like formulas (https://owasp.org/www-community/attacks/C
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import itertools
 import os
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from traintop.analysis.records import measured_values
 from traintop.model import RECORD_FIELDS
+from traintop.store.summary import names_a_run
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -117,9 +119,12 @@ class MoreMetricsError(ValueError):
         self.metrics = tuple(metrics)
 
 
-def csv_table(rows: Sequence[Mapping[str, object]]) -> str:
-    """A table as CSV text. The keys are its columns, in the order in which they first appear."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
+def csv_table(rows: Sequence[Mapping[str, object]], first: Iterable[str] = ()) -> str:
+    """A table as CSV text.
+
+    Its columns are the ``first`` ones and all further keys, in the order in which they appear.
+    """
+    names = list(dict.fromkeys((*first, *(name for row in rows for name in row))))
     return csv_lines([names, *([row.get(name) for name in names] for row in rows)])
 
 
@@ -148,13 +153,16 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
     """A text file that takes the place of ``path`` when the block ends without an exception.
 
     Until then its content stands beside it in a hidden file, which is gone afterwards in any
-    case. A symbolic link keeps pointing to the file; a device or pipe is written to as it is.
+    case. A symbolic link keeps pointing to the file; a device or pipe is written to as it is. The
+    log file of a run is never replaced: ``FileExistsError``.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         with target.open("w", encoding="utf-8", newline="") as file:
             yield file
         return
+    if names_a_run(target):
+        raise FileExistsError(errno.EEXIST, "Is the log file of a run, and is kept", str(path))
     partial = target.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
     try:
         # Opened, not made by tempfile, so that the permissions follow the umask.

@@ -89,7 +89,8 @@ def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult
     if not log_dir.is_dir():
         raise FileNotFoundError(f"there is no directory {str(log_dir)!r}")
     try:
-        before = output.read_bytes().decode("utf-8") if output.exists() else ""
+        # Reading a pipe, such as /dev/stdout may be, would wait for ever.
+        before = output.read_bytes().decode("utf-8") if output.is_file() else ""
     except UnicodeDecodeError:
         raise ValueError(f"{str(output)!r} is not UTF-8 text; it is left as it is") from None
     snapshot = RunCatalog([log_dir]).refresh()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from traintop.analysis.differences import flat_settings, setting_text
 from traintop.analysis.ranking import best_value, iteration_of
 from traintop.model import STANDARD_METRICS, ExperimentLog, MetricStats, RunSummary
 from traintop.text import MISSING, duration, number, percentage, safe_text, si
@@ -98,7 +99,5 @@ def _further_metrics(run: RunSummary) -> Iterator[tuple[str, str]]:
 
 
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in config.items():
-        if name != "experiment_name":
-            shown = number(value, 6) if isinstance(value, float) else safe_text(value)
-            yield safe_text(name, _LABEL_WIDTH - 1), shown
+    for name, value in flat_settings(config).items():
+        yield safe_text(name, _LABEL_WIDTH - 1), setting_text(value)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
-from traintop.logfile import UNREADABLE, Row, line_count, whole_rows
+from traintop.logfile import UNREADABLE, Row, is_record, line_count, whole_rows
+from traintop.logfile.tolerance import decode_tolerantly
 from traintop.model import RECORD_FIELDS
 from traintop.values import as_number
 
 Columns = dict[str, list[Any]]
 """The values of records by their keys; all of equal length."""
 
+_BARE_NAMES = re.compile(rb":\s*+(NaN|-?Infinity)")
 _MOST_KEYS = 1000
 _FEWEST_KEYS = 32
 _MOST_CELLS = 1 << 26
@@ -46,8 +49,28 @@ class RecordDecoder:
             return self._decode_loosely(region)
         return {key: list(map(column, decoded)) for key, column in columns.items()}
 
+    def decode_list(self, elements: bytes) -> Columns:
+        """As :meth:`decode`, of what stands in a JSON list; what is no record is left out.
+
+        Raises ``ValueError`` when it is no JSON.
+        """
+        data = b"[" + elements + b"]"
+        # Within a string, the quotes around a name would end it and leave no JSON.
+        strict = _BARE_NAMES.sub(rb':"\1"', data)
+        try:
+            rows, columns = _column_decoder(self._keys)
+            decoded = rows(strict)
+        except UNREADABLE:
+            found = decode_tolerantly(data)
+            assert isinstance(found, list)
+            return self._columns_of(list(filter(is_record, found)))
+        return {key: list(map(column, decoded)) for key, column in columns.items()}
+
     def _decode_loosely(self, region: bytes) -> Columns:
-        columns = columns_of_rows(whole_rows(region), self._keys)
+        return self._columns_of(whole_rows(region))
+
+    def _columns_of(self, rows: list[Row]) -> Columns:
+        columns = columns_of_rows(rows, self._keys)
         self._keys = tuple(filter(_can_name_a_field, columns))
         return columns
 

@@ -134,7 +134,7 @@ class Run:
             except ValueError as error:
                 raise UnreadableRunError(f"{self.path} {error}") from None
             self._follower = None
-            history = History.from_columns(columns_of_rows(document.rows))
+            history = document.history
         before, self._history = self._history, history
         self._signature = signature_of(info)
         return before is None or len(before) > 0 or len(history) > 0
