@@ -186,7 +186,8 @@ def report(log_dir: Path | None, output: Path) -> None:
         result = write_report(log_dir or default_log_dir(), output)
     except ValueError as error:
         raise click.ClickException(safe_text(error, 500)) from None
-    print_text(f"{'Updated' if result.changed else 'Nothing new in'} {safe_text(result.path, 500)}")
+    done = "updated" if result.changed else "nothing new in"
+    click.echo(f"traintop: {done} {safe_text(result.path, 500)}", err=True)
     for notice in result.notices:
         click.echo(f"traintop: {safe_text(notice, 500)}", err=True)
 

@@ -112,10 +112,16 @@ def test_documents_are_utf_8_and_texts_printable_whatever_the_locale(tmp_path: P
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs a name of the output")
-def test_a_notebook_can_be_printed(logs: Path) -> None:
-    report = process("report", logs, "--output", "/dev/stdout", stdout=subprocess.PIPE)
-    assert (report.returncode, report.stderr) == (0, "")
-    assert report.stdout.startswith("# Experiment log\n")
+def test_what_is_written_to_the_output_of_a_pipe_is_printed(logs: Path) -> None:
+    for command, option, start in (
+        ("report", "--output", "# Experiment log\n"),
+        ("export", "--out", "run,iteration,"),
+        ("plot", "--svg", "<svg "),
+    ):
+        done = process(command, logs, option, "/dev/stdout", stdout=subprocess.PIPE)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(start)
+        assert done.stderr.endswith(" /dev/stdout\n")
 
 
 def test_help_and_version_are_no_directories(

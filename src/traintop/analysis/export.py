@@ -156,11 +156,11 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
     case. A symbolic link keeps pointing to the file; a device or pipe is written to as it is. The
     log file of a run is never replaced: ``FileExistsError``.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        with target.open("w", encoding="utf-8", newline="") as file:
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="") as file:
             yield file
         return
+    target = Path(os.path.realpath(path))  # of a pipe, /dev/stdout would lead to no path
     if names_a_run(target):
         raise FileExistsError(errno.EEXIST, "Is the log file of a run, and is kept", str(path))
     partial = target.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
