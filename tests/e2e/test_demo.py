@@ -126,7 +126,7 @@ def test_sigterm_makes_an_interrupted_run(tmp_path: Path) -> None:
 def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from traintop.demo.sweep import *\n"
-        f"with Sweep(batch_size_study({ENDLESS}), Path(sys.argv[1]), parallel=2) as sweep:\n"
+        f"with Sweep(batch_size_study({ENDLESS})[:2], Path(sys.argv[1])) as sweep:\n"
         "    sweep.wait()"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) as parent:

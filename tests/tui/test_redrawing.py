@@ -20,7 +20,7 @@ async def test_ten_thousand_runs_cost_only_the_rows_on_screen():
         before = table.formatted_rows
         await pilot.press("G", "g", "pagedown")
         assert table.formatted_rows - before < 1000
-        assert table.row_count == 10_000
+        assert table.virtual_size.height == 10_001  # with the headings
 
 
 async def test_news_redraw_at_most_four_times_a_second():

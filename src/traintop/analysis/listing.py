@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -85,13 +84,13 @@ def _comparable(value: Any) -> tuple[int, Any]:
     return (0, value) if isinstance(value, (int, float)) else (1, setting_text(value))
 
 
-def run_rows(runs: Iterable[RunSummary], names: Mapping[Path, str] | None = None) -> list[Row]:
+def run_rows(runs: Iterable[RunSummary]) -> list[Row]:
     """What is known of each run, as a row of plain values with the same keys in each.
 
     Durations are in seconds, times in ISO 8601. ``config`` holds the settings.
     """
     listed = list(runs)
-    labels = unique_names(listed) if names is None else names
+    labels = unique_names(listed)
     return [_row(run, labels[run.path]) for run in listed]
 
 

@@ -61,10 +61,6 @@ class RunTable(StyledLines):
         self.formatted_rows = 0
 
     @property
-    def row_count(self) -> int:
-        return len(self._rows)
-
-    @property
     def page_rows(self) -> int:
         """The rows that are visible at a time, at least one."""
         return max(self.content_height() - _HEADINGS, 1)
