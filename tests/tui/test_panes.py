@@ -313,6 +313,15 @@ def test_what_is_unusual_about_the_charts_is_said_what_matters_first():
 
 
 @pytest.mark.parametrize(
+    ("width", "facts"),
+    [(60, "running  42%  29s left"), (47, "running  42%"), (37, "running"), (30, "run…")],
+)
+def test_the_header_leaves_out_a_fact_that_has_no_room(width, facts):
+    text = line_text(header_line(make_run("sweep_lr_1e-03_seed10"), "", width))
+    assert text == f" ● sweep_lr_1e-03_seed10  {facts}"
+
+
+@pytest.mark.parametrize(
     ("width", "said"),
     [
         (80, "over wall clock  log y  charts 1-2 of 9 "),

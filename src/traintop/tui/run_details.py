@@ -102,15 +102,19 @@ def header_line(
         took = duration(summary.duration_seconds)
         alive = summary.status in (RunStatus.RUNNING, RunStatus.STALLED)
         facts.append(f"{took} so far" if alive else f"took {took}")
-    tail: Line = (
-        Piece(f"  {summary.status}", mark.role),
-        *(Piece(f"  {fact}") for fact in facts),
-        *((Piece(f"  {note}", "muted"),) if note else ()),
-    )
     glyph = Piece(f" {mark.glyph} ", mark.role)
-    room = max(width - line_width(tail), min(width, _LEAST_HEADER)) - cell_width(glyph.text)
-    name = Piece(fit_middle(run_name(summary), max(room, 0)), "strong", bold=True)
-    line = fit_line((glyph, name, *tail), width)
+    least = min(line_width((glyph, Piece(run_name(summary)))), width, _LEAST_HEADER)
+    for count in range(len(facts), -1, -1):  # half a fact would be a wrong one
+        tail: Line = (
+            Piece(f"  {summary.status}", mark.role),
+            *(Piece(f"  {fact}") for fact in facts[:count]),
+            *((Piece(f"  {note}", "muted"),) if note else ()),
+        )
+        room = width - line_width(tail)
+        if room >= least:
+            break
+    name = fit_middle(run_name(summary), max(room, least) - cell_width(glyph.text))
+    line = fit_line((glyph, Piece(name, "strong", bold=True), *tail), width)
     room = width - line_width(line) - len(_NOTE_GAP) - 1
     fitting = (_NOTE_GAP.join(charts[:count]) for count in range(len(charts), 0, -1))
     words = next((words for words in fitting if cell_width(words) <= room), "")
