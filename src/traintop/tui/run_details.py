@@ -44,6 +44,7 @@ _COLUMN_WIDTH = 32
 _COLUMN_GAP = 2
 _LONGEST_LABEL = 18
 _NOTE_GAP = "  "
+_LEAST_ERROR = 12
 _LEAST_HEADER = 24  # cells of a name and its glyph, whatever else there is to say
 _LONGEST_TEXT = 4000
 
@@ -88,7 +89,8 @@ def header_line(
 ) -> Line:
     """One line on the selected run: status, name, progress, time left, and a note.
 
-    At the right end is what there is to say of the ``charts`` below, as far as there is room.
+    At the right end is what there is to say of the ``charts`` below, as far as there is room, and
+    before that the beginning of the error that ended the run.
     """
     if summary is None:
         return EMPTY_LINE
@@ -118,7 +120,11 @@ def header_line(
     room = width - line_width(line) - len(_NOTE_GAP) - 1
     fitting = (_NOTE_GAP.join(charts[:count]) for count in range(len(charts), 0, -1))
     words = next((words for words in fitting if cell_width(words) <= room), "")
-    return spread(line, (Piece(f"{words} ", "accent"),), width) if words else line
+    noted: Line = (Piece(f"{words} ", "accent"),) if words else ()
+    left = width - line_width(line) - line_width(noted) - 2 * len(_NOTE_GAP)
+    if summary.error and left >= _LEAST_ERROR:
+        line = (*line, Piece(f"{_NOTE_GAP}{fit(safe_text(summary.error), left).rstrip()}", "bad"))
+    return spread(line, noted, width) if noted else line
 
 
 def sections_of(
