@@ -74,6 +74,14 @@ def test_names_are_cut_where_they_are_alike(width, first, second):
     assert name.text(make_run("another_that_is_long"), context, 12) == "anoth…s_long"
 
 
+def test_a_file_that_cannot_be_read_is_named_in_full_with_the_reason():
+    name = "experiment_torn_20260101_000000"
+    run = make_run(name, status=RunStatus.UNREADABLE, problem="is a named pipe, not a file")
+    text = row(run, 90)
+    assert name in text
+    assert "is a named pipe, not a file" in text
+
+
 def test_what_matters_least_goes_first_when_width_is_short():
     shown = [[column.key for column, _ in lay_out(width).columns] for width in (100, 70, 40, 12)]
     assert shown[0] == list(DEFAULT_COLUMNS)

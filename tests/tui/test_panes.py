@@ -312,6 +312,29 @@ def test_what_is_unusual_about_the_charts_is_said_what_matters_first():
 
 
 @pytest.mark.parametrize(
+    ("room", "error"), [(40, "CUDA out of memory"), (16, "CUDA out of m…"), (10, "")]
+)
+def test_the_header_begins_to_say_the_error_that_ended_a_run(room, error):
+    run = make_run("oom", status=RunStatus.FAILED)
+    facts = line_text(header_line(run, "", 200))
+    width = len(facts) + room + len("  log y ")
+    failed = make_run("oom", status=RunStatus.FAILED, error="CUDA out of memory")
+    text = line_text(header_line(failed, "", width, ("log y",)))
+    assert text.startswith(facts)
+    assert text.endswith("log y ")
+    assert text.removeprefix(facts).removesuffix("log y ").strip() == error
+
+
+@pytest.mark.parametrize(
+    ("width", "facts"),
+    [(60, "running  42%  29s left"), (47, "running  42%"), (37, "running"), (30, "run…")],
+)
+def test_the_header_leaves_out_a_fact_that_has_no_room(width, facts):
+    text = line_text(header_line(make_run("sweep_lr_1e-03_seed10"), "", width))
+    assert text == f" ● sweep_lr_1e-03_seed10  {facts}"
+
+
+@pytest.mark.parametrize(
     ("width", "left", "right"),
     [
         (80, " ● a  running  42%  29s left", "over wall clock  log y  charts 1-2 of 9 "),

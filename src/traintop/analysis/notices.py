@@ -179,7 +179,9 @@ def _name(run: RunSummary) -> str:
 def _events(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
     before = memory.run
     if _was_not_finite(run) and not (before is not None and _was_not_finite(before)):
-        yield NoticeKind.NOT_FINITE, f"the train loss was NaN or infinite{_where(run)}"
+        # It may have been some records before the newest one.
+        seen = "" if run.iteration is None else f" by iteration {run.iteration:,}"
+        yield NoticeKind.NOT_FINITE, f"the train loss was NaN or infinite{seen}"
     kind = _OF_STATUS.get(run.status)
     if kind is not None and not (before is not None and before.status is run.status):
         yield kind, _status_text(run)

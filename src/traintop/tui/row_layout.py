@@ -19,6 +19,7 @@ _GAPS = (2, 1)
 _NARROWEST = 4
 _WIDEST = 60
 _USUAL_NAME = 40
+_NAME_SHARE = 3  # of the cells for a reason the name of its file gets one in so many
 _NARROWEST_CUT = 2
 
 
@@ -102,14 +103,17 @@ def format_row(summary: RunSummary, layout: RowLayout, context: RowContext) -> L
 
 def _format_unreadable(summary: RunSummary, layout: RowLayout, context: RowContext) -> Line:
     named = [(column, width) for column, width in layout.columns if column.importance == 0]
-    pieces = [
-        Piece(fit(column.text(summary, context, width), width), column.role(summary))
-        for column, width in named
-    ]
     figures = [width for column, width in layout.columns if column.importance > 0]
+    room = sum(figures) + layout.gap * max(len(figures) - 1, 0)
+    # The name is that of the file, and long; no figures need to stand below those of others.
+    widths = {column.key: width for column, width in named}
+    more = max(min(room // _NAME_SHARE, _USUAL_NAME - widths.get("name", _USUAL_NAME)), 0)
+    pieces = []
+    for column, width in named:
+        wider = width + more if column.key == "name" else width
+        pieces.append(Piece(fit(column.text(summary, context, wider), wider), column.role(summary)))
     if figures:
-        room = sum(figures) + layout.gap * (len(figures) - 1)
-        pieces.append(Piece(fit(safe_text(summary.problem), room), "muted"))
+        pieces.append(Piece(fit(safe_text(summary.problem), room - more), "muted"))
     return layout.joined(pieces)
 
 

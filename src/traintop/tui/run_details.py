@@ -44,6 +44,7 @@ _COLUMN_WIDTH = 32
 _COLUMN_GAP = 2
 _LONGEST_LABEL = 18
 _NOTE_GAP = "  "
+_LEAST_ERROR = 12
 _LEAST_HEADER = 24  # cells of a name and its glyph, whatever else there is to say
 _LONGEST_TEXT = 4000
 
@@ -89,7 +90,8 @@ def header_line(
     """One line on the selected run: status, name, progress, time left, and a note.
 
     At the right end is what there is to say of the ``charts`` below, as far as there is room.
-    Progress and time give way to it, and the end of a long name: the list has them too.
+    Progress and time give way to it, and the end of a long name: the list has them too. The
+    beginning of the error that ended the run is in between.
     """
     if summary is None:
         return EMPTY_LINE
@@ -117,6 +119,9 @@ def header_line(
     )
     room = max(width - line_width(tail) - cell_width(words) - 1, least) - cell_width(glyph.text)
     line = fit_line((glyph, Piece(fit_middle(name, room), "strong", bold=True), *tail), width)
+    left = width - line_width(line) - cell_width(words) - len(_NOTE_GAP) - 1
+    if summary.error and left >= _LEAST_ERROR:
+        line = (*line, Piece(f"{_NOTE_GAP}{fit(safe_text(summary.error), left).rstrip()}", "bad"))
     return spread(line, (Piece(words, "accent"),), width) if words else line
 
 
