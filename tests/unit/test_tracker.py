@@ -264,6 +264,24 @@ def test_a_replayed_iteration_counts_once_however_far_back(tmp_path: Path) -> No
     assert document(tracker)["count"] == 2100
 
 
+def test_values_whose_sums_are_no_floats_do_not_stop_the_writing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tracked(tmp_path) as tracker:
+        tracker.log_metrics(0, 1.7e308)
+        tracker.log_metrics(1, -1.7e308)
+    run = document(tracker)
+    assert (run["status"], len(run["metrics_history"])) == ("finished", 2)
+    assert caplog.records == []
+    stats = run["stats"]["train_loss"]
+    assert (stats["min"], stats["max"], stats["mean"], stats["std"]) == (
+        -1.7e308,
+        1.7e308,
+        None,
+        None,
+    )
+
+
 def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
     tracker = tracked(tmp_path)
     tracker.start()

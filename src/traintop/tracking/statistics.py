@@ -72,7 +72,10 @@ class RunningStats:
         self._recent.append(value)
 
     def summary(self) -> MetricStats:
-        """The statistics so far; ``None`` for all but the counts before the first finite value."""
+        """The statistics so far; ``None`` for all but the counts before the first finite value.
+
+        Mean and deviation are ``None`` as well when sums were beyond the range of floats.
+        """
         if not self.count:
             return MetricStats(last=self.last, nonfinite=self.nonfinite)
         return MetricStats(
@@ -80,8 +83,8 @@ class RunningStats:
             last=self.last,
             min=self.min,
             max=self.max,
-            mean=self._mean,
-            std=math.sqrt(self._squares / self.count),
+            mean=_finite(self._mean),
+            std=math.sqrt(self._squares / self.count) if math.isfinite(self._squares) else None,
             min_iteration=self.min_iteration,
             max_iteration=self.max_iteration,
             nonfinite=self.nonfinite,
@@ -90,9 +93,11 @@ class RunningStats:
 
 
 def _mean(values: Collection[float]) -> float | None:
-    """The mean, ``None`` where the sum is beyond the range of floats."""
-    mean = sum(values) / len(values)
-    return mean if math.isfinite(mean) else None
+    return _finite(sum(values) / len(values))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def measured_values(record: MetricsSnapshot) -> Iterator[tuple[str, float]]:
