@@ -41,6 +41,9 @@ HEAD_END = b',"metrics_history":[\n'
 TAIL_START = b"\n]"
 """Starts the tail."""
 
+SEPARATORS = b", \n\r\0"
+"""What may stand around a record; NULs are what a power loss leaves of a write."""
+
 _MOST_KEYS = 1000
 _FEWEST_KEYS = 32
 _MOST_CELLS = 1 << 26
@@ -254,14 +257,14 @@ def whole_rows(region: bytes) -> list[Row]:
     A record is an object with an ``iteration`` whose values are no objects or lists.
     """
     try:
-        rows = _ROWS.decode(b"[" + region.strip(b",\n ") + b"]")
+        rows = _ROWS.decode(b"[" + region.strip(SEPARATORS) + b"]")
         if len(rows) == line_count(region) and all(map(_is_record, rows)):
             return rows
     except _UNREADABLE:
         pass
     rows = []
     for line in region.split(b"\n"):
-        if not (line := line.strip(b", \r")):
+        if not (line := line.strip(SEPARATORS)):
             continue
         try:
             row = msgspec.json.decode(line)
@@ -275,7 +278,7 @@ def whole_rows(region: bytes) -> list[Row]:
 
 def line_count(region: bytes) -> int:
     """The lines of a region of records, without blank ones at its ends."""
-    stripped = region.strip(b",\n \r")
+    stripped = region.strip(SEPARATORS)
     return stripped.count(b"\n") + 1 if stripped else 0
 
 
@@ -305,7 +308,7 @@ class RecordDecoder:
         """
         try:
             rows, columns = _column_decoder(self._keys)
-            decoded = rows(b"[" + region.strip(b",\n ") + b"]")
+            decoded = rows(b"[" + region.strip(SEPARATORS) + b"]")
         except _UNREADABLE:
             return self._decode_loosely(region)
         if len(decoded) != line_count(region):  # one of them is not in a line of its own

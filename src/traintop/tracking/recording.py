@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -24,7 +26,7 @@ MAX_METRICS = 1000
 
 _PACE_WINDOW_SECONDS = 60.0
 _SEPARATOR = b",\n"
-_BETWEEN_RECORDS = b", \r"
+_TAIL_LINE = b"]"
 
 
 class LoggedCall(NamedTuple):
@@ -52,6 +54,7 @@ class Recording:
         self._read_file = read_file
         self._statistics = RunStatistics(self._recorded)
         self._open: MetricsSnapshot | None = None
+        self._restored: MetricsSnapshot | None = None  # the open record of a run that goes on
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._has_predecessor = False  # whether a record was encoded before the first waiting one
@@ -60,40 +63,43 @@ class Recording:
         self._pace: deque[tuple[float, float]] = deque()
         self.dropped = 0
 
-    def restore(self, chunks: Iterable[bytes]) -> int:
-        """Take over the records that a file holds; returns how many of the bytes they fill.
+    def restore(
+        self, read: Callable[[int], Iterable[bytes]], size: int, last: MetricsSnapshot | None
+    ) -> int:
+        """Take over the records at the start of ``size`` bytes, of which ``read`` gives the first.
 
-        What follows them is a tail, or the torn end of a run that was killed.
+        Behind them is a tail, or the torn end of a run that was killed; ``last`` is the last
+        record as the tail has it. That one stays open, as it was. Returns how many bytes the
+        others fill.
         """
-        position = offset = 0
-        unfinished = b""
-        for chunk in chunks:
-            *lines, unfinished = (unfinished + chunk).split(b"\n")
-            for line, whole in zip(lines, self._restored(lines), strict=False):
-                if not whole:
-                    return position
-                if line:
-                    position = offset + len(line.rstrip(_BETWEEN_RECORDS))
-                offset += len(line) + 1
-        if unfinished and all(self._restored([unfinished])):
-            position = offset + len(unfinished.rstrip(_BETWEEN_RECORDS))
-        return position
-
-    def _restored(self, lines: list[bytes]) -> Iterator[bool]:
-        """For each line whether it is blank or a record, up to the first that is neither."""
-        rows = iter(logfile.whole_rows(b"\n".join(lines)))
-        for line in lines:
-            row = next(rows, None) if line else {}
-            if row and (record := logfile.snapshot_of_row(row)) is not None:
-                self._statistics.add(record)
-                self._has_predecessor = True
-            yield row is not None
-
-    def amend(self, record: MetricsSnapshot) -> None:
-        """Take over the last record as the tail has it: its line may have been torn."""
-        known = self._statistics.recent(record.iteration)
-        if known is None or logfile.encode_record(known) != logfile.encode_record(record):
-            self._open = self._statistics.add(record)
+        iterations = array("d")  # without the records, for a run may be longer than the memory
+        settled = end = offset = 0
+        same: MetricsSnapshot | None = None  # the record that stands where `last` may have stood
+        is_torn = True
+        for line, record in _parsed_lines(read(size)):
+            if record is not None:
+                self._restored = record
+                if last is not None and record.iteration == last.iteration:
+                    same = record
+                iterations.append(record.iteration)
+                settled, end = end, offset + len(line.rstrip(logfile.SEPARATORS))
+            is_torn = not line.startswith(_TAIL_LINE)
+            offset += len(line) + 1
+        if last is not None and not is_torn and same is self._restored:
+            self._restored = last  # whose line may be of new and old bytes
+        elif last is not None and is_torn and same is not self._restored and not _equal(same, last):
+            iterations.append(last.iteration)
+            settled, self._restored = end, last  # whose line is the torn one
+        # What stands behind each record decides whether it is final, so nothing is read again.
+        lowest_later = list(itertools.accumulate(reversed(iterations), min))[-2::-1]
+        restored = (record for _, record in _parsed_lines(read(settled)) if record is not None)
+        for record, lowest in zip(restored, lowest_later, strict=True):
+            self._statistics.add(record, lowest)
+        if self._restored is not None:
+            self._statistics.add(self._restored)
+        self._open = self._restored
+        self._has_predecessor = settled > 0
+        return settled
 
     def add(self, call: LoggedCall) -> None:
         """Record one call."""
@@ -218,7 +224,7 @@ class Recording:
 
     def iterations_per_second(self) -> float | None:
         """The pace of the last minute, evaluations and checkpoints included."""
-        if self._open is None:
+        if self._open is None or self._open is self._restored:
             return None
         now = (self._open.wallclock_time, float(self._open.iteration))
         if not self._pace or self._pace[-1] != now:
@@ -235,6 +241,26 @@ class Recording:
             *lines, unfinished = (unfinished + chunk).split(b"\n")
             yield from _records(lines)
         yield from _records([unfinished])
+        if self._open is not None:
+            yield self._open
+
+
+def _equal(one: MetricsSnapshot | None, other: MetricsSnapshot) -> bool:
+    return one is not None and logfile.encode_record(one) == logfile.encode_record(other)
+
+
+def _parsed_lines(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, MetricsSnapshot | None]]:
+    """Each line with its record, ``None`` if it is blank; ends with one that is no record."""
+    unfinished = b""
+    for chunk in itertools.chain(chunks, [b"\n"]):
+        *lines, unfinished = (unfinished + chunk).split(b"\n")
+        rows = iter(logfile.whole_rows(b"\n".join(lines)))
+        for line in lines:
+            is_blank = not line.strip(logfile.SEPARATORS)
+            record = None if is_blank else logfile.snapshot_of_row(next(rows, None))
+            yield line, record
+            if record is None and not is_blank:
+                return
 
 
 def _records(lines: list[bytes]) -> Iterator[MetricsSnapshot]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from traintop import logfile
 from traintop.model import ExperimentConfig, MetricsSnapshot
-from traintop.process import current_process, has_ended
+from traintop.process import has_ended
 from traintop.tracking.run_file import RunFile, RunFileBusyError
 
 _FIRST_BYTES = 64 << 10
@@ -88,18 +88,18 @@ def open_interrupted_run(path: Path) -> InterruptedRun:
 
 def _state_at_the_end(end: bytes) -> tuple[logfile.Tail, MetricsSnapshot | None]:
     recorded = logfile.find_last_record(end)
-    if (found := logfile.find_tail(end)) is not None:
+    found = logfile.find_tail(end)
+    # Where the beginning and the end of two tails make one, what stood between them is missing.
+    if found is not None and (found.tail.count or not found.starts_at):
         return found.tail, recorded
+    if logfile.TAIL_START in end:
+        recorded = None  # of an older tail: the new one begins behind the last record's whole line
     rows = [row for line in end.split(b"\n")[1:] for row in logfile.whole_rows(line)]
     last = recorded or (logfile.snapshot_of_row(rows[-1]) if rows else None)
     if last is None:
         return logfile.Tail(), None
     known = logfile.Tail(gradient_step=last.gradient_step, duration_seconds=last.wallclock_time)
     return known, recorded
-
-
-def _is_this_one(process: dict[str, Any]) -> bool:
-    return all(process.get(key) == value for key, value in current_process().items())
 
 
 def _modified(path: Path) -> float:

@@ -105,11 +105,6 @@ class RunFile:
             self._size = max(self._size, self._position + written)
         self._position += len(settled)
 
-    def truncate(self) -> None:
-        """Cut what lies behind the position: the torn end of a run that goes on."""
-        os.ftruncate(self._descriptor, self._position)
-        self._size = self._position
-
     @property
     def size(self) -> int:
         """Bytes that the file has."""

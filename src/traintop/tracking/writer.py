@@ -105,10 +105,10 @@ class RunWriter:
 
         ``last`` is what its tail says is the last record.
         """
-        size = self._recording.restore(file.read(records_at, file.size))
+        size = self._recording.restore(
+            lambda size: file.read(records_at, records_at + size), file.size - records_at, last
+        )
         file.resume_at(records_at + size, records_at)
-        if last is not None:
-            self._recording.amend(last)
         self._file = file
 
     @property
