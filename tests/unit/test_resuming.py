@@ -175,3 +175,37 @@ def test_a_tail_of_two_that_lacks_the_count_hides_no_record(tmp_path: Path) -> N
         pass
     run = document(path)
     assert (run["count"], run["gradient_step"]) == (2, 6)
+
+
+@pytest.mark.parametrize("first", [0, 5])
+@pytest.mark.parametrize("filling", [b"\0", b"x", b"\n"], ids=["zeros", "garbage", "lines"])
+def test_records_behind_a_damaged_block_are_kept(
+    tmp_path: Path, first: int, filling: bytes
+) -> None:
+    path = tmp_path / "experiment_damaged_20250101_000000.json"
+    data = bytearray(
+        write_run(path, [record(i, train_loss=float(i)) for i in range(30)]).read_bytes()
+    )
+    start, end = data.index(b'{"iteration":%d,' % first), data.index(b'{"iteration":8,')
+    data[start + 10 : end - 5] = filling * (end - 5 - start - 10)
+    path.write_bytes(data)
+    with ExperimentTracker.resume(path, quiet=True) as resumed:
+        resumed.log_metrics(30, 30.0)
+    kept = [*range(first), *range(8, 31)]
+    run = document(path)
+    assert [row["train_loss"] for row in run["metrics_history"]] == kept
+    assert run["count"] == len(kept)
+    assert Run(path).history().columns["train_loss"].tolist() == kept
+
+
+def test_an_older_tail_amid_the_records_hides_none_of_them(tmp_path: Path) -> None:
+    """As after a power loss that kept the newer pages and lost one of the older ones."""
+    path = tmp_path / "experiment_pages_20250101_000000.json"
+    rows = [record(i, train_loss=float(i)) for i in range(200)]
+    old, new = write_run(path, rows[:50]).read_bytes(), write_run(path, rows).read_bytes()
+    page = old.rindex(b"\n]") // 512 * 512
+    path.write_bytes(new[:page] + old[page : page + 512].ljust(512, b"\0") + new[page + 512 :])
+    ExperimentTracker.resume(path, quiet=True).finish()
+    kept = [row["iteration"] for row in document(path)["metrics_history"]]
+    assert Run(path).history().columns["iteration"].tolist() == kept
+    assert (kept[:45], kept[-140:]) == ([*range(45)], [*range(60, 200)])

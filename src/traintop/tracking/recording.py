@@ -43,6 +43,13 @@ class LoggedCall(NamedTuple):
     further: dict[str, Any] | None
 
 
+class Restored(NamedTuple):
+    """What was found of the records of a file."""
+
+    size: int  # bytes that all but the last one fill
+    gaps: list[tuple[int, int]]  # damaged bytes between two of them, each with its end
+
+
 class Recording:
     """What a run has recorded: the open record, the encoded ones that wait, the statistics.
 
@@ -65,25 +72,29 @@ class Recording:
 
     def restore(
         self, read: Callable[[int], Iterable[bytes]], size: int, last: MetricsSnapshot | None
-    ) -> int:
-        """Take over the records at the start of ``size`` bytes, of which ``read`` gives the first.
+    ) -> Restored:
+        """Take over the records in ``size`` bytes, of which ``read`` gives the first so many.
 
         Behind them is a tail, or the torn end of a run that was killed; ``last`` is the last
-        record as the tail has it. That one stays open, as it was. Returns how many bytes the
-        others fill.
+        record as the tail has it. That one stays open, as it was.
         """
         iterations = array("d")  # without the records, for a run may be longer than the memory
         settled = end = offset = 0
         same: MetricsSnapshot | None = None  # the record that stands where `last` may have stood
-        is_torn = True
+        gaps: list[tuple[int, int]] = []
+        is_torn, is_damaged = True, False
         for line, record in _parsed_lines(read(size)):
             if record is not None:
                 self._restored = record
+                if is_damaged:
+                    gaps.append((end, offset))
+                is_damaged = False
                 if last is not None and record.iteration == last.iteration:
                     same = record
                 iterations.append(record.iteration)
                 settled, end = end, offset + len(line.rstrip(logfile.SEPARATORS))
-            is_torn = not line.startswith(_TAIL_LINE)
+            elif line.strip(logfile.SEPARATORS) and not is_damaged:
+                is_torn, is_damaged = not line.startswith(_TAIL_LINE), True
             offset += len(line) + 1
         if last is not None and not is_torn and same is self._restored:
             self._restored = last  # whose line may be of new and old bytes
@@ -99,7 +110,7 @@ class Recording:
             self._statistics.add(self._restored)
         self._open = self._restored
         self._has_predecessor = settled > 0
-        return settled
+        return Restored(settled, gaps)
 
     def add(self, call: LoggedCall) -> None:
         """Record one call."""
@@ -250,17 +261,20 @@ def _equal(one: MetricsSnapshot | None, other: MetricsSnapshot) -> bool:
 
 
 def _parsed_lines(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, MetricsSnapshot | None]]:
-    """Each line with its record, ``None`` if it is blank; ends with one that is no record."""
-    unfinished = b""
+    """Each line with its record, ``None`` if it holds none."""
+    unfinished: list[bytes] = []
     for chunk in itertools.chain(chunks, [b"\n"]):
-        *lines, unfinished = (unfinished + chunk).split(b"\n")
+        unfinished.append(chunk)
+        if b"\n" not in chunk:
+            continue
+        *lines, rest = b"".join(unfinished).split(b"\n")
+        unfinished = [rest]
         rows = iter(logfile.whole_rows(b"\n".join(lines)))
         for line in lines:
-            is_blank = not line.strip(logfile.SEPARATORS)
-            record = None if is_blank else logfile.snapshot_of_row(next(rows, None))
-            yield line, record
-            if record is None and not is_blank:
-                return
+            row = next(rows, None) if line.strip(logfile.SEPARATORS) else None
+            if row is None:  # all lines behind a damaged one are tried one by one
+                row = next(iter(logfile.whole_rows(line)), None)
+            yield line, logfile.snapshot_of_row(row)
 
 
 def _records(lines: list[bytes]) -> Iterator[MetricsSnapshot]:

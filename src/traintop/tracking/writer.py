@@ -7,6 +7,7 @@ nothing else to write. While the disk refuses, records wait in memory and the lo
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -105,10 +106,13 @@ class RunWriter:
 
         ``last`` is what its tail says is the last record.
         """
-        size = self._recording.restore(
+        size, gaps = self._recording.restore(
             lambda size: file.read(records_at, records_at + size), file.size - records_at, last
         )
         file.resume_at(records_at + size, records_at)
+        with contextlib.suppress(OSError):  # then they stay, and what is behind them too
+            for start, end in gaps:
+                file.close_gap(records_at + start, records_at + end)
         self._file = file
 
     @property
