@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +210,44 @@ def test_an_older_tail_amid_the_records_hides_none_of_them(tmp_path: Path) -> No
     kept = [row["iteration"] for row in document(path)["metrics_history"]]
     assert Run(path).history().columns["iteration"].tolist() == kept
     assert (kept[:45], kept[-140:]) == ([*range(45)], [*range(60, 200)])
+
+
+def test_what_was_said_of_a_run_stays_until_something_else_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "experiment_noted_20250101_000000.json"
+    write_run(path, [record(0, train_loss=1.0)], status="finished", notes="precious", dropped=3)
+    ExperimentTracker.resume(path, quiet=True).finish()
+    assert (document(path)["notes"], document(path)["dropped"]) == ("precious", 3)
+    ExperimentTracker.resume(path, quiet=True).finish(notes="newer")
+    assert document(path)["notes"] == "newer"
+
+
+def test_a_run_is_found_by_a_name_too_long_for_a_file(tmp_path: Path) -> None:
+    name = "x" * 300
+    with pytest.raises(FileNotFoundError, match="no run"):
+        ExperimentTracker.resume(name, tmp_path)
+    tracked(tmp_path, name).finish()
+    ExperimentTracker.resume(name, tmp_path, quiet=True).finish()
+    assert len([*tmp_path.iterdir()]) == 1
+
+
+def test_what_is_no_file_does_not_hold_a_resumption_up(tmp_path: Path) -> None:
+    tracked(tmp_path, "good").finish()
+    os.mkfifo(tmp_path / "experiment_pipe.json")
+    (tmp_path / "experiment_folder.json").mkdir()
+    ExperimentTracker.resume("good", tmp_path, quiet=True).finish()
+    with pytest.raises(FileNotFoundError, match=r"holds: good$"):
+        ExperimentTracker.resume("bad", tmp_path)
+
+
+def test_of_a_huge_file_that_is_no_run_only_the_start_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "experiment_huge.json").open("wb") as file:
+        file.truncate(1 << 36)
+    with pytest.raises(FileNotFoundError, match=r"cannot|huge"):
+        ExperimentTracker.resume("good", tmp_path)
+
+
+def test_a_run_with_long_settings_is_found_by_name(tmp_path: Path) -> None:
+    config = ExperimentConfig("wordy", prompt="x" * 1_000_000)
+    ExperimentTracker(config, log_dir=tmp_path, quiet=True).finish()
+    with ExperimentTracker.resume("wordy", tmp_path, quiet=True) as resumed:
+        assert resumed.config == config

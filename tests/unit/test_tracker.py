@@ -8,13 +8,14 @@ import inspect
 import json
 import logging
 import math
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import pytest
 
 from traintop import ExperimentConfig, ExperimentTracker, RunFileBusyError
+from traintop.store.run import Run
 from traintop.tracking import writer as writer_module
 
 
@@ -198,6 +199,20 @@ def test_metrics_may_have_any_name(tmp_path: Path) -> None:
     assert record["Ünïcode ✓"] == 1
     assert record["?"] == 2
     assert record["val_loss"] == 3.0
+
+
+def test_no_name_of_a_metric_takes_the_place_of_the_iteration(tmp_path: Path) -> None:
+    with tracked(tmp_path) as tracker:
+        tracker.log_metrics(5, 1.0, metrics={PurePath("iteration"): 7})  # type: ignore[dict-item]
+    assert [row["iteration"] for row in document(tracker)["metrics_history"]] == [5]
+
+
+def test_notes_are_kept_no_longer_than_readers_look(tmp_path: Path) -> None:
+    tracker = tracked(tmp_path)
+    tracker.log_metrics(0, 1.0)
+    tracker.finish(notes="\1" * 5_000_000)
+    summary = Run(tracker.path).summary()
+    assert (summary.status, summary.count, len(summary.notes)) == ("finished", 1, 500_000)
 
 
 def test_a_name_made_of_a_number_cannot_fill_the_memory(

@@ -134,7 +134,7 @@ class Recording:
         for name, value in (call.further or {}).items():
             if name in STANDARD_METRICS:
                 fields[name] = self._number(name, value)
-            elif name in RECORD_FIELDS:
+            elif str(name) in RECORD_FIELDS:
                 self.warn_once(name, f"metric {name!r} is left out: the tracker sets it")
             elif (key := self._key(name)) is not None:
                 metrics[key] = self._number(name, value)

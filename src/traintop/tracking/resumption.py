@@ -18,9 +18,8 @@ _MOST_BYTES = 4 << 20
 def read_config(path: Path) -> ExperimentConfig:
     """The settings of a run. Raises ``OSError``, and ``ValueError`` for a foreign file."""
     with path.open("rb") as file:
-        found = logfile.find_head(file.read(_FIRST_BYTES)) or logfile.find_head(
-            path.read_bytes()[:_MOST_BYTES]
-        )
+        start = file.read(_FIRST_BYTES)
+        found = logfile.find_head(start) or logfile.find_head(start + file.read(_MOST_BYTES))
     if found is None:
         raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
     return ExperimentConfig.from_settings(found.head.config)
@@ -42,11 +41,12 @@ def find_run(path_or_name: str | os.PathLike[str], log_dir: Path) -> Path:
     Raises ``FileNotFoundError``, which names the runs that there are.
     """
     path = Path(path_or_name)
-    if path.is_file():
+    if os.path.isfile(path):  # a name may be too long for a path, which pathlib raises
         return path
     wanted = os.fspath(path_or_name)
     names: dict[Path, str] = {}
-    for candidate in sorted(log_dir.glob("experiment_*.json"), key=_modified, reverse=True):
+    found = filter(os.path.isfile, log_dir.glob("experiment_*.json"))  # a named pipe would wait
+    for candidate in sorted(found, key=_modified, reverse=True):
         names[candidate] = _experiment_name(candidate)
         if wanted in (candidate.stem, names[candidate]):
             return candidate

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from traintop import logfile
-from traintop.model import MetricsSnapshot, MetricStats
+from traintop.model import MetricStats
 from traintop.tracking.recording import LoggedCall, Recording
+from traintop.tracking.resumption import InterruptedRun
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.statistics import best_loss
@@ -79,6 +80,7 @@ class RunWriter:
         self._resumptions = resumptions
         self._file: RunFile | None = None
         self._recording = Recording(self._settled_records)
+        self._notes = ""  # of a run that had ended before it went on
         self._ending: Ending | None = None
         self._lock = threading.Lock()  # guards the recording; never held during a write
         self._wake = threading.Event()
@@ -101,11 +103,10 @@ class RunWriter:
         """The file, ``None`` before the disk took it."""
         return self._file.path if self._file else None
 
-    def continue_with(self, file: RunFile, records_at: int, last: MetricsSnapshot | None) -> None:
-        """Go on with a file, whose records start at an offset, before ``start``.
-
-        ``last`` is what its tail says is the last record.
-        """
+    def continue_with(self, run: InterruptedRun) -> None:
+        """Go on with a run, before ``start``."""
+        file, records_at, last = run.file, run.records_at, run.last
+        self._notes, self._recording.dropped = run.tail.notes, run.tail.dropped
         size, gaps = self._recording.restore(
             lambda size: file.read(records_at, records_at + size), file.size - records_at, last
         )
@@ -294,7 +295,7 @@ class RunWriter:
             best_val_loss=best_loss("val_loss", stats, final),
             final_train_loss=final["train_loss"],
             final_val_loss=final["val_loss"],
-            notes=ending.notes if ending else "",
+            notes=(ending.notes if ending else "") or self._notes,
             status=ending.status if ending else "running",
             error=ending.error if ending else "",
             updated_at=now,
