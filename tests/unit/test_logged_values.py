@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import pytest
 from trackers import document, tracked
+
+from traintop.store.run import Run
 
 
 @pytest.mark.parametrize(
@@ -155,3 +157,35 @@ def test_a_replayed_iteration_counts_once_however_far_back(tmp_path: Path) -> No
     assert stats["train_loss_stats"]["mean"] == pytest.approx((100 * 5.0 + 2000 * 1.0) / 2100)
     tracker.finish()
     assert document(tracker)["count"] == 2100
+
+
+def test_no_name_of_a_metric_takes_the_place_of_the_iteration(tmp_path: Path) -> None:
+    with tracked(tmp_path) as tracker:
+        tracker.log_metrics(5, 1.0, metrics={PurePath("iteration"): 7})  # type: ignore[dict-item]
+    assert [row["iteration"] for row in document(tracker)["metrics_history"]] == [5]
+
+
+def test_notes_are_kept_no_longer_than_readers_look(tmp_path: Path) -> None:
+    tracker = tracked(tmp_path)
+    tracker.log_metrics(0, 1.0)
+    tracker.finish(notes="\1" * 5_000_000)
+    summary = Run(tracker.path).summary()
+    assert (summary.status, summary.count, len(summary.notes)) == ("finished", 1, 500_000)
+
+
+def test_values_whose_sums_are_no_floats_do_not_stop_the_writing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tracked(tmp_path) as tracker:
+        tracker.log_metrics(0, 1.7e308)
+        tracker.log_metrics(1, -1.7e308)
+    run = document(tracker)
+    assert (run["status"], len(run["metrics_history"])) == ("finished", 2)
+    assert caplog.records == []
+    stats = run["stats"]["train_loss"]
+    assert (stats["min"], stats["max"], stats["mean"], stats["std"]) == (
+        -1.7e308,
+        1.7e308,
+        None,
+        None,
+    )

@@ -39,6 +39,9 @@ HEAD_END = b',"metrics_history":[\n'
 TAIL_START = b"\n]"
 """Starts the tail."""
 
+SEPARATORS = b", \n\r\0"
+"""What may stand around a record; NULs are what a power loss leaves of a write."""
+
 _LAST = b'"last":{'
 _CHECKSUM = re.compile(rb'"last_crc32":(\d+),\Z')
 _LONGEST_CHECKSUM = len(b'"last_crc32":4294967295,')
@@ -249,14 +252,14 @@ def whole_rows(region: bytes) -> list[Row]:
     A record is an object with an ``iteration`` whose values are no objects or lists.
     """
     try:
-        rows = _ROWS.decode(b"[" + region.strip(b",\n ") + b"]")
+        rows = _ROWS.decode(b"[" + region.strip(SEPARATORS) + b"]")
         if len(rows) == line_count(region) and all(map(is_record, rows)):
             return rows
     except UNREADABLE:
         pass
     rows = []
     for line in region.split(b"\n"):
-        if not (line := line.strip(b", \r")):
+        if not (line := line.strip(SEPARATORS)):
             continue
         try:
             row = msgspec.json.decode(line)
@@ -270,7 +273,7 @@ def whole_rows(region: bytes) -> list[Row]:
 
 def line_count(region: bytes) -> int:
     """The lines of a region of records, without blank ones at its ends."""
-    stripped = region.strip(b",\n \r")
+    stripped = region.strip(SEPARATORS)
     return stripped.count(b"\n") + 1 if stripped else 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from traintop.logfile import UNREADABLE, Row, is_record, line_count, whole_rows
+from traintop.logfile import SEPARATORS, UNREADABLE, Row, is_record, line_count, whole_rows
 from traintop.logfile.tolerance import decode_tolerantly
 from traintop.model import RECORD_FIELDS
 from traintop.values import as_number
@@ -42,7 +42,7 @@ class RecordDecoder:
         """
         try:
             rows, columns = _column_decoder(self._keys)
-            decoded = rows(b"[" + region.strip(b",\n ") + b"]")
+            decoded = rows(b"[" + region.strip(SEPARATORS) + b"]")
         except UNREADABLE:
             return self._decode_loosely(region)
         if len(decoded) != line_count(region):  # one of them is not in a line of its own

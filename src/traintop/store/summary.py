@@ -19,7 +19,7 @@ import msgspec
 from traintop.logfile import Head, Tail
 from traintop.logfile.documents import parse_document
 from traintop.model import RunStatus, RunSummary
-from traintop.store.ends import read_ends
+from traintop.store.ends import Ends, read_ends
 from traintop.store.regular_file import open_regular, read_span, reason_of
 from traintop.values import as_given
 
@@ -144,8 +144,8 @@ def _read(path: Path, descriptor: int, info: os.stat_result, recover: bool) -> R
     tail = Tail()
     if ends.tail is not None:
         tail = ends.tail.tail
-    elif recover:
-        tail = _recovered_tail(descriptor, ends.head.records_at)
+    if recover and not tail.count and _holds_records(ends, info.st_size):
+        tail = _completed_tail(tail, descriptor, ends.head.records_at)
     return Reading(
         summary_of(path, head, tail, info.st_size),
         process=tail.resumed[-1] if tail.resumed else head.run,
@@ -212,14 +212,19 @@ def _environment(head: Head, tail: Tail) -> dict[str, Any]:
     return known
 
 
-def _recovered_tail(descriptor: int, records_at: int) -> Tail:
-    """A tail made from the records, for a file whose own is torn."""
+def _holds_records(ends: Ends, size: int) -> bool:
+    records_end = ends.tail.starts_at if ends.tail is not None else size
+    return ends.head is not None and records_end > ends.head.records_at
+
+
+def _completed_tail(known: Tail, descriptor: int, records_at: int) -> Tail:
+    """What a tail lacks, made from the records: for a file whose own is torn or a short one."""
     from traintop.store.follower import RecordFollower  # numpy: only damaged files need it here
     from traintop.store.recovery import completed_tail
 
     follower = RecordFollower(records_at)
     follower.read(descriptor)
-    return completed_tail(Tail(), follower.history())
+    return completed_tail(known, follower.history())
 
 
 def unreadable(

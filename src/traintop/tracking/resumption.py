@@ -41,11 +41,12 @@ def find_run(path_or_name: str | os.PathLike[str], log_dir: Path) -> Path:
     Raises ``FileNotFoundError``, which names the runs that there are.
     """
     path = Path(path_or_name)
-    if path.is_file():
+    if os.path.isfile(path):  # a name may be too long for a path, which pathlib raises
         return path
     wanted = os.fspath(path_or_name)
     names: dict[Path, str] = {}
-    for candidate in sorted(log_dir.glob("experiment_*.json"), key=_modified, reverse=True):
+    found = filter(os.path.isfile, log_dir.glob("experiment_*.json"))  # a named pipe would wait
+    for candidate in sorted(found, key=_modified, reverse=True):
         names[candidate] = _experiment_name(candidate)
         if wanted in (candidate.stem, names[candidate]):
             return candidate
@@ -87,8 +88,12 @@ def open_interrupted_run(path: Path) -> InterruptedRun:
 
 def _state_at_the_end(end: bytes) -> tuple[logfile.Tail, MetricsSnapshot | None]:
     recorded = logfile.find_last_record(end)
-    if (found := logfile.find_tail(end)) is not None:
+    found = logfile.find_tail(end)
+    # Where the beginning and the end of two tails make one, what stood between them is missing.
+    if found is not None and (found.tail.count or not found.starts_at):
         return found.tail, recorded
+    if logfile.TAIL_START in end:
+        recorded = None  # of an older tail: the new one begins behind the last record's whole line
     rows = [row for line in end.split(b"\n")[1:] for row in logfile.whole_rows(line)]
     last = recorded or (logfile.snapshot_of_row(rows[-1]) if rows else None)
     if last is None:

@@ -105,6 +105,11 @@ class RunFile:
             self._size = max(self._size, self._position + written)
         self._position += len(settled)
 
+    def close_gap(self, start: int, end: int) -> None:
+        """Have blanks between two records, in place of what a lost block of the disk left."""
+        separator = b",\n" if start > self._records_at else b"\n"
+        os.pwrite(self._descriptor, separator.ljust(end - start), start)
+
     @property
     def size(self) -> int:
         """Bytes that the file has."""

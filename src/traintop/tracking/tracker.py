@@ -40,6 +40,7 @@ _START_TIMEOUT_SECONDS = 2.0
 _SAVE_TIMEOUT_SECONDS = 30.0
 _END_TIMEOUT_SECONDS = 10.0
 _LONGEST_ERROR = 10_000
+_LONGEST_NOTES = 500_000  # readers look for the end of a run in the last 4 MiB of its file
 
 
 class ExperimentTracker:
@@ -149,7 +150,7 @@ class ExperimentTracker:
         resumption = {**current_process(), "time": clock.now()}
         resumptions = [*interrupted.tail.resumed, resumption]
         writer = RunWriter(clock, lambda _tail: interrupted.file, self._gradient_steps, resumptions)
-        writer.continue_with(interrupted.file, interrupted.records_at, interrupted.last)
+        writer.continue_with(interrupted)
         return writer
 
     def _create_file(self, clock: RunClock, tail: bytes) -> RunFile:
@@ -186,7 +187,7 @@ class ExperimentTracker:
             duration_seconds=self._elapsed_at_end,
             train_loss=self._final("train_loss", train_loss),
             val_loss=self._final("val_loss", val_loss),
-            notes=str(jsonable("" if notes is None else str(notes))),
+            notes=str(jsonable("" if notes is None else str(notes)[:_LONGEST_NOTES])),
             error=str(jsonable(error[:_LONGEST_ERROR])),
         )
         self._accepting = False

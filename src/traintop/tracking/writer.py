@@ -7,6 +7,7 @@ nothing else to write. While the disk refuses, records wait in memory and the lo
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from traintop import logfile
-from traintop.model import MetricsSnapshot, MetricStats
+from traintop.model import MetricStats
 from traintop.tracking.ending import Ending
 from traintop.tracking.recording import LoggedCall, Recording
+from traintop.tracking.resumption import InterruptedRun
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.statistics import best_loss
@@ -65,6 +67,7 @@ class RunWriter:
         self._resumptions = resumptions
         self._file: RunFile | None = None
         self._recording = Recording(self._settled_records)
+        self._notes = ""  # of a run that had ended before it went on
         self._ending: Ending | None = None
         self._lock = threading.Lock()  # guards the recording; never held during a write
         self._wake = threading.Event()
@@ -87,15 +90,17 @@ class RunWriter:
         """The file, ``None`` before the disk took it."""
         return self._file.path if self._file else None
 
-    def continue_with(self, file: RunFile, records_at: int, last: MetricsSnapshot | None) -> None:
-        """Go on with a file, whose records start at an offset, before ``start``.
-
-        ``last`` is what its tail says is the last record.
-        """
-        size = self._recording.restore(file.read(records_at, file.size))
+    def continue_with(self, run: InterruptedRun) -> None:
+        """Go on with a run, before ``start``."""
+        file, records_at, last = run.file, run.records_at, run.last
+        self._notes, self._recording.dropped = run.tail.notes, run.tail.dropped
+        size, gaps = self._recording.restore(
+            lambda size: file.read(records_at, records_at + size), file.size - records_at, last
+        )
         file.resume_at(records_at + size, records_at)
-        if last is not None:
-            self._recording.amend(last)
+        with contextlib.suppress(OSError):  # then they stay, and what is behind them too
+            for start, end in gaps:
+                file.close_gap(records_at + start, records_at + end)
         self._file = file
 
     @property
@@ -277,7 +282,7 @@ class RunWriter:
             best_val_loss=best_loss("val_loss", stats, final),
             final_train_loss=final["train_loss"],
             final_val_loss=final["val_loss"],
-            notes=ending.notes if ending else "",
+            notes=(ending.notes if ending else "") or self._notes,
             status=ending.status if ending else "running",
             error=ending.error if ending else "",
             updated_at=now,
