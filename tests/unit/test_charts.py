@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import subprocess
 import sys
@@ -159,25 +158,6 @@ def test_an_ascii_chart_in_full() -> None:
     ]
 
 
-def columns_of(line: str, character: str) -> list[int]:
-    return [column for column, found in enumerate(line) if found == character]
-
-
-def test_ticks_are_where_the_curve_is() -> None:
-    rows = drawn(chart(curve(floats(0, 10, 0, 10, 0), floats(0, 10, 20, 30, 40))), 83, 13)
-    axis = next(row for row in rows if "└" in row)
-    left = axis.index("└") + 1
-    peaks = [column + left for row, column in ink(plot_area(rows)) if row == 0]
-    zeros = [column + left for row, column in ink(plot_area(rows)) if row == 8]
-    marks = dict(zip(rows[-1].split(), columns_of(axis, "┬"), strict=False))
-    assert marks["0"] == min(zeros)
-    assert marks["10"] in peaks
-    assert marks["20"] in zeros
-    labels = {row.split("┤")[0].strip(): index for index, row in enumerate(rows) if "┤" in row}
-    assert rows[labels["10"]] == next(row for row in rows if "│" in row or "┤" in row)
-    assert labels["0"] == rows.index(axis) - 1
-
-
 def test_a_sparse_curve_is_joined_across_its_holes() -> None:
     y = np.full(1001, np.nan)
     y[::250] = 3.0
@@ -281,13 +261,6 @@ def test_one_spike_does_not_flatten_a_robust_chart() -> None:
     assert rows_left_of_the_spike(robust=True) >= 10
 
 
-def test_a_logarithmic_axis_has_equal_steps_for_equal_factors() -> None:
-    rows = drawn(chart(curve(10.0 ** np.arange(5)), log_y=True), 60, 20)
-    ticks = [index for index, row in enumerate(rows) if "┤" in row]
-    assert [rows[index].split("┤")[0].strip() for index in ticks] == ["10k", "1k", "100", "10", "1"]
-    assert max(np.diff(ticks)) - min(np.diff(ticks)) <= 1
-
-
 def test_values_that_have_no_logarithm_are_left_out() -> None:
     rows = plot_area(drawn(chart(curve(floats(0, -5, 1, 100)), log_y=True), 60, 20))
     assert min(column for _, column in ink(rows)) >= len(rows[0]) // 2
@@ -305,31 +278,6 @@ def test_points_drawn_follow_the_width(length: int, x_limits: tuple[float, float
         assert all(len(edge[0]) <= 404 for edge in drawn_curve.edges)
 
 
-def test_what_x_is_stands_below_a_narrow_chart_too() -> None:
-    x = np.linspace(0.1, 112.0, 50)
-    spec = chart(Series("a", x, x, 0), x_label="wall clock, s")
-    bottom = drawn(spec, 46, 12)[-1].split()
-    assert bottom[-3:] == ["wall", "clock,", "s"]
-    assert len(bottom) >= 5
-
-
-def test_what_x_is_stands_below_charts_side_by_side() -> None:
-    x = np.arange(1.0, 1501.0)
-    spec = chart(Series("a", x, x, 0), x_label="gradient step", label_width=6)
-    bottoms = {width: drawn(spec, width, 12)[-1].split() for width in range(42, 60)}
-    assert {
-        width for width, words in bottoms.items() if words[-2:] != ["gradient", "step"]
-    } == set()
-
-
-def test_charts_of_one_label_width_have_their_axes_below_one_another() -> None:
-    lefts = set()
-    for y in (SMOOTH, SMOOTH * 1e5, SMOOTH / 1e4):
-        rows = drawn(chart(curve(y), label_width=6), 80, 16)
-        lefts.add(next(row for row in rows if "└" in row).index("└"))
-    assert lefts == {6}
-
-
 @pytest.mark.parametrize("ascii_only", [False, True])
 def test_a_column_of_the_screen_has_the_x_that_a_cursor_there_has(ascii_only: bool) -> None:
     spec = chart(curve(SMOOTH), label_width=6)
@@ -341,18 +289,6 @@ def test_a_column_of_the_screen_has_the_x_that_a_cursor_there_has(ascii_only: bo
         assert sum(row[column] == bar for row in rows) >= 10
     assert x_at(spec, 80, 20, 3) is None
     assert x_at(spec, 80, 20, 80) is None
-
-
-@pytest.mark.parametrize(
-    ("height", "ascii_only"),
-    [(12, False), (13, False), *itertools.product([14, 18, 26, 40], [False, True])],
-)
-def test_ticks_of_a_linear_axis_are_whole_rows_apart(height: int, ascii_only: bool) -> None:
-    for high in (6e-4, 3.1, 7.7, 9.4, 56.0, 1_234.0):
-        rows = drawn(chart(curve(SMOOTH / 5 * high)), 60, height, ascii_only)
-        axis = [row[:12] for row in rows[2:-2]]
-        ticks = [row for row, line in enumerate(axis) if "┤" in line or "+" in line]
-        assert len({below - above for above, below in itertools.pairwise(ticks)}) == 1
 
 
 def test_a_spike_of_a_long_run_is_drawn() -> None:

@@ -15,8 +15,8 @@ a half-written record, and either that record's line or the older ``last`` is wh
 tells which.
 
 Everything here is a pure function of bytes; no function opens a file. This module has what a
-training loop needs as well; what only readers need is in :mod:`.columns` (records, quickly) and in
-:mod:`.documents` (JSON of the same schema by other programs).
+training loop needs as well; what only readers need is in :mod:`.columns` (records, quickly), and
+in :mod:`.documents` and :mod:`.tolerance` (JSON of the same schema by other programs).
 """
 
 from __future__ import annotations
