@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from traintop.run_commands import compare_runs, export, plot, print_text
+from traintop.run_commands import compare_runs, export, plot, print_document, print_text
 from traintop.text import safe_text
 from traintop.tracking.environment import default_log_dir
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from traintop.model import RunSummary
 
 _DEFAULT_COMMAND = "watch"
+_OPTIONS_BY_NAME = {"help": "--help", "version": "--version"}  # which others have as commands
 
 _directories = click.argument(
     "log_dirs", nargs=-1, type=click.Path(path_type=Path, file_okay=False)
@@ -50,10 +51,11 @@ class _DefaultCommandGroup(click.Group):
         if len(args) == 1 and not os.path.lexists(args[0]):
             from difflib import get_close_matches
 
-            for command in get_close_matches(args[0], self.commands, 1, cutoff=0.75):
+            known = {name: name for name in self.commands} | _OPTIONS_BY_NAME
+            for command in get_close_matches(args[0], known, 1, cutoff=0.75):
                 shown = safe_text(args[0])
                 ctx.fail(
-                    f"there is no directory {shown!r}; did you mean `traintop {command}`? "
+                    f"there is no directory {shown!r}; did you mean `traintop {known[command]}`? "
                     f"To wait for the directory: traintop ./{shown}"
                 )
 
@@ -83,7 +85,7 @@ def main() -> None:
 @_directories
 def watch(log_dirs: tuple[Path, ...]) -> None:
     """Watch runs live in the terminal (the default command)."""
-    from traintop.tui.terminal import has_screen
+    from traintop.terminal import has_screen
 
     if not sys.stdout.isatty():
         raise click.ClickException(
@@ -107,7 +109,7 @@ def watch(log_dirs: tuple[Path, ...]) -> None:
 def demo(headless: bool, log_dir: Path | None) -> None:
     """Train small real language models, and watch them learn."""
     from traintop.demo.sweep import run_demo
-    from traintop.tui.terminal import has_screen
+    from traintop.terminal import has_screen
 
     terminal = sys.stdout.isatty() and sys.stdin.isatty() and has_screen(os.environ)
     interactive = terminal and not headless
@@ -131,6 +133,7 @@ def list_runs(
 ) -> None:
     """Print the comparison table of all runs, the best first."""
     from traintop.analysis.listing import (
+        ROW_FIELDS,
         flat_rows,
         rows_as_json,
         run_rows,
@@ -149,11 +152,11 @@ def list_runs(
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        click.echo(rows_as_json(run_rows(runs)), nl=False)
+        print_document(rows_as_json(run_rows(runs)))
     elif as_csv:
         from traintop.analysis.export import csv_table
 
-        click.echo(csv_table(flat_rows(run_rows(runs))), nl=False)
+        print_document(csv_table(flat_rows(run_rows(runs)), ROW_FIELDS))
     else:
         print_text(_table(runs))
     for line in (*map(safe_text, snapshot.notices), *unreadable_lines(snapshot.runs)):
@@ -183,7 +186,8 @@ def report(log_dir: Path | None, output: Path) -> None:
         result = write_report(log_dir or default_log_dir(), output)
     except ValueError as error:
         raise click.ClickException(safe_text(error, 500)) from None
-    print_text(f"{'Updated' if result.changed else 'Nothing new in'} {safe_text(result.path, 500)}")
+    done = "updated" if result.changed else "nothing new in"
+    click.echo(f"traintop: {done} {safe_text(result.path, 500)}", err=True)
     for notice in result.notices:
         click.echo(f"traintop: {safe_text(notice, 500)}", err=True)
 
@@ -197,6 +201,7 @@ def doctor(log_dir: Path | None, mend: bool, as_json: bool) -> None:
     import json
 
     from traintop import doctor as examination
+    from traintop.terminal import draws_ascii_only
 
     diagnosis = examination.diagnose(log_dir)
     if mend:
@@ -206,7 +211,8 @@ def doctor(log_dir: Path | None, mend: bool, as_json: bool) -> None:
     if as_json:
         print_text(json.dumps(examination.as_json(diagnosis), indent=2))
     else:
-        print_text(examination.render(diagnosis, shutil.get_terminal_size().columns))
+        width, ascii_only = shutil.get_terminal_size().columns, draws_ascii_only(os.environ)
+        print_text(examination.render(diagnosis, width, ascii_only=ascii_only))
     raise SystemExit(diagnosis.exit_status)
 
 

@@ -225,6 +225,10 @@ class RunStatus(enum.StrEnum):
     UNREADABLE = "unreadable"  # the file cannot be read; the reason is in `problem`
 
 
+ALIVE = frozenset({RunStatus.RUNNING, RunStatus.STALLED})
+"""What is known of a run that may go on, be it silent."""
+
+
 class Annotations(msgspec.Struct, frozen=True, gc=False):
     """What people added to a run from outside; kept beside its file, never in it."""
 
@@ -302,6 +306,11 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if stats is not None:
             return stats.last
         return self.last.value(metric) if self.last else None
+
+    def mean_value(self, metric: str) -> float | None:
+        """The mean of a metric's finite values over the run."""
+        stats = self.stats.get(metric)
+        return None if stats is None else stats.mean
 
     @property
     def diverged(self) -> bool:

@@ -5,9 +5,12 @@ Like those of :mod:`traintop.cli`, which has them all, they import what they nee
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -15,11 +18,13 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from traintop.analysis.axes import X_AXES, XAxis
-from traintop.text import safe_text
+from traintop.text import counted, safe_text
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
     from traintop.store.history import History
+
+_STANDARD_OUTPUT = Path("-")
 
 _run_names = click.argument("names", nargs=-1)
 
@@ -29,9 +34,9 @@ _run_names = click.argument("names", nargs=-1)
 @_run_names
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     required=True,
-    help="The CSV file to write; an older one is replaced by a complete one.",
+    help="The CSV file to write; an older one is replaced by a complete one. - is the output.",
 )
 def export(log_dir: Path, names: tuple[str, ...], out: Path) -> None:
     """Write the records of runs (all, unless NAMES are given) below one another as CSV."""
@@ -50,19 +55,29 @@ def export(log_dir: Path, names: tuple[str, ...], out: Path) -> None:
                 left_out.append(f"left out: {error}")
 
     def place(write: Callable[[TextIO], None]) -> Path:
-        with replacing_file(out) as file:
-            write(file)
+        if out == _STANDARD_OUTPUT:
+            _print_whole(write)
+        else:
+            with replacing_file(out) as file:
+                write(file)
         return out
 
-    try:
-        write_together(histories, [name for run in runs.values() for name in run.stats], place)
-    except OSError as error:
-        raise click.ClickException(safe_text(error, 500)) from None
+    write_together(histories, [name for run in runs.values() for name in run.stats], place)
     for line in left_out:
         click.echo(f"traintop: {safe_text(line, 500)}", err=True)
-    written = len(runs) - len(left_out)
-    words = f"{written:,} {'run' if written == 1 else 'runs'}"
-    click.echo(f"traintop: wrote {words} to {safe_text(out, 500)}", err=True)
+    if out != _STANDARD_OUTPUT:
+        words = counted(len(runs) - len(left_out), "run")
+        click.echo(f"traintop: wrote {words} to {safe_text(out, 500)}", err=True)
+
+
+def _print_whole(write: Callable[[TextIO], None]) -> None:
+    """Print what ``write`` writes once it is complete, for it may have to begin again."""
+    with tempfile.TemporaryFile() as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        write(text)
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.flush()
 
 
 @click.command(name="compare")
@@ -87,6 +102,8 @@ def compare_runs(
     from traintop.analysis.groups import grouped
     from traintop.store.run import Run, UnreadableRunError
 
+    if target is not None and not math.isfinite(target):
+        raise click.UsageError(f"--target must be a finite number, not {target}")
     found = _named_runs(log_dir, names, baseline)
     try:
         runs = [
@@ -95,15 +112,15 @@ def compare_runs(
     except UnreadableRunError as error:
         raise click.ClickException(safe_text(error, 500)) from None
     columns = grouped(runs) if seeds else compare.columns_of(runs)
-    metric = next(iter(compare.metrics_of(found.values())), compare.LOSSES[0])
+    metric = compare.target_metric(found.values())
     reach = compare.default_target(columns, metric)
     if target is not None:
         reach = compare.Target(metric, target)
     comparison = compare.compare(columns, reach)
     if style == "csv":
-        click.echo(comparison_text.comparison_csv(comparison), nl=False)
+        print_document(comparison_text.comparison_csv(comparison))
     elif style == "json":
-        print_text(comparison_text.comparison_json(comparison))
+        print_document(comparison_text.comparison_json(comparison) + "\n")
     elif style == "markdown":
         print_text(comparison_text.comparison_markdown(comparison).rstrip("\n"))
     else:
@@ -185,7 +202,7 @@ def plot(
     from traintop.charts import DARK, LIGHT, chart_svg
     from traintop.charts.curves import ChartChoice
     from traintop.charts.plot import MOST_PLOTTED, plot_of, terminal_text
-    from traintop.tui.terminal import draws_ascii_only
+    from traintop.terminal import draws_ascii_only
 
     runs = _named_runs(log_dir, names)
     if not names and len(runs) > MOST_PLOTTED:
@@ -199,14 +216,19 @@ def plot(
     if svg is None:
         ascii_only = draws_ascii_only(os.environ)
         text = terminal_text(spec, width, height, sys.stdout, ascii_only=ascii_only)
-        click.echo(text, color=True)  # it has colours only where they are wanted
+        print_text(text, color=True)  # it has colours only where they are wanted
         return
     with replacing_file(svg) as file:
         file.write(chart_svg(spec, palette=DARK if dark else LIGHT))
     click.echo(f"traintop: wrote {safe_text(svg, 500)}", err=True)
 
 
-def print_text(text: str) -> None:
+def print_text(text: str, *, color: bool | None = None) -> None:
     """Print what may hold any character, also where the locale has only ASCII."""
     encoding = sys.stdout.encoding or "ascii"
-    click.echo(text.encode(encoding, "replace").decode(encoding))
+    click.echo(text.encode(encoding, "replace").decode(encoding), color=color)
+
+
+def print_document(text: str) -> None:
+    """Print JSON or CSV, which programs read: in UTF-8, whatever the locale."""
+    click.echo(text.encode("utf-8", "replace"), nl=False)

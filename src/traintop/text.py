@@ -64,6 +64,13 @@ def safe_json(document: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in document)
 
 
+def error_text(error: Exception) -> str:
+    """An error in words, for a person who knows already which file it is about."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """A measured value with ``digits`` significant digits: "2.702", "1.2e-05", "NaN", "-inf".
 
@@ -104,6 +111,11 @@ def si(value: float | None) -> str:
         return _not_finite(real)
     size, unit = _scaled(real, _SI_UNITS)
     return f"{size}{unit}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def file_size(byte_count: int) -> str:

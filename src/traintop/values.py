@@ -10,6 +10,7 @@ Number = int | float
 
 _NONFINITE_NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _LARGEST_EXACT_INTEGER = 2**63 - 1
+_DEEPEST = 20
 
 
 def as_number(value: object) -> Number | None:
@@ -45,6 +46,20 @@ def finite_or_name(value: Number | None) -> Number | str | None:
     return "Infinity" if value > 0 else "-Infinity"
 
 
+def as_given(setting: Any, depth: int = 0) -> Any:
+    """A setting as it was given: the names of NaN and ±inf are numbers again.
+
+    The reverse of what :func:`jsonable` does to them, as deep as it goes.
+    """
+    if isinstance(setting, str):
+        return _NONFINITE_NAMES.get(setting, setting)
+    if isinstance(setting, dict) and depth <= _DEEPEST:
+        return {name: as_given(item, depth + 1) for name, item in setting.items()}
+    if isinstance(setting, list) and depth <= _DEEPEST:
+        return [as_given(item, depth + 1) for item in setting]
+    return setting
+
+
 def jsonable(value: object, depth: int = 0) -> Any:
     """A copy of a setting that JSON can hold; what it cannot hold becomes its ``str``.
 
@@ -59,7 +74,7 @@ def jsonable(value: object, depth: int = 0) -> Any:
         return int(value) if abs(value) <= _LARGEST_EXACT_INTEGER else str(int(value))
     if isinstance(value, float):
         return finite_or_name(float(value))
-    if depth > 20:
+    if depth > _DEEPEST:
         return "…"
     if isinstance(value, Mapping):
         return {jsonable(str(key)): jsonable(item, depth + 1) for key, item in value.items()}

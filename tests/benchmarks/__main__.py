@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks``: the budgets of the design beside what they cost at least.
+"""``python -m tests.benchmarks``: the budgets beside what they cost at least.
 
 Needs Linux, and two gigabytes in the directory for temporary files. Prints each line as soon as
 it is measured; a full run writes ``docs/performance.md``. Other trackers take part where they are

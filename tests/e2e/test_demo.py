@@ -8,12 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import wait_until
 
 from traintop import ExperimentConfig
 from traintop.demo.child import TrainingProcess
@@ -29,7 +28,6 @@ from traintop.demo.training import train
 from traintop.process import has_ended
 
 ENDLESS = 10**9
-PATIENCE_SECONDS = 60.0
 
 TINY = ExperimentConfig(
     "tiny",
@@ -44,13 +42,6 @@ TINY = ExperimentConfig(
     warmup_iters=10,
     device="cpu",
 )
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was never met"
-        time.sleep(0.02)
 
 
 def logs(directory: Path) -> list[dict[str, Any]]:
@@ -135,7 +126,7 @@ def test_sigterm_makes_an_interrupted_run(tmp_path: Path) -> None:
 def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from traintop.demo.sweep import *\n"
-        f"with Sweep(batch_size_study({ENDLESS}), Path(sys.argv[1]), parallel=2) as sweep:\n"
+        f"with Sweep(batch_size_study({ENDLESS})[:2], Path(sys.argv[1])) as sweep:\n"
         "    sweep.wait()"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) as parent:

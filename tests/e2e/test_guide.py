@@ -197,14 +197,14 @@ def test_other_tools_read_the_files(workplace: Path, line: str) -> None:
 @pytest.mark.parametrize("line", shell_lines("traintop"))
 def test_the_command_line_knows_what_the_guide_says(workplace: Path, line: str) -> None:
     arguments = line.partition("#")[0].split()[1:]
-    if arguments[0] in ("list", "report", "doctor"):
+    if arguments[0] not in ("demo", "experiment_logs"):
         command = [sys.executable, "-m", "traintop", *arguments]
         done = subprocess.run(
             command, cwd=workplace, capture_output=True, text=True, check=False, timeout=60
         )
         # The guide's own runs give the doctor something to say.
         assert done.returncode in ((0, 1) if arguments[0] == "doctor" else (0,)), done.stderr
-        assert done.stdout.strip()
+        assert done.stdout.strip() or "wrote" in done.stderr
         assert "Traceback" not in done.stderr
     else:
         from traintop.cli import main

@@ -19,7 +19,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -30,21 +30,27 @@ _NUMBERS = 100_000
 _TURN = 20
 
 
-class _Blockade:
-    """Lets no write return until it is lifted."""
+class BlockedDisk:
+    """Writes that do not return within the block, as on a file server that went away."""
 
     def __init__(self) -> None:
-        self._pwrite, self._lifted = os.pwrite, threading.Event()
+        self._pwrite = os.pwrite
+        self._lifted = threading.Event()
+        self.blocks = threading.Event()
+        """Set when a write is waiting."""
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         os.pwrite = self._write  # type: ignore[assignment]
+        return self
 
     def __exit__(self, *exception: object) -> None:
         os.pwrite = self._pwrite
         self._lifted.set()
 
     def _write(self, *arguments: object) -> int:
-        self._lifted.wait()
+        if not self._lifted.is_set():
+            self.blocks.set()
+            self._lifted.wait()
         return self._pwrite(*arguments)  # type: ignore[arg-type]
 
 
@@ -83,7 +89,7 @@ class _Disks:
 
     def blocked(self, seconds: float) -> _Steps:
         tracker = self._started(self._directory)
-        with _Blockade():
+        with BlockedDisk():
             steps = _loop(seconds, tracker)
         return self._finished(tracker, steps)
 

@@ -9,14 +9,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from training_processes import only_run, said, start, wait_until
+from tests.waiting import wait_until
+from training_processes import only_run, said, start
 
 from traintop import ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.store import catalog as catalog_module
 from traintop.store.catalog import RunCatalog
 from traintop.store.run import Run
+from traintop.times import age_seconds
 from traintop.tracking import run_clock
-from traintop.tui.age import age_seconds
 
 HOUR = timedelta(hours=1)
 

@@ -11,14 +11,14 @@ import logging
 import os
 import shutil
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from blocked_disk import BlockedDisk
 from mounts import tmpfs
-from training_processes import only_run, said, start, wait_until
+from tests.waiting import wait_until
+from training_processes import only_run, said, start
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.store.run import Run
@@ -256,39 +256,15 @@ def test_a_directory_that_is_moved_away_and_put_back_misses_nothing(tmp_path: Pa
 # -- blocked
 
 
-class BlockedDisk:
-    """Writes that do not return until they are released, as on a file server that went away."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._pwrite = os.pwrite
-        self._open = threading.Event()
-        self.blocks = threading.Event()
-        monkeypatch.setattr(os, "pwrite", self._write)
-
-    def release(self) -> None:
-        self._open.set()
-
-    def _write(self, *arguments: Any) -> int:
-        if not self._open.is_set():
-            self.blocks.set()
-            self._open.wait()
-        return self._pwrite(*arguments)
-
-
-def test_the_loop_goes_on_while_a_write_blocks(
-    tmp_path: Path, warnings: Warnings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_loop_goes_on_while_a_write_blocks(tmp_path: Path) -> None:
     run = started(tmp_path)
-    disk = BlockedDisk(monkeypatch)
-    try:
+    with BlockedDisk() as disk:
         log(run, range(1))
         assert disk.blocks.wait(60)
         log(run, range(1, 50_000))
         run.log_eval(50_000, 1.0, val_loss=2.0)
         assert run.get_summary_stats()["total_iterations"] == 50_001
         assert len(recorded(tmp_path)) == 0, "it still blocks"
-    finally:
-        disk.release()
     run.finish()
     assert recorded(tmp_path)[:-1] == losses(range(50_000))
     assert only_run(tmp_path)["dropped"] == 0
@@ -300,14 +276,11 @@ def test_calls_that_a_blocked_disk_leaves_no_room_for_are_counted_and_told(
     monkeypatch.setattr(tracker, "MAX_PENDING_CALLS", 1000)
     monkeypatch.setattr(writer, "MAX_PENDING_CALLS", 1000)
     run = started(tmp_path)
-    disk = BlockedDisk(monkeypatch)
-    try:
+    with BlockedDisk() as disk:
         log(run, range(1))
         assert disk.blocks.wait(60)
         log(run, range(1, 5000))
         assert len(warnings("newest records are dropped")) == 1
-    finally:
-        disk.release()
     run.finish()
     kept = recorded(tmp_path)
     assert kept == losses(range(len(kept))), "the oldest are kept"
@@ -320,15 +293,12 @@ def test_the_end_of_a_run_waits_for_a_blocked_disk_only_so_long_and_keeps_its_ti
     monkeypatch.setattr(tracker, "_END_TIMEOUT_SECONDS", 0.01)
     monkeypatch.setattr(tracker, "_SAVE_TIMEOUT_SECONDS", 0.01)
     run = started(tmp_path)
-    disk = BlockedDisk(monkeypatch)
-    try:
+    with BlockedDisk():
         log(run, range(100))
         run._end("finished", timeout=0.01)
         run.save()
         assert len(warnings("still trying")) == 2
         ended_after = run.get_elapsed_time()
-    finally:
-        disk.release()
     wait_until(lambda: only_run(tmp_path)["status"] == "finished")
     assert recorded(tmp_path) == losses(range(100))
     assert only_run(tmp_path)["duration_seconds"] == pytest.approx(ended_after, abs=1e-5)

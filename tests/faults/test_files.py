@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from bad_files import write_bad_files, write_good_run
-from training_processes import PATIENCE
+from tests.waiting import PATIENCE
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.store.catalog import RunCatalog

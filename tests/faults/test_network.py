@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from sshfs import Export, export
-from training_processes import only_run, said, start, wait_until
+from tests.waiting import wait_until
+from training_processes import only_run, said, start
 
 from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.store.catalog import RunCatalog, Snapshot

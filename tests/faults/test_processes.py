@@ -11,14 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from training_processes import (
-    TRAINS,
-    only_run,
-    run_to_end,
-    said,
-    start,
-    wait_until,
-)
+from tests.waiting import wait_until
+from training_processes import TRAINS, only_run, run_to_end, said, start, started_together
 
 from traintop import RunStatus
 from traintop.store.run import Run
@@ -294,13 +288,7 @@ for i in range(20):
 for each in trackers:
     each.finish()
 """
-    processes = [start(code, tmp_path) for _ in range(8)]
-    for process in processes:
-        said(process)
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go")
-        process.stdin.flush()
+    processes = started_together(code, tmp_path, 8)
     for process in processes:
         assert process.communicate(timeout=60)[1] == ""
     documents = [json.loads(path.read_text()) for path in tmp_path.iterdir()]
@@ -328,13 +316,7 @@ else:
     print("mine", flush=True)
 os.read(0, 1)
 """
-    processes = [start(code, tmp_path) for _ in range(6)]
-    for process in processes:
-        said(process)
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("g")
-        process.stdin.flush()
+    processes = started_together(code, tmp_path, 6)
     answers = [said(process).split()[0] for process in processes]
     for process in processes:
         process.communicate("g", timeout=60)

@@ -7,42 +7,19 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from bad_files import HEAD, RECORD, TAIL
 from mounts import tmpfs
-from training_processes import PATIENCE, wait_until
+from tests.listening import Listener
+from tests.waiting import PATIENCE, wait_until
 
 from traintop.store import watch as watch_module
-from traintop.store.catalog import RunCatalog, Snapshot
+from traintop.store.catalog import RunCatalog
 from traintop.store.watch import DirectoryWatcher
-
-
-class Listener:
-    """Keeps the last snapshot, and counts them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._last: Snapshot | None = None
-        self._news = threading.Condition()
-
-    def __call__(self, snapshot: Snapshot) -> None:
-        with self._news:
-            self.count += 1
-            self._last = snapshot
-            self._news.notify_all()
-
-    def wait_for(self, condition: Callable[[Snapshot], bool]) -> None:
-        """Wait for a snapshot."""
-        with self._news:
-            holds = self._news.wait_for(
-                lambda: self._last is not None and condition(self._last), PATIENCE
-            )
-            assert holds, self._last
 
 
 @contextmanager
@@ -143,7 +120,7 @@ def test_ten_thousand_files_at_once_are_all_found(tmp_path: Path) -> None:
         listener.wait_for(lambda snapshot: len(snapshot.runs) == 10_000)
         add_runs(tmp_path, 10_000, 1)
         listener.wait_for(lambda snapshot: len(snapshot.runs) == 10_001)
-        assert listener.count < 1000, "it tells of many changes at once"
+        assert len(listener.snapshots) < 1000, "it tells of many changes at once"
 
 
 def test_lost_events_cost_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,10 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 60.0
-"""Seconds after which a condition will not come true any more, even on a very busy machine."""
+from tests.waiting import PATIENCE
 
 PREAMBLE = """
 import os, signal, sys, threading, time, warnings
@@ -64,6 +61,18 @@ def said(process: subprocess.Popen[str]) -> str:
     return line.strip()
 
 
+def started_together(code: str, directory: Path, count: int) -> list[subprocess.Popen[str]]:
+    """Processes that go on at once: each says a line, and reads a character when all have."""
+    processes = [start(code, directory) for _ in range(count)]
+    for process in processes:
+        said(process)
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("g")
+        process.stdin.flush()
+    return processes
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process exists."""
     try:
@@ -78,11 +87,3 @@ def only_run(directory: Path) -> dict[str, Any]:
     [path] = directory.glob("experiment_*.json")
     document: dict[str, Any] = json.loads(path.read_text())
     return document
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not met in time"
-        time.sleep(0.01)

@@ -1,6 +1,6 @@
-from test_main_screen import selected, showing
+from tests.waiting import settle
 from textual.command import CommandInput, CommandList
-from tui_runs import make_runs, settle
+from tui_runs import make_runs, selected, showing
 
 from traintop.tui.action_palette import ActionPalette
 

@@ -2,7 +2,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from traintop.tui.age import age_seconds, age_text, parse_time, seconds_until_older
+from traintop.times import age_seconds, parse_time
+from traintop.tui.age import age_text, seconds_until_older
 
 
 @pytest.mark.parametrize(

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from pathlib import Path
 from threading import Event
 
 import pytest
-from tui_runs import DIRECTORY, NOW, make_run, make_runs, screen_text, settle
+from tests.waiting import settle
+from tui_runs import DIRECTORY, listed, make_run, make_runs, screen_text, watching
 
-from traintop.logfile import Head, Tail, encode_head, encode_tail
 from traintop.model import Annotations
 from traintop.store.annotations import AnnotationChange, annotate, read_annotations
 from traintop.tui import annotation_writer
 from traintop.tui.annotating import common_note, common_tags, meant_runs, subject, tags_change
-from traintop.tui.app import TraintopApp
 from traintop.tui.messages import AnnotationRequested
 from traintop.tui.screens.entry import EntryScreen
 from traintop.tui.state import RunRows, ViewState
 from traintop.tui.widgets.text_entry import TextEntry
-
-
-def write_run(directory: Path, name: str, minute: int) -> Path:
-    path = directory / f"experiment_{name}_20250222_14{minute:02}00.json"
-    head = Head(
-        config={"experiment_name": name}, start_time=f"2025-02-22T14:{minute:02}:00", run={}
-    )
-    tail = encode_tail(Tail(status="finished", count=0, last_record={}))
-    path.write_bytes(encode_head(head) + tail)
-    return path
-
-
-@asynccontextmanager
-async def watching(directory, size=(120, 40), runs=3):
-    paths = [write_run(directory, f"run-{number}", 50 - number) for number in range(runs)]
-    app = TraintopApp([directory], lambda: NOW)
-    async with app.run_test(size=size, notifications=True) as pilot:
-        await settle(
-            pilot, lambda: len(app.main_screen.rows) == runs and app.main_screen.up_to_date
-        )
-        yield app, pilot, paths
-
-
-def listed(app):
-    return [run.name for run in app.main_screen.rows.runs]
 
 
 def notices(app):

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tui_runs import PostedApp, make_run, screen_text, settle
+from tests.waiting import settle
+from tui_runs import PostedApp, help_palette_and_quit, make_run, screen_text
 
 from traintop.model import MetricStats
 from traintop.tui.screens.best import BestScreen
 from traintop.tui.screens.compare import CompareScreen
-from traintop.tui.screens.help import HelpScreen
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
 
@@ -195,17 +195,9 @@ async def test_back_to_the_runs(key):
         await settle(pilot, lambda: app.screen is app.main_screen)
 
 
-async def test_help_and_quit():
-    async with ranking() as (app, pilot, screen):
-        await pilot.press("?")
-        assert isinstance(app.screen, HelpScreen)
-        assert "keys: best runs" in screen_text(app)
-        await pilot.press("escape", "ctrl+l", "ctrl+p")
-        await settle(pilot, lambda: app.screen is not screen)
-        await pilot.press("escape")
-        await settle(pilot, lambda: app.screen is screen)
-        await pilot.press("q")
-        await settle(pilot, lambda: not app.is_running)
+async def test_help_palette_and_quit():
+    async with ranking() as (app, pilot, _):
+        await help_palette_and_quit(app, pilot, "keys: best runs")
 
 
 async def test_the_ranks_move_while_runs_go_on_and_the_cursor_stays_on_its_run():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from tests.waiting import settle
 from textual import events
-from tui_runs import make_runs, screen_text, settle, showing
+from tui_runs import make_runs, screen_text, showing
 
 from traintop.analysis.percentiles import pace_of
 from traintop.charts import curves
@@ -225,6 +228,31 @@ async def test_long_runs_are_prepared_in_a_thread_and_keys_answered_meanwhile(mo
         assert app.main_screen.view.log_y
         await settle(pilot, lambda: grid.charts_drawn > drawn and not app.main_screen.source.waits)
         await settle(pilot, lambda: "train loss ─ 3" in screen_text(app))
+
+
+async def test_while_curves_are_prepared_keys_show_those_that_were_there(monkeypatch):
+    async with showing(make_runs(1)) as (app, pilot):
+        screen, grid = app.main_screen, app.screen.query_one(ChartGrid)
+        prepare, prepared = screen.source.prepare, threading.Event()
+        monkeypatch.setattr(curves, "QUICK_RECORDS", 10)
+        monkeypatch.setattr(screen.source, "prepare", lambda: prepared.wait(60) and prepare())
+        await settle(pilot, lambda: screen.up_to_date)
+        drawn = grid.charts_drawn
+        await pilot.press("plus")
+        assert screen.source.waits
+        assert grid.charts_drawn == drawn
+        await pilot.press("]")
+        spec = grid._pictures["loss"].spec
+        assert spec.x_limits == limits(app) == (24.5, 49)
+        assert not any(series.dim for series in spec.series)
+        drawn = grid.charts_drawn
+        screen.draw_charts()
+        assert grid.charts_drawn == drawn
+        prepared.set()
+        await settle(pilot, lambda: any(one.dim for one in grid._pictures["loss"].spec.series))
+        assert grid._pictures["loss"].spec.x_limits == (24.5, 49)
+        await settle(pilot, lambda: screen.up_to_date and not screen.source.waits)
+        assert {key.weight for key in screen.source._maker._series} == {0.0, 0.6}
 
 
 @PLACES

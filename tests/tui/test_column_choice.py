@@ -1,6 +1,5 @@
 import pytest
-from test_main_screen import showing
-from tui_runs import make_run, make_runs, screen_text
+from tui_runs import make_run, make_runs, screen_text, showing
 
 from traintop.model import MetricStats
 from traintop.tui.column_choice import ColumnChoosing

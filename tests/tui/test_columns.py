@@ -1,12 +1,12 @@
 import math
 
 import pytest
-from tui_runs import DIRECTORY, NOW, make_run
+from tui_runs import DIRECTORY, NOW, line_text, make_run
 
 from traintop.model import MetricStats, RunStatus, RunSummary
 from traintop.text import cell_width
 from traintop.tui.columns import DEFAULT_COLUMNS, RowContext, column_of, offered_columns
-from traintop.tui.lines import line_text, line_width
+from traintop.tui.lines import line_width
 from traintop.tui.row_layout import ColumnChoice, format_heading, format_row, lay_out
 from traintop.tui.state import RunRows
 

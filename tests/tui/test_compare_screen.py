@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tui_runs import PostedApp, make_run, make_runs, screen_text, settle
+from tests.waiting import settle
+from tui_runs import PostedApp, help_palette_and_quit, make_run, make_runs, screen_text
 
 from traintop.model import MetricStats, RunStatus
 from traintop.tui.screens.compare import CompareScreen
 from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.entry import EntryScreen
-from traintop.tui.screens.help import HelpScreen
 from traintop.tui.state import RunRows, ViewState, compared_runs, compared_words
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
@@ -213,7 +213,7 @@ async def test_a_group_is_drawn_as_its_mean_with_a_band():
     async with comparing() as (app, pilot, screen):
         view, source = app.main_screen.view, app.main_screen.source
         labels = {path: str(path) for path in view.compared}
-        spec = source.spec_maker("train_loss", view, labels)()
+        spec = source.cell("train_loss", view, labels).make_spec()
         await pilot.press("g")
         grouped = screen._runs.group_spec(spec, screen.comparison.columns)
         assert [series.label for series in grouped.series] == ["a ×2", "b_s0"]
@@ -318,17 +318,8 @@ async def test_back_to_the_runs(key):
 
 
 async def test_help_palette_and_quit():
-    async with comparing() as (app, pilot, screen):
-        await pilot.press("?")
-        assert isinstance(app.screen, HelpScreen)
-        assert "keys: comparison" in screen_text(app)
-        assert "baseline" in screen_text(app)
-        await pilot.press("escape", "ctrl+l", "ctrl+p")
-        await settle(pilot, lambda: app.screen is not screen)
-        await pilot.press("escape")
-        await settle(pilot, lambda: app.screen is screen)
-        await pilot.press("q")
-        await settle(pilot, lambda: not app.is_running)
+    async with comparing() as (app, pilot, _):
+        await help_palette_and_quit(app, pilot, "keys: comparison", "baseline")
 
 
 async def test_vanished_runs_leave_the_comparison_and_the_last_one_closes_it():

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 from rich.color import Color
+from tests.contrast import contrast
+from tests.waiting import settle
 from textual.geometry import Region
 from textual.widgets import Input
-from tui_runs import PostedApp, make_run, make_runs, settle, showing
+from tui_runs import PostedApp, make_run, make_runs, showing
 
 from traintop.model import Annotations, RunStatus
-from traintop.tui.app import THEMES
+from traintop.tui.themes import THEMES
 
 LEAST = 4.5
 
@@ -34,18 +36,6 @@ PLACES = {
 }
 
 
-def luminance(color: Color) -> float:
-    assert color.triplet is not None
-    parts = [part / 255 for part in color.triplet]
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: Color, other: Color) -> float:
-    low, high = sorted([luminance(one), luminance(other)])
-    return (high + 0.05) / (low + 0.05)
-
-
 def words(app: PostedApp) -> Iterator[tuple[str, float]]:
     """The words on the screen, each with its contrast; below a dialog they are dimmed."""
     screen = app.screen
@@ -58,10 +48,13 @@ def words(app: PostedApp) -> Iterator[tuple[str, float]]:
             style = segment.style
             if style is None or not inside or not any(c.isalnum() for c in segment.text):
                 continue
-            assert style.color is not None
-            assert style.bgcolor is not None
-            ends = (style.bgcolor, style.color) if style.reverse else (style.color, style.bgcolor)
-            yield segment.text, contrast(*ends)
+            yield segment.text, contrast(_hex(style.color), _hex(style.bgcolor))
+
+
+def _hex(color: Color | None) -> str:
+    assert color is not None
+    assert color.triplet is not None
+    return color.triplet.hex
 
 
 @pytest.mark.parametrize("theme", [theme.name for theme in THEMES])

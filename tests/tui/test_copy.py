@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tui_runs import PostedApp, make_run, make_runs, settle, showing
+from tests.waiting import settle
+from tui_runs import PostedApp, make_run, make_runs, showing
 
+from traintop.terminal import takes_clipboard
 from traintop.tui.copying import copy_path
 from traintop.tui.messages import ExportEnded
-from traintop.tui.terminal import takes_clipboard
 
 
 async def copied(run):

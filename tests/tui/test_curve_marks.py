@@ -7,8 +7,8 @@ import re
 import pytest
 from tui_runs import DIRECTORY, make_runs, screen_text, settle, showing
 
-from traintop.tui import palette
-from traintop.tui.palette import COLORS, distinct_colors
+from traintop.tui import run_colors
+from traintop.tui.run_colors import COLORS, distinct_colors
 
 MARK = 1  # the column of the list in which marks stand
 
@@ -57,7 +57,7 @@ async def test_colours_tell_where_there_are_some(monkeypatch):
 
 
 def test_runs_beyond_the_colours_have_indices_of_their_own():
-    paths = [DIRECTORY / str(number) for number in range(palette._INDICES)]
+    paths = [DIRECTORY / str(number) for number in range(run_colors._INDICES)]
     alike = distinct_colors(dict.fromkeys(paths, 3), paths)
     assert sorted(alike.values()) == list(range(len(paths)))
     spread = distinct_colors({path: place for place, path in enumerate(paths)}, paths)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from test_main_screen import showing
-from tui_runs import make_runs, settle
+from tests.waiting import settle
+from tui_runs import make_runs, showing
 
 from traintop.tui.app import TraintopApp
 from traintop.tui.exporting import RunsExport
-from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import keys_of
+from traintop.tui.places import Need, Place
 from traintop.tui.screens.dialogs import ProgressScreen
 
 WAYS = {

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-
 import pytest
 from msgspec.structs import replace
+from tests.waiting import settle
 from textual import events
-from tui_runs import PostedApp, make_run, make_runs, screen_text, settle
+from tui_runs import line_text, listed, listing, make_run, make_runs, screen_text
 
-from traintop.tui.lines import line_text, line_width
+from traintop.tui.lines import line_width
 from traintop.tui.widgets.filter_line import count_line, mistake_line
 from traintop.tui.widgets.text_entry import TextEntry
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
-
-
-@asynccontextmanager
-async def showing(runs, size=(120, 40)):
-    app = PostedApp()
-    async with app.run_test(size=size) as pilot:
-        app.post_runs(runs)
-        await settle(pilot, lambda: app.main_screen.redraws > 1 and app.main_screen.up_to_date)
-        yield app, pilot
-
-
-def listed(app):
-    return [run.name for run in app.main_screen.rows.runs]
 
 
 async def type_filter(app, pilot, text):
@@ -41,7 +27,7 @@ def events_of(text):
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_list_follows_what_is_typed_and_enter_keeps_it(size):
-    async with showing(make_runs(30), size) as (app, pilot):
+    async with listing(make_runs(30), size) as (app, pilot):
         await type_filter(app, pilot, "run-2")
         await settle(pilot, lambda: len(listed(app)) == 11)
         await pilot.press("enter")
@@ -54,7 +40,7 @@ async def test_the_list_follows_what_is_typed_and_enter_keeps_it(size):
 
 
 async def test_the_letters_of_keys_are_text_while_a_filter_is_typed():
-    async with showing(make_runs(3)) as (app, pilot):
+    async with listing(make_runs(3)) as (app, pilot):
         await type_filter(app, pilot, "q jzs")
         await settle(pilot, lambda: "no name has q in it" in screen_text(app))
         assert app.is_running
@@ -63,14 +49,14 @@ async def test_the_letters_of_keys_are_text_while_a_filter_is_typed():
 
 
 async def test_an_empty_list_says_which_filter_empties_it():
-    async with showing(make_runs(3)) as (app, pilot):
+    async with listing(make_runs(3)) as (app, pilot):
         await type_filter(app, pilot, "status = crashed")
         await settle(pilot, lambda: "No run matches status = crashed" in screen_text(app))
         assert "0 of 3 runs" in screen_text(app)
 
 
 async def test_escape_brings_the_list_back_as_it_was():
-    async with showing(make_runs(30)) as (app, pilot):
+    async with listing(make_runs(30)) as (app, pilot):
         await type_filter(app, pilot, "run-2")
         await pilot.press("enter")
         await type_filter(app, pilot, "9")
@@ -81,7 +67,7 @@ async def test_escape_brings_the_list_back_as_it_was():
 
 
 async def test_conditions_filter_and_a_mistake_is_said_under_the_line():
-    async with showing(make_runs(30)) as (app, pilot):
+    async with listing(make_runs(30)) as (app, pilot):
         await type_filter(app, pilot, "loss < 2.005")
         await settle(pilot, lambda: len(listed(app)) == 5)
         await pilot.press(*events_of(" and d_modl == 512"))
@@ -93,7 +79,7 @@ async def test_conditions_filter_and_a_mistake_is_said_under_the_line():
 
 
 async def test_marks_and_cursor_stay_on_their_runs():
-    async with showing(make_runs(30)) as (app, pilot):
+    async with listing(make_runs(30)) as (app, pilot):
         await pilot.press("space", "G", "space")
         await type_filter(app, pilot, "run-2")
         await settle(pilot, lambda: len(listed(app)) == 11)
@@ -108,7 +94,7 @@ async def test_marks_and_cursor_stay_on_their_runs():
 
 
 async def test_the_cursor_moves_in_the_list_while_a_filter_is_typed():
-    async with showing(make_runs(30)) as (app, pilot):
+    async with listing(make_runs(30)) as (app, pilot):
         await type_filter(app, pilot, "run-2")
         await settle(pilot, lambda: len(listed(app)) == 11)
         await pilot.press("down")
@@ -117,7 +103,7 @@ async def test_the_cursor_moves_in_the_list_while_a_filter_is_typed():
 
 async def test_new_runs_pass_through_the_filter():
     runs = make_runs(3)
-    async with showing(runs) as (app, pilot):
+    async with listing(runs) as (app, pilot):
         await type_filter(app, pilot, "loss < 1")
         await settle(pilot, lambda: listed(app) == [])
         await pilot.press("enter")
@@ -127,7 +113,7 @@ async def test_new_runs_pass_through_the_filter():
 
 async def test_a_kept_filter_whose_metric_is_gone_says_so():
     runs = [make_run("a", config={"width": 3}), make_run("b")]
-    async with showing(runs) as (app, pilot):
+    async with listing(runs) as (app, pilot):
         await type_filter(app, pilot, "width = 3")
         await pilot.press("enter")
         assert listed(app) == ["a"]
@@ -138,7 +124,7 @@ async def test_a_kept_filter_whose_metric_is_gone_says_so():
 
 
 async def test_pasted_text_is_harmless():
-    async with showing(make_runs(3)) as (app, pilot):
+    async with listing(make_runs(3)) as (app, pilot):
         await type_filter(app, pilot, "")
         app.post_message(events.Paste("\x1b]0;pwned\x07[@click=app.quit]\x9b31m\u202e\nsecond"))
         await settle(pilot, lambda: "click" in screen_text(app))
@@ -150,7 +136,7 @@ async def test_pasted_text_is_harmless():
 
 
 async def test_an_open_line_sends_nothing_while_nobody_types():
-    async with showing(make_runs(3)) as (app, pilot):
+    async with listing(make_runs(3)) as (app, pilot):
         await type_filter(app, pilot, "run")
         entry = app.screen.query_one(TextEntry)
         assert not entry.cursor_blink

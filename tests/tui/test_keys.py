@@ -1,7 +1,8 @@
 import pytest
+from tui_runs import line_text
 
 from traintop.tui.help_text import help_lines
-from traintop.tui.key_table import KEYS, Need, Place
+from traintop.tui.key_table import KEYS
 from traintop.tui.keymap import in_words
 from traintop.tui.keys import (
     Situation,
@@ -10,7 +11,8 @@ from traintop.tui.keys import (
     key_of_action,
     keys_of,
 )
-from traintop.tui.lines import line_text, line_width
+from traintop.tui.lines import line_width
+from traintop.tui.places import Need, Place
 from traintop.tui.screens.chart_chooser import ChartChooser
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.screens.main import MainScreen

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from tests.waiting import settle
 from textual import events
 from textual.geometry import Size
-from tui_runs import make_run, make_runs, screen_text, settle, showing
+from tui_runs import listed, make_run, make_runs, screen_text, selected, showing
 
 from traintop.model import RunStatus, RunSummary
-from traintop.tui.charted import PATIENCE_SECONDS
-from traintop.tui.screens import main
 from traintop.tui.screens.help import HelpScreen
 from traintop.tui.state import Pane
-from traintop.tui.trends import TrendLoader
-from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.run_table import RunTable
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
-
-
-def selected(app):
-    return app.main_screen.rows.run(app.main_screen.view.selected).name
-
-
-def rows_shown(app):
-    return [run.name for run in app.main_screen.rows.runs]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -133,7 +122,7 @@ async def test_sorting_by_column_and_back():
         assert "NAME↑" in screen_text(app)
         await pilot.press("S")
         assert "NAME↓" in screen_text(app)
-        assert rows_shown(app) == ["run-2", "run-1", "run-0"]
+        assert listed(app) == ["run-2", "run-1", "run-0"]
         assert selected(app) == "run-0"
 
 
@@ -182,7 +171,7 @@ async def test_chart_choices_are_kept_in_the_view():
         state = app.main_screen.view
         assert (state.x_axis, state.log_y, state.smoothing_weight) == ("gradient_step", True, 0.6)
         header = screen_text(app).splitlines()[1]
-        assert header.endswith("over gradient step  log y")
+        assert header.endswith("over gradient step  log y  smooth 0.6")
 
 
 async def test_help_lists_the_keys_of_the_place_and_closes():
@@ -285,127 +274,3 @@ async def test_a_click_selects_a_row_and_a_heading_sorts():
         assert selected(app) == "run-3"
         await pilot.click(RunTable, offset=(12, 0))
         assert "NAME↑" in screen_text(app)
-
-
-async def test_ten_thousand_runs_cost_only_the_rows_on_screen():
-    async with showing(make_runs(10_000), (120, 40)) as (app, pilot):
-        table = app.screen.query_one(RunTable)
-        before = table.formatted_rows
-        await pilot.press("G", "g", "pagedown")
-        assert table.formatted_rows - before < 1000
-        assert table.row_count == 10_000
-
-
-async def test_news_redraw_at_most_four_times_a_second():
-    runs = make_runs(3)
-    async with showing(runs) as (app, pilot):
-        screen = app.main_screen
-        start, redraws = screen._drawn_at, screen.redraws
-        for iteration in range(42, 92):
-            app.post_runs([make_run("run-0", iteration=iteration), *runs[1:]])
-            await pilot.pause()
-        await settle(pilot, lambda: "92/100" in screen_text(app))
-        allowed = (screen._drawn_at - start) / 0.25
-        assert 1 <= screen.redraws - redraws <= allowed + 1
-
-
-async def test_news_wait_their_time_after_a_key_redrew_the_screen(monkeypatch):
-    runs = make_runs(3)
-    async with showing(runs) as (app, pilot):
-        screen = app.main_screen
-        monkeypatch.setattr(main, "REDRAW_SECONDS", 60.0)
-        screen._drawn_at = float("-inf")  # all was quiet for long
-        await pilot.press("j")
-        redraws = screen.redraws
-        app.post_runs([make_run("run-0", iteration=77), *runs[1:]])
-        await settle(pilot, lambda: not screen.up_to_date or screen.redraws > redraws)
-        assert screen.redraws == redraws
-
-
-async def test_the_records_of_many_marked_runs_are_not_each_a_redraw(monkeypatch):
-    runs = make_runs(20)
-    async with showing(runs) as (app, pilot):
-        screen = app.main_screen
-        await pilot.press("asterisk")
-        assert len(screen.charted.paths) == 20
-        monkeypatch.setattr(main, "REDRAW_SECONDS", 60.0)
-        redraws = screen.redraws
-        for run in runs:
-            app.post_history(run, points=50)
-        await settle(pilot, lambda: len(screen.charted.loaded) == 20)
-        assert screen.redraws - redraws <= 1
-
-
-async def test_charts_that_were_waited_for_are_drawn_once(monkeypatch):
-    async with showing(make_runs(3)) as (app, pilot):
-        screen = app.main_screen
-        await pilot.press("j")  # its records are not there
-        app.post_history(screen.rows.run(screen.view.selected), points=50)
-        await settle(pilot, lambda: screen.charted.loaded)
-        monkeypatch.setattr(main, "REDRAW_SECONDS", 60.0)  # the next news have to wait
-        drawn = [chart.draw_count for chart in app.screen.query("Chart")]
-        app.post_history(screen.rows.run(screen.view.selected), points=51)
-        await settle(pilot, lambda: not screen.up_to_date)
-        await pilot.pause(1.5 * PATIENCE_SECONDS)
-        assert [chart.draw_count for chart in app.screen.query("Chart")] == drawn
-
-
-async def test_only_the_lines_that_changed_are_repainted():
-    runs = make_runs(20)
-    async with showing(runs) as (app, pilot):
-        table = app.screen.query_one(RunTable)
-        painted: list[int] = []
-        table.render_line, original = lambda y: painted.append(y) or original(y), table.render_line
-        app.post_runs(
-            [make_run("run-3", path=runs[3].path, age=3780.0, iteration=77), *runs[:3], *runs[4:]]
-        )
-        await settle(pilot, lambda: "78/100" in screen_text(app))
-        painted.clear()
-        app.post_runs(
-            [make_run("run-3", path=runs[3].path, age=3780.0, iteration=88), *runs[:3], *runs[4:]]
-        )
-        await settle(pilot, lambda: 4 in painted)
-        await pilot.pause()
-        assert set(painted) == {4}
-
-
-async def test_equal_news_draw_nothing():
-    runs = make_runs(20)
-    async with showing(runs) as (app, pilot):
-        panes = list(app.screen.query("LinePane"))
-        drawn = [pane.draw_count for pane in panes]
-        redraws = app.main_screen.redraws
-        app.post_runs(make_runs(20))
-        await settle(pilot, lambda: app.main_screen.redraws > redraws)
-        assert [pane.draw_count for pane in panes] == drawn
-
-
-async def test_hidden_charts_do_not_draw():
-    async with showing(make_runs(30), (80, 24)) as (app, pilot):
-        grid = app.screen.query_one(ChartGrid)
-        drawn = grid.charts_drawn
-        await pilot.press("x", "l", "+", "]", "left")
-        await pilot.pause()
-        assert grid.charts_drawn == drawn
-        await pilot.press("tab")
-        await settle(pilot, lambda: grid.charts_drawn > drawn)
-
-
-@pytest.mark.parametrize("keys", ["G", "w", "/-19"])
-async def test_rows_that_keys_bring_into_view_get_their_sparklines(monkeypatch, keys):
-    asked: list[tuple[RunSummary, ...]] = []
-    monkeypatch.setattr(TrendLoader, "show", lambda self, runs: asked.append(tuple(runs)))
-    async with showing(make_runs(200)) as (app, pilot):
-        table = app.screen.query_one(RunTable)
-        before = table.page_rows, len(app.main_screen.rows), table.scroll_y
-        await pilot.press(*("slash" if key == "/" else key for key in keys))
-        await settle(
-            pilot,
-            lambda: before != (table.page_rows, len(app.main_screen.rows), table.scroll_y),
-        )
-
-        def in_view() -> tuple[RunSummary, ...]:
-            top = round(table.scroll_y)
-            return app.main_screen.rows.runs[top : top + table.page_rows]
-
-        await settle(pilot, lambda: asked[-1] == in_view())

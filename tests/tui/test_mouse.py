@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from test_main_screen import selected, showing
-from test_notice_log import notice
+from tests.waiting import settle
 from textual import events
-from tui_runs import PostedApp, make_runs, screen_text, settle
+from tui_runs import PostedApp, make_runs, notice, screen_text, selected, showing
 
 from traintop.tui.messages import NoticesRaised
 from traintop.tui.screens.best import BestScreen

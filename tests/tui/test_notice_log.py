@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tui_runs import NOW, PostedApp, make_run, make_runs, screen_text, settle
+from tests.unit.run_files import write_run
+from tests.waiting import settle
+from tui_runs import NOW, line_text, listing, make_run, make_runs, notice, screen_text
 
-from traintop.analysis.notices import Notice, NoticeKind
-from traintop.logfile import Head, Tail, encode_head, encode_tail
 from traintop.model import Annotations
 from traintop.tui.announcing import Toast, desktop_sequence, notice_lines, toasts_of
 from traintop.tui.app import TraintopApp
-from traintop.tui.lines import line_text, line_width
+from traintop.tui.lines import line_width
 from traintop.tui.messages import NoticesRaised
 from traintop.tui.screens.notices import NoticesScreen
 
 HOSTILE = "\x1b]0;pwned\x07[@click=app.quit]x[/]\x9b31m\u202e;"
-
-
-def notice(run, kind=NoticeKind.CRASHED, text="its process is gone"):
-    return Notice(kind, run.path, run.name, text, NOW)
-
-
-@asynccontextmanager
-async def showing(runs, size=(120, 40)):
-    app = PostedApp()
-    async with app.run_test(size=size, notifications=True) as pilot:
-        app.post_runs(runs)
-        await settle(pilot, lambda: app.main_screen.redraws > 1 and app.main_screen.up_to_date)
-        yield app, pilot
 
 
 def toasts(app):
@@ -39,7 +25,7 @@ def toasts(app):
 
 async def test_a_notice_is_a_toast_and_a_line_of_the_log():
     runs = make_runs(3)
-    async with showing(runs) as (app, pilot):
+    async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(runs[1])]))
         await settle(pilot, lambda: app.main_screen.past_notices)
         assert toasts(app) == [("run-1: crashed", "its process is gone", "error")]
@@ -53,7 +39,7 @@ async def test_a_notice_is_a_toast_and_a_line_of_the_log():
 
 async def test_many_notices_are_one_toast():
     runs = make_runs(30)
-    async with showing(runs) as (app, pilot):
+    async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(run) for run in runs]))
         await settle(pilot, lambda: app.main_screen.past_notices)
         assert toasts(app) == [("30 notices: 30 crashed", "N lists them", "error")]
@@ -66,7 +52,7 @@ async def test_many_notices_are_one_toast():
 @pytest.mark.parametrize("size", [(160, 48), (80, 24), (60, 12)])
 async def test_toasts_cover_little_of_the_screen_whatever_happens(size):
     runs = make_runs(12)
-    async with showing(runs, size) as (app, pilot):
+    async with listing(runs, size) as (app, pilot):
 
         def rows() -> tuple[int, int]:
             shown = app.screen.query("Toast")
@@ -84,7 +70,7 @@ async def test_toasts_cover_little_of_the_screen_whatever_happens(size):
 
 async def test_toasts_go_when_they_are_clicked_or_by_a_key():
     runs = make_runs(3)
-    async with showing(runs) as (app, pilot):
+    async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(run) for run in runs]))
         await settle(pilot, lambda: "run-2: crashed" in screen_text(app))
         await pilot.click("Toast")
@@ -97,7 +83,7 @@ async def test_toasts_go_when_they_are_clicked_or_by_a_key():
 
 async def test_the_log_leads_to_runs_that_are_not_listed():
     runs = [*make_runs(3), make_run("old", annotations=Annotations(archived=True))]
-    async with showing(runs) as (app, pilot):
+    async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(runs[3])]))
         await settle(pilot, lambda: app.main_screen.past_notices)
         await pilot.press("slash", *"run", "enter", "N", "enter")
@@ -107,7 +93,7 @@ async def test_the_log_leads_to_runs_that_are_not_listed():
 
 @pytest.mark.parametrize("size", [(160, 48), (80, 24), (60, 20), (20, 5)])
 async def test_the_log_opens_at_any_size_also_when_nothing_happened(size):
-    async with showing(make_runs(1), size) as (app, pilot):
+    async with listing(make_runs(1), size) as (app, pilot):
         await pilot.press("N", "j", "enter")
         assert app.screen is app.main_screen
         await pilot.press("N")
@@ -118,7 +104,7 @@ async def test_the_log_opens_at_any_size_also_when_nothing_happened(size):
 
 async def test_hostile_notices_are_plain_text():
     run = make_run(HOSTILE)
-    async with showing([run]) as (app, pilot):
+    async with listing([run]) as (app, pilot):
         app.post_message(NoticesRaised([notice(run, text=HOSTILE)]))
         await settle(pilot, lambda: "[@click=app.quit]x[/]" in screen_text(app))
         await pilot.press("N")
@@ -127,9 +113,8 @@ async def test_hostile_notices_are_plain_text():
 
 async def test_a_run_that_fails_while_it_is_watched_is_told(tmp_path: Path):
     def write(name: str, **tail):
-        head = Head(config={"experiment_name": name}, start_time="2025-02-22T14:00:00", run={})
-        end = encode_tail(Tail(count=0, last_record={}, **tail))
-        (tmp_path / f"experiment_{name}.json").write_bytes(encode_head(head) + end)
+        path = tmp_path / f"experiment_{name}.json"
+        write_run(path, config={"experiment_name": name}, start_time="2025-02-22T14:00:00", **tail)
 
     write("old", status="failed", error="long ago")
     write("new", status="finished")

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from tui_runs import DIRECTORY, make_run, make_runs
+from tui_runs import DIRECTORY, line_text, make_run, make_runs
 
 from traintop.analysis.chart_names import charts_of, shown_charts
 from traintop.analysis.percentiles import pace_of
 from traintop.model import RECORD_FIELDS, MetricStats, RunStatus
 from traintop.store.history import History
+from traintop.terminal import draws_ascii_only, to_ascii
 from traintop.tui.chart_view import ChartView
 from traintop.tui.empty_state import empty_lines, example
 from traintop.tui.lines import (
@@ -16,16 +17,14 @@ from traintop.tui.lines import (
     beside,
     changed_span,
     fit_line,
-    line_text,
     line_width,
     spread,
     wrap,
 )
-from traintop.tui.palette import COLORS, assign_colors, distinct_colors
+from traintop.tui.run_colors import COLORS, assign_colors, distinct_colors
 from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.state import ViewState
 from traintop.tui.status_line import chart_notes, status_line
-from traintop.tui.terminal import draws_ascii_only, to_ascii
 
 HOSTILE = "a\x1b]0;pwned\x07b\x9b31m\u202e[/red]"
 
@@ -336,17 +335,22 @@ def test_the_header_leaves_out_a_fact_that_has_no_room(width, facts):
 
 
 @pytest.mark.parametrize(
-    ("width", "said"),
+    ("width", "left", "right"),
     [
-        (80, "over wall clock  log y  charts 1-2 of 9 "),
-        (60, "over wall clock  log y "),
-        (50, "over wall clock "),
-        (40, ""),
+        (80, " ● a  running  42%  29s left", "over wall clock  log y  charts 1-2 of 9 "),
+        (60, " ● a  running  42%", "over wall clock  log y  charts 1-2 of 9 "),
+        (40, " ● a  running", "over wall clock  log y "),
+        (31, " ● a  running", "over wall clock "),
+        (25, " ● a  running  42%", ""),
     ],
 )
-def test_the_header_says_as_much_of_the_charts_as_fits(width, said):
+def test_the_header_says_first_what_is_unusual_about_the_charts(width, left, right):
     notes = ("over wall clock", "log y", "charts 1-2 of 9")
     text = line_text(header_line(make_run("a"), "", width, notes))
-    alone = line_text(header_line(make_run("a"), "", width))
-    assert text.rstrip() == f"{alone}{' ' * (width - len(alone) - len(said))}{said}".rstrip()
-    assert not said or len(text) == width
+    assert text == left + (" " * (width - len(left) - len(right)) + right if right else "")
+
+
+def test_the_header_cuts_a_long_name_for_what_is_unusual_about_the_charts():
+    text = line_text(header_line(make_run("a" * 50 + "_lr_1e-04"), "", 60, ("over wall clock",)))
+    assert text.endswith("_lr_1e-04  running  42%  over wall clock ")
+    assert len(text) == 60

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-
 import pytest
-from tui_runs import DIRECTORY, NOW, PostedApp, make_runs, screen_text, settle
+from tests.waiting import settle
+from tui_runs import NOW, PostedApp, listing, make_runs, screen_text
 
 from traintop.analysis.notices import Notice, NoticeKind
 from traintop.settings import Settings
 from traintop.tui import keys
-from traintop.tui.app import TraintopApp
 from traintop.tui.key_table import KEYS
 from traintop.tui.keymap import remapped_keys
 from traintop.tui.messages import NoticesRaised
@@ -22,24 +20,13 @@ def _own_keys():
     keys.use_table(KEYS)
 
 
-class SetApp(PostedApp):
-    def __init__(self, settings, problems=()):
-        TraintopApp.__init__(self, [DIRECTORY], lambda: NOW, settings, problems)
-        self._revision = 0
-
-
-@asynccontextmanager
-async def showing(settings, problems=(), size=(120, 40)):
-    app = SetApp(settings, problems)
-    async with app.run_test(size=size, notifications=True) as pilot:
-        app.post_runs(make_runs(3))
-        await settle(pilot, lambda: app.main_screen.redraws > 1 and app.main_screen.up_to_date)
-        yield app, pilot
+def with_settings(settings, problems=(), size=(120, 40)):
+    return listing(make_runs(3), size, app=PostedApp(settings=settings, problems=problems))
 
 
 async def test_remapped_keys_work_and_are_shown():
     wanted = {"mark": "i", "filter": "f,ctrl+f", "unzoom": "f6"}
-    async with showing(Settings(keys=wanted), size=(160, 40)) as (app, pilot):
+    async with with_settings(Settings(keys=wanted), size=(160, 40)) as (app, pilot):
         assert "i mark" in screen_text(app)
         assert "f ctrl+f filter" in screen_text(app)
         await pilot.press("space")
@@ -61,7 +48,7 @@ async def test_remapped_keys_work_and_are_shown():
 
 async def test_problems_are_told_and_the_rest_applies():
     settings = Settings(theme="light", smoothing=0.9, keys={"mark": "j", "pin": "P"})
-    async with showing(settings, ("settings.toml bell = 3: must be true or false",)) as (
+    async with with_settings(settings, ("settings.toml bell = 3: must be true or false",)) as (
         app,
         pilot,
     ):
@@ -76,7 +63,7 @@ async def test_problems_are_told_and_the_rest_applies():
 
 
 async def test_ctrl_t_changes_the_theme():
-    async with showing(Settings()) as (app, pilot):
+    async with with_settings(Settings()) as (app, pilot):
         await pilot.press("ctrl+t")
         assert app.theme == "traintop-light"
         await pilot.press("ctrl+t")
@@ -85,7 +72,7 @@ async def test_ctrl_t_changes_the_theme():
 
 @pytest.mark.parametrize("on", [False, True])
 async def test_bell_and_desktop_notices_are_sent_only_when_they_are_wanted(on):
-    async with showing(Settings(bell=on, desktop_notices=on)) as (app, pilot):
+    async with with_settings(Settings(bell=on, desktop_notices=on)) as (app, pilot):
         sent = []
         app._driver.write = sent.append
         app.bell = lambda: sent.append("bell")
@@ -99,7 +86,7 @@ async def test_bell_and_desktop_notices_are_sent_only_when_they_are_wanted(on):
 
 
 async def test_ctrl_c_quits_whatever_else_does():
-    async with showing(Settings(keys={"quit": "Q", "close_help": "x"})) as (app, pilot):
+    async with with_settings(Settings(keys={"quit": "Q", "close_help": "x"})) as (app, pilot):
         await pilot.press("q", "?", "ctrl+c")
         assert app.screen is app.main_screen
         await pilot.press("ctrl+c")
@@ -109,7 +96,7 @@ async def test_ctrl_c_quits_whatever_else_does():
 
 @pytest.mark.parametrize("way", ["?", "/", "n", "e", "o", "O", "N", "ctrl+p"])
 async def test_ctrl_c_leaves_the_dialog_that_is_open(way):
-    async with showing(Settings()) as (app, pilot):
+    async with with_settings(Settings()) as (app, pilot):
         await pilot.press(way)
         assert app.screen is not app.main_screen or app.main_screen.is_filtering
         await pilot.press("ctrl+c")

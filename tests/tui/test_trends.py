@@ -2,8 +2,8 @@ import math
 from queue import Empty, Queue
 
 import pytest
-from test_main_screen import showing
-from tui_runs import make_run, make_runs, settle
+from tests.waiting import settle
+from tui_runs import make_run, make_runs, showing
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import RunStatus

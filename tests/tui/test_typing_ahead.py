@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_annotating import watching
-from test_main_screen import showing
+from tests.waiting import settle
 from textual import events
 from textual.keys import _character_to_key
-from tui_runs import make_runs, screen_text, settle
+from tui_runs import make_runs, screen_text, showing, watching
 
 from traintop.model import Annotations
 from traintop.store.annotations import read_annotations
 from traintop.tui.app import TraintopApp
-from traintop.tui.key_table import Place
 from traintop.tui.messages import LoadFailed
+from traintop.tui.places import Place
 from traintop.tui.screens.compare import CompareScreen
 from traintop.tui.screens.help import HelpScreen
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import fields, replace
-from tui_runs import DIRECTORY, NOW, PostedApp, make_runs, screen_text, settle
+from tests.waiting import settle
+from tui_runs import DIRECTORY, PostedApp, listing, make_runs, screen_text
 
 from traintop.remembered import DirectoryMemory
-from traintop.settings import Settings
-from traintop.tui.app import TraintopApp
+from traintop.settings import DEFAULTS, Settings
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.state import Pane, SortOrder, ViewState
 from traintop.tui.view_memory import plain_view, recalled_view
@@ -29,19 +28,8 @@ LEFT = ViewState(
 )
 
 
-class KeptApp(PostedApp):
-    def __init__(self, memory, settings=None):
-        TraintopApp.__init__(self, [DIRECTORY], lambda: NOW, settings or Settings(), (), memory)
-        self._revision = 0
-
-
-@asynccontextmanager
-async def showing(memory, settings=None):
-    app = KeptApp(memory, settings)
-    async with app.run_test(size=(120, 40)) as pilot:
-        app.post_runs(make_runs(3))
-        await settle(pilot, lambda: app.main_screen.redraws > 1 and app.main_screen.up_to_date)
-        yield app, pilot
+def with_memory(memory, settings=DEFAULTS):
+    return listing(make_runs(3), app=PostedApp(settings=settings, memory=memory))
 
 
 def test_a_view_is_recalled_as_it_was_but_for_the_moment_s_runs():
@@ -93,11 +81,11 @@ def test_any_plain_data_makes_a_view_that_works(plain):
 
 async def test_a_visit_begins_where_the_last_one_ended(tmp_path):
     path = tmp_path / "views.json"
-    async with showing(DirectoryMemory(path, [DIRECTORY])) as (app, pilot):
+    async with with_memory(DirectoryMemory(path, [DIRECTORY])) as (app, pilot):
         await pilot.press("s", "S", "l", "+", "+", "ctrl+t", "slash", *"run", "enter")
         left = app.main_screen.view
         app.remember()
-    async with showing(DirectoryMemory(path, [DIRECTORY])) as (app, _):
+    async with with_memory(DirectoryMemory(path, [DIRECTORY])) as (app, _):
         now = app.main_screen.view
         assert replace(now, selected=None) == replace(left, selected=None)
         assert app.theme == "traintop-light"
@@ -107,11 +95,11 @@ async def test_a_visit_begins_where_the_last_one_ended(tmp_path):
 async def test_what_is_remembered_goes_before_the_settings(tmp_path):
     settings = Settings(smoothing=0.9, theme="light")
     path = tmp_path / "views.json"
-    async with showing(DirectoryMemory(path, [DIRECTORY]), settings) as (app, pilot):
+    async with with_memory(DirectoryMemory(path, [DIRECTORY]), settings) as (app, pilot):
         assert app.main_screen.view.smoothing_weight == 0.9
         await pilot.press("-", "ctrl+t")
         app.remember()
-    async with showing(DirectoryMemory(path, [DIRECTORY]), settings) as (app, _):
+    async with with_memory(DirectoryMemory(path, [DIRECTORY]), settings) as (app, _):
         assert app.main_screen.view.smoothing_weight == 0.8
         assert app.theme == "traintop"
 
@@ -119,7 +107,7 @@ async def test_what_is_remembered_goes_before_the_settings(tmp_path):
 async def test_a_change_is_written_a_moment_later_off_the_ui_thread(tmp_path, monkeypatch):
     monkeypatch.setattr("traintop.tui.app._REMEMBER_SECONDS", 0.01)
     memory = DirectoryMemory(tmp_path / "views.json", [DIRECTORY])
-    async with showing(memory) as (_, pilot):
+    async with with_memory(memory) as (_, pilot):
         await pilot.press("l")
         await settle(pilot, lambda: (tmp_path / "views.json").exists())
         assert DirectoryMemory(tmp_path / "views.json", [DIRECTORY]).recall()["log_y"] is True
@@ -128,7 +116,7 @@ async def test_a_change_is_written_a_moment_later_off_the_ui_thread(tmp_path, mo
 async def test_a_remembered_filter_about_what_no_run_has_is_explained(tmp_path):
     memory = DirectoryMemory(tmp_path / "views.json", [DIRECTORY])
     memory.remember(plain_view(replace(LEFT, filter="width > 3")))
-    async with showing(memory) as (app, pilot):
+    async with with_memory(memory) as (app, pilot):
         assert "no run has width" in screen_text(app)
         await pilot.press("escape")
         assert len(app.main_screen.rows) == 3

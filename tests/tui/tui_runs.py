@@ -1,4 +1,4 @@
-"""Runs to show, and an App that shows only what a test posts to it."""
+"""Runs to show, an App that shows only what a test posts to it, and what is asked of it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.unit.run_files import write_run
+from tests.waiting import settle
 from textual.pilot import Pilot
 
+from traintop.analysis.notices import Notice, NoticeKind
 from traintop.analysis.percentiles import pace_of
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
+from traintop.remembered import DirectoryMemory
+from traintop.settings import DEFAULTS, Settings
 from traintop.store.catalog import Snapshot
 from traintop.store.history import History
 from traintop.tui.app import TraintopApp
+from traintop.tui.lines import Line
 from traintop.tui.messages import HistoryLoaded, SnapshotChanged
+from traintop.tui.screens.help import HelpScreen
 
 NOW = datetime.fromisoformat("2025-02-22T15:00:00")
 DIRECTORY = Path("/nowhere/experiment_logs")
@@ -54,8 +60,14 @@ def make_runs(count: int) -> list[RunSummary]:
 class PostedApp(TraintopApp):
     """Watches no directory and reads no file: it shows what is posted to it."""
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: NOW) -> None:
-        super().__init__([DIRECTORY], clock)
+    def __init__(
+        self,
+        clock: Callable[[], datetime] = lambda: NOW,
+        settings: Settings = DEFAULTS,
+        problems: Sequence[str] = (),
+        memory: DirectoryMemory | None = None,
+    ) -> None:
+        super().__init__([DIRECTORY], clock, settings, problems, memory)
         self._revision = 0
 
     def start_watching(self) -> None:
@@ -97,19 +109,49 @@ class PostedApp(TraintopApp):
         self.post_message(loaded)
 
 
-async def settle(pilot: Pilot[None], condition: Callable[[], object]) -> None:
-    """Let the App work until ``condition`` holds; fails the test when it never does."""
-    for _ in range(2000):
-        if condition():
-            return
-        await pilot.pause(0.005)
-    pytest.fail("the awaited condition never became true")
+def line_text(line: Line) -> str:
+    """The characters of a line."""
+    return "".join(piece.text for piece in line)
 
 
 def screen_text(app: TraintopApp) -> str:
     """All characters on the screen, as a person sees them."""
     strips = app.screen._compositor.render_strips()
     return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+def notice(
+    run: RunSummary, kind: NoticeKind = NoticeKind.CRASHED, text: str = "its process is gone"
+) -> Notice:
+    """What happened to a run just now."""
+    return Notice(kind, run.path, run.name, text, NOW)
+
+
+def selected(app: TraintopApp) -> str:
+    """The name of the run that the cursor of the list is on."""
+    run = app.main_screen.rows.run(app.main_screen.view.selected)
+    assert run is not None
+    return run.name
+
+
+def listed(app: TraintopApp) -> list[str]:
+    """The names of the listed runs, in their order."""
+    return [run.name for run in app.main_screen.rows.runs]
+
+
+@asynccontextmanager
+async def listing(
+    runs: Sequence[RunSummary],
+    size: tuple[int, int] = (120, 40),
+    notices: tuple[str, ...] = (),
+    app: PostedApp | None = None,
+) -> AsyncIterator[tuple[PostedApp, Pilot[None]]]:
+    """The App with these runs listed, and no records of any."""
+    app = app or PostedApp()
+    async with app.run_test(size=size, notifications=True) as pilot:
+        app.post_runs(runs, notices)
+        await settle(pilot, lambda: app.main_screen.redraws > 1 and app.main_screen.up_to_date)
+        yield app, pilot
 
 
 @asynccontextmanager
@@ -120,10 +162,7 @@ async def showing(
     clock: Callable[[], datetime] = lambda: NOW,
 ) -> AsyncIterator[tuple[PostedApp, Pilot[None]]]:
     """The App with these runs listed, and the records of the first one there."""
-    app = PostedApp(clock)
-    async with app.run_test(size=size) as pilot:
-        app.post_runs(runs, notices)
-        await settle(pilot, lambda: app.main_screen.redraws > 1)
+    async with listing(runs, size, notices, PostedApp(clock)) as (app, pilot):
         for run in runs[:1]:
             app.post_history(run, points=50)
             await settle(
@@ -131,3 +170,39 @@ async def showing(
             )
         await pilot.pause()
         yield app, pilot
+
+
+@asynccontextmanager
+async def watching(
+    directory: Path, size: tuple[int, int] = (120, 40), runs: int = 3
+) -> AsyncIterator[tuple[TraintopApp, Pilot[None], list[Path]]]:
+    """The App over a real directory with so many runs, and their files."""
+    paths = [
+        write_run(
+            directory / f"experiment_run-{number}_20250222_14{50 - number}00.json",
+            config={"experiment_name": f"run-{number}"},
+            start_time=f"2025-02-22T14:{50 - number}:00",
+            status="finished",
+        )
+        for number in range(runs)
+    ]
+    app = TraintopApp([directory], lambda: NOW)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await settle(
+            pilot, lambda: len(app.main_screen.rows) == runs and app.main_screen.up_to_date
+        )
+        yield app, pilot, paths
+
+
+async def help_palette_and_quit(app: TraintopApp, pilot: Pilot[None], *words: str) -> None:
+    """From a screen over the list: its help, which has these words, the palette, and the end."""
+    screen = app.screen
+    await pilot.press("?")
+    assert isinstance(app.screen, HelpScreen)
+    assert all(word in screen_text(app) for word in words)
+    await pilot.press("escape", "ctrl+l", "ctrl+p")
+    await settle(pilot, lambda: app.screen is not screen)
+    await pilot.press("escape")
+    await settle(pilot, lambda: app.screen is screen)
+    await pilot.press("q")
+    await settle(pilot, lambda: not app.is_running)

@@ -1,4 +1,7 @@
-"""Log files for tests: written with the functions of the format, or by a stand-in for a writer."""
+"""Log files for tests: written with the functions of the format, or by a stand-in for a writer.
+
+And what is read of them, as plain rows.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 
 from traintop.logfile import Head, Tail, encode_head, encode_record, encode_tail, padded, record_row
 from traintop.model import MetricsSnapshot
+from traintop.store.history import History
 
 
 def record(iteration: float, **values: Any) -> MetricsSnapshot:
@@ -116,6 +120,33 @@ def document(rows: Sequence[MetricsSnapshot], **keys: Any) -> dict[str, Any]:
         "metrics_history": [json.loads(encode_record(row)) for row in rows],
         **keys,
     }
+
+
+def rows_of(found: History) -> list[dict[str, float]]:
+    """The measured values of each record."""
+    rows: list[dict[str, float]] = [{} for _ in range(len(found))]
+    for name, column in found.columns.items():
+        for row, value, measured in zip(rows, column.tolist(), found.measured(name), strict=True):
+            if measured:
+                row[name] = value
+    return rows
+
+
+def expected_rows(rows: list[MetricsSnapshot]) -> list[dict[str, float]]:
+    """The same of records, merged by iteration."""
+    merged: dict[float, dict[str, float]] = {}
+    for row in rows:
+        fields = {name: getattr(row, name) for name in row.__struct_fields__ if name != "metrics"}
+        measured = {
+            key: value for key, value in (fields | row.metrics).items() if value is not None
+        }
+        merged.setdefault(row.iteration, {}).update(measured)
+    return [row for _, row in sorted(merged.items())]
+
+
+def normal(rows: list[dict[str, float]]) -> list[list[tuple[str, str]]]:
+    """Rows that can be compared: NaN equals NaN, and the order of keys does not matter."""
+    return [sorted((name, repr(float(value))) for name, value in row.items()) for row in rows]
 
 
 _FIELDS = set(MetricsSnapshot.__struct_fields__)

@@ -8,6 +8,7 @@ import logging
 import math
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from traintop import (
     ExperimentConfig,
     ExperimentTracker,
     RunStatus,
-    compare_experiments,
     load_experiment_log,
     print_experiment_summary,
 )
+from traintop.analysis.query import filter_runs
+from traintop.store.catalog import RunCatalog
+from traintop.store.run import Run
 
 
 def track(
@@ -217,6 +220,20 @@ def test_logs_of_other_programs_load_unchanged(tmp_path: Path, indent: int | Non
     assert analyzer.get_trajectory("foreign", "batch_size")[1][0] == 64
 
 
+def test_the_newest_record_of_another_program_is_that_of_the_highest_iteration(
+    tmp_path: Path,
+) -> None:
+    rows = [{"iteration": i, "gradient_step": i + 1, "train_loss": float(i)} for i in (2, 1, 0)]
+    rows.append({"iteration": 2, "val_loss": 7.0})
+    path = tmp_path / "experiment_theirs.json"
+    content = {"config": {"experiment_name": "theirs"}, "metrics_history": rows, "last": rows[1]}
+    path.write_text(json.dumps(content))
+    run = Run(path).summary()
+    assert (run.iteration, run.gradient_step, run.count) == (2, 3, 3)
+    assert run.last is not None
+    assert (run.last.train_loss, run.last.val_loss) == (2.0, 7.0)
+
+
 def test_every_optional_key_may_be_missing(tmp_path: Path) -> None:
     content = {"config": {}, "metrics_history": [{"iteration": 1, "train_loss": 2.0}, {"x": 1}]}
     path = tmp_path / "experiment_bare_20250222_140530.json"
@@ -228,6 +245,18 @@ def test_every_optional_key_may_be_missing(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------ best
+
+
+def test_settings_come_back_as_they_were_given(tmp_path: Path) -> None:
+    given = {"clip": math.inf, "floor": -math.inf, "nested": {"a": [1, math.inf]}, "text": "inf"}
+    for name in ("NaN", "b"):
+        with ExperimentTracker(ExperimentConfig(name, **given), tmp_path, quiet=True):
+            pass
+    for name, log in loaded(tmp_path).logs.items():
+        assert log.config.experiment_name == name
+        assert {key: log.config.to_dict()[key] for key in given} == given
+    runs = RunCatalog([tmp_path]).refresh().runs
+    assert len(filter_runs(runs, "clip > 5 and floor == -inf", datetime.now())) == 2
 
 
 def test_best_follows_the_metric_unless_told(tmp_path: Path) -> None:
@@ -337,6 +366,36 @@ def test_summaries_show_results_settings_and_notes(
     assert by_analyzer.replace("\n", "").isprintable()
 
 
+def test_the_best_stands_at_no_iteration_when_the_end_of_the_run_was_better(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ExperimentTracker(ExperimentConfig("run"), tmp_path, quiet=True) as tracker:
+        tracker.log_eval(7, train_loss=3.0, val_loss=2.5)
+        tracker.finish(val_loss=2.25)
+    capsys.readouterr()
+    loaded(tmp_path).print_summary("run")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(maxsplit=3)[3] for line in lines if line.startswith("  best ")] == [
+        "3 at iteration 7",
+        "2.25",
+    ]
+
+
+def test_a_run_of_another_program_has_one_summary_whoever_prints_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"iteration": 0, "z": 1.0}, {"iteration": 1, "a": 2.0, "train_loss": 1.0}]
+    path = tmp_path / "experiment_theirs.json"
+    content = {"config": {"experiment_name": "theirs"}, "metrics_history": rows}
+    path.write_text(json.dumps(content, indent=2))
+    loaded(tmp_path).print_summary("theirs")
+    by_analyzer = capsys.readouterr().out
+    print_experiment_summary(path)
+    assert capsys.readouterr().out == by_analyzer
+    assert f"duration{'':10}–" in by_analyzer
+    assert by_analyzer.index("  a  ") < by_analyzer.index("  z  ")
+
+
 def test_export_writes_every_record(tmp_path: Path) -> None:
     track(tmp_path / "logs", "run", [3.0, 1 / 3], val_loss=2.5)
     path = loaded(tmp_path / "logs").export_csv("run", str(tmp_path / "run.csv"))
@@ -367,27 +426,6 @@ def test_without_pandas_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install pandas"):
         loaded(tmp_path).to_dataframe()
-
-
-# ------------------------------------------------------------------------------ single files
-
-
-def test_a_single_file_that_is_no_run_raises_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="missing"):
-        load_experiment_log(tmp_path / "missing.json")
-    (tmp_path / "x.json").write_text("[]")
-    with pytest.raises(ValueError, match=r"x.json' .*list, not an object"):
-        load_experiment_log(str(tmp_path / "x.json"))
-
-
-def test_some_files_compared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    paths = [track(tmp_path, name, [1.0], val_loss=loss) for name, loss in (("a", 3.0), ("b", 2.0))]
-    broken = tmp_path / "broken.json"
-    broken.touch()
-    lines = compare_experiments([*map(str, paths), broken]).splitlines()
-    assert [line.split()[0] for line in lines[2:4]] == ["b", "a"]
-    assert "broken.json is empty" in caplog.text
-    assert compare_experiments(paths[0]).count("finished") == 1
 
 
 def test_a_sweep_of_200_runs_with_60_names(tmp_path: Path) -> None:

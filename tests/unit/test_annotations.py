@@ -7,6 +7,7 @@ import os
 import stat
 
 import pytest
+from catalogs import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 from run_files import records, write_run
@@ -26,13 +27,6 @@ from traintop.store.annotations import (
     sidecar_of,
 )
 from traintop.store.catalog import RunCatalog
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -5,64 +5,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from catalogs import Clock, age, names, only, run_at
 from run_files import Writer, document, record, records, write_run
 
-from traintop.model import RunStatus, RunSummary
+from traintop.model import RunStatus
 from traintop.store import catalog as catalog_module
-from traintop.store.catalog import RunCatalog, Snapshot
-from traintop.store.liveness import HEARTBEAT_PATIENCE, NETWORK_PATIENCE
-
-
-class Clock:
-    """A monotonic clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def run_at(directory: Path, name: str, **fields: object) -> Path:
-    """A finished run with one record."""
-    directory.mkdir(parents=True, exist_ok=True)
-    fields = {"status": "finished", "config": {"experiment_name": name}, **fields}
-    return write_run(directory / f"experiment_{name}.json", [record(0, train_loss=1.0)], **fields)
-
-
-def names(snapshot: Snapshot) -> list[str]:
-    return [run.name for run in snapshot.runs]
-
-
-def only(snapshot: Snapshot) -> RunSummary:
-    [run] = snapshot.runs
-    return run
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that were opened."""
-    seen: list[str] = []
-    open_file = os.open
-
-    def counted(path: str, flags: int, *rest: int) -> int:
-        seen.append(os.path.basename(path))
-        return open_file(path, flags, *rest)
-
-    monkeypatch.setattr(os, "open", counted)
-    return seen
-
-
-def age(path: Path, seconds: float) -> None:
-    times = path.stat().st_mtime - seconds
-    os.utime(path, (times, times))
+from traintop.store.catalog import RunCatalog
 
 
 def test_runs_of_directories_and_sub_directories_newest_first(tmp_path: Path) -> None:
@@ -333,123 +285,3 @@ def test_trouble_is_a_notice_until_the_next_refresh(tmp_path: Path) -> None:
     assert troubled.revision > before.revision
     assert catalog.report("the disk is on fire") is troubled
     assert catalog.refresh().notices == ()
-
-
-def test_a_run_stalls_by_the_readers_clock_alone(tmp_path: Path) -> None:
-    writer = Writer(tmp_path / "experiment_x.json")
-    writer.flush(record(0))
-    clock = Clock()
-    catalog = RunCatalog([tmp_path], clock=clock)
-    first = catalog.refresh()
-    assert only(first).status is RunStatus.RUNNING
-    clock.now += HEARTBEAT_PATIENCE - 1
-    assert catalog.refresh() is first
-    clock.now += 2
-    stalled = catalog.refresh()
-    assert (only(stalled).status, stalled.revision) == (RunStatus.STALLED, 2)
-    assert catalog.refresh() is stalled
-    writer.flush(updated_at="later")
-    os.utime(writer.path, (0, 0))  # whatever the writer's clock says
-    assert only(catalog.refresh()).status is RunStatus.RUNNING
-
-
-def test_a_run_on_a_network_is_compared_with_its_neighbours_at_first_sight(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server's clock may be far from ours, but both files have it from the same server."""
-    monkeypatch.setattr(catalog_module, "network_filesystem", lambda _: "nfs4")
-    for name, modified in {"fresh": 5000.0, "still": 5000.0 - NETWORK_PATIENCE - 5}.items():
-        os.utime(run_at(tmp_path, name, status="running"), (modified, modified))
-    clock = Clock()
-    catalog = RunCatalog([tmp_path], clock=clock)
-    status = {run.name: run.status for run in catalog.refresh().runs}
-    assert status == {"fresh": RunStatus.RUNNING, "still": RunStatus.STALLED}
-
-
-def test_live_runs_on_a_network_are_opened_because_that_asks_the_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]
-) -> None:
-    monkeypatch.setattr(catalog_module, "network_filesystem", lambda _: "nfs4")
-    run_at(tmp_path, "live", status="running")
-    age(run_at(tmp_path, "done"), 10)
-    clock = Clock()
-    catalog = RunCatalog([tmp_path], clock=clock)
-    catalog.refresh()
-    clock.now += 10
-    catalog.refresh()
-    opened.clear()
-    catalog.refresh()
-    assert opened == ["experiment_live.json"]
-
-
-def test_several_threads_may_refresh(tmp_path: Path) -> None:
-    """Refreshing from several threads gives whole snapshots with growing revisions."""
-    writer = Writer(tmp_path / "experiment_x.json")
-    catalog = RunCatalog([tmp_path])
-    done = threading.Event()
-    seen: list[list[Snapshot]] = [[], []]
-
-    def look(mine: list[Snapshot]) -> None:
-        while not done.is_set():
-            mine.append(catalog.refresh())
-
-    threads = [threading.Thread(target=look, args=(mine,)) for mine in seen]
-    for thread in threads:
-        thread.start()
-    for step in range(200):
-        writer.flush(record(step, train_loss=1.0))
-    done.set()
-    for thread in threads:
-        thread.join()
-    assert only(catalog.refresh()).count == 200
-    for mine in seen:
-        revisions = [snapshot.revision for snapshot in mine]
-        assert revisions == sorted(revisions)
-        counts = [only(snapshot).count or 0 for snapshot in mine]
-        assert counts == sorted(counts)
-
-
-def test_the_list_needs_neither_numpy_nor_watchdog(tmp_path: Path) -> None:
-    run_at(tmp_path, "a")
-    script = (
-        "import sys; from pathlib import Path\n"
-        "import traintop.store.watch\n"
-        "from traintop.store.catalog import RunCatalog\n"
-        f"assert len(RunCatalog([Path({str(tmp_path)!r})]).refresh().runs) == 1\n"
-        "print([name for name in ('numpy', 'watchdog', 'textual') if name in sys.modules])"
-    )
-    command = [sys.executable, "-c", script]
-    found = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
-
-
-def test_a_first_look_reads_the_newest_runs_and_the_next_one_only_the_others(
-    tmp_path: Path, opened: list[str]
-) -> None:
-    newest = ["z_20250225_000000", "a_20250224_000000_2", "m_20250224_000000"]
-    for name in [*newest, "old_20240101_000000", "older_20230101_000000"]:
-        os.utime(run_at(tmp_path, name), (1.6e9, 1.6e9))
-    undated = run_at(tmp_path, "undated")
-    os.utime(undated, (1.735e9, 1.735e9))  # 2024-12-24: after the old ones
-    opened.clear()
-    catalog = RunCatalog([tmp_path])
-    first = catalog.first_look(4)
-    assert set(names(first)) == {*newest, "undated"}
-    assert first.unread == 2
-    assert len(opened) == 4
-    opened.clear()
-    everything = catalog.refresh()
-    assert (len(everything.runs), everything.unread) == (6, 0)
-    assert everything.revision > first.revision
-    assert sorted(opened) == [
-        "experiment_old_20240101_000000.json",
-        "experiment_older_20230101_000000.json",
-    ]
-
-
-def test_a_first_look_at_few_runs_is_the_whole(tmp_path: Path) -> None:
-    run_at(tmp_path, "only")
-    catalog = RunCatalog([tmp_path, tmp_path / "gone"])
-    first = catalog.first_look(100)
-    assert (names(first), first.unread, len(first.notices)) == (["only"], 0, 1)
-    assert catalog.refresh() is first

@@ -30,9 +30,11 @@ def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(main, list(map(str, arguments)))
 
 
-def process(*arguments: object, **streams: object) -> subprocess.CompletedProcess[str]:
+def process(
+    *arguments: object, encoding: str = "utf-8", **streams: object
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "traintop", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
     return subprocess.run(
         command, stderr=subprocess.PIPE, text=True, env=environment, timeout=60, **streams
     )
@@ -84,6 +86,50 @@ def test_a_misspelled_command_is_no_directory_to_wait_for(
         assert "needs a terminal" in invoke(directory).stderr
     (tmp_path / "lst").mkdir()
     assert "needs a terminal" in invoke("lst").stderr
+
+
+def test_the_csv_of_no_runs_has_its_headings(logs: Path, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    headings, *runs = invoke("list", tmp_path / "none", "--csv").stdout.splitlines()
+    assert runs == []
+    assert invoke("list", logs, "--csv").stdout.splitlines()[0].startswith(headings)
+    assert headings.startswith("run,run_id,path,experiment_name,status,")
+
+
+def test_documents_are_utf_8_and_texts_printable_whatever_the_locale(tmp_path: Path) -> None:
+    for name, file_name in (("日本語", b"experiment_\xff.json"), ("naïve", b"experiment_1.json")):
+        path = write_run(tmp_path / "run", records(2), config={"experiment_name": name})
+        os.rename(path, os.fsencode(tmp_path) + b"/" + file_name)
+    for command in ("list", "compare"):
+        for style in ("--json", "--csv"):
+            done = process(command, tmp_path, style, encoding="latin-1", stdout=subprocess.PIPE)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert "日本語" in done.stdout
+            assert "naïve" in done.stdout
+    for command in ("list", "compare", "plot"):
+        done = process(command, tmp_path, encoding="latin-1", stdout=subprocess.DEVNULL)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs a name of the output")
+def test_what_is_written_to_the_output_of_a_pipe_is_printed(logs: Path) -> None:
+    for command, option, start in (
+        ("report", "--output", "# Experiment log\n"),
+        ("export", "--out", "run,iteration,"),
+        ("plot", "--svg", "<svg "),
+    ):
+        done = process(command, logs, option, "/dev/stdout", stdout=subprocess.PIPE)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(start)
+        assert done.stderr.endswith(" /dev/stdout\n")
+
+
+def test_help_and_version_are_no_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for word in ("help", "version"):
+        assert f"did you mean `traintop --{word}`?" in invoke(word).stderr
 
 
 def test_a_reader_who_has_seen_enough_gets_no_error(logs: Path) -> None:

@@ -59,7 +59,29 @@ def test_all_runs_are_exported_without_names_and_one_that_is_broken_is_told(
 def test_an_export_that_cannot_be_written_says_why(logs: Path, tmp_path: Path) -> None:
     done = run("export", logs, "--out", tmp_path / "missing" / "runs.csv")
     assert done.exit_code == 1
-    assert "No such file or directory" in done.stderr
+    assert done.stderr == f"Error: {tmp_path / 'missing' / 'runs.csv'}: No such file or directory\n"
+
+
+def test_an_export_goes_to_the_output_whole(logs: Path, tmp_path: Path) -> None:
+    run("export", logs, "--out", tmp_path / "runs.csv")
+    done = run("export", logs, "--out", "-")
+    assert done.stdout == (tmp_path / "runs.csv").read_text()
+    assert done.stderr == ""
+    assert not Path("-").exists()
+
+
+def test_no_command_replaces_the_file_of_a_run(logs: Path) -> None:
+    path = next(logs.glob("*.json"))
+    before = path.read_bytes()
+    for command in (
+        ("export", logs, "--out", path),
+        ("plot", logs, "--svg", path),
+        ("report", logs, "--output", path),
+    ):
+        done = run(*command)
+        assert done.exit_code == 1
+        assert done.stderr == f"Error: {path}: Is the log file of a run, and is kept\n"
+    assert path.read_bytes() == before
 
 
 def test_the_comparison_is_a_table_with_the_baseline_first(logs: Path) -> None:
@@ -91,6 +113,13 @@ def test_markdown_is_a_table(logs: Path) -> None:
     lines = run("compare", logs, "--markdown").stdout.splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert lines[1].startswith("| :--")
+
+
+@pytest.mark.parametrize("target", ["nan", "inf"])
+def test_a_target_that_no_run_can_reach_is_refused(logs: Path, target: str) -> None:
+    done = run("compare", logs, "--target", target)
+    assert done.exit_code == 2
+    assert f"--target must be a finite number, not {target}" in done.stderr
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_close(logs: Path) -> None:

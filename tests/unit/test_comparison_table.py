@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from traintop.analysis.comparison_table import comparison_table, differing_settings
+from traintop.analysis.comparison_table import comparison_table
+from traintop.analysis.differences import differing_settings
 from traintop.analysis.export import csv_table
 from traintop.analysis.listing import (
     flat_rows,
@@ -117,8 +118,31 @@ def test_differing_settings_compares_missing_and_nested_ones() -> None:
         run("a", config={"seed": 1, "data": {"mix": [1]}, "same": 1}),
         run("b", config={"seed": 1, "data": {"mix": [2]}, "same": 1, "new": None}),
     ]
-    assert differing_settings(runs) == ["data", "new"]
+    assert differing_settings(runs) == ["data.mix", "new"]
     assert differing_settings([]) == []
+
+
+def test_nested_settings_have_columns_and_sort_by_their_paths() -> None:
+    runs = [
+        run(name, config={"opt": {"lr": lr, "k": [1]}}) for name, lr in (("a", 2.0), ("b", 1.0))
+    ]
+    assert comparison_table(runs, width=200).splitlines()[0].split()[-1] == "opt.lr"
+    assert [one.name for one in sorted_runs(runs, "opt.lr")] == ["b", "a"]
+    assert [one.name for one in sorted_runs(runs, "config.opt.lr")] == ["b", "a"]
+    row = flat_rows(run_rows(runs))[0]
+    assert (row["config.opt.lr"], row["config.opt.k"]) == (2.0, "[1]")
+
+
+def test_settings_that_are_no_number_of_json_are_the_same_only_as_themselves() -> None:
+    clips = [math.inf, -math.inf, math.nan, None, 1.0]
+    runs = [run(str(i), config={"clip": clip}) for i, clip in enumerate(clips)]
+    for i, one in enumerate(runs):
+        for j, clip in enumerate(clips):
+            other = run("other", config={"clip": clip})
+            assert differing_settings([one, other]) == ([] if i == j else ["clip"])
+    decoded = json.loads(rows_as_json(run_rows(runs)), parse_constant=pytest.fail)
+    written = ["Infinity", "-Infinity", "NaN", None, 1.0]
+    assert [row["config"]["clip"] for row in decoded] == written
 
 
 # ------------------------------------------------------------------------------ names

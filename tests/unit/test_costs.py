@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from run_files import Writer, records, write_run
-from textual.pilot import Pilot
+from tests.waiting import settle
 
 from traintop.charts import ChartSpec, Series, points_for
 from traintop.logfile import Head, encode_head
@@ -226,15 +226,6 @@ def test_a_chart_gets_two_points_a_column_however_many_there_are(points: int, wi
     series = tuple(Series("run", x, 3.0 + noise + number, color=number) for number in range(5))
     for curve in points_for(ChartSpec("loss", series), width):
         assert 2 <= len(curve.x) <= 4 * width + 4
-
-
-async def settle(pilot: Pilot[None], condition: Callable[[], object]) -> None:
-    """Let the App work until a condition holds; fails the test when it never does."""
-    for _ in range(4000):
-        if condition():
-            return
-        await pilot.pause(0.005)
-    pytest.fail("the awaited condition never became true")
 
 
 @pytest.fixture

@@ -174,16 +174,17 @@ def test_places_are_found_again_on_another_axis():
     assert maker.on_other_axis(run, "iteration", "tokens", [10]) is None
 
 
-def test_only_curves_that_can_be_seen_are_kept():
-    maker, run = ChartMaker(), a_run()
+def test_curves_are_kept_until_they_are_forgotten():
+    maker, run, other = ChartMaker(), a_run(), a_run("b")
     for weight in (0.6, 0.9, 0.99):
-        maker.chart("loss", [run], ChartChoice(weight=weight))
-    assert sorted(key.weight for key in maker._series) == [0.0, 0.99]
+        maker.chart("loss", [run, other], ChartChoice(weight=weight))
+    maker.keep_only({run}, "iteration", (0.99,))
+    assert sorted((key.run.label, key.weight) for key in maker._series) == [("a", 0), ("a", 0.99)]
     kept = maker.chart("loss", [run], ChartChoice(weight=0.99, cursor=3.0))
     again = maker.chart("loss", [run], ChartChoice(weight=0.99, log_y=True))
     assert kept.series == again.series
-    maker.chart("loss", [a_run("b")], ChartChoice())
-    assert {key.run.label for key in maker._series} == {"b"}
+    maker.keep_only({run}, "wallclock_time", (0.99,))
+    assert not maker._series
 
 
 def test_curves_over_very_many_records_are_prepared_first(monkeypatch):

@@ -17,7 +17,7 @@ from traintop.analysis.export import (
     replacing_file,
     write_csv,
     write_new,
-    write_runs_csv,
+    write_runs,
     write_together,
 )
 from traintop.store.history import History
@@ -104,7 +104,10 @@ def test_several_runs_stand_below_one_another(tmp_path: Path) -> None:
         "baseline": history(iteration=[0, 1], train_loss=[3.0, 2.0]),
         "=evil": history(iteration=[5], grad_norm=[1.0]),
     }
-    rows = rows_of(write_runs_csv(runs, tmp_path / "runs.csv"))
+    path = tmp_path / "runs.csv"
+    with replacing_file(path) as file:
+        write_runs(file, runs.items(), ["train_loss", "grad_norm"])
+    rows = rows_of(path)
     assert [row["run"] for row in rows] == ["baseline", "baseline", "'=evil"]
     assert [row["iteration"] for row in rows] == ["0", "1", "5"]
     assert [row["grad_norm"] for row in rows] == ["", "", "1.0"]

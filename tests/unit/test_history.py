@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traintop import logfile
 from traintop.store.history import GrowingHistory, History
 
 NAN, INF = math.nan, math.inf
@@ -116,7 +115,7 @@ def test_of_very_many_keys_those_that_were_met_first_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A file whose every record has a key of its own does not cost the square of its length."""
-    monkeypatch.setattr(logfile, "_MOST_CELLS", 10_000)
+    monkeypatch.setattr("traintop.logfile.columns._MOST_CELLS", 10_000)
     growing = GrowingHistory()
     for start in range(0, 2000, 50):
         rows = [{"iteration": i, f"x{i:04}": 1.0} for i in range(start, start + 50)]

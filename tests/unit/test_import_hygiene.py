@@ -34,8 +34,16 @@ def test_a_training_loop_never_pays_for_the_ui(code: str) -> None:
     assert loaded.isdisjoint({"subprocess", "argparse", "json"})
 
 
-def test_listing_runs_needs_no_ui() -> None:
-    assert loaded_by("import traintop.cli, traintop.store.catalog").isdisjoint(HEAVY)
+def test_listing_runs_needs_no_ui(tmp_path: Path) -> None:
+    write_run(tmp_path / "experiment_a.json", records(3), status="finished")
+    program = f"""
+import traintop.cli, traintop.store.watch
+from pathlib import Path
+from traintop.store.catalog import RunCatalog
+
+assert len(RunCatalog([Path({str(tmp_path)!r})]).refresh().runs) == 1
+"""
+    assert loaded_by(program).isdisjoint(HEAVY)
 
 
 def test_the_ui_draws_its_first_frame_before_it_loads_numbers_and_charts() -> None:

@@ -8,13 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from traintop import logfile
-from traintop.model import MetricsSnapshot, MetricStats, RunStatus
+from traintop.model import RECORD_FIELDS, MetricsSnapshot, MetricStats, RunStatus
 from traintop.store.history import History
 from traintop.store.run import Run
 from traintop.tracking.run_clock import RunClock
@@ -262,7 +261,7 @@ def test_a_file_cut_anywhere_is_read_up_to_the_cut(batch: list[Call]) -> None:
         train_loss=st.none() | numbers,
         val_loss=st.none() | numbers,
         metrics=st.dictionaries(
-            st.text().filter(lambda name: name not in logfile.RECORD_FIELDS), numbers, max_size=4
+            st.text().filter(lambda name: name not in RECORD_FIELDS), numbers, max_size=4
         ),
     )
 )
@@ -295,32 +294,3 @@ def test_the_tail_survives_the_round_trip() -> None:
 def test_a_block_never_shrinks_the_file() -> None:
     assert logfile.padded(b"{}\n", 10) == b"{}       \n"
     assert logfile.padded(b"{}\n", 2) == b"{}\n"
-
-
-def test_other_programs_documents_are_read() -> None:
-    document = {
-        "config": {"experiment_name": "foreign", "model_name": "m", "optimizer_name": "o"},
-        "start_time": 5,
-        "metrics_history": [
-            {"iteration": 0, "train_loss": math.inf, "batch_size": 4, "context_length": 8},
-            {"no": "iteration"},
-            "no record",
-            {"iteration": 1, "train_loss": None, "val_loss": "2.5"},
-        ],
-        "best_val_loss": math.inf,
-        "end_time": "2025-02-22T15:00:00",
-    }
-    for text in (
-        json.dumps(document),
-        json.dumps(document, indent=2),
-        "\ufeff" + json.dumps(document),
-    ):
-        parsed = logfile.parse_document(text.encode())
-        assert parsed.head.config["optimizer_name"] == "o"
-        assert parsed.head.start_time is None
-        assert [row["iteration"] for row in parsed.rows] == [0, 1]
-        assert parsed.tail.status == "finished"
-        assert parsed.tail.best_val_loss == math.inf
-    columns = logfile.columns_of_rows(parsed.rows)
-    assert columns["batch_size"] == [4, None]
-    assert np.isinf(columns["train_loss"][0])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import LONGEST_QUERY, QueryError
-from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
+from traintop.model import Annotations, MetricsSnapshot, MetricStats, RunStatus, RunSummary
 
 NOW = datetime.fromisoformat("2025-02-22T15:00:00")
 
@@ -42,7 +42,7 @@ def val(loss: float) -> dict[str, Any]:
 
 
 RUNS = (
-    run("baseline"),
+    run("baseline", annotations=Annotations(tags=("paper", "old"))),
     run("muon_2e-3", config={"d_model": 768, "optimizer": {"lr": 2e-3}, "betas": [0.9, 0.95]}),
     run("muon_wide", status=RunStatus.FAILED, error="CUDA out of memory", age=3 * 86_400),
     run("lr=0.1", **val(math.nan), best_val_loss=None, config={"use_rope": True}),
@@ -93,6 +93,10 @@ def mistake(text: str) -> QueryError:
         ("age > 2d", ["muon_wide"]),
         ("val_loss == nan", ["lr=0.1"]),
         ("val_loss == none", ["new"]),
+        ("tags == none", [one.name for one in RUNS[1:]]),
+        ("tags != none", ["baseline"]),
+        ("tags != paper", [one.name for one in RUNS[1:]]),
+        ("not tags == none", ["baseline"]),
         ("not val_loss < 10", ["lr=0.1", "new"]),
         ("host == node7 and d_model - 512 == 256", ["muon_2e-3"]),
         ("step == 42 and d_model / 2 == 3 * 128", ["muon_2e-3"]),

@@ -13,13 +13,13 @@ from hypothesis.extra import numpy as arrays
 
 from traintop.analysis.series import (
     FloatArray,
-    column_band,
+    band,
     common_limits,
-    decimate_min_max,
     finite,
     resample,
     robust_limits,
     smooth,
+    thin,
     value_near,
 )
 from traintop.analysis.ticks import even_ticks, log_tick_labels, log_ticks, nice_ticks, tick_labels
@@ -91,7 +91,7 @@ def test_decimated_points_are_few_of_the_points_with_ends_and_extremes(
 ) -> None:
     x = np.sort(np.random.default_rng(len(y)).uniform(0, 10, len(y)))
     given_points = set(zip(*(values.tolist() for values in finite(x, y)), strict=True))
-    thin_x, thin_y = decimate_min_max(x, y, columns)
+    thin_x, thin_y = thin(*finite(x, y), columns)
     kept = list(zip(thin_x.tolist(), thin_y.tolist(), strict=True))
     assert set(kept) <= given_points
     assert len(kept) <= 2 * columns + 4
@@ -108,38 +108,40 @@ def test_every_spike_survives_decimation() -> None:
     y = np.zeros(100_000)
     spikes = [3, 777, 50_001, 99_998]
     y[spikes] = [5, -5, 7, 9]
-    x, thinned = decimate_min_max(np.arange(100_000.0), y, 200)
+    x, thinned = thin(np.arange(100_000.0), y, 200)
     assert {*spikes} <= {*x.astype(int).tolist()}
     assert {5.0, -5.0, 7.0, 9.0} <= {*thinned.tolist()}
 
 
 def test_a_zoomed_view_keeps_one_neighbour_on_each_side() -> None:
     x = np.arange(1000.0)
-    thinned, _ = decimate_min_max(x, x, 400, limits=(100.5, 110.5))
+    thinned, _ = thin(x, x, 400, limits=(100.5, 110.5))
     assert thinned.tolist() == [100.0, *range(101, 111), 111.0]
 
 
 def test_a_view_between_two_points_keeps_both() -> None:
-    thinned, _ = decimate_min_max(floats(0, 10), floats(1, 2), 50, limits=(4, 5))
+    thinned, _ = thin(floats(0, 10), floats(1, 2), 50, limits=(4, 5))
     assert thinned.tolist() == [0, 10]
 
 
 def test_a_band_has_minimum_maximum_and_mean_of_each_column() -> None:
-    band = column_band(floats(0, 1, 2, 9, 10), floats(3, 1, 2, math.nan, 8), 5)
-    assert band.x.tolist() == [1, 3, 5, 7, 9]
-    assert band.low.tolist() == pytest.approx([1, 2, math.nan, math.nan, 8], nan_ok=True)
-    assert band.high.tolist() == pytest.approx([3, 2, math.nan, math.nan, 8], nan_ok=True)
-    assert band.mean.tolist() == pytest.approx([2, 2, math.nan, math.nan, 8], nan_ok=True)
+    points = finite(floats(0, 1, 2, 9, 10), floats(3, 1, 2, math.nan, 8))
+    found = band(*points, 5, (0.0, 10.0))
+    assert found.x.tolist() == [1, 3, 5, 7, 9]
+    assert found.low.tolist() == pytest.approx([1, 2, math.nan, math.nan, 8], nan_ok=True)
+    assert found.high.tolist() == pytest.approx([3, 2, math.nan, math.nan, 8], nan_ok=True)
+    assert found.mean.tolist() == pytest.approx([2, 2, math.nan, math.nan, 8], nan_ok=True)
 
 
 @given(any_floats, st.integers(1, 20))
 def test_a_band_encloses_its_mean(y: FloatArray, columns: int) -> None:
     y = np.where(np.abs(y) > 1e300, np.nan, y)
-    band = column_band(np.arange(len(y), dtype=float), y, columns)
-    filled = ~np.isnan(band.low)
-    slack = 1e-9 * np.maximum(np.abs(band.low), np.abs(band.high))[filled]
-    assert bool((band.low[filled] - slack <= band.mean[filled]).all())
-    assert bool((band.mean[filled] <= band.high[filled] + slack).all())
+    x = np.arange(len(y), dtype=float)
+    found = band(*finite(x, y), columns, (0.0, float(max(len(y) - 1, 1))))
+    filled = ~np.isnan(found.low)
+    slack = 1e-9 * np.maximum(np.abs(found.low), np.abs(found.high))[filled]
+    assert bool((found.low[filled] - slack <= found.mean[filled]).all())
+    assert bool((found.mean[filled] <= found.high[filled] + slack).all())
 
 
 def test_one_spike_does_not_stretch_robust_limits() -> None:

@@ -11,22 +11,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from trackers import document, tracked
 
-from traintop import ExperimentConfig, ExperimentTracker, RunFileBusyError
+from traintop import ExperimentConfig, ExperimentTracker
 from traintop.tracking import writer as writer_module
-
-
-def tracked(directory: Path, name: str = "baseline", **settings: Any) -> ExperimentTracker:
-    return ExperimentTracker(
-        ExperimentConfig(experiment_name=name, **settings), log_dir=directory, quiet=True
-    )
-
-
-def document(tracker: ExperimentTracker) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(tracker.save().read_text())
-    return loaded
 
 
 def test_the_file_exists_and_is_json_from_start_on(tmp_path: Path) -> None:
@@ -91,75 +80,6 @@ def test_one_record_stands_on_one_line(tmp_path: Path) -> None:
     assert lines[51].startswith('],"end_time":')
 
 
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        (math.nan, "NaN"),
-        (math.inf, "Infinity"),
-        (-math.inf, "-Infinity"),
-        (1e308, 1e308),
-        (5e-324, 5e-324),
-        (10**30, 1e30),
-        (10**400, "Infinity"),
-        (True, 1),
-        (None, None),
-        (np.float32(0.5), 0.5),
-        (np.float64(0.5), 0.5),
-        (np.int64(7), 7),
-        (np.array(2.5), 2.5),
-        (np.array([2.5]), 2.5),
-        (np.float64(math.nan), "NaN"),
-    ],
-)
-def test_values_are_written_as_strict_json(tmp_path: Path, value: object, written: object) -> None:
-    tracker = tracked(tmp_path)
-    tracker.start()
-    tracker.log_metrics(0, value)
-    tracker.finish()
-    assert document(tracker)["metrics_history"][0]["train_loss"] == written
-    json.loads(tracker.path.read_text(), parse_constant=lambda _: pytest.fail("bare constant"))
-
-
-@pytest.mark.parametrize("value", ["0.5", np.array([1.0, 2.0]), object(), 1j, [1.0]])
-def test_what_is_no_number_is_left_out_with_one_warning(
-    tmp_path: Path, value: object, caplog: pytest.LogCaptureFixture
-) -> None:
-    tracker = tracked(tmp_path)
-    tracker.start()
-    for i in range(3):
-        tracker.log_metrics(i, value, grad_norm=1.0)
-    tracker.finish()
-    records = document(tracker)["metrics_history"]
-    assert [record["train_loss"] for record in records] == [None] * 3
-    assert [record["grad_norm"] for record in records] == [1.0] * 3
-    warnings = [record.getMessage() for record in caplog.records]
-    assert len(warnings) == 1
-    assert "'train_loss'" in warnings[0]
-
-
-def test_a_value_is_the_one_at_the_time_of_the_call(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
-    tracker.start()
-    running_loss = np.array(1.0)
-    for i in range(5):
-        tracker.log_metrics(i, running_loss)
-        running_loss += 1.0
-    tracker.finish()
-    losses = [record["train_loss"] for record in document(tracker)["metrics_history"]]
-    assert losses == [1.0, 2.0, 3.0, 4.0, 5.0]
-
-
-def test_what_is_not_given_counts_as_not_measured(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
-    tracker.start()
-    tracker.log_metrics(0, 1.0)
-    tracker.log_metrics(1, 1.0, learning_rate=0.0)
-    tracker.finish()
-    first, second = document(tracker)["metrics_history"]
-    assert (first["learning_rate"], first["tokens_per_sec"]) == (None, None)
-    assert second["learning_rate"] == 0.0
-
-
 def test_the_documented_signatures() -> None:
     def parameters(method: Any) -> list[tuple[str, Any]]:
         return [
@@ -186,82 +106,6 @@ def test_the_documented_signatures() -> None:
         ("val_loss", None),
         ("notes", ""),
     ]
-
-
-def test_metrics_may_have_any_name(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
-    tracker.start()
-    tracker.log_metrics(0, metrics={"train/acc": 0.9, "Ünïcode ✓": 1, "\ud800": 2, "val_loss": 3.0})
-    tracker.finish()
-    [record] = document(tracker)["metrics_history"]
-    assert record["train/acc"] == 0.9
-    assert record["Ünïcode ✓"] == 1
-    assert record["?"] == 2
-    assert record["val_loss"] == 3.0
-
-
-def test_a_name_made_of_a_number_cannot_fill_the_memory(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    tracker = tracked(tmp_path)
-    tracker.start()
-    for i in range(1200):
-        tracker.log_metrics(0, metrics={f"loss_{i}": 1.0})
-    tracker.finish()
-    assert len(document(tracker)["stats"]) == 1000
-    assert sum("metric names" in record.getMessage() for record in caplog.records) == 1
-
-
-@pytest.mark.parametrize("iteration", [math.nan, "five", None, [1]])
-def test_a_record_without_a_usable_iteration_is_left_out(
-    tmp_path: Path, iteration: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    tracker = tracked(tmp_path)
-    tracker.start()
-    tracker.log_metrics(iteration, 1.0)
-    tracker.log_metrics(1, 2.0)
-    tracker.finish()
-    assert [record["iteration"] for record in document(tracker)["metrics_history"]] == [1]
-    assert any("iteration" in record.getMessage() for record in caplog.records)
-
-
-def test_statistics_are_exact(tmp_path: Path) -> None:
-    values = np.random.default_rng(1).normal(1e6, 1.0, 3000)
-    tracker = tracked(tmp_path)
-    tracker.start()
-    for i, value in enumerate(values):
-        tracker.log_metrics(i, float(value), tokens_per_sec=float(i), iter_time_ms=2.0)
-        tracker.increment_gradient_step()
-    stats = tracker.get_summary_stats()
-    assert stats["total_iterations"] == stats["total_gradient_steps"] == 3000
-    assert stats["best_train_loss"] == values.min()
-    assert stats["best_val_loss"] is None
-    assert "val_loss_stats" not in stats
-    assert stats["train_loss_stats"] == pytest.approx(
-        {"min": values.min(), "max": values.max(), "mean": values.mean(), "std": values.std()}
-    )
-    assert stats["iter_time_stats_ms"] == {"mean": 2.0, "std": 0.0}
-    assert stats["throughput_stats_tokens_per_sec"] == {"mean": 1499.5, "max": 2999.0}
-    assert 0 < stats["total_duration_seconds"] <= tracker.get_elapsed_time()
-    tracker.finish()
-    written = document(tracker)["stats"]["train_loss"]
-    assert written["mean"] == pytest.approx(values.mean())
-    assert written["recent_mean"] == pytest.approx(values[-100:].mean())
-
-
-def test_a_replayed_iteration_counts_once_however_far_back(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
-    tracker.start()
-    for i in range(2000):
-        tracker.log_metrics(i, 5.0)
-    tracker.save()
-    for i in range(100, 2100):
-        tracker.log_metrics(i, 1.0)
-    stats = tracker.get_summary_stats()
-    assert stats["total_iterations"] == 2100
-    assert stats["train_loss_stats"]["mean"] == pytest.approx((100 * 5.0 + 2000 * 1.0) / 2100)
-    tracker.finish()
-    assert document(tracker)["count"] == 2100
 
 
 def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
@@ -466,101 +310,6 @@ def test_settings_that_json_cannot_hold_are_written_as_text(tmp_path: Path) -> N
     assert config["broken"] == "<Broken>"
     assert config["nan"] == "NaN"
     assert config["键"] == 1
-
-
-def test_resume_goes_on_in_the_same_file(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path, "long", depth=3)
-    tracker.start()
-    for i in range(10):
-        tracker.log_metrics(i, float(i))
-        tracker.increment_gradient_step()
-    tracker.finish()
-    before = document(tracker)
-    with ExperimentTracker.resume("long", tmp_path, gradient_step=6, quiet=True) as resumed:
-        assert resumed.config.depth == 3
-        for i in range(6, 15):
-            resumed.log_metrics(i, 100.0 + i)
-            resumed.increment_gradient_step()
-    after = document(resumed)
-    assert resumed.path == tracker.path
-    assert after["start_time"] == before["start_time"]
-    assert after["count"] == 15
-    assert after["gradient_step"] == 15
-    assert after["duration_seconds"] >= before["duration_seconds"]
-    assert len(after["resumed"]) == 1
-    assert after["stats"]["train_loss"]["count"] == 15
-    assert after["stats"]["train_loss"]["mean"] == sum([*range(6), *range(106, 115)]) / 15
-
-
-def test_two_processes_cannot_resume_the_same_run(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path, "busy")
-    tracker.start()
-    tracker.save()
-    with pytest.raises(RunFileBusyError, match="busy"):
-        ExperimentTracker.resume("busy", tmp_path)
-    tracker.finish()
-    first = ExperimentTracker.resume("busy", tmp_path, quiet=True)
-    with pytest.raises(RunFileBusyError):
-        ExperimentTracker.resume(tracker.path)
-    first.start()
-    first.finish()
-
-
-def test_resuming_what_is_not_there_names_what_is(tmp_path: Path) -> None:
-    with tracked(tmp_path, "present"):
-        pass
-    with pytest.raises(FileNotFoundError, match="present"):
-        ExperimentTracker.resume("absent", tmp_path)
-    foreign = tmp_path / "experiment_foreign.json"
-    foreign.write_text('{"config": {"experiment_name": "foreign"}, "metrics_history": []}')
-    with pytest.raises(ValueError, match="not written by this tracker"):
-        ExperimentTracker.resume(foreign)
-    torn = tmp_path / "experiment_torn_20250222_140530.json"
-    torn.write_text('{"config":{"experiment_name":"to')
-    with pytest.raises(FileNotFoundError, match=f"present; without settings .* {torn.name}"):
-        ExperimentTracker.resume("torn", tmp_path)
-
-
-def test_a_file_cut_at_any_byte_of_its_records_or_tail_can_be_resumed(tmp_path: Path) -> None:
-    with tracked(tmp_path, "torn") as tracker:
-        for i in range(3):
-            tracker.log_metrics(i, float(i))
-    whole = tracker.path.read_bytes()
-    start = whole.index(b"[\n") + 2
-    ends_of_records = [place + 1 for place in range(start, len(whole)) if whole[place] == ord("}")]
-    for cut in range(start, len(whole) + 1):
-        tracker.path.write_bytes(whole[:cut])
-        after = resumed_and_finished(tracker.path)
-        kept = sum(end <= cut for end in ends_of_records[:3])
-        iterations = [record["iteration"] for record in after["metrics_history"]]
-        assert iterations == [*range(kept), 99], cut
-        assert after["count"] == kept + 1, cut
-
-
-def test_a_write_torn_over_an_older_tail_at_any_byte_can_be_resumed(tmp_path: Path) -> None:
-    with tracked(tmp_path, "torn") as tracker:
-        for i in range(3):
-            tracker.log_metrics(i, float(i))
-        before = tracker.save().read_bytes()
-        tracker.log_metrics(3, 3.0)
-    after = tracker.path.read_bytes()
-    start = next(
-        place for place, (old, new) in enumerate(zip(before, after, strict=False)) if old != new
-    )
-    for cut in range(start, len(after)):
-        tracker.path.write_bytes(after[:cut] + before[cut:])
-        records = resumed_and_finished(tracker.path)["metrics_history"]
-        iterations = [record["iteration"] for record in records]
-        assert iterations in ([0, 1, 2, 99], [0, 1, 2, 3, 99]), cut
-        assert all(record["train_loss"] == record["iteration"] for record in records[:-1]), cut
-
-
-def resumed_and_finished(path: Path) -> dict[str, Any]:
-    """The document of a run that went on for one more record."""
-    with ExperimentTracker.resume(path, quiet=True) as resumed:
-        resumed.log_metrics(99, 1.0)
-    loaded: dict[str, Any] = json.loads(path.read_text())
-    return loaded
 
 
 def test_a_deleted_file_comes_back_with_all_its_records(

@@ -13,33 +13,12 @@ from pathlib import Path
 
 import pytest
 from run_files import Writer, record, write_run
+from tests.listening import Listener
+from tests.waiting import PATIENCE, wait_until
 
 from traintop.store import watch as watch_module
 from traintop.store.catalog import RunCatalog, Snapshot
 from traintop.store.watch import DirectoryWatcher
-
-DEADLINE = 20.0
-
-
-class Listener:
-    """Collects snapshots and waits for one."""
-
-    def __init__(self) -> None:
-        self.snapshots: list[Snapshot] = []
-        self._arrived = threading.Condition()
-
-    def __call__(self, snapshot: Snapshot) -> None:
-        with self._arrived:
-            self.snapshots.append(snapshot)
-            self._arrived.notify_all()
-
-    def wait_for(self, condition: Callable[[Snapshot], bool]) -> Snapshot:
-        with self._arrived:
-            assert self._arrived.wait_for(
-                lambda: self.snapshots and condition(self.snapshots[-1]), DEADLINE
-            ), f"last: {self.snapshots[-1:]}"
-            return self.snapshots[-1]
-
 
 Start = Callable[..., tuple[DirectoryWatcher, Listener]]
 
@@ -63,13 +42,6 @@ def start() -> Iterator[Start]:
     wait_until(lambda: "traintop-watch" not in {thread.name for thread in threading.enumerate()})
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def names(snapshot: Snapshot) -> set[str]:
     return {run.run_id.removeprefix("experiment_") for run in snapshot.runs}
 
@@ -82,7 +54,7 @@ def add_run(directory: Path, name: str) -> Path:
 @pytest.fixture
 def slow_scans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without events, nothing would be seen before the deadline."""
-    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 10 * DEADLINE)
+    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 10 * PATIENCE)
 
 
 @pytest.fixture
@@ -262,7 +234,7 @@ def test_events_come_from_the_new_directory(
             and (armed[logs].watch.path, armed[logs].identity[1]) == (real, os.stat(real).st_ino)
         )
     )
-    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 10 * DEADLINE)
+    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 10 * PATIENCE)
     add_run(Path(real), "first after")  # ends the last short interval
     listener.wait_for(lambda snapshot: names(snapshot) == {"first after"})
     add_run(Path(real), "second after")
@@ -356,7 +328,7 @@ def test_a_listener_may_stop_the_watch(tmp_path: Path) -> None:
 
     watcher = DirectoryWatcher(RunCatalog([tmp_path]), stop)
     watcher.start()
-    assert stopped.wait(DEADLINE)
+    assert stopped.wait(PATIENCE)
     wait_until(lambda: not watcher._thread.is_alive())
 
 

@@ -20,14 +20,19 @@ from traintop.analysis.differences import (
     settings_key,
 )
 from traintop.analysis.percentiles import percentiles
-from traintop.analysis.ranking import Mode, best_value, mode_of, was_completed
-from traintop.model import STANDARD_METRICS, RunSummary
+from traintop.analysis.ranking import (
+    LOSSES,
+    Mode,
+    best_value,
+    metrics_of,
+    mode_of,
+    was_completed,
+)
+from traintop.model import RunSummary
 from traintop.text import number
 
 if TYPE_CHECKING:
     from traintop.store.history import History
-
-LOSSES = ("val_loss", "train_loss")
 
 Unit = Literal["value", "iteration", "seconds", "rate", "milliseconds", "setting"]
 """What the values of a row are, and so how they are written."""
@@ -135,18 +140,16 @@ def columns_of(runs: Iterable[ComparedRun]) -> list[Column]:
     return [Column(run.name, (run,)) for run in runs]
 
 
-def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
-    """The metrics that any of the runs has: losses first, then standard ones, then the others."""
-    known = dict.fromkeys(metric for run in runs for metric in run.stats)
-    standard = [*LOSSES, *(name for name in STANDARD_METRICS if name not in LOSSES)]
-    return [
-        *(name for name in standard if name in known),
-        *(name for name in known if name not in standard),
-    ]
+def target_metric(runs: Iterable[RunSummary]) -> str:
+    """The metric that runs are to reach unless one is chosen: a loss, where any has one."""
+    chosen = _UNJUDGED.union(_PACE)
+    return next((metric for metric in metrics_of(runs) if metric not in chosen), LOSSES[0])
 
 
 def default_target(columns: Iterable[Column], metric: str) -> Target | None:
     """The worst of the best values of all runs, which each of them so has reached."""
+    if metric in _UNJUDGED:
+        return None
     bests = [best_value(run.summary, metric) for column in columns for run in column.runs]
     known = [best for best in bests if best is not None]
     if not known:
@@ -201,7 +204,7 @@ def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Res
     metrics = metrics_of(runs)
     for metric in [*LOSSES, *(name for name in metrics if name not in LOSSES + _PACE)]:
         yield from _results_of_metric(metric)
-        if target is not None and target.metric == metric:
+        if target is not None and target.metric == metric and metric not in _UNJUDGED:
             yield from _results_of_target(target)
     yield _Result("throughput", "median", "rate", "max", _median("tokens_per_sec"), True)
     yield _Result("step time", "median", "milliseconds", "min", _median("iter_time_ms"), True)
@@ -232,13 +235,18 @@ def _results_of_target(target: Target) -> Iterator[_Result]:
 
 
 def first_reached(history: History, target: Target, axis: str) -> float | None:
-    """Where on an axis the first record stands that reached the target; ``None`` if none did."""
+    """Where on an axis the first record stands that reached the target; ``None`` if none did.
+
+    An infinite value reaches nothing. ``None`` too where that record does not tell its place.
+    """
     values = history.columns.get(target.metric)
     if values is None:
         return None
     down = mode_of(target.metric) == "min"
-    hits = np.flatnonzero(values <= target.value if down else values >= target.value)
-    return float(history.columns[axis][hits[0]]) if len(hits) else None
+    reached = values <= target.value if down else values >= target.value
+    hits = np.flatnonzero(reached & np.isfinite(values))
+    place = float(history.columns[axis][hits[0]]) if len(hits) else math.nan
+    return place if math.isfinite(place) else None
 
 
 def first_measured(history: History, metric: str) -> float | None:

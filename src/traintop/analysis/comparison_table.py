@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from traintop.analysis.listing import mean_value
+from traintop.analysis.differences import differing_settings, flat_settings, setting_text
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import Mode, best_value
 from traintop.model import RunStatus, RunSummary
@@ -91,22 +91,6 @@ def comparison_table(
     return _as_text(_Cells(name, readable), readable, max(width, 1))
 
 
-def differing_settings(runs: Sequence[RunSummary]) -> list[str]:
-    """The settings that are not the same in all runs, in the order in which they are written."""
-    if not runs:
-        return []
-    first = runs[0].config
-    names = dict.fromkeys(first)
-    differing: set[str] = set()
-    for run in runs:
-        if run.config == first:
-            continue
-        names.update(dict.fromkeys(run.config))
-        differing.update(name for name, value in first.items() if run.config.get(name) != value)
-        differing.update(run.config.keys() - first.keys())
-    return [name for name in names if name in differing and name != "experiment_name"]
-
-
 def _loss_text(value: float | None) -> str:
     """Five significant digits with trailing zeros, so that the decimals stand in line."""
     if value is not None and 1e-3 <= abs(value) < 1e4:
@@ -140,7 +124,7 @@ def _mean_column(
     heading: str, metric: str, better: Mode, text: Callable[[float | None], str]
 ) -> _Column:
     def value(run: RunSummary) -> float | None:
-        return mean_value(run, metric)
+        return run.mean_value(metric)
 
     return _Column(heading, lambda run: text(value(run)), value=value, better=better)
 
@@ -165,17 +149,18 @@ _LEAST_IMPORTANT = (_STEP_TIME, _STARTED)  # after the settings
 
 
 def _setting_columns(runs: Sequence[RunSummary]) -> list[_Column]:
-    return [_setting_column(name) for name in differing_settings(runs)]
+    settings = {run.path: flat_settings(run.config) for run in runs}
+    return [_setting_column(name, settings) for name in differing_settings(runs)]
 
 
-def _setting_column(name: str) -> _Column:
+def _setting_column(name: str, settings: Mapping[Path, Mapping[str, Any]]) -> _Column:
     def text(run: RunSummary) -> str:
-        value = run.config.get(name)
+        value = settings[run.path].get(name)
         if value is None:
             return MISSING
         if isinstance(value, float):
             return number(value)
-        return safe_text(value, _SETTING_WIDTH)
+        return setting_text(value, _SETTING_WIDTH)
 
     return _Column(safe_text(name, _SETTING_WIDTH), text)
 

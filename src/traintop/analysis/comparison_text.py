@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from traintop.analysis.compare import Cell, Column, Comparison, Row, Unit
-from traintop.analysis.differences import Absent, setting_text
+from traintop.analysis.differences import Absent, setting_cell, setting_text
 from traintop.analysis.export import csv_lines
 from traintop.analysis.markdown import code_span, table
 from traintop.text import (
@@ -23,7 +23,7 @@ from traintop.text import (
     safe_text,
     si,
 )
-from traintop.values import finite_or_name
+from traintop.values import jsonable
 
 PENDING = "…"
 """What stands where records that are not read yet will tell."""
@@ -232,17 +232,13 @@ def comparison_csv(comparison: Comparison) -> str:
 def _csv_row(columns: Sequence[Column], row: Row) -> list[object]:
     cells: list[object] = [row.section or "settings", row.label]
     for position, (column, cell) in enumerate(zip(columns, row.cells, strict=True)):
-        cells.append(setting_text(cell.value) if _is_text(cell.value) else cell.value)
+        cells.append(setting_cell(cell.value) if row.unit == "setting" else cell.value)
         if len(column.runs) > 1:
             cells += [cell.spread, None if row.unit == "setting" else cell.n]
         if position:
             cells += [cell.delta, cell.percent]
     best = [column.name for column, cell in zip(columns, row.cells, strict=True) if cell.best]
     return [*cells, ", ".join(best)]
-
-
-def _is_text(value: object) -> bool:
-    return not (value is None or isinstance(value, (int, float)))
 
 
 def comparison_json(comparison: Comparison) -> str:
@@ -262,14 +258,15 @@ def comparison_json(comparison: Comparison) -> str:
             for row in comparison.rows
         ],
     }
-    return safe_json(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    encoded = msgspec.json.encode(jsonable(document))
+    return safe_json(msgspec.json.format(encoded, indent=2).decode())
 
 
 def _json_cell(row: Row, cell: Cell) -> dict[str, Any]:
     if row.unit == "setting":
         return {} if isinstance(cell.value, Absent) else {"value": cell.value}
     return {
-        "value": finite_or_name(cell.value),
+        "value": cell.value,
         "n": cell.n,
         "std": cell.spread,
         "delta": cell.delta,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import NoneType
@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
+from traintop.model import RunSummary
 from traintop.text import MISSING, number, safe_text
+from traintop.values import finite_or_name
 
 NAME_SETTING = "experiment_name"
 """What a person calls the run: told beside its settings, and no setting itself."""
@@ -55,6 +57,18 @@ def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def setting_of(config: Mapping[str, Any], name: str) -> Any:
+    """A setting by its name, in which dots lead into nested ones; ``None`` where it is missing."""
+    if name in config:
+        return config[name]
+    value: Any = config
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
 def is_seed(name: str) -> bool:
     """Whether a setting is a seed: ``seed``, ``data.seed``, ``numpy_seed``."""
     return _SEED.search(name) is not None
@@ -64,12 +78,30 @@ def settings_key(value: object) -> bytes:
     """Equal for two settings exactly when they are the same: 1 and 1.0 are, 1 and true are not."""
     if isinstance(value, Absent):
         return b""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
     try:
-        return msgspec.json.encode(value, order="deterministic")
+        return msgspec.json.encode(_comparable(value), order="deterministic")
     except (TypeError, ValueError, RecursionError):
         return repr(value).encode("utf-8", "replace")
+
+
+def _comparable(value: object) -> object:
+    """A setting in which equal numbers are alike; JSON has no NaN and ±inf, so their names."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else finite_or_name(value)
+    if isinstance(value, list):
+        return list(map(_comparable, value))
+    if isinstance(value, Mapping):
+        return {name: _comparable(item) for name, item in value.items()}
+    return value
+
+
+def setting_cell(value: object) -> object:
+    """A setting for a cell of CSV: numbers and text as they are, all else as JSON."""
+    if isinstance(value, Absent):
+        return None
+    if isinstance(value, (str, int, float)):
+        return value
+    return setting_text(value, limit=sys.maxsize - 1)
 
 
 def setting_text(value: object, limit: int = 200) -> str:
@@ -80,6 +112,8 @@ def setting_text(value: object, limit: int = 200) -> str:
         return number(value, 6)
     if isinstance(value, str):
         return safe_text(value, limit)
+    import json  # here, for `traintop list` does without
+
     try:
         return safe_text(json.dumps(value, ensure_ascii=False), limit)
     except (TypeError, ValueError, RecursionError):
@@ -88,10 +122,26 @@ def setting_text(value: object, limit: int = 200) -> str:
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of flat settings that are not the same in all of ``settings``, in their order."""
-    names = dict.fromkeys(name for one in settings for name in one)
-    return [
-        name for name in names if len({settings_key(one.get(name, ABSENT)) for one in settings}) > 1
-    ]
+    names: dict[str, None] = {}
+    for one in settings:
+        names.update(dict.fromkeys(one))
+    return [name for name in names if _differs([one.get(name, ABSENT) for one in settings])]
+
+
+def _differs(values: Sequence[object]) -> bool:
+    first = values[0]
+    kind, key = type(first), settings_key(first)
+    if kind in (int, float, str):  # as most are, and there may be thousands
+        values = [value for value in values if type(value) is not kind or value != first]
+    return any(settings_key(value) != key for value in values)
+
+
+def differing_settings(runs: Sequence[RunSummary]) -> list[str]:
+    """The settings that are not the same in all runs, in the order in which they are written.
+
+    Nested ones are named by their path: ``optimizer.lr``.
+    """
+    return differing([flat_settings(run.config) for run in runs])
 
 
 def telling_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -8,6 +8,7 @@ execute cells that look like formulas (https://owasp.org/www-community/attacks/C
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import itertools
 import os
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from traintop.analysis.records import measured_values
 from traintop.model import RECORD_FIELDS
+from traintop.store.summary import names_a_run
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -61,28 +63,17 @@ def write_records(file: TextIO, history: History, advance: Advance = lambda rows
         advance(len(part))
 
 
-def write_runs_csv(histories: Mapping[str, History], path: Path) -> Path:
-    """Writes the records of several runs below one another, with their names in column ``run``.
-
-    All else is as in :func:`write_csv`; a metric that a run lacks has empty cells.
-    """
-    metrics = [name for history in histories.values() for name in history.metrics]
-    with replacing_file(path) as file:
-        write_runs(file, histories.items(), metrics)
-    return path
-
-
 def write_runs(
     file: TextIO,
     runs: Iterable[tuple[str, History]],
     metrics: Iterable[str],
     advance: Advance = lambda rows: None,
 ) -> None:
-    """The records of several runs as CSV, as :func:`write_runs_csv` has them.
+    """The records of several runs below one another as CSV, with their names in column ``run``.
 
-    ``metrics`` are those of all runs. Each run is taken when the one before has been written, so
-    that no more than one need be in memory. Raises :class:`MoreMetricsError` for a run that has
-    others.
+    ``metrics`` are those of all runs; one that a run lacks has empty cells there. Each run is
+    taken when the one before has been written, so that no more than one need be in memory. Raises
+    :class:`MoreMetricsError` for a run that has others.
     """
     names = _column_names(metrics)
     writer = _writer(file)
@@ -128,9 +119,12 @@ class MoreMetricsError(ValueError):
         self.metrics = tuple(metrics)
 
 
-def csv_table(rows: Sequence[Mapping[str, object]]) -> str:
-    """A table as CSV text. The keys are its columns, in the order in which they first appear."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
+def csv_table(rows: Sequence[Mapping[str, object]], first: Iterable[str] = ()) -> str:
+    """A table as CSV text.
+
+    Its columns are the ``first`` ones and all further keys, in the order in which they appear.
+    """
+    names = list(dict.fromkeys((*first, *(name for row in rows for name in row))))
     return csv_lines([names, *([row.get(name) for name in names] for row in rows)])
 
 
@@ -159,13 +153,16 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
     """A text file that takes the place of ``path`` when the block ends without an exception.
 
     Until then its content stands beside it in a hidden file, which is gone afterwards in any
-    case. A symbolic link keeps pointing to the file; a device or pipe is written to as it is.
+    case. A symbolic link keeps pointing to the file; a device or pipe is written to as it is. The
+    log file of a run is never replaced: ``FileExistsError``.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        with target.open("w", encoding="utf-8", newline="") as file:
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="") as file:
             yield file
         return
+    target = Path(os.path.realpath(path))  # of a pipe, /dev/stdout would lead to no path
+    if names_a_run(target):
+        raise FileExistsError(errno.EEXIST, "Is the log file of a run, and is kept", str(path))
     partial = target.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
     try:
         # Opened, not made by tempfile, so that the permissions follow the umask.

@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
+from traintop.analysis.differences import flat_settings, setting_cell, setting_text
 from traintop.analysis.naming import suggestions, unique_names
 from traintop.analysis.ranking import best_value, mode_of
-from traintop.model import STANDARD_METRICS, MetricStats, RunStatus, RunSummary
+from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import safe_json, safe_text
-from traintop.values import finite_or_name
+from traintop.values import jsonable
 
 Row = dict[str, Any]
 SortKey = Callable[[RunSummary], Any]
@@ -71,25 +72,26 @@ def _sort_key(runs: Sequence[RunSummary], key: str) -> tuple[SortKey, bool]:
         mode = mode_of(key)
         return (lambda run: best_value(run, key, mode)), mode == "max"
     setting = key.removeprefix("config.")
-    if any(setting in run.config for run in runs):
-        return (lambda run: run.config.get(setting)), False
+    settings = {run.path: flat_settings(run.config) for run in runs}
+    if any(setting in found for found in settings.values()):
+        return (lambda run: settings[run.path].get(setting)), False
     known = {*_BY_FIELD, *_SYNONYMS, *STANDARD_METRICS}
-    known.update(name for run in runs for name in (*run.stats, *run.config))
+    known.update(name for run in runs for name in (*run.stats, *settings[run.path]))
     raise ValueError(f"cannot sort by {key!r}: {suggestions(key, sorted(known))}")
 
 
 def _comparable(value: Any) -> tuple[int, Any]:
     """Settings of one name may be of several types: numbers come before text."""
-    return (0, value) if isinstance(value, (int, float)) else (1, str(value))
+    return (0, value) if isinstance(value, (int, float)) else (1, setting_text(value))
 
 
-def run_rows(runs: Iterable[RunSummary], names: Mapping[Path, str] | None = None) -> list[Row]:
+def run_rows(runs: Iterable[RunSummary]) -> list[Row]:
     """What is known of each run, as a row of plain values with the same keys in each.
 
     Durations are in seconds, times in ISO 8601. ``config`` holds the settings.
     """
     listed = list(runs)
-    labels = unique_names(listed) if names is None else names
+    labels = unique_names(listed)
     return [_row(run, labels[run.path]) for run in listed]
 
 
@@ -111,8 +113,8 @@ def _row(run: RunSummary, label: str) -> Row:
         "last_val_loss": run.last_value("val_loss"),
         "last_train_loss": run.last_value("train_loss"),
         "learning_rate": run.last_value("learning_rate"),
-        "mean_tokens_per_sec": mean_value(run, "tokens_per_sec"),
-        "mean_iter_time_ms": mean_value(run, "iter_time_ms"),
+        "mean_tokens_per_sec": run.mean_value("tokens_per_sec"),
+        "mean_iter_time_ms": run.mean_value("iter_time_ms"),
         "duration_seconds": run.duration_seconds,
         "eta_seconds": run.eta_seconds,
         "start_time": run.start_time,
@@ -124,33 +126,27 @@ def _row(run: RunSummary, label: str) -> Row:
     }
 
 
-def mean_value(run: RunSummary, metric: str) -> float | None:
-    """The mean of a metric's finite values over a run."""
-    stats: MetricStats | None = run.stats.get(metric)
-    return None if stats is None else stats.mean
+ROW_FIELDS = tuple(_row(RunSummary(path=Path(), status=RunStatus.UNREADABLE), ""))[:-1]
+"""What every row tells, beside its settings."""
 
 
 def flat_rows(rows: Iterable[Row]) -> list[Row]:
-    """The rows with each setting as a column of its own, ``config.d_model``, as CSV needs it."""
+    """The rows with each setting as a column of its own, as CSV needs it.
+
+    Nested settings are named by their path: ``config.optimizer.lr``.
+    """
     flat = []
     for row in rows:
         cells = {name: value for name, value in row.items() if name != "config"}
-        cells.update((f"config.{name}", value) for name, value in row["config"].items())
+        settings = flat_settings(row["config"])
+        cells.update((f"config.{name}", setting_cell(value)) for name, value in settings.items())
         flat.append(cells)
     return flat
 
 
 def rows_as_json(rows: Sequence[Row]) -> str:
     """The rows as a JSON array, one row a line; NaN and ±inf by name, as in the log files."""
-    lines = [
-        msgspec.json.encode(
-            {
-                name: finite_or_name(value) if isinstance(value, float) else value
-                for name, value in row.items()
-            }
-        ).decode()
-        for row in rows
-    ]
+    lines = [msgspec.json.encode(jsonable(row)).decode() for row in rows]
     return "[\n" + ",\n".join(map(safe_json, lines)) + "\n]\n" if lines else "[]\n"
 
 

@@ -12,7 +12,7 @@ from traintop.analysis.comparison_table import comparison_table
 from traintop.analysis.listing import sorted_runs
 from traintop.analysis.records import snapshots
 from traintop.analysis.summary_text import summary_lines, summary_of_log
-from traintop.model import ExperimentConfig, ExperimentLog, RunStatus
+from traintop.model import ExperimentConfig, ExperimentLog, RunStatus, RunSummary
 from traintop.store.run import Run
 from traintop.text import safe_text
 
@@ -28,11 +28,7 @@ def load_experiment_log(path: FilePath) -> ExperimentLog:
     when it holds no run.
     """
     run = Run(Path(path))
-    summary = run.summary()
-    if summary.status is RunStatus.UNREADABLE:
-        if not os.path.lexists(path):
-            raise FileNotFoundError(f"there is no file {str(path)!r}")
-        raise ValueError(f"{str(path)!r} {summary.problem}")
+    summary = _readable_summary(run)
     return ExperimentLog(
         config=ExperimentConfig.from_settings(summary.config),
         start_time=summary.start_time,
@@ -68,7 +64,17 @@ def print_experiment_summary(experiment: ExperimentLog | FilePath) -> None:
 
     Raises as :func:`load_experiment_log` does.
     """
-    if not isinstance(experiment, ExperimentLog):
-        experiment = load_experiment_log(experiment)
-    run = summary_of_log(experiment)
+    if isinstance(experiment, ExperimentLog):
+        run = summary_of_log(experiment)
+    else:
+        run = _readable_summary(Run(Path(experiment)))
     print("\n".join(summary_lines(run, run.name or run.run_id)))
+
+
+def _readable_summary(run: Run) -> RunSummary:
+    summary = run.summary()
+    if summary.status is RunStatus.UNREADABLE:
+        if not os.path.lexists(run.path):
+            raise FileNotFoundError(f"there is no file {str(run.path)!r}")
+        raise ValueError(f"{str(run.path)!r} {summary.problem}")
+    return summary

@@ -29,7 +29,7 @@ from pathlib import Path
 import msgspec
 
 from traintop.analysis.ranking import best_value
-from traintop.model import RunStatus, RunSummary
+from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.text import number, si
 
 _LOSSES = 9
@@ -54,8 +54,6 @@ class NoticeKind(StrEnum):
     SLOWER = "slower"
     BEST = "new best"
 
-
-_ALIVE = frozenset({RunStatus.RUNNING, RunStatus.STALLED})
 
 _OF_STATUS = {
     RunStatus.STALLED: NoticeKind.STALLED,
@@ -142,7 +140,7 @@ class LiveSense:
         value = best_value(run, "val_loss")
         if value is None:
             return
-        record, ended = self._record_of_ended, run.status not in _ALIVE
+        record, ended = self._record_of_ended, run.status not in ALIVE
         leads = self._best is None or value <= self._best
         if leads:
             self._best = value
@@ -189,7 +187,7 @@ def _events(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]
         yield kind, _status_text(run)
     if run.last is None or (before is not None and before.iteration == run.iteration):
         return
-    if before is None and run.status not in _ALIVE:
+    if before is None and run.status not in ALIVE:
         return  # it is over: nothing will be compared with what it was, for thousands of runs
     yield from _divergence(memory, run)
     yield from _slowness(memory, run)

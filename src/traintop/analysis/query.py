@@ -163,8 +163,8 @@ class _Parser:
             raise QueryError("none goes with == and != only", right.position)
         get = self._value(right if left.is_none else left)
         if sign == "!=":
-            return lambda run: get(run) is not None
-        return lambda run: get(run) is None
+            return lambda run: not _is_nothing(get(run))
+        return lambda run: _is_nothing(get(run))
 
     # What is compared.
 
@@ -323,6 +323,11 @@ def _joined(
         return holds(x, y) is not negated
 
     return matches
+
+
+def _is_nothing(value: Value) -> bool:
+    """Whether a run does not have something: no tags are none."""
+    return value is None or value == ()
 
 
 def _equal(x: object, y: object) -> bool:

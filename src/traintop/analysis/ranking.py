@@ -8,9 +8,12 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from traintop.model import RunStatus, RunSummary
+from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
 
 Mode = Literal["min", "max"]
+
+LOSSES = ("val_loss", "train_loss")
+"""The losses that every run may have, the one that counts more first."""
 
 _FIELDS = frozenset({"iteration", "gradient_step", "final_train_loss", "final_val_loss"})
 _DURATIONS = frozenset({"duration", "duration_seconds", "wallclock_time"})
@@ -31,6 +34,16 @@ _HIGHER_IS_BETTER = frozenset(
     | {"reward", "return", "returns", "win", "winrate", "success", "elo"}
     | {"throughput", "mfu", "hfu", "utilization", "iteration", "step", "epoch"}
 )
+
+
+def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
+    """The metrics that any of the runs has: losses first, then standard ones, then the others."""
+    known = dict.fromkeys(metric for run in runs for metric in run.stats)
+    standard = [*LOSSES, *(name for name in STANDARD_METRICS if name not in LOSSES)]
+    return [
+        *(name for name in standard if name in known),
+        *(name for name in known if name not in standard),
+    ]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -108,7 +121,7 @@ def leaders(runs: Iterable[RunSummary], metric: str, mode: Mode | None = None) -
     """The runs that have a finite value of a metric, the best first; equal ones as they came."""
     direction = mode or mode_of(metric)
     ranked = [
-        Leader(run, value, _iteration_of(run, metric, direction, value))
+        Leader(run, value, iteration_of(run, metric, direction, value))
         for run in runs
         if (value := best_value(run, metric, direction)) is not None
     ]
@@ -116,7 +129,7 @@ def leaders(runs: Iterable[RunSummary], metric: str, mode: Mode | None = None) -
     return ranked
 
 
-def _iteration_of(run: RunSummary, metric: str, direction: Mode, value: float) -> float | None:
+def iteration_of(run: RunSummary, metric: str, direction: Mode, value: float) -> float | None:
     """Where a run first had its best value; ``None`` when no record but the file's end has it."""
     stats = run.stats.get(metric)
     if stats is None:

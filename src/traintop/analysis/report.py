@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from traintop.analysis.comparison_table import differing_settings
+from traintop.analysis.differences import differing_settings
 from traintop.analysis.export import replacing_file
 from traintop.analysis.markdown import code_span
 from traintop.analysis.report_tables import configuration_block, overview_block, results_block
@@ -45,8 +45,8 @@ _PROMPTS = {
     "Next steps": "What follows, and what would settle it?",
 }
 
-
 _OVERVIEW = "log all"
+"""What the comments around the overview say it is about."""
 
 
 def _key(scope: str, name: str) -> str:
@@ -76,7 +76,6 @@ class ReportResult:
 
     path: Path
     changed: bool
-    run_count: int
     notices: tuple[str, ...]
 
 
@@ -90,7 +89,8 @@ def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult
     if not log_dir.is_dir():
         raise FileNotFoundError(f"there is no directory {str(log_dir)!r}")
     try:
-        before = output.read_bytes().decode("utf-8") if output.exists() else ""
+        # Reading a pipe, such as /dev/stdout may be, would wait for ever.
+        before = output.read_bytes().decode("utf-8") if output.is_file() else ""
     except UnicodeDecodeError:
         raise ValueError(f"{str(output)!r} is not UTF-8 text; it is left as it is") from None
     snapshot = RunCatalog([log_dir]).refresh()
@@ -100,8 +100,7 @@ def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult
             file.write(after)
     unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
     notices = (*snapshot.notices, *(f"{run.path} {run.problem}" for run in unreadable))
-    readable_count = len(snapshot.runs) - len(unreadable)
-    return ReportResult(output, after != before, readable_count, notices)
+    return ReportResult(output, after != before, notices)
 
 
 def update_report(document: str, runs: Iterable[RunSummary]) -> str:

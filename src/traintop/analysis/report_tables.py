@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from traintop.analysis.comparison_table import differing_settings
-from traintop.analysis.listing import mean_value, sorted_runs
+from traintop.analysis.differences import differing_settings, flat_settings, setting_text
+from traintop.analysis.listing import sorted_runs
 from traintop.analysis.markdown import code_span, table
 from traintop.analysis.naming import unique_names
-from traintop.analysis.ranking import best_value
+from traintop.analysis.ranking import best_value, iteration_of
 from traintop.model import MetricStats, RunSummary
 from traintop.text import MISSING, duration, number, percentage, si
 
@@ -38,9 +38,7 @@ def configuration_block(newest_first: Sequence[RunSummary]) -> list[str]:
     newest = newest_first[0]
     differing = differing_settings(newest_first)
     shared = {
-        name: value
-        for name, value in newest.config.items()
-        if name not in differing and name != "experiment_name"
+        name: value for name, value in flat_settings(newest.config).items() if name not in differing
     }
     lines = [_listed(_setting(name, value) for name, value in shared.items())]
     if differing:
@@ -63,9 +61,10 @@ def results_block(newest_first: Sequence[RunSummary]) -> list[str]:
             code_span(labels[run.path], _LONGEST_NAME),
             *_results(run),
             _started(run),
-            *(_value(run.config.get(name)) for name in differing),
+            *(_value(settings.get(name)) for name in differing),
         ]
         for run in ordered
+        for settings in (flat_settings(run.config),)
     ]
     headings = [code_span(name, _LONGEST_NAME) for name in differing]
     lines = table(["Run", *_RESULT_HEADINGS, "Started", *headings], rows)
@@ -83,7 +82,7 @@ _RESULTS: tuple[tuple[str, Callable[[RunSummary], str]], ...] = (
     ("Iterations", lambda run: _iterations(run)),
     ("Best val loss", lambda run: _best(run, "val_loss")),
     ("Best train loss", lambda run: _best(run, "train_loss")),
-    ("Tokens/s", lambda run: si(mean_value(run, "tokens_per_sec"))),
+    ("Tokens/s", lambda run: si(run.mean_value("tokens_per_sec"))),
     ("Time", lambda run: duration(run.duration_seconds)),
 )
 _RESULT_HEADINGS = [heading for heading, _ in _RESULTS]
@@ -101,10 +100,12 @@ def _iterations(run: RunSummary) -> str:
 
 
 def _best(run: RunSummary, metric: str) -> str:
-    text = number(best_value(run, metric), 5)
+    best = best_value(run, metric)
+    text = number(best, 5)
     stats = run.stats.get(metric, MetricStats())
-    if stats.min_iteration is not None:
-        text += f" at {stats.min_iteration:,}"
+    iteration = None if best is None else iteration_of(run, metric, "min", best)
+    if iteration is not None:
+        text += f" at {iteration:,}"
     return f"{text} (and NaN)" if stats.nonfinite else text
 
 
@@ -120,8 +121,8 @@ def _value(value: Any) -> str:
     return MISSING if value is None else code_span(_plain(value), _LONGEST_VALUE)
 
 
-def _plain(value: Any) -> Any:
-    return number(value, 6) if isinstance(value, float) else value
+def _plain(value: Any) -> str:
+    return setting_text(value, _LONGEST_VALUE + 1)
 
 
 def _environment(known: Mapping[str, Any]) -> str:

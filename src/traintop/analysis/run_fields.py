@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
+from traintop.analysis.differences import setting_of
 from traintop.analysis.naming import suggestions
 from traintop.analysis.ranking import best_value
 from traintop.model import STANDARD_METRICS, MetricStats, RunSummary
@@ -157,17 +158,7 @@ def _statistic(metric: str, pick: Callable[[MetricStats], float | None]) -> Gett
 def _setting(name: str) -> Getter:
     if "." not in name:
         return lambda run: plain_value(run.config.get(name))
-    parts = name.split(".")
-
-    def get(run: RunSummary) -> Value:
-        if name in run.config:
-            return plain_value(run.config[name])
-        found: object = run.config
-        for part in parts:
-            found = found.get(part) if isinstance(found, dict) else None
-        return plain_value(found)
-
-    return get
+    return lambda run: plain_value(setting_of(run.config, name))
 
 
 def _first_of(getters: Sequence[Getter]) -> Getter:

@@ -108,22 +108,16 @@ def column_starts(x: FloatArray, limits: Limits, columns: int) -> NDArray[np.int
     return starts
 
 
-def decimate_min_max(
+def thin(
     x: FloatArray, y: FloatArray, columns: int, limits: Limits | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """At most two points per column, its lowest and its highest, so that every spike survives.
 
-    The very first and last finite point are kept as well. With ``limits`` only the points between
-    them are thinned out, and one neighbour on each side is kept, where a curve enters and leaves
-    the view: never more than ``2 * columns + 4`` points. All points returned are points given.
+    The points are as :func:`finite` returns them, and all points returned are points given. The
+    very first and the last are kept as well. With ``limits`` only the points between them are
+    thinned out, and one neighbour on each side is kept, where a curve enters and leaves the view:
+    never more than ``2 * columns + 4`` points.
     """
-    return thin(*finite(x, y), columns, limits)
-
-
-def thin(
-    x: FloatArray, y: FloatArray, columns: int, limits: Limits | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """:func:`decimate_min_max` for points that are finite and in order already."""
     if len(x) == 0 or columns < 1:
         return x[:0], y[:0]
     begin, end = 0, len(x)
@@ -165,21 +159,11 @@ class ColumnBand:
     mean: FloatArray
 
 
-def column_band(
-    x: FloatArray, y: FloatArray, columns: int, limits: Limits | None = None
-) -> ColumnBand:
+def band(x: FloatArray, y: FloatArray, columns: int, limits: Limits) -> ColumnBand:
     """Minimum, maximum and mean of ``y`` in each of ``columns`` equal parts of ``limits``.
 
-    ``limits`` are those of ``x`` when not given.
+    The points are as :func:`finite` returns them.
     """
-    x, y = finite(x, y)
-    if limits is None:
-        limits = (float(x[0]), float(x[-1])) if len(x) else (0.0, 1.0)
-    return band(x, y, columns, limits)
-
-
-def band(x: FloatArray, y: FloatArray, columns: int, limits: Limits) -> ColumnBand:
-    """:func:`column_band` for points that are finite and in order already."""
     parts = (np.arange(columns) + 0.5) / max(columns, 1)
     centres = limits[0] * (1.0 - parts) + limits[1] * parts
     low, high, mean = np.full((3, columns), np.nan)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from traintop.analysis.ranking import best_value
+from traintop.analysis.differences import flat_settings, setting_text
+from traintop.analysis.ranking import best_value, iteration_of
 from traintop.model import STANDARD_METRICS, ExperimentLog, MetricStats, RunSummary
 from traintop.text import MISSING, duration, number, percentage, safe_text, si
 from traintop.tracking.statistics import RunStatistics
@@ -82,22 +83,21 @@ def _best_text(run: RunSummary, metric: str) -> str:
     best = best_value(run, metric)
     stats = run.stats.get(metric)
     text = number(best, 6)
-    if best is not None and stats is not None and stats.min_iteration is not None:
-        text += f" at iteration {stats.min_iteration:,}"
+    iteration = None if best is None else iteration_of(run, metric, "min", best)
+    if iteration is not None:
+        text += f" at iteration {iteration:,}"
     if stats is not None and stats.nonfinite:
         text += f" ({stats.nonfinite:,} NaN or infinite)"
     return text
 
 
 def _further_metrics(run: RunSummary) -> Iterator[tuple[str, str]]:
-    for metric, stats in run.stats.items():
+    for metric, stats in sorted(run.stats.items()):
         if metric not in STANDARD_METRICS or metric == "learning_rate":
             spread = f"{number(stats.min)} to {number(stats.max)}, last {number(stats.last)}"
             yield safe_text(metric, _LABEL_WIDTH - 1), spread
 
 
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in config.items():
-        if name != "experiment_name":
-            shown = number(value, 6) if isinstance(value, float) else safe_text(value)
-            yield safe_text(name, _LABEL_WIDTH - 1), shown
+    for name, value in flat_settings(config).items():
+        yield safe_text(name, _LABEL_WIDTH - 1), setting_text(value)

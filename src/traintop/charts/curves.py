@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -80,11 +80,10 @@ class _XValues(NamedTuple):
 
 
 class ChartMaker:
-    """Makes charts, and keeps each curve as long as a chart can ask for it again.
+    """Makes charts, and keeps their curves until :meth:`keep_only` forgets them.
 
     A curve takes a look at every record when it is new, so :meth:`missing` tells which of them
-    would take long, and :meth:`prepare` makes one of them in a thread of its own. Of a run that
-    grows only the newest revision is kept, and of all curves only those that are to be seen.
+    would take long, and :meth:`prepare` makes one of them in a thread of its own.
     """
 
     def __init__(self) -> None:
@@ -113,7 +112,6 @@ class ChartMaker:
 
     def chart(self, chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> ChartSpec:
         """The chart of one metric (or of both losses) over all the runs given."""
-        self._forget(runs, choice)
         keys = [key for key in _keys(chart, runs, choice) if self._x_of(key.run, key.x_axis)]
         for key in keys:
             self.prepare(key)
@@ -139,6 +137,18 @@ class ChartMaker:
             value_text=si if chart == THROUGHPUT_CHART else figure,
             place_text=stopwatch if choice.x_axis == "wallclock_time" else place,
         )
+
+    def keep_only(
+        self, runs: Collection[ChartedRun], x_axis: XAxis, weights: Collection[float]
+    ) -> None:
+        """Forget all curves but those of these runs over one axis, raw and so smoothed."""
+        with self._lock:
+            self._series = {
+                key: one
+                for key, one in self._series.items()
+                if key.run in runs and key.x_axis == x_axis and key.weight in (0.0, *weights)
+            }
+            self._x = {key: one for key, one in self._x.items() if key[0] in runs}
 
     def extent(self, runs: Sequence[ChartedRun], x_axis: XAxis) -> Limits | None:
         """What the records of the runs cover on an axis, ``None`` without any."""
@@ -182,16 +192,6 @@ class ChartMaker:
     def has_axis(self, run: ChartedRun, x_axis: XAxis) -> bool:
         """Whether the records of a run have a place on an axis."""
         return self._x_of(run, x_axis) is not None
-
-    def _forget(self, runs: Sequence[ChartedRun], choice: ChartChoice) -> None:
-        weights = (0.0, choice.weight)
-        with self._lock:
-            self._series = {
-                key: one
-                for key, one in self._series.items()
-                if key.run in runs and key.x_axis == choice.x_axis and key.weight in weights
-            }
-            self._x = {key: one for key, one in self._x.items() if key[0] in runs}
 
     def _made(self, key: CurveKey) -> Series | None:
         positions = self._x_of(key.run, key.x_axis)

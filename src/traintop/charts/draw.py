@@ -12,9 +12,10 @@ from traintop.analysis.series import FloatArray, resample
 from traintop.charts import raster
 from traintop.charts.canvas import Canvas, markers_for
 from traintop.charts.frame import Frame, frame_for, frame_lines, with_even_ticks
-from traintop.charts.heading import fitted, legend_lines, plain, shown, title_line
+from traintop.charts.heading import fitted, legend_lines, shown, title_line
 from traintop.charts.spec import DARK, ChartLine, ChartSpec, Palette, Span
 from traintop.charts.view import View, limits_of, points_for, share_of, view_of
+from traintop.terminal import to_ascii
 from traintop.text import cell_width
 
 _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
@@ -121,7 +122,7 @@ def _framed(
 
 
 def _ascii_span(span: Span) -> Span:
-    return Span(plain(span.text), span.color, span.dim, span.bold)
+    return Span(to_ascii(span.text), span.color, span.dim, span.bold)
 
 
 def sparkline(values: FloatArray, width: int, ascii_only: bool = False) -> str:

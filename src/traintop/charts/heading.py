@@ -10,19 +10,14 @@ from msgspec.structs import replace
 
 from traintop.charts.spec import ChartLine, ChartSpec, Palette, Series, Span
 from traintop.charts.view import View
+from traintop.terminal import to_ascii
 from traintop.text import cell_width, fit, fit_middle, safe_text
 
-_TO_ASCII = str.maketrans("─│┌┐└┘├┤┬┴┼┄…–×↑↓", "-|+++++++++.~-X^v")
 _LONGEST_LABEL = 28
 _ENTRY_GAP = "   "
 _TITLE_GAP = "   "  # between what the chart is called and each of its figures
 _READOUT = 20  # cells that the place of the cursor is likely to take
 _LEAST_LOGGABLE = 5e-324
-
-
-def plain(text: str) -> str:
-    """``text`` in ASCII only, one character for one; "?" for what has no likeness."""
-    return text.translate(_TO_ASCII).encode("ascii", "replace").decode("ascii")
 
 
 def fitted(spans: Sequence[Span], width: int) -> ChartLine:
@@ -44,7 +39,7 @@ def fitted(spans: Sequence[Span], width: int) -> ChartLine:
 
 def shown(text: str, ascii_only: bool) -> str:
     """Text from elsewhere as it is drawn."""
-    return plain(safe_text(text)) if ascii_only else safe_text(text)
+    return to_ascii(safe_text(text)) if ascii_only else safe_text(text)
 
 
 def title_line(spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
@@ -59,7 +54,7 @@ def title_line(spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
 
 
 def _with_readout(line: Sequence[Span], spec: ChartSpec, width: int, ascii_only: bool) -> ChartLine:
-    words = plain(readout(spec)) if ascii_only else readout(spec)
+    words = to_ascii(readout(spec)) if ascii_only else readout(spec)
     room = width - cell_width(words) - 2
     if room < _width(line) or not words:
         return fitted(line, width)  # the values at the cursor say more than its place
@@ -189,7 +184,7 @@ def _entry(
     series: Series, spec: ChartSpec, view: View, marker: str, palette: Palette, ascii_only: bool
 ) -> list[Span]:
     label = fit_middle(safe_text(series.label), _LONGEST_LABEL)
-    label = plain(label) if ascii_only else label
+    label = to_ascii(label) if ascii_only else label
     sample = _sample(series, marker, ascii_only)
     arrow = arrow_of(series, spec, view)
     return [

@@ -93,12 +93,10 @@ class Sweep:
             sweep.wait()
     """
 
-    def __init__(
-        self, runs: Iterable[PlannedRun], log_dir: Path, *, parallel: int | None = None
-    ) -> None:
+    def __init__(self, runs: Iterable[PlannedRun], log_dir: Path) -> None:
         self._runs = tuple(runs)
         self._log_dir = log_dir
-        self._executor = ThreadPoolExecutor(parallel or parallel_runs())
+        self._executor = ThreadPoolExecutor(parallel_runs())
         self._futures: list[Future[str | None]] = []
         self._lock = threading.Lock()  # guards the two fields below
         self._processes: list[TrainingProcess] = []

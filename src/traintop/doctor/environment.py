@@ -6,22 +6,21 @@ import re
 from collections.abc import Iterator, Mapping
 
 from traintop.doctor.findings import Finding, Level
-from traintop.doctor.system import InotifyFacts, SystemFacts, requirement_name
+from traintop.doctor.system import OPTIONAL_PARTS, InotifyFacts, SystemFacts, requirement_name
+from traintop.terminal import draws_ascii_only
 from traintop.text import safe_text
-from traintop.tui.terminal import draws_ascii_only
 
 _NEARLY_ALL = 0.9
 _BOUND = re.compile(r"(>=|<)\s*([\d.]+)")
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
 _COLOURLESS_TERMINALS = ("", "dumb", "vt100", "vt102", "vt220")
-_OPTIONAL_PARTS = {"pandas": "ExperimentAnalyzer.to_dataframe()"}
 
 
 def check_environment(facts: SystemFacts) -> Iterator[Finding]:
     """The findings about the environment."""
     yield Finding("environment.python", Level.OK, f"Python {facts.python}")
     yield from _packages(facts)
-    for package, use in _OPTIONAL_PARTS.items():
+    for package, use in OPTIONAL_PARTS.items():
         yield _optional(package, use, facts.versions.get(package))
     if facts.inotify is not None:
         yield _watching(facts.inotify)

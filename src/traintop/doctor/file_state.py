@@ -6,14 +6,13 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from traintop.logfile import whole_rows
-from traintop.model import RunStatus, RunSummary
+from traintop.logfile import SEPARATORS, whole_rows
+from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.process import has_ended
 from traintop.store.ends import LONGEST_END, Ends, read_ends
 from traintop.store.regular_file import open_regular
 
 _LONGEST_RECORD = 64 * 1024
-_LIVE = (RunStatus.RUNNING, RunStatus.STALLED)
 
 
 class FileState(NamedTuple):
@@ -52,13 +51,13 @@ def is_torn(descriptor: int, ends: Ends) -> bool:
     records = os.pread(descriptor, end - start, start)
     if b"\n" not in records:
         return False  # no record, or one too long to look at; the tail repeats it
-    line = records[records.rindex(b"\n") :].strip(b", \r\n")
+    line = records[records.rindex(b"\n") :].strip(SEPARATORS)
     return bool(line) and not whole_rows(line)
 
 
 def _may_be_written(run: RunSummary) -> bool:
     """Whether a process may be at work on the file right now."""
-    if run.status not in _LIVE:
+    if run.status not in ALIVE:
         return False
     ended = has_ended(run.environment)
     return run.status is RunStatus.RUNNING if ended is None else not ended

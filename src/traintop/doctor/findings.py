@@ -56,11 +56,6 @@ class Diagnosis:
         return int(bool(self.of_level(Level.PROBLEM)))
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 run``, ``2 runs``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def first_ones(names: Sequence[str]) -> str:
     """The first few of some names, and how many more there are."""
     more = len(names) - _MOST_NAMES

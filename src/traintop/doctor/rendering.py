@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from traintop.doctor.findings import Diagnosis, Finding, Level, counted
-from traintop.text import cell_width, fit, safe_text
-from traintop.tui.terminal import to_ascii
+from traintop.doctor.findings import Diagnosis, Finding, Level
+from traintop.terminal import to_ascii
+from traintop.text import cell_width, counted, fit, safe_text
 
 _LABEL_WIDTH = 9
 _ARROW = "→ "

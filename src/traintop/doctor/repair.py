@@ -14,7 +14,14 @@ from typing import BinaryIO
 import msgspec
 
 from traintop.doctor.file_state import is_torn
-from traintop.logfile import Tail, encode_record, encode_tail, record_row, whole_rows
+from traintop.logfile import (
+    SEPARATORS,
+    Tail,
+    encode_record,
+    encode_tail,
+    record_row,
+    whole_rows,
+)
 from traintop.process import has_ended
 from traintop.store.ends import Ends, read_ends
 from traintop.store.filesystem import network_filesystem
@@ -25,8 +32,6 @@ from traintop.store.recovery import completed_tail
 from traintop.store.regular_file import open_regular, reason_of
 from traintop.tracking.resumption import InterruptedRun, open_interrupted_run
 from traintop.tracking.run_file import RunFileBusyError
-
-_SEPARATORS = b", \r\n"
 
 
 class RepairRefusedError(RuntimeError):
@@ -126,14 +131,19 @@ def _write_head_and_records(file: BinaryIO, interrupted: InterruptedRun) -> None
         file.write(chunk)
     # A write that tore the last record left it whole in the remainder of the older tail.
     last = encode_record(interrupted.last) if interrupted.last is not None else b""
-    separator = b"\n"
+    separator, line = b"\n", b""
     for line in _whole_records(torn.path, interrupted.records_at):
         file.write(separator + line)
         separator = b",\n"
         last = b"" if line == last else last
-    if last:
+    if last and not _is_same_iteration(line, last):
         file.write(separator + last)
     file.flush()
+
+
+def _is_same_iteration(*lines: bytes) -> bool:
+    iterations = [row["iteration"] for line in lines for row in whole_rows(line)]
+    return len(set(iterations)) < len(iterations)
 
 
 def _whole_records(path: Path, records_at: int) -> Iterator[bytes]:
@@ -144,7 +154,7 @@ def _whole_records(path: Path, records_at: int) -> Iterator[bytes]:
             lines = [
                 line
                 for raw_line in region.data.split(b"\n")
-                if (line := raw_line.strip(_SEPARATORS))
+                if (line := raw_line.strip(SEPARATORS))
             ]
             if len(whole_rows(region.data)) == len(lines):
                 yield from lines

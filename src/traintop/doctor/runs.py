@@ -11,14 +11,12 @@ from typing import Any
 
 from traintop.analysis.naming import unique_names
 from traintop.doctor.file_state import FileState, file_state, is_torn_in_its_head
-from traintop.doctor.findings import Finding, Level, counted, first_ones
-from traintop.model import RunStatus, RunSummary
-from traintop.text import duration, safe_text
+from traintop.doctor.findings import Finding, Level, first_ones
+from traintop.model import ALIVE, RunStatus, RunSummary
+from traintop.text import counted, duration, safe_text
 
 _PATIENCE_SECONDS = 300.0  # for the first record: compiling a model and loading data take time
-_USUAL_ACCUMULATION = (
-    100  # records before the first optimizer step that gradient accumulation explains
-)
+_USUAL_ACCUMULATION = 100  # records before the first optimizer step that accumulation explains
 _LONGEST_ERROR = 80
 
 _VAGUE_WORDS = (
@@ -28,7 +26,6 @@ _VAGUE_WORDS = (
 )
 _VAGUE_NAME = re.compile(rf"(?:{_VAGUE_WORDS}|[^\W\d_])?[\W\d_]*", re.IGNORECASE)
 
-_LIVING = (RunStatus.RUNNING, RunStatus.STALLED)
 _LEFT_WITHOUT_FINISH = "without finish()"
 """What the tracker writes as the error of a run whose process just ended."""
 
@@ -44,7 +41,7 @@ class RunFacts:
 
     @property
     def ended(self) -> bool:
-        return self.summary.status not in _LIVING
+        return self.summary.status not in ALIVE
 
     @property
     def records(self) -> int:
@@ -69,10 +66,8 @@ def check_runs(facts: Sequence[RunFacts]) -> Iterator[Finding]:
         return
     yield _readable(facts)
     readable = [run for run in facts if run.summary.status is not RunStatus.UNREADABLE]
-    for check in (_started, _logged, _counted_steps, _finished):
+    for check in (_started, _logged, _counted_steps, _finished, _saved, _named):
         yield from check(readable)
-    yield from _saved(readable)
-    yield from _named(readable)
 
 
 def _readable(facts: Sequence[RunFacts]) -> Finding:

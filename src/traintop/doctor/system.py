@@ -10,8 +10,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-_OPTIONAL_PARTS = ("pandas",)
+OPTIONAL_PARTS: Mapping[str, str] = MappingProxyType(
+    {"pandas": "ExperimentAnalyzer.to_dataframe()"}
+)
+"""Packages that traintop does without, each with what needs it."""
+
 _INOTIFY_LIMITS = Path("/proc/sys/fs/inotify")
 _TMUX_PATIENCE_SECONDS = 2.0
 
@@ -53,7 +58,7 @@ def system_facts() -> SystemFacts:
         variables=dict(os.environ),
         utf8_mode=bool(sys.flags.utf8_mode),
         requirements=requirements,
-        versions={name: _version(name) for name in (*names, *_OPTIONAL_PARTS)},
+        versions={name: _version(name) for name in (*names, *OPTIONAL_PARTS)},
         inotify=_inotify(),
         tmux_clipboard=_tmux_clipboard() if os.environ.get("TMUX") else "",
     )

@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from traintop.logfile import (
-    Columns,
-    RecordDecoder,
+    SEPARATORS,
     Row,
-    columns_of_rows,
     find_last_record,
     find_tail,
     line_count,
@@ -20,6 +18,7 @@ from traintop.logfile import (
     trusted_last_record,
     whole_rows,
 )
+from traintop.logfile.columns import Columns, RecordDecoder, columns_of_rows
 from traintop.store.ends import LONGEST_END
 from traintop.store.history import GrowingHistory, History
 from traintop.store.regular_file import read_span
@@ -37,7 +36,6 @@ Reading releases the interpreter's lock too, but takes it back before a thread t
 as the UI's does with a key, is awake.
 """
 
-_SEPARATORS = b",\n \r"
 _BEFORE_A_LINE = (b"\n", b"[")
 
 
@@ -95,7 +93,8 @@ class RecordFollower:
                 self._add(descriptor, region, columns, replacing_last=number == 0)
                 changed = True
             if rows < lines:
-                return self._stop_at_bad_line(descriptor, region, rows) or changed
+                is_next = bool(rows or number) or not self._starts_with_last
+                return self._stop_at_bad_line(descriptor, region, rows, is_next) or changed
         return changed
 
     def _check_same_file(self, descriptor: int, iterations: list[Any]) -> None:
@@ -124,8 +123,11 @@ class RecordFollower:
         self._known_line = line if confirmed else None
         self._recovered = None
 
-    def _stop_at_bad_line(self, descriptor: int, region: Region, rows: int) -> bool:
-        """Waits before the line after these rows; whether the older tail had more to tell."""
+    def _stop_at_bad_line(self, descriptor: int, region: Region, rows: int, is_next: bool) -> bool:
+        """Waits before the line after these rows; whether the older tail had more to tell.
+
+        ``is_next``: the bad line is of a record after the last one known, not of that one.
+        """
         self.is_stuck = True
         if rows:
             self._offset = region.offset + _line_start(region.data, rows)
@@ -137,6 +139,8 @@ class RecordFollower:
         row = record_row(record) if record is not None else None
         if row is None or row == self._recovered:
             return False
+        if is_next and row["iteration"] == self._growing.last_iteration:
+            return False  # the older version of a record whose line is whole
         self._recovered = row
         self._growing.extend(columns_of_rows([row]))
         self._starts_with_last, self._replaces_last = False, True
@@ -145,13 +149,13 @@ class RecordFollower:
 
 def _is_confirmed(region: Region, line: bytes) -> bool:
     """Whether the tail repeats the line of the last record; a torn one may be mended later."""
-    return b'"last":' + line.strip(_SEPARATORS) + b"}" in region.rest
+    return b'"last":' + line.strip(SEPARATORS) + b"}" in region.rest
 
 
 def _correction(descriptor: int, region: Region, line: bytes) -> dict[str, Any] | None:
     """The last record, when a whole tail does not say the same of it as its line."""
     found = find_tail(_end_of(descriptor, region.offset + len(region.data)))
-    rows = whole_rows(line.strip(_SEPARATORS))
+    rows = whole_rows(line.strip(SEPARATORS))
     return trusted_last_record(rows[-1], found.tail) if found and rows else None
 
 
@@ -194,9 +198,9 @@ def regions(descriptor: int, offset: int) -> Iterator[Region]:
 
 def _line_start(data: bytes, line: int) -> int:
     """The offset in ``data`` of a line, counted from 0; blank first lines do not count."""
-    start = len(data) - len(data.lstrip(_SEPARATORS))
+    start = len(data) - len(data.lstrip(SEPARATORS))
     if line == line_count(data) - 1:
-        return data.rfind(b"\n", start, len(data.rstrip(_SEPARATORS))) + 1 or start
+        return data.rfind(b"\n", start, len(data.rstrip(SEPARATORS))) + 1 or start
     for _ in range(line):
         start = data.index(b"\n", start) + 1
     return start

@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from traintop.logfile import most_keys
+from traintop.logfile.columns import most_keys
 from traintop.model import RECORD_FIELDS
 from traintop.values import as_number
 
@@ -80,7 +80,8 @@ class GrowingHistory:
     """
 
     def __init__(self) -> None:
-        self._buffers = {name: _unmeasured(_FIRST_CAPACITY) for name in RECORD_FIELDS}
+        # Of what was measured: standard fields that never were take no memory.
+        self._buffers = {"iteration": _unmeasured(_FIRST_CAPACITY)}
         self._rows = 0  # settled rows, all but the provisional one
         self._handed_out = 0  # rows of these buffers that someone may be looking at
         self._last: dict[str, FloatColumn] | None = None
@@ -140,7 +141,8 @@ class GrowingHistory:
             self._handed_out = max(self._handed_out, rows)
         measured = self._measured | _names_measured(self._last or {}, self._measured)
         names = (*RECORD_FIELDS, *sorted(measured.keys() - set(RECORD_FIELDS)))
-        shown = {name: columns[name][:rows] for name in names}
+        nothing = np.broadcast_to(_unmeasured(1), rows)
+        shown = {name: columns[name][:rows] if name in columns else nothing for name in names}
         for column in shown.values():
             column.flags.writeable = False
         metrics = tuple(name for name in names if name in measured and name not in _COUNTERS)

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from traintop.logfile import FoundTail, RecordDecoder, columns_of_rows, records_region
+from traintop.logfile import FoundTail, records_region
+from traintop.logfile.columns import RecordDecoder, columns_of_rows
 from traintop.model import RunSummary
 from traintop.store.ends import read_ends
 from traintop.store.filesystem import network_filesystem
@@ -133,7 +134,7 @@ class Run:
             except ValueError as error:
                 raise UnreadableRunError(f"{self.path} {error}") from None
             self._follower = None
-            history = History.from_columns(columns_of_rows(document.rows))
+            history = document.history
         before, self._history = self._history, history
         self._signature = signature_of(info)
         return before is None or len(before) > 0 or len(history) > 0

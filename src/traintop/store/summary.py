@@ -9,20 +9,29 @@ from __future__ import annotations
 import enum
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from traintop.logfile import Document, Head, Tail, parse_document
+from traintop.logfile import Head, Tail
+from traintop.logfile.documents import parse_document
 from traintop.model import RunStatus, RunSummary
-from traintop.store.ends import LONGEST_END, read_ends
+from traintop.store.ends import Ends, read_ends
 from traintop.store.regular_file import open_regular, read_span, reason_of
+from traintop.values import as_given
+
+if TYPE_CHECKING:
+    from traintop.store.history import History
 
 DOCUMENT_LIMIT = 128 * 1024 * 1024
-"""A JSON document of another program is read whole up to this many bytes; that takes about four
-times as much memory for a moment."""
+"""A JSON document of another program is read up to this many bytes, which it takes as memory for a
+moment, with the columns of its records."""
+
+_ONE_DOCUMENT = threading.Lock()
+"""Several threads read; the bytes of one document at a time are in memory."""
 
 SNIFFED = 64 * 1024
 """A document names one of its two main keys within this many bytes."""
@@ -84,6 +93,14 @@ def names_a_run(path: Path) -> bool:
         os.close(descriptor)
 
 
+class Document(NamedTuple):
+    """A JSON document of another program."""
+
+    head: Head
+    tail: Tail  # with what it lacks, computed from the records
+    history: History
+
+
 def read_document(descriptor: int, size: int) -> Document:
     """The JSON document of another program in an open file.
 
@@ -102,7 +119,14 @@ def read_document(descriptor: int, size: int) -> Document:
             f"is one JSON document of {size / 1e6:.0f} MB; such are read up to "
             f"{DOCUMENT_LIMIT / 1e6:.0f} MB"
         )
-    return parse_document(read_span(descriptor, 0, DOCUMENT_LIMIT))
+    from traintop.store.history import GrowingHistory  # numpy: only foreign documents need it here
+    from traintop.store.recovery import completed_tail
+
+    growing = GrowingHistory()
+    with _ONE_DOCUMENT:
+        head, tail = parse_document(read_span(descriptor, 0, DOCUMENT_LIMIT), growing.extend)
+    history = growing.history()
+    return Document(head, completed_tail(tail, history), history)
 
 
 def _read(path: Path, descriptor: int, info: os.stat_result, recover: bool) -> Reading:
@@ -120,8 +144,8 @@ def _read(path: Path, descriptor: int, info: os.stat_result, recover: bool) -> R
     tail = Tail()
     if ends.tail is not None:
         tail = ends.tail.tail
-    elif recover:
-        tail = _recovered_tail(descriptor, ends.head.records_at)
+    if recover and not tail.count and _holds_records(ends, info.st_size):
+        tail = _completed_tail(tail, descriptor, ends.head.records_at)
     return Reading(
         summary_of(path, head, tail, info.st_size),
         process=tail.resumed[-1] if tail.resumed else head.run,
@@ -136,12 +160,8 @@ def _read_foreign(path: Path, descriptor: int, info: os.stat_result) -> Reading:
         document = read_document(descriptor, info.st_size)
     except ValueError as error:
         return unreadable(path, str(error), Soundness.TORN, size=info.st_size)
-    kept = len(msgspec.json.encode((document.head, document.tail)))
-    if kept > LONGEST_END:  # which would stay in memory
-        reason = f"has settings or notes of {kept / 1e6:.0f} MB; up to {LONGEST_END / 1e6:.0f} MB"
-        return unreadable(path, f"{reason} are read", size=info.st_size)
     return Reading(
-        summary_of(path, document.head, _tail_of_document(document), info.st_size),
+        summary_of(path, document.head, document.tail, info.st_size),
         process={},
         heartbeat=False,
         soundness=Soundness.WHOLE,
@@ -152,11 +172,14 @@ def _read_foreign(path: Path, descriptor: int, info: os.stat_result) -> Reading:
 def summary_of(path: Path, head: Head, tail: Tail, size: int) -> RunSummary:
     """The summary of a run with this head and tail; its status is the one that is written."""
     name = head.config.get("experiment_name")
+    config = as_given(head.config)
+    if name is not None:
+        config["experiment_name"] = name  # which may be "NaN"
     return RunSummary(
         path=path,
         status=RunStatus(tail.status),
         name=name if isinstance(name, str) and name else path.stem,
-        config=head.config,
+        config=config,
         environment=_environment(head, tail),
         start_time=head.start_time,
         end_time=tail.end_time,
@@ -189,26 +212,19 @@ def _environment(head: Head, tail: Tail) -> dict[str, Any]:
     return known
 
 
-def _recovered_tail(descriptor: int, records_at: int) -> Tail:
-    """A tail made from the records, for a file whose own is torn."""
+def _holds_records(ends: Ends, size: int) -> bool:
+    records_end = ends.tail.starts_at if ends.tail is not None else size
+    return ends.head is not None and records_end > ends.head.records_at
+
+
+def _completed_tail(known: Tail, descriptor: int, records_at: int) -> Tail:
+    """What a tail lacks, made from the records: for a file whose own is torn or a short one."""
     from traintop.store.follower import RecordFollower  # numpy: only damaged files need it here
     from traintop.store.recovery import completed_tail
 
     follower = RecordFollower(records_at)
     follower.read(descriptor)
-    return completed_tail(Tail(), follower.history())
-
-
-def _tail_of_document(document: Document) -> Tail:
-    """The tail of a document with the statistics that its writer did not leave."""
-    if document.tail.stats or not document.rows:
-        return document.tail
-    from traintop.logfile import columns_of_rows
-    from traintop.store.history import History  # numpy: only foreign documents need it here
-    from traintop.store.recovery import completed_tail
-
-    history = History.from_columns(columns_of_rows(document.rows))
-    return completed_tail(document.tail, history)
+    return completed_tail(known, follower.history())
 
 
 def unreadable(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import itertools
 import math
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -12,9 +13,8 @@ from traintop import logfile
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot, MetricStats
 from traintop.tracking.capture import resolve
 from traintop.tracking.statistics import RunStatistics, merge
+from traintop.tracking.telling import Teller
 from traintop.values import Number, jsonable
-
-log = logging.getLogger("traintop")
 
 MAX_WAITING_BYTES = 64 << 20
 """Encoded records that wait for a disk; beyond this the oldest are kept and new ones dropped."""
@@ -24,7 +24,7 @@ MAX_METRICS = 1000
 
 _PACE_WINDOW_SECONDS = 60.0
 _SEPARATOR = b",\n"
-_BETWEEN_RECORDS = b", \r"
+_TAIL_LINE = b"]"
 
 
 class LoggedCall(NamedTuple):
@@ -41,6 +41,13 @@ class LoggedCall(NamedTuple):
     further: dict[str, Any] | None
 
 
+class Restored(NamedTuple):
+    """What was found of the records of a file."""
+
+    size: int  # bytes that all but the last one fill
+    gaps: list[tuple[int, int]]  # damaged bytes between two of them, each with its end
+
+
 class Recording:
     """What a run has recorded: the open record, the encoded ones that wait, the statistics.
 
@@ -52,48 +59,56 @@ class Recording:
         self._read_file = read_file
         self._statistics = RunStatistics(self._recorded)
         self._open: MetricsSnapshot | None = None
+        self._restored: MetricsSnapshot | None = None  # the open record of a run that goes on
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._has_predecessor = False  # whether a record was encoded before the first waiting one
-        self._warned: set[str] = set()
+        self.tell = Teller()
         self._keys: dict[object, str] = {}
         self._pace: deque[tuple[float, float]] = deque()
         self.dropped = 0
 
-    def restore(self, chunks: Iterable[bytes]) -> int:
-        """Take over the records that a file holds; returns how many of the bytes they fill.
+    def restore(
+        self, read: Callable[[int], Iterable[bytes]], size: int, last: MetricsSnapshot | None
+    ) -> Restored:
+        """Take over the records in ``size`` bytes, of which ``read`` gives the first so many.
 
-        What follows them is a tail, or the torn end of a run that was killed.
+        Behind them is a tail, or the torn end of a run that was killed; ``last`` is the last
+        record as the tail has it. That one stays open, as it was.
         """
-        position = offset = 0
-        unfinished = b""
-        for chunk in chunks:
-            *lines, unfinished = (unfinished + chunk).split(b"\n")
-            for line, whole in zip(lines, self._restored(lines), strict=False):
-                if not whole:
-                    return position
-                if line:
-                    position = offset + len(line.rstrip(_BETWEEN_RECORDS))
-                offset += len(line) + 1
-        if unfinished and all(self._restored([unfinished])):
-            position = offset + len(unfinished.rstrip(_BETWEEN_RECORDS))
-        return position
-
-    def _restored(self, lines: list[bytes]) -> Iterator[bool]:
-        """For each line whether it is blank or a record, up to the first that is neither."""
-        rows = iter(logfile.whole_rows(b"\n".join(lines)))
-        for line in lines:
-            row = next(rows, None) if line else {}
-            if row and (record := logfile.snapshot_of_row(row)) is not None:
-                self._statistics.add(record)
-                self._has_predecessor = True
-            yield row is not None
-
-    def amend(self, record: MetricsSnapshot) -> None:
-        """Take over the last record as the tail has it: its line may have been torn."""
-        known = self._statistics.recent(record.iteration)
-        if known is None or logfile.encode_record(known) != logfile.encode_record(record):
-            self._open = self._statistics.add(record)
+        iterations = array("d")  # without the records, for a run may be longer than the memory
+        settled = end = offset = 0
+        same: MetricsSnapshot | None = None  # the record that stands where `last` may have stood
+        gaps: list[tuple[int, int]] = []
+        is_torn, is_damaged = True, False
+        for line, record in _parsed_lines(read(size)):
+            if record is not None:
+                self._restored = record
+                if is_damaged:
+                    gaps.append((end, offset))
+                is_damaged = False
+                if last is not None and record.iteration == last.iteration:
+                    same = record
+                iterations.append(record.iteration)
+                settled, end = end, offset + len(line.rstrip(logfile.SEPARATORS))
+            elif line.strip(logfile.SEPARATORS) and not is_damaged:
+                is_torn, is_damaged = not line.startswith(_TAIL_LINE), True
+            offset += len(line) + 1
+        if last is not None and not is_torn and same is self._restored:
+            self._restored = last  # whose line may be of new and old bytes
+        elif last is not None and is_torn and same is not self._restored and not _equal(same, last):
+            iterations.append(last.iteration)
+            settled, self._restored = end, last  # whose line is the torn one
+        # What stands behind each record decides whether it is final, so nothing is read again.
+        lowest_later = list(itertools.accumulate(reversed(iterations), min))[-2::-1]
+        restored = (record for _, record in _parsed_lines(read(settled)) if record is not None)
+        for record, lowest in zip(restored, lowest_later, strict=True):
+            self._statistics.add(record, lowest)
+        if self._restored is not None:
+            self._statistics.add(self._restored)
+        self._open = self._restored
+        self._has_predecessor = settled > 0
+        return Restored(settled, gaps)
 
     def add(self, call: LoggedCall) -> None:
         """Record one call."""
@@ -108,7 +123,7 @@ class Recording:
     def _resolved(self, call: LoggedCall) -> MetricsSnapshot | None:
         iteration = self._number("iteration", call.iteration)
         if iteration is None or not math.isfinite(iteration):
-            self.warn_once(
+            self.tell.once(
                 "iteration", f"a record without a usable iteration ({call.iteration!r}) is left out"
             )
             return None
@@ -117,8 +132,8 @@ class Recording:
         for name, value in (call.further or {}).items():
             if name in STANDARD_METRICS:
                 fields[name] = self._number(name, value)
-            elif name in RECORD_FIELDS:
-                self.warn_once(name, f"metric {name!r} is left out: the tracker sets it")
+            elif str(name) in RECORD_FIELDS:
+                self.tell.once(name, f"metric {name!r} is left out: the tracker sets it")
             elif (key := self._key(name)) is not None:
                 metrics[key] = self._number(name, value)
         return MetricsSnapshot(
@@ -134,7 +149,7 @@ class Recording:
         if key is None and len(self._keys) < MAX_METRICS:
             key = self._keys[name] = str(jsonable(str(name)))
         elif key is None:
-            self.warn_once(
+            self.tell.once(
                 "metric names",
                 f"more than {MAX_METRICS} metric names: {name!r} and further new ones are left "
                 "out (is a changing number part of the name?)",
@@ -147,22 +162,16 @@ class Recording:
         try:
             return resolve(value)
         except ValueError as reason:
-            self.warn_once(name, f"metric {name!r} {reason}; such values are left out")
+            self.tell.once(name, f"metric {name!r} {reason}; such values are left out")
             return None
 
-    def warn_dropped(self) -> None:
+    def tell_dropped(self) -> None:
         """Tell once that records are lost; how many, the tail says."""
-        self.warn_once(
+        self.tell.once(
             "dropped",
             "the disk has not taken the run for so long that its newest records are dropped; the "
             'run\'s file will say how many ("dropped")',
         )
-
-    def warn_once(self, topic: str, message: str) -> None:
-        """Tell the user once for each topic, and never stop the training."""
-        if topic not in self._warned:
-            self._warned.add(topic)
-            log.warning("traintop: %s", message)
 
     def _settle_open(self) -> None:
         if self._open is None:
@@ -171,7 +180,7 @@ class Recording:
         self._open = None
         if self._waiting_bytes + len(encoded) > MAX_WAITING_BYTES:
             self.dropped += 1
-            self.warn_dropped()
+            self.tell_dropped()
             return
         self._waiting.append(encoded)
         self._waiting_bytes += len(encoded)
@@ -218,7 +227,7 @@ class Recording:
 
     def iterations_per_second(self) -> float | None:
         """The pace of the last minute, evaluations and checkpoints included."""
-        if self._open is None:
+        if self._open is None or self._open is self._restored:
             return None
         now = (self._open.wallclock_time, float(self._open.iteration))
         if not self._pace or self._pace[-1] != now:
@@ -235,6 +244,29 @@ class Recording:
             *lines, unfinished = (unfinished + chunk).split(b"\n")
             yield from _records(lines)
         yield from _records([unfinished])
+        if self._open is not None:
+            yield self._open
+
+
+def _equal(one: MetricsSnapshot | None, other: MetricsSnapshot) -> bool:
+    return one is not None and logfile.encode_record(one) == logfile.encode_record(other)
+
+
+def _parsed_lines(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, MetricsSnapshot | None]]:
+    """Each line with its record, ``None`` if it holds none."""
+    unfinished: list[bytes] = []
+    for chunk in itertools.chain(chunks, [b"\n"]):
+        unfinished.append(chunk)
+        if b"\n" not in chunk:
+            continue
+        *lines, rest = b"".join(unfinished).split(b"\n")
+        unfinished = [rest]
+        rows = iter(logfile.whole_rows(b"\n".join(lines)))
+        for line in lines:
+            row = next(rows, None) if line.strip(logfile.SEPARATORS) else None
+            if row is None:  # all lines behind a damaged one are tried one by one
+                row = next(iter(logfile.whole_rows(line)), None)
+            yield line, logfile.snapshot_of_row(row)
 
 
 def _records(lines: list[bytes]) -> Iterator[MetricsSnapshot]:

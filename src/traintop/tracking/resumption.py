@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from traintop import logfile
 from traintop.model import ExperimentConfig, MetricsSnapshot
-from traintop.process import current_process, has_ended
+from traintop.process import has_ended
 from traintop.tracking.run_file import RunFile, RunFileBusyError
 
 _FIRST_BYTES = 64 << 10
 _MOST_BYTES = 4 << 20
-
-
-def read_config(path: Path) -> ExperimentConfig:
-    """The settings of a run. Raises ``OSError``, and ``ValueError`` for a foreign file."""
-    with path.open("rb") as file:
-        found = logfile.find_head(file.read(_FIRST_BYTES)) or logfile.find_head(
-            path.read_bytes()[:_MOST_BYTES]
-        )
-    if found is None:
-        raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
-    return ExperimentConfig.from_settings(found.head.config)
 
 
 class InterruptedRun(NamedTuple):
@@ -36,17 +25,28 @@ class InterruptedRun(NamedTuple):
     last: MetricsSnapshot | None  # what the tail, or its remainder, says is the last record
 
 
+def read_config(path: Path) -> ExperimentConfig:
+    """The settings of a run. Raises ``OSError``, and ``ValueError`` for a foreign file."""
+    with path.open("rb") as file:
+        start = file.read(_FIRST_BYTES)
+        found = logfile.find_head(start) or logfile.find_head(start + file.read(_MOST_BYTES))
+    if found is None:
+        raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
+    return ExperimentConfig.from_settings(found.head.config)
+
+
 def find_run(path_or_name: str | os.PathLike[str], log_dir: Path) -> Path:
     """The file at a path, or the newest run of that name or run id in the log directory.
 
     Raises ``FileNotFoundError``, which names the runs that there are.
     """
     path = Path(path_or_name)
-    if path.is_file():
+    if os.path.isfile(path):  # a name may be too long for a path, which pathlib raises
         return path
     wanted = os.fspath(path_or_name)
     names: dict[Path, str] = {}
-    for candidate in sorted(log_dir.glob("experiment_*.json"), key=_modified, reverse=True):
+    found = filter(os.path.isfile, log_dir.glob("experiment_*.json"))  # a named pipe would wait
+    for candidate in sorted(found, key=_modified, reverse=True):
         names[candidate] = _experiment_name(candidate)
         if wanted in (candidate.stem, names[candidate]):
             return candidate
@@ -88,18 +88,18 @@ def open_interrupted_run(path: Path) -> InterruptedRun:
 
 def _state_at_the_end(end: bytes) -> tuple[logfile.Tail, MetricsSnapshot | None]:
     recorded = logfile.find_last_record(end)
-    if (found := logfile.find_tail(end)) is not None:
+    found = logfile.find_tail(end)
+    # Where the beginning and the end of two tails make one, what stood between them is missing.
+    if found is not None and (found.tail.count or not found.starts_at):
         return found.tail, recorded
+    if logfile.TAIL_START in end:
+        recorded = None  # of an older tail: the new one begins behind the last record's whole line
     rows = [row for line in end.split(b"\n")[1:] for row in logfile.whole_rows(line)]
     last = recorded or (logfile.snapshot_of_row(rows[-1]) if rows else None)
     if last is None:
         return logfile.Tail(), None
     known = logfile.Tail(gradient_step=last.gradient_step, duration_seconds=last.wallclock_time)
     return known, recorded
-
-
-def _is_this_one(process: dict[str, Any]) -> bool:
-    return all(process.get(key) == value for key, value in current_process().items())
 
 
 def _modified(path: Path) -> float:

@@ -105,10 +105,10 @@ class RunFile:
             self._size = max(self._size, self._position + written)
         self._position += len(settled)
 
-    def truncate(self) -> None:
-        """Cut what lies behind the position: the torn end of a run that goes on."""
-        os.ftruncate(self._descriptor, self._position)
-        self._size = self._position
+    def close_gap(self, start: int, end: int) -> None:
+        """Have blanks between two records, in place of what a lost block of the disk left."""
+        separator = b",\n" if start > self._records_at else b"\n"
+        os.pwrite(self._descriptor, separator.ljust(end - start), start)
 
     @property
     def size(self) -> int:

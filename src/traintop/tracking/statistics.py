@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -72,7 +73,10 @@ class RunningStats:
         self._recent.append(value)
 
     def summary(self) -> MetricStats:
-        """The statistics so far; ``None`` for all but the counts before the first finite value."""
+        """The statistics so far; ``None`` for all but the counts before the first finite value.
+
+        Mean and deviation are ``None`` as well when sums were beyond the range of floats.
+        """
         if not self.count:
             return MetricStats(last=self.last, nonfinite=self.nonfinite)
         return MetricStats(
@@ -80,8 +84,8 @@ class RunningStats:
             last=self.last,
             min=self.min,
             max=self.max,
-            mean=self._mean,
-            std=math.sqrt(self._squares / self.count),
+            mean=_finite(self._mean),
+            std=math.sqrt(self._squares / self.count) if math.isfinite(self._squares) else None,
             min_iteration=self.min_iteration,
             max_iteration=self.max_iteration,
             nonfinite=self.nonfinite,
@@ -90,9 +94,11 @@ class RunningStats:
 
 
 def _mean(values: Collection[float]) -> float | None:
-    """The mean, ``None`` where the sum is beyond the range of floats."""
-    mean = sum(values) / len(values)
-    return mean if math.isfinite(mean) else None
+    return _finite(sum(values) / len(values))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def measured_values(record: MetricsSnapshot) -> Iterator[tuple[str, float]]:
@@ -148,8 +154,11 @@ class RunStatistics:
         self._first = math.inf  # the lowest and the highest iteration that settled
         self._last = -math.inf
 
-    def add(self, record: MetricsSnapshot) -> MetricsSnapshot:
-        """Count a record; returns it merged with an earlier one of the same iteration."""
+    def add(self, record: MetricsSnapshot, lowest_later: float = math.inf) -> MetricsSnapshot:
+        """Count a record; returns it merged with an earlier one of the same iteration.
+
+        ``lowest_later`` is the lowest iteration that is known to follow.
+        """
         earlier = self._recent.get(record.iteration)
         went_back = self._first <= record.iteration <= self._last
         if earlier is None and went_back and self._readings < MOST_READINGS:
@@ -158,12 +167,16 @@ class RunStatistics:
             earlier = self._recent.get(record.iteration)
         merged = merge(earlier, record) if earlier else record
         self._recent[record.iteration] = merged
-        while len(self._recent) > RECENT_RECORDS:
+        while (too_many := len(self._recent) - RECENT_RECORDS) > 0:
             oldest = next(iter(self._recent))
-            if oldest > record.iteration:
-                break  # a replay has yet to come by here
+            if oldest >= lowest_later or (too_many > 1 and self._is_replayed(record.iteration)):
+                break
             self._settle(self._recent.pop(oldest))
         return merged
+
+    def _is_replayed(self, iteration: float) -> bool:
+        """Whether a replay that came to an iteration may still amend the oldest records here."""
+        return next(itertools.islice(self._recent, RECENT_RECORDS, None)) > iteration
 
     def _settle(self, record: MetricsSnapshot) -> None:
         self._settled_count += 1
@@ -187,10 +200,6 @@ class RunStatistics:
                 self._settle(record)
             else:
                 self._recent[record.iteration] = record
-
-    def recent(self, iteration: float) -> MetricsSnapshot | None:
-        """The record of an iteration, if it is among the last ones."""
-        return self._recent.get(iteration)
 
     @property
     def count(self) -> int:

@@ -1,13 +1,14 @@
-"""The closing summary of a run, as a dictionary and as text."""
+"""What is said of a run where it trains: where it is written, and its closing summary."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from traintop.model import MetricStats
-from traintop.text import duration, number, safe_text, si
+from traintop.text import MISSING, duration, number, safe_text, si
 from traintop.tracking.statistics import best_loss
 
 _STATISTICS = (
@@ -22,7 +23,6 @@ def summary_statistics(
     stats: Mapping[str, MetricStats], final: Mapping[str, float | None]
 ) -> dict[str, Any]:
     """Best losses, and statistics of losses, step times and throughput where measured."""
-
     found: dict[str, Any] = {
         "best_train_loss": best_loss("train_loss", stats, final),
         "best_val_loss": best_loss("val_loss", stats, final),
@@ -33,7 +33,16 @@ def summary_statistics(
     return found
 
 
+def whereabouts(path: Path) -> str:
+    """Where a run is written, and the command to watch it."""
+    import shlex  # only where it is said
+
+    directory = safe_text(shlex.quote(os.fspath(path.parent)), 500)
+    return f"traintop: writing {safe_text(path, 500)}  ·  watch: traintop {directory}"
+
+
 def summary_text(name: str, path: Path, summary: Mapping[str, Any]) -> str:
+    """The totals and statistics of :meth:`ExperimentTracker.get_summary_stats`, a line each."""
     throughput = summary.get("throughput_stats_tokens_per_sec", {})
     step_time = summary.get("iter_time_stats_ms", {})
     rows = [
@@ -43,7 +52,7 @@ def summary_text(name: str, path: Path, summary: Mapping[str, Any]) -> str:
         ("best train loss", number(summary["best_train_loss"], 6)),
         ("best val loss", number(summary["best_val_loss"], 6)),
         ("tokens/s (mean)", si(throughput.get("mean"))),
-        ("step time (mean)", f"{number(step_time['mean'])} ms" if step_time else "–"),
+        ("step time (mean)", f"{number(step_time['mean'])} ms" if step_time else MISSING),
         ("file", safe_text(path, 500)),
     ]
     lines = [f"  {label:<18}{value}" for label, value in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
@@ -15,9 +14,9 @@ from typing import Any, Self
 from traintop import logfile
 from traintop.model import ExperimentConfig
 from traintop.process import current_process
-from traintop.text import safe_text
 from traintop.tracking.capture import capture, resolve
 from traintop.tracking.configuration import as_experiment_config
+from traintop.tracking.ending import Ending, EndStatus, outcome_of
 from traintop.tracking.environment import default_log_dir, describe_environment, process_rank
 from traintop.tracking.process_end import attend
 from traintop.tracking.resumption import (
@@ -28,11 +27,10 @@ from traintop.tracking.resumption import (
 )
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile, file_stem
-from traintop.tracking.summary import summary_statistics, summary_text
-from traintop.tracking.writer import MAX_PENDING_CALLS, Ending, EndStatus, RunWriter
+from traintop.tracking.summary import summary_statistics, summary_text, whereabouts
+from traintop.tracking.telling import Teller, log
+from traintop.tracking.writer import MAX_PENDING_CALLS, RunWriter
 from traintop.values import jsonable
-
-log = logging.getLogger("traintop")
 
 _NOT_GIVEN = 0.0
 """The default 0.0 of the documented signature, told by identity from a 0.0 that was measured."""
@@ -42,6 +40,7 @@ _START_TIMEOUT_SECONDS = 2.0
 _SAVE_TIMEOUT_SECONDS = 30.0
 _END_TIMEOUT_SECONDS = 10.0
 _LONGEST_ERROR = 10_000
+_LONGEST_NOTES = 500_000  # readers look for the end of a run in the last 4 MiB of its file
 
 
 class ExperimentTracker:
@@ -91,7 +90,7 @@ class ExperimentTracker:
         self._interrupted: InterruptedRun | None = None
         self._accepting = False
         self._elapsed_at_end: float | None = None
-        self._told: set[str] = set()
+        self._tell = Teller()
 
     @classmethod
     def resume(
@@ -127,7 +126,7 @@ class ExperimentTracker:
     def start(self) -> None:
         """Begin timing, and create the run's file."""
         if self._clock is not None:
-            self._tell_once("start", "start() was called again; the run goes on")
+            self._tell.once("start", "start() was called again; the run goes on")
             return
         interrupted = self._interrupted
         seconds_before = interrupted.tail.duration_seconds if interrupted else None
@@ -140,7 +139,7 @@ class ExperimentTracker:
         attend(self)
         self._writer.start(_START_TIMEOUT_SECONDS)
         if self._writer.path is not None and not self._quiet:
-            _print_where(self._writer.path)
+            print(whereabouts(self._writer.path), file=sys.stderr)
 
     def _make_writer(self, clock: RunClock) -> RunWriter:
         interrupted = self._interrupted
@@ -151,7 +150,7 @@ class ExperimentTracker:
         resumption = {**current_process(), "time": clock.now()}
         resumptions = [*interrupted.tail.resumed, resumption]
         writer = RunWriter(clock, lambda _tail: interrupted.file, self._gradient_steps, resumptions)
-        writer.continue_with(interrupted.file, interrupted.records_at, interrupted.last)
+        writer.continue_with(interrupted)
         return writer
 
     def _create_file(self, clock: RunClock, tail: bytes) -> RunFile:
@@ -179,7 +178,7 @@ class ExperimentTracker:
     ) -> None:
         clock = self._started_clock()
         if not self._accepting:
-            self._tell_once("finish", "finish() was called again; the first call counts")
+            self._tell.once("finish", "finish() was called again; the first call counts")
             return
         self._elapsed_at_end = clock.elapsed()
         ending = Ending(
@@ -188,18 +187,18 @@ class ExperimentTracker:
             duration_seconds=self._elapsed_at_end,
             train_loss=self._final("train_loss", train_loss),
             val_loss=self._final("val_loss", val_loss),
-            notes=str(jsonable("" if notes is None else str(notes))),
+            notes=str(jsonable("" if notes is None else str(notes)[:_LONGEST_NOTES])),
             error=str(jsonable(error[:_LONGEST_ERROR])),
         )
         self._accepting = False
         if self._writer is not None and not self._writer.end(ending, timeout):
-            self._tell_once("end", "the disk did not take the end of the run yet; still trying")
+            self._tell.once("end", "the disk did not take the end of the run yet; still trying")
 
     def _final(self, metric: str, value: Any) -> float | None:
         try:
             return resolve(value)
         except ValueError as reason:
-            self._tell_once(metric, f"the final {metric} {reason}; it is left out")
+            self._tell.once(metric, f"the final {metric} {reason}; it is left out")
             return None
 
     def save(self) -> Path:
@@ -213,7 +212,7 @@ class ExperimentTracker:
         if writer is None or writer.ended:
             return self.path
         if not writer.flush(durable=True, timeout=_SAVE_TIMEOUT_SECONDS):
-            self._tell_once("save", "save(): the disk did not take the run yet; still trying")
+            self._tell.once("save", "save(): the disk did not take the run yet; still trying")
         return self.path
 
     @property
@@ -241,7 +240,7 @@ class ExperimentTracker:
         traceback: TracebackType | None,
     ) -> None:
         if self._accepting:
-            self._end(*_ending_of(exception))
+            self._end(*outcome_of(exception))
         self.save()
 
     # -- in the training loop
@@ -325,12 +324,12 @@ class ExperimentTracker:
 
     def _begin_or_refuse(self, method: str) -> None:
         if self._clock is None:
-            self._tell_once("late start", f"{method}() was called before start(): started now")
+            self._tell.once("late start", f"{method}() was called before start(): started now")
             self.start()
         else:
             # The writer has stopped: what comes now would only fill the memory.
             self._pending = deque(maxlen=0)
-            self._tell_once("late call", f"{method}() was called after finish(): it is left out")
+            self._tell.once("late call", f"{method}() was called after finish(): it is left out")
 
     # -- what is known so far
 
@@ -360,25 +359,14 @@ class ExperimentTracker:
         """Print the totals and statistics of this run."""
         print(summary_text(self.config.experiment_name, self.path, self.get_summary_stats()))
 
-    def _tell_once(self, topic: str, message: str) -> None:
-        if topic not in self._told:
-            self._told.add(topic)
-            log.warning("traintop: %s", message)
-
     # -- the end of the process, and forked children
 
-    def leave(self, status: EndStatus | None, error: str, timeout: float) -> None:
-        """The process ends: write what is known of why, within ``timeout`` seconds.
-
-        Without a status, an exception that nobody caught tells it.
-        """
+    def leave(self, status: EndStatus, error: str, timeout: float) -> None:
+        """The process ends: write what is known of why, within ``timeout`` seconds."""
         deadline = _monotonic() + timeout
-        self._told.add("late call")  # a loop that goes on for a moment is not to blame
+        self._tell.hush("late call")  # a loop that goes on for a moment is not to blame
         if self._accepting:
-            uncaught = getattr(sys, "last_value", None)
-            if status is None and uncaught is not None:
-                status, error = _ending_of(uncaught)
-            self._end(status or "interrupted", error, timeout=timeout)
+            self._end(status, error, timeout=timeout)
         writer = self._writer
         if writer is None or writer.ended:
             return
@@ -402,25 +390,3 @@ def _silent_tracker(config: ExperimentConfig, log_dir: Path) -> ExperimentTracke
     tracker = ExperimentTracker(config, log_dir, quiet=True)
     tracker.become_silent()
     return tracker
-
-
-def _ending_of(exception: BaseException | None) -> tuple[EndStatus, str]:
-    """The status, and the exception's text, of a run that an exception ended, if one did."""
-    if exception is None or (isinstance(exception, SystemExit) and not exception.code):
-        return "finished", ""
-    interrupted = isinstance(exception, (KeyboardInterrupt, SystemExit))
-    try:
-        text = str(exception)
-    except Exception:  # an exception of the training loop may have a broken __str__
-        text = "(its text cannot be had)"
-    error = f"{type(exception).__name__}: {text}" if text else type(exception).__name__
-    return ("interrupted" if interrupted else "failed"), error
-
-
-def _print_where(path: Path) -> None:
-    import shlex
-
-    directory = safe_text(shlex.quote(os.fspath(path.parent)), 500)
-    print(
-        f"traintop: writing {safe_text(path, 500)}  ·  watch: traintop {directory}", file=sys.stderr
-    )

@@ -7,16 +7,19 @@ nothing else to write. While the disk refuses, records wait in memory and the lo
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from traintop import logfile
-from traintop.model import MetricsSnapshot, MetricStats
+from traintop.model import MetricStats
+from traintop.tracking.ending import Ending
 from traintop.tracking.recording import LoggedCall, Recording
+from traintop.tracking.resumption import InterruptedRun
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.statistics import best_loss
@@ -34,20 +37,6 @@ _LONGEST_RETRY_SECONDS = 5.0
 _BLOCKED_SECONDS = 1.0  # a write that takes longer is taken for a disk that hangs
 _BATCH = 100
 _FLUSH_BYTES = 8 << 20
-
-EndStatus = Literal["finished", "failed", "interrupted"]
-
-
-class Ending(NamedTuple):
-    """How and when a run ended, and what its owner said of it."""
-
-    status: EndStatus
-    end_time: str
-    duration_seconds: float
-    train_loss: float | None = None
-    val_loss: float | None = None
-    notes: str = ""
-    error: str = ""
 
 
 class _FlushRequest(NamedTuple):
@@ -78,6 +67,7 @@ class RunWriter:
         self._resumptions = resumptions
         self._file: RunFile | None = None
         self._recording = Recording(self._settled_records)
+        self._notes = ""  # of a run that had ended before it went on
         self._ending: Ending | None = None
         self._lock = threading.Lock()  # guards the recording; never held during a write
         self._wake = threading.Event()
@@ -100,15 +90,17 @@ class RunWriter:
         """The file, ``None`` before the disk took it."""
         return self._file.path if self._file else None
 
-    def continue_with(self, file: RunFile, records_at: int, last: MetricsSnapshot | None) -> None:
-        """Go on with a file, whose records start at an offset, before ``start``.
-
-        ``last`` is what its tail says is the last record.
-        """
-        size = self._recording.restore(file.read(records_at, file.size))
+    def continue_with(self, run: InterruptedRun) -> None:
+        """Go on with a run, before ``start``."""
+        file, records_at, last = run.file, run.records_at, run.last
+        self._notes, self._recording.dropped = run.tail.notes, run.tail.dropped
+        size, gaps = self._recording.restore(
+            lambda size: file.read(records_at, records_at + size), file.size - records_at, last
+        )
         file.resume_at(records_at + size, records_at)
-        if last is not None:
-            self._recording.amend(last)
+        with contextlib.suppress(OSError):  # then they stay, and what is behind them too
+            for start, end in gaps:
+                file.close_gap(records_at + start, records_at + end)
         self._file = file
 
     @property
@@ -153,7 +145,7 @@ class RunWriter:
                 if len(self.pending) > MAX_PENDING_CALLS:
                     self.pending.pop()
                     self._lost_calls += 1
-                    self._recording.warn_dropped()
+                    self._recording.tell_dropped()
                 return
             self._wake.set()
             time.sleep(0.001)
@@ -218,7 +210,7 @@ class RunWriter:
             try:
                 self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
             except Exception as error:  # one odd record must not silence the rest of the run
-                self._recording.warn_once("record", f"a record is left out: {error!r}")
+                self._recording.tell.once("record", f"a record is left out: {error!r}")
             self._changed = True
             if taken % _BATCH == 0:
                 time.sleep(0)  # lets the training loop have the interpreter
@@ -237,7 +229,7 @@ class RunWriter:
             self._retry_at = time.monotonic() + self._retry_seconds
             self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
             self._requests.extendleft(requests)
-            self._recording.warn_once(
+            self._recording.tell.once(
                 "disk",
                 f"cannot write the run: {error}; training goes on, records wait in memory and "
                 "are written when the disk is back",
@@ -290,7 +282,7 @@ class RunWriter:
             best_val_loss=best_loss("val_loss", stats, final),
             final_train_loss=final["train_loss"],
             final_val_loss=final["val_loss"],
-            notes=ending.notes if ending else "",
+            notes=(ending.notes if ending else "") or self._notes,
             status=ending.status if ending else "running",
             error=ending.error if ending else "",
             updated_at=now,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from traintop.times import age_seconds, parse_time
-
-__all__ = ["age_seconds", "age_text", "parse_time", "seconds_until_older"]
+from traintop.text import MISSING
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
@@ -15,7 +13,7 @@ _YEAR = 365 * _DAY
 def age_text(seconds: float | None) -> str:
     """An age in at most 4 characters: "now", "59m", "47h", "99d", "2y"."""
     if seconds is None:
-        return "–"
+        return MISSING
     if seconds < _MINUTE:
         return "now"
     unit, letter = _unit(seconds)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from traintop.model import RunSummary
 from traintop.store.annotations import AnnotationChange
+from traintop.text import counted
 from traintop.tui.columns import run_name
 from traintop.tui.state import RunRows, ViewState
 
@@ -45,7 +46,7 @@ def tags_change(before: Sequence[str], typed: str) -> AnnotationChange:
 
 def written_text(change: AnnotationChange, count: int) -> str:
     """What was done, in words."""
-    runs = "1 run" if count == 1 else f"{count} runs"
+    runs = counted(count, "run")
     if change.archived is not None:
         return f"Archived {runs}; A lists archived runs too" if change.archived else f"{runs} back"
     what = "tags" if change.note is None else "note"

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import App
 from textual.filter import LineFilter
-from textual.theme import Theme
 from textual.timer import Timer
 
 from traintop.remembered import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
+from traintop.terminal import draws_ascii_only, takes_clipboard, when_told_to_end
 from traintop.text import safe_text
 from traintop.tui.annotating import written_text
 from traintop.tui.annotation_writer import AnnotationWriter
@@ -52,9 +52,10 @@ from traintop.tui.messages import (
 )
 from traintop.tui.screens.main import MainScreen
 from traintop.tui.state import ViewState, smoothing_level
-from traintop.tui.terminal import draws_ascii_only, takes_clipboard, when_told_to_end
+from traintop.tui.themes import THEMES, theme_name
 from traintop.tui.toasts import TOAST_SECONDS, NoticeToasts
 from traintop.tui.trends import TrendLoader
+from traintop.tui.typed_ahead import TypedAheadApp
 from traintop.tui.view_memory import plain_view, recalled_view
 from traintop.tui.widgets.line_pane import StyledLines
 
@@ -72,37 +73,8 @@ _PATIENCE_SECONDS = 0.5
 
 _TO_ASCII = AsciiFilter()
 
-THEMES = (
-    Theme(
-        name="traintop",
-        primary="#56b4d3",
-        accent="#56b4d3",
-        success="#7fb86a",
-        warning="#e0a640",
-        error="#f5796f",
-        foreground="#d8dce2",
-        background="#13161b",
-        surface="#1a1e25",
-        panel="#232932",
-        dark=True,
-    ),
-    Theme(
-        name="traintop-light",
-        primary="#0a6584",
-        accent="#0a6584",
-        success="#2f6f1c",
-        warning="#855500",
-        error="#b3261e",
-        foreground="#1d2126",
-        background="#fbfbfa",
-        surface="#f1f1ef",
-        panel="#e4e4e1",
-        dark=False,
-    ),
-)
 
-
-class TraintopApp(App[None]):
+class TraintopApp(TypedAheadApp):
     """The terminal UI over one or several log directories."""
 
     TITLE = "traintop"
@@ -137,8 +109,7 @@ class TraintopApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:
-            wanted = recalled.get("theme", settings.theme)
-            self.theme = "traintop-light" if wanted == "light" else "traintop"
+            self.theme = theme_name(dark=recalled.get("theme", settings.theme) != "light")
         self._directories = tuple(directories)
         self._watcher: DirectoryWatcher | None = None
         self._loader = RunLoader(self.post_message)
@@ -208,35 +179,10 @@ class TraintopApp(App[None]):
             self._watcher.stop()
 
     async def on_event(self, event: events.Event) -> None:
-        """Answer a person first; take escape and a character that came at once for no alt.
-
-        No key of ours has alt. A text that is typed stays open: some people mean alt there.
-        """
+        """Answer a person first: reading files gives way."""
         if isinstance(event, events.InputEvent):
             self._loader.give_way()
-        if isinstance(event, events.Key) and not event.is_forwarded and self.focused is None:
-            key = event.key.removeprefix("alt+")
-            if key != event.key and event.is_printable:
-                await super().on_event(events.Key("escape", "\x1b"))
-                event = events.Key(key, event.character)
         await super().on_event(event)
-
-    def on_key(self, event: events.Key) -> None:
-        """Hand what is typed to the text entry that is open now, when the keys before are done."""
-        if self.focused is None or event.character is None or not event.is_printable:
-            return
-        if event.key.startswith("alt+"):
-            return  # no text is meant
-        from textual.widgets import Input  # there already, when anything takes text
-
-        from traintop.tui.widgets.text_entry import TextEntry
-
-        if isinstance(self.focused, TextEntry):
-            event.prevent_default()
-            self.focused.take(event.character)
-        elif isinstance(self.focused, Input):  # the palette's, which was not open yet
-            event.prevent_default()
-            self.focused.insert_text_at_cursor(event.character)
 
     def on_resize(self) -> None:
         """Draw all anew: a terminal that was smaller for a moment has lost what stood outside.

@@ -6,7 +6,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from traintop.tui.terminal import to_ascii
+from traintop.terminal import to_ascii
 
 
 class AsciiFilter(LineFilter):

@@ -1,15 +1,16 @@
 """The charts of the charted runs for a view, and what keys need to know of their x.
 
 Charts are made when they are drawn. Curves over very many records are prepared in a thread first;
-meanwhile the former picture stays, and every key is answered.
+meanwhile keys are answered with the curves that were shown before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
 from traintop.analysis.axes import X_AXES, XAxis, tokens_per_iteration
@@ -28,6 +29,29 @@ _LABEL_WIDTH = 6
 """Cells for the labels of y: few need more, and so the curves of all charts stand in line."""
 
 
+class ChartCell(msgspec.Struct, frozen=True):
+    """A chart that can be shown.
+
+    ``content`` is equal exactly when its specification would be, and ``view`` when that differs in
+    the records or the smoothing only. ``make_spec`` gives ``None`` while curves of it have to be
+    prepared; ``make_interim`` has the same view of the curves that were shown before, ``None``
+    where there are none.
+    """
+
+    chart: str
+    content: Hashable
+    view: Hashable
+    make_spec: Callable[[], ChartSpec | None]
+    make_interim: Callable[[], ChartSpec | None]
+
+
+class _Shown(NamedTuple):
+    """Of which runs, and how smoothed, all charts had their curves when none waited last."""
+
+    runs: tuple[ChartedRun, ...]
+    weight: float
+
+
 class ChartSource:
     """Makes charts over the runs that are charted now."""
 
@@ -35,6 +59,7 @@ class ChartSource:
         self._charted = charted
         self._made_maker: ChartMaker | None = None
         self._wanted: dict[str, tuple[CurveKey, ...]] = {}
+        self._shown = _Shown((), 0.0)
         self.prepared = 0
         """How often curves were prepared; more of them means that waiting charts can be drawn."""
 
@@ -46,31 +71,45 @@ class ChartSource:
             self._made_maker = ChartMaker()
         return self._made_maker
 
-    def content(self, chart: str, view: ViewState, labels: Labels = None) -> tuple[object, ...]:
-        """What a chart depends on: equal when it would be drawn alike."""
+    def cell(self, chart: str, view: ViewState, labels: Labels = None) -> ChartCell:
+        """A chart as it is asked for now, made only when it is drawn.
+
+        With ``labels`` it has the runs that these name, in their order, instead of all.
+        """
         drawn = self._charted.drawn(labels)
-        runs = tuple((label, one.path, one.revision) for _, label, _, one in drawn)
         part = view.charts
         window = (part.span, part.end, part.cursor)
-        return (chart, view.x_axis, view.log_y, view.robust, view.smoothing, window, runs)
+        shown = (view.x_axis, view.log_y, view.robust, window, *(label for _, label, *_ in drawn))
+        records = tuple((one.path, one.revision) for *_, one in drawn)
+        return ChartCell(
+            chart,
+            (shown, view.smoothing, records),
+            shown,
+            lambda: self._spec(chart, view, labels),
+            lambda: self._interim_spec(chart, view, labels),
+        )
 
-    def spec_maker(
-        self, chart: str, view: ViewState, labels: Labels = None
-    ) -> Callable[[], ChartSpec | None]:
-        """The chart as it is asked for now, made only when it is drawn.
+    def _spec(self, chart: str, view: ViewState, labels: Labels) -> ChartSpec | None:
+        runs = tuple(self._runs(labels))
+        choice = self._choice(view, labels, view.smoothing_weight)
+        self._wanted[chart] = self._maker.missing(chart, runs, choice)
+        if self._wanted[chart]:
+            return None
+        if not self.waits:
+            self._shown = _Shown(runs, choice.weight)
+        kept = {*runs, *self._shown.runs}
+        self._maker.keep_only(kept, choice.x_axis, (choice.weight, self._shown.weight))
+        return self._made(chart, runs, choice)
 
-        With ``labels`` it has the runs that these name, in their order, instead of all. ``None``
-        comes back while curves of it have to be prepared.
-        """
+    def _interim_spec(self, chart: str, view: ViewState, labels: Labels) -> ChartSpec | None:
+        runs, choice = self._shown.runs, self._choice(view, labels, self._shown.weight)
+        same = _names(runs) == _names(self._runs(labels))
+        if not same or self._maker.missing(chart, runs, choice):
+            return None
+        return self._made(chart, runs, choice)
 
-        def make() -> ChartSpec | None:
-            runs, choice = self._runs(labels), self._choice(view, labels)
-            self._wanted[chart] = self._maker.missing(chart, runs, choice)
-            if self._wanted[chart]:
-                return None
-            return replace(self._maker.chart(chart, runs, choice), label_width=_LABEL_WIDTH)
-
-        return make
+    def _made(self, chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> ChartSpec:
+        return replace(self._maker.chart(chart, runs, choice), label_width=_LABEL_WIDTH)
 
     @property
     def waits(self) -> bool:
@@ -83,6 +122,8 @@ class ChartSource:
             for key in keys:
                 if self._wanted.get(chart) is keys:  # nobody changed the view meanwhile
                     self._maker.prepare(key)
+            if self._wanted.get(chart) is keys:
+                self._wanted[chart] = ()
         self.prepared += 1
 
     def extent(self, view: ViewState, labels: Labels = None) -> Extent | None:
@@ -149,7 +190,7 @@ class ChartSource:
             for run, label, color, one in self._charted.drawn(labels)
         ]
 
-    def _choice(self, view: ViewState, labels: Labels) -> ChartChoice:
+    def _choice(self, view: ViewState, labels: Labels, weight: float) -> ChartChoice:
         from traintop.charts.curves import ChartChoice
 
         extent = self.extent(view, labels)
@@ -158,7 +199,11 @@ class ChartSource:
             x_axis=view.x_axis,
             log_y=view.log_y,
             robust=view.robust,
-            weight=view.smoothing_weight,
+            weight=weight,
             x_limits=limits_of_view(view.charts, extent) if zoomed_in and extent else None,
             cursor=view.charts.cursor,
         )
+
+
+def _names(runs: Sequence[ChartedRun]) -> list[tuple[Path, str]]:
+    return [(run.path, run.label) for run in runs]

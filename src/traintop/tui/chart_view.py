@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from traintop.analysis.chart_names import LOSS_CHART, shown_charts
+from traintop.analysis.chart_names import LOSS_CHART
 
 ZOOM_FACTOR = 2.0
 PAN_SHARE = 0.25
@@ -90,11 +90,6 @@ def put_cursor(view: ChartView, extent: Extent, x: float) -> ChartView:
 def without_window(view: ChartView) -> ChartView:
     """All of x, and no cursor."""
     return replace(view, span=None, end=None, cursor=None)
-
-
-def shown(view: ChartView, charts: Sequence[str]) -> tuple[str, ...]:
-    """Those of the charts that are shown: the chosen ones, and only the one in focus if zoomed."""
-    return shown_charts(charts, view.chosen)
 
 
 def focus_next(view: ChartView, charts: Sequence[str], step: int) -> ChartView:

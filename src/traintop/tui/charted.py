@@ -12,7 +12,7 @@ from traintop.model import RunStatus, RunSummary
 from traintop.text import percentage
 from traintop.tui.columns import run_name
 from traintop.tui.lines import Piece
-from traintop.tui.palette import assign_colors, distinct_colors
+from traintop.tui.run_colors import assign_colors, distinct_colors
 
 if TYPE_CHECKING:
     from traintop.tui.messages import HistoryLoaded

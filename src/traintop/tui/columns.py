@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from traintop.analysis.differences import flat_settings, setting_text
+from traintop.analysis.differences import flat_settings, setting_of, setting_text
 from traintop.analysis.ranking import best_value, mode_of
 from traintop.model import RECENT_VALUES, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import (
@@ -29,7 +29,8 @@ from traintop.text import (
     safe_text,
     si,
 )
-from traintop.tui.age import age_seconds, age_text, parse_time
+from traintop.times import age_seconds, parse_time
+from traintop.tui.age import age_text
 from traintop.tui.lines import Role
 from traintop.tui.run_names import fit_name
 from traintop.tui.status import STATUS_MARKS, STATUS_RANK
@@ -255,7 +256,7 @@ def _made_column(key: str) -> Column | None:
 
 def _setting_column(key: str, name: str) -> Column:
     def text(run: RunSummary, context: RowContext, width: int) -> str:
-        value = setting_of(run, name)
+        value = setting_of(run.config, name)
         if value is None:
             return MISSING
         if isinstance(value, float):
@@ -263,7 +264,7 @@ def _setting_column(key: str, name: str) -> Column:
         return setting_text(value)[:_LONGEST_SETTING]
 
     def sort_value(run: RunSummary) -> SortValue:
-        value = setting_of(run, name)
+        value = setting_of(run.config, name)
         if isinstance(value, (int, float)):
             return float(value) if abs(value) <= _LARGEST_SORTED else math.inf
         return None if value is None else setting_text(value).casefold()
@@ -284,24 +285,7 @@ _LARGEST_SORTED = 1 << 1000
 """Larger integers are beyond the range of floats."""
 
 
-def setting_of(run: RunSummary, name: str) -> Any:
-    """A setting by its name, in which dots lead into nested ones; ``None`` where it is missing."""
-    if name in run.config:
-        return run.config[name]
-    value: Any = run.config
-    for part in name.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return None
-        value = value[part]
-    return value
-
-
 MetricValue = Callable[[RunSummary, str], float | None]
-
-
-def _mean(run: RunSummary, metric: str) -> float | None:
-    stats = run.stats.get(metric)
-    return None if stats is None else stats.mean
 
 
 def _recent(run: RunSummary, metric: str) -> float | None:
@@ -310,7 +294,12 @@ def _recent(run: RunSummary, metric: str) -> float | None:
 
 
 _METRIC_VALUES: Mapping[str, MetricValue] = MappingProxyType(
-    {"last": RunSummary.last_value, "best": best_value, "recent": _recent, "mean": _mean}
+    {
+        "last": RunSummary.last_value,
+        "best": best_value,
+        "recent": _recent,
+        "mean": RunSummary.mean_value,
+    }
 )
 _METRIC_HEADINGS: Mapping[str, str] = MappingProxyType(
     {"last": "", "best": "BEST ", "recent": f"⌀{RECENT_VALUES} ", "mean": "MEAN "}

@@ -13,7 +13,6 @@ import numpy as np
 from msgspec.structs import replace
 
 from traintop.analysis.compare import (
-    LOSSES,
     Column,
     ComparedRun,
     Comparison,
@@ -21,11 +20,11 @@ from traintop.analysis.compare import (
     columns_of,
     compare,
     default_target,
-    metrics_of,
 )
 from traintop.analysis.comparison_text import column_label
 from traintop.analysis.groups import group_curve, grouped
 from traintop.analysis.naming import unique_names
+from traintop.analysis.ranking import LOSSES, metrics_of
 from traintop.charts import ChartSpec, Series
 from traintop.model import RunSummary
 from traintop.store.history import History

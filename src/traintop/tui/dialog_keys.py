@@ -146,7 +146,7 @@ DIALOG_KEYS: tuple[Key, ...] = (
         "close_help",
         "escape,question_mark,f1,q,ctrl+c",
         "esc",
-        "close_help",
+        "close",
         "close",
         "close the help",
         "Help",

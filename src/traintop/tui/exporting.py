@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from textual.message import Message
 
 from traintop.analysis.naming import unique_names
-from traintop.text import safe_text
+from traintop.text import error_text, safe_text
 from traintop.tui.messages import ExportEnded, ExportProgress
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class RunsExport:
         except StoppedError:
             ended = ExportEnded(None, f"Stopped: {self.name} was not written")
         except Exception as error:
-            ended = ExportEnded(None, f"No {self.name}: {describe(error)}", failed=True)
+            ended = ExportEnded(None, f"No {self.name}: {error_text(error)}", failed=True)
         else:
             notes = [directory.note, *self._left_out]
             ended = ExportEnded(target, "\n".join(note for note in notes if note))
@@ -197,7 +197,7 @@ class TextExport:
                 directory.path, request.stem, request.suffix, lambda file: file.write(request.text)
             )
         except Exception as error:
-            self._post(ExportEnded(None, f"No {self.name}: {describe(error)}", failed=True))
+            self._post(ExportEnded(None, f"No {self.name}: {error_text(error)}", failed=True))
         else:
             self._post(ExportEnded(target, directory.note))
 
@@ -223,12 +223,5 @@ def writable_directory(candidates: Sequence[Path] = ()) -> WritableDirectory:
         except OSError as error:
             if error.errno not in _NOT_WRITABLE:
                 raise
-            note = note or f"{first} takes no files ({describe(error)})"
+            note = note or f"{first} takes no files ({error_text(error)})"
     raise PermissionError(errno.EACCES, note)
-
-
-def describe(error: Exception) -> str:
-    """An error in words, for a person who knows already which file it is about."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

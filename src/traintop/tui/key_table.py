@@ -9,9 +9,6 @@ from traintop.tui.dialog_keys import DIALOG_KEYS
 from traintop.tui.overlay_keys import OVERLAY_KEYS
 from traintop.tui.places import Key, Need, Place
 
-__all__ = ["KEYS", "Key", "Need", "Place"]
-
-
 _LIST = (Place.RUNS,)
 _CHARTS = (Place.RUNS, Place.ZOOM, Place.COMPARE)
 _ON_X = ("Charts", _CHARTS)
@@ -76,7 +73,7 @@ KEYS: tuple[Key, ...] = (
         "",
         "copy the path of the last export",
         "Runs",
-        places=(Place.RUNS, Place.ZOOM, Place.COMPARE, Place.BEST),
+        places=_SCREENS,
     ),
     Key("note", "n", "n", "note", "note", "add a note beside the run", "Runs"),
     Key("tags", "t", "t", "tags", "tag", "tag the run", "Runs"),

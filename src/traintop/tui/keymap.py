@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from textual.keys import Keys, _character_to_key
 
 from traintop.text import safe_text
-from traintop.tui.key_table import Key, Place
-from traintop.tui.places import INTERRUPT
+from traintop.tui.places import INTERRUPT, Key, Place
 
 _ARROWS = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right"})
 _NAMES = {key.value for key in Keys} | {_character_to_key(sign) for sign in string.printable}

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from traintop.text import cell_width
-from traintop.tui.key_table import KEYS, Key, Need, Place
+from traintop.tui.key_table import KEYS
 from traintop.tui.lines import Line, Piece, spread
+from traintop.tui.places import Key, Need, Place
 
 if TYPE_CHECKING:
     from textual.binding import Binding, BindingsMap

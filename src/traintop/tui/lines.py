@@ -43,11 +43,6 @@ Line = tuple[Piece, ...]
 EMPTY_LINE: Line = ()
 
 
-def line_text(line: Line) -> str:
-    """The characters of a line."""
-    return "".join(piece.text for piece in line)
-
-
 def line_width(line: Line) -> int:
     """The terminal cells of a line."""
     return sum(cell_width(piece.text) for piece in line)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from traintop.text import error_text
 from traintop.tui.messages import HistoryLoaded, LoadFailed, ReadingProgress
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ class RunLoader:
             except Exception as error:
                 with self._condition:
                     self._runs.pop(path, None)
-                self._post(LoadFailed(path, describe(error, path)))
+                # An error that names the file is about the one that the person looks at.
+                reason = error_text(error).removeprefix(f"{path} ")
+                self._post(LoadFailed(path, reason))
 
     def _next_read(self) -> Path | None:
         with self._condition:
@@ -190,13 +193,6 @@ class RunLoader:
             self._revision += 1
             revision = self._revision
         self._post(HistoryLoaded(path, history, pace, revision, complete=complete))
-
-
-def describe(error: Exception, path: Path) -> str:
-    """An error about ``path`` in words for a person who knows already which file it is about."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).removeprefix(f"{path} ") or type(error).__name__
 
 
 def _unique(paths: Sequence[Path]) -> list[Path]:

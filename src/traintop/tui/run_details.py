@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from traintop.analysis.differences import flat_settings, setting_text
-from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
+from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import (
     cell_width,
     duration,
@@ -22,7 +22,7 @@ from traintop.text import (
     safe_text,
     si,
 )
-from traintop.tui.age import parse_time
+from traintop.times import parse_time
 from traintop.tui.columns import measured, run_name
 from traintop.tui.lines import (
     EMPTY_LINE,
@@ -89,12 +89,43 @@ def header_line(
 ) -> Line:
     """One line on the selected run: status, name, progress, time left, and a note.
 
-    At the right end is what there is to say of the ``charts`` below, as far as there is room, and
-    before that the beginning of the error that ended the run.
+    At the right end is what there is to say of the ``charts`` below, as far as there is room.
+    Progress and time give way to it, and the end of a long name: the list has them too. The
+    beginning of the error that ended the run is in between.
     """
     if summary is None:
         return EMPTY_LINE
     mark = STATUS_MARKS[summary.status]
+    name = run_name(summary)
+    glyph = Piece(f" {mark.glyph} ", mark.role)
+    facts = _facts_of(summary)
+    least = min(cell_width(glyph.text) + cell_width(name), _LEAST_HEADER)
+
+    def tail_with(kept: int) -> Line:
+        return (
+            Piece(f"  {summary.status}", mark.role),
+            *(Piece(f"  {fact}") for fact in facts[:kept]),
+            *((Piece(f"  {note}", "muted"),) if note else ()),
+        )
+
+    words, tail = next(
+        (
+            (words, tail_with(kept))
+            for words in _ever_fewer(charts)
+            for kept in range(len(facts), -1, -1)
+            if least + line_width(tail_with(kept)) + cell_width(words) < width
+        ),
+        ("", tail_with(len(facts))),
+    )
+    room = max(width - line_width(tail) - cell_width(words) - 1, least) - cell_width(glyph.text)
+    line = fit_line((glyph, Piece(fit_middle(name, room), "strong", bold=True), *tail), width)
+    left = width - line_width(line) - cell_width(words) - len(_NOTE_GAP) - 1
+    if summary.error and left >= _LEAST_ERROR:
+        line = (*line, Piece(f"{_NOTE_GAP}{fit(safe_text(summary.error), left).rstrip()}", "bad"))
+    return spread(line, (Piece(words, "accent"),), width) if words else line
+
+
+def _facts_of(summary: RunSummary) -> list[str]:
     facts: list[str] = []
     if summary.progress is not None:
         facts.append(percentage(summary.progress))
@@ -102,29 +133,15 @@ def header_line(
         facts.append(f"{duration(summary.eta_seconds)} left")
     elif summary.duration_seconds is not None:
         took = duration(summary.duration_seconds)
-        alive = summary.status in (RunStatus.RUNNING, RunStatus.STALLED)
-        facts.append(f"{took} so far" if alive else f"took {took}")
-    glyph = Piece(f" {mark.glyph} ", mark.role)
-    least = min(line_width((glyph, Piece(run_name(summary)))), width, _LEAST_HEADER)
-    for count in range(len(facts), -1, -1):  # half a fact would be a wrong one
-        tail: Line = (
-            Piece(f"  {summary.status}", mark.role),
-            *(Piece(f"  {fact}") for fact in facts[:count]),
-            *((Piece(f"  {note}", "muted"),) if note else ()),
-        )
-        room = width - line_width(tail)
-        if room >= least:
-            break
-    name = fit_middle(run_name(summary), max(room, least) - cell_width(glyph.text))
-    line = fit_line((glyph, Piece(name, "strong", bold=True), *tail), width)
-    room = width - line_width(line) - len(_NOTE_GAP) - 1
-    fitting = (_NOTE_GAP.join(charts[:count]) for count in range(len(charts), 0, -1))
-    words = next((words for words in fitting if cell_width(words) <= room), "")
-    noted: Line = (Piece(f"{words} ", "accent"),) if words else ()
-    left = width - line_width(line) - line_width(noted) - 2 * len(_NOTE_GAP)
-    if summary.error and left >= _LEAST_ERROR:
-        line = (*line, Piece(f"{_NOTE_GAP}{fit(safe_text(summary.error), left).rstrip()}", "bad"))
-    return spread(line, noted, width) if noted else line
+        facts.append(f"{took} so far" if summary.status in ALIVE else f"took {took}")
+    return facts
+
+
+def _ever_fewer(notes: Sequence[str]) -> Iterator[str]:
+    """All notes in one text, then the first ones of them, then none."""
+    for count in range(len(notes), 0, -1):
+        yield f" {_NOTE_GAP.join(notes[:count])} "
+    yield ""
 
 
 def sections_of(
@@ -240,7 +257,7 @@ def _aside(metric: str, summary: RunSummary) -> str:
 def _throughput(summary: RunSummary, pace: Pace | None, *, complete: bool) -> Section:
     """Tokens per second and the time of a step: over all records when they are read."""
     if pace is None:
-        means = [_mean(summary, metric) for metric in ("tokens_per_sec", "iter_time_ms")]
+        means = [summary.mean_value(metric) for metric in ("tokens_per_sec", "iter_time_ms")]
         title = "Throughput · more when records are read"
         return Section(title, tuple(_pace("mean", *means)))
     entries = (
@@ -249,11 +266,6 @@ def _throughput(summary: RunSummary, pace: Pace | None, *, complete: bool) -> Se
         for entry in _pace(label, per_second, milliseconds)
     )
     return Section("Throughput" if complete else "Throughput · of a sample", tuple(entries))
-
-
-def _mean(summary: RunSummary, metric: str) -> float | None:
-    stats = summary.stats.get(metric)
-    return None if stats is None else stats.mean
 
 
 def _pace(label: str, tokens: float | None, milliseconds: float | None) -> Iterable[Entry]:

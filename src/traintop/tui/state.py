@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from traintop.analysis.axes import XAxis
 from traintop.analysis.query import filter_runs
 from traintop.model import RunStatus, RunSummary
+from traintop.text import counted
 from traintop.tui.chart_view import ChartView
 from traintop.tui.columns import column_of
 from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
@@ -267,7 +268,7 @@ def compared_words(state: ViewState, rows: RunRows) -> str:
     compared, marks = compared_runs(state, rows), frozenset(state.marks)
     marked = sum(path in marks for path in compared)
     others = [path for path in compared if path not in marks]
-    parts = [f"{marked} marked {'run' if marked == 1 else 'runs'}"] if marked else []
+    parts = [counted(marked, "marked run")] if marked else []
     if len(state.marks) > MOST_CHARTED:
         parts = [f"the last {marked} of {len(state.marks):,} marked runs"]
     parts += ["the baseline"] if state.baseline in others else []

@@ -1,4 +1,4 @@
-"""The line at the top (where we look, how many runs there are), and what is said of the charts."""
+"""The first lines (where we look, how many runs, what is wrong), and what is said of the charts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from traintop.analysis.axes import X_AXES, X_LABELS
 from traintop.model import RunSummary
-from traintop.text import safe_text
+from traintop.text import counted, safe_text
 from traintop.tui.lines import Line, Piece, fit_line, line_width, spread
 from traintop.tui.state import ViewState
 from traintop.tui.status import STATUS_MARKS
@@ -58,7 +58,7 @@ def status_line(
     shown = f"{len(runs):,} of " if unread else ""
     if listed not in (None, len(runs)):
         shown = f"{listed:,} of "
-    total = f"   {shown}{count:,} {'run' if count == 1 else 'runs'}"
+    total = f"   {shown}{counted(count, 'run')}"
     filtered = [Piece(f"  {archived} archived", "muted")] if archived else []
     filtered += [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
     told = [
@@ -74,6 +74,11 @@ def status_line(
     lines = ((*head, Piece(total), *filtered, *long), (*without_directory, *long))
     fitting = (line for line in lines if line_width(line) + line_width(right) < width)
     return spread(next(fitting, (*without_directory, *short)), right, width)
+
+
+def notices_line(notices: Sequence[str], width: int) -> Line:
+    """What is wrong with the directories."""
+    return fit_line((Piece(" "), Piece(" · ".join(map(safe_text, notices)), "warn")), width)
 
 
 def chart_notes(state: ViewState, page: range, charts: int) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""The screens: the main one, and the help over it."""
+"""The screens: the main one, those that open over it, and the actions of their keys."""

@@ -11,19 +11,17 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from traintop.analysis.ranking import Leader, Mode, leaders, mode_of
-from traintop.model import STANDARD_METRICS
+from traintop.analysis.ranking import Leader, Mode, leaders, metrics_of, mode_of
 from traintop.text import safe_text
 from traintop.tui.best_lines import leader_lines
-from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line
 from traintop.tui.lines import EMPTY_LINE, Line, Piece, spread
+from traintop.tui.places import Need, Place
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.screens.view_screen import ViewScreen
 from traintop.tui.state import toggle_mark
 from traintop.tui.widgets.line_pane import LinePane
 
-_FIRST = ("val_loss", "train_loss")
 _HEADINGS = 1
 _WHEEL_ROWS = 3
 _LIMITS = (None, 10, 25)
@@ -32,7 +30,6 @@ _LIMITS = (None, 10, 25)
 class BestScreen(OverlayScreen):
     """Ranks the listed runs; those without a finite value of the metric are left out."""
 
-    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.BEST)]
 
     def __init__(self, below: ViewScreen, compare: Callable[[], None]) -> None:
@@ -71,13 +68,7 @@ class BestScreen(OverlayScreen):
     @property
     def metrics(self) -> list[str]:
         """The metrics that any listed run has, losses first."""
-        known = dict.fromkeys(metric for run in self.rows.runs for metric in run.stats)
-        standard = dict.fromkeys((*_FIRST, *STANDARD_METRICS))
-        return [
-            *(metric for metric in standard if metric in known),
-            *(metric for metric in known if metric not in standard),
-            "duration",
-        ]
+        return [*metrics_of(self.rows.runs), "duration"]
 
     @property
     def cursor(self) -> int:
@@ -133,9 +124,6 @@ class BestScreen(OverlayScreen):
     def on_mouse_scroll_up(self) -> None:
         self.action_move(-_WHEEL_ROWS)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return True
-
     # Keys.
 
     def action_move(self, step: int) -> None:
@@ -188,9 +176,6 @@ class BestScreen(OverlayScreen):
     def action_compare(self) -> None:
         self.dismiss()
         self._below.call_later(self._compare)
-
-    def action_close(self) -> None:
-        self.dismiss()
 
 
 def _status_line(

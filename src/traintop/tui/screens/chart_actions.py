@@ -9,6 +9,7 @@ from functools import partial
 from msgspec.structs import replace
 from textual import on
 
+from traintop.analysis.chart_names import shown_charts
 from traintop.tui import chart_view, state
 from traintop.tui.chart_source import Labels
 from traintop.tui.chart_view import ChartView, Extent
@@ -151,7 +152,7 @@ class ChartActions(ViewScreen):
 
     def shown_charts(self) -> tuple[str, ...]:
         """The charts that the person wants to see, of those that the runs have."""
-        return chart_view.shown(self.view.charts, self.charted.charts())
+        return shown_charts(self.charted.charts(), self.view.charts.chosen)
 
     @on(ChartGrid.Pointed)
     def _focus_and_put_cursor(self, message: ChartGrid.Pointed) -> None:

@@ -9,9 +9,9 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from traintop.analysis.chart_names import chart_title, shown_charts
-from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
 from traintop.tui.lines import Line, Piece, clickable
+from traintop.tui.places import Place
 from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
 
@@ -20,7 +20,6 @@ class ChartChooser(DialogScreen):
     """A list of all charts with check marks; ``apply`` gets each choice, empty for the usual."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.CHARTS)]
-    AUTO_FOCUS = ""
 
     def __init__(
         self,
@@ -80,9 +79,6 @@ class ChartChooser(DialogScreen):
 
     def action_reset_charts(self) -> None:
         self._choose(())
-
-    def action_close(self) -> None:
-        self.dismiss()
 
 
 def chooser_lines(

@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from traintop.tui.column_choice import ColumnChoosing, choice_lines
-from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
+from traintop.tui.places import Place
 from traintop.tui.row_layout import ColumnChoice
 from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.state import SortOrder
@@ -23,7 +23,6 @@ class ColumnsScreen(DialogScreen):
     """``apply`` is called with each choice, so that its effect can be seen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.COLUMNS)]
-    AUTO_FOCUS = ""
 
     def __init__(self, choosing: ColumnChoosing, sort: SortOrder, apply: Apply) -> None:
         super().__init__()
@@ -80,6 +79,3 @@ class ColumnsScreen(DialogScreen):
         self._sort = SortOrder(key, self._sort.column == key and not self._sort.reverse)
         self._apply(self.choosing.chosen, self._sort)
         self._show()
-
-    def action_close(self) -> None:
-        self.dismiss()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from traintop.analysis.compare import Comparison, Target, metrics_of
+from traintop.analysis.compare import Comparison, Target
 from traintop.analysis.comparison_text import comparison_csv, comparison_markdown, section_words
+from traintop.analysis.ranking import metrics_of
 from traintop.text import number
+from traintop.tui.chart_source import ChartCell
 from traintop.tui.compare_lines import CompareTable, compare_table
 from traintop.tui.compared import (
     CompareChoice,
@@ -21,16 +23,16 @@ from traintop.tui.compared import (
     move_cursor,
     next_metric,
 )
-from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line
 from traintop.tui.lines import Line, Piece, line_width, spread
 from traintop.tui.messages import TextExportRequested
+from traintop.tui.places import Need, Place
 from traintop.tui.screens.chart_actions import ChartActions
 from traintop.tui.screens.dialogs import ChoiceScreen
 from traintop.tui.screens.entry import EntryScreen
 from traintop.tui.screens.overlay import OverlayScreen
 from traintop.tui.status_line import chart_notes
-from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
+from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 
 if TYPE_CHECKING:
@@ -48,7 +50,6 @@ _EXPORTS = (("CSV", ".csv", comparison_csv), ("Markdown", ".md", comparison_mark
 class CompareScreen(OverlayScreen, ChartActions):
     """Chart over table; the baseline is the first column."""
 
-    AUTO_FOCUS = ""
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.COMPARE)]
 
@@ -119,16 +120,21 @@ class CompareScreen(OverlayScreen, ChartActions):
     def draw_charts(self) -> None:
         view, columns, metric = self.view, self.comparison.columns, self.metric
         labels, runs = self.chart_labels, self._runs
-        make = self.source.spec_maker(metric, view, labels)
+        cell = self.source.cell(metric, view, labels)
+        if self.choice.grouped:
 
-        def make_grouped() -> ChartSpec | None:
-            spec = make()
-            return None if spec is None else runs.group_spec(spec, columns)
+            def grouped(make: Callable[[], ChartSpec | None]) -> ChartSpec | None:
+                spec = make()
+                return None if spec is None else runs.group_spec(spec, columns)
 
-        maker: Callable[[], ChartSpec | None] = make_grouped if self.choice.grouped else make
-        grouping = tuple(tuple(run.name for run in column.runs) for column in columns)
-        content = (self.source.content(metric, view, labels), grouping)
-        cell = ChartCell(metric, content, maker)
+            grouping = tuple(tuple(run.name for run in column.runs) for column in columns)
+            cell = ChartCell(
+                metric,
+                (cell.content, grouping),
+                (cell.view, grouping),
+                partial(grouped, cell.make_spec),
+                partial(grouped, cell.make_interim),
+            )
         self._grid.show_charts([cell], metric, ready=self.source.prepared)
 
     @property
@@ -156,9 +162,6 @@ class CompareScreen(OverlayScreen, ChartActions):
 
     def _note(self) -> str:
         return "  ".join(chart_notes(self.view, range(1), 1))
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return True
 
     # Keys.
 
@@ -221,9 +224,6 @@ class CompareScreen(OverlayScreen, ChartActions):
     def action_next_part(self) -> None:
         self._part = _PARTS[(_PARTS.index(self._part) + 1) % len(_PARTS)]
         self.draw()
-
-    def action_close(self) -> None:
-        self.dismiss()
 
 
 def _mistake_in_number(text: str) -> str:

@@ -10,10 +10,10 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
 
-from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
 from traintop.tui.lines import Line, Piece, clickable, fit_line
 from traintop.tui.messages import ExportProgress
+from traintop.tui.places import Place
 from traintop.tui.screens.steady import DialogScreen, SteadyScreen
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 
@@ -25,7 +25,6 @@ class ChoiceScreen(DialogScreen):
     """Lists answers, the first one selected; calls ``take`` with the number of the chosen one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.CHOICE)]
-    AUTO_FOCUS = ""
 
     def __init__(self, title: str, choices: Sequence[str], take: Callable[[int], None]) -> None:
         super().__init__()
@@ -67,9 +66,6 @@ class ChoiceScreen(DialogScreen):
         self.dismiss()
         self._take(self._selected if place is None else place)
 
-    def action_close(self) -> None:
-        self.dismiss()
-
 
 def _choice_line(choice: str, is_selected: bool) -> Line:
     return (
@@ -82,7 +78,6 @@ class ProgressScreen(SteadyScreen, ModalScreen[None]):
     """How far an export is, while it takes long; it can be stopped here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.PROGRESS)]
-    AUTO_FOCUS = ""
 
     def __init__(self, export: RunsExport) -> None:
         super().__init__()

@@ -12,9 +12,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from traintop.text import safe_text
-from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
 from traintop.tui.lines import Line, Piece, Role, fit_line, wrap
+from traintop.tui.places import Place
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.widgets.line_pane import LinePane
 from traintop.tui.widgets.text_entry import TextEntry
@@ -30,6 +30,7 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
     text is selected, for whoever types another one.
     """
 
+    AUTO_FOCUS = "TextEntry"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.ENTRY)]
 
     def __init__(

@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from traintop.tui.help_text import help_lines
-from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
+from traintop.tui.places import Place
 from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
 
@@ -18,7 +18,6 @@ class HelpScreen(DialogScreen):
     """Lists keys and status marks; scrolls where they are more than the screen holds."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.HELP)]
-    AUTO_FOCUS = ""
 
     def __init__(self, place: Place) -> None:
         super().__init__()
@@ -42,6 +41,3 @@ class HelpScreen(DialogScreen):
 
     def action_scroll_help(self, lines: int) -> None:
         self.query_one("#help", ScrollingPane).scroll_lines(lines)
-
-    def action_close_help(self) -> None:
-        self.dismiss()

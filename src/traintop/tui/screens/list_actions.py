@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
-from traintop.tui import state as view
+from traintop.tui import state
 from traintop.tui.messages import CopyRequested
 from traintop.tui.screens.view_screen import ViewScreen
+from traintop.tui.state import Pane
 
 
 class ListActions(ViewScreen):
     """Actions by the names that the table of keys has for them."""
 
+    @property
+    @abstractmethod
+    def panes(self) -> Sequence[Pane]:
+        """The panes that ``tab`` goes round at this size."""
+
+    @property
+    @abstractmethod
+    def column_keys(self) -> Sequence[str]:
+        """The columns that the list has room for."""
+
     def action_move(self, rows: int) -> None:
-        self.change(view.move_by(self.view, self.rows, rows))
+        self.change(state.move_by(self.view, self.rows, rows))
 
     def action_go_to_end(self, direction: int) -> None:
         self.action_move(direction * len(self.rows))
 
     def action_next_pane(self, step: int) -> None:
-        self.change(view.next_pane(self.view, self.panes, step))
+        self.change(state.next_pane(self.view, self.panes, step))
 
     def action_mark(self) -> None:
-        self.change(view.toggle_mark(self.view))
+        self.change(state.toggle_mark(self.view))
 
     def action_mark_to_here(self) -> None:
-        self.change(view.mark_to_here(self.view, self.rows))
+        self.change(state.mark_to_here(self.view, self.rows))
 
     def action_mark_all(self) -> None:
-        self.change(view.mark_all(self.view, self.rows))
+        self.change(state.mark_all(self.view, self.rows))
 
     def action_unmark_all(self) -> None:
         self.change(replace(self.view, marks=()))
@@ -37,14 +51,14 @@ class ListActions(ViewScreen):
         self.change(replace(self.view, list_only=not self.view.list_only))
 
     def action_pin(self) -> None:
-        self.change(view.toggle_baseline(self.view))
+        self.change(state.toggle_baseline(self.view))
 
     def action_copy(self) -> None:
         if self.view.selected is not None:
             self.post_message(CopyRequested(self.view.selected))
 
     def action_sort_next(self) -> None:
-        self.change(view.sort_next(self.view, self.column_keys))
+        self.change(state.sort_next(self.view, self.column_keys))
 
     def action_sort_reverse(self) -> None:
         self.action_sort_by(self.view.sort.column)
@@ -54,4 +68,4 @@ class ListActions(ViewScreen):
         self.action_sort_by(self.column_keys[place])
 
     def action_sort_by(self, column: str) -> None:
-        self.change(view.sort_by(self.view, column))
+        self.change(state.sort_by(self.view, column))

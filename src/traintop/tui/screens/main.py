@@ -17,17 +17,14 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 
-from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import QueryError
-from traintop.text import safe_text
-from traintop.tui import state as view
+from traintop.tui import state
 from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import PATIENCE_SECONDS, ChartedRuns
 from traintop.tui.columns import RowContext, run_name
 from traintop.tui.empty_state import empty_lines, nothing_listed_lines
-from traintop.tui.key_table import Need, Place
 from traintop.tui.keys import Situation, bindings_of, footer_line, key_of_action
-from traintop.tui.lines import Line, Piece, fit_line
+from traintop.tui.listed import ListedRuns
 from traintop.tui.messages import (
     ChartedRunsChanged,
     FirstRunsPainted,
@@ -37,6 +34,7 @@ from traintop.tui.messages import (
     RunPicked,
     ViewChanged,
 )
+from traintop.tui.places import Need, Place
 from traintop.tui.run_details import detail_lines, header_line
 from traintop.tui.screens.annotation_actions import AnnotationActions
 from traintop.tui.screens.chart_actions import ChartActions
@@ -45,9 +43,9 @@ from traintop.tui.screens.list_actions import ListActions
 from traintop.tui.screens.notice_actions import NoticeActions
 from traintop.tui.screens.opening_actions import OpeningActions
 from traintop.tui.screens.overlay import OverlayScreen
-from traintop.tui.state import Pane, RunRows, ViewState
-from traintop.tui.status_line import chart_notes, status_line
-from traintop.tui.widgets.chart_grid import ChartCell, ChartGrid
+from traintop.tui.state import Pane, ViewState
+from traintop.tui.status_line import chart_notes, notices_line, status_line
+from traintop.tui.widgets.chart_grid import ChartGrid
 from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 from traintop.tui.widgets.run_table import RunTable
 
@@ -60,7 +58,6 @@ REDRAW_SECONDS = 0.25
 _PREVIEW_LINES = 14
 """A narrow screen with so many lines beside the rows of the list shows a chart below it."""
 
-
 _PLACES = (Place.RUNS, Place.ZOOM, Place.FILTER)
 
 
@@ -69,7 +66,6 @@ class MainScreen(
 ):
     """Runs, charts and summary; which of them share the screen is up to its size."""
 
-    AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (120, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -78,13 +74,14 @@ class MainScreen(
     ]
 
     def __init__(
-        self, directories: Sequence[Path], clock: Callable[[], datetime], state: ViewState
+        self, directories: Sequence[Path], clock: Callable[[], datetime], view: ViewState
     ) -> None:
         super().__init__(classes=f"-reading -pane-{Pane.RUNS}")
         self._directories = tuple(directories)
         self._clock = clock
-        self.view = state
-        self.rows = RunRows()
+        self._listed = ListedRuns(clock)
+        self.view = view
+        self.rows = self._listed.rows
         self.redraws = 0
         self._status_pane = LinePane(id="status")
         self._notices_pane = LinePane(id="notices")
@@ -96,10 +93,7 @@ class MainScreen(
         self._footer_pane = LinePane(id="footer")
         self._summary_title = ""
         self._mounted = False
-        self._snapshot: Snapshot | None = None
-        self._mode = ""
         self._trends: dict[Path, str] = {}
-        self._list_mistake: QueryError | None = None
         self.charted = ChartedRuns()
         self.source = ChartSource(self.charted)
         self._drawn_at = float("-inf")
@@ -139,7 +133,7 @@ class MainScreen(
 
     def show_snapshot(self, snapshot: Snapshot, mode: str) -> None:
         """Show what the watcher saw."""
-        self._snapshot, self._mode = snapshot, mode
+        self._listed.take(snapshot, mode)
         self._redraw_soon()
 
     def show_history(self, loaded: HistoryLoaded) -> None:
@@ -181,27 +175,19 @@ class MainScreen(
 
     def _redraw(self) -> None:
         self._pending = None
-        self._take_over_snapshot()
+        self._list_anew()
         self._draw()
 
-    def _take_over_snapshot(self) -> None:
-        if self._snapshot is None:
-            return
-        runs, self._list_mistake = self._snapshot.runs, None
-        try:
-            rows = view.listed_rows(runs, self.view, self._clock())
-        except QueryError as mistake:
-            # The filter is about something that no run has any more, or none has yet.
-            rows, self._list_mistake = RunRows((), hidden=runs), mistake
-        self.view = view.with_rows(self.view, self.rows, rows)
-        self.rows = rows
-        self.charted.list_runs(self._snapshot.runs)
+    def _list_anew(self) -> None:
+        self.view = self._listed.list_for(self.view)
+        self.rows = self._listed.rows
+        self.charted.list_runs(self._listed.runs or ())
 
     # Drawing: every pane gets its content, and draws itself only if that is new.
 
     def _draw(self) -> None:
         self.redraws += 1
-        if self._snapshot is not None:  # the first one need not wait for the empty screen
+        if self._listed.runs is not None:  # the first ones need not wait for the empty screen
             self._drawn_at = monotonic()
         self._set_classes()
         self._chart_selected()
@@ -223,10 +209,10 @@ class MainScreen(
         self.set_class(self.view.charts.zoomed, "-zoomed")
         self.set_class(self.view.list_only, "-list-only")
         self._set_few(self.size.height)
-        reading = self._snapshot is None or (not len(self.rows) and self._snapshot.unread > 0)
+        reading = self._listed.expected
         self.set_class(reading, "-reading")
         self.set_class(not reading and not len(self.rows), "-empty")
-        self.set_class(bool(self._notices) and bool(len(self.rows)), "-noticed")
+        self.set_class(bool(self._listed.notices) and bool(len(self.rows)), "-noticed")
         for pane in Pane:
             self.set_class(self.view.pane is pane, f"-pane-{pane}")
 
@@ -235,13 +221,12 @@ class MainScreen(
         self.set_class(bool(rows) and height - rows > _PREVIEW_LINES, "-few")
 
     def _show_frame(self) -> None:
-        snapshot = self._snapshot
         directories = self._directories
-        runs = None if snapshot is None else snapshot.runs
-        unread = 0 if snapshot is None else snapshot.unread
-        mode, notices = self._mode, self._notices
+        runs, unread, mode = self._listed.runs, self._listed.unread, self._listed.mode
+        notices = self._listed.notices
         counts = None if runs is None else tuple(run.status for run in runs)
-        listed, query, archived = len(self.rows), self.view.filter, self._archived_out_of_sight
+        listed, query = len(self.rows), self.view.filter
+        archived = self._listed.archived_out_of_sight(self.view)
         self._status_pane.show(
             (counts, listed, archived, query, mode, unread),
             lambda width, height: (
@@ -257,9 +242,9 @@ class MainScreen(
                 ),
             ),
         )
-        self._notices_pane.show(notices, lambda width, height: (_notice_line(notices, width),))
+        self._notices_pane.show(notices, lambda width, height: (notices_line(notices, width),))
         if self.rows.total:
-            mistake = str(self._list_mistake or "")
+            mistake = str(self._listed.mistake or "")
             self._empty_pane.show(
                 (query, mistake, archived),
                 lambda width, height: nothing_listed_lines(query, mistake, archived, width),
@@ -307,14 +292,7 @@ class MainScreen(
         if not self.charted.loaded:
             self._grid.show_nothing()
             return
-        cells = [
-            ChartCell(
-                chart,
-                self.source.content(chart, self.view),
-                self.source.spec_maker(chart, self.view),
-            )
-            for chart in self.shown_charts()
-        ]
+        cells = [self.source.cell(chart, self.view) for chart in self.shown_charts()]
         focus, alone = self.view.charts.focus, self.view.charts.zoomed
         self._grid.show_charts(cells, focus, ready=self.source.prepared, alone=alone)
 
@@ -337,16 +315,6 @@ class MainScreen(
             self._aging = self.set_timer(max(seconds, 1.0), self._redraw_soon)
 
     # Short facts that the drawing needs.
-
-    @property
-    def _notices(self) -> tuple[str, ...]:
-        return () if self._snapshot is None else self._snapshot.notices
-
-    @property
-    def _archived_out_of_sight(self) -> int:
-        if self._snapshot is None or self.view.show_archived:
-            return 0
-        return sum(run.annotations.archived for run in self._snapshot.runs)
 
     @property
     def situation(self) -> Situation:
@@ -391,19 +359,15 @@ class MainScreen(
         return situation.allows(key)
 
     def change(self, changed: ViewState) -> None:
-        resort = view.listing_of(changed) != view.listing_of(self.view)
+        resort = state.listing_of(changed) != state.listing_of(self.view)
         self.view = changed
         if resort:
-            self._take_over_snapshot()
+            self._list_anew()
         self._draw()
         self.post_message(ViewChanged())
 
     def mistake_in(self, query: str) -> QueryError | None:
-        try:
-            filter_runs(() if self._snapshot is None else self._snapshot.runs, query, self._clock())
-        except QueryError as mistake:
-            return mistake
-        return None
+        return self._listed.mistake_in(query)
 
     def action_page(self, pages: int) -> None:
         if self.view.pane is Pane.SUMMARY and not self.view.charts.zoomed:
@@ -415,13 +379,9 @@ class MainScreen(
         self.change(replace(self.view, selected=message.path))
 
     def on_mark_toggled(self, message: MarkToggled) -> None:
-        self.change(view.toggle_mark(replace(self.view, selected=message.path)))
+        self.change(state.toggle_mark(replace(self.view, selected=message.path)))
 
     @on(events.Resize)
     def _adapt_to_size(self, event: events.Resize) -> None:
         self._set_few(event.size.height)
         self.call_after_refresh(self._age_later)
-
-
-def _notice_line(notices: Sequence[str], width: int) -> Line:
-    return fit_line((Piece(" "), Piece(" · ".join(map(safe_text, notices)), "warn")), width)

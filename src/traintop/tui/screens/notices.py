@@ -11,8 +11,8 @@ from textual.binding import BindingType
 
 from traintop.analysis.notices import Notice
 from traintop.tui.announcing import notice_lines
-from traintop.tui.key_table import Place
 from traintop.tui.keys import Situation, bindings_of
+from traintop.tui.places import Place
 from traintop.tui.screens.steady import DialogScreen
 from traintop.tui.widgets.line_pane import ScrollingPane
 
@@ -21,7 +21,6 @@ class NoticesScreen(DialogScreen):
     """``go_to`` is called with the run whose notice enter is pressed on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.NOTICES)]
-    AUTO_FOCUS = ""
 
     def __init__(self, notices: Sequence[Notice], go_to: Callable[[Path], None]) -> None:
         super().__init__()
@@ -61,6 +60,3 @@ class NoticesScreen(DialogScreen):
         self.dismiss()
         if self._notices:
             self._go_to(self._notices[self._cursor].path)
-
-    def action_close(self) -> None:
-        self.dismiss()

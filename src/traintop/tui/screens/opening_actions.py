@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from traintop.tui import state as view
+from traintop.tui import state
 from traintop.tui.columns import offered_columns
 from traintop.tui.messages import ExportRequested
 from traintop.tui.row_layout import ColumnChoice
@@ -49,8 +49,8 @@ class OpeningActions(ViewScreen):
     def action_compare(self) -> None:
         from traintop.tui.screens.compare import CompareScreen
 
-        compared = view.compared_runs(self.view, self.rows)
-        words = view.compared_words(self.view, self.rows)
+        compared = state.compared_runs(self.view, self.rows)
+        words = state.compared_words(self.view, self.rows)
 
         def close(_: object) -> None:
             self.change(replace(self.view, compared=()))

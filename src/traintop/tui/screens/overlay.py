@@ -7,7 +7,7 @@ from abc import abstractmethod
 from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import ChartedRuns
 from traintop.tui.screens.view_screen import ViewScreen
-from traintop.tui.state import Pane, RunRows, ViewState
+from traintop.tui.state import RunRows, ViewState
 
 
 class OverlayScreen(ViewScreen):
@@ -37,16 +37,11 @@ class OverlayScreen(ViewScreen):
     def source(self) -> ChartSource:  # type: ignore[override]
         return self._below.source
 
-    @property
-    def panes(self) -> tuple[Pane, ...]:
-        return ()
-
-    @property
-    def column_keys(self) -> tuple[str, ...]:
-        return ()
-
     def change(self, changed: ViewState) -> None:
         self._below.change(changed)
+
+    def action_close(self) -> None:
+        self.dismiss()
 
     @abstractmethod
     def draw(self) -> None:

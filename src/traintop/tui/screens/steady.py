@@ -24,6 +24,7 @@ class SteadyScreen(Screen[None]):
     stands.
     """
 
+    AUTO_FOCUS = ""  # keys are for the screen, save where a text is typed
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{role}" for role in ROLES} | {"line--cursor"}
 
     DEFAULT_CSS = """
@@ -65,6 +66,9 @@ class SteadyScreen(Screen[None]):
 
 class DialogScreen(SteadyScreen, ModalScreen[None]):
     """A dialog that asks for nothing that could be lost: a click beside it closes it."""
+
+    def action_close(self) -> None:
+        self.dismiss()
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is self:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
 
 from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import MARK_GLYPH, ChartedRuns
 from traintop.tui.lines import Piece
 from traintop.tui.screens.steady import SteadyScreen
-from traintop.tui.state import Pane, RunRows, ViewState
+from traintop.tui.state import RunRows, ViewState
+from traintop.tui.themes import theme_name
 from traintop.tui.widgets.line_pane import StyledLines
 
 
@@ -39,16 +39,6 @@ class ViewScreen(SteadyScreen):
         marks, without_curves = self.curve_marks(), Piece(MARK_GLYPH, "accent")
         return {path: marks.get(path, without_curves) for path in self.view.marks}
 
-    @property
-    @abstractmethod
-    def panes(self) -> Sequence[Pane]:
-        """The panes that ``tab`` goes round at this size."""
-
-    @property
-    @abstractmethod
-    def column_keys(self) -> Sequence[str]:
-        """The columns that the list has room for."""
-
     def action_help(self) -> None:
         from traintop.tui.screens.help import HelpScreen  # as all dialogs: not for the first frame
 
@@ -61,7 +51,7 @@ class ViewScreen(SteadyScreen):
         await self.app.push_screen(ActionPalette())
 
     def action_toggle_theme(self) -> None:
-        self.app.theme = "traintop-light" if self.app.current_theme.dark else "traintop"
+        self.app.theme = theme_name(dark=not self.app.current_theme.dark)
         self.change(self.view)
 
     def action_dismiss_notices(self) -> None:

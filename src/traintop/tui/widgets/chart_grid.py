@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 from textual import events
 from textual.message import Message
 from textual.timer import Timer
@@ -15,6 +14,7 @@ from traintop.tui.widgets.line_pane import LinePane
 
 if TYPE_CHECKING:
     from traintop.charts import ChartSpec, Span
+    from traintop.tui.chart_source import ChartCell
 
 _LEAST_WIDTH = 40
 _GOOD_HEIGHT = 9
@@ -31,14 +31,6 @@ _PAINTING_SECONDS = 0.02
 _GUTTER = 1
 _FOCUS_BAR = "▌"
 _LABELS = 7  # cells of the y axis, about
-
-
-class ChartCell(msgspec.Struct, frozen=True):
-    """A chart that can be shown; ``content`` is equal exactly when its specification would be."""
-
-    chart: str
-    content: Hashable
-    make_spec: Callable[[], ChartSpec | None]
 
 
 class Box(NamedTuple):
@@ -89,9 +81,13 @@ def _column(width: int, height: int, count: int) -> tuple[Box, ...]:
 
 
 class _Picture(NamedTuple):
-    """What a chart looked like, what for, and what it was made from."""
+    """What a chart looked like, what for, and what it was made from.
 
-    key: Hashable
+    Of curves that are only there until others are prepared, ``content`` is ``None``.
+    """
+
+    content: Hashable
+    view: Hashable
     spec: ChartSpec
     lines: tuple[Line, ...]
 
@@ -106,8 +102,8 @@ def _piece(span: Span) -> Piece:
 class ChartGrid(LinePane):
     """Draws a chart only when its data, its size or the theme changed, and only what can be seen.
 
-    A chart whose specification is not ready yet looks as before, and so does one whose turn to be
-    drawn has not come.
+    A chart whose specification is not ready yet is drawn from the curves that it had before. It
+    looks as before where there are none, and while its turn to be drawn has not come.
     """
 
     class Pointed(Message):
@@ -218,19 +214,24 @@ class ChartGrid(LinePane):
         placed = [(cell, box) for cell, (_, box) in zip(page, self._places, strict=True)]
         for cell, box in sorted(placed, key=lambda one: one[0].chart != self._focus):
             width, height = box.width - _GUTTER, box.height
-            key = (cell.content, width, height, dark)
+            content, view = ((part, width, height, dark) for part in (cell.content, cell.view))
             known = self._pictures.get(cell.chart)
-            if known is not None and known.key == key:
+            if known is not None and known.content == content:
                 continue
             if curves >= _CURVES_AT_ONCE:
                 self._rest = self.set_timer(_PAINTING_SECONDS, self._draw_rest)
                 return
+            made: Hashable = content
             spec = cell.make_spec()
             if spec is None:
                 self.post_message(self.Waits())
+                made = None
+                if known is None or known.view != view:
+                    spec = cell.make_interim()
+            if spec is None:
                 continue
             lines = self._chart_lines(spec, width, height, dark=dark)
-            self._pictures[cell.chart] = _Picture(key, spec, lines)
+            self._pictures[cell.chart] = _Picture(made, view, spec, lines)
             self.charts_drawn += 1
             curves += len(spec.series)
 

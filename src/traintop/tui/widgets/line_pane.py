@@ -35,8 +35,8 @@ class StyledLines(ScrollView, can_focus=False):
     ascii_only = False
     """Whether the terminal draws ASCII only; set once by the App before the widgets exist."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
         self._backgrounds: dict[bool, Style] = {}
         self._styles: dict[tuple[Look, bool], Style] = {}
 
@@ -91,8 +91,8 @@ class LinePane(StyledLines):
     what is drawn already, or while the pane cannot be seen.
     """
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
         self._content: Hashable = None
         self._draw: Draw = lambda width, height: ()
         self._lines: tuple[Line, ...] = ()

@@ -14,7 +14,8 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from traintop.model import RunSummary
-from traintop.tui.age import age_seconds, seconds_until_older
+from traintop.times import age_seconds
+from traintop.tui.age import seconds_until_older
 from traintop.tui.columns import TREND_COLUMN, RowContext
 from traintop.tui.lines import EMPTY_LINE, Line, Piece
 from traintop.tui.messages import MarkToggled, RowsInView, RunPicked
@@ -58,10 +59,6 @@ class RunTable(StyledLines):
         self._painted: list[_DrawnRow] = []
         self._strips: LRUCache[tuple[_DrawnRow, int], Strip] = LRUCache(1024)
         self.formatted_rows = 0
-
-    @property
-    def row_count(self) -> int:
-        return len(self._rows)
 
     @property
     def page_rows(self) -> int:

@@ -1,4 +1,4 @@
-"""The log file format: bytes to model and back. The only module that knows it.
+"""The log file format: bytes to model and back. The only package that knows it.
 
 A log file is one JSON document laid out in lines, so that appending to it and following it cost
 the same however long it is (``docs/log-format.md`` has the whole specification)::
@@ -14,19 +14,17 @@ its checksum before it: whatever byte a write is torn at, no remainder of an old
 a half-written record, and either that record's line or the older ``last`` is whole; the checksum
 tells which.
 
-Everything here is a pure function of bytes; no function opens a file.
+Everything here is a pure function of bytes; no function opens a file. This module has what a
+training loop needs as well; what only readers need is in :mod:`.columns` (records, quickly) and in
+:mod:`.documents` (JSON of the same schema by other programs).
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
-import operator
 import re
 import zlib
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -41,9 +39,8 @@ HEAD_END = b',"metrics_history":[\n'
 TAIL_START = b"\n]"
 """Starts the tail."""
 
-_MOST_KEYS = 1000
-_FEWEST_KEYS = 32
-_MOST_CELLS = 1 << 26
+SEPARATORS = b", \n\r\0"
+"""What may stand around a record; NULs are what a power loss leaves of a write."""
 
 _LAST = b'"last":{'
 _CHECKSUM = re.compile(rb'"last_crc32":(\d+),\Z')
@@ -55,9 +52,10 @@ WrittenStatus = Literal["running", "finished", "failed", "interrupted"]
 """What a run says of its life."""
 
 Row = dict[str, Any]
-Columns = dict[str, list[Any]]
+"""A JSON object, as each record is one."""
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding bytes that are not of this format raises."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +160,7 @@ def find_head(data: bytes) -> FoundHead | None:
         return None
     try:
         head = _decode_usable(_HEAD, data[:end] + b"}")
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return FoundHead(head, end + len(HEAD_END) - 1)
 
@@ -174,7 +172,7 @@ def find_tail(data: bytes) -> FoundTail | None:
         return None
     try:
         tail = _decode_usable(_TAIL, b"{" + data[start + len(TAIL_START) :].lstrip(b","))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return FoundTail(tail, start)
 
@@ -186,7 +184,7 @@ def find_last_record(data: bytes) -> MetricsSnapshot | None:
         return None
     try:
         row = msgspec.json.decode(_last_record_bytes(data, start))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return snapshot_of_row(row)
 
@@ -254,20 +252,20 @@ def whole_rows(region: bytes) -> list[Row]:
     A record is an object with an ``iteration`` whose values are no objects or lists.
     """
     try:
-        rows = _ROWS.decode(b"[" + region.strip(b",\n ") + b"]")
-        if len(rows) == line_count(region) and all(map(_is_record, rows)):
+        rows = _ROWS.decode(b"[" + region.strip(SEPARATORS) + b"]")
+        if len(rows) == line_count(region) and all(map(is_record, rows)):
             return rows
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     rows = []
     for line in region.split(b"\n"):
-        if not (line := line.strip(b", \r")):
+        if not (line := line.strip(SEPARATORS)):
             continue
         try:
             row = msgspec.json.decode(line)
-        except _UNREADABLE:
+        except UNREADABLE:
             break
-        if not _is_record(row):
+        if not is_record(row):
             break
         rows.append(row)
     return rows
@@ -275,11 +273,12 @@ def whole_rows(region: bytes) -> list[Row]:
 
 def line_count(region: bytes) -> int:
     """The lines of a region of records, without blank ones at its ends."""
-    stripped = region.strip(b",\n \r")
+    stripped = region.strip(SEPARATORS)
     return stripped.count(b"\n") + 1 if stripped else 0
 
 
-def _is_record(row: object) -> bool:
+def is_record(row: object) -> bool:
+    """Whether a decoded JSON value is a record."""
     if not isinstance(row, dict):
         return False
     iteration = as_number(row.get("iteration"))
@@ -288,145 +287,15 @@ def _is_record(row: object) -> bool:
     return not any(isinstance(value, (dict, list)) for value in row.values())
 
 
-class RecordDecoder:
-    """Decodes regions of records into columns of equal length, quickly for a stable set of keys.
-
-    It remembers the keys it has met, so that the usual region, whose records have the same keys
-    as those before, is decoded without a dictionary for each record.
-    """
-
-    def __init__(self) -> None:
-        self._keys: tuple[str, ...] = RECORD_FIELDS
-
-    def decode(self, region: bytes) -> Columns:
-        """Values by key: numbers, strings (names of non-finite numbers), or ``None`` for no value.
-
-        Stops before the first line that is not a record.
-        """
-        try:
-            rows, columns = _column_decoder(self._keys)
-            decoded = rows(b"[" + region.strip(b",\n ") + b"]")
-        except _UNREADABLE:
-            return self._decode_loosely(region)
-        if len(decoded) != line_count(region):  # one of them is not in a line of its own
-            return self._decode_loosely(region)
-        return {key: list(map(column, decoded)) for key, column in columns.items()}
-
-    def _decode_loosely(self, region: bytes) -> Columns:
-        columns = columns_of_rows(whole_rows(region), self._keys)
-        self._keys = tuple(filter(_can_name_a_field, columns))
-        return columns
-
-
-def most_keys(records: int) -> int:
-    """How many keys a reader keeps of so many records: those it met first.
-
-    Columns take records times keys in memory, whatever a file holds: one whose every record has a
-    key of its own would cost the square of its length.
-    """
-    return min(_MOST_KEYS, max(_MOST_CELLS // max(records, 1), _FEWEST_KEYS))
-
-
-def columns_of_rows(rows: list[Row], known: Iterable[str] = RECORD_FIELDS) -> Columns:
-    """Columns of equal length from decoded records; what is no number becomes ``None``.
-
-    The first ones are those of the ``known`` keys; of very many keys only the first are kept.
-    """
-    met = dict.fromkeys((*known, *(key for row in rows for key in row)))
-    kept = itertools.islice(met, most_keys(len(rows)))
-    columns: Columns = {key: [None] * len(rows) for key in kept}
-    for place, row in enumerate(rows):
-        for key, value in row.items():
-            if key in columns:
-                columns[key][place] = as_number(value)
-    return columns
-
-
-def _can_name_a_field(key: str) -> bool:
-    """Whether msgspec takes the key; records with others are decoded one by one."""
-    return not any(character in '"\\' or character < " " for character in key)
-
-
-@functools.lru_cache(maxsize=64)
-def _column_decoder(
-    keys: tuple[str, ...],
-) -> tuple[Callable[[bytes], list[Any]], dict[str, operator.attrgetter[Any]]]:
-    """A decoder for records of these keys, and a getter for each key's value."""
-    names = {key: f"value_{index}" for index, key in enumerate(keys)}
-    others = [name for key, name in names.items() if key != "iteration"]
-    record = msgspec.defstruct(
-        "Record",
-        [(names["iteration"], float), *((name, float | str | None, None) for name in others)],
-        rename={name: key for key, name in names.items()},
-        forbid_unknown_fields=True,
-        gc=False,
-    )
-    getters = {key: operator.attrgetter(name) for key, name in names.items()}
-    decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
-    return decoder.decode, getters
-
-
-# ---------------------------------------------------------------------------------- documents
-
-
-class Document(NamedTuple):
-    """A whole file in memory: ours or another program's of the same schema."""
-
-    head: Head
-    rows: list[Row]
-    tail: Tail
-
-
-def parse_document(data: bytes) -> Document:
-    """Any JSON document of this schema, however it is indented, with bare NaN and Infinity.
-
-    Optional keys may be missing or of a wrong type. Raises ``ValueError`` with the reason when
-    the bytes are no such document.
-    """
-    document = _decode_tolerantly(data)
-    if not isinstance(document, dict):
-        raise ValueError(f"holds a JSON {type(document).__name__}, not an object")
-    rows = document.get("metrics_history")
-    config = document.get("config")
-    if not isinstance(rows, list) and not isinstance(config, dict):
-        raise ValueError('has neither "config" nor "metrics_history"')
-    kept = [row for row in rows if _is_record(row)] if isinstance(rows, list) else []
-    found: Row = {key: value for key, value in document.items() if value is not None}
-    if found.get("status") not in get_args(WrittenStatus):
-        found["status"] = "finished" if found.get("end_time") else "running"
-    found |= {"count": len(kept), "last": kept[-1] if kept else {}}
-    head = _convert_usable(found, Head)
-    return Document(head, kept, _convert_usable(found, Tail))
-
-
-def _decode_tolerantly(data: bytes) -> object:
-    try:
-        return msgspec.json.decode(data)
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass
-    import json  # the slow path only: accepts bare NaN, Infinity and numbers out of range
-
-    try:
-        return json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"is not UTF-8 text: {error.reason} at byte {error.start}") from None
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"is not JSON: {error}") from None
-
-
 def _decode_usable(decoder: msgspec.json.Decoder[_Struct], data: bytes) -> _Struct:
     """A Head or Tail; values of a wrong type, as of a later format, count as missing."""
     try:
         return decoder.decode(data)
     except msgspec.ValidationError:
-        return _convert_usable(msgspec.json.decode(data), decoder.type)
+        return convert_usable(msgspec.json.decode(data), decoder.type)
 
 
-def _convert_usable(found: Row, wanted: type[_Struct]) -> _Struct:
+def convert_usable(found: Row, wanted: type[_Struct]) -> _Struct:
     """A Head or Tail from those keys of a document that have a usable value."""
     usable: Row = {}
     for key in wanted.__struct_encode_fields__:

@@ -1,4 +1,4 @@
-"""What the terminal can draw, judged by the environment it gave us."""
+"""What the terminal can do, judged by the environment it gave us; and when it is gone."""
 
 from __future__ import annotations
 

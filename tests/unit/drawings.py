@@ -1,0 +1,51 @@
+"""Charts for tests, and what is drawn of them, as rows of text."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from traintop.analysis.series import FloatArray
+from traintop.charts import ChartLine, ChartSpec, Series, draw_chart
+from traintop.text import cell_width
+
+
+def floats(*values: float) -> FloatArray:
+    return np.array(values, dtype=np.float64)
+
+
+def curve(y: FloatArray, x: FloatArray | None = None, label: str = "train") -> Series:
+    return Series(label, np.arange(len(y), dtype=float) if x is None else x, y, color=0)
+
+
+def chart(*series: Series, **settings: object) -> ChartSpec:
+    return ChartSpec("loss", series, **settings)  # type: ignore[arg-type]
+
+
+def text_of(lines: tuple[ChartLine, ...]) -> list[str]:
+    return ["".join(span.text for span in line) for line in lines]
+
+
+def drawn(spec: ChartSpec, width: int, height: int, ascii_only: bool = False) -> list[str]:
+    rows = text_of(draw_chart(spec, width, height, ascii_only=ascii_only))
+    assert len(rows) == height
+    assert [cell_width(row) for row in rows] == [width] * height
+    return rows
+
+
+def plot_area(rows: list[str]) -> list[str]:
+    """The rows right of the y axis, above the x axis."""
+    bottom = next(row for row in rows if "└" in row)
+    left = bottom.index("└") + 1
+    return [row[left:] for row in rows if row[left - 1] in "│┤"]
+
+
+def ink(rows: list[str]) -> set[tuple[int, int]]:
+    return {
+        (row, column)
+        for row, line in enumerate(rows)
+        for column, character in enumerate(line)
+        if character != " "
+    }
+
+
+SMOOTH = 2 + 3 * np.exp(-np.arange(500) / 80)

@@ -1,0 +1,78 @@
+"""A comparison as text, Markdown, CSV and JSON, whatever runs are called."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from compared_runs import compared, seeds
+
+from traintop.analysis.compare import Comparison, columns_of, compare
+from traintop.analysis.comparison_text import (
+    comparison_csv,
+    comparison_json,
+    comparison_markdown,
+    comparison_text,
+)
+from traintop.analysis.groups import grouped
+from traintop.text import cell_width, fit_middle
+
+HOSTILE = "=cmd|'x'!A1\n**b** `c` | <i>\x1b[31m"
+
+
+def hostile() -> Comparison:
+    runs = [compared("base", settings={"note": "a"}), compared(HOSTILE, settings={"note": HOSTILE})]
+    return compare(columns_of(runs))
+
+
+def test_markdown_shows_any_name_and_setting_as_it_is():
+    table = comparison_markdown(hostile())
+    lines = table.strip().splitlines()
+    assert {line.count("|") for line in lines} == {4}
+    assert "\x1b" not in table
+    assert "<i>" not in table
+
+
+def test_no_cell_of_the_csv_is_a_formula():
+    for cells in csv.reader(io.StringIO(comparison_csv(hostile()))):
+        for cell in cells:
+            assert not cell.startswith(("=", "+", "@"))
+            assert cell.isprintable()
+
+
+def test_csv_has_full_precision_distances_and_winners():
+    runs = [compared("base", [0.1 + 0.2]), compared("other", [0.2])]
+    rows = list(csv.DictReader(io.StringIO(comparison_csv(compare(columns_of(runs))))))
+    last = next(r for r in rows if (r["section"], r["row"]) == ("val_loss", "last"))
+    assert float(last["base"]) == 0.1 + 0.2
+    assert float(last["other delta"]) == 0.2 - (0.1 + 0.2)
+    assert last["best"] == "other"
+
+
+def test_json_is_strict_and_has_groups():
+    comparison = compare(grouped([*seeds("a", 1, {0: 1.0, 1: 2.0}), compared("b", ["NaN"])]))
+    document = json.loads(comparison_json(comparison), parse_constant=pytest.fail)
+    assert [len(column["runs"]) for column in document["columns"]] == [2, 1]
+    last = next(r for r in document["rows"] if (r["section"], r["row"]) == ("val_loss", "last"))
+    assert last["cells"][0]["n"] == 2
+    assert last["cells"][1]["value"] == "NaN"
+
+
+@pytest.mark.parametrize("width", [1, 20, 40, 60, 80, 200])
+def test_text_never_outgrows_the_terminal_and_shows_every_run(width):
+    runs = [compared(f"run-{i}", [float(i + 1)], settings={"lr": i}) for i in range(7)]
+    text = comparison_text(compare(columns_of(runs)), width)
+    assert max(map(cell_width, text.splitlines())) <= width
+    if width >= 60:
+        for run in runs:
+            assert run.name in text
+        assert "*" in text
+
+
+def test_names_are_cut_in_the_middle():
+    assert fit_middle("experiment_lr_3e-4", 10) == "expe…_3e-4"
+    assert fit_middle("short", 10) == "short"
+    assert fit_middle("abc", 0) == ""
+    assert all(cell_width(fit_middle("日本語の長い名前", width)) <= width for width in range(1, 12))

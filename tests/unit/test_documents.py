@@ -1,0 +1,164 @@
+"""JSON documents of other programs: read whatever their layout, in memory that stays bounded."""
+
+from __future__ import annotations
+
+import json
+import math
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+from traintop.logfile import documents
+from traintop.logfile.documents import Surroundings, parse_document
+from traintop.store.history import GrowingHistory, History
+
+
+def parsed(data: bytes) -> tuple[Surroundings, History]:
+    growing = GrowingHistory()
+    return parse_document(data, growing.extend), growing.history()
+
+
+def iterations(history: History) -> list[float]:
+    found: list[float] = history.columns["iteration"].tolist()
+    return found
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_any_layout_is_read_and_what_is_no_record_is_left_out(mark: str, indent: int | None):
+    content = {
+        "config": {"experiment_name": "foreign", "optimizer_name": "o"},
+        "start_time": 5,
+        "metrics_history": [
+            {"iteration": 0, "train_loss": math.inf, "batch_size": 4, "context_length": 8},
+            {"no": "iteration"},
+            {"iteration": "x"},
+            "no record",
+            [1, [2]],
+            {"iteration": 7, "nested": {"a": []}},
+            None,
+            {"iteration": 1, "train_loss": None, "val_loss": "2.5", "batch_size": True},
+            {},
+            -1.5,
+        ],
+        "best_val_loss": math.inf,
+        "end_time": "2025-02-22T15:00:00",
+    }
+    (head, tail), history = parsed((mark + json.dumps(content, indent=indent)).encode())
+    assert head.config["optimizer_name"] == "o"
+    assert head.start_time is None
+    assert (tail.status, tail.best_val_loss) == ("finished", math.inf)
+    assert iterations(history) == [0, 1]
+    assert history.columns["batch_size"].tolist() == [4, 1]
+    assert np.isinf(history.columns["train_loss"][0])
+    assert history.measured("val_loss").tolist() == [False, False]
+
+
+HOSTILE_TEXTS = [
+    '}], "metrics_history": [{',
+    '"metrics_history": [',
+    ": NaN, ",
+    ': -Infinity}]}"',
+    "\\",
+    '\\"',
+    "[[[{{{",
+    ",",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
+def test_text_is_never_taken_for_brackets_or_numbers(text: str):
+    records: list[Any] = [
+        {"iteration": 0, text: text, "train_loss": math.nan},
+        text,
+        [text],
+        {text: [text]},
+        {"iteration": 1, "train_loss": 2.0, "note": text},
+    ]
+    content = {
+        "x": {text: text, "metrics_history": [text, {"iteration": 9}]},
+        "config": {"experiment_name": text, "metrics_history": [{"iteration": 8}]},
+        "metrics_history": records,
+        "notes": text,
+    }
+    for indent in (None, 1):
+        (head, tail), history = parsed(json.dumps(content, indent=indent).encode())
+        assert head.config["experiment_name"] == tail.notes == text
+        assert iterations(history) == [0, 1]
+        assert history.nonfinite("train_loss").tolist() == [True, False]
+
+
+def test_half_a_character_is_replaced_wherever_it_stands():
+    half = "a\ud800"
+    content = {
+        "config": {half: half},
+        "metrics_history": [{"iteration": 0, half: math.nan}],
+        "notes": f"{half} \U0001f600 \\ud800",
+    }
+    (head, tail), history = parsed(json.dumps(content).encode())
+    assert head.config == {"a\ufffd": "a\ufffd"}
+    assert history.metrics == ("a\ufffd",)
+    assert tail.notes == "a\ufffd \U0001f600 \\ud800"
+
+
+def test_records_are_cut_into_portions_between_them(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(documents, "_PORTION", 100)
+    monkeypatch.setattr(documents, "LONGEST_RECORD", 400)
+    records = [{"iteration": i, "note": "},{" * (i % 20)} for i in range(200)]
+    records[77]["note"] = "x" * 500
+    taken: list[int] = []
+    data = json.dumps({"config": {}, "metrics_history": records}).encode()
+    parse_document(data, lambda columns: taken.extend(map(int, columns["iteration"])))
+    assert taken == [i for i in range(200) if i != 77]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"config":{},"metrics_history":[{"iteration":0}', "do not go on"),
+        ('{"config":{},"metrics_history":[{"iteration":0},{"iteration"', "do not go on"),
+        ('{"config":{},"metrics_history":[{"iteration":0}{"iteration":1}]}', "is not JSON"),
+        ('{"config":{},"metrics_history":[{"iteration":0}, x]}', "is not JSON"),
+        ('{"config":{},"metrics_history":[{"iteration":0 "a":1}]}', "is not JSON"),
+        ('{"config":{},"metrics_history":[] "notes":""}', "is not JSON"),
+        ('{"config":{} "metrics_history":[]}', "is not JSON"),
+        ('{"config":{},"metrics_history":[]', "is not JSON"),
+        ('{"config":{},"metrics_history":[]}}', "is not JSON"),
+        ('{"config":{},"metrics_history":[' + "[" * 5000, "nested too deeply"),
+        ('["config", "metrics_history"]', "holds a JSON list"),
+        ('{"config": 1, "metrics_history": 2}', "neither"),
+    ],
+)
+def test_what_is_no_document_is_refused_with_the_reason(text: str, words: str):
+    with pytest.raises(ValueError, match=words):
+        parsed(text.encode())
+
+
+@pytest.mark.parametrize("of", ["config", "stats"])
+def test_long_settings_are_refused_before_they_are_decoded(of: str):
+    long = b"{}," * (documents.LONGEST_MEMBERS // 3) + b"{}"
+    data = b'{"%b":{"x":[%b]},"metrics_history":[]}' % (of.encode(), long)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="has settings or notes of 4 MB"):
+            parsed(data)
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+def test_tiny_records_take_little_more_memory_than_the_bytes_of_their_columns():
+    count = 400_000
+    records = b",".join(b'{"iteration":%d}' % iteration for iteration in range(count))
+    data = b'{"config":{},"metrics_history":[%b]}' % records
+    tracemalloc.start()
+    try:
+        _, history = parsed(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(history) == count
+    # As dictionaries they would take 90 MB and more.
+    assert peak < 40_000_000

@@ -1,0 +1,144 @@
+"""Documents of other programs, files that hold no run, and what is no file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from run_files import document, expected_rows, normal, record, records, rows_of, write_run
+
+from traintop.model import RunStatus
+from traintop.store import summary as summary_module
+from traintop.store.run import Run, UnreadableRunError
+from traintop.store.summary import read_summary
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+def test_documents_of_other_programs(path: Path, indent: int | None) -> None:
+    rows = [record(0, train_loss=3.0), record(1, train_loss=2.0, val_loss=2.5, acc=0.5)]
+    theirs = document(rows, end_time="2025-01-01T01:00:00", best_val_loss=2.5, notes="theirs")
+    path.write_text(json.dumps(theirs, indent=indent))
+    run = Run(path)
+    found = run.summary()
+    assert (found.status, found.name, found.max_iters) == (RunStatus.FINISHED, "theirs", 100)
+    assert (found.count, found.iteration, found.best_train_loss) == (2, 1, 2.0)
+    assert found.stats["train_loss"].last == 2.0
+    assert normal(rows_of(run.history())) == normal(expected_rows(rows))
+    assert len(run.sample(10)) == 2
+    assert not run.follow()
+    path.write_text(json.dumps(document([*rows, record(2, train_loss=1.0)]), indent=indent))
+    assert run.follow()
+    assert len(run.history()) == 3
+    assert run.summary().iteration == 2
+
+
+def test_documents_with_bare_nan_bom_and_missing_keys(path: Path) -> None:
+    text = """\ufeff{"metrics_history": [
+        {"iteration": 0, "train_loss": NaN, "val_loss": -Infinity},
+        {"iteration": 1, "train_loss": 2.0, "extra": [1, 2]}, 7,
+        {"iteration": 2, "train_loss": 1e999}
+    ], "start_time": 12, "status": "done", "end_time": "x"}"""
+    path.write_text(text, encoding="utf-8")
+    run = Run(path)
+    found = run.summary()
+    assert (found.status, found.name, found.start_time) == (RunStatus.FINISHED, path.stem, None)
+    assert found.stats["train_loss"].nonfinite == 2
+    history = run.history()
+    assert history.nonfinite("train_loss").tolist() == [True, True]
+    assert history.columns["val_loss"][0] == -math.inf
+
+
+def test_a_document_is_kept_while_it_is_rewritten(path: Path) -> None:
+    whole = json.dumps(document(records(5)), indent=1)
+    path.write_text(whole)
+    run = Run(path)
+    assert (len(run.history()), run.summary().count) == (5, 5)
+    path.write_text(whole[:200])
+    assert not run.follow()
+    assert (len(run.history()), run.summary().count) == (5, 5)
+    path.write_text(json.dumps(document(records(6)), indent=1))
+    assert run.follow()
+    assert (len(run.history()), run.summary().count) == (6, 6)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty"),
+        (b"not json", "is not JSON"),
+        (b"[1, 2]", "holds a JSON list"),
+        (b'{"a": 1}', "neither"),
+        (b'{"config": ' + b"[" * 100_000, "nested too deeply"),
+        (b'{"config": "\xff\xfe"}', "UTF-8"),
+        (b'{"config": 1, "metrics_history": {"a": 1}}', "neither"),
+        (b"x" * 200_000, "64 KiB"),
+    ],
+)
+def test_what_is_no_run_is_told_in_words(path: Path, data: bytes, words: str) -> None:
+    path.write_bytes(data)
+    found = Run(path).summary()
+    assert found.status is RunStatus.UNREADABLE
+    assert words in found.problem
+    with pytest.raises(UnreadableRunError, match=words):
+        Run(path).history()
+
+
+def test_documents_are_read_up_to_a_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text(json.dumps(document(records(900)), indent=1))
+    monkeypatch.setattr(summary_module, "DOCUMENT_LIMIT", 100_000)
+    assert "JSON document" in Run(path).summary().problem
+
+
+@pytest.fixture(params=["directory", "pipe", "socket", "device", "dangling", "loop", "missing"])
+def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    path = tmp_path / "experiment_x.json"
+    match request.param:
+        case "directory":
+            path.mkdir()
+            yield path, "directory"
+        case "pipe":
+            os.mkfifo(path)
+            yield path, "pipe"
+        case "socket":
+            here = Path.cwd()
+            os.chdir(tmp_path)  # socket paths are short
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(path.name)
+                os.chdir(here)
+                yield path, "socket"
+        case "device":
+            path.symlink_to("/dev/zero")
+            yield path, "device"
+        case "dangling":
+            path.symlink_to(tmp_path / "nowhere")
+            yield path, "does not exist"
+        case "loop":
+            path.symlink_to(path)
+            yield path, "symbolic link"
+        case _:
+            yield path, "does not exist"
+
+
+def test_what_is_no_file_neither_hangs_nor_raises(no_file: tuple[Path, str]) -> None:
+    path, words = no_file
+    run = Run(path)
+    assert run.summary().status is RunStatus.UNREADABLE
+    assert words in run.summary().problem
+    assert words in read_summary(path).summary.problem
+    assert not run.follow()
+    with pytest.raises(UnreadableRunError, match=words):
+        run.history()
+    with pytest.raises(UnreadableRunError, match=words):
+        run.sample(3)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(path: Path) -> None:
+    write_run(path, records(1))
+    path.chmod(0)
+    assert "permission" in Run(path).summary().problem

@@ -1,0 +1,175 @@
+"""Whether a run that says it is running still is: its process, and for how long it is silent."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from run_files import Writer, document, record, records, write_run
+
+from traintop import process
+from traintop.model import RunStatus
+from traintop.store.liveness import HEARTBEAT_PATIENCE, STRANGER_PATIENCE
+from traintop.store.observed import ObservedRun, signature_of
+from traintop.store.run import Run
+
+
+def test_killed_process_is_told_as_crashed(tmp_path: Path) -> None:
+    script = """
+import sys, time
+from traintop import ExperimentConfig, ExperimentTracker
+tracker = ExperimentTracker(ExperimentConfig("victim"), log_dir=sys.argv[1], quiet=True)
+tracker.start()
+for step in range(50):
+    tracker.log_metrics(iteration=step, train_loss=1.0)
+tracker.save()
+print("saved", flush=True)
+time.sleep(60)
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "saved\n"
+    [path] = tmp_path.glob("*.json")
+    run = Run(path)
+    assert run.summary().status is RunStatus.RUNNING
+    child.kill()
+    child.wait()
+    assert run.summary().status is RunStatus.CRASHED
+    assert Run(path).summary().status is RunStatus.CRASHED
+    assert (run.summary().count, len(run.history())) == (50, 50)
+    child.stdout.close()
+
+
+def test_a_run_of_an_ended_process_that_finished_is_no_crash(path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    identity = {**process.current_process(), "pid": child.pid, "pid_started": _started(child.pid)}
+    writer = Writer(path, run=identity)
+    writer.flush(record(0))
+    run = Run(path)
+    assert run.summary().status is RunStatus.RUNNING
+    writer.flush(status="finished")
+    child.communicate(b"\n")
+    assert run.summary().status is RunStatus.FINISHED
+
+
+def test_the_last_words_of_a_process_are_read_before_it_is_called_crashed(path: Path) -> None:
+    """A reader that saw the file before, and the process after its end."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    identity = {**process.current_process(), "pid": child.pid, "pid_started": _started(child.pid)}
+    writer = Writer(path, run=identity)
+    writer.flush(record(0), status="running ")
+    observed = ObservedRun(path, 0.0, age=0.0, network=False)
+    before = signature_of(path.stat())
+    observed.look(before, 0.0)
+    writer.flush(status="failed", error="ValueError: x")
+    child.communicate(b"\n")
+    observed.look(before, 100.0)  # the signature of before: as if nothing had changed
+    assert observed.summary is not None
+    assert observed.summary.status is RunStatus.FAILED
+
+
+def _started(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+class Watch:
+    """An observation with a clock of its own."""
+
+    def __init__(self, path: Path, *, age: float = 0.0, network: bool = False) -> None:
+        self.path = path
+        self.now = 1000.0
+        self.observed = ObservedRun(path, self.now, age=age, network=network)
+
+    def after(self, seconds: float) -> RunStatus:
+        self.now += seconds
+        self.observed.look(signature_of(self.path.stat()), self.now)
+        assert self.observed.summary is not None
+        return self.observed.summary.status
+
+
+def test_silence_is_a_stall_and_a_sign_of_life_ends_it(path: Path) -> None:
+    writer = Writer(path)  # of an unknown host
+    writer.flush(record(0))
+    watch = Watch(path)
+    assert watch.after(0) is RunStatus.RUNNING
+    assert watch.after(HEARTBEAT_PATIENCE - 1) is RunStatus.RUNNING
+    assert watch.after(2) is RunStatus.STALLED
+    writer.flush(updated_at="now")
+    assert watch.after(2) is RunStatus.RUNNING
+    assert watch.after(HEARTBEAT_PATIENCE + 1) is RunStatus.STALLED
+
+
+def test_a_file_that_was_still_for_long_is_stalled_at_first_sight(path: Path) -> None:
+    write_run(path, records(1))
+    assert Watch(path, age=HEARTBEAT_PATIENCE + 1).after(0) is RunStatus.STALLED
+    stepped_back = Watch(path, age=-3600.0)
+    assert stepped_back.after(0) is RunStatus.RUNNING
+    assert stepped_back.after(HEARTBEAT_PATIENCE + 1) is RunStatus.STALLED
+    os.utime(path, (time.time() - 100, time.time() - 100))
+    assert Run(path).summary().status is RunStatus.STALLED
+
+
+def test_other_writers_are_granted_their_own_rhythm(path: Path) -> None:
+    def write(count: int) -> None:
+        path.write_text(json.dumps(document(records(count))))
+
+    write(1)
+    watch = Watch(path)
+    assert watch.after(STRANGER_PATIENCE - 1) is RunStatus.RUNNING
+    assert watch.after(2) is RunStatus.STALLED
+    write(2)
+    assert watch.after(100) is RunStatus.RUNNING
+    assert watch.after(10 * STRANGER_PATIENCE) is RunStatus.RUNNING  # it paused for 401 s before
+    assert watch.after(10 * STRANGER_PATIENCE) is RunStatus.STALLED
+
+
+def test_caches_of_a_network_are_granted_more_time(path: Path) -> None:
+    write_run(path, records(1))
+    watch = Watch(path, network=True)
+    assert watch.after(HEARTBEAT_PATIENCE + 1) is RunStatus.RUNNING
+    assert watch.after(HEARTBEAT_PATIENCE) is RunStatus.STALLED
+
+
+def test_a_change_that_the_signature_does_not_tell_is_seen(path: Path) -> None:
+    """Two writes within one tick of the clock: same size, same time."""
+    writer = Writer(path)
+    writer.flush(record(0), notes="aaaa")
+    watch = Watch(path)
+    watch.after(0)
+    times = path.stat()
+    writer.flush(notes="bbbb")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert signature_of(path.stat()) == signature_of(times)
+    watch.after(1)
+    assert watch.observed.summary is not None
+    assert watch.observed.summary.notes == "bbbb"
+
+
+def test_a_still_file_is_not_read_again(path: Path, preads: list[int]) -> None:
+    write_run(path, records(1))
+    watch = Watch(path, age=5.0)
+    watch.after(0)
+    preads.clear()
+    for _ in range(10):
+        assert watch.after(2) is RunStatus.RUNNING
+    assert preads == []
+
+
+def test_summary_of_a_torn_file_stays_for_a_moment(path: Path) -> None:
+    writer = Writer(path)
+    writer.flush(*records(3))
+    watch = Watch(path)
+    watch.after(5)
+    before = watch.observed.summary
+    writer.flush(*records(6)[3:], cut=400)
+    watch.after(1)
+    assert watch.observed.summary is before
+    watch.after(3)
+    assert watch.observed.summary is not None
+    assert watch.observed.summary.iteration == 3

@@ -1,0 +1,107 @@
+"""Runs that go on after a crash, in their own file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trackers import document, tracked
+
+from traintop import ExperimentTracker, RunFileBusyError
+
+
+def test_resume_goes_on_in_the_same_file(tmp_path: Path) -> None:
+    tracker = tracked(tmp_path, "long", depth=3)
+    tracker.start()
+    for i in range(10):
+        tracker.log_metrics(i, float(i))
+        tracker.increment_gradient_step()
+    tracker.finish()
+    before = document(tracker)
+    with ExperimentTracker.resume("long", tmp_path, gradient_step=6, quiet=True) as resumed:
+        assert resumed.config.depth == 3
+        for i in range(6, 15):
+            resumed.log_metrics(i, 100.0 + i)
+            resumed.increment_gradient_step()
+    after = document(resumed)
+    assert resumed.path == tracker.path
+    assert after["start_time"] == before["start_time"]
+    assert after["count"] == 15
+    assert after["gradient_step"] == 15
+    assert after["duration_seconds"] >= before["duration_seconds"]
+    assert len(after["resumed"]) == 1
+    assert after["stats"]["train_loss"]["count"] == 15
+    assert after["stats"]["train_loss"]["mean"] == sum([*range(6), *range(106, 115)]) / 15
+
+
+def test_two_processes_cannot_resume_the_same_run(tmp_path: Path) -> None:
+    tracker = tracked(tmp_path, "busy")
+    tracker.start()
+    tracker.save()
+    with pytest.raises(RunFileBusyError, match="busy"):
+        ExperimentTracker.resume("busy", tmp_path)
+    tracker.finish()
+    first = ExperimentTracker.resume("busy", tmp_path, quiet=True)
+    with pytest.raises(RunFileBusyError):
+        ExperimentTracker.resume(tracker.path)
+    first.start()
+    first.finish()
+
+
+def test_resuming_what_is_not_there_names_what_is(tmp_path: Path) -> None:
+    with tracked(tmp_path, "present"):
+        pass
+    with pytest.raises(FileNotFoundError, match="present"):
+        ExperimentTracker.resume("absent", tmp_path)
+    foreign = tmp_path / "experiment_foreign.json"
+    foreign.write_text('{"config": {"experiment_name": "foreign"}, "metrics_history": []}')
+    with pytest.raises(ValueError, match="not written by this tracker"):
+        ExperimentTracker.resume(foreign)
+    torn = tmp_path / "experiment_torn_20250222_140530.json"
+    torn.write_text('{"config":{"experiment_name":"to')
+    with pytest.raises(FileNotFoundError, match=f"present; without settings .* {torn.name}"):
+        ExperimentTracker.resume("torn", tmp_path)
+
+
+def test_a_file_cut_at_any_byte_of_its_records_or_tail_can_be_resumed(tmp_path: Path) -> None:
+    with tracked(tmp_path, "torn") as tracker:
+        for i in range(3):
+            tracker.log_metrics(i, float(i))
+    whole = tracker.path.read_bytes()
+    start = whole.index(b"[\n") + 2
+    ends_of_records = [place + 1 for place in range(start, len(whole)) if whole[place] == ord("}")]
+    for cut in range(start, len(whole) + 1):
+        tracker.path.write_bytes(whole[:cut])
+        after = resumed_and_finished(tracker.path)
+        kept = sum(end <= cut for end in ends_of_records[:3])
+        iterations = [record["iteration"] for record in after["metrics_history"]]
+        assert iterations == [*range(kept), 99], cut
+        assert after["count"] == kept + 1, cut
+
+
+def test_a_write_torn_over_an_older_tail_at_any_byte_can_be_resumed(tmp_path: Path) -> None:
+    with tracked(tmp_path, "torn") as tracker:
+        for i in range(3):
+            tracker.log_metrics(i, float(i))
+        before = tracker.save().read_bytes()
+        tracker.log_metrics(3, 3.0)
+    after = tracker.path.read_bytes()
+    start = next(
+        place for place, (old, new) in enumerate(zip(before, after, strict=False)) if old != new
+    )
+    for cut in range(start, len(after)):
+        tracker.path.write_bytes(after[:cut] + before[cut:])
+        records = resumed_and_finished(tracker.path)["metrics_history"]
+        iterations = [record["iteration"] for record in records]
+        assert iterations in ([0, 1, 2, 99], [0, 1, 2, 3, 99]), cut
+        assert all(record["train_loss"] == record["iteration"] for record in records[:-1]), cut
+
+
+def resumed_and_finished(path: Path) -> dict[str, Any]:
+    """The document of a run that went on for one more record."""
+    with ExperimentTracker.resume(path, quiet=True) as resumed:
+        resumed.log_metrics(99, 1.0)
+    loaded: dict[str, Any] = json.loads(path.read_text())
+    return loaded
