@@ -164,6 +164,14 @@ async def test_many_columns_scroll_with_the_cursor_and_the_baseline_stays():
         assert "← " in screen_text(app)
 
 
+async def test_names_that_begin_alike_are_told_apart_where_there_is_little_room():
+    runs = [trained(f"sweep_of_the_rates_1e-0{i}_seed", 2.0 + i / 10, lr=i) for i in range(4)]
+    async with comparing(runs, size=(80, 24)) as (app, _, _):
+        heading = next(row for row in screen_text(app).splitlines() if "⚑" in row)
+        assert "…1e-00_seed ⚑" in heading
+        assert "◆ …1e-01_seed" in heading
+
+
 @pytest.mark.parametrize("width", [80, 60, 40])
 async def test_each_section_is_named_in_whole_where_there_is_little_room(width):
     async with comparing(size=(width, 24)) as (app, pilot, _):

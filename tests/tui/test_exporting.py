@@ -112,7 +112,7 @@ def test_a_stopped_export_leaves_nothing_behind(tmp_path, together):
     ended = posted[-1]
     assert isinstance(ended, ExportEnded)
     assert (ended.target, ended.failed) == (None, False)
-    assert "stopped" in ended.note
+    assert "Stopped" in ended.note
     assert os.listdir(out) == []
 
 

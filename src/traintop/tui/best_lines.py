@@ -14,6 +14,7 @@ from traintop.analysis.ranking import Leader
 from traintop.text import MISSING, aligned, cell_width, duration, fit, fit_middle, safe_text, si
 from traintop.tui.columns import run_name
 from traintop.tui.lines import Line, Piece, Role, clickable, fit_line
+from traintop.tui.run_names import alike_words, fit_name
 from traintop.tui.status import STATUS_MARKS
 
 _GUTTER = 3
@@ -96,7 +97,8 @@ def _columns_that_fit(
     if min(longest, _SHORT_NAME) <= beside:
         longest = min(longest, beside)
     name_width = max(min(longest, room), _LEAST_NAME)
-    name = _Column("NAME", _cells(fit_middle(text, name_width) for text in names), "left")
+    alike = alike_words([run_name(leader.run) for leader in best])
+    name = _Column("NAME", _cells(fit_name(text, name_width, alike) for text in names), "left")
     room -= name.width
     further = []
     for column in candidates:

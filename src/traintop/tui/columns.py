@@ -24,7 +24,6 @@ from traintop.text import (
     MISSING,
     cell_width,
     duration,
-    fit_middle,
     number,
     percentage,
     safe_text,
@@ -33,6 +32,7 @@ from traintop.text import (
 from traintop.times import age_seconds, parse_time
 from traintop.tui.age import age_text
 from traintop.tui.lines import Role
+from traintop.tui.run_names import fit_name
 from traintop.tui.status import STATUS_MARKS, STATUS_RANK
 
 SortValue = float | str | None
@@ -69,9 +69,6 @@ TREND_COLUMN = "trend"
 TREND_WIDTH = 8
 """Cells of a sparkline in the list."""
 
-WORD_ENDS = "_-/. "
-"""Between the words of a name."""
-
 _NAME_WIDTH = 12
 _NARROW_NAME_WIDTH = 6
 _MADE_IMPORTANCE = 1
@@ -84,18 +81,6 @@ _LONGEST_SETTING = 40
 def run_name(summary: RunSummary) -> str:
     """The name of a run as it is drawn: the experiment's, or the file's where there is none."""
     return safe_text(summary.name or summary.run_id)
-
-
-def _fit_name(name: str, width: int, alike: str) -> str:
-    """The name in ``width`` cells, without as many words of its beginning as all names share.
-
-    Where it does not begin so, or what is left has no room, it is cut in its middle.
-    """
-    if not alike or not name.startswith(alike) or not 0 < width < cell_width(name):
-        return fit_middle(name, width)
-    ends = [place for place, sign in enumerate(alike, start=1) if sign in WORD_ENDS]
-    rests = (name[end:] for end in ends if cell_width(name[end:]) < width)
-    return f"…{fit_middle(next(rests, name[len(alike) :]), width - 1)}"
 
 
 def measured(value: float | None, width: int) -> str:
@@ -175,7 +160,7 @@ _BUILT_IN = (
         "NAME",
         _NAME_WIDTH,
         0,
-        lambda run, context, width: _fit_name(run_name(run), width, context.alike),
+        lambda run, context, width: fit_name(run_name(run), width, context.alike),
         lambda run: run_name(run).casefold(),
         align="left",
         role=lambda run: "bad" if run.status is RunStatus.UNREADABLE else "strong",

@@ -16,6 +16,7 @@ from traintop.analysis.comparison_text import (
 )
 from traintop.text import cell_width, fit, fit_middle, percentage, safe_text
 from traintop.tui.lines import Line, Piece, clickable, fit_line, line_width
+from traintop.tui.run_names import alike_words, fit_name
 from traintop.tui.status import STATUS_MARKS
 
 BEST_GLYPH = "★"
@@ -144,7 +145,8 @@ def _column_lines(
     flag = Piece(" ⚑" if place == 0 else "", "warn")
     wanted = min(cell_width(label), name_width) + cell_width(flag.text)
     inner = max([_LEAST_COLUMN, wanted, *map(line_width, lines)])
-    name = fit_middle(label, inner - cell_width(flag.text))
+    alike = alike_words([other.name for other in comparison.columns])
+    name = fit_name(label, inner - cell_width(flag.text), alike)
     heading: Line = (
         Piece("▌" if is_cursor else " ", "accent"),
         mark_of(column) or Piece("◆", "muted"),

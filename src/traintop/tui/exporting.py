@@ -86,9 +86,9 @@ class RunsExport:
             directory = writable_directory(self._directories)
             target = self._write(directory.path)
         except StoppedError:
-            ended = ExportEnded(None, f"stopped: {self.name} was not written")
+            ended = ExportEnded(None, f"Stopped: {self.name} was not written")
         except Exception as error:
-            ended = ExportEnded(None, f"no {self.name}: {error_text(error)}", failed=True)
+            ended = ExportEnded(None, f"No {self.name}: {error_text(error)}", failed=True)
         else:
             notes = [directory.note, *self._left_out]
             ended = ExportEnded(target, "\n".join(note for note in notes if note))
@@ -197,7 +197,7 @@ class TextExport:
                 directory.path, request.stem, request.suffix, lambda file: file.write(request.text)
             )
         except Exception as error:
-            self._post(ExportEnded(None, f"no {self.name}: {error_text(error)}", failed=True))
+            self._post(ExportEnded(None, f"No {self.name}: {error_text(error)}", failed=True))
         else:
             self._post(ExportEnded(target, directory.note))
 

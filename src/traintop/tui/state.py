@@ -7,7 +7,6 @@ their runs while others appear, vanish and sort anew.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,10 +21,11 @@ from msgspec.structs import replace
 from traintop.analysis.axes import XAxis
 from traintop.analysis.query import filter_runs
 from traintop.model import RunStatus, RunSummary
-from traintop.text import counted, safe_text
+from traintop.text import counted
 from traintop.tui.chart_view import ChartView
-from traintop.tui.columns import WORD_ENDS, column_of
+from traintop.tui.columns import column_of
 from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
+from traintop.tui.run_names import alike_words
 
 _Choice = TypeVar("_Choice")
 
@@ -136,11 +136,7 @@ class RunRows:
     def alike(self) -> str:
         """The words that all listed names begin with, as in a sweep; empty without any."""
         if self._alike is None:
-            names = [run.name or run.run_id for run in self.runs]
-            ends = [safe_text(min(names)), safe_text(max(names))] if names else ["", ""]
-            pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*ends, strict=False))
-            common = "".join(letter for letter, _ in pairs) if ends[0] != ends[1] else ""
-            self._alike = common[: max(map(common.rfind, WORD_ENDS)) + 1]
+            self._alike = alike_words([run.name or run.run_id for run in self.runs])
         return self._alike
 
     def position(self, path: Path | None) -> int | None:

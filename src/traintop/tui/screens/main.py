@@ -254,7 +254,7 @@ class MainScreen(
                 notices, lambda width, height: empty_lines(directories, notices, width)
             )
         situation = self.situation
-        note = f"{len(self.view.marks)} marked" if self.view.marks else ""
+        note = f"{len(self.view.marks):,} marked" if self.view.marks else ""
         self._footer_pane.show(
             (situation, note), lambda width, height: (footer_line(situation, note, width),)
         )

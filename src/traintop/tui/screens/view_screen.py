@@ -36,8 +36,8 @@ class ViewScreen(SteadyScreen):
         """What stands before each marked run in lists."""
         if not self.view.marks:
             return {}  # without an import of the charts, for which the first frame does not wait
-        marks = self.curve_marks()
-        return {path: marks.get(path, Piece(MARK_GLYPH, "accent")) for path in self.view.marks}
+        marks, without_curves = self.curve_marks(), Piece(MARK_GLYPH, "accent")
+        return {path: marks.get(path, without_curves) for path in self.view.marks}
 
     def action_help(self) -> None:
         from traintop.tui.screens.help import HelpScreen  # as all dialogs: not for the first frame
