@@ -19,9 +19,11 @@ import pyte
 
 PATIENCE = 30.0
 
+# Who runs the tests may have SIGHUP ignored, as nohup does; a login shell's programs have not.
 _PROGRAM = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from traintop.tui.app import run
 run([Path(argument) for argument in sys.argv[1:]])
 """
