@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from traintop.model import RunSummary
     from traintop.store.history import History
 
+LOG_DIRECTORY = click.Path(path_type=Path, file_okay=False, readable=False)
+"""A directory that need not be there, or readable: the catalog says so, and shows the others."""
+
 _STANDARD_OUTPUT = Path("-")
 
 _run_names = click.argument("names", nargs=-1)
 
 
 @click.command()
-@click.argument("log_dir", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("log_dir", type=LOG_DIRECTORY)
 @_run_names
 @click.option(
     "--out",
@@ -82,7 +85,7 @@ def _print_whole(write: Callable[[TextIO], None]) -> None:
 
 
 @click.command(name="compare")
-@click.argument("log_dir", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("log_dir", type=LOG_DIRECTORY)
 @_run_names
 @click.option("--baseline", metavar="NAME", help="The run to compare with; the first otherwise.")
 @click.option("--seeds", is_flag=True, help="Runs that differ only in the seed as one: mean ±std.")
@@ -135,6 +138,7 @@ def _named_runs(
 
     Raises ``ClickException`` for a name that no run has, and when there are no runs.
     """
+    from traintop.analysis.listing import unreadable_lines
     from traintop.analysis.naming import find_run, suggestions, unique_names
     from traintop.model import RunStatus
     from traintop.store.catalog import RunCatalog
@@ -142,6 +146,10 @@ def _named_runs(
     snapshot = RunCatalog([log_dir]).refresh()
     for notice in snapshot.notices:
         click.echo(f"traintop: {safe_text(notice, 500)}", err=True)
+    unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
+    if not names:
+        for line in unreadable_lines(unreadable):
+            click.echo(f"traintop: left out: {line}", err=True)
     runs = {run.path: run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE}
     known = unique_names(runs.values())
     if not runs:
@@ -150,6 +158,9 @@ def _named_runs(
     for name in (*([] if baseline is None else [baseline]), *(names or known.values())):
         path = find_run(name, known)
         if path is None:
+            refused = [run for run in unreadable if name in (run.run_id, run.path.name)]
+            if refused:
+                raise click.ClickException(unreadable_lines(refused)[0])
             hint = suggestions(name, known.values())
             raise click.ClickException(f"no run named {safe_text(repr(name))}: {safe_text(hint)}")
         found[known[path]] = runs[path]
@@ -157,7 +168,7 @@ def _named_runs(
 
 
 @click.command()
-@click.argument("log_dir", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("log_dir", type=LOG_DIRECTORY)
 @_run_names
 @click.option("--metric", default="loss", show_default=True, help="Any metric; loss for both.")
 @click.option(
