@@ -68,6 +68,17 @@ def test_list_ends_with_1_when_a_directory_is_missing_and_shows_the_others(
     assert "gone does not exist" in listed.stderr
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_directory_without_permission_does_not_hide_the_others(
+    logs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    listed = invoke("list", logs, tmp_path / "closed")
+    assert listed.exit_code == 1
+    assert listed.stdout == invoke("list", logs).stdout
+    assert listed.stderr == f"traintop: {tmp_path / 'closed'} cannot be read: permission denied\n"
+
+
 def test_an_unknown_sort_key_is_answered_with_the_nearest_ones(logs: Path) -> None:
     refused = invoke("list", logs, "--sort", "best_val")
     assert refused.exit_code == 1
