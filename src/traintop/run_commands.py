@@ -237,8 +237,20 @@ def plot(
 
 def print_text(text: str, *, color: bool | None = None) -> None:
     """Print what may hold any character, also where the locale has only ASCII."""
-    encoding = sys.stdout.encoding or "ascii"
-    click.echo(text.encode(encoding, "replace").decode(encoding), color=color)
+    click.echo(_drawable(text, sys.stdout.encoding or "ascii"), color=color)
+
+
+def _drawable(text: str, encoding: str) -> str:
+    """``text`` with look-alikes for the characters that an encoding does not have."""
+    from traintop.tui.terminal import to_ascii
+
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        if len(text) == 1:
+            return to_ascii(text)
+        return "".join(_drawable(character, encoding) for character in text)
+    return text
 
 
 def print_document(text: str) -> None:

@@ -120,6 +120,11 @@ def test_documents_are_utf_8_and_texts_printable_whatever_the_locale(tmp_path: P
     for command in ("list", "compare", "plot"):
         done = process(command, tmp_path, encoding="latin-1", stdout=subprocess.DEVNULL)
         assert (done.returncode, done.stderr) == (0, "")
+    with (tmp_path / "table").open("wb") as table:
+        process("list", tmp_path, encoding="latin-1", stdout=table)
+    _, rule, *runs = (tmp_path / "table").read_text("latin-1").splitlines()
+    assert set(rule) == {"-"}
+    assert any("naïve" in run for run in runs)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs a name of the output")
