@@ -178,8 +178,11 @@ def report(log_dir: Path | None, output: Path) -> None:
         result = write_report(log_dir or default_log_dir(), output)
     except ValueError as error:
         raise click.ClickException(safe_text(error, 500)) from None
-    done = "updated" if result.changed else "nothing new in"
-    click.echo(f"traintop: {done} {safe_text(result.path, 500)}", err=True)
+    done = f"{'Updated' if result.changed else 'Nothing new in'} {safe_text(result.path, 500)}"
+    if output.is_file():
+        print_text(done)
+    else:  # a device or pipe, which may be the output itself
+        click.echo(done, err=True)
     for notice in result.notices:
         click.echo(f"traintop: {safe_text(notice, 500)}", err=True)
 
