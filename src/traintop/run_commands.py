@@ -192,8 +192,8 @@ def _named_runs(
 @click.option("--height", type=click.IntRange(1, 1000), help="Lines.")
 @click.option(
     "--svg",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write an SVG file instead; an older one is replaced.",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Write an SVG file instead; an older one is replaced. - is the output.",
 )
 @click.option("--dark", is_flag=True, help="The SVG on a dark background.")
 def plot(
@@ -230,8 +230,12 @@ def plot(
         text = terminal_text(spec, width, height, sys.stdout, ascii_only=ascii_only)
         print_text(text, color=True)  # it has colours only where they are wanted
         return
+    picture = chart_svg(spec, palette=DARK if dark else LIGHT)
+    if svg == _STANDARD_OUTPUT:
+        print_document(picture)
+        return
     with replacing_file(svg) as file:
-        file.write(chart_svg(spec, palette=DARK if dark else LIGHT))
+        file.write(picture)
     click.echo(f"traintop: wrote {safe_text(svg, 500)}", err=True)
 
 
@@ -254,5 +258,5 @@ def _drawable(text: str, encoding: str) -> str:
 
 
 def print_document(text: str) -> None:
-    """Print JSON or CSV, which programs read: in UTF-8, whatever the locale."""
+    """Print JSON, CSV or SVG, which programs read: in UTF-8, whatever the locale."""
     click.echo(text.encode("utf-8", "replace"), nl=False)

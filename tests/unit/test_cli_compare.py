@@ -75,6 +75,10 @@ def test_an_export_goes_to_the_output_whole(logs: Path, tmp_path: Path) -> None:
     done = run("export", logs, "--out", "-")
     assert done.stdout == (tmp_path / "runs.csv").read_text()
     assert done.stderr == ""
+    run("plot", logs, "fast", "--svg", tmp_path / "chart.svg")
+    done = run("plot", logs, "fast", "--svg", "-")
+    assert done.stdout == (tmp_path / "chart.svg").read_text()
+    assert done.stderr == ""
     assert not Path("-").exists()
 
 
