@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from traintop.run_commands import compare_runs, export, plot, print_document, print_text
+from traintop.run_commands import (
+    LOG_DIRECTORY,
+    compare_runs,
+    export,
+    plot,
+    print_document,
+    print_text,
+)
 from traintop.text import safe_text
 from traintop.tracking.environment import default_log_dir
 
@@ -22,14 +29,8 @@ if TYPE_CHECKING:
 _DEFAULT_COMMAND = "watch"
 _OPTIONS_BY_NAME = {"help": "--help", "version": "--version"}  # which others have as commands
 
-_directories = click.argument(
-    "log_dirs", nargs=-1, type=click.Path(path_type=Path, file_okay=False)
-)
-
-
-_directory = click.argument(
-    "log_dir", required=False, type=click.Path(path_type=Path, file_okay=False)
-)
+_directories = click.argument("log_dirs", nargs=-1, type=LOG_DIRECTORY)
+_directory = click.argument("log_dir", required=False, type=LOG_DIRECTORY)
 
 
 class _DefaultCommandGroup(click.Group):
@@ -186,8 +187,11 @@ def report(log_dir: Path | None, output: Path) -> None:
         result = write_report(log_dir or default_log_dir(), output)
     except ValueError as error:
         raise click.ClickException(safe_text(error, 500)) from None
-    done = "updated" if result.changed else "nothing new in"
-    click.echo(f"traintop: {done} {safe_text(result.path, 500)}", err=True)
+    done = f"{'Updated' if result.changed else 'Nothing new in'} {safe_text(result.path, 500)}"
+    if output.is_file():
+        print_text(done)
+    else:  # a device or pipe, which may be the output itself
+        click.echo(done, err=True)
     for notice in result.notices:
         click.echo(f"traintop: {safe_text(notice, 500)}", err=True)
 

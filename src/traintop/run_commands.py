@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from traintop.model import RunSummary
     from traintop.store.history import History
 
+LOG_DIRECTORY = click.Path(path_type=Path, file_okay=False, readable=False)
+"""A directory that need not be there, or readable: the catalog says so, and shows the others."""
+
 _STANDARD_OUTPUT = Path("-")
 
 _run_names = click.argument("names", nargs=-1)
 
 
 @click.command()
-@click.argument("log_dir", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("log_dir", type=LOG_DIRECTORY)
 @_run_names
 @click.option(
     "--out",
@@ -81,7 +84,7 @@ def _print_whole(write: Callable[[TextIO], None]) -> None:
 
 
 @click.command(name="compare")
-@click.argument("log_dir", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("log_dir", type=LOG_DIRECTORY)
 @_run_names
 @click.option("--baseline", metavar="NAME", help="The run to compare with; the first otherwise.")
 @click.option("--seeds", is_flag=True, help="Runs that differ only in the seed as one: mean ±std.")
@@ -134,6 +137,7 @@ def _named_runs(
 
     Raises ``ClickException`` for a name that no run has, and when there are no runs.
     """
+    from traintop.analysis.listing import unreadable_lines
     from traintop.analysis.naming import find_run, suggestions, unique_names
     from traintop.model import RunStatus
     from traintop.store.catalog import RunCatalog
@@ -141,6 +145,10 @@ def _named_runs(
     snapshot = RunCatalog([log_dir]).refresh()
     for notice in snapshot.notices:
         click.echo(f"traintop: {safe_text(notice, 500)}", err=True)
+    unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
+    if not names:
+        for line in unreadable_lines(unreadable):
+            click.echo(f"traintop: left out: {line}", err=True)
     runs = {run.path: run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE}
     known = unique_names(runs.values())
     if not runs:
@@ -149,6 +157,9 @@ def _named_runs(
     for name in (*([] if baseline is None else [baseline]), *(names or known.values())):
         path = find_run(name, known)
         if path is None:
+            refused = [run for run in unreadable if name in (run.run_id, run.path.name)]
+            if refused:
+                raise click.ClickException(unreadable_lines(refused)[0])
             hint = suggestions(name, known.values())
             raise click.ClickException(f"no run named {safe_text(repr(name))}: {safe_text(hint)}")
         found[known[path]] = runs[path]
@@ -156,7 +167,7 @@ def _named_runs(
 
 
 @click.command()
-@click.argument("log_dir", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("log_dir", type=LOG_DIRECTORY)
 @_run_names
 @click.option("--metric", default="loss", show_default=True, help="Any metric; loss for both.")
 @click.option(
@@ -180,8 +191,8 @@ def _named_runs(
 @click.option("--height", type=click.IntRange(1, 1000), help="Lines.")
 @click.option(
     "--svg",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write an SVG file instead; an older one is replaced.",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Write an SVG file instead; an older one is replaced. - is the output.",
 )
 @click.option("--dark", is_flag=True, help="The SVG on a dark background.")
 def plot(
@@ -218,17 +229,33 @@ def plot(
         text = terminal_text(spec, width, height, sys.stdout, ascii_only=ascii_only)
         print_text(text, color=True)  # it has colours only where they are wanted
         return
+    picture = chart_svg(spec, palette=DARK if dark else LIGHT)
+    if svg == _STANDARD_OUTPUT:
+        print_document(picture)
+        return
     with replacing_file(svg) as file:
-        file.write(chart_svg(spec, palette=DARK if dark else LIGHT))
+        file.write(picture)
     click.echo(f"traintop: wrote {safe_text(svg, 500)}", err=True)
 
 
 def print_text(text: str, *, color: bool | None = None) -> None:
     """Print what may hold any character, also where the locale has only ASCII."""
-    encoding = sys.stdout.encoding or "ascii"
-    click.echo(text.encode(encoding, "replace").decode(encoding), color=color)
+    click.echo(_drawable(text, sys.stdout.encoding or "ascii"), color=color)
+
+
+def _drawable(text: str, encoding: str) -> str:
+    """``text`` with look-alikes for the characters that an encoding does not have."""
+    from traintop.terminal import to_ascii
+
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        if len(text) == 1:
+            return to_ascii(text)
+        return "".join(_drawable(character, encoding) for character in text)
+    return text
 
 
 def print_document(text: str) -> None:
-    """Print JSON or CSV, which programs read: in UTF-8, whatever the locale."""
+    """Print JSON, CSV or SVG, which programs read: in UTF-8, whatever the locale."""
     click.echo(text.encode("utf-8", "replace"), nl=False)

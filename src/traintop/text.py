@@ -23,6 +23,7 @@ _ZERO_WIDTH_CATEGORIES = frozenset({"Mn", "Mc", "Me", "Cf"})
 _SI_UNITS = ("", "k", "M", "G", "T", "P", "E")
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _SECONDS_PER_DAY = 86_400
+_LARGEST_COUNT = 1e15
 _LONGEST_STOPWATCH = 1e11  # seconds; some thousand years
 
 
@@ -90,6 +91,11 @@ def number(value: float | None, digits: int = 4) -> str:
         if len(text) <= longest:
             return "0" if text == "-0" else text
     return f"{real:.0e}"
+
+
+def count(value: float) -> str:
+    """A count written out: "100,000"; beyond all sense as :func:`number` does: "1e+300"."""
+    return f"{value:,}" if abs(value) < _LARGEST_COUNT else number(value)
 
 
 def aligned(value: float | None, digits: int = 5) -> str:

@@ -68,6 +68,17 @@ def test_list_ends_with_1_when_a_directory_is_missing_and_shows_the_others(
     assert "gone does not exist" in listed.stderr
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_directory_without_permission_does_not_hide_the_others(
+    logs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    listed = invoke("list", logs, tmp_path / "closed")
+    assert listed.exit_code == 1
+    assert listed.stdout == invoke("list", logs).stdout
+    assert listed.stderr == f"traintop: {tmp_path / 'closed'} cannot be read: permission denied\n"
+
+
 def test_an_unknown_sort_key_is_answered_with_the_nearest_ones(logs: Path) -> None:
     refused = invoke("list", logs, "--sort", "best_val")
     assert refused.exit_code == 1
@@ -109,6 +120,11 @@ def test_documents_are_utf_8_and_texts_printable_whatever_the_locale(tmp_path: P
     for command in ("list", "compare", "plot"):
         done = process(command, tmp_path, encoding="latin-1", stdout=subprocess.DEVNULL)
         assert (done.returncode, done.stderr) == (0, "")
+    with (tmp_path / "table").open("wb") as table:
+        process("list", tmp_path, encoding="latin-1", stdout=table)
+    _, rule, *runs = (tmp_path / "table").read_text("latin-1").splitlines()
+    assert set(rule) == {"-"}
+    assert any("naïve" in run for run in runs)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs a name of the output")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,8 +53,15 @@ def test_all_runs_are_exported_without_names_and_one_that_is_broken_is_told(
     out = tmp_path / "runs.csv"
     done = run("export", logs, "--out", out)
     assert done.exit_code == 0
+    assert re.search(
+        r"left out: .*experiment_broken_20250101_000000\.json is not JSON", done.stderr
+    )
     assert "wrote 3 runs" in done.stderr
     assert len(out.read_text().splitlines()) == 16
+    assert "left out" not in run("export", logs, "fast", "--out", out).stderr
+    named = run("export", logs, "experiment_broken_20250101_000000", "--out", out)
+    assert named.exit_code == 1
+    assert "experiment_broken_20250101_000000.json is not JSON" in named.stderr
 
 
 def test_an_export_that_cannot_be_written_says_why(logs: Path, tmp_path: Path) -> None:
@@ -66,6 +74,10 @@ def test_an_export_goes_to_the_output_whole(logs: Path, tmp_path: Path) -> None:
     run("export", logs, "--out", tmp_path / "runs.csv")
     done = run("export", logs, "--out", "-")
     assert done.stdout == (tmp_path / "runs.csv").read_text()
+    assert done.stderr == ""
+    run("plot", logs, "fast", "--svg", tmp_path / "chart.svg")
+    done = run("plot", logs, "fast", "--svg", "-")
+    assert done.stdout == (tmp_path / "chart.svg").read_text()
     assert done.stderr == ""
     assert not Path("-").exists()
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from traintop.text import (
     cell_width,
+    count,
     duration,
     file_size,
     fit,
@@ -123,6 +124,21 @@ def test_number_is_short_and_close(value: float, digits: int) -> None:
     assert len(shown) <= max(digits + 5, 7)
     if abs(value) < 1.7e308 and digits == 4:  # rounding up may leave the range of floats
         assert float(shown) == pytest.approx(value, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (100_000, "100,000"),
+        (-3, "-3"),
+        (1.5, "1.5"),
+        (1e300, "1e+300"),
+        (10**25, "1e+25"),
+    ],
+)
+def test_a_count_is_written_out_unless_it_is_beyond_all_sense(value: float, shown: str) -> None:
+    assert count(value) == shown
 
 
 @given(st.floats())

@@ -30,7 +30,7 @@ import msgspec
 
 from traintop.analysis.ranking import best_value
 from traintop.model import ALIVE, RunStatus, RunSummary
-from traintop.text import number, si
+from traintop.text import count, number, si
 
 _LOSSES = 9
 _GIVEN_BACK = 0.5
@@ -207,7 +207,7 @@ def _status_text(run: RunSummary) -> str:
 
 
 def _where(run: RunSummary) -> str:
-    return "" if run.iteration is None else f", iteration {run.iteration:,}"
+    return "" if run.iteration is None else f", iteration {count(run.iteration)}"
 
 
 def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:

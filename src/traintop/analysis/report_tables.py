@@ -12,7 +12,7 @@ from traintop.analysis.markdown import code_span, table
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import best_value, iteration_of
 from traintop.model import MetricStats, RunSummary
-from traintop.text import MISSING, duration, number, percentage, si
+from traintop.text import MISSING, count, duration, number, percentage, si
 
 _LONGEST_NAME = 60
 _LONGEST_VALUE = 80
@@ -95,7 +95,7 @@ def _results(run: RunSummary) -> list[str]:
 def _iterations(run: RunSummary) -> str:
     if run.iteration is None:
         return "0"
-    done = f"{run.iteration + 1:,}"
+    done = count(run.iteration + 1)
     return f"{done} ({percentage(run.progress)})" if (run.progress or 1.0) < 1.0 else done
 
 
@@ -105,7 +105,7 @@ def _best(run: RunSummary, metric: str) -> str:
     stats = run.stats.get(metric, MetricStats())
     iteration = None if best is None else iteration_of(run, metric, "min", best)
     if iteration is not None:
-        text += f" at {iteration:,}"
+        text += f" at {count(iteration)}"
     return f"{text} (and NaN)" if stats.nonfinite else text
 
 
@@ -132,7 +132,7 @@ def _environment(known: Mapping[str, Any]) -> str:
     if isinstance(gpus, list) and gpus:
         counts = Counter(map(str, gpus))
         parts += [
-            f"{count} × {code_span(gpu, _LONGEST_NAME)}" for gpu, count in sorted(counts.items())
+            f"{copies} × {code_span(gpu, _LONGEST_NAME)}" for gpu, copies in sorted(counts.items())
         ]
     if known.get("python"):
         parts.append(f"Python {code_span(known['python'], 20)}")

@@ -8,7 +8,7 @@ from typing import Any
 from traintop.analysis.differences import flat_settings, setting_text
 from traintop.analysis.ranking import best_value, iteration_of
 from traintop.model import STANDARD_METRICS, ExperimentLog, MetricStats, RunSummary
-from traintop.text import MISSING, duration, number, percentage, safe_text, si
+from traintop.text import MISSING, count, duration, number, percentage, safe_text, si
 from traintop.tracking.statistics import RunStatistics
 
 _LABEL_WIDTH = 18
@@ -73,10 +73,10 @@ def _results(run: RunSummary) -> Iterator[tuple[str, str]]:
 
 
 def _progress(run: RunSummary) -> str:
-    done = MISSING if run.iteration is None else f"{run.iteration + 1:,}"
+    done = MISSING if run.iteration is None else count(run.iteration + 1)
     if run.max_iters is None:
         return done
-    return f"{done} of {run.max_iters:,} ({percentage(run.progress)})"
+    return f"{done} of {count(run.max_iters)} ({percentage(run.progress)})"
 
 
 def _best_text(run: RunSummary, metric: str) -> str:
@@ -85,7 +85,7 @@ def _best_text(run: RunSummary, metric: str) -> str:
     text = number(best, 6)
     iteration = None if best is None else iteration_of(run, metric, "min", best)
     if iteration is not None:
-        text += f" at iteration {iteration:,}"
+        text += f" at iteration {count(iteration)}"
     if stats is not None and stats.nonfinite:
         text += f" ({stats.nonfinite:,} NaN or infinite)"
     return text
