@@ -35,6 +35,19 @@ def attend(run: Attended) -> None:
     record_sigterm(functools.partial(_leave, "interrupted", "SIGTERM"))
 
 
+def ending_of(exception: BaseException | None) -> tuple[EndStatus, str]:
+    """The status, and the exception's text, of a run that an exception ended, if one did."""
+    if exception is None or (isinstance(exception, SystemExit) and not exception.code):
+        return "finished", ""
+    interrupted = isinstance(exception, (KeyboardInterrupt, SystemExit))
+    try:
+        text = str(exception)
+    except Exception:  # an exception of the training loop may have a broken __str__
+        text = "(its text cannot be had)"
+    error = f"{type(exception).__name__}: {text}" if text else type(exception).__name__
+    return ("interrupted" if interrupted else "failed"), error
+
+
 def _runs() -> list[Attended]:
     # In one step, for another thread may start a run meanwhile.
     return [run for reference in _attended.valuerefs() if (run := reference()) is not None]

@@ -19,7 +19,7 @@ from traintop.text import safe_text
 from traintop.tracking.capture import capture, resolve
 from traintop.tracking.configuration import as_experiment_config
 from traintop.tracking.environment import default_log_dir, describe_environment, process_rank
-from traintop.tracking.process_end import attend
+from traintop.tracking.process_end import attend, ending_of
 from traintop.tracking.resumption import (
     InterruptedRun,
     find_run,
@@ -119,6 +119,7 @@ class ExperimentTracker:
         interrupted = open_interrupted_run(path)
         tracker = cls(read_config(path), path.parent, quiet=quiet)
         tracker._interrupted = interrupted
+        attend(tracker)
         steps = interrupted.tail.gradient_step if gradient_step is None else gradient_step
         tracker._gradient_step = steps
         return tracker
@@ -242,7 +243,7 @@ class ExperimentTracker:
         traceback: TracebackType | None,
     ) -> None:
         if self._accepting:
-            self._end(*_ending_of(exception))
+            self._end(*ending_of(exception))
         self.save()
 
     # -- in the training loop
@@ -378,7 +379,7 @@ class ExperimentTracker:
         if self._accepting:
             uncaught = getattr(sys, "last_value", None)
             if status is None and uncaught is not None:
-                status, error = _ending_of(uncaught)
+                status, error = ending_of(uncaught)
             self._end(status or "interrupted", error, timeout=timeout)
         writer = self._writer
         if writer is None or writer.ended:
@@ -390,6 +391,8 @@ class ExperimentTracker:
         """This is a forked child: the run belongs to the parent."""
         if self._writer is not None:
             self._writer.release_inherited_file()
+        if self._interrupted is not None:  # it may not have been started yet
+            self._interrupted.file.close()
         self._writer = None
         self._owns_file = False
         self._pending = deque(maxlen=0)
@@ -403,19 +406,6 @@ def _silent_tracker(config: ExperimentConfig, log_dir: Path) -> ExperimentTracke
     tracker = ExperimentTracker(config, log_dir, quiet=True)
     tracker.become_silent()
     return tracker
-
-
-def _ending_of(exception: BaseException | None) -> tuple[EndStatus, str]:
-    """The status, and the exception's text, of a run that an exception ended, if one did."""
-    if exception is None or (isinstance(exception, SystemExit) and not exception.code):
-        return "finished", ""
-    interrupted = isinstance(exception, (KeyboardInterrupt, SystemExit))
-    try:
-        text = str(exception)
-    except Exception:  # an exception of the training loop may have a broken __str__
-        text = "(its text cannot be had)"
-    error = f"{type(exception).__name__}: {text}" if text else type(exception).__name__
-    return ("interrupted" if interrupted else "failed"), error
 
 
 def _print_where(path: Path) -> None:
