@@ -17,6 +17,7 @@ import pytest
 from traintop import ExperimentConfig, ExperimentTracker, RunFileBusyError
 from traintop.store.run import Run
 from traintop.tracking import writer as writer_module
+from traintop.tracking.recording import MAX_METRICS, MAX_NAME
 
 
 def tracked(directory: Path, name: str = "baseline", **settings: Any) -> ExperimentTracker:
@@ -213,6 +214,21 @@ def test_notes_are_kept_no_longer_than_readers_look(tmp_path: Path) -> None:
     tracker.finish(notes="\1" * 5_000_000)
     summary = Run(tracker.path).summary()
     assert (summary.status, summary.count, len(summary.notes)) == ("finished", 1, 500_000)
+
+
+def test_as_many_metrics_as_there_may_be_fit_where_readers_look(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [f"{number:04}".ljust(MAX_NAME, "\1") for number in range(MAX_METRICS)]
+    with tracked(tmp_path) as tracker:
+        for i in range(3):
+            tracker.log_metrics(i, 1.0, metrics={"x" * 100_000: 1.0, **dict.fromkeys(names, 0.1)})
+        tracker.finish(notes="\1" * 10_000)
+    assert ["too long" in record.getMessage() for record in caplog.records] == [True]
+    run = Run(tracker.path)
+    summary = run.summary()
+    assert (summary.status, summary.count, len(run.history())) == ("finished", 3, 3)
+    assert {*names} < {*summary.stats}
 
 
 def test_a_name_made_of_a_number_cannot_fill_the_memory(

@@ -24,6 +24,9 @@ MAX_WAITING_BYTES = 64 << 20
 MAX_METRICS = 1000
 """Different metrics a run may have, so that a name made of a number cannot fill the memory."""
 
+MAX_NAME = 300
+"""Characters of a metric's name: so many metrics of such names fit where readers look."""
+
 _PACE_WINDOW_SECONDS = 60.0
 _SEPARATOR = b",\n"
 _TAIL_LINE = b"]"
@@ -152,7 +155,9 @@ class Recording:
 
     def _key(self, name: object) -> str | None:
         key = self._keys.get(name)
-        if key is None and len(self._keys) < MAX_METRICS:
+        if key is None and len(str(name)) > MAX_NAME:
+            self.warn_once("long name", f"a metric's name is too long: {str(name)[:MAX_NAME]!r}…")
+        elif key is None and len(self._keys) < MAX_METRICS:
             key = self._keys[name] = str(jsonable(str(name)))
         elif key is None:
             self.warn_once(
