@@ -125,6 +125,38 @@ with ExperimentTracker.resume("job", sys.argv[1], quiet=True) as resumed:
     assert only_run(tmp_path)["count"] == 2
 
 
+def test_a_child_forked_before_a_resumed_run_starts_neither_writes_nor_locks_it(
+    tmp_path: Path,
+) -> None:
+    code, errors = run_to_end(
+        """
+tracker.log_metrics(0, 1.0)
+tracker.finish()
+resumed = ExperimentTracker.resume(tracker.path, quiet=True)
+parents_end, childs_end = os.pipe()
+child = os.fork()
+if child == 0:
+    resumed.log_metrics(1, 1.0)
+    resumed.finish()
+    os.write(childs_end, b"done")
+    time.sleep(60)
+    os._exit(0)
+os.read(parents_end, 4)
+try:
+    resumed.log_metrics(2, 1.0)
+    resumed.finish()
+    with ExperimentTracker.resume(tracker.path, quiet=True) as again:
+        again.log_metrics(3, 1.0)
+finally:
+    os.kill(child, signal.SIGKILL)
+""",
+        tmp_path,
+    )
+    assert code == 0, errors
+    records = only_run(tmp_path)["metrics_history"]
+    assert [record["iteration"] for record in records] == [0, 2, 3]
+
+
 def test_a_killed_run_resumes_and_replays(tmp_path: Path) -> None:
     process = start(
         """

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_files import record, write_run
+from run_files import Writer, record, write_run
 from trackers import tracked
 
 from traintop import ExperimentConfig, ExperimentTracker
@@ -85,18 +85,22 @@ def test_a_resumed_run_has_its_last_record_before_the_next_one(tmp_path: Path) -
             assert history.columns["train_loss"].tolist() == [0.0, 1.0, 2.0], cut
 
 
-def test_readers_resumption_and_repair_agree_wherever_a_write_is_torn(tmp_path: Path) -> None:
-    """The write amends a value of the last record and adds two others."""
-    tracker = tracked(tmp_path, "torn")
-    tracker.start()
-    tracker.log_metrics(3, 3.0)
-    tracker.log_metrics(4, 4.0)
-    before = tracker.save().read_bytes()
-    tracker.log_eval(4, 0.5, 0.25)
-    tracker.log_metrics(5, 5.0)
-    tracker.log_metrics(2, 2.0)
-    tracker.finish()
-    after, path = tracker.path.read_bytes(), tracker.path
+@pytest.mark.parametrize("amended", [4.25, 4.125])
+def test_readers_resumption_and_repair_agree_wherever_a_write_is_torn(
+    tmp_path: Path, amended: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write amends a value of the last record, in fewer bytes, and adds two others."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # hundreds of times on a slow disk
+    path = tmp_path / "experiment_torn_20250101_000000.json"
+    writer = Writer(path)
+    writer.flush(record(3, train_loss=3.0), record(4, train_loss=amended))
+    before = path.read_bytes()
+    writer.flush(
+        record(4, train_loss=0.5, val_loss=0.25),
+        record(5, train_loss=5.0),
+        record(2, train_loss=2.0),
+    )
+    after = path.read_bytes()
     next_starts, next_ends = after.index(b'{"iteration":5'), after.index(b',\n{"iteration":2')
     repaired = 0
     for cut in range(before.rindex(b",\n"), after.rindex(b"\n]") + 50):
@@ -110,14 +114,15 @@ def test_readers_resumption_and_repair_agree_wherever_a_write_is_torn(tmp_path: 
         follower.follow()
         assert losses(follower) == seen, cut
         assert seen[3] == (3.0, "nan"), cut
-        assert seen[4][0] in (4.0, 0.5), cut
+        assert seen[4][0] in (amended, 0.5), cut
         if next_starts <= cut < next_ends:
             assert seen[4] == (0.5, "0.25"), cut
         torn = path.read_bytes()
         with contextlib.suppress(RepairRefusedError):
             repair(path).unlink()
             repaired += 1
-            assert losses(Run(path)) == losses_of_json(path) == seen, cut
+        assert losses(Run(path)) == seen, cut
+        assert losses_of_json(path).keys() == seen.keys(), cut  # JSON in any case
         with path.open("r+b") as file:
             file.truncate()
             file.write(torn)
@@ -125,7 +130,7 @@ def test_readers_resumption_and_repair_agree_wherever_a_write_is_torn(tmp_path: 
         assert losses(Run(path)) == losses_of_json(path) == seen, cut
         follower.follow()
         assert losses(follower) == seen, cut
-    assert repaired > 100
+    assert repaired > 300
 
 
 Losses = dict[float, tuple[float, str]]
@@ -141,8 +146,8 @@ def losses_of_json(path: Path) -> Losses:
     found: Losses = {}
     for row in json.loads(path.read_text())["metrics_history"]:
         train, val = found.get(row["iteration"], (None, "nan"))
-        val = val if row["val_loss"] is None else str(row["val_loss"])
-        found[row["iteration"]] = (row["train_loss"] or train, val)
+        val = val if row.get("val_loss") is None else str(row["val_loss"])
+        found[row["iteration"]] = (row.get("train_loss") or train, val)
     return found
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from traintop.logfile import SEPARATORS, whole_rows
+from traintop.logfile import SEPARATORS, is_followed, whole_rows
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.process import has_ended
 from traintop.store.ends import LONGEST_END, Ends, read_ends
@@ -51,8 +51,8 @@ def is_torn(descriptor: int, ends: Ends) -> bool:
     records = os.pread(descriptor, end - start, start)
     if b"\n" not in records:
         return False  # no record, or one too long to look at; the tail repeats it
-    line = records[records.rindex(b"\n") :].strip(SEPARATORS)
-    return bool(line) and not whole_rows(line)
+    line = records[records.rindex(b"\n") :]
+    return is_followed(records) or (bool(line.strip(SEPARATORS)) and not whole_rows(line))
 
 
 def _may_be_written(run: RunSummary) -> bool:

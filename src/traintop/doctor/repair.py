@@ -16,10 +16,10 @@ import msgspec
 from traintop.doctor.file_state import is_torn
 from traintop.logfile import (
     SEPARATORS,
+    Row,
     Tail,
     encode_record,
     encode_tail,
-    record_row,
     whole_rows,
 )
 from traintop.process import has_ended
@@ -110,10 +110,10 @@ def _replace(target: Path, ends: Ends, interrupted: InterruptedRun) -> Path:
     before = os.stat(target)
     try:
         with whole.open("x+b") as file:
-            _write_head_and_records(file, interrupted)
+            last = _write_head_and_records(file, interrupted)
             history = _history(file, interrupted.records_at)
             written_at = datetime.fromtimestamp(before.st_mtime)  # noqa: DTZ006 - local, as all times
-            file.write(encode_tail(_new_tail(ends, history, written_at)))
+            file.write(encode_tail(_new_tail(ends, history, last, written_at)))
             file.flush()
             os.fsync(file.fileno())
         _take_over_attributes(whole, target, before)
@@ -125,7 +125,8 @@ def _replace(target: Path, ends: Ends, interrupted: InterruptedRun) -> Path:
     return copy
 
 
-def _write_head_and_records(file: BinaryIO, interrupted: InterruptedRun) -> None:
+def _write_head_and_records(file: BinaryIO, interrupted: InterruptedRun) -> Row:
+    """Returns the last record."""
     torn = interrupted.file
     for chunk in torn.read(0, interrupted.records_at):
         file.write(chunk)
@@ -138,7 +139,9 @@ def _write_head_and_records(file: BinaryIO, interrupted: InterruptedRun) -> None
         last = b"" if line == last else last
     if last and not _is_same_iteration(line, last):
         file.write(separator + last)
+        line = last
     file.flush()
+    return next(iter(whole_rows(line)), {})
 
 
 def _is_same_iteration(*lines: bytes) -> bool:
@@ -170,10 +173,10 @@ def _history(file: BinaryIO, records_at: int) -> History:
     return follower.history()
 
 
-def _new_tail(ends: Ends, history: History, written_at: datetime) -> Tail:
-    """The tail that the file has; or one computed from the records, as of its last writing."""
+def _new_tail(ends: Ends, history: History, last: Row, written_at: datetime) -> Tail:
+    """The tail that the file has, or one as of its last writing, with what the records say."""
     if ends.tail is not None:
-        known = ends.tail.tail
+        known = msgspec.structs.replace(ends.tail.tail, stats={})
     else:
         time = written_at.isoformat(timespec="microseconds")
         known = Tail(
@@ -182,9 +185,7 @@ def _new_tail(ends: Ends, history: History, written_at: datetime) -> Tail:
             end_time=time,
             updated_at=time,
         )
-    tail = completed_tail(known, history)
-    last = tail.last
-    return msgspec.structs.replace(tail, last_record=record_row(last) if last else {})
+    return msgspec.structs.replace(completed_tail(known, history), last_record=last)
 
 
 def _take_over_attributes(new: Path, old: Path, before: os.stat_result) -> None:

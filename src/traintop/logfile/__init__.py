@@ -215,6 +215,11 @@ def trusted_last_record(line: Row, tail: Tail) -> Row:
     return by_tail if same else line
 
 
+def is_followed(line: bytes) -> bool:
+    """Whether the comma behind a record tells that another one was written: so it is whole."""
+    return line.rstrip(b" \n\r\0").endswith(b",")
+
+
 def records_region(data: bytes) -> tuple[bytes, bool]:
     """The part of ``data`` that holds records, and whether the end of the records was seen.
 

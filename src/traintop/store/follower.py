@@ -12,6 +12,7 @@ from traintop.logfile import (
     Row,
     find_last_record,
     find_tail,
+    is_followed,
     line_count,
     record_row,
     records_region,
@@ -154,6 +155,8 @@ def _is_confirmed(region: Region, line: bytes) -> bool:
 
 def _correction(descriptor: int, region: Region, line: bytes) -> dict[str, Any] | None:
     """The last record, when a whole tail does not say the same of it as its line."""
+    if is_followed(line):
+        return None
     found = find_tail(_end_of(descriptor, region.offset + len(region.data)))
     rows = whole_rows(line.strip(SEPARATORS))
     return trusted_last_record(rows[-1], found.tail) if found and rows else None

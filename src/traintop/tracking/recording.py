@@ -14,13 +14,16 @@ from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot, Met
 from traintop.tracking.capture import resolve
 from traintop.tracking.statistics import RunStatistics, merge
 from traintop.tracking.telling import Teller
-from traintop.values import Number, jsonable
+from traintop.values import Number, as_number, jsonable
 
 MAX_WAITING_BYTES = 64 << 20
 """Encoded records that wait for a disk; beyond this the oldest are kept and new ones dropped."""
 
 MAX_METRICS = 1000
 """Different metrics a run may have, so that a name made of a number cannot fill the memory."""
+
+MAX_NAME = 300
+"""Characters of a metric's name: so many metrics of such names fit where readers look."""
 
 _PACE_WINDOW_SECONDS = 60.0
 _SEPARATOR = b",\n"
@@ -78,32 +81,36 @@ class Recording:
         """
         iterations = array("d")  # without the records, for a run may be longer than the memory
         settled = end = offset = 0
-        same: MetricsSnapshot | None = None  # the record that stands where `last` may have stood
+        latest: logfile.Row | None = None
+        same: logfile.Row | None = None  # the record that stands where `last` may have stood
         gaps: list[tuple[int, int]] = []
-        is_torn, is_damaged = True, False
-        for line, record in _parsed_lines(read(size)):
-            if record is not None:
-                self._restored = record
+        is_torn, is_damaged, is_followed = True, False, False
+        for line, row in _parsed_lines(read(size)):
+            if row is not None:
                 if is_damaged:
                     gaps.append((end, offset))
-                is_damaged = False
-                if last is not None and record.iteration == last.iteration:
-                    same = record
-                iterations.append(record.iteration)
+                latest, is_damaged, is_followed = row, False, logfile.is_followed(line)
+                iterations.append(as_number(row["iteration"]) or 0)
+                if last is not None and iterations[-1] == last.iteration:
+                    same = row
                 settled, end = end, offset + len(line.rstrip(logfile.SEPARATORS))
             elif line.strip(logfile.SEPARATORS) and not is_damaged:
                 is_torn, is_damaged = not line.startswith(_TAIL_LINE), True
             offset += len(line) + 1
-        if last is not None and not is_torn and same is self._restored:
+        self._restored = logfile.snapshot_of_row(latest)
+        if last is None or (same is latest is not None and (is_torn or is_followed)):
+            pass  # the line of the last record is right
+        elif same is latest is not None:
             self._restored = last  # whose line may be of new and old bytes
-        elif last is not None and is_torn and same is not self._restored and not _equal(same, last):
+        elif is_torn and same != logfile.record_row(last):
             iterations.append(last.iteration)
             settled, self._restored = end, last  # whose line is the torn one
         # What stands behind each record decides whether it is final, so nothing is read again.
         lowest_later = list(itertools.accumulate(reversed(iterations), min))[-2::-1]
-        restored = (record for _, record in _parsed_lines(read(settled)) if record is not None)
-        for record, lowest in zip(restored, lowest_later, strict=True):
-            self._statistics.add(record, lowest)
+        rows = (row for _, row in _parsed_lines(read(settled)) if row is not None)
+        for row, lowest in zip(rows, lowest_later, strict=True):
+            if (record := logfile.snapshot_of_row(row)) is not None:
+                self._statistics.add(record, lowest)
         if self._restored is not None:
             self._statistics.add(self._restored)
         self._open = self._restored
@@ -146,7 +153,9 @@ class Recording:
 
     def _key(self, name: object) -> str | None:
         key = self._keys.get(name)
-        if key is None and len(self._keys) < MAX_METRICS:
+        if key is None and len(str(name)) > MAX_NAME:
+            self.tell.once("long name", f"a metric's name is too long: {str(name)[:MAX_NAME]!r}…")
+        elif key is None and len(self._keys) < MAX_METRICS:
             key = self._keys[name] = str(jsonable(str(name)))
         elif key is None:
             self.tell.once(
@@ -248,11 +257,7 @@ class Recording:
             yield self._open
 
 
-def _equal(one: MetricsSnapshot | None, other: MetricsSnapshot) -> bool:
-    return one is not None and logfile.encode_record(one) == logfile.encode_record(other)
-
-
-def _parsed_lines(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, MetricsSnapshot | None]]:
+def _parsed_lines(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, logfile.Row | None]]:
     """Each line with its record, ``None`` if it holds none."""
     unfinished: list[bytes] = []
     for chunk in itertools.chain(chunks, [b"\n"]):
@@ -266,7 +271,7 @@ def _parsed_lines(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, MetricsSnaps
             row = next(rows, None) if line.strip(logfile.SEPARATORS) else None
             if row is None:  # all lines behind a damaged one are tried one by one
                 row = next(iter(logfile.whole_rows(line)), None)
-            yield line, logfile.snapshot_of_row(row)
+            yield line, row
 
 
 def _records(lines: list[bytes]) -> Iterator[MetricsSnapshot]:

@@ -117,6 +117,7 @@ class ExperimentTracker:
         interrupted = open_interrupted_run(path)
         tracker = cls(read_config(path), path.parent, quiet=quiet)
         tracker._interrupted = interrupted
+        attend(tracker)
         steps = interrupted.tail.gradient_step if gradient_step is None else gradient_step
         tracker._gradient_step = steps
         return tracker
@@ -377,6 +378,8 @@ class ExperimentTracker:
         """This is a forked child: the run belongs to the parent."""
         if self._writer is not None:
             self._writer.release_inherited_file()
+        if self._interrupted is not None:  # it may not have been started yet
+            self._interrupted.file.close()
         self._writer = None
         self._owns_file = False
         self._pending = deque(maxlen=0)
