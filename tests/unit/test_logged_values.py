@@ -12,7 +12,7 @@ import pytest
 from trackers import document, tracked
 
 from traintop.store.run import Run
-from traintop.tracking.recording import MAX_METRICS, MAX_NAME
+from traintop.tracking.recording import MAX_METRICS, MAX_NAMES
 
 
 @pytest.mark.parametrize(
@@ -192,15 +192,18 @@ def test_values_whose_sums_are_no_floats_do_not_stop_the_writing(
     )
 
 
-def test_as_many_metrics_as_there_may_be_fit_where_readers_look(
+def test_as_many_names_of_metrics_as_there_may_be_fit_where_readers_look(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    names = [f"{number:04}".ljust(MAX_NAME, "\1") for number in range(MAX_METRICS)]
+    length = MAX_NAMES // MAX_METRICS
+    names = [f"{number:04}".ljust(length, "\1") for number in range(MAX_METRICS)]
     with tracked(tmp_path) as tracker:
         for i in range(3):
-            tracker.log_metrics(i, 1.0, metrics={"x" * 100_000: 1.0, **dict.fromkeys(names, 0.1)})
+            tracker.log_metrics(
+                i, 1.0, metrics={"x" * (MAX_NAMES + 1): 1.0, **dict.fromkeys(names, 0.1)}
+            )
         tracker.finish(notes="\1" * 10_000)
-    assert ["too long" in record.getMessage() for record in caplog.records] == [True]
+    assert ["characters" in record.getMessage() for record in caplog.records] == [True]
     run = Run(tracker.path)
     summary = run.summary()
     assert (summary.status, summary.count, len(run.history())) == ("finished", 3, 3)

@@ -170,8 +170,11 @@ def find_tail(data: bytes) -> FoundTail | None:
     start = data.rfind(TAIL_START)
     if start < 0 or not _is_last_record_sound(data):
         return None
+    rest = data[start + len(TAIL_START) :]
+    if not rest.startswith((b",", b"}")):
+        return None
     try:
-        tail = _decode_usable(_TAIL, b"{" + data[start + len(TAIL_START) :].lstrip(b","))
+        tail = _decode_usable(_TAIL, b"{" + rest.removeprefix(b","))
     except UNREADABLE:
         return None
     return FoundTail(tail, start)

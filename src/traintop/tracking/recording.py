@@ -22,8 +22,8 @@ MAX_WAITING_BYTES = 64 << 20
 MAX_METRICS = 1000
 """Different metrics a run may have, so that a name made of a number cannot fill the memory."""
 
-MAX_NAME = 300
-"""Characters of a metric's name: so many metrics of such names fit where readers look."""
+MAX_NAMES = 300_000
+"""Characters of the names of all metrics of a run: readers look for statistics no further."""
 
 _PACE_WINDOW_SECONDS = 60.0
 _SEPARATOR = b",\n"
@@ -68,6 +68,7 @@ class Recording:
         self._has_predecessor = False  # whether a record was encoded before the first waiting one
         self.tell = Teller()
         self._keys: dict[object, str] = {}
+        self._names_length = 0
         self._pace: deque[tuple[float, float]] = deque()
         self.dropped = 0
 
@@ -153,16 +154,18 @@ class Recording:
 
     def _key(self, name: object) -> str | None:
         key = self._keys.get(name)
-        if key is None and len(str(name)) > MAX_NAME:
-            self.tell.once("long name", f"a metric's name is too long: {str(name)[:MAX_NAME]!r}…")
-        elif key is None and len(self._keys) < MAX_METRICS:
-            key = self._keys[name] = str(jsonable(str(name)))
-        elif key is None:
-            self.tell.once(
-                "metric names",
-                f"more than {MAX_METRICS} metric names: {name!r} and further new ones are left "
-                "out (is a changing number part of the name?)",
-            )
+        if key is None:
+            written = str(jsonable(str(name)))
+            if len(self._keys) < MAX_METRICS and self._names_length + len(written) <= MAX_NAMES:
+                self._names_length += len(written)
+                key = self._keys[name] = written
+            else:
+                self.tell.once(
+                    "metric names",
+                    f"more than {MAX_METRICS} metric names, or {MAX_NAMES} characters of them: "
+                    f"{written[:100]!r} and further new ones are left out (is a changing number "
+                    "part of the name?)",
+                )
         return key
 
     def _number(self, name: str, value: Any) -> Number | None:
