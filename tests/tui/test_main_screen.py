@@ -171,7 +171,7 @@ async def test_chart_choices_are_kept_in_the_view():
         state = app.main_screen.view
         assert (state.x_axis, state.log_y, state.smoothing_weight) == ("gradient_step", True, 0.6)
         header = screen_text(app).splitlines()[1]
-        assert header.endswith("over gradient step  log y  smooth 0.6")
+        assert header.endswith("over gradient step  log y  smooth 0.6  outliers")
 
 
 async def test_help_lists_the_keys_of_the_place_and_closes():

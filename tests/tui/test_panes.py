@@ -306,7 +306,7 @@ def test_what_is_unusual_about_the_charts_is_said_what_matters_first():
     assert chart_notes(ViewState(), range(4), 5) == ("charts 1-4 of 5",)
     changed = ViewState(x_axis="wallclock_time", log_y=True, smoothing=1, robust=False)
     notes = chart_notes(changed, range(2), 9)
-    assert notes == ("over wall clock", "log y", "smooth 0.6", "with outliers", "charts 1-2 of 9")
+    assert notes == ("over wall clock", "log y", "smooth 0.6", "outliers", "charts 1-2 of 9")
     zoomed = ViewState(charts=ChartView(zoomed=True))
     assert chart_notes(zoomed, range(4), 5) == ()
 

@@ -124,7 +124,7 @@ class ChartedRuns:
             if run.path not in self._records:
                 return f"reading{self._share_of(run.path)}…"
             if not self._records[run.path].complete:
-                return f"a sample; reading all{self._share_of(run.path)}…"
+                return f"sample, reading{self._share_of(run.path)}…"
         return ""
 
     def _share_of(self, path: Path) -> str:

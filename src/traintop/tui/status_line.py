@@ -94,7 +94,7 @@ def chart_notes(state: ViewState, page: range, charts: int) -> tuple[str, ...]:
     if state.smoothing:
         notes.append(f"smooth {state.smoothing_weight:g}")
     if not state.robust:
-        notes.append("with outliers")
+        notes.append("outliers")
     if 1 < len(page) < charts and not state.charts.zoomed:
         notes.append(f"charts {page.start + 1}-{page.stop} of {charts}")
     return tuple(notes)
