@@ -354,3 +354,22 @@ def test_print_summary_shows_control_characters_as_text(
     assert "\x1b" not in printed
     assert "120k" in printed
     assert "1.5" in printed
+
+
+def test_an_interrupt_before_the_writer_is_told_of_the_end_does_not_lose_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = tracked(tmp_path)
+    tracker.start()
+    tracker.log_metrics(0, 1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module.RunWriter, "end", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tracker.finish(notes="done")
+    tracker.leave("interrupted", "KeyboardInterrupt", 10.0)
+    run = json.loads(tracker.path.read_text())
+    assert (run["status"], run["notes"]) == ("finished", "done")
+
+
+def interrupted(*_: object) -> bool:
+    raise KeyboardInterrupt

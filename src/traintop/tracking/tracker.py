@@ -89,7 +89,7 @@ class ExperimentTracker:
         self._pending: deque[tuple[Any, ...]] = deque(maxlen=0)  # the writer's, once there is one
         self._interrupted: InterruptedRun | None = None
         self._accepting = False
-        self._elapsed_at_end: float | None = None
+        self._ending: Ending | None = None
         self._tell = Teller()
 
     @classmethod
@@ -181,18 +181,17 @@ class ExperimentTracker:
         if not self._accepting:
             self._tell.once("finish", "finish() was called again; the first call counts")
             return
-        self._elapsed_at_end = clock.elapsed()
-        ending = Ending(
+        self._ending = Ending(
             status,
             end_time=clock.now(),
-            duration_seconds=self._elapsed_at_end,
+            duration_seconds=clock.elapsed(),
             train_loss=self._final("train_loss", train_loss),
             val_loss=self._final("val_loss", val_loss),
             notes=str(jsonable("" if notes is None else str(notes)[:_LONGEST_NOTES])),
             error=str(jsonable(error[:_LONGEST_ERROR])),
         )
         self._accepting = False
-        if self._writer is not None and not self._writer.end(ending, timeout):
+        if self._writer is not None and not self._writer.end(self._ending, timeout):
             self._tell.once("end", "the disk did not take the end of the run yet; still trying")
 
     def _final(self, metric: str, value: Any) -> float | None:
@@ -336,8 +335,8 @@ class ExperimentTracker:
 
     def get_elapsed_time(self) -> float:
         """Seconds since ``start()``, up to ``finish()``; 0 before."""
-        if self._elapsed_at_end is not None:
-            return self._elapsed_at_end
+        if self._ending is not None:
+            return self._ending.duration_seconds
         return self._clock.elapsed() if self._clock else 0.0
 
     def get_summary_stats(self) -> dict[str, Any]:
@@ -369,9 +368,10 @@ class ExperimentTracker:
         if self._accepting:
             self._end(status, error, timeout=timeout)
         writer = self._writer
-        if writer is None or writer.ended:
+        if writer is None or writer.ended or self._ending is None:
             return
-        if not writer.flush(durable=False, timeout=max(deadline - _monotonic(), 0.0)):
+        # Once more, for an interrupt may have come before the writer was told.
+        if not writer.end(self._ending, timeout=max(deadline - _monotonic(), 0.0)):
             log.warning("traintop: the disk never took the end of %s", self.path)
 
     def become_silent(self) -> None:
