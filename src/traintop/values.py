@@ -11,6 +11,7 @@ Number = int | float
 _NONFINITE_NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _LARGEST_EXACT_INTEGER = 2**63 - 1
 _DEEPEST = 20
+_PLAIN = frozenset({int, float, bool, type(None)})
 
 
 def as_number(value: object) -> Number | None:
@@ -54,7 +55,10 @@ def as_given(setting: Any, depth: int = 0) -> Any:
     if isinstance(setting, str):
         return _NONFINITE_NAMES.get(setting, setting)
     if isinstance(setting, dict) and depth <= _DEEPEST:
-        return {name: as_given(item, depth + 1) for name, item in setting.items()}
+        return {
+            name: item if type(item) in _PLAIN else as_given(item, depth + 1)
+            for name, item in setting.items()
+        }
     if isinstance(setting, list) and depth <= _DEEPEST:
         return [as_given(item, depth + 1) for item in setting]
     return setting

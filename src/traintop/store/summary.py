@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from traintop.logfile import Head, Tail
-from traintop.logfile.documents import parse_document
 from traintop.model import RunStatus, RunSummary
 from traintop.store.ends import Ends, read_ends
 from traintop.store.regular_file import open_regular, read_span, reason_of
@@ -119,7 +118,9 @@ def read_document(descriptor: int, size: int) -> Document:
             f"is one JSON document of {size / 1e6:.0f} MB; such are read up to "
             f"{DOCUMENT_LIMIT / 1e6:.0f} MB"
         )
-    from traintop.store.history import GrowingHistory  # numpy: only foreign documents need it here
+    # Only foreign documents need all this.
+    from traintop.logfile.documents import parse_document
+    from traintop.store.history import GrowingHistory
     from traintop.store.recovery import completed_tail
 
     growing = GrowingHistory()
