@@ -199,6 +199,15 @@ def test_a_learning_rate_is_nothing_to_reach():
     assert target_metric([score]) == "acc"
 
 
+@pytest.mark.parametrize("metric", ["grad_norm", "train/gradNorm", "lr", "encoder.learning_rate"])
+def test_no_run_wins_by_what_only_tells_how_it_fares(metric: str):
+    stats = {metric: MetricStats(count=1, min=0.0, max=9.0, last=math.nan)}
+    summary = RunSummary(path=Path("/logs/a.json"), status=RunStatus.FINISHED, stats=stats)
+    columns = columns_of([ComparedRun("a", summary, history(iteration=[0])), compared("b")])
+    rows = [row for row in compare(columns).results if row.section == metric]
+    assert [(row.label, row.better) for row in rows] == [("last", None)]
+
+
 def test_the_usual_target_is_one_that_every_run_has_reached():
     columns = columns_of([compared("a", [3.0, 1.0]), compared("b", [4.0, 2.0])])
     target = default_target(columns, "val_loss")

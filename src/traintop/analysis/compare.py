@@ -24,6 +24,7 @@ from traintop.analysis.ranking import (
     LOSSES,
     Mode,
     best_value,
+    is_judged,
     metrics_of,
     mode_of,
     was_completed,
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
 Unit = Literal["value", "iteration", "seconds", "rate", "milliseconds", "setting"]
 """What the values of a row are, and so how they are written."""
-
-_UNJUDGED = frozenset({"learning_rate"})
-"""Metrics that are chosen and not reached, so that none of them wins."""
 
 _PACE = ("tokens_per_sec", "iter_time_ms")
 
@@ -142,13 +140,13 @@ def columns_of(runs: Iterable[ComparedRun]) -> list[Column]:
 
 def target_metric(runs: Iterable[RunSummary]) -> str:
     """The metric that runs are to reach unless one is chosen: a loss, where any has one."""
-    chosen = _UNJUDGED.union(_PACE)
-    return next((metric for metric in metrics_of(runs) if metric not in chosen), LOSSES[0])
+    judged = filter(is_judged, metrics_of(runs))
+    return next((metric for metric in judged if metric not in _PACE), LOSSES[0])
 
 
 def default_target(columns: Iterable[Column], metric: str) -> Target | None:
     """The worst of the best values of all runs, which each of them so has reached."""
-    if metric in _UNJUDGED:
+    if not is_judged(metric):
         return None
     bests = [best_value(run.summary, metric) for column in columns for run in column.runs]
     known = [best for best in bests if best is not None]
@@ -204,7 +202,7 @@ def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Res
     metrics = metrics_of(runs)
     for metric in [*LOSSES, *(name for name in metrics if name not in LOSSES + _PACE)]:
         yield from _results_of_metric(metric)
-        if target is not None and target.metric == metric and metric not in _UNJUDGED:
+        if target is not None and target.metric == metric and is_judged(metric):
             yield from _results_of_target(target)
     yield _Result("throughput", "median", "rate", "max", _median("tokens_per_sec"), True)
     yield _Result("step time", "median", "milliseconds", "min", _median("iter_time_ms"), True)
@@ -215,7 +213,7 @@ def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Res
 
 
 def _results_of_metric(metric: str) -> Iterator[_Result]:
-    if metric in _UNJUDGED:
+    if not is_judged(metric):
         yield _Result(metric, "last", "value", None, lambda run: run.summary.last_value(metric))
         return
     better = mode_of(metric)

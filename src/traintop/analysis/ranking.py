@@ -34,6 +34,8 @@ _HIGHER_IS_BETTER = frozenset(
     | {"reward", "return", "returns", "win", "winrate", "success", "elo"}
     | {"throughput", "mfu", "hfu", "utilization", "iteration", "step", "epoch"}
 )
+_NEITHER_IS_BETTER = frozenset({"lr", "norm"})
+_LEARNING_RATE = frozenset({"learning", "rate"})
 
 
 def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
@@ -55,10 +57,26 @@ def mode_of(metric: str) -> Mode:
     """
     if _RATE.search(metric.lower()):
         return "max"
+    words = _words_of(metric)
+    return "max" if words & _HIGHER_IS_BETTER and not words & _LOWER_IS_BETTER else "min"
+
+
+@functools.lru_cache(maxsize=1024)
+def is_judged(metric: str) -> bool:
+    """Whether any value of a metric is better than another.
+
+    A learning rate is chosen, and the norm of gradients only tells how a run fares.
+    """
+    words = _words_of(metric)
+    return bool(words & (_LOWER_IS_BETTER | _HIGHER_IS_BETTER)) or not (
+        words & _NEITHER_IS_BETTER or words >= _LEARNING_RATE
+    )
+
+
+def _words_of(metric: str) -> set[str]:
     words = set(_WORD.findall(metric.lower()))
     words |= set(_WORD.findall(_CAMEL_HUMP.sub("_", metric).lower()))
-    words |= {word.rstrip("0123456789") for word in words}
-    return "max" if words & _HIGHER_IS_BETTER and not words & _LOWER_IS_BETTER else "min"
+    return words | {word.rstrip("0123456789") for word in words}
 
 
 def best_value(run: RunSummary, metric: str, mode: Mode | None = None) -> float | None:
