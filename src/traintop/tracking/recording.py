@@ -80,32 +80,17 @@ class Recording:
         Behind them is a tail, or the torn end of a run that was killed; ``last`` is the last
         record as the tail has it. That one stays open, as it was.
         """
-        iterations = array("d")  # without the records, for a run may be longer than the memory
-        settled = end = offset = 0
-        latest: logfile.Row | None = None
-        same: logfile.Row | None = None  # the record that stands where `last` may have stood
-        gaps: list[tuple[int, int]] = []
-        is_torn, is_damaged, is_followed = True, False, False
-        for line, row in _parsed_lines(read(size)):
-            if row is not None:
-                if is_damaged:
-                    gaps.append((end, offset))
-                latest, is_damaged, is_followed = row, False, logfile.is_followed(line)
-                iterations.append(as_number(row["iteration"]) or 0)
-                if last is not None and iterations[-1] == last.iteration:
-                    same = row
-                settled, end = end, offset + len(line.rstrip(logfile.SEPARATORS))
-            elif line.strip(logfile.SEPARATORS) and not is_damaged:
-                is_torn, is_damaged = not line.startswith(_TAIL_LINE), True
-            offset += len(line) + 1
-        self._restored = logfile.snapshot_of_row(latest)
-        if last is None or (same is latest is not None and (is_torn or is_followed)):
+        found = _survey(read(size), last)
+        iterations, settled = found.iterations, found.settled
+        is_last = found.same is found.latest is not None
+        self._restored = logfile.snapshot_of_row(found.latest)
+        if last is None or (is_last and (found.is_torn or found.is_followed)):
             pass  # the line of the last record is right
-        elif same is latest is not None:
+        elif is_last:
             self._restored = last  # whose line may be of new and old bytes
-        elif is_torn and same != logfile.record_row(last):
+        elif found.is_torn and found.same != logfile.record_row(last):
             iterations.append(last.iteration)
-            settled, self._restored = end, last  # whose line is the torn one
+            settled, self._restored = found.end, last  # whose line is the torn one
         # What stands behind each record decides whether it is final, so nothing is read again.
         lowest_later = list(itertools.accumulate(reversed(iterations), min))[-2::-1]
         rows = (row for _, row in _parsed_lines(read(settled)) if row is not None)
@@ -116,7 +101,7 @@ class Recording:
             self._statistics.add(self._restored)
         self._open = self._restored
         self._has_predecessor = settled > 0
-        return Restored(settled, gaps)
+        return Restored(settled, found.gaps)
 
     def add(self, call: LoggedCall) -> None:
         """Record one call."""
@@ -258,6 +243,42 @@ class Recording:
         yield from _records([unfinished])
         if self._open is not None:
             yield self._open
+
+
+class _Survey(NamedTuple):
+    """What a first look at a file tells, without the records: they may be more than the memory."""
+
+    iterations: array[float]
+    settled: int  # bytes up to the end of the last record but one
+    end: int  # bytes up to the end of the last record
+    latest: logfile.Row | None
+    same: logfile.Row | None  # the record that stands where the tail's last one may have stood
+    gaps: list[tuple[int, int]]
+    is_torn: bool  # whether what follows the records is no tail
+    is_followed: bool  # whether a comma follows the last record
+
+
+def _survey(chunks: Iterable[bytes], last: MetricsSnapshot | None) -> _Survey:
+    """``last`` is the last record as the tail has it."""
+    iterations = array("d")
+    settled = end = offset = 0
+    latest: logfile.Row | None = None
+    same: logfile.Row | None = None
+    gaps: list[tuple[int, int]] = []
+    is_torn, is_damaged, is_followed = True, False, False
+    for line, row in _parsed_lines(chunks):
+        if row is not None:
+            if is_damaged:
+                gaps.append((end, offset))
+            latest, is_damaged, is_followed = row, False, logfile.is_followed(line)
+            iterations.append(as_number(row["iteration"]) or 0)
+            if last is not None and iterations[-1] == last.iteration:
+                same = row
+            settled, end = end, offset + len(line.rstrip(logfile.SEPARATORS))
+        elif line.strip(logfile.SEPARATORS) and not is_damaged:
+            is_torn, is_damaged = not line.startswith(_TAIL_LINE), True
+        offset += len(line) + 1
+    return _Survey(iterations, settled, end, latest, same, gaps, is_torn, is_followed)
 
 
 def _parsed_lines(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, logfile.Row | None]]:
