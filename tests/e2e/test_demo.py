@@ -153,7 +153,7 @@ def test_a_run_that_cannot_train_is_reported_by_name(tmp_path: Path) -> None:
     assert [log["config"]["experiment_name"] for log in logs(tmp_path)] == ["even"]
 
 
-def test_studies_have_the_names_of_the_quick_reference_and_settings_of_their_own() -> None:
+def test_studies_have_the_documented_names_and_own_settings() -> None:
     runs = (*learning_rate_sweep(10), *batch_size_study(10))
     configs = {run.config.experiment_name: run.config for run in runs}
     assert {"lr_1e-04", "lr_6e-04", "lr_1e-03"} < set(configs)

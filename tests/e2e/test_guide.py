@@ -164,7 +164,7 @@ def test_only_ranks_that_should_write_do(workplace: Path) -> None:
     assert run["run"]["rank"] == 3
 
 
-def test_the_two_files_make_the_imports_work_in_a_package_of_one_s_own(workplace: Path) -> None:
+def test_the_two_files_make_the_imports_work_in_an_own_package(workplace: Path) -> None:
     package = workplace / "cs336_basics"
     (package / "__init__.py").write_text('owner = "the student"\n')
     script = """

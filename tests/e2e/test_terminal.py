@@ -144,7 +144,7 @@ def test_keys_that_come_in_one_piece_go_where_they_are_meant_to(tmp_path):
 
 
 @pytest.mark.parametrize("columns", [80, 60])
-def test_the_lines_on_the_empty_screen_make_a_run_when_they_are_pasted(tmp_path, columns):
+def test_pasting_the_empty_screens_lines_makes_a_run(tmp_path, columns):
     (tmp_path / "logs").mkdir()
     with TerminalSession(Path("logs"), columns=columns, working_directory=tmp_path) as terminal:
         terminal.wait_for("tracker.log_metrics")
@@ -299,7 +299,7 @@ def test_poor_terminals_are_served(tmp_path, environment):
         assert terminal.exit_code() == 0
 
 
-def test_only_ascii_is_drawn_anywhere_where_the_locale_has_no_more(tmp_path):
+def test_only_ascii_is_drawn_in_an_ascii_locale(tmp_path):
     for number in range(30):  # more than the list holds, so that it has a scrollbar
         write_finished_run(tmp_path, f"plain-{number}", f"2025-02-22T14:00:{number:02d}")
     with TerminalSession(tmp_path, environment={"LANG": "C"}) as terminal:

@@ -69,7 +69,7 @@ def test_a_step_of_the_wall_clock_is_in_no_duration(
 
 
 @pytest.mark.parametrize("error", [HOUR, -HOUR], ids=["ahead", "behind"])
-def test_a_run_that_goes_on_under_another_clock_keeps_its_own_time(
+def test_a_run_resumed_under_another_clock_keeps_its_own_time(
     tmp_path: Path, clock: type[SteppedTime], error: timedelta
 ) -> None:
     with ExperimentTracker(ExperimentConfig(experiment_name="x"), tmp_path, quiet=True) as first:
@@ -104,7 +104,7 @@ def test_a_reader_whose_clock_is_stepped_judges_as_before(
 
 
 @pytest.mark.parametrize("error", [HOUR, -HOUR], ids=["ahead", "behind"])
-def test_a_writer_on_a_host_whose_clock_differs_is_judged_by_its_changes(
+def test_a_writer_with_another_clock_is_judged_by_its_changes(
     tmp_path: Path,
     clock: type[SteppedTime],
     error: timedelta,
@@ -138,7 +138,7 @@ def test_a_writer_on_a_host_whose_clock_differs_is_judged_by_its_changes(
     assert 0 <= (run.duration_seconds or 0) < 1800
 
 
-def test_runs_of_hosts_whose_clocks_differ_stand_in_the_order_of_their_own_times(
+def test_runs_of_differing_clocks_are_sorted_by_their_own_times(
     tmp_path: Path, clock: type[SteppedTime]
 ) -> None:
     for name, error in (("behind", -HOUR), ("right", timedelta()), ("ahead", HOUR)):

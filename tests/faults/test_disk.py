@@ -81,9 +81,7 @@ def test_a_full_disk_costs_no_record(tmp_path: Path, warnings: Warnings) -> None
     assert len(warnings("cannot write the run")) == 1
 
 
-def test_a_run_that_starts_on_a_full_disk_appears_when_there_is_room(
-    tmp_path: Path, warnings: Warnings
-) -> None:
+def test_a_run_started_on_a_full_disk_appears_with_room(tmp_path: Path, warnings: Warnings) -> None:
     logs = tmp_path / "logs"
     with tmpfs(logs, "size=64k"):
         (logs / "filler").write_bytes(b"x" * (64 << 10))
@@ -96,7 +94,7 @@ def test_a_run_that_starts_on_a_full_disk_appears_when_there_is_room(
         assert recorded(logs) == losses(range(100))
 
 
-def test_a_writer_that_is_killed_on_a_full_disk_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
+def test_a_run_killed_on_a_full_disk_can_be_resumed(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     code = """
 import logging
@@ -146,7 +144,7 @@ def test_a_quota_that_takes_a_part_of_each_write(
     assert len(warnings("cannot write the run")) == 1
 
 
-def test_what_does_not_fit_into_memory_either_is_counted_and_told(
+def test_records_beyond_the_memory_limit_are_reported(
     tmp_path: Path, warnings: Warnings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "MAX_WAITING_BYTES", 20_000)
@@ -238,7 +236,7 @@ def test_a_directory_that_is_removed_comes_back_with_the_run(
     assert recorded(logs) == losses(range(300))
 
 
-def test_a_directory_that_is_moved_away_and_put_back_misses_nothing(tmp_path: Path) -> None:
+def test_a_directory_moved_away_and_put_back_misses_nothing(tmp_path: Path) -> None:
     logs, elsewhere = tmp_path / "logs", tmp_path / "elsewhere"
     run = started(logs)
     log(run, range(100))
@@ -270,7 +268,7 @@ def test_the_loop_goes_on_while_a_write_blocks(tmp_path: Path) -> None:
     assert only_run(tmp_path)["dropped"] == 0
 
 
-def test_calls_that_a_blocked_disk_leaves_no_room_for_are_counted_and_told(
+def test_calls_dropped_behind_a_blocked_disk_are_reported(
     tmp_path: Path, warnings: Warnings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracker, "MAX_PENDING_CALLS", 1000)
@@ -287,7 +285,7 @@ def test_calls_that_a_blocked_disk_leaves_no_room_for_are_counted_and_told(
     assert only_run(tmp_path)["dropped"] == 5000 - len(kept) > 0
 
 
-def test_the_end_of_a_run_waits_for_a_blocked_disk_only_so_long_and_keeps_its_time(
+def test_finish_waits_for_a_blocked_disk_with_a_limit(
     tmp_path: Path, warnings: Warnings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracker, "_END_TIMEOUT_SECONDS", 0.01)

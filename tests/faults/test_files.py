@@ -75,7 +75,7 @@ def logs() -> Iterator[Path]:
         yield Path(name)
 
 
-def test_bad_files_hide_no_good_one_and_are_named_with_the_reason(logs: Path) -> None:
+def test_bad_files_hide_no_good_one_and_name_the_reason(logs: Path) -> None:
     told = write_bad_files(logs)
     good = {write_good_run(logs, f"good_{number}").name for number in range(3)}
     done = subprocess.run(
@@ -143,7 +143,7 @@ def test_a_file_may_change_in_any_way_while_it_is_read(tmp_path: Path) -> None:
     assert run.summary().count == 300
 
 
-def test_a_run_that_is_deleted_while_it_is_read_stays_readable_to_its_reader(
+def test_a_run_deleted_while_read_stays_readable_to_its_reader(
     tmp_path: Path,
 ) -> None:
     tracker = ExperimentTracker(ExperimentConfig(experiment_name="x"), tmp_path, quiet=True)

@@ -81,7 +81,7 @@ def test_a_damaged_file_is_read_in_every_way(
 
 @settings(max_examples=300, deadline=None)
 @given(changes=damages, cut=st.floats(0, 1))
-def test_a_damaged_file_that_is_followed_has_all_that_a_first_sight_shows(
+def test_following_a_damaged_file_equals_reading_it_anew(
     whole: bytes, changes: list[tuple[float, int, bytes]], cut: float
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -250,9 +250,7 @@ SPOKEN = re.compile(
 )
 
 
-def test_no_place_of_the_program_sends_a_hostile_byte_to_the_terminal(
-    place: Path, tmp_path: Path
-) -> None:
+def test_no_screen_sends_a_hostile_byte_to_the_terminal(place: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     shutil.copytree(place / "logs", logs)
     for path, text in zip(sorted(logs.iterdir()), sorted(KEPT), strict=True):

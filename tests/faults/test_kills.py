@@ -18,6 +18,6 @@ def test_a_killed_writer_loses_nothing_that_was_flushed(
     assert death.records > 0
 
 
-def test_writers_that_are_killed_together_lose_nothing_that_was_flushed(tmp_path: Path) -> None:
+def test_writers_killed_together_lose_nothing_flushed(tmp_path: Path) -> None:
     paces = list(PACES) * TOGETHER
     assert len(kill_together(tmp_path, paces[:TOGETHER], random.Random(1))) == TOGETHER

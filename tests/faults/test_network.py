@@ -62,7 +62,7 @@ def test_a_reader_on_another_mount_misses_nothing(exported: Export, tmp_path: Pa
         assert list(evaluated) == [i * 0.25 for i in range(0, count, 50)]
 
 
-def test_the_watcher_polls_and_tells_of_what_comes_through_another_mount(
+def test_the_watcher_polls_for_changes_through_another_mount(
     exported: Export, tmp_path: Path
 ) -> None:
     with exported.mounted(tmp_path / "a") as ours, exported.mounted(tmp_path / "b") as theirs:

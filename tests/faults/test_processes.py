@@ -125,7 +125,7 @@ with ExperimentTracker.resume("job", sys.argv[1], quiet=True) as resumed:
     assert only_run(tmp_path)["count"] == 2
 
 
-def test_a_child_forked_before_a_resumed_run_starts_neither_writes_nor_locks_it(
+def test_a_child_forked_before_a_resumption_does_not_touch_it(
     tmp_path: Path,
 ) -> None:
     code, errors = run_to_end(

@@ -29,7 +29,7 @@ def test_sigterm_is_recorded_and_then_obeyed(tmp_path: Path) -> None:
     assert run["end_time"]
 
 
-def test_sigterm_reaches_a_process_whose_main_thread_hangs_outside_of_python(
+def test_sigterm_ends_a_process_that_hangs_outside_python(
     tmp_path: Path,
 ) -> None:
     code = """
@@ -115,7 +115,7 @@ tracker.finish()
     assert process.returncode == 0
 
 
-def test_a_tracker_that_starts_in_another_thread_leaves_signals_alone(tmp_path: Path) -> None:
+def test_a_tracker_started_in_another_thread_leaves_signals(tmp_path: Path) -> None:
     code, errors = run_to_end(
         """
 thread = threading.Thread(target=tracker.start)

@@ -99,7 +99,7 @@ def test_what_is_no_number_costs_one_warning_and_no_other_value(
         assert f"has {value.size} elements" in warning
 
 
-def test_a_value_that_is_changed_after_the_call_is_logged_as_it_was(tmp_path: Path) -> None:
+def test_a_value_changed_after_the_call_is_logged_as_it_was(tmp_path: Path) -> None:
     value = np.array(1.0)
     with ExperimentTracker(ExperimentConfig(experiment_name="x"), tmp_path, quiet=True) as tracker:
         for i in range(100):

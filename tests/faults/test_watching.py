@@ -71,7 +71,7 @@ print(json.dumps([mode, inotify.instances, inotify.most_instances, said]))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user without any processes")
-def test_without_inotify_instances_it_scans_and_the_doctor_says_why() -> None:
+def test_without_inotify_it_scans_and_the_doctor_says_why() -> None:
     user = 61_000 + os.getpid() % 1000
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         logs = Path(name)
@@ -94,7 +94,7 @@ def test_without_inotify_instances_it_scans_and_the_doctor_says_why() -> None:
     assert message.count("inotify") == 2, "once, with the remedy"
 
 
-def test_a_directory_that_is_unmounted_and_mounted_again_is_found(tmp_path: Path) -> None:
+def test_a_directory_unmounted_and_mounted_again_is_found(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     with tmpfs(logs) as disk:
         add_runs(logs, 0, 3)

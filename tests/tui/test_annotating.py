@@ -90,7 +90,7 @@ async def test_what_cannot_be_archived_is_said_with_path_and_reason(tmp_path):
 
 
 @pytest.mark.parametrize(("key", "typed"), [("n", "a precious thought"), ("t", "paper v2")])
-async def test_what_was_typed_is_asked_for_again_when_it_cannot_be_kept(tmp_path, key, typed):
+async def test_text_that_cannot_be_saved_is_asked_for_again(tmp_path, key, typed):
     logs = tmp_path / "logs"
     logs.mkdir()
     async with watching(logs) as (app, pilot, paths):
@@ -173,7 +173,7 @@ def test_what_runs_have_in_common_can_be_changed():
     assert change.apply(runs[1].annotations).tags == ("z", "new", "other")
 
 
-def test_the_end_does_not_wait_for_a_filesystem_that_never_answers(monkeypatch):
+def test_quitting_does_not_wait_for_a_hanging_filesystem(monkeypatch):
     answers = Event()
     monkeypatch.setattr(annotation_writer, "annotate", lambda path, change: answers.wait())
     monkeypatch.setattr(annotation_writer, "PATIENCE_SECONDS", 0.05)
@@ -183,7 +183,7 @@ def test_the_end_does_not_wait_for_a_filesystem_that_never_answers(monkeypatch):
     answers.set()
 
 
-def test_the_end_waits_for_notes_and_tells_of_those_that_nobody_heard_of(tmp_path):
+def test_quitting_waits_for_notes_and_reports_unsaved_ones(tmp_path):
     writer = annotation_writer.AnnotationWriter(lambda message: False)
     kept, lost = tmp_path / "run.json", tmp_path / "gone" / "run.json"
     for path in (kept, lost):

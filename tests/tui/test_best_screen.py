@@ -173,7 +173,7 @@ async def test_enter_goes_to_the_run_in_the_list():
         assert app.main_screen.view.selected == RUNS[1].path
 
 
-async def test_marks_are_shared_with_the_list_and_lead_to_the_comparison():
+async def test_marks_are_shared_with_the_list_and_compared():
     async with ranking() as (app, pilot, _):
         before = app.main_screen.view.selected
         await pilot.press("space", "j", "space")
@@ -200,7 +200,7 @@ async def test_help_palette_and_quit():
         await help_palette_and_quit(app, pilot, "keys: best runs")
 
 
-async def test_the_ranks_move_while_runs_go_on_and_the_cursor_stays_on_its_run():
+async def test_ranks_change_live_and_the_cursor_stays_on_its_run():
     async with ranking() as (app, pilot, screen):
         await pilot.press("j")
         app.post_runs([trained("middle", 0.5, settings={"lr": 1e-3}), *RUNS[1:]])

@@ -135,7 +135,7 @@ async def test_the_last_chosen_chart_stays():
         assert len(app.main_screen.shown_charts()) >= 1
 
 
-async def test_a_live_run_is_followed_at_its_newest_and_left_alone_before_it():
+async def test_zoom_follows_a_live_run_only_at_its_newest_end():
     (run,) = make_runs(1)
     async with showing([run]) as (app, pilot):
         await pilot.press("]")
@@ -174,7 +174,7 @@ async def test_keys_of_charts_do_nothing_without_records():
         assert part(app).cursor is None
 
 
-async def test_a_cursor_step_draws_each_visible_chart_once_and_no_other():
+async def test_a_cursor_step_draws_each_visible_chart_once():
     async with showing(make_runs(30), (80, 24)) as (app, pilot):
         grid = app.screen.query_one(ChartGrid)
         await pilot.press("tab")
@@ -202,7 +202,7 @@ async def test_of_many_curves_one_chart_is_drawn_at_a_time():
         assert grid.charts_drawn == drawn + len(screen.shown_charts())
 
 
-async def test_the_other_charts_come_back_undrawn_from_behind_one_alone():
+async def test_leaving_a_full_screen_chart_redraws_no_other_chart():
     async with showing(make_runs(1)) as (app, pilot):
         grid = app.screen.query_one(ChartGrid)
         others = len(app.main_screen.shown_charts()) - 1
@@ -215,7 +215,7 @@ async def test_the_other_charts_come_back_undrawn_from_behind_one_alone():
         assert grid.charts_drawn == drawn + 1
 
 
-async def test_long_runs_are_prepared_in_a_thread_and_keys_answered_meanwhile(monkeypatch):
+async def test_keys_are_answered_while_long_runs_are_prepared(monkeypatch):
     (run,) = make_runs(1)
     async with showing([run]) as (app, pilot):
         monkeypatch.setattr(curves, "QUICK_RECORDS", 10)
@@ -230,7 +230,7 @@ async def test_long_runs_are_prepared_in_a_thread_and_keys_answered_meanwhile(mo
         await settle(pilot, lambda: "train loss ─ 3" in screen_text(app))
 
 
-async def test_while_curves_are_prepared_keys_show_those_that_were_there(monkeypatch):
+async def test_keys_show_the_old_curves_while_new_ones_are_prepared(monkeypatch):
     async with showing(make_runs(1)) as (app, pilot):
         screen, grid = app.main_screen, app.screen.query_one(ChartGrid)
         prepare, prepared = screen.source.prepare, threading.Event()

@@ -36,7 +36,7 @@ def test_zooming_keeps_the_cursor_where_it_is_on_the_screen():
     assert limits_of_view(zoom(ChartView(), EXTENT, 0.5, around=0.0), EXTENT) == (0, 500)
 
 
-def test_panning_stops_at_the_ends_and_follows_again_at_the_newest():
+def test_panning_stops_at_the_ends_and_follows_the_newest():
     view = zoom(ChartView(), EXTENT, 0.25)
     earlier = pan(view, EXTENT, -1.0)
     assert limits_of_view(earlier, EXTENT) == (500, 750)

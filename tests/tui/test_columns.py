@@ -74,7 +74,7 @@ def test_names_are_cut_where_they_are_alike(width, first, second):
     assert name.text(make_run("another_that_is_long"), context, 12) == "anoth…s_long"
 
 
-def test_a_file_that_cannot_be_read_is_named_in_full_with_the_reason():
+def test_an_unreadable_file_is_named_in_full_with_the_reason():
     name = "experiment_torn_20260101_000000"
     run = make_run(name, status=RunStatus.UNREADABLE, problem="is a named pipe, not a file")
     text = row(run, 90)
@@ -96,7 +96,7 @@ def shown_keys(width, *choices):
     return [column.key for column, _ in layout.columns]
 
 
-def test_the_column_that_sorts_is_shown_before_more_important_ones():
+def test_the_sorted_column_is_shown_before_more_important_ones():
     def shown(width: int, sort_key: str) -> list[str]:
         return [column.key for column, _ in lay_out(width, sort_key=sort_key).columns]
 
@@ -110,7 +110,7 @@ def test_eighty_columns_show_everything_but_the_trend():
     assert shown_keys(84) == list(DEFAULT_COLUMNS)
 
 
-def test_chosen_columns_keep_their_order_and_the_first_ones_stay_longest():
+def test_chosen_columns_keep_their_order_and_the_last_go_first():
     choices = [
         ColumnChoice("name"),
         ColumnChoice("config:d_model"),
@@ -182,7 +182,7 @@ def test_metrics_where_more_is_better_sort_downwards():
     assert not column_of("best:grad/norm").descending
 
 
-def test_all_that_runs_have_is_offered_and_differing_settings_come_before_the_others():
+def test_columns_of_differing_settings_are_offered_first():
     runs = [make_run(name, config={"d_model": 512, "lr": lr}) for name, lr in (("a", 1), ("b", 2))]
     offered = offered_columns(runs)
     assert offered[: len(DEFAULT_COLUMNS)] == DEFAULT_COLUMNS
@@ -232,7 +232,7 @@ def test_a_loss_is_shortened_in_its_digits_and_never_cut(value, shown):
     assert shown in row(make_run("a", stats=stats)).split()
 
 
-def test_missing_values_are_dashes_and_a_stalled_run_has_no_known_end():
+def test_missing_values_are_dashes_and_a_stalled_run_has_no_eta():
     fresh = make_run("fresh", last=None, stats={}, best_val_loss=None, start_time=None, config={})
     assert row(fresh).split() == ["●", "run", "fresh", *"–––––––"]
     assert row(make_run("a", status=RunStatus.STALLED)).split()[-2] == "?"
@@ -257,7 +257,7 @@ def test_the_heading_marks_the_sorted_column():
     assert "TOK/S↓" in line_text(format_heading(lay_out(100), "throughput", True))
 
 
-def test_long_names_are_cut_in_their_middle_since_they_differ_at_their_ends():
+def test_long_names_are_cut_in_their_middle():
     runs = [make_run(f"{'a_very_long_name_' * 4}lr_{rate}") for rate in ("1e-04", "3e-04")]
     assert len({row(run, 80).split()[2] for run in runs}) == 2
 

@@ -59,7 +59,7 @@ def columns(screen):
     return [column.name for column in screen.comparison.columns]
 
 
-def test_without_two_marks_the_selected_run_and_its_neighbour_are_compared():
+def test_without_marks_the_selected_run_meets_its_neighbour():
     rows = RunRows(make_runs(4))
     paths = [run.path for run in rows.runs]
     view = ViewState(selected=paths[1])
@@ -77,7 +77,7 @@ def test_without_two_marks_the_selected_run_and_its_neighbour_are_compared():
     assert compared_words(both, rows) == "2 marked runs and the baseline"
 
 
-def test_marks_that_a_filter_hides_are_compared_and_files_that_cannot_be_read_are_not():
+def test_marks_hidden_by_a_filter_are_compared_broken_files_not():
     shown, hidden = make_runs(4)[:2], make_runs(4)[2:]
     rows = RunRows([make_run("broken", status=RunStatus.UNREADABLE), *shown], hidden)
     hidden_paths = tuple(run.path for run in hidden)
@@ -98,7 +98,7 @@ async def test_it_opens_at_any_size(size):
             assert text.splitlines()[-1].split()[-2:] == ["q", "quit"]
 
 
-async def test_it_shows_settings_that_differ_and_the_distance_from_the_baseline():
+async def test_it_shows_differing_settings_and_baseline_deltas():
     async with comparing() as (app, _, _):
         text = screen_text(app)
         assert "optimizer.lr" in text
@@ -148,7 +148,7 @@ async def test_the_column_cursor_moves_and_stops_at_the_ends():
         assert cursor() == "a_s0"
 
 
-async def test_many_columns_scroll_with_the_cursor_and_the_baseline_stays():
+async def test_columns_scroll_with_the_cursor_and_the_baseline_stays():
     runs = [trained(f"run-{i}", 2.0 + i / 10, lr=i) for i in range(9)]
     async with comparing(runs, size=(80, 24)) as (app, pilot, _):
 
@@ -164,7 +164,7 @@ async def test_many_columns_scroll_with_the_cursor_and_the_baseline_stays():
         assert "← " in screen_text(app)
 
 
-async def test_names_that_begin_alike_are_told_apart_where_there_is_little_room():
+async def test_names_that_begin_alike_differ_in_narrow_columns():
     runs = [trained(f"sweep_of_the_rates_1e-0{i}_seed", 2.0 + i / 10, lr=i) for i in range(4)]
     async with comparing(runs, size=(80, 24)) as (app, _, _):
         heading = next(row for row in screen_text(app).splitlines() if "⚑" in row)
@@ -173,7 +173,7 @@ async def test_names_that_begin_alike_are_told_apart_where_there_is_little_room(
 
 
 @pytest.mark.parametrize("width", [80, 60, 40])
-async def test_each_section_is_named_in_whole_where_there_is_little_room(width):
+async def test_section_names_are_whole_on_a_narrow_screen(width):
     async with comparing(size=(width, 24)) as (app, pilot, _):
         await pilot.press("tab")
         lines = [" ".join(line.split()) for line in screen_text(app).splitlines()]
@@ -322,7 +322,7 @@ async def test_help_palette_and_quit():
         await help_palette_and_quit(app, pilot, "keys: comparison", "baseline")
 
 
-async def test_vanished_runs_leave_the_comparison_and_the_last_one_closes_it():
+async def test_vanished_runs_leave_and_the_last_one_closes_the_screen():
     async with comparing() as (app, pilot, screen):
         app.post_runs(RUNS[:1])
         await settle(pilot, lambda: columns(screen) == ["a_s0"])
@@ -338,7 +338,7 @@ async def test_one_run_alone_is_no_reason_to_fail():
         assert "a_s0" in screen_text(app)
 
 
-async def test_a_long_name_of_a_metric_leaves_room_for_what_its_rows_tell():
+async def test_a_long_metric_name_leaves_room_for_its_row_labels():
     stats = {"layer/" * 20 + "norm": MetricStats(count=5, last=2.0, min=1.0, max=4.0, mean=2.0)}
     runs = [make_run(name, stats=stats) for name in ("a", "b")]
     async with comparing(runs) as (_, _, screen):

@@ -25,7 +25,7 @@ async def copied(run):
         return app.clipboard, notice.message
 
 
-async def test_the_path_is_copied_and_always_shown_and_kept_where_it_may_be_lost(monkeypatch):
+async def test_the_copied_path_is_shown_and_kept_for_a_lost_clipboard(monkeypatch):
     monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     run = make_runs(1)[0]

@@ -71,7 +71,7 @@ def test_several_runs_are_a_file_each_in_a_new_directory(tmp_path):
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_a_run_that_cannot_be_read_is_left_out_of_several_with_the_reason(tmp_path, together):
+def test_an_unreadable_run_among_several_is_left_out_and_named(tmp_path, together):
     runs = [written_run(tmp_path / "logs", name) for name in ("a", "b")]
     runs[0].path.unlink()
     ended = export(runs, tmp_path, together=together)
@@ -80,7 +80,7 @@ def test_a_run_that_cannot_be_read_is_left_out_of_several_with_the_reason(tmp_pa
     assert "does not exist" in ended.note
 
 
-def test_a_single_run_that_cannot_be_read_is_a_failure_with_the_reason(tmp_path):
+def test_a_single_unreadable_run_fails_with_the_reason(tmp_path):
     run = written_run(tmp_path / "logs", "a")
     run.path.unlink()
     ended = export([run], tmp_path)
@@ -116,7 +116,7 @@ def test_a_stopped_export_leaves_nothing_behind(tmp_path, together):
     assert os.listdir(out) == []
 
 
-def test_where_a_directory_takes_no_files_the_next_one_does_and_it_is_said(tmp_path):
+def test_an_unwritable_directory_gives_way_to_the_next_one(tmp_path):
     missing = tmp_path / "missing"
     directory = writable_directory([missing, tmp_path])
     assert directory.path == tmp_path
@@ -147,7 +147,7 @@ def test_there_is_nothing_to_choose_with_one_run():
     assert words_of(ViewState(), RunRows()) == []
 
 
-def test_marked_runs_come_first_then_the_selected_then_the_listed():
+def test_marked_runs_are_offered_first_then_selected_then_all():
     rows = RunRows(make_runs(5))
     paths = [run.path for run in rows.runs]
     view = ViewState(selected=paths[0], marks=(paths[1], paths[2]))

@@ -144,9 +144,7 @@ def test_a_long_reading_tells_how_far_it_is(tmp_path, loader, posted, endless_re
     assert progress.share == 0.5
 
 
-def test_a_run_that_is_left_while_it_is_read_keeps_nobody_waiting(
-    tmp_path, loader, posted, endless_read
-):
+def test_deselecting_a_run_while_it_loads_delays_nothing(tmp_path, loader, posted, endless_read):
     long = Run(start_run(tmp_path, "long", 3).save()).summary()
     other = Run(start_run(tmp_path, "other", 3).save()).summary()
     loader.show([long])

@@ -32,7 +32,7 @@ async def test_a_large_screen_shows_list_charts_and_summary_together():
             assert part in text
 
 
-async def test_a_medium_screen_shows_the_charts_under_the_list_and_tab_the_summary():
+async def test_a_medium_screen_has_charts_below_and_tab_the_summary():
     async with showing(make_runs(30), (100, 30)) as (app, pilot):
         assert "tokens/s" in screen_text(app)
         assert "Settings" not in screen_text(app)
@@ -56,7 +56,7 @@ async def test_on_a_small_screen_tab_goes_round_the_panes():
         assert "BEST VAL" in screen_text(app)
 
 
-async def test_a_short_list_on_a_small_screen_leaves_room_for_the_loss():
+async def test_a_short_list_on_a_small_screen_leaves_room_for_charts():
     async with showing(make_runs(4), (80, 24)) as (app, _):
         lines = screen_text(app).splitlines()
         assert any(line.startswith(" train loss ─") for line in lines)
@@ -255,7 +255,7 @@ async def test_any_sequence_of_sizes_is_survived():
         assert "Settings" in screen_text(app)
 
 
-async def test_crossing_resize_events_come_to_rest_at_the_terminal_s_size():
+async def test_crossing_resize_events_settle_at_the_terminals_size():
     async with showing(make_runs(3)) as (app, pilot):
         sizes = []
         screen = app.main_screen

@@ -22,7 +22,7 @@ def row_of(app: PostedApp, text: str) -> str:
     return screen_text(app).splitlines()[place_of(app, text)[1]]
 
 
-async def test_a_leader_is_picked_anywhere_on_its_row_and_marked_in_front_of_it():
+async def test_a_leaderboard_row_is_picked_and_its_glyph_marks():
     async with showing(make_runs(30), (100, 20)) as (app, pilot):
         await pilot.press("b")
         await settle(pilot, lambda: "run-3 " in screen_text(app))

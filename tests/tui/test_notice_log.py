@@ -133,7 +133,7 @@ def test_lines_of_the_log_fit(width):
     assert all(line_text(line).isprintable() for line in lines)
 
 
-def test_the_desktop_is_told_by_two_sequences_that_no_text_can_leave():
+def test_text_cannot_escape_the_desktop_notification_sequences():
     (toast,) = toasts_of([notice(make_run("a;4;2"), text=HOSTILE)])
     sequence = desktop_sequence(toast, {})
     nine, rest = sequence.split("\x07", 1)

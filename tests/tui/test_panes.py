@@ -76,7 +76,7 @@ def test_one_line_panes_fit_any_width(width):
         assert line_text(line).isprintable()
 
 
-def test_the_summary_has_percentiles_of_the_throughput_once_records_are_read():
+def test_throughput_percentiles_appear_once_records_are_read():
     history = History.from_columns(
         {
             **dict.fromkeys(RECORD_FIELDS, [None] * 101),
@@ -110,7 +110,7 @@ def test_long_values_go_on_in_further_lines_and_nothing_is_lost():
             assert "".join(command.split()) in text
 
 
-def test_the_summary_tells_results_time_settings_machine_and_file():
+def test_the_summary_has_results_time_settings_machine_file():
     run = make_run(
         "baseline",
         notes="first try",
@@ -186,7 +186,7 @@ def test_the_empty_state_repeats_the_notices():
     assert "no such directory" in text_of(empty_lines([DIRECTORY], ("no such directory",), 40))
 
 
-def test_runs_that_start_one_after_the_other_get_different_colours_and_keep_them():
+def test_runs_get_different_colours_as_they_start_and_keep_them():
     runs = make_runs(COLORS)
     first = assign_colors({}, runs[2:])
     assert len(set(first.values())) == COLORS - 2
@@ -195,7 +195,7 @@ def test_runs_that_start_one_after_the_other_get_different_colours_and_keep_them
     assert len({color % COLORS for color in later.values()}) == COLORS
 
 
-def test_charted_runs_never_share_a_colour_and_marked_ones_keep_theirs():
+def test_charted_runs_share_no_colour_and_marked_ones_keep_it():
     runs = make_runs(3)
     paths = [run.path for run in runs]
     chosen = distinct_colors({paths[0]: 1, paths[1]: 1, paths[2]: 9}, paths)
@@ -203,7 +203,7 @@ def test_charted_runs_never_share_a_colour_and_marked_ones_keep_theirs():
     assert chosen[paths[1]] == 1
 
 
-def test_the_most_useful_charts_come_first_and_the_others_by_name():
+def test_the_most_useful_charts_come_first_the_rest_by_name():
     run = make_run("x", stats={"train/grad_norm": MetricStats(), "zeta": MetricStats()})
     metrics = ["iter_time_ms", "train_loss", "alpha", "learning_rate", "val_loss", "tokens_per_sec"]
     charts = charts_of([run], metrics)
@@ -301,7 +301,7 @@ def test_the_header_cuts_a_long_name_in_its_middle():
     assert "_lr_1e-04  running" in text
 
 
-def test_what_is_unusual_about_the_charts_is_said_what_matters_first():
+def test_unusual_chart_settings_are_named_by_importance():
     assert chart_notes(ViewState(), range(4), 4) == ()
     assert chart_notes(ViewState(), range(4), 5) == ("charts 1-4 of 5",)
     changed = ViewState(x_axis="wallclock_time", log_y=True, smoothing=1, robust=False)
@@ -350,7 +350,7 @@ def test_the_header_says_first_what_is_unusual_about_the_charts(width, left, rig
     assert text == left + (" " * (width - len(left) - len(right)) + right if right else "")
 
 
-def test_the_header_cuts_a_long_name_for_what_is_unusual_about_the_charts():
+def test_the_header_cuts_a_long_name_before_chart_settings():
     text = line_text(header_line(make_run("a" * 50 + "_lr_1e-04"), "", 60, ("over wall clock",)))
     assert text.endswith("_lr_1e-04  running  42%  over wall clock ")
     assert len(text) == 60

@@ -71,7 +71,7 @@ async def test_ctrl_t_changes_the_theme():
 
 
 @pytest.mark.parametrize("on", [False, True])
-async def test_bell_and_desktop_notices_are_sent_only_when_they_are_wanted(on):
+async def test_bell_and_desktop_notices_are_sent_only_when_enabled(on):
     async with with_settings(Settings(bell=on, desktop_notices=on)) as (app, pilot):
         sent = []
         app._driver.write = sent.append

@@ -57,7 +57,7 @@ def test_ties_keep_their_order():
     assert names(sort_runs(runs, SortOrder("loss", reverse=True))) == ["z", "y", "x"]
 
 
-def test_cursor_and_marks_stay_on_their_runs_while_the_list_changes():
+def test_cursor_and_marks_stay_on_their_runs_in_a_changing_list():
     runs = make_runs(5)
     before = RunRows(runs)
     state = toggle_mark(move_to(ViewState(), before, 2))
@@ -67,7 +67,7 @@ def test_cursor_and_marks_stay_on_their_runs_while_the_list_changes():
     assert [after.run(path).name for path in state.marks] == ["run-2"]
 
 
-def test_a_vanished_run_gives_the_cursor_to_its_neighbour_and_loses_its_mark():
+def test_a_vanished_run_passes_its_cursor_to_its_neighbour():
     runs = make_runs(3)
     before = RunRows(runs)
     state = toggle_mark(move_to(ViewState(), before, 2))
@@ -91,7 +91,7 @@ def test_moving_stops_at_the_ends():
     assert move_by(ViewState(), RunRows(), 1) == ViewState()
 
 
-def test_marks_are_toggled_and_the_selected_run_is_charted_first():
+def test_marks_toggle_and_the_selected_run_is_charted_first():
     rows = RunRows(make_runs(3))
     a, b, _ = (run.path for run in rows.runs)
     state = toggle_mark(move_to(ViewState(), rows, 0))
@@ -120,7 +120,7 @@ def test_choices_go_round_or_stop():
     assert next_pane(state, tuple(Pane), -1).pane is Pane.SUMMARY
 
 
-def test_the_baseline_is_pinned_moved_and_unpinned_and_goes_with_its_run():
+def test_the_baseline_is_pinned_moved_unpinned_and_can_vanish():
     rows = RunRows(make_runs(3))
     paths = [run.path for run in rows.runs]
     pinned = toggle_baseline(ViewState(selected=paths[0]))

@@ -43,7 +43,7 @@ def loader(posted):
     loader.stop()
 
 
-def test_runs_in_view_are_sampled_once_and_a_bad_file_is_no_hindrance(tmp_path, loader, posted):
+def test_visible_runs_are_sampled_once_despite_a_bad_file(tmp_path, loader, posted):
     tracker = ExperimentTracker(ExperimentConfig(experiment_name="a"), tmp_path, quiet=True)
     tracker.start()
     for i in range(100):

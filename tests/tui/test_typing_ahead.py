@@ -122,7 +122,7 @@ async def test_keys_of_the_charts_wait_for_the_records_of_a_new_run(
         assert (view.charts.span is not None) is is_zoomed
 
 
-async def test_keys_of_a_run_that_cannot_be_read_are_not_kept_for_another() -> None:
+async def test_keys_for_an_unreadable_run_do_not_reach_another() -> None:
     runs = make_runs(3)
     async with showing(runs) as (app, pilot):
         type_ahead(app, "j", "x", "left")

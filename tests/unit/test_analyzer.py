@@ -44,7 +44,7 @@ def test_logs_hold_the_whole_runs(tmp_path: Path) -> None:
         logs["other"]
 
 
-def test_an_analyzer_holds_nothing_before_it_loads_and_loads_when_asked(tmp_path: Path) -> None:
+def test_an_analyzer_is_empty_until_it_is_asked_to_load(tmp_path: Path) -> None:
     track(tmp_path, "baseline", [3.0], val_loss=2.5)
     analyzer = ExperimentAnalyzer(str(tmp_path))
     assert len(analyzer.logs) == 0
@@ -172,7 +172,7 @@ def test_logs_of_other_programs_load_unchanged(tmp_path: Path, indent: int | Non
     assert analyzer.get_trajectory("foreign", "batch_size")[1][0] == 64
 
 
-def test_the_newest_record_of_another_program_is_that_of_the_highest_iteration(
+def test_the_newest_foreign_record_has_the_highest_iteration(
     tmp_path: Path,
 ) -> None:
     rows = [{"iteration": i, "gradient_step": i + 1, "train_loss": float(i)} for i in (2, 1, 0)]
@@ -237,7 +237,7 @@ def test_nan_and_infinite_values_never_win(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------ trajectories
 
 
-def test_trajectories_are_aligned_sorted_and_have_each_iteration_once(tmp_path: Path) -> None:
+def test_trajectories_are_aligned_sorted_and_without_duplicates(tmp_path: Path) -> None:
     with ExperimentTracker(ExperimentConfig("run"), log_dir=tmp_path, quiet=True) as tracker:
         for iteration, loss in ((0, 5.0), (2, 3.0), (1, 4.0), (2, 2.5), (7, 1.0)):
             tracker.log_metrics(iteration, train_loss=loss)

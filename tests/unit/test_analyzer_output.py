@@ -54,7 +54,7 @@ def test_summaries_show_results_settings_and_notes(
     assert by_analyzer.replace("\n", "").isprintable()
 
 
-def test_the_best_stands_at_no_iteration_when_the_end_of_the_run_was_better(
+def test_the_best_has_no_iteration_when_the_final_value_wins(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ExperimentTracker(ExperimentConfig("run"), tmp_path, quiet=True) as tracker:
@@ -69,7 +69,7 @@ def test_the_best_stands_at_no_iteration_when_the_end_of_the_run_was_better(
     ]
 
 
-def test_a_run_of_another_program_has_one_summary_whoever_prints_it(
+def test_a_foreign_run_has_the_same_summary_everywhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [{"iteration": 0, "z": 1.0}, {"iteration": 1, "a": 2.0, "train_loss": 1.0}]

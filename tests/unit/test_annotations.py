@@ -34,7 +34,7 @@ def run(tmp_path):
     return write_run(tmp_path / "experiment_a_20250222_140530.json", records(3))
 
 
-def test_what_is_added_is_read_back_and_the_run_s_own_file_is_untouched(run):
+def test_annotations_are_read_back_and_the_run_file_untouched(run):
     before = run.read_bytes()
     annotate(run, AnnotationChange(note="good one", added_tags=("ablation", "paper")))
     annotate(run, AnnotationChange(archived=True, removed_tags=("paper",)))
@@ -109,7 +109,7 @@ def test_a_link_in_place_of_the_folder_is_not_followed(run, tmp_path):
     assert (elsewhere / run.name).read_text() == "theirs"
 
 
-def test_a_link_in_place_of_the_file_is_replaced_and_not_followed(run, tmp_path):
+def test_a_link_in_place_of_the_file_is_replaced_not_followed(run, tmp_path):
     target = tmp_path / "precious"
     target.write_text("theirs")
     sidecar_of(run).parent.mkdir()

@@ -34,7 +34,7 @@ def test_a_run_stalls_by_the_readers_clock_alone(tmp_path: Path) -> None:
     assert only(catalog.refresh()).status is RunStatus.RUNNING
 
 
-def test_a_run_on_a_network_is_compared_with_its_neighbours_at_first_sight(
+def test_a_network_run_is_judged_by_its_neighbours_at_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server's clock may be far from ours, but both files have it from the same server."""
@@ -47,7 +47,7 @@ def test_a_run_on_a_network_is_compared_with_its_neighbours_at_first_sight(
     assert status == {"fresh": RunStatus.RUNNING, "still": RunStatus.STALLED}
 
 
-def test_live_runs_on_a_network_are_opened_because_that_asks_the_server(
+def test_live_runs_on_a_network_are_opened_for_a_fresh_stat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]
 ) -> None:
     monkeypatch.setattr(catalog_module, "network_filesystem", lambda _: "nfs4")
@@ -90,9 +90,7 @@ def test_several_threads_may_refresh(tmp_path: Path) -> None:
         assert counts == sorted(counts)
 
 
-def test_a_first_look_reads_the_newest_runs_and_the_next_one_only_the_others(
-    tmp_path: Path, opened: list[str]
-) -> None:
+def test_the_newest_runs_are_read_first_and_none_twice(tmp_path: Path, opened: list[str]) -> None:
     newest = ["z_20250225_000000", "a_20250224_000000_2", "m_20250224_000000"]
     for name in [*newest, "old_20240101_000000", "older_20230101_000000"]:
         os.utime(run_at(tmp_path, name), (1.6e9, 1.6e9))

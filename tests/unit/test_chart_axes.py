@@ -54,7 +54,7 @@ def test_what_x_is_stands_below_charts_side_by_side() -> None:
     } == set()
 
 
-def test_charts_of_one_label_width_have_their_axes_below_one_another() -> None:
+def test_charts_of_one_label_width_have_aligned_axes() -> None:
     lefts = set()
     for y in (SMOOTH, SMOOTH * 1e5, SMOOTH / 1e4):
         rows = drawn(chart(curve(y), label_width=6), 80, 16)

@@ -79,7 +79,7 @@ def test_the_mean_and_the_band_are_those_of_the_points(limits: tuple[float, floa
     assert bool((lower[::2] <= drawn_curve.y).all() and (drawn_curve.y <= upper[::2]).all())
 
 
-def test_a_run_that_diverged_leaves_the_others_readable_and_is_said_to_be_above() -> None:
+def test_a_diverged_run_is_noted_as_above_a_readable_scale() -> None:
     x = np.arange(500.0)
     good = [Series(f"good {n}", x, SMOOTH + n / 10, n) for n in range(2)]
     bad = Series("bad", x, np.full(500, 1e6), 5)

@@ -60,7 +60,7 @@ def test_an_svg_has_title_legend_axes_and_a_line_for_each_curve() -> None:
 
 
 @pytest.mark.parametrize("runs", [2, 9])
-def test_every_curve_in_the_legend_of_an_svg_is_called_by_its_run(runs: int) -> None:
+def test_every_curve_in_an_svg_legend_is_named_by_its_run(runs: int) -> None:
     x = np.arange(10.0)
     pairs = [
         (Series(f"lr_{n}e-03", x, x + n, n), Series("", x, x + n + 0.5, n, "dotted"))
@@ -97,7 +97,7 @@ def test_noise_is_a_band_in_an_svg_and_nan_a_cross() -> None:
     assert len(chart_svg(LOSS)) < 20_000
 
 
-def test_the_legend_of_an_svg_breaks_into_lines_and_the_plot_begins_below() -> None:
+def test_a_long_svg_legend_wraps_above_the_plot() -> None:
     many = tuple(Series(f"a run with a long name {n}", X, X + n, n) for n in range(12))
     root = document(ChartSpec("many", many))
     legend = [t for t in root.iter(f"{SVG}text") if "long name" in (t.text or "")]
@@ -162,7 +162,7 @@ def plot(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["plot", *map(str, arguments)])
 
 
-def test_a_plot_is_printed_without_colours_where_nobody_sees_them(logs: Path) -> None:
+def test_a_plot_is_printed_without_colours_into_a_pipe(logs: Path) -> None:
     done = plot(logs, "run_3", "--width", 60, "--height", 12)
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
@@ -209,7 +209,7 @@ def test_mistakes_are_refused_in_words(logs: Path, arguments: list[str], words: 
     assert words in done.output
 
 
-def test_a_plot_is_ascii_where_the_locale_is_and_needs_no_textual(logs: Path) -> None:
+def test_a_plot_is_ascii_in_an_ascii_locale_without_textual(logs: Path) -> None:
     code = (
         "import sys; from traintop.cli import main;"
         f"main(['plot', {str(logs)!r}, 'run_1'], standalone_mode=False);"

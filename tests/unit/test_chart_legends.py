@@ -55,7 +55,7 @@ def test_a_legend_of_several_lines_is_in_columns() -> None:
     assert len(samples[0]) == 3
 
 
-def test_long_names_are_told_apart_by_their_ends_and_a_high_chart_names_all_runs() -> None:
+def test_legends_tell_long_names_apart_by_their_ends() -> None:
     x = np.arange(10.0)
     many = [Series(f"{'very' * 20}_{n:02d}", x, x + n, n % 8) for n in range(24)]
     legend = "".join(drawn(chart(*many), 158, 46)[1:8])
@@ -78,7 +78,7 @@ def test_without_a_title_the_legend_has_the_place_of_the_cursor() -> None:
     assert drawn(spec, 60, 14)[0].endswith("wall clock 2m00s")
 
 
-def test_the_legend_writes_values_with_equal_decimals_or_as_it_is_told() -> None:
+def test_legend_values_have_equal_decimals_or_a_given_format() -> None:
     pair = [Series(name, floats(0, 1), floats(4, y), n) for n, (name, y) in enumerate(LAST.items())]
     assert drawn(chart(*pair), 60, 14)[1].rstrip() == "a ─●─ 2.940   b ─▲─ 2.895   c ─■─ 12"
     fast = curve(floats(41_000, 41_155), label="a")

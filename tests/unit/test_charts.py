@@ -279,7 +279,7 @@ def test_points_drawn_follow_the_width(length: int, x_limits: tuple[float, float
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])
-def test_a_column_of_the_screen_has_the_x_that_a_cursor_there_has(ascii_only: bool) -> None:
+def test_a_screen_column_has_the_x_of_a_cursor_there(ascii_only: bool) -> None:
     spec = chart(curve(SMOOTH), label_width=6)
     for column in (7, 30, 79):
         x = x_at(spec, 80, 20, column, ascii_only=ascii_only)

@@ -58,9 +58,7 @@ def test_list_prints_a_table_or_exactly_one_document(logs: Path) -> None:
     assert len(list(csv.DictReader(io.StringIO(invoke("list", logs, "--csv").stdout)))) == 2
 
 
-def test_list_ends_with_1_when_a_directory_is_missing_and_shows_the_others(
-    logs: Path, tmp_path: Path
-) -> None:
+def test_list_exits_1_for_a_missing_directory_and_shows_others(logs: Path, tmp_path: Path) -> None:
     assert invoke("list", logs).exit_code == 0
     listed = invoke("list", logs, tmp_path / "gone")
     assert listed.exit_code == 1
@@ -69,9 +67,7 @@ def test_list_ends_with_1_when_a_directory_is_missing_and_shows_the_others(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_directory_without_permission_does_not_hide_the_others(
-    logs: Path, tmp_path: Path
-) -> None:
+def test_an_unreadable_directory_does_not_hide_the_others(logs: Path, tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0)
     listed = invoke("list", logs, tmp_path / "closed")
     assert listed.exit_code == 1
@@ -107,7 +103,7 @@ def test_the_csv_of_no_runs_has_its_headings(logs: Path, tmp_path: Path) -> None
     assert headings.startswith("run,run_id,path,experiment_name,status,")
 
 
-def test_documents_are_utf_8_and_texts_printable_whatever_the_locale(tmp_path: Path) -> None:
+def test_documents_are_utf_8_and_text_printable_in_any_locale(tmp_path: Path) -> None:
     for name, file_name in (("日本語", b"experiment_\xff.json"), ("naïve", b"experiment_1.json")):
         path = write_run(tmp_path / "run", records(2), config={"experiment_name": name})
         os.rename(path, os.fsencode(tmp_path) + b"/" + file_name)

@@ -46,9 +46,7 @@ def test_chosen_runs_are_exported_in_the_order_of_their_names(logs: Path, tmp_pa
     assert [row["run"] for row in rows] == ["slow_s1"] * 5 + ["fast"] * 5
 
 
-def test_all_runs_are_exported_without_names_and_one_that_is_broken_is_told(
-    logs: Path, tmp_path: Path
-) -> None:
+def test_export_without_names_takes_all_but_broken_runs(logs: Path, tmp_path: Path) -> None:
     (logs / "experiment_broken_20250101_000000.json").write_text("{")
     out = tmp_path / "runs.csv"
     done = run("export", logs, "--out", out)

@@ -35,7 +35,7 @@ from traintop.store.history import History
 # Settings
 
 
-def test_nested_settings_are_named_by_their_path_and_the_name_is_none():
+def test_nested_settings_have_paths_and_the_name_is_no_setting():
     config = {
         "experiment_name": "x",
         "optimizer": {"name": "adamw", "schedule": {"warmup": 10}},
@@ -64,7 +64,7 @@ def test_settings_may_nest_deeper_than_python_calls():
     assert list(flat_settings(config).values()) == [1]
 
 
-def test_only_settings_that_differ_are_rows_and_a_missing_one_is_not_none():
+def test_only_differing_settings_are_rows_missing_is_not_none():
     runs = [
         compared("a", settings={"lr": 1e-3, "d": 512, "opt": {"name": "adamw"}, "ema": None}),
         compared("b", settings={"lr": 3e-4, "d": 512.0, "opt": {"name": "adamw"}}),
@@ -75,7 +75,7 @@ def test_only_settings_that_differ_are_rows_and_a_missing_one_is_not_none():
     assert [cell_texts(rows[1], cell).value for cell in rows[1].cells] == ["null", "–"]
 
 
-def test_numbers_are_the_same_whatever_their_type_and_truth_is_no_number():
+def test_equal_numbers_of_any_type_agree_but_booleans_do_not():
     assert settings_key(1) == settings_key(1.0)
     assert settings_key([1, {"a": 2}]) == settings_key([1.0, {"a": 2.0}])
     assert settings_key(math.nan) == settings_key(float("nan"))
@@ -83,7 +83,7 @@ def test_numbers_are_the_same_whatever_their_type_and_truth_is_no_number():
     assert len(set(map(settings_key, unlike))) == len(unlike)
 
 
-def test_csv_has_settings_as_they_are_and_nothing_where_there_is_none():
+def test_csv_has_raw_settings_and_empty_cells_for_missing_ones():
     text = "x" * 500
     settings = {"lr": 0.1, "none": None, "text": text, "betas": [0.9, 1], "on": True}
     columns = columns_of([compared("a", settings=settings), compared("b")])
@@ -98,7 +98,7 @@ def test_csv_has_settings_as_they_are_and_nothing_where_there_is_none():
     }
 
 
-def test_the_settings_that_tell_most_come_first_copies_later_and_seeds_last():
+def test_informative_settings_come_first_and_seeds_last():
     settings = [
         {"seed": seed, "lr": lr, "min_lr": lr / 10, "width": width}
         for seed, (lr, width) in enumerate([(1, 64), (2, 64), (3, 64), (3, 128)])
@@ -110,7 +110,7 @@ def test_the_settings_that_tell_most_come_first_copies_later_and_seeds_last():
 # Results
 
 
-def test_each_run_has_first_last_best_and_final_against_the_baseline():
+def test_each_run_has_first_last_best_final_and_deltas():
     runs = [
         compared("base", [4.0, 2.0, 2.5], final_val_loss=2.5),
         compared("other", [4.0, 1.0, 3.0], final_val_loss=3.0),
@@ -139,7 +139,7 @@ def test_a_target_is_reached_at_the_first_record_at_or_below_it():
     assert best(comparison, "val_loss", "step to 2") == [False, True, False]
 
 
-def test_infinite_losses_reach_no_target_and_unknown_times_are_none():
+def test_infinite_losses_reach_no_target_and_no_time_is_none():
     diverged = compared("a", ["-Infinity", 3.0, 1.0])
     timeless = history(iteration=[0, 1], val_loss=[3.0, 1.0])
     runs = [diverged, ComparedRun("b", compared("b").summary, timeless)]
@@ -148,7 +148,7 @@ def test_infinite_losses_reach_no_target_and_unknown_times_are_none():
     assert values(comparison, "val_loss", "time to 2") == [2.0, None]
 
 
-def test_the_only_run_that_reached_the_target_is_the_best_of_its_row():
+def test_the_only_run_to_reach_the_target_is_the_rows_best():
     columns = columns_of([compared("quick", [3.0, 1.0]), compared("slow", [3.0, 2.9])])
     assert best(compare(columns, Target("val_loss", 1.5)), "val_loss", "step to 1.5") == [
         True,
@@ -166,7 +166,7 @@ def test_step_times_keep_their_decimals_in_line():
     assert [cell_texts(times, cell).value for cell in cells] == ["144.7", "144.0"]
 
 
-def test_metrics_that_go_up_are_reached_from_below_and_won_by_the_highest():
+def test_the_highest_wins_where_higher_is_better():
     def with_accuracy(name: str, accuracies: list[float]) -> ComparedRun:
         run = compared(name)
         stats = MetricStats(

@@ -59,7 +59,7 @@ def cells(table: str) -> dict[str, list[str]]:
     return {line[0]: line[1:] for line in body}
 
 
-def test_the_best_of_each_column_is_marked_and_numbers_stand_in_line() -> None:
+def test_column_bests_are_marked_and_numbers_aligned() -> None:
     lines = comparison_table(SWEEP, width=120).splitlines()
     heading, rows = lines[0], lines[2:6]
     assert [row for row in rows if "2.5000*" in row] == [rows[1]]
@@ -133,7 +133,7 @@ def test_nested_settings_have_columns_and_sort_by_their_paths() -> None:
     assert (row["config.opt.lr"], row["config.opt.k"]) == (2.0, "[1]")
 
 
-def test_settings_that_are_no_number_of_json_are_the_same_only_as_themselves() -> None:
+def test_settings_beyond_json_numbers_equal_only_themselves() -> None:
     clips = [math.inf, -math.inf, math.nan, None, 1.0]
     runs = [run(str(i), config={"clip": clip}) for i, clip in enumerate(clips)]
     for i, one in enumerate(runs):

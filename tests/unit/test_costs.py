@@ -77,7 +77,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
 # ------------------------------------------------------------------------------------ reading
 
 
-def test_a_summary_reads_two_ends_whatever_the_length_of_the_run(
+def test_a_summary_reads_two_ends_of_a_run_of_any_length(
     run_paths: dict[int, Path], reads: Reads
 ) -> None:
     taken = {}
@@ -90,7 +90,7 @@ def test_a_summary_reads_two_ends_whatever_the_length_of_the_run(
     assert size <= 2 * FIRST_READ
 
 
-def test_a_catalog_reads_no_more_for_each_run_and_nothing_when_none_changed(
+def test_a_catalog_reads_two_ends_a_run_and_nothing_unchanged(
     run_paths: dict[int, Path], reads: Reads
 ) -> None:
     catalog = RunCatalog([path.parent for path in run_paths.values()])
@@ -100,7 +100,7 @@ def test_a_catalog_reads_no_more_for_each_run_and_nothing_when_none_changed(
     assert reads.take() == (0, 0)
 
 
-def test_a_sample_reads_its_places_whatever_the_length_of_the_run(
+def test_a_sample_reads_its_places_of_a_run_of_any_length(
     run_paths: dict[int, Path], reads: Reads
 ) -> None:
     for points in (10, 40):
@@ -112,7 +112,7 @@ def test_a_sample_reads_its_places_whatever_the_length_of_the_run(
         assert taken[LONG][1] <= (points + 4) * 2 * FIRST_READ
 
 
-def test_following_reads_what_is_new_whatever_the_length_of_the_run(
+def test_following_reads_only_new_bytes_of_a_run_of_any_length(
     tmp_path: Path, reads: Reads
 ) -> None:
     taken = {}
@@ -220,7 +220,7 @@ def test_nothing_is_written_while_nothing_is_logged(
 
 @pytest.mark.parametrize("points", [240, 1_000_000])
 @pytest.mark.parametrize("width", [20, 120])
-def test_a_chart_gets_two_points_a_column_however_many_there_are(points: int, width: int) -> None:
+def test_a_chart_gets_two_points_a_column_for_any_history(points: int, width: int) -> None:
     x = np.arange(points, dtype=np.float64)
     noise = np.random.default_rng(1).normal(0.0, 0.1, points)
     series = tuple(Series("run", x, 3.0 + noise + number, color=number) for number in range(5))
@@ -287,7 +287,7 @@ async def test_a_fast_writer_causes_at_most_four_redraws_a_second(
 
 
 @pytest.mark.usefixtures("hasty_watcher")
-async def test_nothing_is_repainted_while_the_files_that_are_looked_at_do_not_change(
+async def test_nothing_is_repainted_while_no_file_changes(
     run_paths: dict[int, Path], calls: Counter[str]
 ) -> None:
     app = TraintopApp([run_paths[SHORT].parent])

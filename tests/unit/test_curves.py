@@ -28,7 +28,7 @@ def a_run(name: str = "a", tokens: float | None = None, **columns: object) -> Ch
     return ChartedRun(Path(f"{name}.json"), 1, name, 0, tokens, history)
 
 
-def test_one_run_names_both_losses_and_several_runs_themselves_once():
+def test_one_run_names_its_losses_several_runs_themselves():
     val = [None] * 99 + [3.5]
     first, second = a_run("first", val_loss=val), a_run("second", val_loss=val)
     one = ChartMaker().chart("loss", [first], ChartChoice())
@@ -46,7 +46,7 @@ def test_a_run_with_a_val_loss_only_is_named_too():
     assert [s.label for s in spec.series] == ["only val", "b"]
 
 
-def test_the_title_of_one_metric_has_its_last_value_and_median_or_that_at_the_cursor():
+def test_a_title_has_last_and_median_or_the_value_at_the_cursor():
     run = a_run(grad_norm=[float(i) for i in range(100)])
     maker = ChartMaker()
     assert maker.chart("grad_norm", [run], ChartChoice()).title == (
@@ -86,7 +86,7 @@ def test_wall_clock_is_labelled_in_a_unit_that_fits():
     assert bottom.split() == ["0", "1", "2", "wall", "clock,", "h"]
 
 
-def test_the_cursor_and_the_legend_read_as_people_write_times_and_rates():
+def test_cursor_and_legend_write_times_and_rates_for_people():
     choice = ChartChoice("wallclock_time", cursor=318.0)
     runs = [a_run("a", rows=200, tokens_per_sec=[41_155.0] * 200), a_run("b", rows=200)]
     spec = ChartMaker().chart("tokens_per_sec", runs, choice)
@@ -134,7 +134,7 @@ def test_a_run_without_tokens_is_left_out_and_said_so():
     draw_chart(alone, 80, 20)
 
 
-def test_a_smoothed_curve_has_its_raw_one_behind_it_and_nan_is_marked_on_that():
+def test_a_smoothed_curve_has_its_raw_one_with_nan_marks_behind():
     loss = [2.0] * 100
     loss[50], loss[60] = math.nan, math.inf
     spec = ChartMaker().chart("loss", [a_run(train_loss=loss)], ChartChoice(weight=0.9))
@@ -147,7 +147,7 @@ def test_a_smoothed_curve_has_its_raw_one_behind_it_and_nan_is_marked_on_that():
     assert raw.value_at(61.0) == 2.0
 
 
-def test_smoothing_is_over_records_so_a_rare_metric_does_not_lag():
+def test_smoothing_counts_records_so_a_rare_metric_does_not_lag():
     val = [None if i % 50 else 4 - i / 1000 for i in range(1000)]
     spec = ChartMaker().chart("val_loss", [a_run(rows=1000, val_loss=val)], ChartChoice(weight=0.9))
     assert spec.series[-1].last_value == pytest.approx(val[950], abs=1e-3)
@@ -160,7 +160,7 @@ def test_the_value_at_a_cursor_beyond_a_curve_is_none():
     assert series.value_at(-5.0) is None
 
 
-def test_the_cursor_goes_from_record_to_record_and_stops_at_the_ends():
+def test_the_cursor_steps_through_records_and_stops_at_the_ends():
     maker, runs = ChartMaker(), [a_run(), a_run("b", rows=40)]
     assert maker.record_near(runs, "iteration", 50.0, 0.2) == 51
     assert maker.record_near(runs, "iteration", 50.0, -10.0) == 40

@@ -197,7 +197,7 @@ def test_names_that_say_something(name: str) -> None:
     assert not is_vague(name)
 
 
-def test_one_name_for_different_settings_is_noted_but_not_for_seeds(tmp_path: Path) -> None:
+def test_one_name_for_differing_settings_is_noted_except_seeds(tmp_path: Path) -> None:
     for seed in (1, 2):
         finished_run(tmp_path, "seeds", seed=seed)
     assert only(diagnose(tmp_path), "runs.unique_names").level is Level.OK

@@ -149,7 +149,7 @@ def test_long_settings_are_refused_before_they_are_decoded(of: str):
         tracemalloc.stop()
 
 
-def test_tiny_records_take_little_more_memory_than_the_bytes_of_their_columns():
+def test_tiny_records_take_little_more_memory_than_columns():
     count = 400_000
     records = b",".join(b'{"iteration":%d}' % iteration for iteration in range(count))
     data = b'{"config":{},"metrics_history":[%b]}' % records

@@ -39,7 +39,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_header_is_the_documented_one_and_further_metrics_follow(tmp_path: Path) -> None:
+def test_the_header_is_as_documented_with_extra_metrics_after(tmp_path: Path) -> None:
     written = write_csv(history(iteration=[0], grad_norm=[1.5]), tmp_path / "run.csv")
     assert written.read_text().splitlines()[0] == f"{HEADER},grad_norm"
 
@@ -202,7 +202,7 @@ def test_a_new_file_is_whole_or_not_there(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_runs_are_written_again_when_one_has_more_metrics_than_known(tmp_path: Path) -> None:
+def test_late_metrics_make_the_export_start_anew(tmp_path: Path) -> None:
     runs = {"a": history(iteration=[0], a=[1.0]), "b": history(iteration=[1], b=[2.0])}
     path = write_together(
         lambda: iter(runs.items()), ["a"], lambda write: write_new(tmp_path, "all", ".csv", write)

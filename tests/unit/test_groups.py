@@ -107,7 +107,7 @@ def test_on_one_grid_values_are_averaged_as_they_are(curves):
 
 @settings(deadline=None)
 @given(st.lists(any_curve(), max_size=6))
-def test_on_any_grids_nothing_is_extrapolated_and_no_x_is_invented(curves):
+def test_no_grid_leads_to_extrapolation_or_invented_x(curves):
     curve = group_curve(curves)
     usable = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in curves]
     usable = [(x, y) for x, y in usable if len(x)]

@@ -135,7 +135,7 @@ def test_columns_are_read_only() -> None:
         found.columns["new"] = found.columns["train_loss"]  # type: ignore[index]
 
 
-def test_the_same_history_is_handed_out_until_something_is_added() -> None:
+def test_the_same_history_is_returned_until_something_is_added() -> None:
     growing = GrowingHistory()
     growing.extend(columns([{"iteration": 0, "train_loss": 1.0}]))
     first = growing.history()
@@ -146,7 +146,7 @@ def test_the_same_history_is_handed_out_until_something_is_added() -> None:
     assert growing.history() is not first
 
 
-def test_appending_moves_the_columns_a_logarithmic_number_of_times() -> None:
+def test_appending_moves_the_columns_logarithmically_often() -> None:
     growing = GrowingHistory()
     moves = 0
     before = growing.history().columns["iteration"]

@@ -46,7 +46,7 @@ assert len(RunCatalog([Path({str(tmp_path)!r})]).refresh().runs) == 1
     assert loaded_by(program).isdisjoint(HEAVY)
 
 
-def test_the_ui_draws_its_first_frame_before_it_loads_numbers_and_charts() -> None:
+def test_the_first_frame_needs_neither_numpy_nor_plotext() -> None:
     loaded = loaded_by("import traintop.tui.app")
     assert "textual" in loaded
     assert loaded.isdisjoint({"watchdog", "plotext", "numpy"})

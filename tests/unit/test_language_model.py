@@ -120,7 +120,7 @@ def test_parameters_are_single_precision_throughout_training() -> None:
     assert {parameter.dtype for parameter in model.parameters.values()} == {np.dtype(np.float32)}
 
 
-def test_a_learning_rate_beyond_the_limit_of_weight_decay_diverges() -> None:
+def test_a_learning_rate_beyond_weight_decays_limit_diverges() -> None:
     with np.errstate(all="ignore"):
         losses, _ = train(TINY._replace(max_learning_rate=1e2, min_learning_rate=1e1))
     assert math.isfinite(losses[0])
@@ -169,7 +169,7 @@ def test_head_sizes_that_cannot_be_rotated_are_refused() -> None:
         LanguageModel(TINY._replace(d_model=18))
 
 
-def test_text_survives_encoding_but_for_what_the_vocabulary_lacks() -> None:
+def test_text_survives_encoding_except_unknown_characters() -> None:
     source = 'def f(x):\n    return {"a": x}  # ~!\n'
     assert decode(encode(source)) == source
     assert decode(encode("a\tb\fcé€")) == "a b c??"

@@ -58,7 +58,7 @@ def test_a_run_of_an_ended_process_that_finished_is_no_crash(path: Path) -> None
     assert run.summary().status is RunStatus.FINISHED
 
 
-def test_the_last_words_of_a_process_are_read_before_it_is_called_crashed(path: Path) -> None:
+def test_a_dead_process_has_its_last_write_read_before_crashed(path: Path) -> None:
     """A reader that saw the file before, and the process after its end."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     identity = {**process.current_process(), "pid": child.pid, "pid_started": _started(child.pid)}
@@ -105,7 +105,7 @@ def test_silence_is_a_stall_and_a_sign_of_life_ends_it(path: Path) -> None:
     assert watch.after(HEARTBEAT_PATIENCE + 1) is RunStatus.STALLED
 
 
-def test_a_file_that_was_still_for_long_is_stalled_at_first_sight(path: Path) -> None:
+def test_a_file_long_unchanged_is_stalled_at_first_sight(path: Path) -> None:
     write_run(path, records(1))
     assert Watch(path, age=HEARTBEAT_PATIENCE + 1).after(0) is RunStatus.STALLED
     stepped_back = Watch(path, age=-3600.0)

@@ -174,7 +174,7 @@ def test_notes_are_kept_no_longer_than_readers_look(tmp_path: Path) -> None:
     assert (summary.status, summary.count, len(summary.notes)) == ("finished", 1, 500_000)
 
 
-def test_values_whose_sums_are_no_floats_do_not_stop_the_writing(
+def test_values_whose_sum_overflows_do_not_stop_the_writing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with tracked(tmp_path) as tracker:
@@ -192,7 +192,7 @@ def test_values_whose_sums_are_no_floats_do_not_stop_the_writing(
     )
 
 
-def test_as_many_names_of_metrics_as_there_may_be_fit_where_readers_look(
+def test_the_most_metric_names_allowed_fit_where_readers_look(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     length = MAX_NAMES // MAX_METRICS

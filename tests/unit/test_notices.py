@@ -106,7 +106,7 @@ def test_noise_is_no_divergence(seed):
     assert told(*course(flat, "loss", highest=max(flat))) == []
 
 
-def test_a_drop_of_the_throughput_is_told_once_until_it_recovers():
+def test_a_throughput_drop_is_noticed_once_until_it_recovers():
     rates = [100.0] * 30 + [60.0] * 10 + [100.0] * 10 + [50.0] * 6
     assert told(*course(rates, "rate")) == [("a", NoticeKind.SLOWER)] * 2
 
@@ -133,7 +133,7 @@ def validated(**losses: float) -> list[RunSummary]:
     ]
 
 
-def test_a_run_that_beats_the_record_of_those_that_ended_is_told_once():
+def test_beating_the_record_of_ended_runs_is_noticed_once():
     states = [validated(A=3.0, b=3.5), validated(A=3.0, b=2.9), validated(A=3.0, b=2.8)]
     assert told(*states) == [("b", NoticeKind.BEST)]
 
@@ -161,7 +161,7 @@ def test_a_record_is_beaten_again_after_its_run_ended():
     assert told(*states) == [("B", NoticeKind.BEST), ("c", NoticeKind.BEST)]
 
 
-def test_runs_that_overtake_each_other_below_the_record_are_told_once():
+def test_overtaking_below_the_record_is_noticed_once():
     race = [validated(A=3.0, b=3.1 - i * 0.1, c=3.1 - i * 0.12, d=3.1 - i * 0.11) for i in range(9)]
     assert told(*race) == [("c", NoticeKind.BEST)]
 
@@ -185,7 +185,7 @@ def test_a_run_that_ends_behind_another_gives_no_record_to_beat():
     assert told_of_bests == [("b", NoticeKind.BEST)]
 
 
-def test_a_record_beaten_by_little_is_told_with_the_digits_that_differ():
+def test_a_narrow_record_is_noticed_with_the_digits_that_differ():
     sense = LiveSense()
     sense.observe(validated(A=1.94321, b=2.0), NOW)
     (notice,) = sense.observe(validated(A=1.94321, b=1.94318), NOW)

@@ -145,7 +145,7 @@ def test_names_that_came_with_a_later_run_are_understood_then():
     assert [one.name for one in filter_runs(runs, "grad_norm > 1", NOW)] == ["x"]
 
 
-def test_standard_metrics_are_known_before_anything_was_measured():
+def test_standard_metrics_are_known_before_any_measurement():
     assert filter_runs([], "val_loss < 3", NOW) == ()
     assert filter_runs([RUNS[-1]], "tokens_per_sec > 3 or best_val_loss < 1", NOW) == ()
 

@@ -55,7 +55,7 @@ def test_what_is_known_is_not_written_again(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"x": 3}', b"\xff", b"[" * 100_000, b"{" * 9])
-def test_another_file_in_its_place_is_nothing_remembered_and_is_replaced(tmp_path, content):
+def test_a_foreign_file_in_its_place_is_ignored_and_replaced(tmp_path, content):
     kept = memory(tmp_path)
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "views.json").write_bytes(content)

@@ -144,7 +144,7 @@ def test_a_run_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [path]
 
 
-def test_on_a_network_filesystem_only_a_file_at_rest_is_repaired(
+def test_on_a_network_only_a_file_at_rest_is_repaired(
     tmp_path: Path, dead_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = sys.modules[repair.__module__]

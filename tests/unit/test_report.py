@@ -70,7 +70,7 @@ def test_a_new_notebook_has_a_section_for_each_experiment(tmp_path: Path) -> Non
     assert overview.index("`muon`") < overview.index("`baseline`")  # the best first
 
 
-def test_the_best_stands_at_no_iteration_when_the_end_of_the_run_was_better(
+def test_the_best_has_no_iteration_when_the_final_value_wins(
     tmp_path: Path,
 ) -> None:
     with ExperimentTracker(ExperimentConfig("run"), log_dir=tmp_path, quiet=True) as tracker:
@@ -155,7 +155,7 @@ def test_runs_named_alike_are_one_sweep(tmp_path: Path) -> None:
     assert "| `0.0006` |" in sweep
 
 
-def test_a_sweep_grows_in_place_and_a_section_that_is_there_stays(tmp_path: Path) -> None:
+def test_a_sweep_grows_in_place_and_other_sections_stay(tmp_path: Path) -> None:
     train(tmp_path, "batch_32", batch_size=32)
     document = update_report("", runs_of(tmp_path))
     assert headings(document)[2:] == ["## `batch_32`"]

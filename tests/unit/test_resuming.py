@@ -65,7 +65,7 @@ def test_resuming_what_is_not_there_names_what_is(tmp_path: Path) -> None:
         ExperimentTracker.resume("torn", tmp_path)
 
 
-def test_a_file_cut_at_any_byte_of_its_records_or_tail_can_be_resumed(tmp_path: Path) -> None:
+def test_a_file_cut_at_any_byte_can_be_resumed(tmp_path: Path) -> None:
     with tracked(tmp_path, "torn") as tracker:
         for i in range(3):
             tracker.log_metrics(i, float(i))
@@ -81,7 +81,7 @@ def test_a_file_cut_at_any_byte_of_its_records_or_tail_can_be_resumed(tmp_path: 
         assert after["count"] == kept + 1, cut
 
 
-def test_a_write_torn_over_an_older_tail_at_any_byte_can_be_resumed(tmp_path: Path) -> None:
+def test_a_write_torn_at_any_byte_can_be_resumed(tmp_path: Path) -> None:
     with tracked(tmp_path, "torn") as tracker:
         for i in range(3):
             tracker.log_metrics(i, float(i))

@@ -35,7 +35,7 @@ def replayed(path: Path, calls: range) -> dict[str, Any]:
     return document_in(path)
 
 
-def test_replays_of_a_resumed_run_count_once_each_time_it_is_resumed(tmp_path: Path) -> None:
+def test_replays_count_once_at_each_resumption(tmp_path: Path) -> None:
     tracker = tracked(tmp_path)
     tracker.start()
     for i in range(1000):
@@ -50,7 +50,7 @@ def test_replays_of_a_resumed_run_count_once_each_time_it_is_resumed(tmp_path: P
     assert run["stats"]["val_loss"]["count"] == 900
 
 
-def test_more_replays_than_a_process_reads_back_count_once_after_a_resumption(
+def test_more_replays_than_are_read_back_count_once(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "experiment_preempted_20250101_000000.json"
@@ -86,7 +86,7 @@ def test_a_resumed_run_has_its_last_record_before_the_next_one(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("amended", [4.25, 4.125])
-def test_readers_resumption_and_repair_agree_wherever_a_write_is_torn(
+def test_readers_resumption_and_repair_agree_on_any_torn_write(
     tmp_path: Path, amended: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The write amends a value of the last record, in fewer bytes, and adds two others."""
@@ -214,7 +214,7 @@ def test_an_older_tail_amid_the_records_hides_none_of_them(tmp_path: Path) -> No
     assert (kept[:45], kept[-140:]) == ([*range(45)], [*range(60, 200)])
 
 
-def test_what_was_said_of_a_run_stays_until_something_else_is_said(tmp_path: Path) -> None:
+def test_a_runs_final_words_stay_until_they_are_replaced(tmp_path: Path) -> None:
     path = tmp_path / "experiment_noted_20250101_000000.json"
     write_run(path, [record(0, train_loss=1.0)], status="finished", notes="precious", dropped=3)
     ExperimentTracker.resume(path, quiet=True).finish()

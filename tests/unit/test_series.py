@@ -63,7 +63,7 @@ def test_smooth_is_the_debiased_moving_average(weight: float) -> None:
     assert smooth(y, weight) == pytest.approx(textbook_average(y.tolist(), weight), rel=1e-9)
 
 
-def test_smooth_of_a_constant_is_the_constant_from_the_first_value_on() -> None:
+def test_smoothing_a_constant_gives_it_from_the_first_value() -> None:
     assert smooth(np.full(100_000, 2.5), 0.99) == pytest.approx(2.5)
 
 
@@ -86,9 +86,7 @@ def test_smooth_refuses_a_weight_out_of_range(weight: float) -> None:
 
 
 @given(any_floats, st.integers(1, 40))
-def test_decimated_points_are_few_of_the_points_with_ends_and_extremes(
-    y: FloatArray, columns: int
-) -> None:
+def test_decimation_keeps_few_points_with_ends_and_extremes(y: FloatArray, columns: int) -> None:
     x = np.sort(np.random.default_rng(len(y)).uniform(0, 10, len(y)))
     given_points = set(zip(*(values.tolist() for values in finite(x, y)), strict=True))
     thin_x, thin_y = thin(*finite(x, y), columns)
@@ -165,7 +163,7 @@ def test_robust_limits_without_outliers_are_those_of_the_data() -> None:
     assert robust_limits(floats(-1, 0), log=True) is None
 
 
-def test_one_series_that_went_astray_does_not_stretch_the_limits_of_all() -> None:
+def test_one_diverged_series_does_not_stretch_the_limits() -> None:
     assert common_limits([(2, 5), (2.1, 4), (2, 9), (3, 1e6)]) == (2, 9)
     assert common_limits([(2, 5), (3, 1e6)]) == (2, 5)
     assert common_limits([(2, 5), (-1e9, 5)]) == (2, 5)
@@ -221,7 +219,7 @@ def test_ticks_are_nice_and_short(low: float, high: float, count: int, labels: l
     st.integers(2, 60),
     st.sampled_from([1, 4]),
 )
-def test_even_ticks_widen_the_limits_a_little_and_are_whole_rows_apart(
+def test_even_ticks_are_whole_rows_apart_in_wider_limits(
     low: float, span: float, rows: int, dots: int
 ) -> None:
     even = even_ticks(low, low + span, rows, dots)

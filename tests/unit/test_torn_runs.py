@@ -105,7 +105,7 @@ def test_pages_that_arrive_out_of_order_cost_no_second_reading(
     assert normal(rows_of(run.history())) == normal(expected_rows(records(5010)))
 
 
-def test_a_line_that_is_followed_before_its_tail_is_whole_gives_way_to_it(path: Path) -> None:
+def test_a_line_followed_before_its_tail_is_whole_yields_to_it(path: Path) -> None:
     """Found by fuzzing: what a follower shows is what a first reading would show."""
     data = layout([record(0, train_loss=2.0), record(1, train_loss=1.5)])
     mixed = data.replace(b'"train_loss":1.5', b'"train_loss":9.5', 1)
@@ -150,7 +150,7 @@ def test_a_line_that_does_not_parse_ends_the_reading(path: Path) -> None:
     assert Run(path).history().columns["iteration"].tolist() == [*range(20), 29]
 
 
-def test_a_record_in_two_lines_ends_the_reading_whatever_follows(path: Path) -> None:
+def test_a_record_in_two_lines_ends_the_reading(path: Path) -> None:
     data = layout(records(30)).replace(b'{"iteration":20,', b'{"iteration":20,\n')
     path.write_bytes(data)
     run = Run(path)

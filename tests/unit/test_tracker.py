@@ -356,7 +356,7 @@ def test_print_summary_shows_control_characters_as_text(
     assert "1.5" in printed
 
 
-def test_an_interrupt_before_the_writer_is_told_of_the_end_does_not_lose_it(
+def test_an_interrupt_before_finish_reaches_the_writer_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = tracked(tmp_path)

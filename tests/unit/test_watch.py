@@ -254,7 +254,7 @@ def test_dead_observers_are_replaced(tmp_path: Path, start: Start) -> None:
 
 
 @pytest.mark.usefixtures("quick_scans")
-def test_an_error_while_scanning_is_told_and_does_not_end_the_watch(
+def test_a_scan_error_is_reported_and_does_not_end_the_watch(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_run(tmp_path, "a")
@@ -285,9 +285,7 @@ def test_an_error_of_the_listener_does_not_end_the_watch(tmp_path: Path) -> None
     watcher.stop()
 
 
-def test_the_listener_hears_only_of_changes_and_at_most_four_times_a_second(
-    tmp_path: Path, start: Start
-) -> None:
+def test_listeners_hear_only_of_changes_four_times_a_second(tmp_path: Path, start: Start) -> None:
     writer = Writer(tmp_path / "experiment_x.json")
     watcher, listener = start(tmp_path)
     wait_until(lambda: watcher.mode == "live")
