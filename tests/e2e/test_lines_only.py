@@ -37,7 +37,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_watching_is_refused_with_what_to_use_instead(logs: Path) -> None:
+def test_watching_a_dumb_terminal_names_the_alternatives(logs: Path) -> None:
     code, said = printed(logs, terminal="dumb")
     assert code == 1
     assert "\x1b" not in said
@@ -45,12 +45,14 @@ def test_watching_is_refused_with_what_to_use_instead(logs: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("list",), ("plot",), ("doctor",)])
-def test_what_prints_has_no_colours_there(logs: Path, arguments: tuple[str, ...]) -> None:
+def test_printed_text_has_no_colours_on_a_dumb_terminal(
+    logs: Path, arguments: tuple[str, ...]
+) -> None:
     _, said = printed(*arguments, logs, terminal="dumb")
     assert said.strip()
     assert "\x1b" not in said
 
 
-def test_a_chart_has_colours_elsewhere(logs: Path) -> None:
+def test_a_chart_has_colours_on_a_colour_terminal(logs: Path) -> None:
     _, said = printed("plot", logs, terminal="xterm-256color")
     assert "\x1b[" in said

@@ -13,7 +13,7 @@ START = datetime.fromisoformat("2025-02-22T14:00:00")
 
 
 @pytest.mark.parametrize("end", ["key", "SIGTERM", "SIGHUP"])
-def test_an_export_at_the_end_is_whole_and_said(tmp_path, end):
+def test_an_export_finished_while_quitting_is_whole_and_printed(tmp_path, end):
     logs = tmp_path / "logs"
     logs.mkdir()
     records = 100_000

@@ -104,7 +104,7 @@ def test_a_run_is_live_a_second_one_appears_and_quit_is_clean(tmp_path):
         assert b"\x1b[?1049l" in terminal.received
 
 
-def test_the_screen_is_drawn_again_after_a_visit_to_the_shell(tmp_path):
+def test_the_screen_is_redrawn_after_a_visit_to_the_shell(tmp_path):
     write_finished_run(tmp_path, "first", "2025-02-22T14:05:30")
     with TerminalSession(tmp_path) as terminal:
         terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
@@ -131,7 +131,7 @@ def test_an_empty_or_missing_directory_waits_for_the_first_run(tmp_path):
         assert terminal.exit_code() == 0
 
 
-def test_keys_that_come_in_one_piece_go_where_they_are_meant_to(tmp_path):
+def test_keys_that_arrive_at_once_go_where_they_are_meant(tmp_path):
     with Training(tmp_path, "first") as training:
         training.log(0, 4.125)
     with TerminalSession(tmp_path) as terminal:
@@ -374,7 +374,7 @@ def test_an_idle_screen_of_any_kind_sends_nothing(tmp_path, keys, shown):
 @pytest.mark.parametrize(
     ("keys", "shown"), [("/big", "1 of 3 runs"), ("nhello", "hello"), ("tdraft", "draft")]
 )
-def test_what_is_typed_at_once_lands_in_the_line_that_it_opens(tmp_path, keys, shown):
+def test_typed_ahead_text_lands_in_the_line_it_opens(tmp_path, keys, shown):
     for name in ("baseline", "bigger", "best"):
         write_finished_run(tmp_path, name, "2025-02-22T14:05:30")
     with TerminalSession(tmp_path) as terminal:

@@ -121,7 +121,7 @@ time.sleep(600)
         assert recorded(logs) == losses(range(kept + 10))
 
 
-def test_a_quota_that_takes_a_part_of_each_write(
+def test_a_quota_that_cuts_each_write_short_costs_no_record(
     tmp_path: Path, warnings: Warnings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pwrite, quota = os.pwrite, [10_007]
@@ -168,9 +168,7 @@ def test_records_beyond_the_memory_limit_are_reported(
 # -- read-only, without permission, gone
 
 
-def test_a_read_only_disk_gets_the_run_when_it_is_writable(
-    tmp_path: Path, warnings: Warnings
-) -> None:
+def test_a_read_only_disk_gets_the_run_once_writable(tmp_path: Path, warnings: Warnings) -> None:
     logs = tmp_path / "logs"
     with tmpfs(logs, "ro") as disk:
         run = started(logs)

@@ -116,7 +116,7 @@ def records_of(run: Run) -> dict[float, str]:
 
 @settings(max_examples=150, deadline=None)
 @given(changes=damages)
-def test_a_damaged_file_is_gone_on_with_or_refused(
+def test_a_damaged_file_is_resumed_or_refused(
     whole: bytes, changes: list[tuple[float, int, bytes]]
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:

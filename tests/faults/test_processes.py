@@ -333,7 +333,7 @@ for each in trackers:
         assert rows == [(pid, number)] * 20
 
 
-def test_of_processes_that_resume_one_run_one_gets_it(tmp_path: Path) -> None:
+def test_only_one_of_several_processes_resumes_a_run(tmp_path: Path) -> None:
     assert run_to_end("tracker.start()\ntracker.log_metrics(0, 1.0)\nos._exit(1)", tmp_path)[0] == 1
     code = """
 from traintop import RunFileBusyError

@@ -87,7 +87,7 @@ class Raising:
     [np.zeros((2, 3)), np.zeros(0), "0.5", b"1", [1.0], {}, 1j, np.complex64(1), Odd(), Raising()],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_no_number_costs_one_warning_and_no_other_value(
+def test_a_non_number_costs_one_warning_and_no_other_value(
     tmp_path: Path, value: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -121,7 +121,7 @@ def test_a_value_changed_after_the_call_is_logged_as_it_was(tmp_path: Path) -> N
     ],
     ids=str,
 )
-def test_iterations_that_repeat_go_back_are_negative_or_odd(
+def test_repeated_decreasing_negative_and_odd_iterations(
     tmp_path: Path, iterations: list[Any], kept: list[float]
 ) -> None:
     with ExperimentTracker(ExperimentConfig(experiment_name="x"), tmp_path, quiet=True) as tracker:

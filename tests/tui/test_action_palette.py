@@ -5,7 +5,7 @@ from tui_runs import make_runs, selected, showing
 from traintop.tui.action_palette import ActionPalette
 
 
-async def test_an_action_is_found_by_its_words_and_done():
+async def test_the_palette_finds_an_action_by_its_words():
     async with showing(make_runs(20)) as (app, pilot):
         await pilot.press("ctrl+p")
         assert isinstance(app.screen, ActionPalette)
@@ -19,7 +19,7 @@ async def test_an_action_is_found_by_its_words_and_done():
         await settle(pilot, lambda: selected(app) == "run-19")
 
 
-async def test_only_what_applies_is_offered_and_escape_goes_back():
+async def test_the_palette_offers_only_what_applies():
     async with showing(make_runs(2)) as (app, pilot):
         await pilot.press("ctrl+p")
         found = app.screen.query_one(CommandList)
@@ -32,7 +32,7 @@ async def test_only_what_applies_is_offered_and_escape_goes_back():
         await settle(pilot, lambda: app.screen is app.main_screen)
 
 
-async def test_paging_through_a_palette_without_room_is_survived():
+async def test_paging_in_a_palette_without_room_does_not_crash():
     async with showing(make_runs(2), (1, 1)) as (app, pilot):
         await pilot.press("ctrl+p", "pagedown", "pageup")
         assert isinstance(app.screen, ActionPalette)

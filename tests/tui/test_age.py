@@ -28,7 +28,7 @@ def test_age_is_coarse_and_at_most_four_characters(seconds, text):
 
 
 @pytest.mark.parametrize("seconds", [0.0, 30.0, 60.0, 61.0, 3599.5, 3600.0, 7300.0, 300000.0])
-def test_the_text_changes_exactly_when_it_says(seconds):
+def test_age_text_changes_exactly_when_predicted(seconds):
     wait = seconds_until_older(seconds)
     assert wait > 0
     assert age_text(seconds + wait * 0.999) == age_text(seconds)

@@ -72,14 +72,14 @@ async def test_archived_runs_leave_the_list_until_they_are_asked_for(tmp_path):
         await settle(pilot, lambda: listed(app) == ["run-0", "run-1", "run-2"])
 
 
-async def test_an_archive_of_all_runs_says_how_to_see_them(tmp_path):
+async def test_with_all_runs_archived_the_list_says_how_to_see_them(tmp_path):
     async with watching(tmp_path, runs=1) as (app, pilot, _):
         await pilot.press("a")
         await settle(pilot, lambda: "All runs are archived." in screen_text(app))
         assert "A lists the 1 archived too." in screen_text(app)
 
 
-async def test_what_cannot_be_archived_is_said_with_path_and_reason(tmp_path):
+async def test_a_failed_archiving_names_path_and_reason(tmp_path):
     async with watching(tmp_path) as (app, pilot, _):
         (tmp_path / ".traintop").write_text("a file where a folder should be")
         await pilot.press("space", "j", "space", "a")
@@ -152,7 +152,7 @@ def annotated(name, *tags, note=""):
     return make_run(name, annotations=Annotations(note, tags))
 
 
-def test_the_marked_runs_are_meant_before_the_selected_one():
+def test_annotating_applies_to_marked_runs_before_the_selected():
     runs = make_runs(3)
     rows = RunRows(runs)
     paths = [run.path for run in runs]
@@ -163,7 +163,7 @@ def test_the_marked_runs_are_meant_before_the_selected_one():
     assert subject(runs[:1]) == "run-0"
 
 
-def test_what_runs_have_in_common_can_be_changed():
+def test_common_annotations_of_several_runs_can_be_edited():
     runs = [annotated("a", "x", "y", note="n"), annotated("b", "z", "x", note="n")]
     assert common_tags(runs) == ("x",)
     assert common_note(runs) == "n"

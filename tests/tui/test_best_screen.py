@@ -102,7 +102,7 @@ async def test_long_names_leave_room_for_the_setting_that_says_most():
         assert max(map(len, text.splitlines()[1:-1])) < 74
 
 
-async def test_metrics_go_round_and_the_direction_follows_them():
+async def test_the_metric_key_cycles_and_the_direction_follows():
     async with ranking() as (app, pilot, screen):
         await pilot.press("m")
         assert (screen.metric, screen.mode) == ("accuracy", "max")
@@ -114,7 +114,7 @@ async def test_metrics_go_round_and_the_direction_follows_them():
         assert screen.metric == "duration"
 
 
-async def test_the_direction_can_be_turned_and_is_kept_for_its_metric():
+async def test_a_reversed_direction_is_kept_for_its_metric():
     async with ranking() as (app, pilot, screen):
         await pilot.press("m", "i")
         assert "lowest accuracy" in screen_text(app)
@@ -124,7 +124,7 @@ async def test_the_direction_can_be_turned_and_is_kept_for_its_metric():
         assert screen.mode == "max"
 
 
-async def test_the_top_10_or_25_are_told_apart_by_their_own_settings():
+async def test_the_top_10_or_25_show_their_own_differing_settings():
     runs = [
         trained(f"run-{i}", float(i), settings={"lr": i // 10, "depth": i // 20, "width": i % 2})
         for i in range(30)
@@ -209,7 +209,7 @@ async def test_ranks_change_live_and_the_cursor_stays_on_its_run():
         assert cursor_line(app).split()[1] == "1"
 
 
-async def test_no_run_with_the_metric_is_said():
+async def test_a_leaderboard_without_the_metric_says_so():
     async with ranking([trained("lost", math.nan)]) as (app, pilot, screen):
         assert "no run has a finite train_loss" in screen_text(app)
         await pilot.press("j", "G", "space", "enter", "i")

@@ -76,7 +76,7 @@ async def test_the_next_axis_keeps_the_part_and_the_cursor(place):
         assert app.main_screen.view.x_axis == "iteration"  # the settings tell of no tokens
 
 
-async def test_tokens_are_an_axis_where_the_settings_tell_of_them():
+async def test_tokens_are_an_axis_where_the_settings_give_them():
     (run,) = make_runs(1)
     run.config.update(batch_size=8, context_length=128)
     async with showing([run]) as (app, pilot):
@@ -87,7 +87,7 @@ async def test_tokens_are_an_axis_where_the_settings_tell_of_them():
 
 
 @PLACES
-async def test_metrics_go_round_with_the_focus(place):
+async def test_the_metric_key_moves_the_focus_through_the_charts(place):
     async with showing(make_runs(1)) as (app, pilot):
         await pilot.press(*place, "m")
         assert part(app).focus == "tokens_per_sec"

@@ -90,7 +90,7 @@ def test_no_steps_lead_out_of_the_records(steps, low, width, spacing):
             assert start - slack <= view.cursor <= end + slack
 
 
-def test_the_focus_goes_round():
+def test_the_focus_wraps_around():
     view = focus_next(ChartView(), ("loss", "lr"), 1)
     assert view.focus == "lr"
     assert focus_next(view, ("loss", "lr"), 1).focus == "loss"

@@ -43,7 +43,7 @@ def test_widths_change_by_steps_and_reset_undoes_everything():
     assert choosing.reset().chosen == DEFAULT_CHOICES
 
 
-def test_a_column_that_no_run_offers_any_more_stays_chosen():
+def test_a_chosen_column_stays_when_no_run_has_it_any_more():
     choosing = ColumnChoosing((ColumnChoice("best:gone"), ColumnChoice("name")), OFFERED)
     assert choosing.keys[:2] == ("best:gone", "name")
 

@@ -51,7 +51,7 @@ def test_a_row_is_exactly_as_wide_as_its_layout_at_any_width(width, name):
         ([], ""),
     ],
 )
-def test_what_names_begin_with_is_known_in_whole_words(names, alike):
+def test_a_common_prefix_consists_of_whole_words(names, alike):
     assert RunRows([make_run(name) for name in names]).alike == alike
 
 
@@ -66,7 +66,7 @@ def test_what_names_begin_with_is_known_in_whole_words(names, alike):
         (0, "", ""),
     ],
 )
-def test_names_are_cut_where_they_are_alike(width, first, second):
+def test_names_are_cut_in_their_common_prefix(width, first, second):
     runs = [make_run("sweep_lr_1e-03_seed9"), make_run("sweep_lr_2e-03_seed10")]
     context = RowContext(NOW, alike=RunRows(runs).alike)
     name = column_of("name")
@@ -82,7 +82,7 @@ def test_an_unreadable_file_is_named_in_full_with_the_reason():
     assert "is a named pipe, not a file" in text
 
 
-def test_what_matters_least_goes_first_when_width_is_short():
+def test_the_least_important_column_goes_first():
     shown = [[column.key for column, _ in lay_out(width).columns] for width in (100, 70, 40, 12)]
     assert shown[0] == list(DEFAULT_COLUMNS)
     assert "progress" not in shown[1]
@@ -173,11 +173,11 @@ def test_columns_are_made_of_settings_and_metrics(key, heading, text, value):
 
 
 @pytest.mark.parametrize("key", ["", "config:", "last:", "median:loss", "lossy"])
-def test_a_key_of_no_column_is_refused(key):
+def test_an_unknown_column_key_is_refused(key):
     assert column_of(key) is None
 
 
-def test_metrics_where_more_is_better_sort_downwards():
+def test_metrics_where_higher_is_better_sort_descending():
     assert column_of("best:acc").descending
     assert not column_of("best:grad/norm").descending
 

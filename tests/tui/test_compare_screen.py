@@ -108,7 +108,7 @@ async def test_it_shows_differing_settings_and_baseline_deltas():
         assert "step to 2.5" in text
 
 
-async def test_what_is_not_read_yet_is_told_from_what_is_missing():
+async def test_values_not_read_yet_look_unlike_missing_ones():
     async with comparing(read=False) as (app, pilot, _):
         line = next(row for row in screen_text(app).splitlines() if "first" in row)
         assert line.count("…") == 3
@@ -223,7 +223,7 @@ async def test_a_group_is_drawn_as_its_mean_with_a_band():
         assert again.series[0].x is grouped.series[0].x
 
 
-async def test_the_metric_goes_round_and_takes_its_target_along():
+async def test_each_metric_of_the_comparison_has_its_own_target():
     async with comparing() as (app, pilot, screen):
         assert screen.metric == "val_loss"
         await pilot.press("m")
@@ -237,7 +237,7 @@ async def test_the_metric_goes_round_and_takes_its_target_along():
         assert screen.metric == "train_loss"
 
 
-async def test_a_target_is_asked_for_checked_and_given_back():
+async def test_a_target_is_entered_validated_and_reset():
     async with comparing() as (app, pilot, screen):
         await pilot.press("t")
         assert isinstance(app.screen, EntryScreen)
@@ -268,7 +268,7 @@ async def test_the_column_becomes_the_baseline_here_and_in_the_list():
         assert app.main_screen.view.baseline == RUNS[2].path
 
 
-async def test_the_choices_of_the_charts_hold_here_too():
+async def test_chart_choices_apply_to_the_comparison_chart_too():
     async with comparing() as (app, pilot, _):
         before = screen_text(app)
         await pilot.press("x")
@@ -296,7 +296,9 @@ async def test_table_and_chart_or_one_of_them():
 
 
 @pytest.mark.parametrize(("keys", "suffix"), [(["enter"], ".csv"), (["j", "enter"], ".md")])
-async def test_the_table_is_written_and_the_path_is_told(tmp_path, monkeypatch, keys, suffix):
+async def test_the_comparison_table_is_saved_and_its_path_shown(
+    tmp_path, monkeypatch, keys, suffix
+):
     monkeypatch.chdir(tmp_path)
     async with comparing() as (app, pilot, _):
         await pilot.press("e")
@@ -331,7 +333,7 @@ async def test_vanished_runs_leave_and_the_last_one_closes_the_screen():
         await settle(pilot, lambda: app.screen is app.main_screen)
 
 
-async def test_one_run_alone_is_no_reason_to_fail():
+async def test_comparing_a_single_run_does_not_fail():
     async with comparing(RUNS[:1], marks=0) as (app, pilot, screen):
         assert columns(screen) == ["a_s0"]
         await pilot.press("right", "g", "m", "p")
@@ -360,7 +362,7 @@ async def test_hostile_names_and_settings_are_drawn_as_plain_text():
         assert all(part.isprintable() for part in screen_text(app).split("\n"))
 
 
-async def test_equal_news_draw_nothing():
+async def test_an_equal_update_draws_nothing():
     async with comparing() as (app, pilot, screen):
         panes = list(screen.query("LinePane"))
         drawn = [pane.draw_count for pane in panes]
@@ -370,7 +372,7 @@ async def test_equal_news_draw_nothing():
         assert [pane.draw_count for pane in panes] == drawn
 
 
-async def test_any_sequence_of_sizes_is_survived():
+async def test_no_sequence_of_terminal_sizes_crashes():
     async with comparing() as (app, pilot, _):
         for width, height in [(20, 5), (1, 1), (200, 60), (5, 40), (119, 13), (160, 48)]:
             await pilot.resize_terminal(width, height)

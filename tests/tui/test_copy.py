@@ -66,7 +66,7 @@ async def test_a_hostile_path_is_copied_as_it_is_and_shown_safely():
     assert message.isprintable()
 
 
-async def test_a_path_that_is_no_text_does_no_harm():
+async def test_a_path_that_is_not_valid_text_is_copied_safely():
     path = Path(os.fsdecode(b"/logs/experiment_\xff.json"))
     clipboard, _ = await copied(make_run("a", path=path))
     assert clipboard == "/logs/experiment_\ufffd.json"

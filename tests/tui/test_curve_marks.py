@@ -49,7 +49,7 @@ async def test_without_colours_the_list_has_the_markers_of_the_charts(monkeypatc
             assert row_of(app, run.name)[MARK] == markers[run.name]
 
 
-async def test_colours_tell_where_there_are_some(monkeypatch):
+async def test_with_colours_the_list_needs_no_chart_markers(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     async with showing(make_runs(3)) as (app, pilot):
         await pilot.press("space", "j", "space")

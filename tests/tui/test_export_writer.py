@@ -39,7 +39,7 @@ class HeldExport(TextExport):
             self.let_go.set()
 
 
-def test_what_is_being_written_is_done_before_the_end_and_said(tmp_path):
+def test_quitting_finishes_a_running_export_and_prints_it(tmp_path):
     writer = ExportWriter(nobody)
     held = HeldExport(tmp_path, writer.post)
     writer.write(held)
@@ -49,7 +49,7 @@ def test_what_is_being_written_is_done_before_the_end_and_said(tmp_path):
     assert writer.unfinished == ()
 
 
-def test_what_was_heard_of_is_not_said_again(tmp_path):
+def test_an_export_seen_on_screen_is_not_printed_again(tmp_path):
     heard: list[ExportEnded] = []
     writer = ExportWriter(heard.append)
     writer.write(TextExport(TextExportRequested("a", ".md", ""), writer.post, [tmp_path]))
@@ -59,7 +59,7 @@ def test_what_was_heard_of_is_not_said_again(tmp_path):
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_what_takes_too_long_is_stopped_and_named(tmp_path, monkeypatch, together):
+def test_an_export_that_takes_too_long_is_stopped_and_named(tmp_path, monkeypatch, together):
     runs = [written_run(tmp_path / "logs", name) for name in ("a", "b")]
     out = tmp_path / "out"
     out.mkdir()
@@ -101,7 +101,7 @@ def test_an_interrupt_at_the_end_stops_it_at_once(tmp_path, monkeypatch):
     assert held.let_go.is_set()
 
 
-def test_a_filesystem_that_never_answers_holds_nobody_up(tmp_path, monkeypatch):
+def test_a_hanging_filesystem_does_not_delay_quitting(tmp_path, monkeypatch):
     monkeypatch.setattr(export_writer, "PATIENCE_SECONDS", 0.05)
     monkeypatch.setattr(export_writer, "_STOPPING_SECONDS", 0.05)
     writer = ExportWriter(nobody)

@@ -141,7 +141,7 @@ def words_of(view: ViewState, rows: RunRows) -> list[tuple[int, bool]]:
     return [(len(choice.runs), choice.together) for choice in export_choices(view, rows)]
 
 
-def test_there_is_nothing_to_choose_with_one_run():
+def test_exporting_one_run_asks_nothing():
     rows = RunRows(make_runs(1))
     assert words_of(ViewState(selected=rows.runs[0].path), rows) == [(1, False)]
     assert words_of(ViewState(), RunRows()) == []
@@ -154,14 +154,14 @@ def test_marked_runs_are_offered_first_then_selected_then_all():
     assert words_of(view, rows) == [(2, True), (2, False), (1, False), (5, True), (5, False)]
 
 
-def test_marked_runs_that_a_filter_hides_are_still_meant():
+def test_marked_runs_hidden_by_a_filter_are_still_exported():
     shown, hidden = make_runs(4)[:2], make_runs(4)[2:]
     rows = RunRows(shown, hidden)
     view = ViewState(selected=shown[0].path, marks=tuple(run.path for run in hidden))
     assert words_of(view, rows)[:2] == [(2, True), (2, False)]
 
 
-def test_files_that_cannot_be_read_are_no_choice():
+def test_unreadable_files_are_not_offered_for_export():
     broken = make_run("broken", status=RunStatus.UNREADABLE)
     rows = RunRows([broken, make_run("fine")])
     assert words_of(ViewState(selected=broken.path), rows) == []

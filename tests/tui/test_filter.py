@@ -66,7 +66,7 @@ async def test_escape_brings_the_list_back_as_it_was():
         await settle(pilot, lambda: not app.screen.query(TextEntry))
 
 
-async def test_conditions_filter_and_a_mistake_is_said_under_the_line():
+async def test_conditions_filter_and_mistakes_are_explained_below():
     async with listing(make_runs(30)) as (app, pilot):
         await type_filter(app, pilot, "loss < 2.005")
         await settle(pilot, lambda: len(listed(app)) == 5)

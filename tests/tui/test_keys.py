@@ -88,14 +88,14 @@ def test_the_help_lists_every_key_of_the_place_in_full(place, width):
     assert max(map(len, lines)) <= width
 
 
-def test_where_arrows_cannot_be_drawn_they_are_words():
+def test_arrow_keys_are_words_where_arrows_cannot_be_drawn():
     shown = [key.shown for key in in_words(KEYS)]
     assert all(text.isascii() for text in shown)
     assert {"j down", "k up", "left", "shift+right"} <= {*shown}
 
 
 @pytest.mark.parametrize("place", [Place.ZOOM, Place.COMPARE, Place.BEST])
-def test_the_way_back_is_shown_where_not_all_keys_fit(place):
+def test_the_footer_shows_the_way_back_where_not_all_keys_fit(place):
     text = line_text(footer_line(Situation(place, frozenset(Need)), "", 60))
     assert "back" in text
     assert text.endswith("? help  q quit ") or text.rstrip().endswith("? help  q quit")

@@ -82,7 +82,7 @@ def test_a_long_run_is_sampled_first(tmp_path, loader, posted, monkeypatch):
     assert (len(whole.history), whole.complete) == (5000, True)
 
 
-def test_a_sign_of_life_without_records_posts_nothing(tmp_path, loader, posted):
+def test_a_heartbeat_without_records_posts_nothing(tmp_path, loader, posted):
     one = Run(start_run(tmp_path, "one", 3).save()).summary()
     other = Run(start_run(tmp_path, "other", 3).save()).summary()
     loader.show([one])
@@ -100,7 +100,7 @@ def test_a_run_that_is_shown_again_is_posted_again(tmp_path, loader, posted):
         assert len(next_of(posted, run.path).history) == 3
 
 
-def test_what_is_not_shown_is_not_followed(tmp_path, loader, posted):
+def test_a_run_that_is_not_shown_is_not_followed(tmp_path, loader, posted):
     one = Run(start_run(tmp_path, "one", 3).save()).summary()
     other = Run(start_run(tmp_path, "other", 3).save()).summary()
     loader.show([one])
@@ -136,7 +136,7 @@ def endless_read(monkeypatch):
     return reached_half
 
 
-def test_a_long_reading_tells_how_far_it_is(tmp_path, loader, posted, endless_read):
+def test_a_long_read_reports_its_progress(tmp_path, loader, posted, endless_read):
     summary = Run(start_run(tmp_path, "long", 3).save()).summary()
     loader.show([summary])
     progress = next_of(posted, summary.path)
@@ -153,7 +153,7 @@ def test_deselecting_a_run_while_it_loads_delays_nothing(tmp_path, loader, poste
     assert len(next_of(posted, other.path).history) == 3
 
 
-def test_the_share_that_is_read_comes_from_the_file(tmp_path, monkeypatch):
+def test_read_progress_is_measured_in_bytes_of_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(follower_module, "CHUNK", 4096)
     path = start_run(tmp_path, "long", 500).save()
     shares = []

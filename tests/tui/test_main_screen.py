@@ -216,7 +216,7 @@ async def test_no_runs_explains_what_to_do(size):
         await settle(pilot, lambda: "run-0" in screen_text(app))
 
 
-async def test_a_missing_directory_is_said_with_and_without_runs():
+async def test_a_missing_directory_is_reported_with_and_without_runs():
     async with showing([], notices=("logs/x: no such directory",)) as (app, pilot):
         assert "logs/x: no such directory" in screen_text(app)
         app.post_runs(make_runs(1), ("logs/x: no such directory",))
@@ -244,7 +244,7 @@ async def test_hostile_names_are_drawn_as_plain_text():
         assert all(part.isprintable() for part in text.split("\n"))
 
 
-async def test_any_sequence_of_sizes_is_survived():
+async def test_no_sequence_of_terminal_sizes_crashes():
     async with showing(make_runs(40)) as (app, pilot):
         await pilot.press("G")
         for width, height in [(20, 5), (1, 1), (200, 60), (5, 40), (119, 13), (100, 8), (160, 48)]:

@@ -68,7 +68,7 @@ async def test_toasts_cover_little_of_the_screen_whatever_happens(size):
         await settle(pilot, lambda: rows() == (1, 2))
 
 
-async def test_toasts_go_when_they_are_clicked_or_by_a_key():
+async def test_toasts_are_dismissed_by_a_click_or_a_key():
     runs = make_runs(3)
     async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(run) for run in runs]))
@@ -81,7 +81,7 @@ async def test_toasts_go_when_they_are_clicked_or_by_a_key():
         assert len(app.main_screen.past_notices) == 3
 
 
-async def test_the_log_leads_to_runs_that_are_not_listed():
+async def test_the_notice_log_leads_to_hidden_runs():
     runs = [*make_runs(3), make_run("old", annotations=Annotations(archived=True))]
     async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(runs[3])]))
@@ -92,7 +92,7 @@ async def test_the_log_leads_to_runs_that_are_not_listed():
 
 
 @pytest.mark.parametrize("size", [(160, 48), (80, 24), (60, 20), (20, 5)])
-async def test_the_log_opens_at_any_size_also_when_nothing_happened(size):
+async def test_the_notice_log_opens_at_any_size_and_when_empty(size):
     async with listing(make_runs(1), size) as (app, pilot):
         await pilot.press("N", "j", "enter")
         assert app.screen is app.main_screen
@@ -111,7 +111,7 @@ async def test_hostile_notices_are_plain_text():
         assert all(part.isprintable() for part in screen_text(app).split("\n"))
 
 
-async def test_a_run_that_fails_while_it_is_watched_is_told(tmp_path: Path):
+async def test_a_run_that_fails_while_watched_makes_a_notice(tmp_path: Path):
     def write(name: str, **tail):
         path = tmp_path / f"experiment_{name}.json"
         write_run(path, config={"experiment_name": name}, start_time="2025-02-22T14:00:00", **tail)
@@ -127,7 +127,7 @@ async def test_a_run_that_fails_while_it_is_watched_is_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize("width", [10, 40, 80])
-def test_lines_of_the_log_fit(width):
+def test_lines_of_the_notice_log_fit_its_width(width):
     lines = notice_lines([notice(make_run(HOSTILE * 9), text=HOSTILE * 99)], 0, width)
     assert all(line_width(line) <= width for line in lines)
     assert all(line_text(line).isprintable() for line in lines)
@@ -145,12 +145,12 @@ def test_text_cannot_escape_the_desktop_notification_sequences():
     assert "\x9b" not in sequence
 
 
-def test_the_desktop_is_told_once_where_a_terminal_knows_both():
+def test_a_terminal_knowing_both_desktop_sequences_gets_one():
     toast = Toast("a: crashed", "gone", "error")
     assert desktop_sequence(toast, {"TERM_PROGRAM": "WezTerm"}).count("\x1b") == 1
 
 
-def test_tmux_hands_the_sequence_on():
+def test_desktop_sequences_are_wrapped_for_tmux():
     sequence = desktop_sequence(Toast("a", "b", "error"), {"TMUX": "/tmp/tmux-0/default,1,0"})
     assert sequence.startswith("\x1bPtmux;\x1b\x1b]9;")
     assert sequence.endswith("\x07\x1b\\")

@@ -34,7 +34,7 @@ def text_of(lines):
 
 
 @pytest.mark.parametrize("status", RunStatus)
-def test_only_what_has_ended_took_its_time(status):
+def test_only_ended_runs_have_a_total_duration(status):
     line = line_text(header_line(make_run("a", status=status, duration_seconds=90.0), "", 80))
     alive = status in (RunStatus.RUNNING, RunStatus.STALLED)
     assert ("took 1m" in line, "1m30s so far" in line) == (not alive, alive) or "left" in line
@@ -46,7 +46,7 @@ def test_the_status_line_says_how_many_runs_are_not_read_yet():
     assert "   100 of 10,000 runs  " in text
 
 
-def test_the_status_line_counts_what_is_worth_a_look():
+def test_the_status_line_counts_running_stalled_and_crashed():
     runs = [
         *make_runs(6),
         make_run("s", status=RunStatus.STALLED),
@@ -274,7 +274,7 @@ def test_ascii_where_the_locale_or_the_console_asks_for_it(environment, utf8_mod
         ("日本", "日x", (0, 4)),
     ],
 )
-def test_only_the_cells_that_differ_are_told(before, after, span):
+def test_only_differing_cells_are_reported(before, after, span):
     assert changed_span((Piece(before),), (Piece(after),)) == span
 
 

@@ -23,7 +23,7 @@ async def test_ten_thousand_runs_cost_only_the_rows_on_screen():
         assert table.virtual_size.height == 10_001  # with the headings
 
 
-async def test_news_redraw_at_most_four_times_a_second():
+async def test_updates_redraw_at_most_four_times_a_second():
     runs = make_runs(3)
     async with showing(runs) as (app, pilot):
         screen = app.main_screen
@@ -36,7 +36,7 @@ async def test_news_redraw_at_most_four_times_a_second():
         assert 1 <= screen.redraws - redraws <= allowed + 1
 
 
-async def test_news_wait_their_time_after_a_key_redrew_the_screen(monkeypatch):
+async def test_updates_wait_after_a_key_redrew_the_screen(monkeypatch):
     runs = make_runs(3)
     async with showing(runs) as (app, pilot):
         screen = app.main_screen
@@ -49,7 +49,7 @@ async def test_news_wait_their_time_after_a_key_redrew_the_screen(monkeypatch):
         assert screen.redraws == redraws
 
 
-async def test_the_records_of_many_marked_runs_are_not_each_a_redraw(monkeypatch):
+async def test_records_of_many_marked_runs_share_redraws(monkeypatch):
     runs = make_runs(20)
     async with showing(runs) as (app, pilot):
         screen = app.main_screen
@@ -63,7 +63,7 @@ async def test_the_records_of_many_marked_runs_are_not_each_a_redraw(monkeypatch
         assert screen.redraws - redraws <= 1
 
 
-async def test_charts_that_were_waited_for_are_drawn_once(monkeypatch):
+async def test_charts_waiting_for_records_are_drawn_once(monkeypatch):
     async with showing(make_runs(3)) as (app, pilot):
         screen = app.main_screen
         await pilot.press("j")  # its records are not there
@@ -96,7 +96,7 @@ async def test_only_the_lines_that_changed_are_repainted():
         assert set(painted) == {4}
 
 
-async def test_equal_news_draw_nothing():
+async def test_an_equal_update_draws_nothing():
     runs = make_runs(20)
     async with showing(runs) as (app, pilot):
         panes = list(app.screen.query("LinePane"))
@@ -119,7 +119,7 @@ async def test_hidden_charts_do_not_draw():
 
 
 @pytest.mark.parametrize("keys", ["G", "w", "/-19"])
-async def test_rows_that_keys_bring_into_view_get_their_sparklines(monkeypatch, keys):
+async def test_rows_scrolled_into_view_get_their_sparklines(monkeypatch, keys):
     asked: list[tuple[RunSummary, ...]] = []
     monkeypatch.setattr(TrendLoader, "show", lambda self, runs: asked.append(tuple(runs)))
     async with showing(make_runs(200)) as (app, pilot):

@@ -46,7 +46,7 @@ async def test_remapped_keys_work_and_are_shown():
         assert "f ctrl+f" in screen_text(app)
 
 
-async def test_problems_are_told_and_the_rest_applies():
+async def test_problems_in_settings_are_reported_and_the_rest_applies():
     settings = Settings(theme="light", smoothing=0.9, keys={"mark": "j", "pin": "P"})
     async with with_settings(settings, ("settings.toml bell = 3: must be true or false",)) as (
         app,
@@ -85,7 +85,7 @@ async def test_bell_and_desktop_notices_are_sent_only_when_enabled(on):
         assert ("bell" in sent) is on
 
 
-async def test_ctrl_c_quits_whatever_else_does():
+async def test_ctrl_c_always_quits():
     async with with_settings(Settings(keys={"quit": "Q", "close_help": "x"})) as (app, pilot):
         await pilot.press("q", "?", "ctrl+c")
         assert app.screen is app.main_screen
@@ -116,14 +116,14 @@ async def test_ctrl_c_leaves_the_dialog_that_is_open(way):
         ({"mark": "i", "pin": "i"}, "already"),
     ],
 )
-def test_keys_that_cannot_be_are_told(wanted, said):
+def test_impossible_keys_are_reported(wanted, said):
     table, problems = remapped_keys(KEYS, wanted)
     assert len(problems) == 1
     assert said in problems[0]
     assert sum(key != own for key, own in zip(table, KEYS, strict=True)) == len(wanted) - 1
 
 
-def test_hostile_keys_are_told_and_shown_as_plain_text():
+def test_hostile_keys_are_reported_as_plain_text():
     wanted = {"\x1b]0;pwned\x07": "m", "mark": "\x1b[31m", "pin": "i\x85,\x1ff5"}
     table, problems = remapped_keys(KEYS, wanted)
     assert len(problems) == 2

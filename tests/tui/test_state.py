@@ -46,7 +46,7 @@ def test_the_newest_run_is_first_at_the_start():
     assert names(sort_runs(runs[::-1], ViewState().sort)) == names(RunRows(runs))
 
 
-def test_sorting_by_status_puts_what_lives_first():
+def test_sorting_by_status_puts_running_runs_first():
     runs = [make_run(status.value, status=status) for status in RunStatus]
     assert names(sort_runs(runs, SortOrder("status")))[0] == "running"
 
@@ -102,7 +102,7 @@ def test_marks_toggle_and_the_selected_run_is_charted_first():
     assert toggle_mark(ViewState()) == ViewState()
 
 
-def test_sort_goes_through_the_visible_columns_and_turns_round():
+def test_sort_cycles_through_visible_columns_and_reverses():
     state = sort_next(ViewState(sort=SortOrder("age")), ("status", "name", "age"))
     assert state.sort == SortOrder("status")
     assert sort_next(state, ("loss",)).sort == SortOrder("loss")
@@ -112,7 +112,7 @@ def test_sort_goes_through_the_visible_columns_and_turns_round():
     assert not SortOrder("throughput", reverse=True).descending
 
 
-def test_choices_go_round_or_stop():
+def test_choices_wrap_around_or_stop_at_the_end():
     state = ViewState()
     assert smooth_by(state, -1) == state
     assert smooth_by(state, 99).smoothing_weight == SMOOTHING_LEVELS[-1]
@@ -147,7 +147,7 @@ def test_all_listed_runs_are_marked_and_then_none():
     assert mark_all(everything, rows).marks == ()
 
 
-def test_only_so_many_curves_are_drawn():
+def test_the_number_of_curves_is_limited():
     paths = tuple(run.path for run in make_runs(100))
     charted = ViewState(selected=paths[0], marks=paths).charted
     assert len(charted) == MOST_CHARTED

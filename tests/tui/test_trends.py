@@ -18,7 +18,7 @@ def history(losses):
     return History.from_columns({"iteration": range(len(losses)), "train_loss": losses})
 
 
-def test_a_falling_loss_falls_and_nan_is_told():
+def test_a_falling_loss_falls_and_nan_is_marked():
     assert (
         trend_text(history([(8.0 - i) ** 2 for i in range(1, 9)]), ascii_only=False) == "█▇▆▅▄▃▂▁"
     )
@@ -63,7 +63,7 @@ def test_visible_runs_are_sampled_once_despite_a_bad_file(tmp_path, loader, post
         posted.get(timeout=0.2)
 
 
-async def test_the_rows_that_a_taller_list_shows_are_told():
+async def test_a_taller_list_requests_sparklines_for_its_new_rows():
     async with showing(make_runs(60), (160, 20)) as (app, pilot):
         table, told = app.screen.query_one(RunTable), []
         real = app.post_message

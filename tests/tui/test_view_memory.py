@@ -32,7 +32,7 @@ def with_memory(memory, settings=DEFAULTS):
     return listing(make_runs(3), app=PostedApp(settings=settings, memory=memory))
 
 
-def test_a_view_is_recalled_as_it_was_but_for_the_moment_s_runs():
+def test_a_view_is_restored_except_for_its_runs():
     charts = replace(LEFT.charts, zoomed=True, span=10.0, end=50.0, cursor=45.0)
     marked = replace(LEFT, selected=DIRECTORY / "a", marks=(DIRECTORY / "a",), charts=charts)
     assert recalled_view(plain_view(marked), ViewState()) == LEFT
@@ -57,7 +57,7 @@ def test_a_view_is_recalled_as_it_was_but_for_the_moment_s_runs():
         {"log_y": None},
     ],
 )
-def test_what_is_wrong_is_left_out_and_the_rest_recalled(wrong):
+def test_invalid_parts_of_a_saved_view_are_dropped(wrong):
     plain = {**plain_view(LEFT), **wrong}
     recalled = recalled_view(plain, ViewState())
     for field in fields(ViewState):
@@ -73,13 +73,13 @@ _JSON: Any = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([field.name for field in fields(ViewState)]), _JSON))
-def test_any_plain_data_makes_a_view_that_works(plain):
+def test_any_saved_data_makes_a_working_view(plain):
     state = recalled_view(plain, ViewState())
     assert state.smoothing_weight >= 0
     assert recalled_view(plain_view(state), ViewState()) == state
 
 
-async def test_a_visit_begins_where_the_last_one_ended(tmp_path):
+async def test_a_session_begins_where_the_last_one_ended(tmp_path):
     path = tmp_path / "views.json"
     async with with_memory(DirectoryMemory(path, [DIRECTORY])) as (app, pilot):
         await pilot.press("s", "S", "l", "+", "+", "ctrl+t", "slash", *"run", "enter")
@@ -92,7 +92,7 @@ async def test_a_visit_begins_where_the_last_one_ended(tmp_path):
         assert "/ run" in screen_text(app)
 
 
-async def test_what_is_remembered_goes_before_the_settings(tmp_path):
+async def test_a_saved_view_overrides_the_settings(tmp_path):
     settings = Settings(smoothing=0.9, theme="light")
     path = tmp_path / "views.json"
     async with with_memory(DirectoryMemory(path, [DIRECTORY]), settings) as (app, pilot):
@@ -113,7 +113,7 @@ async def test_a_change_is_written_a_moment_later_off_the_ui_thread(tmp_path, mo
         assert DirectoryMemory(tmp_path / "views.json", [DIRECTORY]).recall()["log_y"] is True
 
 
-async def test_a_remembered_filter_about_what_no_run_has_is_explained(tmp_path):
+async def test_a_saved_filter_on_an_unknown_field_is_explained(tmp_path):
     memory = DirectoryMemory(tmp_path / "views.json", [DIRECTORY])
     memory.remember(plain_view(replace(LEFT, filter="width > 3")))
     async with with_memory(memory) as (app, pilot):

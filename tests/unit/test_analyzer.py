@@ -118,7 +118,7 @@ def test_an_unknown_name_lists_the_closest(tmp_path: Path) -> None:
         ExperimentAnalyzer(tmp_path / "empty").print_summary("baseline")
 
 
-def test_broken_files_are_told_once_and_stop_nothing(
+def test_broken_files_are_reported_once_and_stop_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     track(tmp_path, "good", [1.0])
@@ -138,7 +138,7 @@ def test_broken_files_are_told_once_and_stop_nothing(
         assert [line for line in told if f"experiment_{name}_" in line and reason in line]
 
 
-def test_a_missing_directory_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_directory_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     analyzer = loaded(tmp_path / "nowhere")
     assert "nowhere does not exist" in caplog.text
     assert analyzer.get_comparison_table() == f"No runs in {tmp_path / 'nowhere'}."
@@ -211,7 +211,7 @@ def test_settings_come_back_as_they_were_given(tmp_path: Path) -> None:
     assert len(filter_runs(runs, "clip > 5 and floor == -inf", datetime.now())) == 2
 
 
-def test_best_follows_the_metric_unless_told(tmp_path: Path) -> None:
+def test_best_follows_the_metrics_direction_unless_given(tmp_path: Path) -> None:
     for name, accuracy in (("low", 0.25), ("high", 0.75)):
         with ExperimentTracker(ExperimentConfig(name), log_dir=tmp_path, quiet=True) as tracker:
             tracker.log_metrics(0, train_loss=accuracy, metrics={"val/acc": accuracy})

@@ -149,7 +149,7 @@ def test_a_failed_write_leaves_nothing_behind(run, monkeypatch):
         *(b"\xff\xfe", b'{"note": "\xff"}', b"[" * 60_000, b'{"__class__": {}, "tags": [[]]}'),
     ],
 )
-def test_anything_else_than_plain_annotations_says_nothing(content):
+def test_anything_but_plain_annotations_is_ignored(content):
     assert decode(content) == Annotations()
 
 
@@ -218,7 +218,7 @@ def test_a_folder_at_rest_costs_one_stat(run):
     assert folders.refresh([folder])
 
 
-def test_odd_things_in_the_folder_are_passed_over(run):
+def test_odd_entries_in_the_annotations_folder_are_skipped(run):
     annotate(run, AnnotationChange(note="x"))
     folder = sidecar_of(run).parent
     (folder / "experiment_dir.json").mkdir()

@@ -172,7 +172,7 @@ def test_a_file_that_is_no_run_makes_no_revision(tmp_path: Path) -> None:
     assert catalog.refresh() is first
 
 
-def test_missing_and_unreadable_directories_are_said(tmp_path: Path) -> None:
+def test_missing_and_unreadable_directories_are_reported(tmp_path: Path) -> None:
     run_at(tmp_path / "logs", "a")
     (tmp_path / "file").write_text("")
     catalog = RunCatalog([tmp_path / "gone", tmp_path / "logs", tmp_path / "file"])
@@ -188,7 +188,7 @@ def test_missing_and_unreadable_directories_are_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_permissions_that_come_and_go(tmp_path: Path) -> None:
+def test_permissions_that_change_are_noticed(tmp_path: Path) -> None:
     path = run_at(tmp_path, "a")
     path.chmod(0)
     age(path, 10)

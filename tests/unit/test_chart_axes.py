@@ -37,7 +37,7 @@ def test_a_logarithmic_axis_has_equal_steps_for_equal_factors() -> None:
     assert max(np.diff(ticks)) - min(np.diff(ticks)) <= 1
 
 
-def test_what_x_is_stands_below_a_narrow_chart_too() -> None:
+def test_the_x_label_stands_below_a_narrow_chart_too() -> None:
     x = np.linspace(0.1, 112.0, 50)
     spec = chart(Series("a", x, x, 0), x_label="wall clock, s")
     bottom = drawn(spec, 46, 12)[-1].split()
@@ -45,7 +45,7 @@ def test_what_x_is_stands_below_a_narrow_chart_too() -> None:
     assert len(bottom) >= 5
 
 
-def test_what_x_is_stands_below_charts_side_by_side() -> None:
+def test_the_x_label_stands_below_charts_side_by_side() -> None:
     x = np.arange(1.0, 1501.0)
     spec = chart(Series("a", x, x, 0), x_label="gradient step", label_width=6)
     bottoms = {width: drawn(spec, width, 12)[-1].split() for width in range(42, 60)}

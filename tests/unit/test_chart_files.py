@@ -203,7 +203,7 @@ def test_a_plot_as_svg(logs: Path, tmp_path: Path) -> None:
         (["--svg", "/nowhere/x.svg"], "/nowhere"),
     ],
 )
-def test_mistakes_are_refused_in_words(logs: Path, arguments: list[str], words: str) -> None:
+def test_mistaken_plot_options_are_explained(logs: Path, arguments: list[str], words: str) -> None:
     done = plot(logs, *arguments)
     assert done.exit_code != 0
     assert words in done.output

@@ -144,7 +144,7 @@ def test_help_and_version_are_no_directories(
         assert f"did you mean `traintop --{word}`?" in invoke(word).stderr
 
 
-def test_a_reader_who_has_seen_enough_gets_no_error(logs: Path) -> None:
+def test_a_closed_pipe_is_no_error(logs: Path) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "wb") as closed_pipe:
@@ -152,7 +152,7 @@ def test_a_reader_who_has_seen_enough_gets_no_error(logs: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_what_the_system_refuses_is_told_in_one_line(logs: Path, tmp_path: Path) -> None:
+def test_an_os_error_is_one_line(logs: Path, tmp_path: Path) -> None:
     with open("/dev/full", "wb") as full:
         listed = process("list", logs, stdout=full)
     assert (listed.returncode, listed.stderr) == (1, "Error: No space left on device\n")

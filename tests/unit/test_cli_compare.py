@@ -132,7 +132,7 @@ def test_a_target_that_no_run_can_reach_is_refused(logs: Path, target: str) -> N
     assert f"--target must be a finite number, not {target}" in done.stderr
 
 
-def test_an_unknown_name_is_refused_with_those_that_are_close(logs: Path) -> None:
+def test_an_unknown_name_is_refused_with_the_closest_ones(logs: Path) -> None:
     for command in (("compare", logs, "slo_s0"), ("export", logs, "slo_s0", "--out", "x.csv")):
         done = run(*command)
         assert done.exit_code == 1
@@ -145,7 +145,7 @@ def test_no_runs_is_an_error(tmp_path: Path) -> None:
     assert "no runs in" in done.stderr
 
 
-def test_neither_needs_the_ui(logs: Path, tmp_path: Path) -> None:
+def test_compare_and_export_do_not_import_the_ui(logs: Path, tmp_path: Path) -> None:
     program = (
         "import sys\nfrom traintop.cli import main\n"
         f"main(['compare', {str(logs)!r}], standalone_mode=False)\n"

@@ -184,7 +184,7 @@ def test_the_highest_wins_where_higher_is_better():
     assert best(comparison, "acc", "best") == [False, True]
 
 
-def test_a_learning_rate_is_nothing_to_reach():
+def test_a_learning_rate_has_no_target():
     stats = {"learning_rate": MetricStats(count=1, min=0.1, max=0.1, last=0.1)}
     summary = RunSummary(path=Path("/logs/a.json"), status=RunStatus.FINISHED, stats=stats)
     columns = columns_of([ComparedRun("a", summary, history(iteration=[0], learning_rate=[0.1]))])
@@ -200,7 +200,7 @@ def test_a_learning_rate_is_nothing_to_reach():
 
 
 @pytest.mark.parametrize("metric", ["grad_norm", "train/gradNorm", "lr", "encoder.learning_rate"])
-def test_no_run_wins_by_what_only_tells_how_it_fares(metric: str):
+def test_nobody_wins_by_a_metric_without_a_direction(metric: str):
     stats = {metric: MetricStats(count=1, min=0.0, max=9.0, last=math.nan)}
     summary = RunSummary(path=Path("/logs/a.json"), status=RunStatus.FINISHED, stats=stats)
     columns = columns_of([ComparedRun("a", summary, history(iteration=[0])), compared("b")])
@@ -217,7 +217,7 @@ def test_the_usual_target_is_one_that_every_run_has_reached():
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
-def test_what_is_not_finite_never_wins_and_has_no_distance(value):
+def test_non_finite_values_never_win_and_have_no_delta(value):
     runs = [compared("a", [2.0]), compared("b", [value]), compared("c", [3.0])]
     comparison = compare(columns_of(runs))
     assert best(comparison, "val_loss", "last") == [True, False, False]
@@ -226,7 +226,7 @@ def test_what_is_not_finite_never_wins_and_has_no_distance(value):
     assert not math.isfinite(cell.value)
 
 
-def test_nobody_wins_where_all_are_alike_or_one_is_alone():
+def test_nobody_wins_among_equals_or_alone():
     alike = compare(columns_of([compared("a"), compared("b")]))
     assert not any(cell.best for row in alike.rows for cell in row.cells)
     alone = compare(columns_of([compared("a")]))
@@ -239,7 +239,7 @@ def test_a_baseline_of_zero_has_no_percent():
     assert (cell.delta, cell.percent) == (1.0, None)
 
 
-def test_what_needs_records_says_so_until_they_are_read():
+def test_values_that_need_records_say_so_until_they_are_read():
     runs = [compared("a"), compared("b", read=False)]
     comparison = compare(columns_of(runs), Target("val_loss", 2.0))
     pending = row(comparison, "val_loss", "step to 2").cells[1]
@@ -248,7 +248,7 @@ def test_what_needs_records_says_so_until_they_are_read():
     assert values(comparison, "val_loss", "best") == [1.0, 1.0]
 
 
-def test_the_quickest_is_told_only_of_runs_that_have_ended():
+def test_only_ended_runs_can_be_the_quickest():
     runs = [
         compared("a", duration_seconds=10.0),
         compared("b", duration_seconds=5.0, status=RunStatus.RUNNING),
@@ -272,7 +272,7 @@ def test_a_run_that_gave_up_or_did_less_is_not_the_quickest():
         assert best(compare(columns_of([full, other])), "duration", "") == winners
 
 
-def test_a_look_at_the_records_is_taken_once():
+def test_a_result_computed_from_records_is_kept():
     run = compared("a")
     seen: list[History] = []
     for _ in range(3):

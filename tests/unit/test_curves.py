@@ -123,7 +123,7 @@ def test_tokens_seen_are_logged_or_follow_from_the_settings():
     assert maker.chart("loss", [logged], choice).series[0].x[:3].tolist() == [0, 7, 14]
 
 
-def test_a_run_without_tokens_is_left_out_and_said_so():
+def test_a_run_without_tokens_is_left_out_with_a_remark():
     runs = [a_run("knows", tokens=10.0), a_run("does not")]
     spec = ChartMaker().chart("loss", runs, ChartChoice("tokens"))
     assert [s.label for s in spec.series] == ["knows"]
@@ -168,7 +168,7 @@ def test_the_cursor_steps_through_records_and_stops_at_the_ends():
     assert maker.record_near(runs, "wallclock_time", 3.0, 0.5) == 4
 
 
-def test_places_are_found_again_on_another_axis():
+def test_cursor_and_zoom_are_kept_on_another_axis():
     maker, run = ChartMaker(), a_run()
     assert maker.on_other_axis(run, "iteration", "wallclock_time", [10, 20.5]) == [20, 41]
     assert maker.on_other_axis(run, "iteration", "tokens", [10]) is None
@@ -198,7 +198,7 @@ def test_curves_over_very_many_records_are_prepared_first(monkeypatch):
     assert maker.missing("loss", [a_run()], choice) == ()
 
 
-def test_preparing_takes_every_look_at_all_points():
+def test_preparing_does_all_work_over_all_points():
     maker = ChartMaker()
     maker.prepare(next(iter(curves._keys("loss", [a_run()], ChartChoice()))))
     (series,) = maker._series.values()

@@ -101,7 +101,7 @@ def test_reading_the_runs_of_others_takes_no_right_to_write() -> None:
         ),
     ],
 )
-def test_facts_of_a_directory_lead_to_findings(
+def test_directory_problems_become_findings(
     facts: DirectoryFacts, check: str, level: Level
 ) -> None:
     assert {f.check: f.level for f in check_directory(facts, 1)}[check] is level
@@ -225,7 +225,7 @@ def test_problems_come_first_and_what_is_ok_is_short(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [1, 20, 40, 80, 200])
-def test_no_line_is_wider_than_the_terminal_nor_obeyed_by_it(tmp_path: Path, width: int) -> None:
+def test_lines_fit_the_terminal_and_control_nothing(tmp_path: Path, width: int) -> None:
     finished_run(tmp_path, "\x1b]0;owned\x07名前" + "w" * 300, iterations=0)
     finished_run(tmp_path, "实验" * 40, steps=False)
     diagnosis = diagnose(tmp_path)

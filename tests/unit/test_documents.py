@@ -131,7 +131,7 @@ def test_records_are_cut_into_portions_between_them(monkeypatch: pytest.MonkeyPa
         ('{"config": 1, "metrics_history": 2}', "neither"),
     ],
 )
-def test_what_is_no_document_is_refused_with_the_reason(text: str, words: str):
+def test_a_file_that_is_no_document_is_refused_with_the_reason(text: str, words: str):
     with pytest.raises(ValueError, match=words):
         parsed(text.encode())
 

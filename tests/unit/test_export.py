@@ -58,7 +58,7 @@ def test_numbers_keep_full_precision_and_counts_stay_integers(tmp_path: Path) ->
     assert [row["gradient_step"] for row in rows] == ["1", "2", "3", "4", "5"]
 
 
-def test_not_measured_is_empty_and_nan_is_told_from_it(tmp_path: Path) -> None:
+def test_not_measured_is_empty_and_differs_from_nan(tmp_path: Path) -> None:
     values = [None, "NaN", "Infinity", "-Infinity", 1.0]
     run = history(iteration=[0, 1, 2, 3, 4], val_loss=values)
     rows = rows_of(write_csv(run, tmp_path / "run.csv"))
@@ -164,7 +164,7 @@ def test_a_long_file_name_fits(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_a_missing_directory_is_told_by_the_name_that_was_given(tmp_path: Path) -> None:
+def test_a_missing_directory_is_named_as_it_was_given(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "run.csv"
     with pytest.raises(FileNotFoundError) as caught:
         write_csv(history(iteration=[0]), path)
@@ -215,7 +215,7 @@ def test_late_metrics_make_the_export_start_anew(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["all.csv"]
 
 
-def test_long_runs_are_written_in_portions_that_are_told(tmp_path: Path) -> None:
+def test_long_runs_are_written_in_portions_with_progress(tmp_path: Path) -> None:
     count = 20_000
     run = history(iteration=list(range(count)), train_loss=[0.5] * count)
     told: list[int] = []

@@ -79,7 +79,7 @@ def test_a_document_is_kept_while_it_is_rewritten(path: Path) -> None:
         (b"x" * 200_000, "64 KiB"),
     ],
 )
-def test_what_is_no_run_is_told_in_words(path: Path, data: bytes, words: str) -> None:
+def test_a_file_that_is_no_run_is_explained(path: Path, data: bytes, words: str) -> None:
     path.write_bytes(data)
     found = Run(path).summary()
     assert found.status is RunStatus.UNREADABLE
@@ -124,7 +124,7 @@ def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Pa
             yield path, "does not exist"
 
 
-def test_what_is_no_file_neither_hangs_nor_raises(no_file: tuple[Path, str]) -> None:
+def test_special_files_neither_hang_nor_raise(no_file: tuple[Path, str]) -> None:
     path, words = no_file
     run = Run(path)
     assert run.summary().status is RunStatus.UNREADABLE

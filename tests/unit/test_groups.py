@@ -48,7 +48,7 @@ def test_a_group_is_named_by_what_its_names_have_in_common(names, expected):
     assert grouped(runs)[0].name == expected
 
 
-def test_groups_of_one_name_are_told_apart():
+def test_groups_of_one_name_get_distinct_names():
     runs = [
         compared(f"base_{seed}", settings={"seed": seed, "lr": lr})
         for lr in (1, 2)

@@ -64,7 +64,7 @@ def test_later_nan_wins_over_a_number_and_over_nothing() -> None:
     assert found.columns["train_loss"][3] == 4.0
 
 
-def test_measured_nan_is_told_from_not_measured() -> None:
+def test_measured_nan_differs_from_not_measured() -> None:
     found = history(
         {"iteration": 0, "train_loss": "NaN"},
         {"iteration": 1, "train_loss": None},
@@ -78,7 +78,7 @@ def test_measured_nan_is_told_from_not_measured() -> None:
     assert found.measured("unheard_of").tolist() == [False] * 4
 
 
-def test_what_is_no_number_counts_as_not_measured() -> None:
+def test_non_numbers_count_as_not_measured() -> None:
     found = history(
         {"iteration": 0, "a": "1e5", "b": [1], "c": True, "d": 1},
         {"iteration": 1, "a": "nan", "b": {}, "c": 10**400, "d": 10**400},
@@ -111,7 +111,7 @@ def test_metrics_are_the_measured_ones_standard_first() -> None:
     assert values(found, "acc")[0] is None
 
 
-def test_of_very_many_keys_those_that_were_met_first_are_kept(
+def test_of_very_many_keys_the_first_ones_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A file whose every record has a key of its own does not cost the square of its length."""

@@ -184,7 +184,7 @@ def test_corpus_splits_every_file(tmp_path: Path) -> None:
     assert decode(corpus.validation) == "ABB"
 
 
-def test_no_text_is_said_in_words(tmp_path: Path) -> None:
+def test_an_empty_corpus_is_explained(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no Python source files"):
         load_corpus(tmp_path)
 

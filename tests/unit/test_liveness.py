@@ -18,7 +18,7 @@ from traintop.store.observed import ObservedRun, signature_of
 from traintop.store.run import Run
 
 
-def test_killed_process_is_told_as_crashed(tmp_path: Path) -> None:
+def test_a_killed_process_is_shown_as_crashed(tmp_path: Path) -> None:
     script = """
 import sys, time
 from traintop import ExperimentConfig, ExperimentTracker
@@ -93,7 +93,7 @@ class Watch:
         return self.observed.summary.status
 
 
-def test_silence_is_a_stall_and_a_sign_of_life_ends_it(path: Path) -> None:
+def test_silence_is_a_stall_and_a_heartbeat_ends_it(path: Path) -> None:
     writer = Writer(path)  # of an unknown host
     writer.flush(record(0))
     watch = Watch(path)
@@ -115,7 +115,7 @@ def test_a_file_long_unchanged_is_stalled_at_first_sight(path: Path) -> None:
     assert Run(path).summary().status is RunStatus.STALLED
 
 
-def test_other_writers_are_granted_their_own_rhythm(path: Path) -> None:
+def test_other_writers_are_judged_by_their_own_rhythm(path: Path) -> None:
     def write(count: int) -> None:
         path.write_text(json.dumps(document(records(count))))
 
@@ -129,14 +129,14 @@ def test_other_writers_are_granted_their_own_rhythm(path: Path) -> None:
     assert watch.after(10 * STRANGER_PATIENCE) is RunStatus.STALLED
 
 
-def test_caches_of_a_network_are_granted_more_time(path: Path) -> None:
+def test_network_caches_are_granted_more_time(path: Path) -> None:
     write_run(path, records(1))
     watch = Watch(path, network=True)
     assert watch.after(HEARTBEAT_PATIENCE + 1) is RunStatus.RUNNING
     assert watch.after(HEARTBEAT_PATIENCE) is RunStatus.STALLED
 
 
-def test_a_change_that_the_signature_does_not_tell_is_seen(path: Path) -> None:
+def test_a_change_with_an_equal_signature_is_seen(path: Path) -> None:
     """Two writes within one tick of the clock: same size, same time."""
     writer = Writer(path)
     writer.flush(record(0), notes="aaaa")
@@ -151,7 +151,7 @@ def test_a_change_that_the_signature_does_not_tell_is_seen(path: Path) -> None:
     assert watch.observed.summary.notes == "bbbb"
 
 
-def test_a_still_file_is_not_read_again(path: Path, preads: list[int]) -> None:
+def test_an_unchanged_file_is_not_read_again(path: Path, preads: list[int]) -> None:
     write_run(path, records(1))
     watch = Watch(path, age=5.0)
     watch.after(0)

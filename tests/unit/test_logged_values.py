@@ -45,7 +45,7 @@ def test_values_are_written_as_strict_json(tmp_path: Path, value: object, writte
 
 
 @pytest.mark.parametrize("value", ["0.5", np.array([1.0, 2.0]), object(), 1j, [1.0]])
-def test_what_is_no_number_is_left_out_with_one_warning(
+def test_a_non_number_is_left_out_with_one_warning(
     tmp_path: Path, value: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     tracker = tracked(tmp_path)
@@ -73,7 +73,7 @@ def test_a_value_is_the_one_at_the_time_of_the_call(tmp_path: Path) -> None:
     assert losses == [1.0, 2.0, 3.0, 4.0, 5.0]
 
 
-def test_what_is_not_given_counts_as_not_measured(tmp_path: Path) -> None:
+def test_metrics_not_given_count_as_not_measured(tmp_path: Path) -> None:
     tracker = tracked(tmp_path)
     tracker.start()
     tracker.log_metrics(0, 1.0)
@@ -96,7 +96,7 @@ def test_metrics_may_have_any_name(tmp_path: Path) -> None:
     assert record["val_loss"] == 3.0
 
 
-def test_a_name_made_of_a_number_cannot_fill_the_memory(
+def test_metric_names_built_from_numbers_are_bounded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tracker = tracked(tmp_path)

@@ -47,7 +47,7 @@ def course(values: list[float], key: str, **changes: Any) -> list[list[RunSummar
     [{"status": status} for status in RunStatus]
     + [{"loss": math.nan}, {"nonfinite": 3}, {"best_val_loss": 1.0}],
 )
-def test_what_is_so_at_the_start_is_no_news(state):
+def test_what_is_true_at_the_start_makes_no_notice(state):
     assert told([run(**state)], [run(**state)], [run(iteration=1, **state)]) == []
 
 
@@ -59,7 +59,7 @@ def test_what_is_so_at_the_start_is_no_news(state):
         (RunStatus.FAILED, NoticeKind.FAILED),
     ],
 )
-def test_a_bad_end_is_told_once(status, kind):
+def test_a_bad_end_is_noticed_once(status, kind):
     ended = [run(status=status, error="boom")]
     assert told([run()], ended, [run(status=status, error="boom")], ended) == [("a", kind)]
 
@@ -74,7 +74,7 @@ def test_a_second_stall_is_a_second_event():
     assert len(told([run()], stalled, [run()], stalled)) == 2
 
 
-def test_a_run_that_appears_and_fails_between_two_looks_is_told():
+def test_a_run_that_starts_and_fails_between_scans_is_noticed():
     sense = LiveSense()
     sense.observe([], NOW)
     (notice,) = sense.observe([run(status=RunStatus.FAILED, error="CUDA out of memory")], NOW)
@@ -82,12 +82,12 @@ def test_a_run_that_appears_and_fails_between_two_looks_is_told():
 
 
 @pytest.mark.parametrize("bad", [{"loss": math.nan}, {"loss": math.inf}, {"nonfinite": 1}])
-def test_the_first_loss_that_is_not_finite_is_told_once(bad):
+def test_the_first_non_finite_loss_is_noticed_once(bad):
     states = [[run()], [run(iteration=1, **bad)], [run(iteration=2, nonfinite=2)]]
     assert told(*states) == [("a", NoticeKind.NOT_FINITE)]
 
 
-def test_a_loss_that_climbs_back_is_told_once():
+def test_a_diverging_loss_is_noticed_once():
     falling = [4.0 - i / 20 for i in range(40)]
     losses = falling + [3.9] * 60
     assert told(*course(losses, "loss")) == [("a", NoticeKind.DIVERGED)]
@@ -166,7 +166,7 @@ def test_overtaking_below_the_record_is_noticed_once():
     assert told(*race) == [("c", NoticeKind.BEST)]
 
 
-def test_the_run_that_ends_as_the_best_of_a_race_is_told():
+def test_ending_as_the_best_of_concurrent_runs_is_noticed():
     """It passed the record behind another, and was ahead when that one ended."""
     states = [validated(A=3.0, b=3.2, c=3.1), validated(A=3.0, c=2.9, b=2.95)]
     states += [validated(A=3.0, b=2.7, c=2.8)]
@@ -192,7 +192,7 @@ def test_a_narrow_record_is_noticed_with_the_digits_that_differ():
     assert notice.text == "val loss 1.94318, the record was 1.94321"
 
 
-def test_what_does_not_change_costs_nothing():
+def test_unchanged_runs_are_not_examined_again():
     sense = LiveSense()
     state = [run(status=RunStatus.RUNNING)]
     sense.observe(state, NOW)
@@ -224,7 +224,7 @@ _NUMBERS = st.one_of(st.none(), st.floats())
 
 
 @given(st.lists(st.tuples(_NUMBERS, _NUMBERS, st.sampled_from(RunStatus)), max_size=60))
-def test_any_course_of_a_run_is_observed(states):
+def test_no_sequence_of_summaries_breaks_the_detector(states):
     sense = LiveSense()
     for i, (loss, rate, status) in enumerate(states):
         observed = run(iteration=i, loss=loss, rate=rate, status=status, best_val_loss=loss)

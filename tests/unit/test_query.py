@@ -190,5 +190,5 @@ def _try(text: str, config: dict[str, Any]) -> None:
 
 
 @given(st.integers(0, 300), st.sampled_from(["not ", "-", "1+", "2*", "(", "x ", "1<"]))
-def test_however_long_or_deep_a_query_is_it_ends(count, part):
+def test_queries_of_any_length_or_depth_terminate(count, part):
     _try(part * count + "1", {})

@@ -18,7 +18,7 @@ def test_losses_lead_the_metrics():
     assert metrics_of([run]) == ["train_loss", "tokens_per_sec", "zz"]
 
 
-def test_the_leaders_are_finite_and_told_with_the_iteration():
+def test_the_leaders_are_finite_and_have_an_iteration():
     runs = [
         RunSummary(
             path=Path(name),

@@ -17,7 +17,7 @@ def memory(folder, *directories):
     return DirectoryMemory(folder / "state" / "views.json", directories or (folder,))
 
 
-def test_each_set_of_directories_has_its_own(tmp_path):
+def test_each_set_of_directories_has_its_own_memory(tmp_path):
     a, b, both = Path("/a"), Path("/b"), (Path("/a"), Path("/b"))
     memory(tmp_path, a).remember({"filter": "x"})
     memory(tmp_path, b).remember({"filter": "y"})
@@ -44,7 +44,7 @@ def test_the_oldest_are_forgotten(tmp_path):
     assert list(stored)[-2:] == ["/6", "/new"]
 
 
-def test_what_is_known_is_not_written_again(tmp_path):
+def test_an_unchanged_memory_is_not_written_again(tmp_path):
     kept = memory(tmp_path)
     kept.remember({"a": 1})
     (tmp_path / "state" / "views.json").unlink()
@@ -72,7 +72,7 @@ def test_any_content_can_be_recalled(tmp_path_factory, content):
     memory(folder).recall()
 
 
-def test_what_cannot_be_written_is_no_reason_to_stop(tmp_path, monkeypatch):
+def test_an_unwritable_state_folder_is_no_failure(tmp_path, monkeypatch):
     (tmp_path / "state").write_text("a file where the folder should be")
     memory(tmp_path).remember({"a": 1})
     assert memory(tmp_path).recall() == {}

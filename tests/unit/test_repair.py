@@ -186,9 +186,7 @@ def test_a_whole_file_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_file_torn_in_its_head_is_said_to_be_beyond_repair(
-    tmp_path: Path, dead_run: Path
-) -> None:
+def test_a_file_torn_in_its_head_is_reported_beyond_repair(tmp_path: Path, dead_run: Path) -> None:
     path = tmp_path / dead_run.name
     path.write_bytes(dead_run.read_bytes()[:100])
     finding = only(diagnose(tmp_path), "runs.readable")

@@ -91,7 +91,7 @@ def test_updating_twice_changes_nothing(tmp_path: Path) -> None:
     assert update_report(once, reversed(runs)) == once
 
 
-def test_what_a_person_wrote_is_kept_byte_for_byte(tmp_path: Path) -> None:
+def test_text_written_by_a_person_is_kept_byte_for_byte(tmp_path: Path) -> None:
     train(tmp_path, "baseline")
     document = update_report("", runs_of(tmp_path))
     document = document.replace("What do you expect, and why?", "It will learn.  \t")
@@ -109,7 +109,7 @@ def test_what_a_person_wrote_is_kept_byte_for_byte(tmp_path: Path) -> None:
     assert update_report(updated, runs_of(tmp_path)) == updated
 
 
-def test_a_notebook_of_one_s_own_gets_its_tables_at_the_end(tmp_path: Path) -> None:
+def test_a_hand_written_notebook_gets_its_tables_at_the_end(tmp_path: Path) -> None:
     train(tmp_path, "baseline")
     mine = "My notebook\n===========\n\nDay 1: nothing works."
     updated = update_report(mine, runs_of(tmp_path))
@@ -204,7 +204,7 @@ def test_a_name_cannot_forge_a_block(tmp_path: Path) -> None:
     assert update_report(document, runs) == document
 
 
-def test_a_beginning_without_its_end_swallows_nothing(tmp_path: Path) -> None:
+def test_an_opening_marker_without_an_end_swallows_nothing(tmp_path: Path) -> None:
     train(tmp_path, "baseline")
     document = update_report("", runs_of(tmp_path))
     broken = document.replace(

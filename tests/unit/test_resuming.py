@@ -50,7 +50,7 @@ def test_two_processes_cannot_resume_the_same_run(tmp_path: Path) -> None:
     first.finish()
 
 
-def test_resuming_what_is_not_there_names_what_is(tmp_path: Path) -> None:
+def test_resuming_an_unknown_run_names_the_known_ones(tmp_path: Path) -> None:
     with tracked(tmp_path, "present"):
         pass
     with pytest.raises(FileNotFoundError, match="present"):

@@ -214,7 +214,7 @@ def test_an_older_tail_amid_the_records_hides_none_of_them(tmp_path: Path) -> No
     assert (kept[:45], kept[-140:]) == ([*range(45)], [*range(60, 200)])
 
 
-def test_a_runs_final_words_stay_until_they_are_replaced(tmp_path: Path) -> None:
+def test_the_notes_of_a_run_stay_until_they_are_replaced(tmp_path: Path) -> None:
     path = tmp_path / "experiment_noted_20250101_000000.json"
     write_run(path, [record(0, train_loss=1.0)], status="finished", notes="precious", dropped=3)
     ExperimentTracker.resume(path, quiet=True).finish()
@@ -233,7 +233,7 @@ def test_a_run_is_found_by_a_name_too_long_for_a_file(tmp_path: Path) -> None:
     assert len([*tmp_path.iterdir()]) == 1
 
 
-def test_what_is_no_file_does_not_hold_a_resumption_up(tmp_path: Path) -> None:
+def test_special_files_do_not_hang_a_resumption(tmp_path: Path) -> None:
     with tracked(tmp_path, "good"):
         pass
     os.mkfifo(tmp_path / "experiment_pipe.json")
@@ -243,7 +243,7 @@ def test_what_is_no_file_does_not_hold_a_resumption_up(tmp_path: Path) -> None:
         ExperimentTracker.resume("bad", tmp_path)
 
 
-def test_of_a_huge_file_that_is_no_run_only_the_start_is_read(tmp_path: Path) -> None:
+def test_only_the_start_of_a_huge_foreign_file_is_read(tmp_path: Path) -> None:
     with (tmp_path / "experiment_huge.json").open("wb") as file:
         file.truncate(1 << 36)
     with pytest.raises(FileNotFoundError, match=r"cannot|huge"):

@@ -35,7 +35,7 @@ from traintop.store.summary import read_summary
 # ------------------------------------------------------------------------------------ summary
 
 
-def test_summary_tells_what_the_file_says(path: Path) -> None:
+def test_a_summary_has_what_the_file_says(path: Path) -> None:
     rows = records(3)
     write_run(
         path,
@@ -148,7 +148,7 @@ def test_follow_reads_only_what_is_new(path: Path, preads: list[int]) -> None:
     assert rows_of(run.history()) == expected_rows(records(5003))
 
 
-def test_a_sign_of_life_is_no_change_of_the_history(path: Path) -> None:
+def test_a_heartbeat_does_not_change_the_history(path: Path) -> None:
     writer = Writer(path)
     writer.flush(*records(3), updated_at="a")
     run = Run(path)

@@ -44,7 +44,7 @@ def test_finite_keeps_the_order_of_points_of_equal_x() -> None:
     assert y.tolist() == [1, 2, 3, 0]
 
 
-def test_finite_copies_nothing_when_all_is_well() -> None:
+def test_finite_copies_nothing_when_all_values_are_finite() -> None:
     x, y = floats(1, 2), floats(3, 4)
     assert finite(x, y) == (x, y)
 
@@ -67,7 +67,7 @@ def test_smoothing_a_constant_gives_it_from_the_first_value() -> None:
     assert smooth(np.full(100_000, 2.5), 0.99) == pytest.approx(2.5)
 
 
-def test_smooth_passes_over_holes() -> None:
+def test_smoothing_skips_missing_values() -> None:
     y = floats(1, math.nan, 2, math.inf, 3)
     smoothed = smooth(y, 0.5)
     assert np.isnan(smoothed).tolist() == [False, True, False, True, False]

@@ -35,7 +35,7 @@ def test_everything_can_be_set():
         ("x = 3", "x: unknown; there are theme"),
     ],
 )
-def test_a_wrong_value_is_told_and_the_rest_applies(line, said):
+def test_a_wrong_value_is_reported_and_the_rest_applies(line, said):
     settings, problems = parse_settings(
         f"{line}\n{'' if 'bell' in line else 'bell = true'}".encode()
     )

@@ -160,7 +160,9 @@ def test_a_record_in_two_lines_ends_the_reading(path: Path) -> None:
 
 
 @given(st.binary(max_size=300), st.booleans(), st.booleans())
-def test_any_bytes_are_told_in_words(data: bytes, headed: bool, tailed: bool) -> None:
+def test_any_bytes_are_explained_without_a_traceback(
+    data: bytes, headed: bool, tailed: bool
+) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "experiment_x.json"
         head = layout(())[: -len(tail_of(()))] + lines(records(2)) + b",\n"

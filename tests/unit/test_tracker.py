@@ -243,7 +243,7 @@ def test_runs_of_one_name_and_second_get_files_of_their_own(tmp_path: Path) -> N
     assert all(document(tracker)["status"] == "finished" for tracker in trackers)
 
 
-def test_where_the_run_is_written_is_said_on_stderr(
+def test_the_run_path_is_printed_on_stderr(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRAINTOP_DIR", str(tmp_path / "by env"))
@@ -257,7 +257,7 @@ def test_where_the_run_is_written_is_said_on_stderr(
     tracker.finish()
 
 
-def test_only_rank_0_writes_unless_told_otherwise(
+def test_only_rank_0_writes_unless_asked_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", "3")

@@ -69,7 +69,7 @@ def without_events(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("slow_scans")
-def test_events_tell_of_every_kind_of_change(tmp_path: Path, start: Start) -> None:
+def test_every_kind_of_change_causes_a_scan(tmp_path: Path, start: Start) -> None:
     watcher, listener = start(tmp_path)
     wait_until(lambda: watcher.mode == "live")
     path = add_run(tmp_path, "a")
@@ -148,7 +148,7 @@ def test_a_change_before_the_events_come_is_not_missed(
 
 
 @pytest.mark.usefixtures("quick_scans", "without_events")
-def test_nothing_is_told_while_nothing_changes(
+def test_listeners_hear_nothing_while_nothing_changes(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scans: list[Snapshot] = []
@@ -270,7 +270,7 @@ def test_a_scan_error_is_reported_and_does_not_end_the_watch(
 
 
 @pytest.mark.usefixtures("quick_scans")
-def test_an_error_of_the_listener_does_not_end_the_watch(tmp_path: Path) -> None:
+def test_a_failing_listener_does_not_end_the_watch(tmp_path: Path) -> None:
     listener = Listener()
 
     def fragile(snapshot: Snapshot) -> None:
@@ -370,7 +370,7 @@ def test_warnings_of_watchdog_do_not_reach_the_screen() -> None:
     assert (found.stdout, found.stderr) == ("", "")
 
 
-def test_the_newest_runs_are_told_before_all_the_others(
+def test_the_newest_runs_are_reported_before_all_others(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_module, "FIRST_RUNS", 2)
