@@ -41,7 +41,7 @@ def test_watching_a_dumb_terminal_names_the_alternatives(logs: Path) -> None:
     code, said = printed(logs, terminal="dumb")
     assert code == 1
     assert "\x1b" not in said
-    assert "(TERM=dumb) cannot be drawn on; `traintop list`" in said
+    assert "(TERM=dumb) cannot show the UI; use `traintop list`" in said
 
 
 @pytest.mark.parametrize("arguments", [("list",), ("plot",), ("doctor",)])

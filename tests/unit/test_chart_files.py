@@ -181,7 +181,7 @@ def test_a_plot_by_tokens_of_another_metric(logs: Path) -> None:
 
 def test_without_names_the_newest_runs_are_plotted(logs: Path) -> None:
     done = plot(logs, "--width", 300)
-    assert "2 older runs are left out" in done.stderr
+    assert "2 older runs are not shown" in done.stderr
     assert done.stdout.splitlines()[0].startswith("loss   ")
     assert done.stdout.count("run_") == 8
 

@@ -1,0 +1,1 @@
+"""The sub-commands, one module each: its `command` is loaded by :mod:`traintop.cli` on demand."""

@@ -1,0 +1,59 @@
+"""`traintop compare`: runs against a baseline."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import click
+
+from traintop.commands.output import failure, print_document, print_text
+from traintop.commands.runs import log_directory, named_runs, run_names
+
+
+@click.command()
+@log_directory
+@run_names
+@click.option("--baseline", metavar="NAME", help="Run to compare with (default: the first).")
+@click.option("--seeds", is_flag=True, help="Combine runs that differ only in the seed: mean ±std.")
+@click.option("--target", type=float, metavar="LOSS", help="Show when each run reached this loss.")
+@click.option("--markdown", "style", flag_value="markdown", help="Print a Markdown table.")
+@click.option("--csv", "style", flag_value="csv", help="Print CSV, in full precision.")
+@click.option("--json", "style", flag_value="json", help="Print JSON, in full precision.")
+def command(
+    log_dir: Path,
+    names: tuple[str, ...],
+    baseline: str | None,
+    seeds: bool,
+    target: float | None,
+    style: str | None,
+) -> None:
+    """Compare runs with a baseline: settings, losses, speed."""
+    from traintop.analysis import compare, comparison_text
+    from traintop.analysis.groups import grouped
+    from traintop.store.run import Run, UnreadableRunError
+
+    if target is not None and not math.isfinite(target):
+        raise click.UsageError(f"--target must be a finite number, not {target}")
+    found = named_runs(log_dir, names, baseline)
+    try:
+        runs = [
+            compare.ComparedRun(name, run, Run(run.path).history()) for name, run in found.items()
+        ]
+    except UnreadableRunError as error:
+        raise failure(error) from None
+    columns = grouped(runs) if seeds else compare.columns_of(runs)
+    metric = compare.target_metric(found.values())
+    reach = compare.default_target(columns, metric)
+    if target is not None:
+        reach = compare.Target(metric, target)
+    comparison = compare.compare(columns, reach)
+    if style == "csv":
+        print_document(comparison_text.comparison_csv(comparison))
+    elif style == "json":
+        print_document(comparison_text.comparison_json(comparison) + "\n")
+    elif style == "markdown":
+        print_text(comparison_text.comparison_markdown(comparison).rstrip("\n"))
+    else:
+        print_text(comparison_text.comparison_text(comparison, shutil.get_terminal_size().columns))

@@ -1,0 +1,48 @@
+"""`traintop doctor`: what is wrong with a log directory, its runs, and this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from traintop.commands.output import print_text, warn
+from traintop.commands.runs import optional_log_directory
+from traintop.text import error_text, safe_text
+
+
+@click.command()
+@optional_log_directory
+@click.option("--repair", "with_repair", is_flag=True, help="Repair torn files; a copy is kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def command(log_dir: Path | None, with_repair: bool, as_json: bool) -> None:
+    """Check a log directory, its runs, and this machine for problems."""
+    from traintop import doctor
+    from traintop.terminal import draws_ascii_only
+
+    diagnosis = doctor.diagnose(log_dir)
+    if with_repair:
+        for path in diagnosis.torn_files:
+            _repair(path)
+        diagnosis = doctor.diagnose(log_dir)
+    if as_json:
+        print_text(json.dumps(doctor.as_json(diagnosis), indent=2))
+    else:
+        width, ascii_only = shutil.get_terminal_size().columns, draws_ascii_only(os.environ)
+        print_text(doctor.render(diagnosis, width, ascii_only=ascii_only))
+    raise SystemExit(diagnosis.exit_status)
+
+
+def _repair(path: Path) -> None:
+    from traintop.doctor import RepairRefusedError, repair
+
+    shown = safe_text(path, 250)  # two of which have to fit a line
+    try:
+        copy = repair(path)
+    except (RepairRefusedError, OSError) as error:
+        warn(f"cannot repair {shown}: {error_text(error)}")
+    else:
+        warn(f"repaired {shown}; the original is kept as {safe_text(copy, 250)}")

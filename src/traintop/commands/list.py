@@ -1,0 +1,62 @@
+"""`traintop list`: the comparison table of all runs, or everything about them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from traintop.commands.output import print_document, print_text, warn
+from traintop.commands.runs import log_directories
+from traintop.tracking.environment import default_log_dir
+
+
+@click.command()
+@log_directories
+@click.option(
+    "--sort",
+    default="val_loss",
+    show_default=True,
+    metavar="KEY",
+    help="A metric, a setting, or name, status, start_time, duration, progress.",
+)
+@click.option("--reverse", is_flag=True, help="Reverse the order: worst first.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything about each run as JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print everything about each run as CSV.")
+def command(
+    log_dirs: tuple[Path, ...], sort: str, reverse: bool, as_json: bool, as_csv: bool
+) -> None:
+    """Print a table of all runs, the best first."""
+    from traintop.analysis.listing import (
+        ROW_FIELDS,
+        flat_rows,
+        rows_as_json,
+        run_rows,
+        sorted_runs,
+        unreadable_lines,
+    )
+    from traintop.model import RunStatus
+    from traintop.store.catalog import RunCatalog
+
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv cannot be combined")
+    snapshot = RunCatalog(log_dirs or (default_log_dir(),)).refresh()
+    readable = [run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE]
+    try:
+        runs = sorted_runs(readable, sort, reverse=reverse) if readable else []
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        print_document(rows_as_json(run_rows(runs)))
+    elif as_csv:
+        from traintop.analysis.export import csv_table
+
+        print_document(csv_table(flat_rows(run_rows(runs)), ROW_FIELDS))
+    else:
+        from traintop.analysis.comparison_table import comparison_table
+
+        print_text(comparison_table(runs, width=shutil.get_terminal_size().columns))
+    warn(*snapshot.notices, *unreadable_lines(snapshot.runs))
+    if snapshot.notices:
+        raise SystemExit(1)  # as `ls` does for a directory that it cannot list

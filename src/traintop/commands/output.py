@@ -1,0 +1,49 @@
+"""What commands print: text for people, documents for programs, warnings on standard error."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from traintop.text import safe_text
+
+STANDARD_OUTPUT = Path("-")
+"""As the name of a file to write."""
+
+LONGEST_LINE = 500
+
+
+def print_text(text: str, *, color: bool | None = None) -> None:
+    """Print what may hold any character, also where the locale has only ASCII."""
+    click.echo(_encodable(text, sys.stdout.encoding or "ascii"), color=color)
+
+
+def _encodable(text: str, encoding: str) -> str:
+    """``text`` with look-alikes for the characters that an encoding does not have."""
+    from traintop.terminal import to_ascii
+
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        if len(text) == 1:
+            return to_ascii(text)
+        return "".join(_encodable(character, encoding) for character in text)
+    return text
+
+
+def print_document(text: str) -> None:
+    """Print JSON, CSV or SVG, which programs read: in UTF-8, whatever the locale."""
+    click.echo(text.encode("utf-8", "replace"), nl=False)
+
+
+def warn(*lines: object) -> None:
+    """Print lines on standard error, each made safe and with the name of the program."""
+    for line in lines:
+        click.echo(f"traintop: {safe_text(line, LONGEST_LINE)}", err=True)
+
+
+def failure(error: object) -> click.ClickException:
+    """An error that ends the command with one safe line, for ``raise … from None``."""
+    return click.ClickException(safe_text(error, LONGEST_LINE))

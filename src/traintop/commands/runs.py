@@ -1,0 +1,57 @@
+"""Log directories and runs as the arguments of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from traintop.commands.output import failure, warn
+from traintop.text import safe_text
+
+if TYPE_CHECKING:
+    from traintop.model import RunSummary
+
+# It need not exist or be readable: the catalog says so, and shows the other directories.
+_DIRECTORY = click.Path(path_type=Path, file_okay=False, readable=False)
+
+log_directories = click.argument("log_dirs", nargs=-1, type=_DIRECTORY)
+optional_log_directory = click.argument("log_dir", required=False, type=_DIRECTORY)
+log_directory = click.argument("log_dir", type=_DIRECTORY)
+run_names = click.argument("names", nargs=-1)
+
+
+def named_runs(
+    log_dir: Path, names: Sequence[str], baseline: str | None = None
+) -> dict[str, RunSummary]:
+    """The runs of these names, or all that can be read, the newest first; the baseline before.
+
+    Raises ``ClickException`` for a name that no run has, and when there are no runs.
+    """
+    from traintop.analysis.listing import unreadable_lines
+    from traintop.analysis.naming import find_run, suggestions, unique_names
+    from traintop.model import RunStatus
+    from traintop.store.catalog import RunCatalog
+
+    snapshot = RunCatalog([log_dir]).refresh()
+    warn(*snapshot.notices)
+    unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
+    if not names:
+        warn(*(f"left out: {line}" for line in unreadable_lines(unreadable)))
+    runs = {run.path: run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE}
+    known = unique_names(runs.values())
+    if not runs:
+        raise failure(f"no runs in {log_dir}")
+    found = {}
+    for name in (*([] if baseline is None else [baseline]), *(names or known.values())):
+        path = find_run(name, known)
+        if path is None:
+            refused = [run for run in unreadable if name in (run.run_id, run.path.name)]
+            if refused:
+                raise click.ClickException(unreadable_lines(refused)[0])
+            hint = suggestions(name, known.values())
+            raise click.ClickException(f"no run named {safe_text(repr(name))}: {safe_text(hint)}")
+        found[known[path]] = runs[path]
+    return found

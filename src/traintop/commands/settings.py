@@ -1,0 +1,26 @@
+"""`traintop settings`: the settings file, its problems, and an example."""
+
+from __future__ import annotations
+
+import click
+
+from traintop.commands.output import print_text, warn
+from traintop.text import safe_text
+
+
+@click.command()
+def command() -> None:
+    """Show the settings file: its path, problems, and an example."""
+    from traintop.settings import DEFAULT_FILE, load_settings, settings_path
+    from traintop.tui.key_table import KEYS
+    from traintop.tui.keymap import remapped_keys
+
+    path = settings_path()
+    settings, problems = load_settings(path)
+    _, unusable = remapped_keys(KEYS, settings.keys)
+    print_text(f"# {safe_text(path, 1000)}{'' if path.exists() else ' (does not exist yet)'}\n")
+    print_text(DEFAULT_FILE)
+    print_text("# The actions that [keys] may name, with their default keys:")
+    for key in KEYS:
+        print_text(f"# {key.name:<26} = {key.keys:<24} {key.help}")
+    warn(*problems, *unusable)
