@@ -8,8 +8,6 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from traintop import ExperimentConfig, ExperimentTracker
-
 HEAD = b'{"config":{"experiment_name":"bad"},"start_time":null,"run":{},"metrics_history":['
 RECORD = b'\n{"iteration":0,"gradient_step":1,"wallclock_time":0.5,"train_loss":2.5}'
 TAIL = b'\n],"end_time":null,"status":"running","last":{"iteration":0,"train_loss":2.5}}\n'
@@ -27,14 +25,6 @@ def write_bad_files(directory: Path) -> dict[str, str]:
         write(path)
         told[path.name] = problem
     return told
-
-
-def write_good_run(directory: Path, name: str, count: int = 20) -> Path:
-    """A finished run of the real tracker."""
-    with ExperimentTracker(ExperimentConfig(experiment_name=name), directory, quiet=True) as run:
-        for i in range(count):
-            run.log_metrics(i, i * 0.5)
-    return run.path
 
 
 def _bytes(*parts: bytes) -> Callable[[Path], object]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bad_files import write_bad_files, write_good_run
+from bad_files import write_bad_files
+from tests.runs import track_run
 from tests.waiting import PATIENCE
 
 from traintop import ExperimentConfig, ExperimentTracker
@@ -77,7 +78,7 @@ def logs() -> Iterator[Path]:
 
 def test_bad_files_hide_no_good_one_and_name_the_reason(logs: Path) -> None:
     told = write_bad_files(logs)
-    good = {write_good_run(logs, f"good_{number}").name for number in range(3)}
+    good = {track_run(logs, f"good_{number}").name for number in range(3)}
     done = subprocess.run(
         [sys.executable, "-c", _READS_EVERYTHING, str(logs)],
         capture_output=True,
@@ -89,7 +90,7 @@ def test_bad_files_hide_no_good_one_and_name_the_reason(logs: Path) -> None:
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["runs"].keys() == told.keys() | good
     for name in good:
-        assert seen["runs"][name] == ["finished", "", 20]
+        assert seen["runs"][name] == ["finished", "", 3]
     for name, problem in told.items():
         status, said, _ = seen["runs"][name]
         assert (status == "unreadable") == bool(problem), (name, status, said)
@@ -106,8 +107,8 @@ def test_bad_files_hide_no_good_one_and_name_the_reason(logs: Path) -> None:
 
 def test_a_file_may_change_in_any_way_while_it_is_read(tmp_path: Path) -> None:
     path, other = tmp_path / "experiment_x.json", tmp_path / "other"
-    whole = write_good_run(other, "x", 200).read_bytes()
-    longer = write_good_run(other, "y", 300).read_bytes()
+    whole = track_run(other, "x", range(200)).read_bytes()
+    longer = track_run(other, "y", range(300)).read_bytes()
     chance = random.Random(5)
 
     def replace(data: bytes) -> None:
@@ -139,7 +140,7 @@ def test_a_file_may_change_in_any_way_while_it_is_read(tmp_path: Path) -> None:
                 read()
     replace(longer)
     run.follow()
-    assert list(run.history().columns["train_loss"]) == [i * 0.5 for i in range(300)]
+    assert list(run.history().columns["train_loss"]) == list(range(300))
     assert run.summary().count == 300
 
 

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from bad_files import write_good_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.runs import track_run
 
 from traintop import ExperimentTracker, RunFileBusyError, logfile
 from traintop.logfile.columns import RecordDecoder
@@ -34,7 +34,7 @@ damages = st.lists(
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return write_good_run(tmp_path_factory.mktemp("whole"), "x", 30).read_bytes()
+    return track_run(tmp_path_factory.mktemp("whole"), "x", range(30)).read_bytes()
 
 
 def damaged(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:

@@ -1,6 +1,7 @@
+from tests.runs import make_runs
 from tests.waiting import settle
 from textual.command import CommandInput, CommandList
-from tui_runs import make_runs, selected, showing
+from tui_runs import selected, showing
 
 from traintop.tui.action_palette import ActionPalette
 

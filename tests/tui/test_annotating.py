@@ -5,8 +5,9 @@ from __future__ import annotations
 from threading import Event
 
 import pytest
+from tests.runs import DIRECTORY, make_run, make_runs
 from tests.waiting import settle
-from tui_runs import DIRECTORY, listed, make_run, make_runs, screen_text, watching
+from tui_runs import listed, screen_text, watching
 
 from traintop.model import Annotations
 from traintop.store.annotations import AnnotationChange, annotate, read_annotations

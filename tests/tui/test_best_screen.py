@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.runs import make_run
 from tests.waiting import settle
-from tui_runs import PostedApp, help_palette_and_quit, make_run, screen_text
+from tui_runs import PostedApp, help_palette_and_quit, screen_text
 
 from traintop.model import MetricStats
 from traintop.tui.screens.best import BestScreen

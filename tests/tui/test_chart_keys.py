@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from tests.runs import make_runs
 from tests.waiting import settle
 from textual import events
-from tui_runs import make_runs, screen_text, showing
+from tui_runs import screen_text, showing
 
 from traintop.analysis.percentiles import pace_of
 from traintop.charts import curves

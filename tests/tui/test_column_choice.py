@@ -1,5 +1,6 @@
 import pytest
-from tui_runs import make_run, make_runs, screen_text, showing
+from tests.runs import make_run, make_runs
+from tui_runs import screen_text, showing
 
 from traintop.model import MetricStats
 from traintop.tui.column_choice import ColumnChoosing

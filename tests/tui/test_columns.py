@@ -1,7 +1,8 @@
 import math
 
 import pytest
-from tui_runs import DIRECTORY, NOW, line_text, make_run
+from tests.runs import DIRECTORY, NOW, make_run
+from tui_runs import line_text
 
 from traintop.model import MetricStats, RunStatus, RunSummary
 from traintop.text import cell_width

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.runs import make_run, make_runs
 from tests.waiting import settle
-from tui_runs import PostedApp, help_palette_and_quit, make_run, make_runs, screen_text
+from tui_runs import PostedApp, help_palette_and_quit, screen_text
 
 from traintop.model import MetricStats, RunStatus
 from traintop.tui.screens.compare import CompareScreen

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 from rich.color import Color
 from tests.contrast import contrast
+from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual.geometry import Region
 from textual.widgets import Input
-from tui_runs import PostedApp, make_run, make_runs, showing
+from tui_runs import PostedApp, showing
 
 from traintop.model import Annotations, RunStatus
 from traintop.tui.themes import THEMES

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.runs import make_run, make_runs
 from tests.waiting import settle
-from tui_runs import PostedApp, make_run, make_runs, showing
+from tui_runs import PostedApp, showing
 
 from traintop.terminal import takes_clipboard
 from traintop.tui.copying import copy_path

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from tui_runs import DIRECTORY, make_runs, screen_text, settle, showing
+from tests.runs import DIRECTORY, make_runs
+from tui_runs import screen_text, settle, showing
 
 from traintop.tui import run_colors
 from traintop.tui.run_colors import COLORS, distinct_colors

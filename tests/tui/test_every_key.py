@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.runs import make_runs
 from tests.waiting import settle
-from tui_runs import make_runs, showing
+from tui_runs import showing
 
 from traintop.tui.app import TraintopApp
 from traintop.tui.exporting import RunsExport

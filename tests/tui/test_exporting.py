@@ -8,7 +8,7 @@ import queue
 from pathlib import Path
 
 import pytest
-from tui_runs import make_run, make_runs
+from tests.runs import make_run, make_runs
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import RunStatus, RunSummary

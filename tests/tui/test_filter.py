@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual import events
-from tui_runs import line_text, listed, listing, make_run, make_runs, screen_text
+from tui_runs import line_text, listed, listing, screen_text
 
 from traintop.tui.lines import line_width
 from traintop.tui.widgets.filter_line import count_line, mistake_line

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual import events
 from textual.geometry import Size
-from tui_runs import listed, make_run, make_runs, screen_text, selected, showing
+from tui_runs import listed, screen_text, selected, showing
 
 from traintop.model import RunStatus, RunSummary
 from traintop.tui.screens.help import HelpScreen

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.runs import make_runs
 from tests.waiting import settle
 from textual import events
-from tui_runs import PostedApp, make_runs, notice, screen_text, selected, showing
+from tui_runs import PostedApp, notice, screen_text, selected, showing
 
 from traintop.tui.messages import NoticesRaised
 from traintop.tui.screens.best import BestScreen

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.run_files import write_run
+from tests.runs import NOW, make_run, make_runs, write_run
 from tests.waiting import settle
-from tui_runs import NOW, line_text, listing, make_run, make_runs, notice, screen_text
+from tui_runs import line_text, listing, notice, screen_text
 
 from traintop.model import Annotations
 from traintop.tui.announcing import Toast, desktop_sequence, notice_lines, toasts_of

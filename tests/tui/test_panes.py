@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tui_runs import DIRECTORY, line_text, make_run, make_runs
+from tests.runs import DIRECTORY, make_run, make_runs
+from tui_runs import line_text
 
 from traintop.analysis.chart_names import charts_of, shown_charts
 from traintop.analysis.percentiles import pace_of

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.runs import make_run, make_runs
 from tests.waiting import settle
-from tui_runs import make_run, make_runs, screen_text, showing
+from tui_runs import screen_text, showing
 
 from traintop.model import RunSummary
 from traintop.tui.charted import PATIENCE_SECONDS

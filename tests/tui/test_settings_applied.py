@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.runs import NOW, make_runs
 from tests.waiting import settle
-from tui_runs import NOW, PostedApp, listing, make_runs, screen_text
+from tui_runs import PostedApp, listing, screen_text
 
 from traintop.analysis.notices import Notice, NoticeKind
 from traintop.settings import Settings

@@ -1,7 +1,7 @@
 import math
 
 from msgspec.structs import replace
-from tui_runs import make_run, make_runs
+from tests.runs import make_run, make_runs
 
 from traintop.model import MetricStats, RunStatus
 from traintop.tui.state import (

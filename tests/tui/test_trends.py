@@ -2,8 +2,9 @@ import math
 from queue import Empty, Queue
 
 import pytest
+from tests.runs import make_run, make_runs
 from tests.waiting import settle
-from tui_runs import make_run, make_runs, showing
+from tui_runs import showing
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import RunStatus

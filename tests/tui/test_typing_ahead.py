@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.runs import make_runs
 from tests.waiting import settle
 from textual import events
 from textual.keys import _character_to_key
-from tui_runs import make_runs, screen_text, showing, watching
+from tui_runs import screen_text, showing, watching
 
 from traintop.model import Annotations
 from traintop.store.annotations import read_annotations

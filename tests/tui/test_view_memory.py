@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import fields, replace
+from tests.runs import DIRECTORY, make_runs
 from tests.waiting import settle
-from tui_runs import DIRECTORY, PostedApp, listing, make_runs, screen_text
+from tui_runs import PostedApp, listing, screen_text
 
 from traintop.remembered import DirectoryMemory
 from traintop.settings import DEFAULTS, Settings

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from tests.unit.run_files import write_run
+from tests.runs import DIRECTORY, NOW, write_run
 from tests.waiting import settle
 from textual.pilot import Pilot
 
 from traintop.analysis.notices import Notice, NoticeKind
 from traintop.analysis.percentiles import pace_of
-from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
+from traintop.model import RunSummary
 from traintop.remembered import DirectoryMemory
 from traintop.settings import DEFAULTS, Settings
 from traintop.store.catalog import Snapshot
@@ -23,38 +22,6 @@ from traintop.tui.app import TraintopApp
 from traintop.tui.lines import Line
 from traintop.tui.messages import HistoryLoaded, SnapshotChanged
 from traintop.tui.screens.help import HelpScreen
-
-NOW = datetime.fromisoformat("2025-02-22T15:00:00")
-DIRECTORY = Path("/nowhere/experiment_logs")
-
-
-def make_run(name: str, **changes: Any) -> RunSummary:
-    """A running run at iteration 41 of 100 that began an hour ago; ``changes`` are its fields."""
-    loss = changes.pop("loss", 2.5)
-    tokens = changes.pop("tokens", 121_000.0)
-    iteration = changes.pop("iteration", 41)
-    age = changes.pop("age", 3600.0)
-    fields: dict[str, Any] = {
-        "path": DIRECTORY / f"{name}.json",
-        "status": RunStatus.RUNNING,
-        "name": name,
-        "config": {"experiment_name": name, "max_iters": 100, "d_model": 512},
-        "start_time": (NOW - timedelta(seconds=age)).isoformat(),
-        "count": iteration + 1,
-        "iterations_per_second": 2.0,
-        "best_val_loss": 2.75,
-        "stats": {
-            "train_loss": MetricStats(count=1, last=loss, min=2.4, mean=3.0, min_iteration=7),
-            "tokens_per_sec": MetricStats(count=1, last=tokens, mean=tokens),
-        },
-        "last": MetricsSnapshot(iteration=iteration, train_loss=loss, tokens_per_sec=tokens),
-    }
-    return RunSummary(**{**fields, **changes})
-
-
-def make_runs(count: int) -> list[RunSummary]:
-    """Runs ``run-0`` (the newest) to ``run-<count - 1>``, each a minute older than the last."""
-    return [make_run(f"run-{i}", age=3600.0 + 60 * i, loss=2.0 + i / 1000) for i in range(count)]
 
 
 class PostedApp(TraintopApp):

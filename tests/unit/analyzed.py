@@ -1,4 +1,4 @@
-"""Logs for the analyzer: of the real tracker, and of other programs."""
+"""What an analyzer loads: a directory, and a log of another program."""
 
 from __future__ import annotations
 
@@ -6,23 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker
-
-
-def track(
-    log_dir: Path, name: str, losses: list[float], *, val_loss: float | None = None, **settings: Any
-) -> Path:
-    """A finished run with these training losses, and a validation loss at its last iteration."""
-    config = ExperimentConfig(name, **settings)
-    with ExperimentTracker(config, log_dir=log_dir, quiet=True) as tracker:
-        for iteration, loss in enumerate(losses):
-            tracker.increment_gradient_step()
-            tracker.log_metrics(
-                iteration, train_loss=loss, learning_rate=1e-3, tokens_per_sec=1000.0 + iteration
-            )
-        if val_loss is not None:
-            tracker.log_eval(len(losses) - 1, val_loss=val_loss)
-    return tracker.path
+from traintop import ExperimentAnalyzer
 
 
 def loaded(log_dir: Path) -> ExperimentAnalyzer:

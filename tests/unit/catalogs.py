@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from run_files import record, write_run
+from tests.runs import record, write_run
 
 from traintop.model import RunSummary
 from traintop.store.catalog import Snapshot

@@ -6,16 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from tests.runs import history
+
 from traintop.analysis.compare import ComparedRun, Comparison, Row
-from traintop.model import RECORD_FIELDS, MetricStats, RunStatus, RunSummary
-from traintop.store.history import History
-
-
-def history(**columns: Any) -> History:
-    length = len(columns["iteration"])
-    empty: list[object] = [None] * length
-    standard = dict.fromkeys(RECORD_FIELDS, empty)
-    return History.from_columns({**standard, **columns})
+from traintop.model import MetricStats, RunStatus, RunSummary
 
 
 def compared(

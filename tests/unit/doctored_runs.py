@@ -5,26 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from traintop import ExperimentConfig, ExperimentTracker
 from traintop.doctor import Diagnosis, Finding, Level
 
 LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-def finished_run(
-    directory: Path, name: str, *, iterations: int = 5, steps: bool = True, **settings: Any
-) -> Path:
-    config = ExperimentConfig(experiment_name=name, **settings)
-    with ExperimentTracker(config, log_dir=directory, quiet=True) as tracker:
-        for i in range(iterations):
-            if steps:
-                tracker.increment_gradient_step()
-            tracker.log_metrics(iteration=i, train_loss=4.0 - i)
-    return tracker.path
 
 
 def run_of_a_dead_process(directory: Path, name: str, ending: str = "") -> Path:

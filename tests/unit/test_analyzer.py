@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from analyzed import FOREIGN, loaded, track
+from analyzed import FOREIGN, loaded
+from tests.runs import track_run
 
 from traintop import (
     ExperimentAnalyzer,
@@ -27,7 +28,7 @@ from traintop.store.run import Run
 
 
 def test_logs_hold_the_whole_runs(tmp_path: Path) -> None:
-    path = track(tmp_path, "baseline", [3.0, 2.0], val_loss=2.5, optimizer_name="Muon")
+    path = track_run(tmp_path, "baseline", [3.0, 2.0], val_loss=2.5, optimizer_name="Muon")
     logs = loaded(tmp_path).logs
     assert list(logs) == ["baseline"]
     assert "baseline" in logs
@@ -45,7 +46,7 @@ def test_logs_hold_the_whole_runs(tmp_path: Path) -> None:
 
 
 def test_an_analyzer_is_empty_until_it_is_asked_to_load(tmp_path: Path) -> None:
-    track(tmp_path, "baseline", [3.0], val_loss=2.5)
+    track_run(tmp_path, "baseline", [3.0], val_loss=2.5)
     analyzer = ExperimentAnalyzer(str(tmp_path))
     assert len(analyzer.logs) == 0
     assert analyzer.get_loss_trajectories("baseline")[1] == [3.0]
@@ -64,7 +65,7 @@ def test_the_log_directory_follows_the_environment(
 
 def test_load_specific_adds_to_what_is_loaded(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
-        track(tmp_path, name, [1.0])
+        track_run(tmp_path, name, [1.0])
     analyzer = ExperimentAnalyzer(tmp_path)
     analyzer.load_specific(["a"])
     analyzer.load_specific(["c"])
@@ -78,17 +79,17 @@ def test_load_specific_adds_to_what_is_loaded(tmp_path: Path) -> None:
 
 
 def test_loading_again_sees_what_is_new_and_what_is_gone(tmp_path: Path) -> None:
-    path = track(tmp_path, "a", [1.0])
+    path = track_run(tmp_path, "a", [1.0])
     analyzer = loaded(tmp_path)
     path.unlink()
-    track(tmp_path, "b", [1.0])
+    track_run(tmp_path, "b", [1.0])
     assert list(analyzer.logs) == ["a"]
     analyzer.load_all()
     assert list(analyzer.logs) == ["b"]
 
 
 def test_runs_of_one_name_never_hide_each_other(tmp_path: Path) -> None:
-    paths = [track(tmp_path, "baseline", [float(loss)]) for loss in (1, 2, 3)]
+    paths = [track_run(tmp_path, "baseline", [float(loss)]) for loss in (1, 2, 3)]
     analyzer = loaded(tmp_path)
     stamps = [path.stem.removeprefix("experiment_baseline_") for path in paths]
     names = [f"baseline@{stamps[0]}", f"baseline@{stamps[1]}", "baseline"]
@@ -101,8 +102,8 @@ def test_runs_of_one_name_never_hide_each_other(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_closest(tmp_path: Path) -> None:
-    track(tmp_path, "baseline", [1.0])
-    track(tmp_path, "other", [1.0])
+    track_run(tmp_path, "baseline", [1.0])
+    track_run(tmp_path, "other", [1.0])
     analyzer = loaded(tmp_path)
     for method in (
         analyzer.print_summary,
@@ -121,7 +122,7 @@ def test_an_unknown_name_lists_the_closest(tmp_path: Path) -> None:
 def test_broken_files_are_reported_once_and_stop_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    track(tmp_path, "good", [1.0])
+    track_run(tmp_path, "good", [1.0])
     (tmp_path / "experiment_empty_20250222_140530.json").touch()
     (tmp_path / "experiment_torn_20250222_140530.json").write_text('{"config": {"a')
     (tmp_path / "experiment_binary_20250222_140530.json").write_bytes(b"\x00\xff\x1b[2J")
@@ -227,8 +228,8 @@ def test_best_follows_the_metrics_direction_unless_given(tmp_path: Path) -> None
 
 
 def test_nan_and_infinite_values_never_win(tmp_path: Path) -> None:
-    track(tmp_path, "diverged", [math.nan, -math.inf], val_loss=math.nan)
-    track(tmp_path, "sound", [3.0, math.nan], val_loss=5.0)
+    track_run(tmp_path, "diverged", [math.nan, -math.inf], val_loss=math.nan)
+    track_run(tmp_path, "sound", [3.0, math.nan], val_loss=5.0)
     analyzer = loaded(tmp_path)
     assert analyzer.get_best_experiment("train_loss") == ("sound", 3.0)
     assert analyzer.get_best_experiment("val_loss") == ("sound", 5.0)
@@ -272,7 +273,7 @@ def test_any_field_of_a_record_is_a_trajectory(tmp_path: Path) -> None:
 
 
 def test_a_run_without_records_has_empty_trajectories(tmp_path: Path) -> None:
-    track(tmp_path, "empty", [])
+    track_run(tmp_path, "empty", [])
     analyzer = loaded(tmp_path)
     assert analyzer.get_loss_trajectories("empty") == ([], [], [])
     assert analyzer.logs["empty"].metrics_history == []
@@ -282,7 +283,7 @@ def test_a_run_without_records_has_empty_trajectories(tmp_path: Path) -> None:
 def test_a_sweep_of_200_runs_with_60_names(tmp_path: Path) -> None:
     for number in range(200):
         loss = 4.0 - number / 100
-        track(tmp_path, f"lr_{number % 60}", [5.0, loss], val_loss=loss, seed=number)
+        track_run(tmp_path, f"lr_{number % 60}", [5.0, loss], val_loss=loss, seed=number)
     analyzer = loaded(tmp_path)
     assert len(set(analyzer.logs)) == 200
     assert len([name for name in analyzer.logs if "@" not in name]) == 60

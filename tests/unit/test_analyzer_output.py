@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from analyzed import loaded, track
+from analyzed import loaded
+from tests.runs import track_run
 
 from traintop import (
     ExperimentConfig,
@@ -19,8 +20,8 @@ from traintop import (
 
 
 def test_the_table_is_sorted_and_is_markdown_on_demand(tmp_path: Path) -> None:
-    track(tmp_path, "worse", [3.0], val_loss=3.0, seed=1)
-    track(tmp_path, "better", [2.0], val_loss=2.0, seed=2)
+    track_run(tmp_path, "worse", [3.0], val_loss=3.0, seed=1)
+    track_run(tmp_path, "better", [2.0], val_loss=2.0, seed=2)
     analyzer = loaded(tmp_path)
     lines = analyzer.get_comparison_table(width=120).splitlines()
     assert [line.split()[0] for line in lines[2:4]] == ["better", "worse"]
@@ -30,7 +31,7 @@ def test_the_table_is_sorted_and_is_markdown_on_demand(tmp_path: Path) -> None:
 
 
 def test_the_table_fits_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    track(tmp_path, "a" * 100, [3.0], val_loss=3.0)
+    track_run(tmp_path, "a" * 100, [3.0], val_loss=3.0)
     monkeypatch.setenv("COLUMNS", "50")
     assert max(map(len, loaded(tmp_path).get_comparison_table().splitlines())) <= 50
 
@@ -85,7 +86,7 @@ def test_a_foreign_run_has_the_same_summary_everywhere(
 
 
 def test_export_writes_every_record(tmp_path: Path) -> None:
-    track(tmp_path / "logs", "run", [3.0, 1 / 3], val_loss=2.5)
+    track_run(tmp_path / "logs", "run", [3.0, 1 / 3], val_loss=2.5)
     path = loaded(tmp_path / "logs").export_csv("run", str(tmp_path / "run.csv"))
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -96,8 +97,8 @@ def test_export_writes_every_record(tmp_path: Path) -> None:
 
 def test_dataframe_has_a_row_for_each_record(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas", reason="to_dataframe() needs pandas, which is optional")
-    track(tmp_path, "a", [3.0, 2.0], val_loss=2.5)
-    track(tmp_path, "b", [4.0])
+    track_run(tmp_path, "a", [3.0, 2.0], val_loss=2.5)
+    track_run(tmp_path, "b", [4.0])
     analyzer = loaded(tmp_path)
     frame = analyzer.to_dataframe()
     assert isinstance(frame, pandas.DataFrame)

@@ -10,7 +10,7 @@ import pytest
 from catalogs import Clock
 from hypothesis import given
 from hypothesis import strategies as st
-from run_files import records, write_run
+from tests.runs import records, write_run
 
 from traintop.analysis.query import filter_runs
 from traintop.model import Annotations

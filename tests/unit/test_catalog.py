@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from catalogs import Clock, age, names, only, run_at
-from run_files import Writer, document, record, records, write_run
+from tests.runs import Writer, foreign_document, record, records, write_run
 
 from traintop.model import RunStatus
 from traintop.store import catalog as catalog_module
@@ -58,7 +58,7 @@ def test_other_json_files_are_listed_if_like_runs(tmp_path: Path, opened: list[s
     (tmp_path / "list.json").write_bytes(b"\xff\xfe[1]")
     (tmp_path / "folder.json").mkdir()
     os.mkfifo(tmp_path / "pipe.json")
-    (tmp_path / "theirs.json").write_text(json.dumps(document(records(2))))
+    (tmp_path / "theirs.json").write_text(json.dumps(foreign_document(records(2))))
     long = {"config": {"experiment_name": "long", "prompt": "x" * 9000}, "metrics_history": []}
     (tmp_path / "long.json").write_text(json.dumps(long))
     write_run(tmp_path / "renamed.json", [record(0)])

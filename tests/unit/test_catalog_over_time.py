@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from catalogs import Clock, age, names, only, run_at
-from run_files import Writer, record
+from tests.runs import Writer, record
 
 from traintop.model import RunStatus
 from traintop.store import catalog as catalog_module

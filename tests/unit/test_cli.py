@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from run_files import records, write_run
+from tests.runs import records, write_run
 
 from traintop.cli import main
 

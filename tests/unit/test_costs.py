@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from run_files import Writer, records, write_run
+from tests.runs import Writer, records, write_run
 from tests.waiting import settle
 
 from traintop.charts import ChartSpec, Series, points_for

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from doctored_runs import LINUX_ONLY, finished_run, only, run_of_a_dead_process
+from doctored_runs import LINUX_ONLY, only, run_of_a_dead_process
+from tests.runs import track_run
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.doctor import Level, as_json, diagnose, render
@@ -18,8 +19,8 @@ from traintop.text import cell_width
 
 
 def test_a_healthy_directory_has_no_problem(tmp_path: Path) -> None:
-    finished_run(tmp_path, "baseline")
-    finished_run(tmp_path, "lr_1e-3", max_learning_rate=1e-3)
+    track_run(tmp_path, "baseline")
+    track_run(tmp_path, "lr_1e-3", max_learning_rate=1e-3)
     diagnosis = diagnose(tmp_path)
     assert diagnosis.of_level(Level.PROBLEM) == ()
     assert diagnosis.exit_status == 0
@@ -61,7 +62,7 @@ def test_without_a_directory_the_usual_one_is_looked_at(
 
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:
-    file = finished_run(tmp_path, "baseline")
+    file = track_run(tmp_path, "baseline")
     finding = only(diagnose(file), "directory.exists")
     assert finding.level is Level.PROBLEM
     assert "is not a directory" in finding.what
@@ -111,9 +112,9 @@ def test_directory_problems_become_findings(
 
 
 def test_calls_that_were_forgotten_are_named_with_their_runs(tmp_path: Path) -> None:
-    finished_run(tmp_path, "baseline")
-    finished_run(tmp_path, "without_metrics", iterations=0)
-    finished_run(tmp_path, "without_steps", steps=False)
+    track_run(tmp_path, "baseline")
+    track_run(tmp_path, "without_metrics", losses=[])
+    track_run(tmp_path, "without_steps", optimizer_steps=False)
     diagnosis = diagnose(tmp_path)
     assert diagnosis.exit_status == 1
     no_metrics = only(diagnosis, "runs.log_metrics")
@@ -159,7 +160,7 @@ def test_an_exception_is_a_note(tmp_path: Path) -> None:
 
 
 def test_files_that_hold_no_run_are_named_with_the_reason(tmp_path: Path) -> None:
-    finished_run(tmp_path, "baseline")
+    track_run(tmp_path, "baseline")
     (tmp_path / "experiment_empty_20250101_000000.json").touch()
     (tmp_path / "experiment_pipe_20250101_000000.json").mkdir()
     finding = only(diagnose(tmp_path), "runs.readable")
@@ -199,10 +200,10 @@ def test_names_that_say_something(name: str) -> None:
 
 def test_one_name_for_differing_settings_is_noted_except_seeds(tmp_path: Path) -> None:
     for seed in (1, 2):
-        finished_run(tmp_path, "seeds", seed=seed)
+        track_run(tmp_path, "seeds", seed=seed)
     assert only(diagnose(tmp_path), "runs.unique_names").level is Level.OK
     for width in (128, 256):
-        finished_run(tmp_path, "widths", d_model=width)
+        track_run(tmp_path, "widths", d_model=width)
     finding = only(diagnose(tmp_path), "runs.unique_names")
     assert finding.level is Level.NOTE
     assert len(finding.runs) == 2
@@ -213,7 +214,7 @@ def test_one_name_for_differing_settings_is_noted_except_seeds(tmp_path: Path) -
 
 
 def test_problems_come_first_and_what_is_ok_is_short(tmp_path: Path) -> None:
-    finished_run(tmp_path, "test", iterations=0)
+    track_run(tmp_path, "test", losses=[])
     run_of_a_dead_process(tmp_path, "killed", "os.kill(os.getpid(), signal.SIGKILL)")
     diagnosis = diagnose(tmp_path)
     lines = render(diagnosis, 100).splitlines()
@@ -226,8 +227,8 @@ def test_problems_come_first_and_what_is_ok_is_short(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [1, 20, 40, 80, 200])
 def test_lines_fit_the_terminal_and_control_nothing(tmp_path: Path, width: int) -> None:
-    finished_run(tmp_path, "\x1b]0;owned\x07名前" + "w" * 300, iterations=0)
-    finished_run(tmp_path, "实验" * 40, steps=False)
+    track_run(tmp_path, "\x1b]0;owned\x07名前" + "w" * 300, losses=[])
+    track_run(tmp_path, "实验" * 40, optimizer_steps=False)
     diagnosis = diagnose(tmp_path)
     text = render(diagnosis, width)
     assert all(line.isprintable() for line in text.split("\n"))
@@ -237,7 +238,7 @@ def test_lines_fit_the_terminal_and_control_nothing(tmp_path: Path, width: int) 
 
 def test_json_names_every_run(tmp_path: Path) -> None:
     for number in range(6):
-        finished_run(tmp_path, f"forgotten_{number}", steps=False)
+        track_run(tmp_path, f"forgotten_{number}", optimizer_steps=False)
     diagnosis = diagnose(tmp_path)
     told = json.loads(json.dumps(as_json(diagnosis)))
     assert told["problems"] == 1

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from run_files import document, expected_rows, normal, record, records, rows_of, write_run
+from tests.runs import expected_rows, foreign_document, normal, record, records, rows_of, write_run
 
 from traintop.model import RunStatus
 from traintop.store import summary as summary_module
@@ -21,7 +21,9 @@ from traintop.store.summary import read_summary
 @pytest.mark.parametrize("indent", [None, 0, 2])
 def test_documents_of_other_programs(path: Path, indent: int | None) -> None:
     rows = [record(0, train_loss=3.0), record(1, train_loss=2.0, val_loss=2.5, acc=0.5)]
-    theirs = document(rows, end_time="2025-01-01T01:00:00", best_val_loss=2.5, notes="theirs")
+    theirs = foreign_document(
+        rows, end_time="2025-01-01T01:00:00", best_val_loss=2.5, notes="theirs"
+    )
     path.write_text(json.dumps(theirs, indent=indent))
     run = Run(path)
     found = run.summary()
@@ -31,7 +33,7 @@ def test_documents_of_other_programs(path: Path, indent: int | None) -> None:
     assert normal(rows_of(run.history())) == normal(expected_rows(rows))
     assert len(run.sample(10)) == 2
     assert not run.follow()
-    path.write_text(json.dumps(document([*rows, record(2, train_loss=1.0)]), indent=indent))
+    path.write_text(json.dumps(foreign_document([*rows, record(2, train_loss=1.0)]), indent=indent))
     assert run.follow()
     assert len(run.history()) == 3
     assert run.summary().iteration == 2
@@ -54,14 +56,14 @@ def test_documents_with_bare_nan_bom_and_missing_keys(path: Path) -> None:
 
 
 def test_a_document_is_kept_while_it_is_rewritten(path: Path) -> None:
-    whole = json.dumps(document(records(5)), indent=1)
+    whole = json.dumps(foreign_document(records(5)), indent=1)
     path.write_text(whole)
     run = Run(path)
     assert (len(run.history()), run.summary().count) == (5, 5)
     path.write_text(whole[:200])
     assert not run.follow()
     assert (len(run.history()), run.summary().count) == (5, 5)
-    path.write_text(json.dumps(document(records(6)), indent=1))
+    path.write_text(json.dumps(foreign_document(records(6)), indent=1))
     assert run.follow()
     assert (len(run.history()), run.summary().count) == (6, 6)
 
@@ -89,7 +91,7 @@ def test_a_file_that_is_no_run_is_explained(path: Path, data: bytes, words: str)
 
 
 def test_documents_are_read_up_to_a_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path.write_text(json.dumps(document(records(900)), indent=1))
+    path.write_text(json.dumps(foreign_document(records(900)), indent=1))
     monkeypatch.setattr(summary_module, "DOCUMENT_LIMIT", 100_000)
     assert "JSON document" in Run(path).summary().problem
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from run_files import records, write_run
+from tests.runs import records, write_run
 
 HEAVY = ("textual", "rich", "watchdog", "plotext", "numpy")
 

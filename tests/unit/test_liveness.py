@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from run_files import Writer, document, record, records, write_run
+from tests.runs import Writer, foreign_document, record, records, write_run
 
 from traintop import process
 from traintop.model import RunStatus
@@ -117,7 +117,7 @@ def test_a_file_long_unchanged_is_stalled_at_first_sight(path: Path) -> None:
 
 def test_other_writers_are_judged_by_their_own_rhythm(path: Path) -> None:
     def write(count: int) -> None:
-        path.write_text(json.dumps(document(records(count))))
+        path.write_text(json.dumps(foreign_document(records(count))))
 
     write(1)
     watch = Watch(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from run_files import record, write_run
+from tests.runs import record, write_run
 
 from traintop import compare_experiments, load_experiment_log
 

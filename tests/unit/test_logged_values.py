@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trackers import document, tracked
+from tests.runs import new_tracker, saved_document
 
 from traintop.store.run import Run
 from traintop.tracking.recording import MAX_METRICS, MAX_NAMES
@@ -36,11 +36,11 @@ from traintop.tracking.recording import MAX_METRICS, MAX_NAMES
     ],
 )
 def test_values_are_written_as_strict_json(tmp_path: Path, value: object, written: object) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     tracker.log_metrics(0, value)
     tracker.finish()
-    assert document(tracker)["metrics_history"][0]["train_loss"] == written
+    assert saved_document(tracker)["metrics_history"][0]["train_loss"] == written
     json.loads(tracker.path.read_text(), parse_constant=lambda _: pytest.fail("bare constant"))
 
 
@@ -48,12 +48,12 @@ def test_values_are_written_as_strict_json(tmp_path: Path, value: object, writte
 def test_a_non_number_is_left_out_with_one_warning(
     tmp_path: Path, value: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     for i in range(3):
         tracker.log_metrics(i, value, grad_norm=1.0)
     tracker.finish()
-    records = document(tracker)["metrics_history"]
+    records = saved_document(tracker)["metrics_history"]
     assert [record["train_loss"] for record in records] == [None] * 3
     assert [record["grad_norm"] for record in records] == [1.0] * 3
     warnings = [record.getMessage() for record in caplog.records]
@@ -62,34 +62,34 @@ def test_a_non_number_is_left_out_with_one_warning(
 
 
 def test_a_value_is_the_one_at_the_time_of_the_call(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     running_loss = np.array(1.0)
     for i in range(5):
         tracker.log_metrics(i, running_loss)
         running_loss += 1.0
     tracker.finish()
-    losses = [record["train_loss"] for record in document(tracker)["metrics_history"]]
+    losses = [record["train_loss"] for record in saved_document(tracker)["metrics_history"]]
     assert losses == [1.0, 2.0, 3.0, 4.0, 5.0]
 
 
 def test_metrics_not_given_count_as_not_measured(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     tracker.log_metrics(0, 1.0)
     tracker.log_metrics(1, 1.0, learning_rate=0.0)
     tracker.finish()
-    first, second = document(tracker)["metrics_history"]
+    first, second = saved_document(tracker)["metrics_history"]
     assert (first["learning_rate"], first["tokens_per_sec"]) == (None, None)
     assert second["learning_rate"] == 0.0
 
 
 def test_metrics_may_have_any_name(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     tracker.log_metrics(0, metrics={"train/acc": 0.9, "Ünïcode ✓": 1, "\ud800": 2, "val_loss": 3.0})
     tracker.finish()
-    [record] = document(tracker)["metrics_history"]
+    [record] = saved_document(tracker)["metrics_history"]
     assert record["train/acc"] == 0.9
     assert record["Ünïcode ✓"] == 1
     assert record["?"] == 2
@@ -99,12 +99,12 @@ def test_metrics_may_have_any_name(tmp_path: Path) -> None:
 def test_metric_names_built_from_numbers_are_bounded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     for i in range(1200):
         tracker.log_metrics(0, metrics={f"loss_{i}": 1.0})
     tracker.finish()
-    assert len(document(tracker)["stats"]) == 1000
+    assert len(saved_document(tracker)["stats"]) == 1000
     assert sum("metric names" in record.getMessage() for record in caplog.records) == 1
 
 
@@ -112,18 +112,18 @@ def test_metric_names_built_from_numbers_are_bounded(
 def test_a_record_without_a_usable_iteration_is_left_out(
     tmp_path: Path, iteration: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     tracker.log_metrics(iteration, 1.0)
     tracker.log_metrics(1, 2.0)
     tracker.finish()
-    assert [record["iteration"] for record in document(tracker)["metrics_history"]] == [1]
+    assert [record["iteration"] for record in saved_document(tracker)["metrics_history"]] == [1]
     assert any("iteration" in record.getMessage() for record in caplog.records)
 
 
 def test_statistics_are_exact(tmp_path: Path) -> None:
     values = np.random.default_rng(1).normal(1e6, 1.0, 3000)
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     for i, value in enumerate(values):
         tracker.log_metrics(i, float(value), tokens_per_sec=float(i), iter_time_ms=2.0)
@@ -140,13 +140,13 @@ def test_statistics_are_exact(tmp_path: Path) -> None:
     assert stats["throughput_stats_tokens_per_sec"] == {"mean": 1499.5, "max": 2999.0}
     assert 0 < stats["total_duration_seconds"] <= tracker.get_elapsed_time()
     tracker.finish()
-    written = document(tracker)["stats"]["train_loss"]
+    written = saved_document(tracker)["stats"]["train_loss"]
     assert written["mean"] == pytest.approx(values.mean())
     assert written["recent_mean"] == pytest.approx(values[-100:].mean())
 
 
 def test_a_replayed_iteration_counts_once_however_far_back(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     for i in range(2000):
         tracker.log_metrics(i, 5.0)
@@ -157,17 +157,17 @@ def test_a_replayed_iteration_counts_once_however_far_back(tmp_path: Path) -> No
     assert stats["total_iterations"] == 2100
     assert stats["train_loss_stats"]["mean"] == pytest.approx((100 * 5.0 + 2000 * 1.0) / 2100)
     tracker.finish()
-    assert document(tracker)["count"] == 2100
+    assert saved_document(tracker)["count"] == 2100
 
 
 def test_no_name_of_a_metric_takes_the_place_of_the_iteration(tmp_path: Path) -> None:
-    with tracked(tmp_path) as tracker:
+    with new_tracker(tmp_path) as tracker:
         tracker.log_metrics(5, 1.0, metrics={PurePath("iteration"): 7})  # type: ignore[dict-item]
-    assert [row["iteration"] for row in document(tracker)["metrics_history"]] == [5]
+    assert [row["iteration"] for row in saved_document(tracker)["metrics_history"]] == [5]
 
 
 def test_notes_are_kept_no_longer_than_readers_look(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.log_metrics(0, 1.0)
     tracker.finish(notes="\1" * 5_000_000)
     summary = Run(tracker.path).summary()
@@ -177,10 +177,10 @@ def test_notes_are_kept_no_longer_than_readers_look(tmp_path: Path) -> None:
 def test_values_whose_sum_overflows_do_not_stop_the_writing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with tracked(tmp_path) as tracker:
+    with new_tracker(tmp_path) as tracker:
         tracker.log_metrics(0, 1.7e308)
         tracker.log_metrics(1, -1.7e308)
-    run = document(tracker)
+    run = saved_document(tracker)
     assert (run["status"], len(run["metrics_history"])) == ("finished", 2)
     assert caplog.records == []
     stats = run["stats"]["train_loss"]
@@ -197,7 +197,7 @@ def test_the_most_metric_names_allowed_fit_where_readers_look(
 ) -> None:
     length = MAX_NAMES // MAX_METRICS
     names = [f"{number:04}".ljust(length, "\1") for number in range(MAX_METRICS)]
-    with tracked(tmp_path) as tracker:
+    with new_tracker(tmp_path) as tracker:
         for i in range(3):
             tracker.log_metrics(
                 i, 1.0, metrics={"x" * (MAX_NAMES + 1): 1.0, **dict.fromkeys(names, 0.1)}

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doctored_runs import finished_run, only, run_of_a_dead_process
-from run_files import Writer, records
+from doctored_runs import only, run_of_a_dead_process
+from tests.runs import Writer, records, track_run
 
 from traintop import ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.doctor import Level, diagnose, repair
@@ -179,7 +179,7 @@ def test_a_file_without_a_whole_head_is_refused(
 
 
 def test_a_whole_file_is_refused(tmp_path: Path) -> None:
-    path = finished_run(tmp_path, "baseline")
+    path = track_run(tmp_path, "baseline")
     before = path.read_bytes()
     with pytest.raises(RepairRefusedError, match="whole"):
         repair(path)

@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trackers import document, tracked
+from tests.runs import new_tracker, saved_document
 
 from traintop import ExperimentTracker, RunFileBusyError
 
 
 def test_resume_goes_on_in_the_same_file(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path, "long", depth=3)
+    tracker = new_tracker(tmp_path, "long", depth=3)
     tracker.start()
     for i in range(10):
         tracker.log_metrics(i, float(i))
         tracker.increment_gradient_step()
     tracker.finish()
-    before = document(tracker)
+    before = saved_document(tracker)
     with ExperimentTracker.resume("long", tmp_path, gradient_step=6, quiet=True) as resumed:
         assert resumed.config.depth == 3
         for i in range(6, 15):
             resumed.log_metrics(i, 100.0 + i)
             resumed.increment_gradient_step()
-    after = document(resumed)
+    after = saved_document(resumed)
     assert resumed.path == tracker.path
     assert after["start_time"] == before["start_time"]
     assert after["count"] == 15
@@ -37,7 +37,7 @@ def test_resume_goes_on_in_the_same_file(tmp_path: Path) -> None:
 
 
 def test_two_processes_cannot_resume_the_same_run(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path, "busy")
+    tracker = new_tracker(tmp_path, "busy")
     tracker.start()
     tracker.save()
     with pytest.raises(RunFileBusyError, match="busy"):
@@ -51,7 +51,7 @@ def test_two_processes_cannot_resume_the_same_run(tmp_path: Path) -> None:
 
 
 def test_resuming_an_unknown_run_names_the_known_ones(tmp_path: Path) -> None:
-    with tracked(tmp_path, "present"):
+    with new_tracker(tmp_path, "present"):
         pass
     with pytest.raises(FileNotFoundError, match="present"):
         ExperimentTracker.resume("absent", tmp_path)
@@ -66,7 +66,7 @@ def test_resuming_an_unknown_run_names_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_a_file_cut_at_any_byte_can_be_resumed(tmp_path: Path) -> None:
-    with tracked(tmp_path, "torn") as tracker:
+    with new_tracker(tmp_path, "torn") as tracker:
         for i in range(3):
             tracker.log_metrics(i, float(i))
     whole = tracker.path.read_bytes()
@@ -82,7 +82,7 @@ def test_a_file_cut_at_any_byte_can_be_resumed(tmp_path: Path) -> None:
 
 
 def test_a_write_torn_at_any_byte_can_be_resumed(tmp_path: Path) -> None:
-    with tracked(tmp_path, "torn") as tracker:
+    with new_tracker(tmp_path, "torn") as tracker:
         for i in range(3):
             tracker.log_metrics(i, float(i))
         before = tracker.save().read_bytes()

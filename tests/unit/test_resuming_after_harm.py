@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_files import Writer, record, write_run
-from trackers import tracked
+from tests.runs import Writer, new_tracker, record, write_run
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.doctor.repair import RepairRefusedError, repair
@@ -36,7 +35,7 @@ def replayed(path: Path, calls: range) -> dict[str, Any]:
 
 
 def test_replays_count_once_at_each_resumption(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     for i in range(1000):
         tracker.log_metrics(i, 5.0)
@@ -61,7 +60,7 @@ def test_more_replays_than_are_read_back_count_once(
 
 
 def test_a_resumed_run_has_its_last_record_before_the_next_one(tmp_path: Path) -> None:
-    with tracked(tmp_path) as tracker:
+    with new_tracker(tmp_path) as tracker:
         for i in range(3):
             tracker.log_metrics(i, float(i))
     whole = tracker.path.read_bytes()
@@ -227,14 +226,14 @@ def test_a_run_is_found_by_a_name_too_long_for_a_file(tmp_path: Path) -> None:
     name = "x" * 300
     with pytest.raises(FileNotFoundError, match="no run"):
         ExperimentTracker.resume(name, tmp_path)
-    with tracked(tmp_path, name):
+    with new_tracker(tmp_path, name):
         pass
     ExperimentTracker.resume(name, tmp_path, quiet=True).finish()
     assert len([*tmp_path.iterdir()]) == 1
 
 
 def test_special_files_do_not_hang_a_resumption(tmp_path: Path) -> None:
-    with tracked(tmp_path, "good"):
+    with new_tracker(tmp_path, "good"):
         pass
     os.mkfifo(tmp_path / "experiment_pipe.json")
     (tmp_path / "experiment_folder.json").mkdir()

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_files import (
+from tests.runs import (
     Writer,
-    document,
     expected_rows,
+    foreign_document,
     layout,
     normal,
     record,
@@ -214,7 +214,7 @@ def test_another_content_is_read_anew(path: Path, end: str) -> None:
         write_run(path, other)
     else:
         blank = "\n" * 5000 if end == "blank" else ""
-        path.write_text(blank + json.dumps(document(other), indent=4))
+        path.write_text(blank + json.dumps(foreign_document(other), indent=4))
     assert run.follow()
     assert normal(rows_of(run.history())) == normal(expected_rows(other))
     assert not run.follow()

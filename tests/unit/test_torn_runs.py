@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_files import (
+from tests.runs import (
     Writer,
     expected_rows,
     layout,

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trackers import document, tracked
+from tests.runs import new_tracker, saved_document
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.tracking import writer as writer_module
 
 
 def test_the_file_exists_and_is_json_from_start_on(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path / "made" / "on demand")
+    tracker = new_tracker(tmp_path / "made" / "on demand")
     tracker.start()
     [path] = (tmp_path / "made" / "on demand").iterdir()
     assert path == tracker.path
@@ -29,7 +29,7 @@ def test_the_file_exists_and_is_json_from_start_on(tmp_path: Path) -> None:
 
 
 def test_a_whole_run_is_in_the_file(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path, max_iters=3)
+    tracker = new_tracker(tmp_path, max_iters=3)
     tracker.start()
     for i in range(3):
         tracker.log_metrics(
@@ -43,7 +43,7 @@ def test_a_whole_run_is_in_the_file(tmp_path: Path) -> None:
         tracker.increment_gradient_step()
     tracker.log_eval(iteration=2, train_loss=0.9, val_loss=1.25)
     tracker.finish(train_loss=0.9, val_loss=1.25, notes="a\nnote")
-    run = document(tracker)
+    run = saved_document(tracker)
     assert [record["iteration"] for record in run["metrics_history"]] == [0, 1, 2]
     assert run["metrics_history"][1] == {
         "iteration": 1,
@@ -69,7 +69,7 @@ def test_a_whole_run_is_in_the_file(tmp_path: Path) -> None:
 
 
 def test_one_record_stands_on_one_line(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     for i in range(50):
         tracker.log_metrics(i, 1.0 / (i + 1))
@@ -109,7 +109,7 @@ def test_the_documented_signatures() -> None:
 
 
 def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     for i in range(20_000):
         tracker.log_metrics(i, 1.0)
@@ -125,7 +125,7 @@ def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
 def test_one_flush_is_one_write_whatever_the_length(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     for i in range(10_000):
         tracker.log_metrics(i, 1.0)
@@ -146,9 +146,9 @@ def test_one_flush_is_one_write_whatever_the_length(
 
 
 def test_with_finishes_and_saves(tmp_path: Path) -> None:
-    with tracked(tmp_path) as tracker:
+    with new_tracker(tmp_path) as tracker:
         tracker.log_metrics(0, 1.0)
-    assert document(tracker)["status"] == "finished"
+    assert saved_document(tracker)["status"] == "finished"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_with_finishes_and_saves(tmp_path: Path) -> None:
 def test_an_exception_is_recorded_and_goes_on(
     tmp_path: Path, exception: BaseException, status: str, error: str
 ) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
 
     def train() -> None:
         with tracker:
@@ -172,21 +172,21 @@ def test_an_exception_is_recorded_and_goes_on(
 
     with pytest.raises(type(exception)):
         train()
-    run = document(tracker)
+    run = saved_document(tracker)
     assert (run["status"], run["error"], run["count"]) == (status, error, 1)
 
 
 def test_finish_inside_with_counts(tmp_path: Path) -> None:
-    with tracked(tmp_path) as tracker:
+    with new_tracker(tmp_path) as tracker:
         tracker.finish(val_loss=0.5, notes="mine")
-    assert document(tracker)["notes"] == "mine"
-    assert document(tracker)["best_val_loss"] == 0.5
+    assert saved_document(tracker)["notes"] == "mine"
+    assert saved_document(tracker)["best_val_loss"] == 0.5
 
 
 def test_calls_out_of_order_work_or_warn_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.log_metrics(0, 1.0)
     tracker.start()
     tracker.save()
@@ -195,7 +195,7 @@ def test_calls_out_of_order_work_or_warn_once(
     tracker.log_metrics(1, 1.0)
     tracker.log_metrics(2, 1.0)
     assert tracker.save() == tracker.save()
-    assert document(tracker)["count"] == 1
+    assert saved_document(tracker)["count"] == 1
     messages = [record.getMessage() for record in caplog.records]
     assert [message for message in messages if "before start()" in message]
     assert [message for message in messages if "finish() was called again" in message]
@@ -203,13 +203,13 @@ def test_calls_out_of_order_work_or_warn_once(
 
 
 def test_save_without_start_still_makes_a_file(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     assert tracker.save().is_file()
     tracker.finish()
 
 
 def test_elapsed_time_stands_still_after_finish(tmp_path: Path) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     assert tracker.get_elapsed_time() == 0.0
     tracker.start()
     assert tracker.get_elapsed_time() > 0.0
@@ -223,24 +223,24 @@ def test_elapsed_time_stands_still_after_finish(tmp_path: Path) -> None:
 )
 def test_no_name_leaves_the_log_directory(tmp_path: Path, name: str) -> None:
     directory = tmp_path / "logs"
-    tracker = tracked(directory, name)
+    tracker = new_tracker(directory, name)
     tracker.start()
     tracker.finish()
     assert list(tmp_path.iterdir()) == [directory]
     [path] = directory.iterdir()
     assert path.name.startswith("experiment_")
     assert path.name.endswith(".json")
-    assert document(tracker)["config"]["experiment_name"] == name
+    assert saved_document(tracker)["config"]["experiment_name"] == name
 
 
 def test_runs_of_one_name_and_second_get_files_of_their_own(tmp_path: Path) -> None:
-    trackers = [tracked(tmp_path) for _ in range(5)]
+    trackers = [new_tracker(tmp_path) for _ in range(5)]
     for tracker in trackers:
         tracker.start()
     for tracker in trackers:
         tracker.finish()
     assert len({tracker.path for tracker in trackers}) == 5
-    assert all(document(tracker)["status"] == "finished" for tracker in trackers)
+    assert all(saved_document(tracker)["status"] == "finished" for tracker in trackers)
 
 
 def test_the_run_path_is_printed_on_stderr(
@@ -261,7 +261,7 @@ def test_only_rank_0_writes_unless_asked_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", "3")
-    with tracked(tmp_path) as tracker:
+    with new_tracker(tmp_path) as tracker:
         tracker.log_metrics(0, 1.0)
         tracker.log_eval(0, val_loss=1.0)
         tracker.increment_gradient_step()
@@ -271,7 +271,7 @@ def test_only_rank_0_writes_unless_asked_otherwise(
     config = ExperimentConfig(experiment_name="all")
     with ExperimentTracker(config, tmp_path, all_ranks=True, quiet=True) as loud:
         loud.log_metrics(0, 1.0)
-    assert document(loud)["run"]["rank"] == 3
+    assert saved_document(loud)["run"]["rank"] == 3
 
 
 @dataclasses.dataclass
@@ -301,11 +301,11 @@ def test_settings_that_json_cannot_hold_are_written_as_text(tmp_path: Path) -> N
 
     nested: list[Any] = []
     nested.append(nested)
-    with tracked(
+    with new_tracker(
         tmp_path, path=Path("a/b"), loop=nested, broken=Broken(), nan=math.nan, big=10**40, 键=1
     ) as tracker:
         pass
-    config = document(tracker)["config"]
+    config = saved_document(tracker)["config"]
     assert config["path"] == "a/b"
     assert config["broken"] == "<Broken>"
     assert config["nan"] == "NaN"
@@ -315,7 +315,7 @@ def test_settings_that_json_cannot_hold_are_written_as_text(tmp_path: Path) -> N
 def test_a_deleted_file_comes_back_with_all_its_records(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tracker = tracked(tmp_path / "logs")
+    tracker = new_tracker(tmp_path / "logs")
     tracker.start()
     for i in range(100):
         tracker.log_metrics(i, 1.0)
@@ -324,7 +324,7 @@ def test_a_deleted_file_comes_back_with_all_its_records(
     path.parent.rmdir()
     tracker.log_metrics(100, 1.0)
     tracker.finish()
-    assert len(document(tracker)["metrics_history"]) == 101
+    assert len(saved_document(tracker)["metrics_history"]) == 101
 
 
 def test_a_refusing_disk_costs_one_warning_and_no_record(
@@ -333,13 +333,13 @@ def test_a_refusing_disk_costs_one_warning_and_no_record(
     blocked = tmp_path / "logs"
     blocked.write_text("a file where the directory should be")
     caplog.set_level(logging.WARNING)
-    tracker = tracked(blocked)
+    tracker = new_tracker(blocked)
     tracker.start()
     for i in range(50):
         tracker.log_metrics(i, 1.0)
     blocked.unlink()
     tracker.finish()
-    assert len(document(tracker)["metrics_history"]) == 50
+    assert len(saved_document(tracker)["metrics_history"]) == 50
     warnings = [r.getMessage() for r in caplog.records if "cannot write" in r.getMessage()]
     assert len(warnings) == 1
 
@@ -347,7 +347,7 @@ def test_a_refusing_disk_costs_one_warning_and_no_record(
 def test_print_summary_shows_control_characters_as_text(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with tracked(tmp_path, "\x1b]0;pwned\x07") as tracker:
+    with new_tracker(tmp_path, "\x1b]0;pwned\x07") as tracker:
         tracker.log_metrics(0, 1.5, tokens_per_sec=120_000.0, iter_time_ms=3.0)
     tracker.print_summary()
     printed = capsys.readouterr().out
@@ -359,7 +359,7 @@ def test_print_summary_shows_control_characters_as_text(
 def test_an_interrupt_before_finish_reaches_the_writer_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracker = tracked(tmp_path)
+    tracker = new_tracker(tmp_path)
     tracker.start()
     tracker.log_metrics(0, 1.0)
     with monkeypatch.context() as patch:

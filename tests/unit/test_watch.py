@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from run_files import Writer, record, write_run
 from tests.listening import Listener
+from tests.runs import Writer, record, write_run
 from tests.waiting import PATIENCE, wait_until
 
 from traintop.store import watch as watch_module

@@ -1,4 +1,4 @@
-"""Log files for tests: written with the functions of the format, or by a stand-in for a writer.
+"""Runs for tests: files of the real tracker, files of the format with any content, and summaries.
 
 And what is read of them, as plain rows.
 """
@@ -7,13 +7,62 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from traintop import ExperimentConfig, ExperimentTracker
 from traintop.logfile import Head, Tail, encode_head, encode_record, encode_tail, padded, record_row
-from traintop.model import MetricsSnapshot
+from traintop.model import (
+    RECORD_FIELDS,
+    MetricsSnapshot,
+    MetricStats,
+    RunStatus,
+    RunSummary,
+)
 from traintop.store.history import History
+
+NOW = datetime.fromisoformat("2025-02-22T15:00:00")
+"""When tests look at the runs of ``make_run``."""
+
+DIRECTORY = Path("/nowhere/experiment_logs")
+"""Where the runs of ``make_run`` are said to be."""
+
+
+def new_tracker(directory: Path, name: str = "baseline", **settings: Any) -> ExperimentTracker:
+    """A quiet tracker that has not started."""
+    return ExperimentTracker(
+        ExperimentConfig(experiment_name=name, **settings), log_dir=directory, quiet=True
+    )
+
+
+def track_run(
+    directory: Path,
+    name: str,
+    losses: Iterable[float] = (4.0, 3.0, 2.0),
+    *,
+    val_loss: float | None = None,
+    optimizer_steps: bool = True,
+    **settings: Any,
+) -> Path:
+    """The file of a finished run with these train losses, the validation loss at the last one."""
+    with new_tracker(directory, name, **settings) as tracker:
+        for iteration, loss in enumerate(losses):
+            if optimizer_steps:
+                tracker.increment_gradient_step()
+            tracker.log_metrics(
+                iteration, train_loss=loss, learning_rate=1e-3, tokens_per_sec=1000.0 + iteration
+            )
+        if val_loss is not None:
+            tracker.log_eval(iteration, val_loss=val_loss)
+    return tracker.path
+
+
+def saved_document(tracker: ExperimentTracker) -> dict[str, Any]:
+    """What ``json.load`` has of a run once all that was logged is in its file."""
+    document: dict[str, Any] = json.loads(tracker.save().read_text())
+    return document
 
 
 def record(iteration: float, **values: Any) -> MetricsSnapshot:
@@ -112,7 +161,7 @@ class Writer:
         )
 
 
-def document(rows: Sequence[MetricsSnapshot], **keys: Any) -> dict[str, Any]:
+def foreign_document(rows: Sequence[MetricsSnapshot], **keys: Any) -> dict[str, Any]:
     """A document of the same schema as other programs write it."""
     return {
         "config": {"experiment_name": "theirs", "max_iters": 100},
@@ -120,6 +169,43 @@ def document(rows: Sequence[MetricsSnapshot], **keys: Any) -> dict[str, Any]:
         "metrics_history": [json.loads(encode_record(row)) for row in rows],
         **keys,
     }
+
+
+def make_run(name: str, **changes: Any) -> RunSummary:
+    """A running run at iteration 41 of 100 that began an hour ago; ``changes`` are its fields."""
+    loss = changes.pop("loss", 2.5)
+    tokens = changes.pop("tokens", 121_000.0)
+    iteration = changes.pop("iteration", 41)
+    age = changes.pop("age", 3600.0)
+    fields: dict[str, Any] = {
+        "path": DIRECTORY / f"{name}.json",
+        "status": RunStatus.RUNNING,
+        "name": name,
+        "config": {"experiment_name": name, "max_iters": 100, "d_model": 512},
+        "start_time": (NOW - timedelta(seconds=age)).isoformat(),
+        "count": iteration + 1,
+        "iterations_per_second": 2.0,
+        "best_val_loss": 2.75,
+        "stats": {
+            "train_loss": MetricStats(count=1, last=loss, min=2.4, mean=3.0, min_iteration=7),
+            "tokens_per_sec": MetricStats(count=1, last=tokens, mean=tokens),
+        },
+        "last": MetricsSnapshot(iteration=iteration, train_loss=loss, tokens_per_sec=tokens),
+    }
+    return RunSummary(**{**fields, **changes})
+
+
+def make_runs(count: int) -> list[RunSummary]:
+    """Runs ``run-0`` (the newest) to ``run-<count - 1>``, each a minute older than the last."""
+    return [make_run(f"run-{i}", age=3600.0 + 60 * i, loss=2.0 + i / 1000) for i in range(count)]
+
+
+def history(**columns: Any) -> History:
+    """The records of a run: these columns, nothing measured in the other standard ones."""
+    length = len(columns["iteration"])
+    empty: list[object] = [None] * length
+    standard = dict.fromkeys(RECORD_FIELDS, empty)
+    return History.from_columns({**standard, **columns})
 
 
 def rows_of(found: History) -> list[dict[str, float]]:
