@@ -2,13 +2,13 @@
 
 Names, notes and errors come from files that anyone may have written, and nothing below draws
 control characters harmlessly: a terminal obeys them. So :func:`safe_text` stands between a file
-and a screen. All functions here are pure, total and cheap; the standard library is enough.
+and a screen. All functions here are pure, total and cheap.
 """
 
 from __future__ import annotations
 
 import math
-import unicodedata
+from bisect import bisect_right
 from functools import lru_cache
 from typing import Literal
 
@@ -19,7 +19,11 @@ ELLIPSIS = "…"
 REPLACEMENT = "\ufffd"
 
 _BLANKS = frozenset("\t\n\r\v\f\x85\u2028\u2029\xa0\u3000")
-_ZERO_WIDTH_CATEGORIES = frozenset({"Mn", "Mc", "Me", "Cf"})
+# One cell each in every version of Unicode: Latin, Greek, Cyrillic, dashes, arrows, charts.
+_NARROW = frozenset(
+    map(chr, (*range(0x20, 0x7F), *range(0xA0, 0xAD), *range(0xAE, 0x300), *range(0x370, 0x483)))
+) | frozenset(map(chr, (*range(0x2010, 0x2028), *range(0x2190, 0x2200), *range(0x2500, 0x25FD))))
+_JOINER = "\u200d"  # takes what follows it into the cells of what stands before it
 _SI_UNITS = ("", "k", "M", "G", "T", "P", "E")
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _SECONDS_PER_DAY = 86_400
@@ -187,15 +191,19 @@ def percentage(fraction: float | None) -> str:
     return f"{math.floor(share + 1e-9)}%"
 
 
+@lru_cache(maxsize=4096)
 def cell_width(text: str) -> int:
-    """The terminal cells ``text`` takes: wide East Asian characters 2, combining marks none."""
-    if text.isascii():
+    """The terminal cells ``text`` takes: exactly what Rich, which draws the UI, reckons with."""
+    if (text.isascii() and text.isprintable()) or _NARROW.issuperset(text):
         return len(text)
-    return sum(map(_character_width, text))
+    from rich.cells import cell_len  # here, for most text does without, and training always
+
+    return cell_len(text)
 
 
 def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
     """``text`` in exactly ``width`` cells: padded with spaces, or cut so that it ends in "…"."""
+    text = text.rstrip(_JOINER)
     cells = cell_width(text)
     if cells > width:
         text = _cut(text, width - 1) + ELLIPSIS if width > 0 else ""
@@ -208,30 +216,19 @@ def fit_middle(text: str, width: int) -> str:
     """``text`` in at most ``width`` cells, cut in its middle: names differ at their ends."""
     if cell_width(text) <= width:
         return text
-    head = _cut(text, (width - 1) // 2)
-    tail = text
-    while cell_width(head) + 1 + cell_width(tail) > width and tail:
+    if width < 1:
+        return ""
+    head, tail = _cut(text, (width - 1) // 2), text
+    while cell_width(shown := f"{head}{ELLIPSIS}{tail}") > width:
         tail = tail[1:]
-    return f"{head}{ELLIPSIS}{tail}" if width > 0 else ""
+    return shown
 
 
 def _cut(text: str, width: int) -> str:
     """As much of the start of ``text`` as ``width`` cells hold."""
-    used = 0
-    for position, character in enumerate(text):
-        used += _character_width(character)
-        if used > width:
-            return text[:position]
-    return text
-
-
-@lru_cache(maxsize=4096)
-def _character_width(character: str) -> int:
-    if character.isascii():
-        return 1
-    if unicodedata.category(character) in _ZERO_WIDTH_CATEGORIES:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    lengths = range(len(text) + 1)
+    fitting = bisect_right(lengths, width, key=lambda length: cell_width(text[:length]))
+    return text[: fitting - 1].rstrip(_JOINER)
 
 
 def _as_float(value: float) -> float:

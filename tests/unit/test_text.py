@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from traintop.text import (
     cell_width,
@@ -15,6 +17,7 @@ from traintop.text import (
     duration,
     file_size,
     fit,
+    fit_middle,
     number,
     percentage,
     safe_json,
@@ -230,17 +233,48 @@ def test_percentage(fraction: float | None, shown: str) -> None:
     assert percentage(fraction) == shown
 
 
-@pytest.mark.parametrize(
-    ("text", "width"), [("abc", 3), ("日本", 4), ("e\u0301", 1), ("é", 1), ("", 0), ("🙂", 2)]
+EMOJI = (
+    "👍🏽",
+    "❤️",
+    "👩‍💻",
+    "1️⃣",
+    "🏳️‍🌈",
+    "e\u0301",
+    "日本",
+    "\u200d",
+    "\ufe0f",
+    "⚑",
+    "–",
+    "\x1b",
+    "ab",
 )
-def test_cell_width(text: str, width: int) -> None:
-    assert cell_width(text) == width
+any_emoji = st.lists(st.one_of(st.sampled_from(EMOJI), any_text)).map("".join)
 
 
-@given(st.text(), st.integers(min_value=0, max_value=30), st.sampled_from(["left", "right"]))
-def test_fit_takes_exactly_its_cells(text: str, width: int, align: str) -> None:
-    fitted = fit(text, width, "right" if align == "right" else "left")
-    assert cell_width(fitted) == width
+def test_every_character_is_as_wide_as_the_ui_draws_it() -> None:
+    characters = map(chr, range(sys.maxunicode + 1))
+    assert [c for c in characters if cell_width(c) != cell_len(c)] == []
+
+
+@given(any_emoji)
+def test_every_text_is_as_wide_as_the_ui_draws_it(text: str) -> None:
+    assert cell_width(text) == cell_len(text)
+
+
+@given(any_emoji, st.integers(min_value=0, max_value=30), st.booleans())
+def test_fit_takes_exactly_its_cells(text: str, width: int, right: bool) -> None:
+    assert cell_len(fit(text, width, "right" if right else "left")) == width
+
+
+@given(any_emoji, st.integers(min_value=0, max_value=30))
+def test_fit_middle_takes_at_most_its_cells(text: str, width: int) -> None:
+    fitted = fit_middle(text, width)
+    assert cell_len(fitted) <= width
+    assert fitted == text or (len(fitted) == 0 if width == 0 else "…" in fitted)
+
+
+def test_emoji_in_names_leave_columns_aligned() -> None:
+    assert [fit(name, 6) for name in ("👍🏽 a", "❤️ b", "日本")] == ["👍🏽 a  ", "❤️ b  ", "日本  "]
 
 
 def test_fit_aligns_and_cuts() -> None:
