@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from traintop.tracking.run_file import RunFileBusyError
     from traintop.tracking.tracker import ExperimentTracker
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "ExperimentAnalyzer": "traintop.analysis.analyzer",
     "ExperimentConfig": "traintop.model",

@@ -8,6 +8,7 @@ import os
 
 import click
 
+import traintop
 from traintop.commands.output import failure
 from traintop.text import safe_text
 
@@ -66,7 +67,7 @@ class _CommandGroup(click.Group):
 
 
 @click.group(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="traintop")
+@click.version_option(traintop.__version__, prog_name="traintop")
 def main() -> None:
     """htop for training runs.
 

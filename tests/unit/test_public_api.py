@@ -1,0 +1,76 @@
+"""What a script that imports traintop sees; mypy checks the types of this file too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, assert_type
+
+from click.testing import CliRunner
+
+import cs336_basics.experiment_analysis
+import cs336_basics.experiment_log
+import traintop
+from traintop import (
+    ExperimentAnalyzer,
+    ExperimentConfig,
+    ExperimentLog,
+    ExperimentTracker,
+    MetricsSnapshot,
+    RunStatus,
+)
+from traintop.cli import main
+
+
+def tracked_run(directory: Path) -> Path:
+    config = ExperimentConfig(experiment_name="typed", d_model=64, optimizer_name="Muon")
+    with ExperimentTracker(config, log_dir=directory, quiet=True) as tracker:
+        assert_type(tracker, ExperimentTracker)
+        tracker.increment_gradient_step()
+        tracker.log_metrics(0, train_loss=3.0, metrics={"grad_norm": 0.5})
+        tracker.log_eval(0, val_loss=3.5)
+    assert_type(tracker.get_elapsed_time(), float)
+    assert_type(tracker.get_summary_stats(), dict[str, Any])
+    return assert_type(tracker.path, Path)
+
+
+def test_settings_are_typed_where_they_are_standard() -> None:
+    config = ExperimentConfig("typed", d_model=64, optimizer_name="Muon")
+    assert assert_type(config.d_model, int) == 64
+    assert assert_type(config.max_learning_rate, float) == 6e-4
+    assert assert_type(config.optimizer_name, Any) == "Muon"
+    assert assert_type(config._replace(seed=1), ExperimentConfig).seed == 1
+    assert assert_type(config.to_dict(), dict[str, Any])["d_model"] == 64
+
+
+def test_a_loaded_log_is_typed(tmp_path: Path) -> None:
+    log = assert_type(traintop.load_experiment_log(tracked_run(tmp_path)), ExperimentLog)
+    assert assert_type(log.config, ExperimentConfig).experiment_name == "typed"
+    [record] = assert_type(log.metrics_history, list[MetricsSnapshot])
+    assert assert_type(record.train_loss, float | None) == 3.0
+    assert assert_type(record.value("grad_norm"), float | None) == 0.5
+    assert assert_type(log.status, RunStatus) is RunStatus.FINISHED
+
+
+def test_what_an_analyzer_answers_is_typed(tmp_path: Path) -> None:
+    tracked_run(tmp_path)
+    analyzer = ExperimentAnalyzer(tmp_path)
+    analyzer.load_all()
+    logs = assert_type(analyzer.logs, Mapping[str, ExperimentLog])
+    assert list(logs) == ["typed"]
+    table = analyzer.get_comparison_table()
+    assert "typed" in assert_type(table, str)
+    best = analyzer.get_best_experiment("val_loss")
+    assert assert_type(best, tuple[str, float] | Any) == ("typed", 3.5)
+
+
+def test_both_import_paths_give_the_same_objects() -> None:
+    log, analysis = cs336_basics.experiment_log, cs336_basics.experiment_analysis
+    assert_type(log.ExperimentTracker, type[ExperimentTracker])
+    assert log.ExperimentTracker is ExperimentTracker
+    assert analysis.ExperimentAnalyzer is ExperimentAnalyzer
+
+
+def test_the_version_is_that_of_the_command_line() -> None:
+    version = assert_type(traintop.__version__, str)
+    assert CliRunner().invoke(main, ["--version"]).output == f"traintop, version {version}\n"
