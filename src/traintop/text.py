@@ -26,7 +26,9 @@ _NARROW = frozenset(
 _JOINER = "\u200d"  # takes what follows it into the cells of what stands before it
 _SI_UNITS = ("", "k", "M", "G", "T", "P", "E")
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_SECONDS_PER_HOUR = 3600
 _SECONDS_PER_DAY = 86_400
+_SECONDS_PER_YEAR = 365 * _SECONDS_PER_DAY
 _LARGEST_COUNT = 1e15
 _LONGEST_STOPWATCH = 1e11  # seconds; some thousand years
 
@@ -112,6 +114,20 @@ def aligned(value: float | None, digits: int = 5) -> str:
     return f"{value:#.{digits}g}"
 
 
+def measured(value: float | None, width: int) -> str:
+    """A value with as many of 4 significant digits as ``width`` cells hold.
+
+    Trailing zeros are kept, so that the decimals of a column stand below one another.
+    """
+    if value is not None and 1e-3 <= abs(value) < 1e3:
+        return f"{value:#.4g}"
+    for digits in (4, 3, 2):
+        text = number(value, digits)
+        if len(text) <= width:
+            return text
+    return number(value, 1)
+
+
 def si(value: float | None) -> str:
     """A count or rate with three significant digits and a unit prefix: "42", "121k", "1.02M"."""
     if value is None:
@@ -121,6 +137,20 @@ def si(value: float | None) -> str:
         return _not_finite(real)
     size, unit = _scaled(real, _SI_UNITS)
     return f"{size}{unit}"
+
+
+def setting_text(value: object, limit: int = 200) -> str:
+    """A setting as one line: text bare, numbers as short as they are told, else as JSON."""
+    if isinstance(value, float):
+        return number(value, 6)
+    if isinstance(value, str):
+        return safe_text(value, limit)
+    import json  # here, for `traintop list` does without
+
+    try:
+        return safe_text(json.dumps(value, ensure_ascii=False), limit)
+    except (TypeError, ValueError, RecursionError):
+        return safe_text(value, limit)
 
 
 def counted(count: int, noun: str) -> str:
@@ -178,6 +208,34 @@ def stopwatch(seconds: float) -> str:
     words = [f"{count:02d}{unit}" for count, unit in parts[first + 1 :]]
     sign = "-" if seconds < 0 else ""
     return "".join([sign, f"{parts[first][0]}{parts[first][1]}", *words])
+
+
+def age(seconds: float | None) -> str:
+    """An age in at most 4 characters, which change once a minute at most: "now", "47h", "2y"."""
+    if seconds is None:
+        return MISSING
+    if seconds < 60:
+        return "now"
+    unit, letter = _unit_of_age(seconds)
+    return f"{min(int(seconds // unit), 999)}{letter}"
+
+
+def seconds_until_older(seconds: float) -> float:
+    """Seconds until :func:`age` says something else."""
+    if seconds < 60:
+        return 60 - seconds
+    unit, _ = _unit_of_age(seconds)
+    return unit - seconds % unit
+
+
+def _unit_of_age(seconds: float) -> tuple[int, str]:
+    if seconds < _SECONDS_PER_HOUR:
+        return 60, "m"
+    if seconds < 2 * _SECONDS_PER_DAY:
+        return _SECONDS_PER_HOUR, "h"
+    if seconds < 2 * _SECONDS_PER_YEAR:
+        return _SECONDS_PER_DAY, "d"
+    return _SECONDS_PER_YEAR, "y"
 
 
 def percentage(fraction: float | None) -> str:

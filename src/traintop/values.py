@@ -8,6 +8,10 @@ from typing import Any
 
 Number = int | float
 
+NAME_SETTING = "experiment_name"
+"""What a person calls the run: shown beside its settings, and no setting itself."""
+
+_NOT_NESTED = frozenset({str, int, float, bool, type(None), list})
 _NONFINITE_NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _LARGEST_EXACT_INTEGER = 2**63 - 1
 _DEEPEST = 20
@@ -45,6 +49,40 @@ def finite_or_name(value: Number | None) -> Number | str | None:
     if math.isnan(value):
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"
+
+
+def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with nested ones named by their path: ``optimizer.lr``; without the name.
+
+    Lists and empty mappings are values. Where a dotted key stands beside the nested one that it
+    spells, the dotted key counts.
+    """
+    if _NOT_NESTED.issuperset(map(type, config.values())):  # as most are, and there may be many
+        return {name: value for name, value in config.items() if name != NAME_SETTING}
+    flat: dict[str, Any] = {}
+    # A stack of its own: settings may nest deeper than Python calls.
+    waiting = [(name, value, False) for name, value in reversed(list(config.items()))]
+    while waiting:
+        name, value, nested = waiting.pop()
+        if isinstance(value, Mapping) and value:
+            inner = reversed(list(value.items()))
+            waiting += [(f"{name}.{key}", item, True) for key, item in inner]
+        elif not (nested and name in config):
+            flat[name] = value
+    flat.pop(NAME_SETTING, None)
+    return flat
+
+
+def setting_of(config: Mapping[str, Any], name: str) -> Any:
+    """A setting by its name, in which dots lead into nested ones; ``None`` where it is missing."""
+    if name in config or "." not in name:
+        return config.get(name)
+    value: Any = config
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
 
 
 def as_given(setting: Any, depth: int = 0) -> Any:

@@ -7,20 +7,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from types import NoneType
 from typing import Any
 
 import msgspec
 
 from traintop.model import RunSummary
-from traintop.text import MISSING, number, safe_text
-from traintop.values import finite_or_name
-
-NAME_SETTING = "experiment_name"
-"""What a person calls the run: told beside its settings, and no setting itself."""
-
-_PLAIN = frozenset({str, int, float, bool, NoneType, list})
-"""The types that settings from JSON have, where none is nested."""
+from traintop.text import MISSING, setting_text
+from traintop.values import finite_or_name, flat_settings
 
 _SEED = re.compile(r"(^|[._])seed$", re.IGNORECASE)
 
@@ -29,44 +22,10 @@ class Absent:
     """Stands for a setting that a run does not have, which is not the setting ``None``."""
 
     def __repr__(self) -> str:
-        return "ABSENT"
+        return MISSING
 
 
 ABSENT = Absent()
-
-
-def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with nested ones named by their path: ``optimizer.lr``; without the name.
-
-    Lists and empty mappings are values. Where a dotted key stands beside the nested one that it
-    spells, the dotted key counts.
-    """
-    if _PLAIN.issuperset(map(type, config.values())):  # as most are, and there may be thousands
-        return {name: value for name, value in config.items() if name != NAME_SETTING}
-    flat: dict[str, Any] = {}
-    # A stack of its own: settings may nest deeper than Python calls.
-    waiting = [(name, value, False) for name, value in reversed(list(config.items()))]
-    while waiting:
-        name, value, nested = waiting.pop()
-        if isinstance(value, Mapping) and value:
-            inner = reversed(list(value.items()))
-            waiting += [(f"{name}.{key}", item, True) for key, item in inner]
-        elif not (nested and name in config):
-            flat[name] = value
-    flat.pop(NAME_SETTING, None)
-    return flat
-
-
-def setting_of(config: Mapping[str, Any], name: str) -> Any:
-    """A setting by its name, in which dots lead into nested ones; ``None`` where it is missing."""
-    if name in config:
-        return config[name]
-    value: Any = config
-    for part in name.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return None
-        value = value[part]
-    return value
 
 
 def is_seed(name: str) -> bool:
@@ -102,22 +61,6 @@ def setting_cell(value: object) -> object:
     if isinstance(value, (str, int, float)):
         return value
     return setting_text(value, limit=sys.maxsize - 1)
-
-
-def setting_text(value: object, limit: int = 200) -> str:
-    """A setting as one line: text bare, numbers as short as they are told, else as JSON."""
-    if isinstance(value, Absent):
-        return MISSING
-    if isinstance(value, float):
-        return number(value, 6)
-    if isinstance(value, str):
-        return safe_text(value, limit)
-    import json  # here, for `traintop list` does without
-
-    try:
-        return safe_text(json.dumps(value, ensure_ascii=False), limit)
-    except (TypeError, ValueError, RecursionError):
-        return safe_text(value, limit)
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:

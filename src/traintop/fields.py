@@ -1,0 +1,414 @@
+"""What can be asked of a run: one table of names for every face.
+
+Filter, sort order, columns, leaderboard, comparison, JSON, CSV, report and messages all ask by
+these names, so that a name has one value, one heading and one way of being written everywhere:
+
+* a field of the table: ``status``, ``step``, ``age``;
+* a metric by its last value: ``val_loss``; ``best_val_loss``, ``mean_…``, ``min_…``, ``max_…``,
+  ``recent_…``, ``std_…`` and ``last_…`` of any metric;
+* ``config.d_model`` for a setting, with dots into nested ones; the plain name where no metric
+  has it;
+* a fact about the machine: ``host``, ``git_commit``.
+
+``python -m traintop.fields`` prints the table as Markdown.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal
+
+import msgspec
+
+from traintop.direction import Direction
+from traintop.metrics import (
+    METRICS,
+    best_value,
+    direction_of,
+    diverged,
+    last_value,
+    metrics_of,
+    standard_name,
+    stats_of,
+)
+from traintop.model import RECENT_VALUES, ExperimentConfig, MetricStats, RunStatus, RunSummary
+from traintop.progress import PLANNED_STEPS, eta_seconds, planned_steps, progress, steps_done
+from traintop.text import (
+    MISSING,
+    age,
+    cell_width,
+    count,
+    duration,
+    file_size,
+    measured,
+    number,
+    percentage,
+    safe_text,
+    setting_text,
+    si,
+)
+from traintop.times import age_seconds
+from traintop.values import as_number, setting_of
+
+Value = float | int | str | bool | tuple[object, ...] | None
+"""What a name can stand for; ``None`` where a run does not have it."""
+
+Getter = Callable[[RunSummary, datetime], Value]
+"""What a run has at a moment."""
+
+Kind = Literal[
+    "measure",
+    "setting",
+    "si",
+    "count",
+    "seconds",
+    "milliseconds",
+    "share",
+    "age",
+    "bytes",
+    "time",
+    "text",
+]
+"""How the numbers of a field are written."""
+
+STATUS_ORDER = (
+    *(RunStatus.RUNNING, RunStatus.STALLED, RunStatus.CRASHED, RunStatus.FAILED),
+    *(RunStatus.INTERRUPTED, RunStatus.FINISHED, RunStatus.UNREADABLE),
+)
+"""What is alive first, then what needs a look."""
+
+_FIGURE_WIDTH = 8
+_LONGEST_HEADING = 16
+_LONGEST_TEXT = 40
+_UNBOUNDED = 1000
+
+
+class Field(msgspec.Struct, frozen=True, eq=False):
+    """Something that can be asked of a run by its ``name``, or by one of its ``synonyms``.
+
+    ``label`` is its heading and ``words`` what a person says. ``metric`` is the metric of which it
+    is a ``statistic``. ``width`` is in cells.
+    """
+
+    name: str
+    label: str
+    words: str
+    explanation: str
+    get: Getter
+    kind: Kind = "measure"
+    width: int = _FIGURE_WIDTH
+    synonyms: tuple[str, ...] = ()
+    unit: str = ""
+    metric: str | None = None
+    statistic: str = ""
+    better: Direction | None = None
+    highest_first: bool = False
+
+    @property
+    def direction(self) -> Direction | None:
+        """Whether lower or higher values are better; ``None`` where nobody knows."""
+        if self.metric is not None and self.statistic != "std":
+            return direction_of(self.metric)
+        return self.better
+
+    @property
+    def descending(self) -> bool:
+        """Whether a list that is sorted by it begins with the highest, unless reversed."""
+        return self.highest_first or self.direction == "higher"
+
+    @property
+    def align(self) -> Literal["left", "right"]:
+        return "left" if self.kind in ("text", "time") else "right"
+
+    def value(self, run: RunSummary, now: datetime | None = None) -> Value:
+        """What a run has; ``now`` is the moment from which ages count, the present by default."""
+        return self.get(run, now or datetime.now())
+
+    def number(self, run: RunSummary) -> float | None:
+        """What a run has, where that is a number."""
+        value = self.value(run)
+        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+    def sort_key(self, value: Value) -> tuple[int, float | str] | None:
+        """By what values sort, numbers before text; ``None`` for nothing and NaN."""
+        if self.name == "status":
+            return (0, STATUS_ORDER.index(RunStatus(value)))
+        if isinstance(value, (int, float)):
+            return None if math.isnan(value) else (0, value)
+        if value is None or value == ():
+            return None
+        return (1, (value if isinstance(value, str) else setting_text([*value])).casefold())
+
+    def text(self, value: Value, width: int = _UNBOUNDED) -> str:
+        """A value as it is written where ``width`` cells are free; it may take more."""
+        if value is None or value == ():
+            return MISSING
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return _WRITERS[self.kind](value, width)
+        if isinstance(value, tuple):
+            return setting_text([*value], _LONGEST_TEXT)
+        if self.kind == "time":
+            return safe_text(value)[:16].replace("T", " ")
+        return setting_text(value, max(min(width, _LONGEST_TEXT), 1))
+
+
+def _measure(value: float, width: int) -> str:
+    return measured(value, width) if isinstance(value, float) else setting_text(value)
+
+
+def _setting_number(value: float) -> str:
+    return number(value) if isinstance(value, float) else setting_text(value)
+
+
+_WRITERS: Mapping[Kind, Callable[[float, int], str]] = MappingProxyType(
+    {
+        "measure": _measure,
+        "setting": lambda value, _: _setting_number(value),
+        "si": lambda value, _: si(value),
+        "count": lambda value, width: text if len(text := count(value)) <= width else si(value),
+        "seconds": lambda value, _: duration(value),
+        "milliseconds": lambda value, _: number(value, 3),
+        "share": lambda value, _: percentage(value),
+        "age": lambda value, _: age(value),
+        "bytes": lambda value, _: file_size(int(value)),
+        "time": lambda value, _: number(value),
+        "text": lambda value, _: number(value),
+    }
+)
+
+
+def notes_of(run: RunSummary) -> str:
+    """The notes of a run, and below them the note that people added."""
+    return "\n".join(filter(None, (run.notes, run.annotations.note)))
+
+
+# The table.
+
+
+# fmt: off
+# A table is read across.
+_FIELDS = (
+    Field("name", "NAME", "name", "the experiment's name, or the file's where it has none",
+          lambda run, _: run.name or run.run_id, "text", 12, ("run", "experiment_name")),
+    Field("status", "STATUS", "status", ", ".join(STATUS_ORDER),
+          lambda run, _: run.status.value, "text", 11),
+    Field("step", "STEP", "iterations", "iterations done",
+          lambda run, _: steps_done(run), "si", 10, ("steps",), highest_first=True),
+    Field("planned_steps", "PLANNED", "planned iterations", "iterations that the settings plan",
+          lambda run, _: planned_steps(run), "si", 8, PLANNED_STEPS, highest_first=True),
+    Field("progress", "%", "progress", "share of the planned iterations, 0 to 1",
+          lambda run, _: progress(run), "share", 4, highest_first=True),
+    Field("eta", "ETA", "time left", "time left at the recent pace, while the run goes on",
+          lambda run, _: eta_seconds(run), "seconds", 6, ("eta_seconds",), "s"),
+    Field("age", "AGE", "age", "time since the start",
+          lambda run, now: age_seconds(run.start_time, now), "age", 4, (), "s"),
+    Field("duration", "TIME", "duration", "how long the run took, or has taken so far",
+          lambda run, _: run.duration_seconds, "seconds", 6, ("duration_seconds", "time"), "s",
+          better="lower"),
+    Field("start_time", "STARTED", "start", "local time, such as 2025-02-22T14:05:30",
+          lambda run, _: run.start_time, "time", 16, ("started",), highest_first=True),
+    Field("end_time", "ENDED", "end", "local time, such as 2025-02-22T14:05:30",
+          lambda run, _: run.end_time, "time", 16, ("ended",), highest_first=True),
+    Field("iteration", "ITERATION", "iteration", "index of the last iteration, 0-based",
+          lambda run, _: run.iteration, "count", 10, highest_first=True),
+    Field("gradient_step", "GRAD STEPS", "gradient steps", "optimizer steps so far",
+          lambda run, _: run.gradient_step, "count", 10, highest_first=True),
+    Field("count", "RECORDS", "records", "number of records",
+          lambda run, _: run.count, "count", 8, ("records",), highest_first=True),
+    Field("final_train_loss", "FINAL TRAIN", "final train loss", "train loss given to finish()",
+          lambda run, _: run.final_train_loss, width=12, better="lower"),
+    Field("final_val_loss", "FINAL VAL", "final val loss", "validation loss given to finish()",
+          lambda run, _: run.final_val_loss, width=10, better="lower"),
+    Field("diverged", "DIVERGED", "diverged", "whether the last train loss is NaN or infinite",
+          lambda run, _: diverged(run), "text", 9),
+    Field("tags", "TAGS", "tags", "tags that people added",
+          lambda run, _: run.annotations.tags, "text", 12, ("tag",)),
+    Field("notes", "NOTES", "notes", "notes of the run, and those that people added",
+          lambda run, _: notes_of(run) or None, "text", 20, ("note",)),
+    Field("archived", "ARCHIVED", "archived", "whether the run is archived",
+          lambda run, _: run.annotations.archived, "text", 9),
+    Field("error", "ERROR", "error", "the exception that ended the run",
+          lambda run, _: run.error or None, "text", 20),
+    Field("problem", "PROBLEM", "problem", "why the file cannot be read",
+          lambda run, _: run.problem or None, "text", 20),
+    Field("run_id", "RUN", "run id", "the file's name without its ending",
+          lambda run, _: run.run_id, "text", 20, ("id",)),
+    Field("path", "PATH", "path", "path of the file", lambda run, _: str(run.path), "text", 30),
+    Field("size", "SIZE", "size", "size of the file",
+          lambda run, _: run.file_size, "bytes", 8, ("file_size",), "bytes", highest_first=True),
+)
+# fmt: on
+
+
+# Metrics and their statistics.
+
+
+class _Statistic(msgspec.Struct, frozen=True):
+    label: str
+    words: str
+    get: Callable[[RunSummary, str], float | None]
+    explanation: str
+
+
+def _of_stats(pick: Callable[[MetricStats], float | None]) -> Callable[..., float | None]:
+    def get(run: RunSummary, metric: str) -> float | None:
+        stats = stats_of(run, metric)
+        return None if stats is None else pick(stats)
+
+    return get
+
+
+STATISTICS: Mapping[str, _Statistic] = MappingProxyType(
+    {
+        "last": _Statistic("", "", last_value, "last value"),
+        "best": _Statistic("BEST ", "best ", best_value, "best value at any iteration"),
+        "recent": _Statistic(
+            f"⌀{RECENT_VALUES} ",
+            "recent ",
+            _of_stats(lambda stats: stats.recent_mean),
+            f"mean of the last {RECENT_VALUES}",
+        ),
+        "mean": _Statistic("MEAN ", "mean ", _of_stats(lambda stats: stats.mean), "mean of all"),
+        "min": _Statistic("MIN ", "lowest ", _of_stats(lambda stats: stats.min), "lowest value"),
+        "max": _Statistic("MAX ", "highest ", _of_stats(lambda stats: stats.max), "highest value"),
+        "std": _Statistic(
+            "STD ", "deviation of ", _of_stats(lambda stats: stats.std), "standard deviation"
+        ),
+    }
+)
+"""What there is of each metric, by the prefix of its name; the last value needs none."""
+
+_KINDS: Mapping[str, tuple[Kind, str]] = MappingProxyType(
+    {"tokens_per_sec": ("si", "tokens/s"), "iter_time_ms": ("milliseconds", "ms")}
+)
+
+
+def _of_metric(name: str, metric: str, statistic: str, get: Getter | None = None) -> Field:
+    """The field of a statistic of a metric; ``get`` where the name may mean something else too."""
+    known, what = METRICS.get(standard_name(metric)), STATISTICS[statistic]
+    label = what.label + (known.short if known and what.label else known.label if known else "")
+    label = label if known else _heading(f"{what.label}{metric}")
+    kind, unit = _KINDS.get(standard_name(metric), ("measure", ""))
+    return Field(
+        name=name,
+        label=label,
+        words=f"{what.words}{known.words if known else safe_text(metric)}",
+        get=get or (lambda run, _: what.get(run, metric)),
+        kind=kind,
+        unit=unit,
+        width=max(_FIGURE_WIDTH if kind != "si" else 6, cell_width(label) + 1),
+        explanation=f"{known.explanation if known else safe_text(metric)}, {what.explanation}",
+        metric=metric,
+        statistic=statistic,
+    )
+
+
+def _heading(name: str) -> str:
+    """A name as a heading: in capitals, and not too long."""
+    return safe_text(safe_text(name).upper().replace("_", " "), limit=_LONGEST_HEADING - 1)
+
+
+def _standard_fields() -> Iterable[Field]:
+    for metric in METRICS:
+        for statistic in STATISTICS:
+            name = metric if statistic == "last" else f"{statistic}_{metric}"
+            # A greatest learning rate is a setting of most runs, and that one is meant.
+            if name not in ExperimentConfig._field_defaults:
+                yield _of_metric(name, metric, statistic)
+
+
+FIELDS: Mapping[str, Field] = MappingProxyType(
+    {field.name: field for field in (*_FIELDS, *_standard_fields())}
+)
+"""The fields that every run may have, by name; :func:`field_of` makes those of what runs logged."""
+
+_SYNONYMS: Mapping[str, str] = MappingProxyType(
+    {
+        **{synonym: field.name for field in FIELDS.values() for synonym in field.synonyms},
+        **{"loss": "train_loss", "val": "best_val_loss"},
+    }
+)
+
+
+@functools.lru_cache(maxsize=4096)
+def field_of(name: str) -> Field:
+    """The field that a name stands for, in every run alike; no run need have it.
+
+    A metric's last value comes first, then a setting, a metric under another name that tools give
+    it, a statistic, and a fact about the machine. ``config:x``, ``best:x`` and the like, as
+    settings of older versions have them, mean ``config.x`` and ``best_x``.
+    """
+    name = _SYNONYMS.get(name, name)
+    if name in FIELDS:
+        return FIELDS[name]
+    prefix, _, rest = name.partition(":")
+    if rest and prefix == "config":
+        return _setting(rest)
+    if rest and prefix in STATISTICS:
+        return field_of(rest if prefix == "last" else f"{prefix}_{rest}")
+    if name.startswith("config.") and name != "config.":
+        return _setting(name.removeprefix("config."))
+    return _plain(name)
+
+
+def _setting(name: str) -> Field:
+    heading = _heading(name)
+    return Field(
+        name=f"config.{name}",
+        label=heading,
+        words=safe_text(name),
+        get=lambda run, _: plain_value(setting_of(run.config, name)),
+        kind="setting",
+        width=max(_FIGURE_WIDTH, cell_width(heading) + 1),
+        explanation=f"setting {safe_text(name)}",
+    )
+
+
+def _plain(name: str) -> Field:
+    statistic, _, metric = name.partition("_")
+    if not metric or statistic not in STATISTICS:
+        statistic, metric = "last", name
+    of_metric = STATISTICS[statistic].get
+
+    def get(run: RunSummary, _: datetime) -> Value:
+        if name in run.stats:
+            return last_value(run, name)
+        for value in (plain_value(setting_of(run.config, name)), of_metric(run, metric)):
+            if value is not None:
+                return value
+        return plain_value(run.environment.get(name))
+
+    return _of_metric(name, metric, statistic, get)
+
+
+def plain_value(value: object) -> Value:
+    """A value of a log file as one that can be compared; ``None`` for a group of settings."""
+    if isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, float)):
+        return as_number(value)
+    if isinstance(value, (list, tuple)):
+        plain = (bool, int, float, str)
+        return tuple(item if isinstance(item, plain) else setting_text(item) for item in value)
+    return None
+
+
+# Names in what runs have.
+
+
+def is_known(field: Field, runs: Iterable[RunSummary]) -> bool:
+    """Whether a field is of the table, or some run has it."""
+    now = datetime.now()
+    return field.name in FIELDS or any(field.get(run, now) is not None for run in runs)
+
+
+def known_names(runs: Sequence[RunSummary]) -> list[str]:
+    """All names by which something can be asked of these runs, in order."""
+    names = {*FIELDS, *_SYNONYMS, *metrics_of(runs)}
+    for run in runs:
+        names.update(run.stats, run.config, run.environment)
+    return sorted(names)

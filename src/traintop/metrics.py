@@ -1,0 +1,295 @@
+"""The metrics of a run: the names that tools give them, their last and best, what is better.
+
+A training loop logs its loss as ``loss``, ``train/loss`` or ``training_loss``, and means the same.
+The file keeps the name that was logged; here such names lead to one another, for summaries and
+for columns of records alike. Where a run logged several of them, the standard one is meant.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from traintop.direction import Direction, direction_of_name
+from traintop.model import MetricStats, RunStatus, RunSummary
+
+LOSSES = ("val_loss", "train_loss")
+"""The losses that every run may have, the one that counts more first."""
+
+_SIGNS = re.compile(r"[^a-z0-9]+")
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """A metric that tools call differently. ``logged_as`` are further names, the likeliest first.
+
+    Case, and which signs stand between the words of a name, make no difference. ``label`` is its
+    heading, ``short`` the one behind "BEST" or "MEAN", and ``words`` what a person says.
+    """
+
+    name: str
+    label: str
+    short: str
+    words: str
+    logged_as: tuple[str, ...]
+    explanation: str
+
+
+def _within(groups: str, *names: str) -> tuple[str, ...]:
+    """The names by themselves, and within groups: ``lr``, ``train/lr``."""
+    return (*names, *(f"{group}/{name}" for group in groups.split() for name in names))
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            Metric(
+                "train_loss",
+                "LOSS",
+                "TRAIN",
+                "train loss",
+                (
+                    *("loss", "train/loss", "training_loss", "trainer/loss", "loss/train"),
+                    *("loss/training", "train_loss_step", "train/loss_step", "loss_step"),
+                    *("train_loss_epoch", "train/loss_epoch", "loss_epoch", "train/train_loss"),
+                    *("batch_loss", "train/batch_loss", "lm loss", "total_loss"),
+                    *("train/total_loss", "losses/train"),
+                ),
+                "loss on the training data",
+            ),
+            Metric(
+                "val_loss",
+                "VAL LOSS",
+                "VAL",
+                "val loss",
+                (
+                    *("eval_loss", "validation_loss", "valid_loss", "val/loss", "eval/loss"),
+                    *("validation/loss", "valid/loss", "loss/val", "loss/valid", "loss/eval"),
+                    *("loss/validation", "val_loss_epoch", "val/loss_epoch", "val_loss_step"),
+                    *("dev_loss", "dev/loss", "val/val_loss", "eval/eval_loss", "losses/val"),
+                ),
+                "loss on the validation data",
+            ),
+            Metric(
+                "learning_rate",
+                "LR",
+                "LR",
+                "learning rate",
+                (
+                    *_within("train training trainer optim optimizer", "lr", "learning_rate"),
+                    *("lr/group0", "lr/pg0", "lr-AdamW", "lr-Adam", "lr-SGD", "lr-AdamW/pg1"),
+                    *("lr-Adam/pg1", "lr-SGD/pg1"),
+                ),
+                "learning rate of the optimizer",
+            ),
+            Metric(
+                "tokens_per_sec",
+                "TOK/S",
+                "TOK/S",
+                "tokens/s",
+                _within(
+                    "train training perf throughput speed",
+                    *("tokens_per_second", "tokens_per_s", "tokens/s", "tokens/sec"),
+                    *("tok/s", "tok_per_sec", "tok/sec", "toks_per_sec", "tokens_per_sec", "tps"),
+                ),
+                "throughput in tokens per second",
+            ),
+            Metric(
+                "iter_time_ms",
+                "STEP MS",
+                "STEP MS",
+                "step time, ms",
+                _within(
+                    "train perf",
+                    *("step_time_ms", "iter_ms", "step_ms", "batch_time_ms", "ms_per_step"),
+                    *("ms_per_iter", "iter_time_ms"),
+                ),
+                "milliseconds that a step takes",
+            ),
+            Metric(
+                "grad_norm",
+                "GRAD NORM",
+                "GRAD NORM",
+                "gradient norm",
+                _within(
+                    "train training optim optimizer",
+                    *("gradient_norm", "grad_norm", "grad_norm_l2", "global_grad_norm"),
+                    *("total_grad_norm", "gradients/norm", "grad/norm"),
+                ),
+                "norm of the gradients",
+            ),
+        )
+    }
+)
+"""By standard name, in the order in which metrics are shown."""
+
+
+def _plain(name: str) -> str:
+    return _SIGNS.sub("_", name.lower()).strip("_")
+
+
+_RANKS: Mapping[str, tuple[str, int]] = MappingProxyType(
+    {
+        _plain(alias): (metric.name, rank)
+        for metric in reversed(METRICS.values())
+        for rank, alias in reversed([*enumerate((metric.name, *metric.logged_as))])
+    }
+)
+
+
+@functools.lru_cache(maxsize=4096)
+def _known_as(name: str) -> tuple[str, int] | None:
+    """The standard metric that a name stands for, and how likely it is the one that is meant."""
+    return _RANKS.get(_plain(name))
+
+
+def standard_name(metric: str) -> str:
+    """What a metric is called here: ``train_loss`` for ``training/loss``; most names are their own.
+
+    ``loss`` is the train loss in any case: it stands as the heading of its column.
+    """
+    known = _known_as(metric)
+    return metric if known is None else known[0]
+
+
+def logged_name(metric: str, logged: Collection[str]) -> str | None:
+    """The one of the names that a run logged under which a metric is found; ``None`` for none."""
+    if metric in logged and metric != "loss":
+        return metric
+    known = _known_as(metric)
+    if known is None:
+        return None
+    if known[0] in logged:
+        return known[0]
+    alike = [
+        (found[1], name)
+        for name in logged
+        if (found := _known_as(name)) is not None and found[0] == known[0]
+    ]
+    return min(alike)[1] if alike else None
+
+
+def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
+    """The metrics that any of the runs has, by their standard names; see :func:`in_order`."""
+    names: dict[str, None] = {}
+    for run in runs:
+        names.update(dict.fromkeys(names_of_metrics(run.stats)))
+    return in_order(names)
+
+
+def names_of_metrics(logged: Collection[str]) -> list[str]:
+    """What the metrics that one run logged are called here, each once."""
+    names: dict[str, None] = {}
+    for name in logged:
+        standard = standard_name(name)
+        meant = name == standard or logged_name(standard, logged) == name
+        if meant or name != "loss":
+            names[standard if meant else name] = None
+    return [*names]
+
+
+def in_order(metrics: Iterable[str]) -> list[str]:
+    """Metrics with the losses first, then the other standard ones, then all others as they came."""
+    names = dict.fromkeys(metrics)
+    standard = dict.fromkeys((*LOSSES, *METRICS))
+    return [*(n for n in standard if n in names), *(n for n in names if n not in standard)]
+
+
+# Values of a run.
+
+
+def stats_of(run: RunSummary, metric: str) -> MetricStats | None:
+    """The statistics of a metric over a run, under whichever name it was logged."""
+    name = logged_name(metric, run.stats)
+    return None if name is None else run.stats[name]
+
+
+def last_value(run: RunSummary, metric: str) -> float | None:
+    """The last value that was measured of a metric, which may be NaN or ±inf."""
+    stats = stats_of(run, metric)
+    if stats is not None:
+        return stats.last
+    if run.last is None:
+        return None
+    name = logged_name(metric, run.last.metrics)
+    return run.last.metrics[name] if name else run.last.value(standard_name(metric))
+
+
+def mean_value(run: RunSummary, metric: str) -> float | None:
+    """The mean of a metric's finite values over a run."""
+    stats = stats_of(run, metric)
+    return None if stats is None else stats.mean
+
+
+def best_value(
+    run: RunSummary, metric: str, direction: Direction | None = None
+) -> float | None:
+    """The best finite value that a run reached of a metric at any iteration.
+
+    ``None`` where there is none, and where it is unknown which values are better. A loss that was
+    given to ``finish()``, or that only the file's own ``best_val_loss`` has, counts like a
+    recorded one.
+    """
+    better = direction or direction_of(metric)
+    if better is None:
+        return None
+    name, logged = standard_name(metric), logged_name(metric, run.stats)
+    found: list[float | None] = []
+    if logged is not None:
+        stats = run.stats[logged]
+        found.append(stats.min if better == "lower" else stats.max)
+    if logged == logged_name(name, run.stats):  # and not another loss beside the standard one
+        if name == "train_loss":
+            found += [run.best_train_loss, run.final_train_loss]
+        elif name == "val_loss":
+            found += [run.best_val_loss, run.final_val_loss]
+    finite = [value for value in found if value is not None and math.isfinite(value)]
+    if not finite:
+        return None
+    return min(finite) if better == "lower" else max(finite)
+
+
+def best_iteration(run: RunSummary, metric: str, best: float) -> float | None:
+    """Where a run first had its best value; ``None`` when no record but the file's end has it."""
+    stats = stats_of(run, metric)
+    if stats is None:
+        return None
+    if stats.min == best:
+        return stats.min_iteration
+    return stats.max_iteration if stats.max == best else None
+
+
+def diverged(run: RunSummary) -> bool:
+    """Whether the last training loss is NaN or infinite."""
+    loss = last_value(run, "train_loss")
+    return loss is not None and not math.isfinite(loss)
+
+
+def was_completed(run: RunSummary) -> bool:
+    """Whether a run's duration is that of its work, which one that diverged gave up early."""
+    return run.status is RunStatus.FINISHED and not diverged(run)
+
+
+# Directions.
+
+_chosen: Mapping[str, Direction] = MappingProxyType({})
+
+
+def choose_directions(directions: Mapping[str, Direction]) -> None:
+    """Take over which values are better of some metrics, for every face of this process.
+
+    They are a person's: what the settings file says, or what was answered to the leaderboard.
+    """
+    global _chosen
+    _chosen = MappingProxyType({standard_name(name): one for name, one in directions.items()})
+
+
+def direction_of(metric: str) -> Direction | None:
+    """Whether lower or higher values of a metric are better; ``None`` where nobody knows."""
+    name = standard_name(metric)
+    return _chosen.get(name) or direction_of_name(name)

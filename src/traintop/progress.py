@@ -1,0 +1,78 @@
+"""How far a run is: the steps done, those planned, and the time that is left."""
+
+from __future__ import annotations
+
+from traintop.model import RunStatus, RunSummary
+from traintop.text import si
+from traintop.values import flat_settings
+
+PLANNED_STEPS = (
+    *("max_iters", "max_steps", "total_steps", "num_training_steps", "max_train_steps"),
+    *("total_training_steps", "training_steps", "train_steps", "num_train_steps", "num_steps"),
+    *("max_iterations", "num_iterations", "total_iterations", "train_iters", "num_iters"),
+    *("total_iters", "n_iters", "max_updates", "max_update"),
+)
+"""The settings that say how many steps were planned, as tools call them, the likeliest first."""
+
+_TRAINING_GROUPS = frozenset(
+    {"trainer", "training", "train", "training_args", "args", "hparams", "config"}
+    | {"optim", "optimizer", "scheduler", "lr_scheduler", "schedule"}
+)
+"""Where such a setting is that of the training, and not of its evaluation or warm-up."""
+
+
+def planned_steps(run: RunSummary) -> int | None:
+    """The planned number of iterations, ``None`` when no setting that a person gave says it."""
+    given = run.environment.get("given")
+    stated = given if isinstance(given, list) else run.config
+    for name in PLANNED_STEPS:
+        if name in stated and (steps := _positive(run.config.get(name))):
+            return steps
+    nested = {}
+    for path, setting in flat_settings(run.config).items():
+        group, _, name = path.replace("/", ".").rpartition(".")
+        if group.rpartition(".")[2].lower() in _TRAINING_GROUPS:
+            nested[name] = _positive(setting)
+    return next(filter(None, map(nested.get, PLANNED_STEPS)), None)
+
+
+def _positive(setting: object) -> int | None:
+    if isinstance(setting, float) and setting.is_integer():
+        setting = int(setting)
+    usable = isinstance(setting, int) and not isinstance(setting, bool) and setting > 0
+    return setting if usable else None
+
+
+def steps_done(run: RunSummary) -> float | None:
+    """The iterations done: one more than the last index, which is 0-based."""
+    if run.iteration is None:
+        return None
+    return run.iteration + 1 if isinstance(run.iteration, int) else run.iteration
+
+
+def steps_text(run: RunSummary) -> str:
+    """The iterations done, of those planned where that is known: "42k/100k"."""
+    done, planned = steps_done(run), planned_steps(run)
+    if planned is None:
+        return si(done)
+    return f"{si(done or 0)}/{si(planned)}"
+
+
+def progress(run: RunSummary) -> float | None:
+    """Share of the planned iterations that is done, 0 to 1; ``None`` when unknown."""
+    planned = planned_steps(run)
+    if run.iteration is None or planned is None:
+        return None
+    return min(max((run.iteration + 1) / planned, 0.0), 1.0)
+
+
+def eta_seconds(run: RunSummary) -> float | None:
+    """Seconds to the last planned iteration at the recent pace; ``None`` unless running."""
+    if run.status is not RunStatus.RUNNING or not run.iterations_per_second:
+        return None
+    planned = planned_steps(run)
+    if run.iteration is None or planned is None:
+        return None
+    return max(planned - 1 - run.iteration, 0) / run.iterations_per_second
+
+
