@@ -10,7 +10,7 @@ these names, so that a name has one value, one heading and one way of being writ
   has it;
 * a fact about the machine: ``host``, ``git_commit``.
 
-``python -m traintop.fields`` prints the table as Markdown.
+``docs/fields.md`` is made from it, by ``docs/make_fields.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -136,7 +136,7 @@ class Field(msgspec.Struct, frozen=True, eq=False):
     def sort_key(self, value: Value) -> tuple[int, float | str] | None:
         """By what values sort, numbers before text; ``None`` for nothing and NaN."""
         if self.name == "status":
-            return (0, STATUS_ORDER.index(RunStatus(value)))
+            return (0, STATUS_ORDER.index(RunStatus(str(value))))
         if isinstance(value, (int, float)):
             return None if math.isnan(value) else (0, value)
         if value is None or value == ():
@@ -247,7 +247,9 @@ _FIELDS = (
 # Metrics and their statistics.
 
 
-class _Statistic(msgspec.Struct, frozen=True):
+class Statistic(msgspec.Struct, frozen=True):
+    """What there is of every metric: how its label and its words begin, and how it is found."""
+
     label: str
     words: str
     get: Callable[[RunSummary, str], float | None]
@@ -262,20 +264,20 @@ def _of_stats(pick: Callable[[MetricStats], float | None]) -> Callable[..., floa
     return get
 
 
-STATISTICS: Mapping[str, _Statistic] = MappingProxyType(
+STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {
-        "last": _Statistic("", "", last_value, "last value"),
-        "best": _Statistic("BEST ", "best ", best_value, "best value at any iteration"),
-        "recent": _Statistic(
+        "last": Statistic("", "", last_value, "last value"),
+        "best": Statistic("BEST ", "best ", best_value, "best value at any iteration"),
+        "recent": Statistic(
             f"⌀{RECENT_VALUES} ",
             "recent ",
             _of_stats(lambda stats: stats.recent_mean),
             f"mean of the last {RECENT_VALUES}",
         ),
-        "mean": _Statistic("MEAN ", "mean ", _of_stats(lambda stats: stats.mean), "mean of all"),
-        "min": _Statistic("MIN ", "lowest ", _of_stats(lambda stats: stats.min), "lowest value"),
-        "max": _Statistic("MAX ", "highest ", _of_stats(lambda stats: stats.max), "highest value"),
-        "std": _Statistic(
+        "mean": Statistic("MEAN ", "mean ", _of_stats(lambda stats: stats.mean), "mean of all"),
+        "min": Statistic("MIN ", "lowest ", _of_stats(lambda stats: stats.min), "lowest value"),
+        "max": Statistic("MAX ", "highest ", _of_stats(lambda stats: stats.max), "highest value"),
+        "std": Statistic(
             "STD ", "deviation of ", _of_stats(lambda stats: stats.std), "standard deviation"
         ),
     }
@@ -283,7 +285,11 @@ STATISTICS: Mapping[str, _Statistic] = MappingProxyType(
 """What there is of each metric, by the prefix of its name; the last value needs none."""
 
 _KINDS: Mapping[str, tuple[Kind, str]] = MappingProxyType(
-    {"tokens_per_sec": ("si", "tokens/s"), "iter_time_ms": ("milliseconds", "ms")}
+    {
+        "tokens_per_sec": ("si", "tokens/s"),
+        "throughput": ("si", ""),
+        "iter_time_ms": ("milliseconds", "ms"),
+    }
 )
 
 
@@ -326,10 +332,11 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
 )
 """The fields that every run may have, by name; :func:`field_of` makes those of what runs logged."""
 
-_SYNONYMS: Mapping[str, str] = MappingProxyType(
+SYNONYMS: Mapping[str, str] = MappingProxyType(
     {
         **{synonym: field.name for field in FIELDS.values() for synonym in field.synonyms},
-        **{"loss": "train_loss", "val": "best_val_loss"},
+        "loss": "train_loss",
+        "val": "best_val_loss",
     }
 )
 
@@ -342,7 +349,7 @@ def field_of(name: str) -> Field:
     it, a statistic, and a fact about the machine. ``config:x``, ``best:x`` and the like, as
     settings of older versions have them, mean ``config.x`` and ``best_x``.
     """
-    name = _SYNONYMS.get(name, name)
+    name = SYNONYMS.get(name, name)
     if name in FIELDS:
         return FIELDS[name]
     prefix, _, rest = name.partition(":")
@@ -408,7 +415,7 @@ def is_known(field: Field, runs: Iterable[RunSummary]) -> bool:
 
 def known_names(runs: Sequence[RunSummary]) -> list[str]:
     """All names by which something can be asked of these runs, in order."""
-    names = {*FIELDS, *_SYNONYMS, *metrics_of(runs)}
+    names = {*FIELDS, *SYNONYMS, *metrics_of(runs)}
     for run in runs:
         names.update(run.stats, run.config, run.environment)
     return sorted(names)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -27,21 +27,25 @@ _SIGNS = re.compile(r"[^a-z0-9]+")
 class Metric(msgspec.Struct, frozen=True):
     """A metric that tools call differently. ``logged_as`` are further names, the likeliest first.
 
-    Case, and which signs stand between the words of a name, make no difference. ``label`` is its
-    heading, ``short`` the one behind "BEST" or "MEAN", and ``words`` what a person says.
+    They may stand within ``groups``, as in ``train/lr``; case and the signs between words make no
+    difference. ``label`` is its heading, ``short`` the one behind "BEST" or "MEAN", and ``words``
+    what a person says.
     """
 
     name: str
     label: str
     short: str
     words: str
-    logged_as: tuple[str, ...]
     explanation: str
+    logged_as: tuple[str, ...]
+    groups: tuple[str, ...] = ()
 
-
-def _within(groups: str, *names: str) -> tuple[str, ...]:
-    """The names by themselves, and within groups: ``lr``, ``train/lr``."""
-    return (*names, *(f"{group}/{name}" for group in groups.split() for name in names))
+    def names(self) -> Iterator[str]:
+        """All names, the likeliest first."""
+        yield self.name
+        yield from self.logged_as
+        for group in self.groups:
+            yield from (f"{group}/{name}" for name in (self.name, *self.logged_as))
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -53,80 +57,81 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 "LOSS",
                 "TRAIN",
                 "train loss",
-                (
-                    *("loss", "train/loss", "training_loss", "trainer/loss", "loss/train"),
-                    *("loss/training", "train_loss_step", "train/loss_step", "loss_step"),
-                    *("train_loss_epoch", "train/loss_epoch", "loss_epoch", "train/train_loss"),
-                    *("batch_loss", "train/batch_loss", "lm loss", "total_loss"),
-                    *("train/total_loss", "losses/train"),
-                ),
                 "loss on the training data",
+                (
+                    *("loss", "train/loss", "training_loss", "training/loss", "trainer/loss"),
+                    *("loss/train", "loss/training", "losses/train", "train_loss_step"),
+                    *("loss_step", "train_loss_epoch", "loss_epoch", "train/train_loss"),
+                    *("batch_loss", "train/batch_loss", "lm loss", "total_loss"),
+                ),
             ),
             Metric(
                 "val_loss",
                 "VAL LOSS",
                 "VAL",
                 "val loss",
-                (
-                    *("eval_loss", "validation_loss", "valid_loss", "val/loss", "eval/loss"),
-                    *("validation/loss", "valid/loss", "loss/val", "loss/valid", "loss/eval"),
-                    *("loss/validation", "val_loss_epoch", "val/loss_epoch", "val_loss_step"),
-                    *("dev_loss", "dev/loss", "val/val_loss", "eval/eval_loss", "losses/val"),
-                ),
                 "loss on the validation data",
+                (
+                    *("eval_loss", "validation_loss", "valid_loss", "dev_loss", "loss/val"),
+                    *("loss/valid", "loss/validation", "loss/eval", "losses/val"),
+                    *("val_loss_epoch", "val_loss_step", "val/val_loss", "eval/eval_loss"),
+                ),
             ),
             Metric(
                 "learning_rate",
                 "LR",
                 "LR",
                 "learning rate",
-                (
-                    *_within("train training trainer optim optimizer", "lr", "learning_rate"),
-                    *("lr/group0", "lr/pg0", "lr-AdamW", "lr-Adam", "lr-SGD", "lr-AdamW/pg1"),
-                    *("lr-Adam/pg1", "lr-SGD/pg1"),
-                ),
                 "learning rate of the optimizer",
+                (
+                    *("lr", "lr/group0", "lr/pg0", "lr-AdamW", "lr-Adam", "lr-SGD"),
+                    *("lr-AdamW/pg1", "lr-Adam/pg1", "lr-SGD/pg1"),
+                ),
+                ("train", "training", "trainer", "optim", "optimizer"),
             ),
             Metric(
                 "tokens_per_sec",
                 "TOK/S",
                 "TOK/S",
                 "tokens/s",
-                _within(
-                    "train training perf throughput speed",
-                    *("tokens_per_second", "tokens_per_s", "tokens/s", "tokens/sec"),
-                    *("tok/s", "tok_per_sec", "tok/sec", "toks_per_sec", "tokens_per_sec", "tps"),
-                ),
                 "throughput in tokens per second",
+                (
+                    *("tokens_per_second", "tokens_per_s", "tokens/s", "tokens/sec", "tok/s"),
+                    *("tok_per_sec", "tok/sec", "toks_per_sec", "tps"),
+                ),
+                ("train", "training", "perf", "throughput", "speed"),
             ),
             Metric(
                 "iter_time_ms",
                 "STEP MS",
                 "STEP MS",
                 "step time, ms",
-                _within(
-                    "train perf",
-                    *("step_time_ms", "iter_ms", "step_ms", "batch_time_ms", "ms_per_step"),
-                    *("ms_per_iter", "iter_time_ms"),
-                ),
                 "milliseconds that a step takes",
+                (
+                    *("step_time_ms", "iter_ms", "step_ms", "batch_time_ms", "ms_per_step"),
+                    "ms_per_iter",
+                ),
+                ("train", "perf"),
             ),
             Metric(
                 "grad_norm",
                 "GRAD NORM",
                 "GRAD NORM",
                 "gradient norm",
-                _within(
-                    "train training optim optimizer",
-                    *("gradient_norm", "grad_norm", "grad_norm_l2", "global_grad_norm"),
-                    *("total_grad_norm", "gradients/norm", "grad/norm"),
-                ),
                 "norm of the gradients",
+                (
+                    *("gradient_norm", "grad_norm_l2", "global_grad_norm", "total_grad_norm"),
+                    *("gradients/norm", "grad/norm"),
+                ),
+                ("train", "training", "optim", "optimizer"),
             ),
         )
     }
 )
 """By standard name, in the order in which metrics are shown."""
+
+_SHORTHAND: Mapping[str, str] = MappingProxyType({"throughput": "tokens_per_sec"})
+"""What is asked for where no run logged that very name, which might be of samples."""
 
 
 def _plain(name: str) -> str:
@@ -136,8 +141,8 @@ def _plain(name: str) -> str:
 _RANKS: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
         _plain(alias): (metric.name, rank)
-        for metric in reversed(METRICS.values())
-        for rank, alias in reversed([*enumerate((metric.name, *metric.logged_as))])
+        for metric in METRICS.values()
+        for rank, alias in enumerate(metric.names())
     }
 )
 
@@ -161,7 +166,7 @@ def logged_name(metric: str, logged: Collection[str]) -> str | None:
     """The one of the names that a run logged under which a metric is found; ``None`` for none."""
     if metric in logged and metric != "loss":
         return metric
-    known = _known_as(metric)
+    known = _known_as(_SHORTHAND.get(metric, metric))
     if known is None:
         return None
     if known[0] in logged:
@@ -226,9 +231,7 @@ def mean_value(run: RunSummary, metric: str) -> float | None:
     return None if stats is None else stats.mean
 
 
-def best_value(
-    run: RunSummary, metric: str, direction: Direction | None = None
-) -> float | None:
+def best_value(run: RunSummary, metric: str, direction: Direction | None = None) -> float | None:
     """The best finite value that a run reached of a metric at any iteration.
 
     ``None`` where there is none, and where it is unknown which values are better. A loss that was

@@ -28,19 +28,21 @@ def planned_steps(run: RunSummary) -> int | None:
     for name in PLANNED_STEPS:
         if name in stated and (steps := _positive(run.config.get(name))):
             return steps
-    nested = {}
+    nested: dict[str, object] = {}
     for path, setting in flat_settings(run.config).items():
         group, _, name = path.replace("/", ".").rpartition(".")
         if group.rpartition(".")[2].lower() in _TRAINING_GROUPS:
-            nested[name] = _positive(setting)
-    return next(filter(None, map(nested.get, PLANNED_STEPS)), None)
+            nested[name] = setting
+    stated_in_groups = (_positive(nested.get(name)) for name in PLANNED_STEPS)
+    return next((steps for steps in stated_in_groups if steps), None)
 
 
 def _positive(setting: object) -> int | None:
     if isinstance(setting, float) and setting.is_integer():
         setting = int(setting)
-    usable = isinstance(setting, int) and not isinstance(setting, bool) and setting > 0
-    return setting if usable else None
+    if isinstance(setting, bool) or not isinstance(setting, int):
+        return None
+    return setting if setting > 0 else None
 
 
 def steps_done(run: RunSummary) -> float | None:
@@ -74,5 +76,3 @@ def eta_seconds(run: RunSummary) -> float | None:
     if run.iteration is None or planned is None:
         return None
     return max(planned - 1 - run.iteration, 0) / run.iterations_per_second
-
-

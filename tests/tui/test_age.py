@@ -2,8 +2,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from traintop.text import age, seconds_until_older
 from traintop.times import age_seconds, parse_time
-from traintop.tui.age import age_text, seconds_until_older
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from traintop.tui.age import age_text, seconds_until_older
     ],
 )
 def test_age_is_coarse_and_at_most_four_characters(seconds, text):
-    assert age_text(seconds) == text
+    assert age(seconds) == text
     assert len(text) <= 4
 
 
@@ -31,8 +31,8 @@ def test_age_is_coarse_and_at_most_four_characters(seconds, text):
 def test_age_text_changes_exactly_when_predicted(seconds):
     wait = seconds_until_older(seconds)
     assert wait > 0
-    assert age_text(seconds + wait * 0.999) == age_text(seconds)
-    assert age_text(seconds + wait + 1e-6) != age_text(seconds)
+    assert age(seconds + wait * 0.999) == age(seconds)
+    assert age(seconds + wait + 1e-6) != age(seconds)
 
 
 def test_times_of_any_origin_are_read_or_refused():

@@ -22,15 +22,10 @@ from traintop.analysis.compare import (
     target_metric,
 )
 from traintop.analysis.comparison_text import cell_texts, comparison_csv
-from traintop.analysis.differences import (
-    ABSENT,
-    differing,
-    flat_settings,
-    settings_key,
-    telling_settings,
-)
+from traintop.analysis.differences import ABSENT, differing, settings_key, telling_settings
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.store.history import History
+from traintop.values import flat_settings
 
 # Settings
 

@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from traintop.analysis.differences import (
-    ABSENT,
-    differing,
-    flat_settings,
-    settings_key,
-)
+from traintop.analysis.differences import ABSENT, differing, settings_key
 from traintop.analysis.percentiles import percentiles
 from traintop.analysis.ranking import (
     LOSSES,
@@ -31,6 +26,7 @@ from traintop.analysis.ranking import (
 )
 from traintop.model import RunSummary
 from traintop.text import number
+from traintop.values import flat_settings
 
 if TYPE_CHECKING:
     from traintop.store.history import History

@@ -9,11 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from traintop.analysis.differences import differing_settings, flat_settings, setting_text
+from traintop.analysis.differences import differing_settings
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import Mode, best_value
 from traintop.model import RunStatus, RunSummary
-from traintop.text import MISSING, cell_width, duration, fit, fit_middle, number, safe_text, si
+from traintop.text import (
+    MISSING,
+    cell_width,
+    duration,
+    fit,
+    fit_middle,
+    number,
+    safe_text,
+    setting_text,
+    si,
+)
+from traintop.values import flat_settings
 
 BEST_MARK = "*"
 """Stands behind the best value of a column."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from traintop.analysis.compare import Cell, Column, Comparison, Row, Unit
-from traintop.analysis.differences import Absent, setting_cell, setting_text
+from traintop.analysis.differences import Absent, setting_cell
 from traintop.analysis.export import csv_lines
 from traintop.analysis.markdown import code_span, table
 from traintop.text import (
@@ -21,6 +21,7 @@ from traintop.text import (
     number,
     safe_json,
     safe_text,
+    setting_text,
     si,
 )
 from traintop.values import jsonable

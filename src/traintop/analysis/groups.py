@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from traintop.analysis.compare import Column, ComparedRun
-from traintop.analysis.differences import flat_settings, is_seed, settings_key
+from traintop.analysis.differences import is_seed, settings_key
 from traintop.analysis.series import FloatArray, finite
+from traintop.values import flat_settings
 
 GRID_POINTS = 20_000
 """At how many x a curve of a group is worked out at most; a screen shows far fewer."""

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from traintop.analysis.differences import flat_settings, setting_cell, setting_text
+from traintop.analysis.differences import setting_cell
 from traintop.analysis.naming import suggestions, unique_names
 from traintop.analysis.ranking import best_value, mode_of
 from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
-from traintop.text import safe_json, safe_text
-from traintop.values import jsonable
+from traintop.text import safe_json, safe_text, setting_text
+from traintop.values import flat_settings, jsonable
 
 Row = dict[str, Any]
 SortKey = Callable[[RunSummary], Any]

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from traintop.analysis.differences import differing_settings, flat_settings, setting_text
+from traintop.analysis.differences import differing_settings
 from traintop.analysis.listing import sorted_runs
 from traintop.analysis.markdown import code_span, table
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import best_value, iteration_of
 from traintop.model import MetricStats, RunSummary
-from traintop.text import MISSING, count, duration, number, percentage, si
+from traintop.text import MISSING, count, duration, number, percentage, setting_text, si
+from traintop.values import flat_settings
 
 _LONGEST_NAME = 60
 _LONGEST_VALUE = 80

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
-from traintop.analysis.differences import setting_of
 from traintop.analysis.naming import suggestions
 from traintop.analysis.ranking import best_value
 from traintop.model import STANDARD_METRICS, MetricStats, RunSummary
 from traintop.times import age_seconds
-from traintop.values import as_number
+from traintop.values import as_number, setting_of
 
 Value = float | int | str | bool | tuple[object, ...] | None
 """What a name can stand for; ``None`` where a run does not have it."""

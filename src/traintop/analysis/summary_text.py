@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from traintop.analysis.differences import flat_settings, setting_text
 from traintop.analysis.ranking import best_value, iteration_of
 from traintop.model import STANDARD_METRICS, ExperimentLog, MetricStats, RunSummary
-from traintop.text import MISSING, count, duration, number, percentage, safe_text, si
+from traintop.text import MISSING, count, duration, number, percentage, safe_text, setting_text, si
 from traintop.tracking.statistics import RunStatistics
+from traintop.values import flat_settings
 
 _LABEL_WIDTH = 18
 _LONGEST_NOTE = 2000

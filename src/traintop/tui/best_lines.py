@@ -9,13 +9,24 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from traintop.analysis.differences import ABSENT, flat_settings, setting_text, telling_settings
+from traintop.analysis.differences import ABSENT, telling_settings
 from traintop.analysis.ranking import Leader
-from traintop.text import MISSING, aligned, cell_width, duration, fit, fit_middle, safe_text, si
+from traintop.text import (
+    MISSING,
+    aligned,
+    cell_width,
+    duration,
+    fit,
+    fit_middle,
+    safe_text,
+    setting_text,
+    si,
+)
 from traintop.tui.columns import run_name
 from traintop.tui.lines import Line, Piece, Role, clickable, fit_line
 from traintop.tui.run_names import alike_words, fit_name
 from traintop.tui.status import STATUS_MARKS
+from traintop.values import flat_settings
 
 _GUTTER = 3
 _MARGIN = 1

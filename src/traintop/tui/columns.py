@@ -17,23 +17,25 @@ from typing import Any, Literal
 
 import msgspec
 
-from traintop.analysis.differences import flat_settings, setting_of, setting_text
 from traintop.analysis.ranking import best_value, mode_of
 from traintop.model import RECENT_VALUES, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import (
     MISSING,
+    age,
     cell_width,
     duration,
+    measured,
     number,
     percentage,
     safe_text,
+    setting_text,
     si,
 )
 from traintop.times import age_seconds, parse_time
-from traintop.tui.age import age_text
 from traintop.tui.lines import Role
 from traintop.tui.run_names import fit_name
 from traintop.tui.status import STATUS_MARKS, STATUS_RANK
+from traintop.values import flat_settings, setting_of
 
 SortValue = float | str | None
 
@@ -83,20 +85,6 @@ def run_name(summary: RunSummary) -> str:
     return safe_text(summary.name or summary.run_id)
 
 
-def measured(value: float | None, width: int) -> str:
-    """A value with as many of 4 significant digits as ``width`` cells hold.
-
-    Trailing zeros are kept, so that the decimals of a column stand below one another.
-    """
-    if value is not None and 1e-3 <= abs(value) < 1e3:
-        return f"{value:#.4g}"
-    for digits in (4, 3, 2):
-        text = number(value, digits)
-        if len(text) <= width:
-            return text
-    return number(value, 1)
-
-
 def steps_done(summary: RunSummary) -> float | None:
     """The iterations done: one more than the last index, which is 0-based."""
     if summary.iteration is None:
@@ -123,7 +111,7 @@ def _eta_text(summary: RunSummary, context: RowContext, width: int) -> str:
 
 
 def _age_text(summary: RunSummary, context: RowContext, width: int) -> str:
-    return age_text(age_seconds(summary.start_time, context.now))
+    return age(age_seconds(summary.start_time, context.now))
 
 
 def _start_order(summary: RunSummary) -> SortValue:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from traintop.analysis.differences import flat_settings, setting_text
 from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import (
     cell_width,
@@ -17,13 +16,15 @@ from traintop.text import (
     file_size,
     fit,
     fit_middle,
+    measured,
     number,
     percentage,
     safe_text,
+    setting_text,
     si,
 )
 from traintop.times import parse_time
-from traintop.tui.columns import measured, run_name
+from traintop.tui.columns import run_name
 from traintop.tui.lines import (
     EMPTY_LINE,
     Line,
@@ -36,6 +37,7 @@ from traintop.tui.lines import (
     wrap,
 )
 from traintop.tui.status import STATUS_MARKS
+from traintop.values import flat_settings
 
 if TYPE_CHECKING:
     from traintop.analysis.percentiles import Pace

@@ -14,8 +14,8 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from traintop.model import RunSummary
+from traintop.text import seconds_until_older
 from traintop.times import age_seconds
-from traintop.tui.age import seconds_until_older
 from traintop.tui.columns import TREND_COLUMN, RowContext
 from traintop.tui.lines import EMPTY_LINE, Line, Piece
 from traintop.tui.messages import MarkToggled, RowsInView, RunPicked
