@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from traintop.analysis.series import FloatArray
-from traintop.charts import ChartLine, ChartSpec, Series, draw_chart
+from traintop.charts import ChartSpec, Series, draw_chart
+from traintop.lines import Line, line_text
 from traintop.text import cell_width
 
 
@@ -21,8 +22,8 @@ def chart(*series: Series, **settings: object) -> ChartSpec:
     return ChartSpec("loss", series, **settings)  # type: ignore[arg-type]
 
 
-def text_of(lines: tuple[ChartLine, ...]) -> list[str]:
-    return ["".join(span.text for span in line) for line in lines]
+def text_of(lines: tuple[Line, ...]) -> list[str]:
+    return [line_text(line) for line in lines]
 
 
 def drawn(spec: ChartSpec, width: int, height: int, ascii_only: bool = False) -> list[str]:

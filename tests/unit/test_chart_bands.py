@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from drawings import SMOOTH, chart, curve, text_of
 
-from traintop.charts import DARK, ChartLine, Series, draw_chart, points_for
+from traintop.charts import DARK, Series, draw_chart, points_for
+from traintop.lines import Line
 
 NOISE = 3 + 0.2 * np.random.default_rng(7).standard_normal(20_000)
 
 
-def ink_in(lines: tuple[ChartLine, ...], *, dim: bool) -> set[tuple[int, int]]:
+def ink_in(lines: tuple[Line, ...], *, dim: bool) -> set[tuple[int, int]]:
     """The cells that hold a dim curve, or one in front."""
     cells = set()
     for row, line in enumerate(lines):

@@ -108,7 +108,7 @@ def test_nothing_breaks_a_chart(
     cursor: float,
 ) -> None:
     series = Series(name, points[0], points[1], 0)
-    spec = ChartSpec(name, (series,), x_label=name, y_label=name, log_y=log_y, cursor=cursor)
+    spec = ChartSpec(name, (series,), x_label=name, log_y=log_y, cursor=cursor)
     rows = drawn(spec, width, height, ascii_only)
     assert all(row.isprintable() for row in rows)
     assert not ascii_only or all(row.isascii() for row in rows)
@@ -322,7 +322,7 @@ def test_drawing_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_threads_do_not_mix_their_charts() -> None:
-    specs = [chart(curve(SMOOTH * 10**n), y_label=str(n)) for n in range(4)]
+    specs = [chart(curve(SMOOTH * 10**n), x_label=str(n)) for n in range(4)]
     expected = [drawn(spec, 60 + n, 20 + n) for n, spec in enumerate(specs)]
     wrong: list[int] = []
 

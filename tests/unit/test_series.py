@@ -22,7 +22,7 @@ from traintop.analysis.series import (
     thin,
     value_near,
 )
-from traintop.analysis.ticks import even_ticks, log_tick_labels, log_ticks, nice_ticks, tick_labels
+from traintop.charts.ticks import even_ticks, log_tick_labels, log_ticks, nice_ticks, tick_labels
 
 any_floats = arrays.arrays(np.float64, st.integers(0, 300), elements=st.floats())
 modest = st.floats(min_value=-1e6, max_value=1e6)

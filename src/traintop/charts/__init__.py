@@ -2,22 +2,19 @@
 
 plotext draws the frame: axes, ticks and their labels (:mod:`.frame`, the only module that imports
 it, and only when the first frame is drawn). The curves are rasterised with numpy into that frame
-(:mod:`.raster`), because plotext spends about 3 ms of Python on each, and a comparison of five
+(:mod:`.canvas`), because plotext spends about 3 ms of Python on each, and a comparison of five
 runs with raw and smoothed curves has fifteen of them. So plotext sees positions of cells, never a
 measured value: it aborts the process on NaN and refuses infinities.
 """
 
 from traintop.charts.canvas import run_markers
-from traintop.charts.draw import draw_chart, sparkline, x_at
-from traintop.charts.plain_text import chart_text
+from traintop.charts.draw import chart_text, draw_chart, sparkline, x_at
 from traintop.charts.spec import (
     DARK,
     LIGHT,
-    ChartLine,
     ChartSpec,
     Palette,
     Series,
-    Span,
 )
 from traintop.charts.svg import chart_svg
 from traintop.charts.view import Curve, points_for
@@ -25,12 +22,10 @@ from traintop.charts.view import Curve, points_for
 __all__ = [
     "DARK",
     "LIGHT",
-    "ChartLine",
     "ChartSpec",
     "Curve",
     "Palette",
     "Series",
-    "Span",
     "chart_svg",
     "chart_text",
     "draw_chart",

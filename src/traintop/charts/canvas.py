@@ -1,19 +1,44 @@
-"""The inside of a chart: bands, curves, markers and events painted into cells."""
+"""The inside of a chart: bands, curves, markers and events, painted into cells as dots.
+
+A *dot* is the smallest thing a cell can show: a braille cell has 2 x 4 of them, a cell of plain
+ASCII one. All is done on whole arrays, so that a curve costs the same however ragged it is. Rows
+count from the top.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from traintop.analysis.series import FloatArray
-from traintop.charts import raster
-from traintop.charts.raster import Cells, Dots, Resolution, Trace
-from traintop.charts.spec import ChartLine, Palette, Series, Span
+from traintop.charts.spec import Palette, Series
 from traintop.charts.view import Curve, View, share_of
+from traintop.lines import Line, Piece
+
+Dots: TypeAlias = NDArray[np.bool_]
+
+Cells: TypeAlias = NDArray[np.int32]
+"""Code points; 0 where a cell is empty."""
+
+
+class Resolution(NamedTuple):
+    """The dots in a cell, across and down."""
+
+    x: int
+    y: int
+
+
+BRAILLE = Resolution(2, 4)
+ASCII = Resolution(1, 1)
+
+_BRAILLE_BLANK = 0x2800
+# The bit of each dot of a braille cell, by row and column (Unicode, block "Braille Patterns").
+_BRAILLE_BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)
+_FAR = 1e12  # dots; beyond it a slope looks the same, and arithmetic stays exact
 
 _MARKERS = "●▲■◆▼○△□◇"
 _ASCII_MARKERS = "*ox#@%&=~"
@@ -23,33 +48,28 @@ _LONE_POINT = "•"
 _MARKER_SPACING = 12  # cells along x between two markers of a curve
 _NOTHING = "no data"
 
+_Style: TypeAlias = tuple[str | None, bool, bool]
+"""Colour, bold, dim."""
+
 
 def markers_for(series: Sequence[Series], ascii_only: bool, letters: bool) -> tuple[str, ...]:
-    """The character that tells each curve from the others without its colour, "" for none.
+    """The character by which each curve differs from the others without its colour, "" for none.
 
     Solid curves have those of :func:`run_markers`, and dotted ones the like of them; where style
-    alone tells them apart, and in the background, none is needed. Plain ASCII curves consist of
+    alone sets them apart, and in the background, none is needed. Plain ASCII curves consist of
     theirs, so there no two curves share one.
     """
     front = [one for one in series if not one.dim]
-    told_by_style = len({one.style for one in front}) == len(front)
-    if told_by_style and not ascii_only:
+    if not ascii_only and len({one.style for one in front}) == len(front):
         return ("",) * len(series)
     solid = [one for one in front if one.style == "solid"]
     dotted = [one for one in front if one.style != "solid"]
-    if ascii_only:
-        # The solid ones first: their markers are those of their runs in all charts.
-        groups, background = [[*solid, *dotted]], _ASCII_RAW
-    else:
-        groups, background = [solid, dotted], ""
-    found = {
-        id(one): marker
-        for group in groups
-        for one, marker in zip(
-            group, run_markers([one.color for one in group], ascii_only, letters), strict=True
-        )
-    }
-    return tuple(found.get(id(one), background) for one in series)
+    # The solid ones first: their markers are those of their runs in all charts.
+    found: dict[int, str] = {}
+    for group in ([*solid, *dotted],) if ascii_only else (solid, dotted):
+        markers = run_markers([one.color for one in group], ascii_only, letters)
+        found |= zip(map(id, group), markers, strict=True)
+    return tuple(found.get(id(one), _ASCII_RAW if ascii_only else "") for one in series)
 
 
 def run_markers(colors: Sequence[int], ascii_only: bool, letters: bool) -> tuple[str, ...]:
@@ -66,10 +86,47 @@ def run_markers(colors: Sequence[int], ascii_only: bool, letters: bool) -> tuple
     return tuple(markers)
 
 
-class _Style(NamedTuple):
-    color: str | None = None
-    dim: bool = False
-    bold: bool = False
+class _Trace(NamedTuple):
+    """The rows one curve covers in each column of dots; NaN in columns without it."""
+
+    low: FloatArray
+    high: FloatArray
+    start: FloatArray
+    """The row at which the curve enters the column."""
+    end: FloatArray
+
+
+def _trace(columns: FloatArray, rows: FloatArray, width: int) -> _Trace:
+    """Follows the polyline through the points, given in dots and in ascending order of column.
+
+    Points left of 0 and right of ``width - 1`` only give direction to what is in between.
+    """
+    if len(columns) == 0:
+        return _Trace(*np.full((4, width), np.nan))
+    columns = np.rint(np.clip(columns, -_FAR, _FAR))
+    rows = np.clip(rows, -_FAR, _FAR)
+    grid = np.arange(width, dtype=np.float64)
+    start = np.rint(np.interp(grid, columns, rows, left=np.nan, right=np.nan))
+    end, low, high = start.copy(), start.copy(), start.copy()
+    inside = (columns >= 0) & (columns < width)
+    if inside.any():
+        rows = np.rint(rows[inside])
+        touched, first = np.unique(columns[inside].astype(np.intp), return_index=True)
+        start[touched] = rows[first]
+        end[touched] = rows[np.append(first[1:], len(rows)) - 1]
+        low[touched] = np.minimum.reduceat(rows, first)
+        high[touched] = np.maximum.reduceat(rows, first)
+    # The step from each column to the next is closed, half of it in either, as one line would.
+    before, after = end[:-1], start[1:]
+    direction = np.sign(after - before)
+    half = before + direction * np.floor(np.abs(after - before) / 2)
+    np.fmin(low[:-1], half, out=low[:-1])
+    np.fmax(high[:-1], half, out=high[:-1])
+    # The dot after the middle is the next column's, so that no row is covered twice.
+    rest = np.where(np.abs(after - before) > 1, half + direction, after)
+    np.fmin(low[1:], rest, out=low[1:])
+    np.fmax(high[1:], rest, out=high[1:])
+    return _Trace(low, high, start, end)
 
 
 class _Layer:
@@ -77,18 +134,23 @@ class _Layer:
 
     def __init__(self, width: int, height: int) -> None:
         self.codes: Cells = np.zeros((height, width), dtype=np.int32)
-        self.styles: NDArray[np.int32] = np.zeros((height, width), dtype=np.int32)
+        self.styles: Cells = np.zeros((height, width), dtype=np.int32)
 
     def paint(self, cells: Cells, style: int) -> None:
         """Adds the dots of braille cells to those that are there; other characters replace."""
         inked = cells > 0
-        both_braille = raster.is_braille(self.codes) & raster.is_braille(cells)
+        both_braille = _is_braille(self.codes) & _is_braille(cells)
         self.codes = np.where(inked, np.where(both_braille, self.codes | cells, cells), self.codes)
         self.styles[inked] = style
 
     def put(self, row: int, column: int, character: str, style: int) -> None:
         self.codes[row, column] = ord(character)
         self.styles[row, column] = style
+
+
+def _is_braille(cells: Cells) -> Dots:
+    blocks: Dots = cells >> 8 == _BRAILLE_BLANK >> 8
+    return blocks
 
 
 class Canvas:
@@ -101,18 +163,18 @@ class Canvas:
         self._width, self._height = width, height
         self._palette = palette
         self._ascii = ascii_only
-        self._per: Resolution = raster.ASCII if ascii_only else raster.BRAILLE
+        self._per_cell = ASCII if ascii_only else BRAILLE
+        self._across, self._down = width * self._per_cell.x, height * self._per_cell.y
         # Raw curves and bands lie behind: their dots must not thicken the curves before them.
         self._back, self._front = _Layer(width, height), _Layer(width, height)
-        self._styles: list[_Style] = [_Style()]
+        self._styles: list[_Style] = [(None, False, False)]
 
-    def paint(
-        self, curves: Sequence[Curve], markers: Sequence[str], cursor: float | None = None
-    ) -> None:
-        """Paints all curves, and the cursor at this x."""
+    def paint(self, curves: Sequence[Curve], markers: Sequence[str], cursor: float | None) -> None:
+        """Paint all curves, and the cursor at this x."""
         marked = list(zip(curves, markers, strict=True))
-        for curve, _ in marked:
-            self._paint_band(curve)
+        for curve in curves:
+            if curve.edges:
+                self._paint_band(curve)
         for curve, marker in sorted(marked, key=lambda pair: not pair[0].series.dim):
             self._paint_curve(curve, marker)
         for curve, marker in marked:
@@ -125,95 +187,104 @@ class Canvas:
         if self._view.y is None and not any(len(x) for curve in curves for x in curve.series.marks):
             self._write_nothing()
 
-    def lines(self) -> list[ChartLine]:
+    def lines(self) -> list[Line]:
         """What was painted, top row first, each row as wide as the canvas."""
-        before = self._front.codes > 0
-        codes = np.where(before, self._front.codes, self._back.codes)
-        styles = np.where(before, self._front.styles, self._back.styles)
+        in_front = self._front.codes > 0
+        codes = np.where(in_front, self._front.codes, self._back.codes)
+        styles = np.where(in_front, self._front.styles, self._back.styles)
         return [self._line(*row) for row in zip(codes, styles, strict=True)]
 
-    def _line(self, codes: Cells, styles: NDArray[np.int32]) -> ChartLine:
+    def _line(self, codes: Cells, styles: Cells) -> Line:
         inked = codes > 0
-        # A blank goes on in the style left of it, which makes for few spans.
-        source = np.maximum.accumulate(np.where(inked, np.arange(len(codes)), 0))
-        styles = styles[source]
+        # A blank goes on in the style left of it, which makes for few pieces.
+        styles = styles[np.maximum.accumulate(np.where(inked, np.arange(len(codes)), 0))]
         text = np.where(inked, codes, ord(" ")).astype("<u4").tobytes().decode("utf-32-le")
         bounds = [0, *(np.flatnonzero(np.diff(styles)) + 1).tolist(), len(codes)]
         return tuple(
-            Span(text[start:stop], *self._styles[styles[start]])
+            Piece(text[start:stop], "text", *self._styles[styles[start]])
             for start, stop in itertools.pairwise(bounds)
         )
 
-    def _style(self, color: str | None = None, dim: bool = False, bold: bool = False) -> int:
-        self._styles.append(_Style(color, dim, bold))
+    def _style(self, color: str, *, bold: bool = False, dim: bool = False) -> int:
+        self._styles.append((color, bold, dim))
         return len(self._styles) - 1
 
     def _columns(self, x: FloatArray) -> FloatArray:
-        return share_of(x, self._view.x) * (self._width * self._per.x - 1)
+        return share_of(x, self._view.x) * (self._across - 1)
 
-    def _trace(self, x: FloatArray, y: FloatArray) -> Trace:
-        limits = self._view.y or (0.0, 1.0)
-        rows = (1.0 - share_of(y, limits)) * (self._height * self._per.y - 1)
-        return raster.trace(self._columns(x), rows, self._width * self._per.x)
+    def _trace(self, x: FloatArray, y: FloatArray) -> _Trace:
+        rows = (1.0 - share_of(y, self._view.y or (0.0, 1.0))) * (self._down - 1)
+        return _trace(self._columns(x), rows, self._across)
+
+    def _dots(self, low: FloatArray, high: FloatArray) -> Dots:
+        """The dots of each column from one row to another."""
+        row = np.arange(self._down, dtype=np.float64)[:, None]
+        dots: Dots = (row >= low) & (row <= high)
+        return dots
 
     def _cells(self, dots: Dots, character: str) -> Cells:
         if self._ascii:
             return np.where(dots, ord(character), 0).astype(np.int32)
-        return raster.braille(dots)
+        cells = dots.reshape(self._height, 4, self._width, 2)
+        bits = np.einsum("rycx,yx->rc", cells, _BRAILLE_BITS, dtype=np.int32)
+        return np.where(bits > 0, _BRAILLE_BLANK + bits, 0).astype(np.int32)
 
     def _paint_band(self, curve: Curve) -> None:
-        if not curve.edges:
-            return
         lower, upper = (self._trace(*edge) for edge in curve.edges)
-        area = raster.area_dots(lower, upper, self._height * self._per.y)
-        dots = raster.thinned(area, self._per)
+        dots = self._dots(np.fmin(lower.low, upper.low), np.fmax(lower.high, upper.high))
+        # About one dot of each cell, so that the band stays behind what is drawn over it.
+        row, column = np.ogrid[: self._down, : self._across]
+        dots &= (column % 2 == 0) & ((row + column) % self._per_cell.y == 0)
         style = self._style(self._palette.color(curve.series.color), dim=True)
         self._back.paint(self._cells(dots, _ASCII_BAND), style)
 
     def _paint_curve(self, curve: Curve, marker: str) -> None:
-        series = curve.series
-        dash = self._per.x if series.style == "dotted" else 0
-        trace = self._trace(curve.x, curve.y)
-        dots = raster.line_dots(trace, self._height * self._per.y, dash)
+        series, trace = curve.series, self._trace(curve.x, curve.y)
+        dots = self._dots(trace.low, trace.high)
+        if series.style == "dotted":
+            dots &= self._dashes(trace)
         layer = self._back if series.dim else self._front
         style = self._style(self._palette.color(series.color), dim=series.dim)
         layer.paint(self._cells(dots, marker), style)
 
+    def _dashes(self, curve: _Trace) -> Dots:
+        """Every other cell's dots along the way of a curve."""
+        row = np.arange(self._down, dtype=np.float64)[:, None]
+        low, high = np.clip(curve.low, 0, self._down), np.clip(curve.high, 0, self._down)
+        length = np.nan_to_num(high - low) + 1
+        travelled = np.cumsum(length) - length
+        along = np.where(curve.end >= curve.start, row - low, high - row)
+        dashes: Dots = (travelled + along) // self._per_cell.x % 2 == 0
+        return dashes
+
     def _paint_markers(self, curve: Curve, marker: str) -> None:
         """Sets the marker at intervals along the curve; each curve starts at its own offset."""
-        rows = self._trace(curve.x, curve.y).start[:: self._per.x] // self._per.y
+        rows = self._trace(curve.x, curve.y).start[:: self._per_cell.x] // self._per_cell.y
         shown = np.flatnonzero((rows >= 0) & (rows < self._height))
-        offset = ord(marker) * 5 % _MARKER_SPACING
-        places = shown[shown % _MARKER_SPACING == offset]
+        places = shown[shown % _MARKER_SPACING == ord(marker) * 5 % _MARKER_SPACING]
         style = self._style(self._palette.color(curve.series.color))
         for column in places.tolist() or shown[-1:].tolist():
             self._front.put(int(rows[column]), column, marker, style)
 
     def _paint_cursor(self, x: float) -> None:
-        column = self._cell_columns(np.array([x]))
         style = self._style(self._palette.frame)
-        for row in range(self._height):
-            for place in column:
-                if self._front.codes[row, place] == 0:
-                    self._front.put(row, place, "|" if self._ascii else "│", style)
+        for column in self._columns_of_cells(np.array([x])):
+            for row in np.flatnonzero(self._front.codes[:, column] == 0).tolist():
+                self._front.put(row, column, "|" if self._ascii else "│", style)
 
     def _paint_events(self, curve: Curve) -> None:
         style = self._style(self._palette.alert, bold=True)
-        above, below = curve.series.marks
-        for row, places in ((0, above), (self._height - 1, below)):
-            for column in self._cell_columns(places):
+        for row, places in zip((0, self._height - 1), curve.series.marks, strict=True):
+            for column in self._columns_of_cells(places):
                 self._front.put(row, column, "X" if self._ascii else "×", style)
 
-    def _cell_columns(self, x: FloatArray) -> list[int]:
+    def _columns_of_cells(self, x: FloatArray) -> list[int]:
         """The columns of cells of those x that are in view."""
         low, high = self._view.x
-        columns = np.rint(self._columns(x[(x >= low) & (x <= high)])) // self._per.x
+        columns = np.rint(self._columns(x[(x >= low) & (x <= high)])) // self._per_cell.x
         return [int(column) for column in np.unique(columns)]
 
     def _write_nothing(self) -> None:
-        if len(_NOTHING) > self._width:
-            return
-        style = self._style(self._palette.frame)
-        start = (self._width - len(_NOTHING)) // 2
-        for offset, character in enumerate(_NOTHING):
+        start, style = (self._width - len(_NOTHING)) // 2, self._style(self._palette.frame)
+        for offset, character in enumerate(_NOTHING if start >= 0 else ""):
             self._front.put((self._height - 1) // 2, start + offset, character, style)

@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from traintop.analysis.ticks import (
-    even_ticks,
-    log_tick_labels,
-    log_ticks,
-    nice_ticks,
-    tick_labels,
-)
-from traintop.charts.raster import Resolution
+from traintop.analysis.series import FloatArray
+from traintop.charts.canvas import Resolution
 from traintop.charts.spec import ChartSpec
+from traintop.charts.ticks import even_ticks, nice_ticks, tick_labels
 from traintop.charts.view import View, share_of
+from traintop.text import cell_width, safe_text
 
 _LEAST_GAP = 2  # cells between two labels on the x axis
 _CELLS_PER_X_LABEL = (12, 7, 6, 5)  # the more, the airier; the less, the more room for what x is
@@ -49,42 +44,27 @@ class Tick:
 class Frame:
     """Axes left of and below a canvas of ``width`` x ``height`` cells."""
 
+    left: int
+    """The cells left of the canvas: labels and axis; 0 where there is no room for axes."""
     width: int
     height: int
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    x_label: str
-    label_width: int
-    """The cells that labels of y take."""
-
-    @property
-    def left(self) -> int:
-        """The cells left of the canvas: labels and axis."""
-        return self.label_width + 1
-
-
-def with_even_ticks(view: View, spec: ChartSpec, height: int, per: Resolution) -> View:
-    """The view for a plot of this height, with ticks of y that are whole rows apart."""
-    rows = height - _X_AXIS_ROWS
-    if view.y is None or spec.log_y or rows < _LEAST_HEIGHT:
-        return view
-    even = even_ticks(*view.y, rows, per.y)
-    return view if even is None else replace(view, y=(even.low, even.high), y_ticks=even.ticks)
+    x_ticks: tuple[Tick, ...] = ()
+    y_ticks: tuple[Tick, ...] = ()
+    x_label: str = ""
 
 
 def frame_for(
-    view: View,
-    spec: ChartSpec,
-    width: int,
-    height: int,
-    resolution: Resolution,
-    x_label: str,
-) -> Frame | None:
-    """The frame for a plot of this size, ``None`` where it would leave no room for curves."""
+    view: View, spec: ChartSpec, width: int, height: int, per_cell: Resolution
+) -> tuple[View, Frame]:
+    """The frame for a plot of this size, and the view with ticks of y that are whole rows apart."""
     rows = height - _X_AXIS_ROWS
     if rows < _LEAST_HEIGHT:
-        return None
-    y_ticks = _y_ticks(view, spec.log_y, rows, resolution)
+        return view, Frame(0, width, height)
+    if view.y is not None and not view.log_y:
+        even = even_ticks(*view.y, rows, per_cell.y)
+        if even is not None:
+            view = replace(view, y=(even.low, even.high), even_ticks=even.ticks)
+    y_ticks = _y_ticks(view, rows, per_cell)
     label_width = max((len(tick.label) for tick in y_ticks), default=0)
     if label_width > width // 3:
         y_ticks, label_width = (), 0
@@ -92,38 +72,45 @@ def frame_for(
         label_width = max(label_width, spec.label_width)
     columns = width - label_width - 1
     if columns < _LEAST_WIDTH:
-        return None
+        return view, Frame(0, width, height)
+    x_ticks, x_label = _x_axis(view, spec, columns, per_cell)
+    return view, Frame(label_width + 1, columns, rows, x_ticks, y_ticks, x_label)
+
+
+def _y_ticks(view: View, rows: int, per_cell: Resolution) -> tuple[Tick, ...]:
+    count = rows // (_ROWS_PER_LOG_LABEL if view.log_y else _ROWS_PER_LABEL) + 1
+    ticks = view.labelled_y(max(2, count))
+    shares = 1.0 - share_of(np.array([place for place, _ in ticks]), view.y or (0.0, 1.0))
+    labels = (label for _, label in ticks)
+    by_row = dict(zip(_cells(shares, rows, per_cell.y), labels, strict=True))
+    return tuple(Tick(cell, label) for cell, label in by_row.items() if 0 <= cell < rows)
+
+
+def _cells(shares: FloatArray, cells: int, dots: int) -> list[int]:
+    """The cells, of so many dots each, that hold these shares of all of them."""
+    return [int(cell) for cell in np.rint(shares * (cells * dots - 1)) // dots]
+
+
+def _x_axis(
+    view: View, spec: ChartSpec, columns: int, per_cell: Resolution
+) -> tuple[tuple[Tick, ...], str]:
+    """The ticks of x and what x is, which is left out where there is no room for two ticks."""
+    label = safe_text(spec.x_label)
+    if cell_width(label) != len(label):
+        label = ""  # its place is counted in characters
     for cells in _CELLS_PER_X_LABEL:
-        x_ticks = _x_ticks(view, spec.x_unit, columns, resolution, cells)
-        beside_label = tuple(
+        ticks = tuple(
             tick
-            for tick in x_ticks
-            if tick.cell + (len(tick.label) + 1) // 2 + _LEAST_GAP <= columns - len(x_label)
+            for tick in _x_ticks(view, spec.x_unit, columns, per_cell, cells)
+            if tick.cell + (len(tick.label) + 1) // 2 + _LEAST_GAP <= columns - len(label)
         )
-        if len(beside_label) >= 2:
-            return Frame(columns, rows, beside_label, y_ticks, x_label, label_width)
-    x_ticks = _x_ticks(view, spec.x_unit, columns, resolution, _CELLS_PER_X_LABEL[0])
-    return Frame(columns, rows, x_ticks, y_ticks, "", label_width)
-
-
-def _y_ticks(view: View, log_y: bool, rows: int, per: Resolution) -> tuple[Tick, ...]:
-    limits = view.y
-    if limits is None:
-        return ()
-    if log_y:
-        values = log_ticks(*limits, max(2, rows // _ROWS_PER_LOG_LABEL + 1))
-        labels, places = log_tick_labels(values), np.log10(values)
-    else:
-        values = view.y_ticks or nice_ticks(*limits, max(2, rows // _ROWS_PER_LABEL + 1))
-        labels, places = tick_labels(values), np.asarray(values)
-    dots = np.rint((1.0 - share_of(places, limits)) * (rows * per.y - 1))
-    cells = (dots // per.y).astype(int).tolist()
-    by_row = {cell: label for cell, label in zip(cells, labels, strict=True) if 0 <= cell < rows}
-    return tuple(Tick(cell, label) for cell, label in by_row.items())
+        if len(ticks) >= 2:
+            return ticks, label
+    return _x_ticks(view, spec.x_unit, columns, per_cell, _CELLS_PER_X_LABEL[0]), ""
 
 
 def _x_ticks(
-    view: View, unit: float, columns: int, per: Resolution, cells_per_label: int
+    view: View, unit: float, columns: int, per_cell: Resolution, cells_per_label: int
 ) -> tuple[Tick, ...]:
     """As many ticks as have room for their labels."""
     ticks: tuple[Tick, ...] = ()
@@ -131,23 +118,18 @@ def _x_ticks(
         return ticks
     for count in range(max(2, columns // cells_per_label), 1, -1):
         values = nice_ticks(view.x[0] / unit, view.x[1] / unit, count, whole=view.whole_x)
-        dots = np.rint(share_of(np.asarray(values) * unit, view.x) * (columns * per.x - 1))
-        cells = (dots // per.x).astype(int).tolist()
+        cells = _cells(share_of(np.asarray(values) * unit, view.x), columns, per_cell.x)
         ticks = tuple(map(Tick, cells, tick_labels(values)))
-        if _apart(ticks):
+        if all(
+            right.cell - left.cell >= (len(left.label) + len(right.label)) / 2 + _LEAST_GAP
+            for left, right in itertools.pairwise(ticks)
+        ):
             return ticks
     return ticks[:1]
 
 
-def _apart(ticks: Sequence[Tick]) -> bool:
-    return all(
-        right.cell - left.cell >= (len(left.label) + len(right.label)) / 2 + _LEAST_GAP
-        for left, right in itertools.pairwise(ticks)
-    )
-
-
 @lru_cache(maxsize=32)
-def frame_lines(frame: Frame) -> tuple[str, ...]:
+def frame_text(frame: Frame) -> tuple[str, ...]:
     """The frame as ``frame.height + 2`` lines of text, drawn by plotext, with a blank canvas.
 
     Kept, since most changes of a chart leave its frame alone, and plotext takes half its time.
@@ -170,7 +152,7 @@ def frame_lines(frame: Frame) -> tuple[str, ...]:
         y_ruler.lim(0, frame.height - 1)
         y_ruler.ticks(
             [frame.height - 1 - tick.cell for tick in frame.y_ticks],
-            [tick.label.rjust(frame.label_width) for tick in frame.y_ticks],
+            [tick.label.rjust(frame.left - 1) for tick in frame.y_ticks],
         )
         matrix = figure.build()
         if frame.x_label:

@@ -13,8 +13,7 @@ from traintop.analysis.axes import tokens_per_iteration
 from traintop.analysis.chart_names import charts_of, metrics_of_chart
 from traintop.analysis.naming import suggestions
 from traintop.charts.curves import ChartChoice, ChartedRun, ChartMaker
-from traintop.charts.draw import draw_chart
-from traintop.charts.plain_text import chart_text
+from traintop.charts.draw import chart_text, draw_chart
 from traintop.charts.spec import ChartSpec
 from traintop.model import RunSummary
 from traintop.store.run import Run

@@ -1,10 +1,10 @@
-"""What a chart is made from and what it is made into."""
+"""What a chart is made from: its curves, what is said of them, and its colours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ from traintop.analysis.series import (
     thin,
     value_near,
 )
-from traintop.text import aligned, number
+from traintop.text import aligned, number, safe_text
 
 _OVERVIEW_COLUMNS = 2048
 
@@ -189,7 +189,6 @@ class ChartSpec(msgspec.Struct, frozen=True):
     title: str
     series: tuple[Series, ...]
     x_label: str = "iteration"
-    y_label: str = ""
     log_y: bool = False
     x_limits: tuple[float, float] | None = None
     robust: bool = False
@@ -202,14 +201,23 @@ class ChartSpec(msgspec.Struct, frozen=True):
     value_text: Callable[[float | None], str] = figure
     place_text: Callable[[float], str] = place
 
+    @property
+    def in_legend(self) -> tuple[Series, ...]:
+        """The series that the legend names: those in front, or all when none is."""
+        if not self.legend:
+            return ()
+        return tuple(one for one in self.series if not one.dim) or self.series
 
-class Span(msgspec.Struct, frozen=True, gc=False):
-    """A piece of a line in one style; ``color`` is "#rrggbb", or None for the default one."""
+    @property
+    def cursor_text(self) -> str:
+        """The place of the cursor in words, empty without one."""
+        if self.cursor is None:
+            return ""
+        name, _, _ = safe_text(self.x_label).partition(", ")
+        return f"{name} {self.place_text(self.cursor)}".strip()
 
-    text: str
-    color: str | None = None
-    dim: bool = False
-    bold: bool = False
-
-
-ChartLine: TypeAlias = tuple[Span, ...]
+    def legend_value(self, series: Series) -> str:
+        """The value of a curve at the cursor, or its last one."""
+        if self.cursor is None:
+            return self.value_text(series.last_value)
+        return self.value_text(series.value_at(self.cursor))

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from traintop.analysis.series import FloatArray, Limits
-from traintop.analysis.ticks import log_tick_labels, log_ticks, nice_ticks, tick_labels
-from traintop.charts.heading import arrow_of, in_legend, legend_value, readout
+from traintop.analysis.series import FloatArray
 from traintop.charts.spec import DARK, ChartSpec, Palette, Series
+from traintop.charts.ticks import nice_ticks, tick_labels
 from traintop.charts.view import Curve, View, points_for, share_of, view_of
 from traintop.text import cell_width, fit_middle, safe_text
 
@@ -83,7 +82,7 @@ def chart_svg(spec: ChartSpec, *, palette: Palette = DARK) -> str:
 def _heading(spec: ChartSpec, view: View, palette: Palette) -> tuple[list[str], float]:
     """Title and legend, and where the plot begins below them."""
     parts, y = [], float(_TOP)
-    place = readout(spec)
+    place = spec.cursor_text
     if spec.title or place:
         y += 4
         bold = 'font-weight="600" font-size="15" xml:space="preserve"'
@@ -127,11 +126,11 @@ def _legend(spec: ChartSpec, view: View) -> list[list[tuple[Series, str]]]:
     """
     legend: list[list[tuple[Series, str]]] = []
     label = ""
-    for series in in_legend(spec) if spec.legend else ():
+    for series in spec.in_legend:
         if series.label or not legend:
             label = fit_middle(safe_text(series.label), _LONGEST_LABEL)
             legend.append([])
-        words = (label, legend_value(series, spec), arrow_of(series, spec, view))
+        words = (label, spec.legend_value(series), view.arrow(series))
         legend[-1].append((series, " ".join(filter(None, words))))
     return legend
 
@@ -144,7 +143,7 @@ def _axes(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
     view = plot.view
     line = f'stroke="{palette.frame}"'
     count = max(2, int(plot.bottom - plot.top) // _Y_TICK)
-    for value, label in _y_ticks(view.y, spec.log_y, count):
+    for value, label in view.labelled_y(count):
         y = float(plot.y(np.array([value]))[0])
         yield f'<path d="M{_LEFT} {y:.1f}h{plot.width}" {line} stroke-opacity="0.25"/>'
         yield _text(_LEFT - 8, y + 4, label, palette.frame, 'text-anchor="end"')
@@ -157,18 +156,6 @@ def _axes(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
     yield f'<path d="M{_LEFT} {plot.top}V{plot.bottom}H{_WIDTH - _RIGHT}" fill="none" {line}/>'
     right, below = _WIDTH - _RIGHT, _HEIGHT - 14
     yield _text(right, below, spec.x_label, palette.frame, 'text-anchor="end"')
-
-
-def _y_ticks(limits: Limits | None, log_y: bool, count: int) -> Sequence[tuple[float, str]]:
-    """Where y has its ticks, as logarithms on such an axis, and what they are called."""
-    if limits is None:
-        return ()
-    if not log_y:
-        values = nice_ticks(*limits, count)
-        return tuple(zip(values, tick_labels(values), strict=True))
-    values = log_ticks(*limits, count)
-    places = np.log10(np.array(values)).tolist() if values else []
-    return tuple(zip(places, log_tick_labels(values), strict=True))
 
 
 def _curves(curves: Sequence[Curve], plot: _Plot, palette: Palette) -> Iterator[str]:

@@ -19,6 +19,7 @@ from traintop.analysis.series import (
     thin,
 )
 from traintop.charts.spec import ChartSpec, Series
+from traintop.charts.ticks import log_tick_labels, log_ticks, nice_ticks, tick_labels
 
 _OVERVIEW_POINTS = 8  # per cell, at least
 _DENSE = 8  # points per cell from which a curve is drawn as its mean in a band
@@ -29,6 +30,7 @@ _STRETCHED = 10.0
 The steep start of a usual loss curve is no outlier, so it takes more than that."""
 
 _SAMPLE = 2048
+_LEAST_LOGGABLE = 5e-324
 
 _Points: TypeAlias = tuple[FloatArray, FloatArray]
 
@@ -51,10 +53,31 @@ class View:
     x: Limits
     y: Limits | None
     """Logarithms where the axis is so; None when no value says what to show."""
+    log_y: bool
     whole_x: bool
     """Whether x only has whole values, such as iterations."""
-    y_ticks: tuple[float, ...] = ()
+    even_ticks: tuple[float, ...] = ()
     """Where y has its ticks, if that is settled already."""
+
+    def labelled_y(self, count: int) -> tuple[tuple[float, str], ...]:
+        """Where y has about so many ticks, as logarithms on such an axis, and their labels."""
+        if self.y is None:
+            return ()
+        if self.log_y:
+            values = log_ticks(*self.y, count)
+            return tuple(zip(np.log10(values).tolist(), log_tick_labels(values), strict=True))
+        values = self.even_ticks or nice_ticks(*self.y, count)
+        return tuple(zip(values, tick_labels(values), strict=True))
+
+    def arrow(self, series: Series) -> str:
+        """Where all of a curve is when none of it is in view: above, below, or not so."""
+        y = series.overview[1]
+        if self.y is None or not len(y):
+            return ""
+        low, high = y.min(), y.max()
+        if self.log_y:
+            low, high = np.log10(max(low, _LEAST_LOGGABLE)), np.log10(max(high, _LEAST_LOGGABLE))
+        return "↑" if low > self.y[1] else "↓" if high < self.y[0] else ""
 
 
 def points_for(spec: ChartSpec, width: int) -> tuple[Curve, ...]:
@@ -190,7 +213,7 @@ def view_of(spec: ChartSpec, width: int) -> View:
     robust = _robust_limits(spec, x_limits) if spec.robust and y_limits else None
     if y_limits and robust and _span(y_limits) > _STRETCHED * _span(robust):
         y_limits = robust
-    return View(x_limits, y_limits, whole and spec.x_unit == 1.0)
+    return View(x_limits, y_limits, spec.log_y, whole and spec.x_unit == 1.0)
 
 
 def _ends(y: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ from traintop.tui.lines import EMPTY_LINE, Line, Piece, beside
 from traintop.tui.widgets.line_pane import LinePane
 
 if TYPE_CHECKING:
-    from traintop.charts import ChartSpec, Span
+    from traintop.charts import ChartSpec
     from traintop.tui.chart_source import ChartCell
 
 _LEAST_WIDTH = 40
@@ -90,13 +90,6 @@ class _Picture(NamedTuple):
     view: Hashable
     spec: ChartSpec
     lines: tuple[Line, ...]
-
-
-def _piece(span: Span) -> Piece:
-    """A piece of a chart. Words in the background are muted: dimmed, few could read them."""
-    if span.dim and span.color is None:
-        return Piece(span.text, "muted", bold=span.bold)
-    return Piece(span.text, color=span.color, dim=span.dim, bold=span.bold)
 
 
 class ChartGrid(LinePane):
@@ -207,6 +200,8 @@ class ChartGrid(LinePane):
 
         As many as a key can wait for; the others when the screen has been painted.
         """
+        from traintop.charts import DARK, LIGHT, draw_chart
+
         if self._rest is not None:
             self._rest.stop()
             self._rest = None
@@ -230,7 +225,14 @@ class ChartGrid(LinePane):
                     spec = cell.make_interim()
             if spec is None:
                 continue
-            lines = self._chart_lines(spec, width, height, dark=dark)
+            lines = draw_chart(
+                spec,
+                width,
+                height,
+                palette=DARK if dark else LIGHT,
+                ascii_only=self.ascii_only,
+                letters=self.app.no_color,
+            )
             self._pictures[cell.chart] = _Picture(made, view, spec, lines)
             self.charts_drawn += 1
             curves += len(spec.series)
@@ -246,21 +248,6 @@ class ChartGrid(LinePane):
         in_focus = chart == self._focus and len(self._places) > 1
         bar = Piece(_FOCUS_BAR if in_focus else " ", "accent")
         return [(bar if row == 0 else Piece(" "), *line) for row, line in enumerate(lines)]
-
-    def _chart_lines(
-        self, spec: ChartSpec, width: int, height: int, *, dark: bool
-    ) -> tuple[Line, ...]:
-        from traintop.charts import DARK, LIGHT, draw_chart
-
-        lines = draw_chart(
-            spec,
-            width,
-            height,
-            palette=DARK if dark else LIGHT,
-            ascii_only=self.ascii_only,
-            letters=self.app.no_color,
-        )
-        return tuple(tuple(map(_piece, line)) for line in lines)
 
     def on_resize(self) -> None:
         super().on_resize()
