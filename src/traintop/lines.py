@@ -124,27 +124,3 @@ def changed_span(before: Line, after: Line) -> tuple[int, int]:
 def _cells(line: Line) -> list[tuple[str, Look]]:
     looks = ((piece.text, piece.look) for piece in line)
     return [(character, look) for text, look in looks for character in text]
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Words of ``text`` in lines of at most ``width`` cells; longer words are broken."""
-    lines: list[str] = []
-    current = ""
-    for word in text.split():
-        while cell_width(word) > width > 0:
-            if current:
-                lines.append(current)
-                current = ""
-            head = fit(word, width + 1)[:-1].rstrip("…")
-            head = head or word[0]
-            lines.append(head)
-            word = word[len(head) :]
-        candidate = f"{current} {word}" if current else word
-        if cell_width(candidate) > width and current:
-            lines.append(current)
-            current = word
-        else:
-            current = candidate
-    if current:
-        lines.append(current)
-    return lines

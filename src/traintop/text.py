@@ -282,6 +282,30 @@ def fit_middle(text: str, width: int) -> str:
     return shown
 
 
+def wrap(text: str, width: int) -> list[str]:
+    """Words of ``text`` in lines of at most ``width`` cells; longer words are broken."""
+    lines: list[str] = []
+    current = ""
+    for word in text.split():
+        while cell_width(word) > width > 0:
+            if current:
+                lines.append(current)
+                current = ""
+            head = fit(word, width + 1)[:-1].rstrip(ELLIPSIS)
+            head = head or word[0]
+            lines.append(head)
+            word = word[len(head) :]
+        candidate = f"{current} {word}" if current else word
+        if cell_width(candidate) > width and current:
+            lines.append(current)
+            current = word
+        else:
+            current = candidate
+    if current:
+        lines.append(current)
+    return lines
+
+
 def _cut(text: str, width: int) -> str:
     """As much of the start of ``text`` as ``width`` cells hold."""
     lengths = range(len(text) + 1)

@@ -40,18 +40,18 @@ def add_runs(directory: Path, first: int, count: int) -> None:
 
 # As a user that no other process has, so that nobody else is left without events.
 _WITHOUT_INSTANCES = """
-import ctypes, hashlib, json, os, resource, sys, threading
+import ctypes, hashlib, importlib.metadata, json, os, resource, sys, threading
 from pathlib import Path
 import watchdog.observers, watchdog.events
 import traintop.doctor
 from traintop.store import watch
 from traintop.store.catalog import RunCatalog
 
-facts = traintop.doctor.system_facts()
-resource.setrlimit(resource.RLIMIT_NOFILE, (facts.inotify.most_instances + 1000,) * 2)
+most = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+resource.setrlimit(resource.RLIMIT_NOFILE, (most + 1000,) * 2)
+importlib.metadata.requires = lambda package: []  # nobody else may read it here
 os.setuid(int(sys.argv[2]))
 libc = ctypes.CDLL(None)
-libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, or /proc/self is not ours to look at
 while libc.inotify_init() >= 0:
     pass
 watch.SCAN_INTERVAL = 0.05
@@ -64,14 +64,13 @@ print("started", flush=True)
 assert seen.wait(60)
 mode = watcher.mode
 watcher.stop()
-inotify = traintop.doctor.system_facts().inotify
 said = traintop.doctor.render(traintop.doctor.diagnose(Path(sys.argv[1])), 200)
-print(json.dumps([mode, inotify.instances, inotify.most_instances, said]))
+print(json.dumps([mode, said]))
 """
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user without any processes")
-def test_without_inotify_it_scans_and_the_doctor_says_why() -> None:
+def test_without_inotify_it_polls_and_the_doctor_says_why() -> None:
     user = 61_000 + os.getpid() % 1000
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         logs = Path(name)
@@ -87,11 +86,10 @@ def test_without_inotify_it_scans_and_the_doctor_says_why() -> None:
         add_runs(logs, 0, 1)
         output, errors = process.communicate(timeout=2 * PATIENCE)
     assert errors == ""
-    mode, instances, most, message = json.loads(output)
+    mode, message = json.loads(output)
     assert mode == "polling 2 s"
-    assert instances == most
-    assert message.count(f"{most:,} inotify instances are in use") == 1
-    assert message.count("inotify") == 2, "once, with the remedy"
+    assert message.count("the system offers no more events about files") == 1
+    assert message.count("max_user_instances") == 1
 
 
 def test_a_directory_unmounted_and_mounted_again_is_found(tmp_path: Path) -> None:

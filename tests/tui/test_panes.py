@@ -11,6 +11,7 @@ from traintop.analysis.percentiles import pace_of
 from traintop.model import RECORD_FIELDS, MetricStats, RunStatus
 from traintop.store.history import History
 from traintop.terminal import draws_ascii_only, to_ascii
+from traintop.text import wrap
 from traintop.tui.chart_view import ChartView
 from traintop.tui.empty_state import empty_lines, example
 from traintop.tui.lines import (
@@ -20,7 +21,6 @@ from traintop.tui.lines import (
     fit_line,
     line_width,
     spread,
-    wrap,
 )
 from traintop.tui.run_colors import COLORS, assign_colors, distinct_colors
 from traintop.tui.run_details import detail_lines, header_line

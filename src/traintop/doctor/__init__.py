@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from traintop.doctor.directory import check_directory, directory_facts
+from traintop.doctor.directory import check_access, check_directory
 from traintop.doctor.environment import check_environment
 from traintop.doctor.findings import Diagnosis, Finding, Level
 from traintop.doctor.rendering import as_json, render
 from traintop.doctor.repair import RepairRefusedError, repair
-from traintop.doctor.runs import check_runs, run_facts
-from traintop.doctor.system import system_facts
+from traintop.doctor.runs import RunFacts, check_runs, run_facts
 from traintop.store.catalog import RunCatalog
 from traintop.tracking.environment import default_log_dir
 
@@ -32,16 +32,11 @@ def diagnose(log_dir: Path | None = None) -> Diagnosis:
     The directory is ``$TRAINTOP_DIR``, else ``experiment_logs``, if ``None``. Nothing is changed.
     """
     directory = default_log_dir() if log_dir is None else log_dir
-    facts = directory_facts(directory)
-    summaries = RunCatalog([directory]).refresh().runs if facts.usable else ()
-    runs = run_facts(summaries)
-    return Diagnosis(
-        directory,
-        len(runs),
-        (
-            *check_directory(facts, len(runs)),
-            *check_runs(runs),
-            *check_environment(system_facts()),
-        ),
-        tuple(run.summary.path for run in runs if run.state.torn),
-    )
+    findings = [check_access(directory)]
+    runs: list[RunFacts] = []
+    if findings[0].level is Level.OK:
+        runs = run_facts(RunCatalog([directory]).refresh().runs)
+        findings += [*check_directory(directory, len(runs)), *check_runs(runs)]
+    findings += check_environment(os.environ)
+    torn = tuple(run.summary.path for run in runs if run.state.torn)
+    return Diagnosis(directory, len(runs), tuple(findings), torn)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 from traintop.logfile import SEPARATORS, is_followed, whole_rows
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.process import has_ended
-from traintop.store.ends import LONGEST_END, Ends, read_ends
+from traintop.store.ends import Ends, read_ends
 from traintop.store.regular_file import open_regular
 
 _LONGEST_RECORD = 64 * 1024
@@ -61,18 +60,3 @@ def _may_be_written(run: RunSummary) -> bool:
         return False
     ended = has_ended(run.environment)
     return run.status is RunStatus.RUNNING if ended is None else not ended
-
-
-def is_torn_in_its_head(path: Path) -> bool:
-    """Whether an unreadable file begins like one of this format and ends before its records."""
-    try:
-        descriptor, _ = open_regular(path)
-    except OSError:
-        return False
-    try:
-        start = os.pread(descriptor, LONGEST_END, 0)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return start.startswith(b'{"config":') and b"\n" not in start

@@ -60,4 +60,4 @@ def first_ones(names: Sequence[str]) -> str:
     """The first few of some names, and how many more there are."""
     more = len(names) - _MOST_NAMES
     shown = ", ".join(names[:_MOST_NAMES])
-    return f"{shown} and {more} more" if more > 0 else shown
+    return f"{shown} and {more:,} more" if more > 0 else shown

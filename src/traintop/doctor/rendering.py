@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from traintop.doctor.findings import Diagnosis, Finding, Level
 from traintop.terminal import to_ascii
-from traintop.text import cell_width, counted, fit, safe_text
+from traintop.text import cell_width, counted, safe_text, wrap
 
 _LABEL_WIDTH = 9
 _ARROW = "→ "
@@ -55,17 +56,9 @@ def _finding_lines(finding: Finding, width: int) -> Iterator[str]:
 
 def _wrapped(text: str, width: int, start: str) -> Iterator[str]:
     """Lines of at most ``width`` cells; the first begins with ``start``, the others in line."""
-    indent = " " * cell_width(start)
-    line, is_blank = start, True
-    for word in safe_text(text, _LONGEST_LINE).split(" "):
-        gap = "" if is_blank else " "
-        if not is_blank and cell_width(line + gap + word) > width:
-            yield line
-            line, gap = indent, ""
-        line, is_blank = line + gap + word, False
-        if cell_width(line) > width:
-            line = fit(line, width)
-    yield line
+    for part in wrap(safe_text(text, _LONGEST_LINE), width - cell_width(start)):
+        yield start + part
+        start = " " * cell_width(start)
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -76,14 +69,5 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "problems": len(diagnosis.of_level(Level.PROBLEM)),
         "notes": len(diagnosis.of_level(Level.NOTE)),
         "torn_files": [safe_text(path, _LONGEST_LINE) for path in diagnosis.torn_files],
-        "findings": [
-            {
-                "check": finding.check,
-                "level": finding.level.value,
-                "what": finding.what,
-                "next_step": finding.next_step,
-                "runs": list(finding.runs),
-            }
-            for finding in diagnosis.findings
-        ],
+        "findings": [asdict(finding) for finding in diagnosis.findings],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,21 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from traintop.analysis.naming import unique_names
-from traintop.doctor.file_state import FileState, file_state, is_torn_in_its_head
+from traintop.doctor.file_state import FileState, file_state
 from traintop.doctor.findings import Finding, Level, first_ones
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.text import counted, duration, safe_text
 
-_PATIENCE_SECONDS = 300.0  # for the first record: compiling a model and loading data take time
+_SECONDS_TO_FIRST_RECORD = 300.0  # compiling a model and loading data take time
 _USUAL_ACCUMULATION = 100  # records before the first optimizer step that accumulation explains
-_LONGEST_ERROR = 80
-
-_VAGUE_WORDS = (
-    "test|tests|testing|experiment|experiments|exp|my_?experiment|my_?exp|my_?run|default|run|runs"
-    "|train|training|model|debug|tmp|temp|try|trial|foo|bar|baz|asdf|untitled|unnamed|new|name|none"
-    "|null|undefined|xxx|experiment_?name|your_?name"
-)
-_VAGUE_NAME = re.compile(rf"(?:{_VAGUE_WORDS}|[^\W\d_])?[\W\d_]*", re.IGNORECASE)
+_LONGEST_DETAIL = 80
 
 _LEFT_WITHOUT_FINISH = "without finish()"
 """What the tracker writes as the error of a run whose process just ended."""
@@ -37,7 +29,6 @@ class RunFacts:
     name: str
     summary: RunSummary
     state: FileState
-    torn_in_its_head: bool = False
 
     @property
     def ended(self) -> bool:
@@ -56,7 +47,7 @@ def run_facts(summaries: Sequence[RunSummary]) -> list[RunFacts]:
 
 def _facts_of(run: RunSummary, names: Mapping[Path, str]) -> RunFacts:
     if run.status is RunStatus.UNREADABLE:
-        return RunFacts(safe_text(run.path.name), run, FileState(), is_torn_in_its_head(run.path))
+        return RunFacts(safe_text(run.path.name), run, FileState())
     return RunFacts(safe_text(names[run.path]), run, file_state(run))
 
 
@@ -64,188 +55,180 @@ def check_runs(facts: Sequence[RunFacts]) -> Iterator[Finding]:
     """The findings about some runs, in the order of the checklist. None without runs."""
     if not facts:
         return
-    yield _readable(facts)
+    unreadable = [run for run in facts if run.summary.status is RunStatus.UNREADABLE]
+    yield from _UNREADABLE.findings(unreadable, len(facts))
     readable = [run for run in facts if run.summary.status is not RunStatus.UNREADABLE]
-    for check in (_started, _logged, _counted_steps, _finished, _saved, _named):
-        yield from check(readable)
+    for check in _checks(readable):
+        yield from check.findings([run for run in readable if check.applies(run)], len(readable))
 
 
-def _readable(facts: Sequence[RunFacts]) -> Finding:
-    bad = [run for run in facts if run.summary.status is RunStatus.UNREADABLE]
-    if not bad:
-        return Finding("runs.readable", Level.OK, "files readable")
-    reasons = [f"{run.name} {safe_text(run.summary.problem)}" for run in bad]
-    next_step = "mend the permissions, or move the file out of the log directory"
-    if any(run.torn_in_its_head for run in bad):
-        next_step = (
-            "a file torn within its first line never held a record, so there is nothing to repair: "
-            "move it out of the log directory"
-        )
-    return Finding(
-        "runs.readable",
-        Level.PROBLEM,
-        f"{counted(len(bad), 'file')} cannot be read: {first_ones(reasons)}",
-        next_step,
-        _names(bad),
-    )
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What to say about the runs to which a check ``applies``.
+
+    ``passed`` says that there is none; where it is empty, this is not worth mentioning. ``detail``
+    is what differs from run to run.
+    """
+
+    name: str
+    level: Level
+    applies: Callable[[RunFacts], bool]
+    what: str
+    next_step: str
+    passed: str = ""
+    detail: Callable[[RunFacts], str] = lambda run: ""
+    noun: str = "run"
+
+    def findings(self, meant: Sequence[RunFacts], total: int) -> Iterator[Finding]:
+        """One finding about these runs, out of so many, if any is worth mentioning."""
+        if meant:
+            shown = first_ones([self._shown(run) for run in meant])
+            names = tuple(run.name for run in meant)
+            what = f"{self._counted(len(meant), total)} {self.what}: {shown}"
+            yield Finding(self.name, self.level, what, self.next_step, names)
+        elif self.passed:
+            yield Finding(self.name, Level.OK, self.passed)
+
+    def _shown(self, run: RunFacts) -> str:
+        detail = safe_text(self.detail(run), _LONGEST_DETAIL)
+        return f"{run.name} ({detail})" if detail else run.name
+
+    def _counted(self, meant: int, total: int) -> str:
+        of_all = counted(total, self.noun)
+        return of_all if meant == total else f"{meant:,} of {of_all}"
 
 
-def _started(runs: Sequence[RunFacts]) -> Iterator[Finding]:
-    yield _about(
-        runs,
-        lambda run: not run.summary.start_time,
-        Finding("runs.start", Level.OK, "start() called"),
-        Level.NOTE,
-        "no start time: start() was never called",
-        "call tracker.start() before the training loop, or use: with ExperimentTracker(config) as "
-        "tracker:",
-    )
+_UNREADABLE = _Check(
+    "runs.readable",
+    Level.PROBLEM,
+    lambda run: run.summary.status is RunStatus.UNREADABLE,
+    "cannot be read",
+    "correct the permissions, or move what is no run out of the log directory; a file that is torn "
+    "within its first line never held a record, so there is nothing to repair",
+    "files readable",
+    lambda run: run.summary.problem,
+    noun="file",
+)
 
 
-def _logged(runs: Sequence[RunFacts]) -> Iterator[Finding]:
-    empty = [run for run in runs if not run.records]
-    # A run that died may have died before its first record.
-    yield _about(
-        runs,
-        lambda run: not run.records and run.summary.status is RunStatus.FINISHED,
-        Finding("runs.log_metrics", Level.OK, "log_metrics() called"),
-        Level.PROBLEM,
-        "finished without a record: log_metrics() was never called",
-        "call tracker.log_metrics(iteration=i, train_loss=loss) in the training loop",
-    )
-    waiting = [
-        run
-        for run in empty
-        if not run.ended and (run.summary.duration_seconds or 0.0) > _PATIENCE_SECONDS
-    ]
-    if waiting:
-        yield Finding(
+def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
+    """The checks of readable runs; one of them compares each with all others."""
+    shared = _names_of_different_settings(runs)
+    return (
+        _Check(
+            "runs.start",
+            Level.NOTE,
+            lambda run: not run.summary.start_time,
+            "without a start time, as start() was never called",
+            "call tracker.start() before the training loop, or use: with ExperimentTracker(config) "
+            "as tracker:",
+            "start() called",
+        ),
+        _Check(
+            "runs.log_metrics",
+            Level.PROBLEM,
+            # A run that died may have died before its first record.
+            lambda run: not run.records and run.summary.status is RunStatus.FINISHED,
+            "finished without a record, as log_metrics() was never called",
+            "call tracker.log_metrics(iteration=i, train_loss=loss) in the training loop",
+            "log_metrics() called",
+        ),
+        _Check(
             "runs.log_metrics",
             Level.NOTE,
-            f"{_which(waiting, runs)}: running for {_longest(waiting)} and no record yet",
+            _waits_for_a_record,
+            "running without a record so far",
             "if training is under way, call tracker.log_metrics(iteration=i, train_loss=loss) in "
             "the loop",
-            _names(waiting),
-        )
-    lost = [run for run in empty if run.ended and run.summary.status is not RunStatus.FINISHED]
-    if lost:
-        yield Finding(
+            detail=lambda run: duration(run.summary.duration_seconds),
+        ),
+        _Check(
             "runs.log_metrics",
             Level.NOTE,
-            f"{_which(lost, runs)}: ended before the first record",
+            lambda run: (
+                not run.records and run.ended and run.summary.status is not RunStatus.FINISHED
+            ),
+            "ended before the first record",
             "nothing, if the run failed early; the summary of the run says how it ended",
-            _names(lost),
-        )
-
-
-def _longest(runs: Sequence[RunFacts]) -> str:
-    return duration(max(run.summary.duration_seconds or 0.0 for run in runs))
-
-
-def _counted_steps(runs: Sequence[RunFacts]) -> Iterator[Finding]:
-    def never_counted(run: RunFacts) -> bool:
-        # With gradient accumulation, a young run may not have come to its first step.
-        least = 1 if run.summary.status is RunStatus.FINISHED else _USUAL_ACCUMULATION
-        return run.summary.gradient_step == 0 and run.records >= least
-
-    yield _about(
-        runs,
-        never_counted,
-        Finding("runs.increment_gradient_step", Level.OK, "increment_gradient_step() called"),
-        Level.PROBLEM,
-        "gradient_step is 0 in every record: increment_gradient_step() was never called",
-        "call tracker.increment_gradient_step() after each optimizer.step()",
-    )
-
-
-def _finished(runs: Sequence[RunFacts]) -> Iterator[Finding]:
-    def left(run: RunFacts) -> bool:
-        summary = run.summary
-        gone = summary.status is RunStatus.INTERRUPTED and _LEFT_WITHOUT_FINISH in summary.error
-        # A torn file does not tell how its run ended; that it is torn is said below.
-        return (gone or summary.status is RunStatus.CRASHED) and not run.state.torn
-
-    yield _about(
-        runs,
-        left,
-        Finding("runs.finish", Level.OK, "ends recorded"),
-        Level.PROBLEM,
-        "the process is gone and finish() was never reached",
-        "go on with it: ExperimentTracker.resume(name); for the next one, a with block records "
-        "exceptions, and finish() belongs after the loop",
-    )
-    stalled = [run for run in runs if run.summary.status is RunStatus.STALLED]
-    if stalled:
-        yield Finding(
+        ),
+        _Check(
+            "runs.increment_gradient_step",
+            Level.PROBLEM,
+            _never_counted_steps,
+            "with gradient_step 0 in every record, as increment_gradient_step() was never called",
+            "call tracker.increment_gradient_step() after each optimizer.step()",
+            "increment_gradient_step() called",
+        ),
+        _Check(
+            "runs.finish",
+            Level.PROBLEM,
+            _ended_without_finish,
+            "whose process ended without finish()",
+            "continue the run: ExperimentTracker.resume(name); for the next one, a with block "
+            "records exceptions, and finish() belongs after the loop",
+            "ends recorded",
+        ),
+        _Check(
             "runs.finish",
             Level.NOTE,
-            f"{_which(stalled, runs)}: says running, but gives no sign of life",
-            f"look on its host ({_hosts(stalled)}) whether the process still lives; if not, go on "
-            "with it: ExperimentTracker.resume(name)",
-            _names(stalled),
-        )
-    failed = [run for run in runs if run.summary.status is RunStatus.FAILED]
-    if failed:
-        texts = [f"{run.name} ({safe_text(run.summary.error, _LONGEST_ERROR)})" for run in failed]
-        yield Finding(
+            lambda run: run.summary.status is RunStatus.STALLED,
+            "stalled: recorded as running, but without a sign of life",
+            "check on its host whether the process still lives; if not, continue the run: "
+            "ExperimentTracker.resume(name)",
+            detail=lambda run: f"on {run.summary.environment.get('host') or 'an unknown host'}",
+        ),
+        _Check(
             "runs.outcome",
             Level.NOTE,
-            f"{counted(len(failed), 'run')} failed: {first_ones(texts)}",
-            "mend the cause, then train anew or go on with it: ExperimentTracker.resume(name)",
-            _names(failed),
-        )
-
-
-def _hosts(runs: Sequence[RunFacts]) -> str:
-    hosts = dict.fromkeys(safe_text(run.summary.environment.get("host") or "?") for run in runs)
-    return first_ones([*hosts])
-
-
-def _saved(runs: Sequence[RunFacts]) -> Iterator[Finding]:
-    yield _about(
-        runs,
-        lambda run: run.state.torn,
-        Finding("runs.save", Level.OK, "files whole"),
-        Level.PROBLEM,
-        "torn by a crash or power loss; what was written before is shown, but the file is no JSON",
-        "traintop doctor --repair, which keeps a copy of the torn file",
-    )
-    losing = [run for run in runs if run.state.dropped]
-    if losing:
-        lost = sum(run.state.dropped for run in losing)
-        yield Finding(
+            lambda run: run.summary.status is RunStatus.FAILED,
+            "failed",
+            "fix the cause, then start again or continue the run: ExperimentTracker.resume(name)",
+            detail=lambda run: run.summary.error,
+        ),
+        _Check(
+            "runs.save",
+            Level.PROBLEM,
+            lambda run: run.state.torn,
+            "torn by a crash or power loss: what was written before is shown, but the file is not "
+            "valid JSON",
+            "traintop doctor --repair, which keeps a copy of the torn file",
+            "files whole",
+        ),
+        _Check(
             "runs.dropped",
             Level.NOTE,
-            f"{_which(losing, runs)}: {counted(lost, 'record')} lost, for the disk refused them "
-            "too long",
+            lambda run: run.state.dropped > 0,
+            "with records lost, because the disk refused them for too long",
             "keep the disk free: the tracker holds records in memory only for a while",
-            _names(losing),
-        )
-
-
-def _named(runs: Sequence[RunFacts]) -> Iterator[Finding]:
-    yield _about(
-        runs,
-        lambda run: is_vague(run.summary.name),
-        Finding("runs.names", Level.OK, "names descriptive"),
-        Level.NOTE,
-        "the name does not say what is tried",
-        'name it after what is different: experiment_name="baseline", "lr_1e-3", "double_capacity"',
-    )
-    shared = _names_of_different_settings(runs)
-    yield _about(
-        runs,
-        lambda run: run.summary.name in shared,
-        Finding("runs.unique_names", Level.OK, "names unique"),
-        Level.NOTE,
-        "one name for different settings; the newest run owns it",
-        'put what differs into the name, as in f"lr_{lr:.0e}"',
+            detail=lambda run: counted(run.state.dropped, "record"),
+        ),
+        _Check(
+            "runs.unique_names",
+            Level.NOTE,
+            lambda run: run.summary.name in shared,
+            "sharing a name although their settings differ",
+            'the name alone means the newest; put what differs into it, as in f"lr_{lr:.0e}"',
+            "names unique",
+        ),
     )
 
 
-def is_vague(name: str) -> bool:
-    """Whether an experiment's name tells nothing: "test", "my_experiment", "run2", "x", "17"."""
-    return _VAGUE_NAME.fullmatch(name) is not None
+def _waits_for_a_record(run: RunFacts) -> bool:
+    seconds = run.summary.duration_seconds or 0.0
+    return not run.records and not run.ended and seconds > _SECONDS_TO_FIRST_RECORD
+
+
+def _never_counted_steps(run: RunFacts) -> bool:
+    # With gradient accumulation, a young run may not have come to its first step.
+    least = 1 if run.summary.status is RunStatus.FINISHED else _USUAL_ACCUMULATION
+    return run.summary.gradient_step == 0 and run.records >= least
+
+
+def _ended_without_finish(run: RunFacts) -> bool:
+    # A torn file does not say how its run ended; that it is torn has a finding of its own.
+    status, error = run.summary.status, run.summary.error
+    left = status is RunStatus.INTERRUPTED and _LEFT_WITHOUT_FINISH in error
+    return (left or status is RunStatus.CRASHED) and not run.state.torn
 
 
 def _names_of_different_settings(runs: Sequence[RunFacts]) -> set[str]:
@@ -259,29 +242,3 @@ def _names_of_different_settings(runs: Sequence[RunFacts]) -> set[str]:
         for name, configs in by_name.items()
         if any(settings != configs[0] for settings in configs)
     }
-
-
-def _about(
-    runs: Sequence[RunFacts],
-    is_meant: Callable[[RunFacts], bool],
-    otherwise: Finding,
-    level: Level,
-    what: str,
-    next_step: str,
-) -> Finding:
-    """What is to be said of the runs that are meant, or ``otherwise`` when none is."""
-    meant = [run for run in runs if is_meant(run)]
-    if not meant:
-        return otherwise
-    return Finding(
-        otherwise.check, level, f"{_which(meant, runs)}: {what}", next_step, _names(meant)
-    )
-
-
-def _which(meant: Sequence[RunFacts], runs: Sequence[RunFacts]) -> str:
-    of = f" of {len(runs):,}" if len(runs) > len(meant) else ""
-    return f"{len(meant):,}{of} {'run' if len(runs) == 1 else 'runs'} ({first_ones(_names(meant))})"
-
-
-def _names(runs: Sequence[RunFacts]) -> tuple[str, ...]:
-    return tuple(run.name for run in runs)

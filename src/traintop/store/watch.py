@@ -242,6 +242,15 @@ class _Hints:
         return self._observer
 
 
+def gets_events(directory: Path) -> bool:
+    """Whether the system reports changes below a directory now: found out by asking for it."""
+    hints = _Hints([directory], threading.Event())
+    try:
+        return hints.arm()
+    finally:
+        hints.disarm()
+
+
 def _handler(hint: Callable[[str, bool], None]) -> FileSystemEventHandler:
     from watchdog.events import FileSystemEvent, FileSystemEventHandler
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from traintop.text import cell_width, safe_text
+from traintop.text import cell_width, safe_text, wrap
 from traintop.tracking.environment import default_log_dir
-from traintop.tui.lines import EMPTY_LINE, Line, Piece, wrap
+from traintop.tui.lines import EMPTY_LINE, Line, Piece
 from traintop.tui.status_line import shorten_path
 
 _EXAMPLE = """\

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from traintop.text import cell_width, fit
+from traintop.text import cell_width, fit, wrap
 from traintop.tui.keys import keys_of
-from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside, wrap
+from traintop.tui.lines import EMPTY_LINE, Line, Piece, Role, beside
 from traintop.tui.places import Place
 from traintop.tui.status import STATUS_MARKS
 

@@ -22,6 +22,7 @@ from traintop.text import (
     safe_text,
     setting_text,
     si,
+    wrap,
 )
 from traintop.times import parse_time
 from traintop.tui.columns import run_name
@@ -34,7 +35,6 @@ from traintop.tui.lines import (
     fit_line,
     line_width,
     spread,
-    wrap,
 )
 from traintop.tui.status import STATUS_MARKS
 from traintop.values import flat_settings

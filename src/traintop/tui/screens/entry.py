@@ -11,9 +11,9 @@ from textual.containers import Container
 from textual.content import Content
 from textual.screen import ModalScreen
 
-from traintop.text import safe_text
+from traintop.text import safe_text, wrap
 from traintop.tui.keys import Situation, bindings_of
-from traintop.tui.lines import Line, Piece, Role, fit_line, wrap
+from traintop.tui.lines import Line, Piece, Role, fit_line
 from traintop.tui.places import Place
 from traintop.tui.screens.steady import SteadyScreen
 from traintop.tui.widgets.line_pane import LinePane
