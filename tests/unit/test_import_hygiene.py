@@ -13,7 +13,8 @@ HEAVY = ("textual", "rich", "watchdog", "plotext", "numpy")
 
 
 def loaded_by(code: str) -> set[str]:
-    program = f"{code}\nimport sys\nprint(*sys.modules)"
+    # At once, for an interpreter that ends in order may meet a thread that still computes.
+    program = f"{code}\nimport os, sys\nprint(*sys.modules, flush=True)\nos._exit(0)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
