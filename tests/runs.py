@@ -178,7 +178,7 @@ def make_run(name: str, **changes: Any) -> RunSummary:
     iteration = changes.pop("iteration", 41)
     age = changes.pop("age", 3600.0)
     fields: dict[str, Any] = {
-        "path": DIRECTORY / f"{name}.json",
+        "id": str(DIRECTORY / f"{name}.json"),
         "status": RunStatus.RUNNING,
         "name": name,
         "config": {"experiment_name": name, "max_iters": 100, "d_model": 512},

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -240,10 +240,12 @@ class Annotations(msgspec.Struct, frozen=True, gc=False):
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that the list, the summary and the leaderboard need of a run, read at O(1) cost.
 
+    ``id`` is what everyone knows the run by; ``path`` is there only where the file is local.
     Strings are as the file has them: pass them through ``text.safe_text`` before drawing.
     """
 
-    path: Path
+    id: str
+    path: Path | None = None
     status: RunStatus
     name: str = ""
     config: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -268,9 +270,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     annotations: Annotations = Annotations()
 
     @property
-    def run_id(self) -> str:
-        """The stem of the file name; unique within its directory."""
-        return self.path.stem
+    def stem(self) -> str:
+        """The last part of the id without its suffix: the *run id* that people read and type."""
+        return PurePath(self.id).stem
 
     @property
     def iteration(self) -> int | float | None:

@@ -218,7 +218,7 @@ def cpu_share(samples: Sequence[Sample]) -> float:
 def charted_bytes(run: Run) -> int:
     """What the records of a run and the curves over them take in memory, each array once."""
     history, maker = run.history(), ChartMaker()
-    charted = [ChartedRun(run.path, 1, "", 0, None, history)]
+    charted = [ChartedRun(run.id, 1, "", 0, None, history)]
     specs = [
         maker.chart(chart, charted, ChartChoice())
         for chart in shown_charts(charts_of([run.summary()], history.metrics), ())

@@ -45,19 +45,19 @@ directory = Path(sys.argv[1])
 refused = {}
 snapshot = RunCatalog([directory]).refresh()
 for summary in snapshot.runs:
-    run = Run(summary.path)
+    run = Run(summary.id)
     for read in (run.history, lambda: run.sample(16), run.follow):
         try:
             read()
         except UnreadableRunError as error:
-            refused[summary.path.name] = str(error)
+            refused[Path(summary.id).name] = str(error)
 analyzer = ExperimentAnalyzer(directory)
 analyzer.load_all()
 analyzer.get_comparison_table()
 diagnosis = traintop.doctor.diagnose(directory)
 [peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
 print(json.dumps({
-    "runs": {run.path.name: [run.status, run.problem, run.count] for run in snapshot.runs},
+    "runs": {Path(run.id).name: [run.status, run.problem, run.count] for run in snapshot.runs},
     "refused": refused,
     "notices": snapshot.notices,
     "loaded": sorted({log.path.name for log in analyzer.logs.values()}),

@@ -48,7 +48,7 @@ async def test_a_note_is_written_beside_the_run_and_shown(tmp_path):
 async def test_tags_go_to_all_marked_runs_and_leave_their_own(tmp_path):
     async with watching(tmp_path) as (app, pilot, paths):
         annotate(paths[1], AnnotationChange(added_tags=("mine",)))
-        await settle(pilot, lambda: app.main_screen.rows.run(paths[1]).annotations.tags)
+        await settle(pilot, lambda: app.main_screen.rows.run(str(paths[1])).annotations.tags)
         await pilot.press("space", "j", "space", "t")
         await settle(pilot, lambda: "tags of 2 marked runs" in screen_text(app))
         await pilot.press(*"paper", "space", *"v2", "enter")
@@ -156,7 +156,7 @@ def annotated(name, *tags, note=""):
 def test_annotating_applies_to_marked_runs_before_the_selected():
     runs = make_runs(3)
     rows = RunRows(runs)
-    paths = [run.path for run in runs]
+    paths = [run.id for run in runs]
     assert meant_runs(ViewState(selected=paths[2]), rows) == (runs[2],)
     assert meant_runs(ViewState(selected=paths[2], marks=tuple(paths[:2])), rows) == (*runs[:2],)
     assert meant_runs(ViewState(), rows) == ()

@@ -171,7 +171,7 @@ async def test_enter_goes_to_the_run_in_the_list():
     async with ranking() as (app, pilot, _):
         await pilot.press("j", "j", "enter")
         await settle(pilot, lambda: app.screen is app.main_screen)
-        assert app.main_screen.view.selected == RUNS[1].path
+        assert app.main_screen.view.selected == RUNS[1].id
 
 
 async def test_marks_are_shared_with_the_list_and_compared():
@@ -180,11 +180,11 @@ async def test_marks_are_shared_with_the_list_and_compared():
         await pilot.press("space", "j", "space")
         assert "2 marked" in screen_text(app)
         assert cursor_line(app).startswith("▌◆")
-        assert app.main_screen.view.marks == (RUNS[3].path, RUNS[0].path)
+        assert app.main_screen.view.marks == (RUNS[3].id, RUNS[0].id)
         assert app.main_screen.view.selected == before
         await pilot.press("space", "space", "c")
         await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
-        assert set(app.main_screen.view.compared) == {RUNS[3].path, RUNS[0].path}
+        assert set(app.main_screen.view.compared) == {RUNS[3].id, RUNS[0].id}
         await pilot.press("escape")
         await settle(pilot, lambda: app.screen is app.main_screen)
 
@@ -227,8 +227,8 @@ async def test_hostile_names_are_drawn_as_plain_text():
     name = "\x1b]0;pwned\x07[@click=app.quit]x[/]\x9b31m\u202e"
     path = Path("/nowhere/experiment_logs")
     runs = [
-        trained(name, 1.0, path=path / "one.json", settings={name: 1}),
-        trained("other", 2.0, path=path / "two.json", settings={name: name}),
+        trained(name, 1.0, id=str(path / "one.json"), settings={name: 1}),
+        trained("other", 2.0, id=str(path / "two.json"), settings={name: name}),
     ]
     async with ranking(runs) as (app, _, _):
         assert all(part.isprintable() for part in screen_text(app).split("\n"))

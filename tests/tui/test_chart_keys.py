@@ -167,7 +167,7 @@ async def test_the_mouse_sets_focus_and_cursor_and_the_wheel_zooms():
 
 async def test_keys_of_charts_do_nothing_without_records():
     run = make_runs(1)[0]
-    broken = type(run)(path=run.path, status=RunStatus.UNREADABLE, problem="torn")
+    broken = type(run)(id=run.id, status=RunStatus.UNREADABLE, problem="torn")
     async with showing([run]) as (app, pilot):
         other = make_runs(2)[1:]
         app.post_runs([broken, *other])
@@ -224,7 +224,7 @@ async def test_keys_are_answered_while_long_runs_are_prepared(monkeypatch):
         drawn = grid.charts_drawn
         columns = {"iteration": range(3000), "train_loss": [float(i % 7) for i in range(3000)]}
         history = History.from_columns(columns)
-        app.post_message(HistoryLoaded(run.path, history, pace_of(history), 99, complete=True))
+        app.post_message(HistoryLoaded(run.id, history, pace_of(history), 99, complete=True))
         await pilot.press("j", "k", "l")
         assert app.main_screen.view.log_y
         await settle(pilot, lambda: grid.charts_drawn > drawn and not app.main_screen.source.waits)

@@ -29,7 +29,7 @@ def test_a_row_has_all_that_the_list_promises():
 def test_a_row_is_exactly_as_wide_as_its_layout_at_any_width(width, name):
     layout = lay_out(width)
     runs = [
-        make_run(name, path=make_run("a").path),
+        make_run(name, id=make_run("a").id),
         make_run(name, status=RunStatus.UNREADABLE, problem="not JSON\x1b]0;title\x07", last=None),
     ]
     heading = line_width(format_heading(layout, "loss", True))
@@ -241,7 +241,7 @@ def test_missing_values_are_dashes_and_a_stalled_run_has_no_eta():
 
 def test_an_unreadable_file_shows_its_name_and_the_reason():
     path = DIRECTORY / "broken.json"
-    text = row(RunSummary(path=path, status=RunStatus.UNREADABLE, problem="permission denied"))
+    text = row(RunSummary(id=str(path), status=RunStatus.UNREADABLE, problem="permission denied"))
     assert text.split() == ["!", "file", "broken", "permission", "denied"]
 
 

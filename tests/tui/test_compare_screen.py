@@ -62,7 +62,7 @@ def columns(screen):
 
 def test_without_marks_the_selected_run_meets_its_neighbour():
     rows = RunRows(make_runs(4))
-    paths = [run.path for run in rows.runs]
+    paths = [run.id for run in rows.runs]
     view = ViewState(selected=paths[1])
     assert compared_runs(view, rows) == (paths[1], paths[2])
     assert "selected run and its neighbour" in compared_words(view, rows)
@@ -81,10 +81,10 @@ def test_without_marks_the_selected_run_meets_its_neighbour():
 def test_marks_hidden_by_a_filter_are_compared_broken_files_not():
     shown, hidden = make_runs(4)[:2], make_runs(4)[2:]
     rows = RunRows([make_run("broken", status=RunStatus.UNREADABLE), *shown], hidden)
-    hidden_paths = tuple(run.path for run in hidden)
+    hidden_paths = tuple(run.id for run in hidden)
     assert compared_runs(ViewState(marks=hidden_paths), rows) == hidden_paths
-    broken = ViewState(selected=rows.runs[0].path)
-    assert compared_runs(broken, rows) == tuple(run.path for run in shown)
+    broken = ViewState(selected=rows.runs[0].id)
+    assert compared_runs(broken, rows) == tuple(run.id for run in shown)
     assert compared_runs(ViewState(), RunRows()) == ()
 
 
@@ -124,7 +124,7 @@ async def test_a_run_whose_records_fail_is_not_waited_for():
     async with comparing(read=False) as (app, pilot, _):
         for run in RUNS[1:]:
             app.post_history(run, points=50)
-        app.post_message(LoadFailed(RUNS[0].path, "gone"))
+        app.post_message(LoadFailed(RUNS[0].id, "gone"))
         await settle(pilot, lambda: "…" not in screen_text(app))
 
 
@@ -264,9 +264,9 @@ async def test_the_column_becomes_the_baseline_here_and_in_the_list():
     async with comparing() as (app, pilot, screen):
         await pilot.press("right", "p")
         assert columns(screen) == ["b_s0", "a_s0", "a_s1"]
-        assert app.main_screen.view.baseline == RUNS[2].path
+        assert app.main_screen.view.baseline == RUNS[2].id
         await pilot.press("escape")
-        assert app.main_screen.view.baseline == RUNS[2].path
+        assert app.main_screen.view.baseline == RUNS[2].id
 
 
 async def test_chart_choices_apply_to_the_comparison_chart_too():
@@ -355,8 +355,8 @@ async def test_hostile_names_and_settings_are_drawn_as_plain_text():
     name = "\x1b]0;pwned\x07[@click=app.quit]x[/]\x9b31m\u202e"
     path = Path("/nowhere/experiment_logs")
     runs = [
-        trained(name, 2.0, path=path / "one.json"),
-        trained(f"{name}{name}", 3.0, path=path / "two.json", lr=name),
+        trained(name, 2.0, id=str(path / "one.json")),
+        trained(f"{name}{name}", 3.0, id=str(path / "two.json"), lr=name),
     ]
     async with comparing(runs) as (app, pilot, _):
         await pilot.press("g", "g", "t")

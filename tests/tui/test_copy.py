@@ -30,15 +30,15 @@ async def test_the_copied_path_is_shown_and_kept_for_a_lost_clipboard(monkeypatc
     monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     run = make_runs(1)[0]
-    assert await copied(run) == (str(run.path), f"Copied: {run.path}")
+    assert await copied(run) == (str(run.id), f"Copied: {run.id}")
     monkeypatch.setenv("TMUX", "/tmp/tmux-0/default")
     clipboard, message = await copied(run)
-    assert clipboard == str(run.path)
+    assert clipboard == str(run.id)
     assert message.splitlines() == [
-        f"Your terminal may not copy it: {run.path}",
+        f"Your terminal may not copy it: {run.id}",
         f"It is also in {copy_path()}",
     ]
-    assert copy_path().read_text() == f"{run.path}\n"
+    assert copy_path().read_text() == f"{run.id}\n"
 
 
 async def test_a_state_folder_that_takes_no_files_costs_only_the_copy(monkeypatch, tmp_path):
@@ -46,7 +46,7 @@ async def test_a_state_folder_that_takes_no_files_costs_only_the_copy(monkeypatc
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     monkeypatch.setenv("TMUX", "/tmp/tmux-0/default")
     run = make_runs(1)[0]
-    assert await copied(run) == (str(run.path), f"Your terminal may not copy it: {run.path}")
+    assert await copied(run) == (str(run.id), f"Your terminal may not copy it: {run.id}")
 
 
 async def test_the_path_of_the_last_export_is_copied():
@@ -62,14 +62,14 @@ async def test_the_path_of_the_last_export_is_copied():
 
 async def test_a_hostile_path_is_copied_as_it_is_and_shown_safely():
     path = Path("/logs/[@click=app.quit]\x1b]0;x\x07.json")
-    clipboard, message = await copied(make_run("a", path=path))
+    clipboard, message = await copied(make_run("a", id=str(path)))
     assert clipboard == str(path)
     assert message.isprintable()
 
 
 async def test_a_path_that_is_not_valid_text_is_copied_safely():
     path = Path(os.fsdecode(b"/logs/experiment_\xff.json"))
-    clipboard, _ = await copied(make_run("a", path=path))
+    clipboard, _ = await copied(make_run("a", id=str(path)))
     assert clipboard == "/logs/experiment_\ufffd.json"
 
 

@@ -45,11 +45,11 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def test_one_run_is_a_file_of_its_own_name_beside_what_is_there(tmp_path):
     run = written_run(tmp_path / "logs", "one")
-    (tmp_path / f"{run.run_id}.csv").write_text("mine")
+    (tmp_path / f"{run.stem}.csv").write_text("mine")
     ended = export([run], tmp_path)
-    assert ended.target == tmp_path / f"{run.run_id}_2.csv"
+    assert ended.target == tmp_path / f"{run.stem}_2.csv"
     assert [row["iteration"] for row in rows_of(ended.target)] == ["0", "1", "2"]
-    assert (tmp_path / f"{run.run_id}.csv").read_text() == "mine"
+    assert (tmp_path / f"{run.stem}.csv").read_text() == "mine"
 
 
 def test_several_runs_are_one_tidy_file(tmp_path):
@@ -66,14 +66,14 @@ def test_several_runs_are_a_file_each_in_a_new_directory(tmp_path):
     (tmp_path / "logs_csv").mkdir()
     ended = export(runs, tmp_path)
     assert ended.target == tmp_path / "logs_csv_2"
-    assert sorted(os.listdir(ended.target)) == sorted(f"{run.run_id}.csv" for run in runs)
+    assert sorted(os.listdir(ended.target)) == sorted(f"{run.stem}.csv" for run in runs)
     assert os.listdir(tmp_path / "logs_csv") == []
 
 
 @pytest.mark.parametrize("together", [True, False])
 def test_an_unreadable_run_among_several_is_left_out_and_named(tmp_path, together):
     runs = [written_run(tmp_path / "logs", name) for name in ("a", "b")]
-    runs[0].path.unlink()
+    Path(runs[0].id).unlink()
     ended = export(runs, tmp_path, together=together)
     assert ended.target is not None
     assert "left out" in ended.note
@@ -82,7 +82,7 @@ def test_an_unreadable_run_among_several_is_left_out_and_named(tmp_path, togethe
 
 def test_a_single_unreadable_run_fails_with_the_reason(tmp_path):
     run = written_run(tmp_path / "logs", "a")
-    run.path.unlink()
+    Path(run.id).unlink()
     ended = export([run], tmp_path)
     assert (ended.target, ended.failed) == (None, True)
     assert "does not exist" in ended.note
@@ -143,13 +143,13 @@ def words_of(view: ViewState, rows: RunRows) -> list[tuple[int, bool]]:
 
 def test_exporting_one_run_asks_nothing():
     rows = RunRows(make_runs(1))
-    assert words_of(ViewState(selected=rows.runs[0].path), rows) == [(1, False)]
+    assert words_of(ViewState(selected=rows.runs[0].id), rows) == [(1, False)]
     assert words_of(ViewState(), RunRows()) == []
 
 
 def test_marked_runs_are_offered_first_then_selected_then_all():
     rows = RunRows(make_runs(5))
-    paths = [run.path for run in rows.runs]
+    paths = [run.id for run in rows.runs]
     view = ViewState(selected=paths[0], marks=(paths[1], paths[2]))
     assert words_of(view, rows) == [(2, True), (2, False), (1, False), (5, True), (5, False)]
 
@@ -157,11 +157,11 @@ def test_marked_runs_are_offered_first_then_selected_then_all():
 def test_marked_runs_hidden_by_a_filter_are_still_exported():
     shown, hidden = make_runs(4)[:2], make_runs(4)[2:]
     rows = RunRows(shown, hidden)
-    view = ViewState(selected=shown[0].path, marks=tuple(run.path for run in hidden))
+    view = ViewState(selected=shown[0].id, marks=tuple(run.id for run in hidden))
     assert words_of(view, rows)[:2] == [(2, True), (2, False)]
 
 
 def test_unreadable_files_are_not_offered_for_export():
     broken = make_run("broken", status=RunStatus.UNREADABLE)
     rows = RunRows([broken, make_run("fine")])
-    assert words_of(ViewState(selected=broken.path), rows) == []
+    assert words_of(ViewState(selected=broken.id), rows) == []

@@ -44,7 +44,7 @@ def next_of(posted, path):
     """The next message about a run; others are left out."""
     while True:
         message = posted.get(timeout=PATIENCE)
-        if message.path == path:
+        if message.id == path:
             return message
 
 
@@ -59,12 +59,12 @@ def test_a_short_run_comes_whole_and_is_followed(tmp_path, loader, posted):
     tracker = start_run(tmp_path, "short", 3)
     summary = Run(tracker.save()).summary()
     loader.show([summary])
-    first = next_of(posted, summary.path)
+    first = next_of(posted, summary.id)
     assert (len(first.history), first.complete) == (3, True)
     tracker.log_metrics(iteration=3, train_loss=1.0)
     tracker.save()
-    loader.follow([summary.path])
-    second = next_of(posted, summary.path)
+    loader.follow([summary.id])
+    second = next_of(posted, summary.id)
     assert len(second.history) == 4
     assert second.revision > first.revision
     tracker.finish()
@@ -75,7 +75,7 @@ def test_a_long_run_is_sampled_first(tmp_path, loader, posted, monkeypatch):
     monkeypatch.setattr(loader_module, "SAMPLE_ABOVE_BYTES", 1000)
     summary = Run(start_run(tmp_path, "long", 5000).save()).summary()
     loader.show([summary])
-    sample, whole = next_of(posted, summary.path), next_of(posted, summary.path)
+    sample, whole = next_of(posted, summary.id), next_of(posted, summary.id)
     assert isinstance(sample, HistoryLoaded)
     assert not sample.complete
     assert len(sample.history) < 5000
@@ -86,10 +86,10 @@ def test_a_heartbeat_without_records_posts_nothing(tmp_path, loader, posted):
     one = Run(start_run(tmp_path, "one", 3).save()).summary()
     other = Run(start_run(tmp_path, "other", 3).save()).summary()
     loader.show([one])
-    next_of(posted, one.path)
-    loader.follow([one.path])
+    next_of(posted, one.id)
+    loader.follow([one.id])
     loader.show([one, other])  # read after the follow, so its message comes after as well
-    assert posted.get(timeout=PATIENCE).path == other.path
+    assert posted.get(timeout=PATIENCE).id == other.id
 
 
 def test_a_run_that_is_shown_again_is_posted_again(tmp_path, loader, posted):
@@ -97,25 +97,25 @@ def test_a_run_that_is_shown_again_is_posted_again(tmp_path, loader, posted):
     other = Run(start_run(tmp_path, "other", 3).save()).summary()
     for run in (one, other, one):
         loader.show([run])
-        assert len(next_of(posted, run.path).history) == 3
+        assert len(next_of(posted, run.id).history) == 3
 
 
 def test_a_run_that_is_not_shown_is_not_followed(tmp_path, loader, posted):
     one = Run(start_run(tmp_path, "one", 3).save()).summary()
     other = Run(start_run(tmp_path, "other", 3).save()).summary()
     loader.show([one])
-    loader.follow([other.path])
-    next_of(posted, one.path)
+    loader.follow([other.id])
+    next_of(posted, one.id)
     loader.show([one, other])
-    assert len(next_of(posted, other.path).history) == 3
+    assert len(next_of(posted, other.id).history) == 3
     assert posted.empty()
 
 
 def test_a_file_that_vanished_is_a_failure_with_its_reason(tmp_path, loader, posted):
     summary = Run(start_run(tmp_path, "gone", 3).save()).summary()
-    summary.path.unlink()
+    Path(summary.id).unlink()
     loader.show([summary])
-    failed = next_of(posted, summary.path)
+    failed = next_of(posted, summary.id)
     assert isinstance(failed, LoadFailed)
     assert failed.reason == "does not exist"
 
@@ -139,7 +139,7 @@ def endless_read(monkeypatch):
 def test_a_long_read_reports_its_progress(tmp_path, loader, posted, endless_read):
     summary = Run(start_run(tmp_path, "long", 3).save()).summary()
     loader.show([summary])
-    progress = next_of(posted, summary.path)
+    progress = next_of(posted, summary.id)
     assert isinstance(progress, ReadingProgress)
     assert progress.share == 0.5
 
@@ -150,7 +150,7 @@ def test_deselecting_a_run_while_it_loads_delays_nothing(tmp_path, loader, poste
     loader.show([long])
     assert endless_read.wait(PATIENCE)
     loader.show([other])
-    assert len(next_of(posted, other.path).history) == 3
+    assert len(next_of(posted, other.id).history) == 3
 
 
 def test_read_progress_is_measured_in_bytes_of_the_file(tmp_path, monkeypatch):
@@ -174,12 +174,12 @@ def test_reading_rests_while_a_key_is_answered_and_then_goes_on(
     monkeypatch.setattr(loader_module, "sleep", rests.append)
     summary = Run(start_run(tmp_path, "long", 5000).save()).summary()
     loader.show([summary])
-    records_of(posted, summary.path)
+    records_of(posted, summary.id)
     assert rests == []
     monkeypatch.setattr(loader_module, "_ANSWER_SECONDS", 1000.0)
     loader.give_way()
     other = Run(start_run(tmp_path, "other", 5000).save()).summary()
     loader.show([other])
-    assert len(records_of(posted, other.path)) == 5000
+    assert len(records_of(posted, other.id)) == 5000
     assert len(rests) > 1
     assert all(0 < rest <= 1000 for rest in rests)

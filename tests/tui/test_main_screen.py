@@ -227,7 +227,7 @@ async def test_a_missing_directory_is_reported_with_and_without_runs():
 
 async def test_an_unreadable_file_is_a_row_with_its_reason():
     broken = RunSummary(
-        path=make_run("x").path.with_name("broken.json"),
+        id="/nowhere/broken.json",
         status=RunStatus.UNREADABLE,
         problem="permission denied",
     )

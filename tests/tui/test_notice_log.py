@@ -34,7 +34,7 @@ async def test_a_notice_is_a_toast_and_a_line_of_the_log():
         assert "02-22 15:00:00  crashed     run-1  its process is gone" in screen_text(app)
         await pilot.press("enter")
         assert app.screen is app.main_screen
-        assert app.main_screen.view.selected == runs[1].path
+        assert app.main_screen.view.selected == runs[1].id
 
 
 async def test_many_notices_are_one_toast():
@@ -87,8 +87,8 @@ async def test_the_notice_log_leads_to_hidden_runs():
         app.post_message(NoticesRaised([notice(runs[3])]))
         await settle(pilot, lambda: app.main_screen.past_notices)
         await pilot.press("slash", *"run", "enter", "N", "enter")
-        assert app.main_screen.view.selected == runs[3].path
-        assert app.main_screen.rows.position(runs[3].path) is not None
+        assert app.main_screen.view.selected == runs[3].id
+        assert app.main_screen.rows.position(runs[3].id) is not None
 
 
 @pytest.mark.parametrize("size", [(160, 48), (80, 24), (60, 20), (20, 5)])

@@ -55,7 +55,7 @@ async def test_records_of_many_marked_runs_share_redraws(monkeypatch):
     async with showing(runs) as (app, pilot):
         screen = app.main_screen
         await pilot.press("asterisk")
-        assert len(screen.charted.paths) == 20
+        assert len(screen.charted.run_ids) == 20
         monkeypatch.setattr(main, "REDRAW_SECONDS", 60.0)
         redraws = screen.redraws
         for run in runs:
@@ -85,12 +85,12 @@ async def test_only_the_lines_that_changed_are_repainted():
         painted: list[int] = []
         table.render_line, original = lambda y: painted.append(y) or original(y), table.render_line
         app.post_runs(
-            [make_run("run-3", path=runs[3].path, age=3780.0, iteration=77), *runs[:3], *runs[4:]]
+            [make_run("run-3", id=runs[3].id, age=3780.0, iteration=77), *runs[:3], *runs[4:]]
         )
         await settle(pilot, lambda: "78/100" in screen_text(app))
         painted.clear()
         app.post_runs(
-            [make_run("run-3", path=runs[3].path, age=3780.0, iteration=88), *runs[:3], *runs[4:]]
+            [make_run("run-3", id=runs[3].id, age=3780.0, iteration=88), *runs[:3], *runs[4:]]
         )
         await settle(pilot, lambda: 4 in painted)
         await pilot.pause()

@@ -78,7 +78,7 @@ async def test_bell_and_desktop_notices_are_sent_only_when_enabled(on):
         app._driver.write = sent.append
         app.bell = lambda: sent.append("bell")
         run = make_runs(1)[0]
-        app.post_message(NoticesRaised([Notice(NoticeKind.CRASHED, run.path, "a", "gone", NOW)]))
+        app.post_message(NoticesRaised([Notice(NoticeKind.CRASHED, run.id, "a", "gone", NOW)]))
         await settle(pilot, lambda: app.main_screen.past_notices)
         text = "".join(sent)
         assert ("\x1b]777;notify;traintop: a: crashed;gone\x07" in text) is on

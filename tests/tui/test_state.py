@@ -80,20 +80,20 @@ def test_a_vanished_run_passes_its_cursor_to_its_neighbour():
 
 def test_the_first_rows_select_the_first_run():
     rows = RunRows(make_runs(2))
-    assert with_rows(ViewState(), RunRows(), rows).selected == rows.runs[0].path
+    assert with_rows(ViewState(), RunRows(), rows).selected == rows.runs[0].id
 
 
 def test_moving_stops_at_the_ends():
     rows = RunRows(make_runs(3))
     state = move_to(ViewState(), rows, 0)
     assert move_by(state, rows, -5) == state
-    assert move_by(state, rows, 99).selected == rows.runs[-1].path
+    assert move_by(state, rows, 99).selected == rows.runs[-1].id
     assert move_by(ViewState(), RunRows(), 1) == ViewState()
 
 
 def test_marks_toggle_and_the_selected_run_is_charted_first():
     rows = RunRows(make_runs(3))
-    a, b, _ = (run.path for run in rows.runs)
+    a, b, _ = (run.id for run in rows.runs)
     state = toggle_mark(move_to(ViewState(), rows, 0))
     state = toggle_mark(move_to(state, rows, 1))
     assert state.marks == (a, b)
@@ -122,7 +122,7 @@ def test_choices_wrap_around_or_stop_at_the_end():
 
 def test_the_baseline_is_pinned_moved_unpinned_and_can_vanish():
     rows = RunRows(make_runs(3))
-    paths = [run.path for run in rows.runs]
+    paths = [run.id for run in rows.runs]
     pinned = toggle_baseline(ViewState(selected=paths[0]))
     assert pinned.baseline == paths[0]
     moved = toggle_baseline(replace(pinned, selected=paths[1]))
@@ -133,7 +133,7 @@ def test_the_baseline_is_pinned_moved_unpinned_and_can_vanish():
 
 def test_a_range_is_marked_from_the_last_mark_to_the_cursor():
     rows = RunRows(make_runs(6))
-    paths = [run.path for run in rows.runs]
+    paths = [run.id for run in rows.runs]
     state = mark_to_here(ViewState(selected=paths[4], marks=(paths[1],)), rows)
     assert set(state.marks) == set(paths[1:5])
     assert mark_to_here(ViewState(selected=paths[2]), rows).marks == (paths[2],)
@@ -148,7 +148,7 @@ def test_all_listed_runs_are_marked_and_then_none():
 
 
 def test_the_number_of_curves_is_limited():
-    paths = tuple(run.path for run in make_runs(100))
+    paths = tuple(run.id for run in make_runs(100))
     charted = ViewState(selected=paths[0], marks=paths).charted
     assert len(charted) == MOST_CHARTED
     assert charted[0] == paths[0]

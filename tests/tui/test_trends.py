@@ -51,14 +51,14 @@ def test_visible_runs_are_sampled_once_despite_a_bad_file(tmp_path, loader, post
         tracker.log_metrics(i, 100.0 - i)
     path = tracker.save()
     tracker.finish()
-    missing = make_run("gone", path=tmp_path / "gone.json")
-    unreadable = make_run("bad", path=tmp_path / "bad.json", status=RunStatus.UNREADABLE)
+    missing = make_run("gone", id=str(tmp_path / "gone.json"))
+    unreadable = make_run("bad", id=str(tmp_path / "bad.json"), status=RunStatus.UNREADABLE)
     loader.show([missing, unreadable, Run(path).summary()])
     loader.start()
     trends = posted.get(timeout=20).trends
-    assert trends[missing.path] == ""
-    assert len(trends[path]) == TREND_WIDTH
-    assert unreadable.path not in trends
+    assert trends[missing.id] == ""
+    assert len(trends[str(path)]) == TREND_WIDTH
+    assert unreadable.id not in trends
     loader.show([Run(path).summary()])
     with pytest.raises(Empty):
         posted.get(timeout=0.2)

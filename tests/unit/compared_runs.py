@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 from tests.runs import history
@@ -32,7 +31,7 @@ def compared(
         max=max(finite, default=None),
     )
     summary = RunSummary(
-        path=Path(f"/logs/{name}.json"),
+        id=f"/logs/{name}.json",
         status=status,
         name=name,
         config={"experiment_name": name, **(settings or {})},

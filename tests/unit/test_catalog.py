@@ -67,7 +67,7 @@ def test_other_json_files_are_listed_if_like_runs(tmp_path: Path, opened: list[s
         age(file, 10)
     catalog = RunCatalog([tmp_path])
     snapshot = catalog.refresh()
-    assert sorted(run.run_id for run in snapshot.runs) == [
+    assert sorted(run.stem for run in snapshot.runs) == [
         "experiment_inside",
         "long",
         "renamed",
@@ -85,7 +85,7 @@ def test_a_file_becomes_a_run_once_it_looks_like_one(tmp_path: Path) -> None:
     catalog = RunCatalog([tmp_path])
     assert catalog.refresh().runs == ()
     write_run(path, [record(0)])
-    assert only(catalog.refresh()).run_id == "mine"
+    assert only(catalog.refresh()).stem == "mine"
 
 
 def test_bad_files_have_a_row_each_and_hide_no_other(tmp_path: Path) -> None:

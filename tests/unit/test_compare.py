@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,7 +166,7 @@ def test_the_highest_wins_where_higher_is_better():
         stats = MetricStats(
             last=accuracies[-1], min=min(accuracies), max=max(accuracies), count=len(accuracies)
         )
-        summary = RunSummary(path=run.summary.path, status=run.summary.status, stats={"acc": stats})
+        summary = RunSummary(id=run.summary.id, status=run.summary.status, stats={"acc": stats})
         steps = list(range(len(accuracies)))
         return ComparedRun(name, summary, history(iteration=steps, acc=accuracies))
 
@@ -181,23 +180,21 @@ def test_the_highest_wins_where_higher_is_better():
 
 def test_a_learning_rate_has_no_target():
     stats = {"learning_rate": MetricStats(count=1, min=0.1, max=0.1, last=0.1)}
-    summary = RunSummary(path=Path("/logs/a.json"), status=RunStatus.FINISHED, stats=stats)
+    summary = RunSummary(id="/logs/a.json", status=RunStatus.FINISHED, stats=stats)
     columns = columns_of([ComparedRun("a", summary, history(iteration=[0], learning_rate=[0.1]))])
     assert default_target(columns, "learning_rate") is None
     comparison = compare(columns, Target("learning_rate", 0.1))
     assert [row.label for row in comparison.results] == ["last"]
     assert target_metric([summary]) == "val_loss"
     assert target_metric([summary, compared("b").summary]) == "val_loss"
-    score = RunSummary(
-        path=summary.path, status=summary.status, stats={**stats, "acc": MetricStats()}
-    )
+    score = RunSummary(id=summary.id, status=summary.status, stats={**stats, "acc": MetricStats()})
     assert target_metric([score]) == "acc"
 
 
 @pytest.mark.parametrize("metric", ["grad_norm", "train/gradNorm", "lr", "encoder.learning_rate"])
 def test_nobody_wins_by_a_metric_without_a_direction(metric: str):
     stats = {metric: MetricStats(count=1, min=0.0, max=9.0, last=math.nan)}
-    summary = RunSummary(path=Path("/logs/a.json"), status=RunStatus.FINISHED, stats=stats)
+    summary = RunSummary(id="/logs/a.json", status=RunStatus.FINISHED, stats=stats)
     columns = columns_of([ComparedRun("a", summary, history(iteration=[0])), compared("b")])
     rows = [row for row in compare(columns).results if row.section == metric]
     assert [(row.label, row.better) for row in rows] == [("last", None)]

@@ -32,7 +32,7 @@ from traintop.text import cell_width
 def run(name: str = "baseline", *, stem: str | None = None, **known: Any) -> RunSummary:
     config = {"experiment_name": name, "max_iters": 1000, **known.pop("config", {})}
     return RunSummary(
-        path=Path("logs") / f"{stem or f'experiment_{name}_20250222_140530'}.json",
+        id=f"logs/{stem or f'experiment_{name}_20250222_140530'}.json",
         status=known.pop("status", RunStatus.FINISHED),
         name=name,
         config=config,
@@ -99,7 +99,7 @@ def test_the_more_important_columns_stay() -> None:
 def test_without_runs_it_says_so() -> None:
     broken = run("x", status=RunStatus.UNREADABLE, problem="is empty")
     assert comparison_table([]) == comparison_table([broken]) == "No runs."
-    assert unreadable_lines([broken, *SWEEP]) == [f"{broken.path} is empty"]
+    assert unreadable_lines([broken, *SWEEP]) == [f"{broken.id} is empty"]
 
 
 def test_markdown_is_a_table_with_all_columns() -> None:
@@ -155,7 +155,7 @@ def test_the_newest_run_owns_the_plain_name() -> None:
     nameless = run("a", stem="other")
     new = run("a", stem="experiment_a_20250301_000000", start_time="2025-03-01T00:00:00")
     names = unique_names([old, new, foreign, nameless, twin])
-    assert {path.stem: name for path, name in names.items()} == {
+    assert {Path(run_id).stem: name for run_id, name in names.items()} == {
         "experiment_a_20250222_140530": "a@20250222_140530",
         "experiment_a_20250222_140530_2": "a@20250222_140530_2",
         "mine": "a@20250221_090807",
@@ -166,13 +166,13 @@ def test_the_newest_run_owns_the_plain_name() -> None:
 
 def test_copies_of_one_file_have_names_of_their_own() -> None:
     copies = [
-        RunSummary(path=Path(folder) / "experiment_a_20250222_140530.json", status=status, name="a")
+        RunSummary(id=f"{folder}/experiment_a_20250222_140530.json", status=status, name="a")
         for folder in ("x", "y", "z")
         for status in [RunStatus.FINISHED]
     ]
     names = unique_names([*copies, run("a@20250222_140530", stem="plain")])
     assert len(set(names.values())) == 4
-    assert names[Path("logs/plain.json")] == "a@20250222_140530"
+    assert names["logs/plain.json"] == "a@20250222_140530"
 
 
 # ------------------------------------------------------------------------------ ranking

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ def run(name: str = "a", iteration: int = 0, **changes: Any) -> RunSummary:
         last=loss, max=changes.pop("highest", 4.0), nonfinite=changes.pop("nonfinite", 0)
     )
     fields: dict[str, Any] = {
-        "path": Path(f"/logs/{name}.json"),
+        "id": f"/logs/{name}.json",
         "status": RunStatus.RUNNING,
         "name": name,
         "stats": {"train_loss": loss_stats, "tokens_per_sec": MetricStats(last=rate)},

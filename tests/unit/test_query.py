@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ NOW = datetime.fromisoformat("2025-02-22T15:00:00")
 def run(name: str, **changes: Any) -> RunSummary:
     config = {"d_model": 512, "max_iters": 100, "max_learning_rate": 6e-4}
     fields: dict[str, Any] = {
-        "path": Path(f"/logs/experiment_{name}_20250222_140530.json"),
+        "id": f"/logs/experiment_{name}_20250222_140530.json",
         "status": RunStatus.RUNNING,
         "name": name,
         "config": {**config, **changes.pop("config", {})},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 from compared_runs import history
 
@@ -14,14 +13,14 @@ from traintop.model import MetricStats, RunStatus, RunSummary
 
 def test_losses_lead_the_metrics():
     stats = {"zz": MetricStats(), "tokens_per_sec": MetricStats(), "train_loss": MetricStats()}
-    run = RunSummary(path=Path("x"), status=RunStatus.RUNNING, stats=stats)
+    run = RunSummary(id="x", status=RunStatus.RUNNING, stats=stats)
     assert metrics_of([run]) == ["train_loss", "tokens_per_sec", "zz"]
 
 
 def test_the_leaders_are_finite_and_have_an_iteration():
     runs = [
         RunSummary(
-            path=Path(name),
+            id=name,
             status=RunStatus.FINISHED,
             name=name,
             stats={"m": MetricStats(min=low, max=high, min_iteration=3, max_iteration=9)},

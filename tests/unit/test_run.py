@@ -53,7 +53,7 @@ def test_a_summary_has_what_the_file_says(path: Path) -> None:
     )
     found = Run(path).summary()
     assert found.status is RunStatus.FINISHED
-    assert (found.name, found.run_id, found.max_iters) == ("lr sweep", path.stem, 30)
+    assert (found.name, found.stem, found.max_iters) == ("lr sweep", path.stem, 30)
     assert found.environment == {"host": "gpu-1", "pid": 7}
     assert (found.count, found.iteration, found.last) == (3, 2, rows[-1])
     assert (found.duration_seconds, found.best_val_loss) == (61.5, 2.5)

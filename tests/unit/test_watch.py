@@ -43,7 +43,7 @@ def start() -> Iterator[Start]:
 
 
 def names(snapshot: Snapshot) -> set[str]:
-    return {run.run_id.removeprefix("experiment_") for run in snapshot.runs}
+    return {run.stem.removeprefix("experiment_") for run in snapshot.runs}
 
 
 def add_run(directory: Path, name: str) -> Path:

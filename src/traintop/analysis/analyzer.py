@@ -58,9 +58,9 @@ class ExperimentAnalyzer:
     def __init__(self, log_dir: str | os.PathLike[str] | None = None) -> None:
         self.log_dir = Path(log_dir) if log_dir is not None else default_log_dir()
         self._catalog = RunCatalog([self.log_dir])
-        self._found: dict[Path, RunSummary] = {}
-        self._names: dict[Path, str] = {}
-        self._loaded: set[Path] | None = None
+        self._found: dict[str, RunSummary] = {}
+        self._names: dict[str, str] = {}
+        self._loaded: set[str] | None = None
         self._reported: set[str] = set()
         self._read_history = functools.lru_cache(_RUNS_IN_MEMORY)(_read_history)
         self._read_log = functools.lru_cache(_RUNS_IN_MEMORY)(load_experiment_log)
@@ -83,7 +83,7 @@ class ExperimentAnalyzer:
         """
         self._scan()
         wanted = [names] if isinstance(names, str) else names
-        paths = {self._path_of(name) for name in wanted}
+        paths = {self._id_of(name) for name in wanted}
         self._loaded = paths | ((self._loaded or set()) & self._found.keys())
 
     def _scan(self) -> None:
@@ -93,8 +93,8 @@ class ExperimentAnalyzer:
         readable = [run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE]
         for run in snapshot.runs:
             if run.status is RunStatus.UNREADABLE:
-                self._report(f"{run.path} {run.problem}; it is left out")
-        self._found = {run.path: run for run in readable}
+                self._report(f"{run.id} {run.problem}; it is left out")
+        self._found = {run.id: run for run in readable}
         self._names = unique_names(readable)
         self._read_history.cache_clear()
         self._read_log.cache_clear()
@@ -109,22 +109,23 @@ class ExperimentAnalyzer:
         if self._loaded is None:
             self.load_all()
         loaded = self._loaded or set()
-        return [run for path, run in self._found.items() if path in loaded]
+        return [run for run_id, run in self._found.items() if run_id in loaded]
 
-    def _path_of(self, name: str) -> Path:
+    def _id_of(self, name: str) -> str:
         if self._loaded is None and not self._found:
             self._scan()
-        path = find_run(name, self._names)
-        if path is None:
+        found = find_run(name, self._names)
+        if found is None:
             hint = suggestions(name, self._names.values())
             raise ValueError(f"no run named {name!r} in {str(self.log_dir)!r}: {hint}")
-        return path
+        return found
 
     @property
     def logs(self) -> Mapping[str, ExperimentLog]:
         """The loaded runs by name, the newest first. A run's records are read when it is taken."""
-        paths = {self._names[path]: path for path in self._found if path in (self._loaded or ())}
-        return _LazyLogs(paths, self._read_log)
+        loaded = self._loaded or ()
+        ids = {self._names[run_id]: run_id for run_id in self._found if run_id in loaded}
+        return _LazyLogs(ids, self._read_log)
 
     # -- display
 
@@ -145,7 +146,7 @@ class ExperimentAnalyzer:
 
     def print_summary(self, name: str) -> None:
         """Print results, timing, settings and notes of one run."""
-        path = self._path_of(name)
+        path = self._id_of(name)
         print("\n".join(summary_lines(self._found[path], self._names[path])))
 
     def get_best_experiment(
@@ -160,7 +161,7 @@ class ExperimentAnalyzer:
         if mode not in (None, "min", "max"):
             raise ValueError(f"mode must be 'min', 'max' or None, not {mode!r}")
         best = best_run(self._runs(), metric, mode)
-        return None if best is None else (self._names[best[0].path], best[1])
+        return None if best is None else (self._names[best[0].id], best[1])
 
     # -- data extraction
 
@@ -197,7 +198,7 @@ class ExperimentAnalyzer:
         return column_values(history, "iteration"), column_values(history, metric)
 
     def _history(self, name: str) -> History:
-        return self._read_history(self._path_of(name))
+        return self._read_history(self._id_of(name))
 
     # -- export
 
@@ -221,15 +222,15 @@ class ExperimentAnalyzer:
             import pandas
         except ImportError:
             raise ImportError("to_dataframe() needs pandas: pip install pandas") from None
-        paths = [run.path for run in self._runs()] if name is None else [self._path_of(name)]
+        ids = [run.id for run in self._runs()] if name is None else [self._id_of(name)]
         frames = []
-        for path in paths:
-            history = _read_history(path)
+        for run_id in ids:
+            history = _read_history(run_id)
             metrics = [metric for metric in history.metrics if metric not in RECORD_FIELDS]
             columns = {
                 column: column_values(history, column) for column in (*RECORD_FIELDS, *metrics)
             }
-            frames.append(pandas.DataFrame({"run": self._names[path], **columns}))
+            frames.append(pandas.DataFrame({"run": self._names[run_id], **columns}))
         if not frames:
             return pandas.DataFrame(columns=["run", *RECORD_FIELDS])
         return pandas.concat(frames, ignore_index=True)
@@ -239,26 +240,26 @@ class _LazyLogs(Mapping[str, ExperimentLog]):
     """Logs by name, each read when it is taken."""
 
     def __init__(
-        self, paths: Mapping[str, Path], read: functools._lru_cache_wrapper[ExperimentLog]
+        self, ids: Mapping[str, str], read: functools._lru_cache_wrapper[ExperimentLog]
     ) -> None:
-        self._paths = paths
+        self._ids = ids
         self._read = read
 
     def __getitem__(self, name: str) -> ExperimentLog:
-        return self._read(self._paths[name])
+        return self._read(self._ids[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
+        return iter(self._ids)
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._ids)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._paths
+        return name in self._ids
 
     def __repr__(self) -> str:
         return f"<logs of {len(self)} runs: {', '.join(map(repr, self))}>"
 
 
-def _read_history(path: Path) -> History:
-    return Run(path).history()
+def _read_history(run_id: str) -> History:
+    return Run(run_id).history()

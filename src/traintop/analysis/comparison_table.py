@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from traintop.analysis.differences import differing_settings
@@ -79,7 +78,7 @@ class _Cells:
 
 def comparison_table(
     runs: Sequence[RunSummary],
-    names: Mapping[Path, str] | None = None,
+    names: Mapping[str, str] | None = None,
     *,
     width: int = 80,
     markdown: bool = False,
@@ -95,7 +94,7 @@ def comparison_table(
     if not readable:
         return "No runs."
     labels = unique_names(runs) if names is None else names
-    name = _Column("RUN", lambda run: safe_text(labels[run.path]), "left")
+    name = _Column("RUN", lambda run: safe_text(labels[run.id]), "left")
     if markdown:
         columns = [name, *_IN_PLACE, *_setting_columns(readable)]
         return _as_markdown([_Cells(column, readable) for column in columns])
@@ -160,13 +159,13 @@ _LEAST_IMPORTANT = (_STEP_TIME, _STARTED)  # after the settings
 
 
 def _setting_columns(runs: Sequence[RunSummary]) -> list[_Column]:
-    settings = {run.path: flat_settings(run.config) for run in runs}
+    settings = {run.id: flat_settings(run.config) for run in runs}
     return [_setting_column(name, settings) for name in differing_settings(runs)]
 
 
-def _setting_column(name: str, settings: Mapping[Path, Mapping[str, Any]]) -> _Column:
+def _setting_column(name: str, settings: Mapping[str, Mapping[str, Any]]) -> _Column:
     def text(run: RunSummary) -> str:
-        value = settings[run.path].get(name)
+        value = settings[run.id].get(name)
         if value is None:
             return MISSING
         if isinstance(value, float):

@@ -246,7 +246,7 @@ def comparison_json(comparison: Comparison) -> str:
     """The comparison as JSON: its columns, and its rows of cells; NaN and ±inf by name."""
     document = {
         "columns": [
-            {"name": column.name, "runs": [str(run.summary.path) for run in column.runs]}
+            {"name": column.name, "runs": [run.summary.id for run in column.runs]}
             for column in comparison.columns
         ],
         "rows": [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -72,11 +71,11 @@ def _sort_key(runs: Sequence[RunSummary], key: str) -> tuple[SortKey, bool]:
         mode = mode_of(key)
         return (lambda run: best_value(run, key, mode)), mode == "max"
     setting = key.removeprefix("config.")
-    settings = {run.path: flat_settings(run.config) for run in runs}
+    settings = {run.id: flat_settings(run.config) for run in runs}
     if any(setting in found for found in settings.values()):
-        return (lambda run: settings[run.path].get(setting)), False
+        return (lambda run: settings[run.id].get(setting)), False
     known = {*_BY_FIELD, *_SYNONYMS, *STANDARD_METRICS}
-    known.update(name for run in runs for name in (*run.stats, *settings[run.path]))
+    known.update(name for run in runs for name in (*run.stats, *settings[run.id]))
     raise ValueError(f"cannot sort by {key!r}: {suggestions(key, sorted(known))}")
 
 
@@ -92,14 +91,14 @@ def run_rows(runs: Iterable[RunSummary]) -> list[Row]:
     """
     listed = list(runs)
     labels = unique_names(listed)
-    return [_row(run, labels[run.path]) for run in listed]
+    return [_row(run, labels[run.id]) for run in listed]
 
 
 def _row(run: RunSummary, label: str) -> Row:
     return {
         "run": label,
-        "run_id": run.run_id,
-        "path": str(run.path),
+        "run_id": run.stem,
+        "path": run.id,
         "experiment_name": run.name,
         "status": run.status.value,
         "iteration": run.iteration,
@@ -126,7 +125,7 @@ def _row(run: RunSummary, label: str) -> Row:
     }
 
 
-ROW_FIELDS = tuple(_row(RunSummary(path=Path(), status=RunStatus.UNREADABLE), ""))[:-1]
+ROW_FIELDS = tuple(_row(RunSummary(id="", status=RunStatus.UNREADABLE), ""))[:-1]
 """What every row tells, beside its settings."""
 
 
@@ -153,4 +152,4 @@ def rows_as_json(rows: Sequence[Row]) -> str:
 def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:
     """For each file that cannot be read a line that names it and the reason."""
     unreadable = (run for run in runs if run.status is RunStatus.UNREADABLE)
-    return [f"{safe_text(run.path, 500)} {safe_text(run.problem)}" for run in unreadable]
+    return [f"{safe_text(run.id, 500)} {safe_text(run.problem)}" for run in unreadable]

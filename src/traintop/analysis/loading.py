@@ -55,7 +55,7 @@ def compare_experiments(paths: Iterable[FilePath] | FilePath) -> str:
     runs = [Run(Path(path)).summary() for path in listed]
     for run in runs:
         if run.status is RunStatus.UNREADABLE:
-            log.warning("traintop: %s %s", safe_text(run.path, 500), run.problem)
+            log.warning("traintop: %s %s", safe_text(run.id, 500), run.problem)
     return comparison_table(sorted_runs(runs), width=shutil.get_terminal_size().columns)
 
 
@@ -68,7 +68,7 @@ def print_experiment_summary(experiment: ExperimentLog | FilePath) -> None:
         run = summary_of_log(experiment)
     else:
         run = _readable_summary(Run(Path(experiment)))
-    print("\n".join(summary_lines(run, run.name or run.run_id)))
+    print("\n".join(summary_lines(run, run.name or run.stem)))
 
 
 def _readable_summary(run: Run) -> RunSummary:

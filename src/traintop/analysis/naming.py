@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from itertools import count
-from pathlib import Path
+from pathlib import PurePath
 
 from traintop.model import RunSummary
 
@@ -14,31 +14,31 @@ _STAMP = re.compile(r"_(\d{8}_\d{6}(?:_\d+)?)$")
 _MOST_SUGGESTIONS = 5
 
 
-def unique_names(runs: Iterable[RunSummary]) -> dict[Path, str]:
-    """A name for the run of each path, the newest run first.
+def unique_names(runs: Iterable[RunSummary]) -> dict[str, str]:
+    """A name for each run by its id, the newest run first.
 
     The newest run of an experiment has the experiment's plain name; an older one has the time of
     its start behind it, as its file does: ``baseline@20250222_140530``.
     """
-    newest_first = sorted(runs, key=lambda run: (run.start_time or "", str(run.path)), reverse=True)
-    plain = {run.name: run.path for run in reversed(newest_first)}
+    newest_first = sorted(runs, key=lambda run: (run.start_time or "", run.id), reverse=True)
+    plain = {run.name: run.id for run in reversed(newest_first)}
     taken = set(plain)
     names = {}
     for run in newest_first:
         name = run.name
-        if plain[name] != run.path:
+        if plain[name] != run.id:
             name = _free_name(f"{name}@{_stamp(run)}", taken)
             taken.add(name)
-        names[run.path] = name
+        names[run.id] = name
     return names
 
 
 def _stamp(run: RunSummary) -> str:
-    in_file_name = _STAMP.search(run.run_id)
+    in_file_name = _STAMP.search(run.stem)
     if in_file_name:
         return in_file_name[1]
     digits = re.sub(r"\D", "", run.start_time or "")[:14]
-    return f"{digits[:8]}_{digits[8:]}" if len(digits) == 14 else run.run_id
+    return f"{digits[:8]}_{digits[8:]}" if len(digits) == 14 else run.stem
 
 
 def _free_name(name: str, taken: set[str]) -> str:
@@ -47,14 +47,14 @@ def _free_name(name: str, taken: set[str]) -> str:
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
-def find_run(name: str, names: Mapping[Path, str]) -> Path | None:
-    """The path of the run that is meant by its unique name, its run id, or its file name."""
-    by_id: Path | None = None
-    for path, known in names.items():
+def find_run(name: str, names: Mapping[str, str]) -> str | None:
+    """The id of the run that is meant by its unique name, its run id, or its file name."""
+    by_id: str | None = None
+    for run_id, known in names.items():
         if known == name:
-            return path
-        if by_id is None and name in (path.stem, path.name):
-            by_id = path
+            return run_id
+        if by_id is None and name in (PurePath(run_id).stem, PurePath(run_id).name):
+            by_id = run_id
     return by_id
 
 

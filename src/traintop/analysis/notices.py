@@ -24,7 +24,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 
 import msgspec
 
@@ -66,7 +65,7 @@ class Notice(msgspec.Struct, frozen=True):
     """One event. ``name`` and ``text`` may hold what a file says: make them safe to draw."""
 
     kind: NoticeKind
-    path: Path
+    run_id: str
     name: str
     text: str
     time: datetime
@@ -113,7 +112,7 @@ class LiveSense:
     """Watches successive states of the runs; :meth:`observe` tells what happened between two."""
 
     def __init__(self) -> None:
-        self._memories: dict[Path, _Memory] = {}
+        self._memories: dict[str, _Memory] = {}
         self._best: float | None = None
         self._record_of_ended: float | None = None
         self._record_is_beaten = False
@@ -123,16 +122,16 @@ class LiveSense:
         """The events since the last call; the first call only looks around."""
         notices: list[Notice] = []
         for run in runs:
-            memory = self._memories.get(run.path)
+            memory = self._memories.get(run.id)
             if memory is None:
-                memory = self._memories[run.path] = _Memory()
+                memory = self._memories[run.id] = _Memory()
             if memory.run is run:
                 continue
             told = [*_events(memory, run), *self._record(memory, run)]
             memory.run = run
-            notices += [Notice(kind, run.path, _name(run), text, now) for kind, text in told]
+            notices += [Notice(kind, run.id, _name(run), text, now) for kind, text in told]
         if len(self._memories) > 2 * len(runs) + _SPARE_MEMORIES:
-            self._memories = {run.path: self._memories[run.path] for run in runs}
+            self._memories = {run.id: self._memories[run.id] for run in runs}
         was_watching, self._watching = self._watching, True
         return tuple(notices) if was_watching else ()
 
@@ -173,7 +172,7 @@ def _median(values: Iterable[float]) -> float:
 
 
 def _name(run: RunSummary) -> str:
-    return run.name or run.run_id
+    return run.name or run.stem
 
 
 def _events(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:

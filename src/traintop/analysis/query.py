@@ -296,7 +296,7 @@ def _named(word: str) -> Condition:
     wanted = word.casefold()
 
     def matches(run: RunSummary) -> bool:
-        return wanted in run.name.casefold() or wanted in run.run_id.casefold()
+        return wanted in run.name.casefold() or wanted in run.stem.casefold()
 
     return matches
 

@@ -99,7 +99,7 @@ def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult
         with replacing_file(output) as file:
             file.write(after)
     unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
-    notices = (*snapshot.notices, *(f"{run.path} {run.problem}" for run in unreadable))
+    notices = (*snapshot.notices, *(f"{run.id} {run.problem}" for run in unreadable))
     return ReportResult(output, after != before, notices)
 
 
@@ -109,7 +109,7 @@ def update_report(document: str, runs: Iterable[RunSummary]) -> str:
     Doing it twice changes nothing more.
     """
     readable = [run for run in runs if run.status is not RunStatus.UNREADABLE]
-    newest_first = sorted(readable, key=lambda run: (run.start_time or "", str(run.path)))[::-1]
+    newest_first = sorted(readable, key=lambda run: (run.start_time or "", run.id))[::-1]
     newline = "\r\n" if "\r\n" in document else "\n"
     lines = document.splitlines(keepends=True)
     known = _known_keys(lines)

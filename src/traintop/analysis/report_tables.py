@@ -59,7 +59,7 @@ def results_block(newest_first: Sequence[RunSummary]) -> list[str]:
     ordered = sorted_runs(newest_first) if is_sweep else newest_first
     rows = [
         [
-            code_span(labels[run.path], _LONGEST_NAME),
+            code_span(labels[run.id], _LONGEST_NAME),
             *_results(run),
             _started(run),
             *(_value(settings.get(name)) for name in differing),
@@ -70,7 +70,7 @@ def results_block(newest_first: Sequence[RunSummary]) -> list[str]:
     headings = [code_span(name, _LONGEST_NAME) for name in differing]
     lines = table(["Run", *_RESULT_HEADINGS, "Started", *headings], rows)
     remarks = [
-        f"- {code_span(labels[run.path], _LONGEST_NAME)} {word}: {code_span(text, _LONGEST_NOTE)}"
+        f"- {code_span(labels[run.id], _LONGEST_NAME)} {word}: {code_span(text, _LONGEST_NOTE)}"
         for run in ordered
         for word, text in (("notes", run.notes), (run.status.value, run.error))
         if text

@@ -28,9 +28,9 @@ def _notes(run: RunSummary) -> Value:
 
 _FIELDS: Mapping[str, Getter] = MappingProxyType(
     {
-        "name": lambda run: run.name or run.run_id,
-        "run_id": lambda run: run.run_id,
-        "path": lambda run: str(run.path),
+        "name": lambda run: run.name or run.stem,
+        "run_id": lambda run: run.stem,
+        "path": lambda run: run.id,
         "size": lambda run: run.file_size,
         "status": lambda run: run.status.value,
         "step": _step,

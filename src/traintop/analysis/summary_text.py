@@ -20,20 +20,19 @@ def summary_lines(run: RunSummary, name: str) -> list[str]:
     rows = [*_results(run), *_further_metrics(run), *_settings(run.config)]
     if run.notes:
         rows.append(("notes", safe_text(run.notes, _LONGEST_NOTE)))
-    rows.append(("file", safe_text(run.path, 500)))
+    rows.append(("file", safe_text(run.id, 500)))
     return [f"Run {safe_text(name)}", *(f"  {label:<{_LABEL_WIDTH}}{text}" for label, text in rows)]
 
 
 def summary_of_log(log: ExperimentLog) -> RunSummary:
     """The summary of a run that is in memory, which may have no file."""
-    from pathlib import Path
-
     statistics = RunStatistics(lambda: log.metrics_history)
     for record in log.metrics_history:
         statistics.add(record)
     last = log.metrics_history[-1] if log.metrics_history else None
     return RunSummary(
-        path=log.path or Path("(none)"),
+        id=str(log.path or "(none)"),
+        path=log.path,
         status=log.status,
         name=log.config.experiment_name,
         config=log.config.to_dict(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -33,9 +32,9 @@ QUICK_RECORDS = 200_000
 
 @dataclass(frozen=True)
 class ChartedRun:
-    """A run as the charts know it; equal when path and revision are, and so the records."""
+    """A run as the charts know it; equal when id and revision are, and so the records."""
 
-    path: Path
+    id: str
     revision: int
     label: str
     color: int

@@ -31,12 +31,12 @@ def plot_of(runs: Mapping[str, RunSummary], metric: str, choice: ChartChoice) ->
     """
     charted = [
         ChartedRun(
-            path=summary.path,
+            id=summary.id,
             revision=0,
             label=name,
             color=color,
             tokens_per_iteration=tokens_per_iteration(summary.config),
-            history=Run(summary.path).history(),
+            history=Run(summary.id).history(),
         )
         for color, (name, summary) in enumerate(runs.items())
     ]

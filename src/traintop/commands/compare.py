@@ -39,7 +39,7 @@ def command(
     found = named_runs(log_dir, names, baseline)
     try:
         runs = [
-            compare.ComparedRun(name, run, Run(run.path).history()) for name, run in found.items()
+            compare.ComparedRun(name, run, Run(run.id).history()) for name, run in found.items()
         ]
     except UnreadableRunError as error:
         raise failure(error) from None

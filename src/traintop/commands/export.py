@@ -42,7 +42,7 @@ def command(log_dir: Path, names: tuple[str, ...], out: Path) -> None:
         left_out.clear()
         for name, run in runs.items():
             try:
-                yield name, Run(run.path).history()
+                yield name, Run(run.id).history()
             except UnreadableRunError as error:
                 left_out.append(f"left out: {error}")
 

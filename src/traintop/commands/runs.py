@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -40,7 +40,7 @@ def named_runs(
     unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
     if not names:
         warn(*(f"left out: {line}" for line in unreadable_lines(unreadable)))
-    runs = {run.path: run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE}
+    runs = {run.id: run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE}
     known = unique_names(runs.values())
     if not runs:
         raise failure(f"no runs in {log_dir}")
@@ -48,7 +48,7 @@ def named_runs(
     for name in (*([] if baseline is None else [baseline]), *(names or known.values())):
         path = find_run(name, known)
         if path is None:
-            refused = [run for run in unreadable if name in (run.run_id, run.path.name)]
+            refused = [run for run in unreadable if name in (run.stem, PurePath(run.id).name)]
             if refused:
                 raise click.ClickException(unreadable_lines(refused)[0])
             hint = suggestions(name, known.values())

@@ -26,7 +26,7 @@ def file_state(run: RunSummary) -> FileState:
     if run.status is RunStatus.UNREADABLE:
         return FileState()
     try:
-        descriptor, info = open_regular(run.path)
+        descriptor, info = open_regular(run.id)
     except OSError:
         return FileState()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from traintop.analysis.naming import unique_names
@@ -45,10 +45,10 @@ def run_facts(summaries: Sequence[RunSummary]) -> list[RunFacts]:
     return [_facts_of(run, names) for run in summaries]
 
 
-def _facts_of(run: RunSummary, names: Mapping[Path, str]) -> RunFacts:
+def _facts_of(run: RunSummary, names: Mapping[str, str]) -> RunFacts:
     if run.status is RunStatus.UNREADABLE:
-        return RunFacts(safe_text(run.path.name), run, FileState())
-    return RunFacts(safe_text(names[run.path]), run, file_state(run))
+        return RunFacts(safe_text(PurePath(run.id).name), run, FileState())
+    return RunFacts(safe_text(names[run.id]), run, file_state(run))
 
 
 def check_runs(facts: Sequence[RunFacts]) -> Iterator[Finding]:

@@ -167,7 +167,7 @@ class AnnotationFolders:
         self._clock = clock
         self._folders: dict[str, _Folder] = {}
         self._by_run: dict[str, Annotations] = {}
-        self._annotated: dict[Path, tuple[RunSummary, RunSummary]] = {}
+        self._annotated: dict[str, tuple[RunSummary, RunSummary]] = {}
         self.listings = 0
 
     def refresh(self, folders: Iterable[str]) -> bool:
@@ -182,19 +182,19 @@ class AnnotationFolders:
             if file.annotations != NOTHING
         }
         self._annotated = {
-            path: made for path, made in self._annotated.items() if str(path) in self._by_run
+            run_id: made for run_id, made in self._annotated.items() if run_id in self._by_run
         }
         return self._by_run != before
 
     def annotated(self, summary: RunSummary) -> RunSummary:
         """The summary with its annotations: the same object while both are the same."""
-        annotations = self._by_run.get(str(summary.path)) if self._by_run else None
+        annotations = self._by_run.get(summary.id) if self._by_run else None
         if annotations is None:
             return summary
-        made = self._annotated.get(summary.path)
+        made = self._annotated.get(summary.id)
         if made is None or made[0] is not summary or made[1].annotations is not annotations:
             made = (summary, msgspec.structs.replace(summary, annotations=annotations))
-            self._annotated[summary.path] = made
+            self._annotated[summary.id] = made
         return made[1]
 
     def _look(self, path: str) -> _Folder | None:

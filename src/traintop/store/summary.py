@@ -177,6 +177,7 @@ def summary_of(path: Path, head: Head, tail: Tail, size: int) -> RunSummary:
     if name is not None:
         config["experiment_name"] = name  # which may be "NaN"
     return RunSummary(
+        id=str(path),
         path=path,
         status=RunStatus(tail.status),
         name=name if isinstance(name, str) and name else path.stem,
@@ -233,7 +234,12 @@ def unreadable(
 ) -> Reading:
     """The reading of a file that holds no run, with the reason as words that follow its name."""
     summary = RunSummary(
-        path=path, status=RunStatus.UNREADABLE, name=path.stem, problem=reason, file_size=size
+        id=str(path),
+        path=path,
+        status=RunStatus.UNREADABLE,
+        name=path.stem,
+        problem=reason,
+        file_size=size,
     )
     return Reading(summary, {}, heartbeat=False, soundness=soundness, fingerprint=hash(reason))
 

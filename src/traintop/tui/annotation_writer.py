@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
@@ -61,7 +62,7 @@ class AnnotationWriter:
 def _failures_of(request: AnnotationRequested) -> tuple[str, ...]:
     """Write it; why it could not be written, each reason once."""
     failures: dict[str, None] = {}
-    for path in request.paths:
+    for path in map(Path, request.run_ids):
         try:
             annotate(path, request.change)
         except OSError as error:

@@ -114,8 +114,8 @@ class TraintopApp(TypedAheadApp):
         self._watcher: DirectoryWatcher | None = None
         self._loader = RunLoader(self.post_message)
         self._trends = TrendLoader(self.post_message, ascii_only=StyledLines.ascii_only)
-        self._summaries: dict[Path, RunSummary] = {}
-        self._charted: tuple[Path, ...] = ()
+        self._summaries: dict[str, RunSummary] = {}
+        self._charted: tuple[str, ...] = ()
         self._repainting: Timer | None = None
         self._written: Path | None = None
         self._toasts = NoticeToasts(self)
@@ -204,7 +204,7 @@ class TraintopApp(TypedAheadApp):
     def on_snapshot_changed(self, message: SnapshotChanged) -> None:
         mode = self._watcher.mode if self._watcher is not None else ""
         self.main_screen.show_snapshot(message.snapshot, mode)
-        before, self._summaries = self._summaries, {r.path: r for r in message.snapshot.runs}
+        before, self._summaries = self._summaries, {r.id: r for r in message.snapshot.runs}
         changed = [p for p in self._charted if self._summaries.get(p) is not before.get(p)]
         self._loader.follow(changed)
 
@@ -216,14 +216,14 @@ class TraintopApp(TypedAheadApp):
         self.start_loading()
 
     def on_charted_runs_changed(self, message: ChartedRunsChanged) -> None:
-        self._charted = tuple(run.path for run in message.runs)
+        self._charted = tuple(run.id for run in message.runs)
         self._loader.show(message.runs)
 
     def on_history_loaded(self, message: HistoryLoaded) -> None:
         self.main_screen.show_history(message)
 
     def on_reading_progress(self, message: ReadingProgress) -> None:
-        self.main_screen.show_progress(message.path, message.share)
+        self.main_screen.show_progress(message.id, message.share)
 
     def on_load_failed(self, message: LoadFailed) -> None:
         self.main_screen.show_failure(message)
@@ -244,7 +244,7 @@ class TraintopApp(TypedAheadApp):
         self._toasts.show(message.notices)
 
     def on_copy_requested(self, message: CopyRequested) -> None:
-        self._copy(message.path)
+        self._copy(Path(message.id))
 
     def action_copy_written(self) -> None:
         """Copy the path of what was exported last."""
@@ -290,7 +290,7 @@ class TraintopApp(TypedAheadApp):
     async def on_annotations_written(self, message: AnnotationsWritten) -> None:
         request, failures = message.request, message.failures
         if not failures:
-            self._tell(written_text(request.change, len(request.paths)))
+            self._tell(written_text(request.change, len(request.run_ids)))
         elif request.ask_again is not None:
             await request.ask_again(failures[0])
         else:

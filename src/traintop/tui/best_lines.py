@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -57,7 +56,7 @@ def leader_lines(
     leaders: Sequence[Leader],
     top: int,
     cursor: int,
-    marks: Mapping[Path, Piece],
+    marks: Mapping[str, Piece],
     width: int,
     height: int,
     told_apart: int | None = None,
@@ -76,10 +75,10 @@ def leader_lines(
     heading = _joined([column.padded(Piece(column.heading, "muted")) for column in columns])
     lines: list[Line] = [(Piece(" " * _GUTTER), *heading)]
     for place, leader in enumerate(shown):
-        path = leader.run.path
+        run_id = leader.run.id
         gutter = (
             Piece("▌" if top + place == cursor else " ", "accent"),
-            marks.get(path, Piece(" ")),
+            marks.get(run_id, Piece(" ")),
             Piece(" "),
         )
         cells = _joined([column.padded(column.cells[place]) for column in columns])

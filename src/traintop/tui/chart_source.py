@@ -7,7 +7,6 @@ meanwhile keys are answered with the curves that were shown before.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from traintop.charts import ChartSpec
     from traintop.charts.curves import ChartChoice, ChartedRun, ChartMaker, CurveKey
 
-Labels: TypeAlias = Mapping[Path, str] | None
+Labels: TypeAlias = Mapping[str, str] | None
 """The names of some of the charted runs, ``None`` for all of them as they are called."""
 
 _LABEL_WIDTH = 6
@@ -80,7 +79,7 @@ class ChartSource:
         part = view.charts
         window = (part.span, part.end, part.cursor)
         shown = (view.x_axis, view.log_y, view.robust, window, *(label for _, label, *_ in drawn))
-        records = tuple((one.path, one.revision) for *_, one in drawn)
+        records = tuple((one.id, one.revision) for *_, one in drawn)
         return ChartCell(
             chart,
             (shown, view.smoothing, records),
@@ -180,7 +179,7 @@ class ChartSource:
 
         return [
             ChartedRun(
-                one.path,
+                one.id,
                 one.revision,
                 label,
                 color,
@@ -205,5 +204,5 @@ class ChartSource:
         )
 
 
-def _names(runs: Sequence[ChartedRun]) -> list[tuple[Path, str]]:
-    return [(run.path, run.label) for run in runs]
+def _names(runs: Sequence[ChartedRun]) -> list[tuple[str, str]]:
+    return [(run.id, run.label) for run in runs]

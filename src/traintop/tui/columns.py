@@ -11,7 +11,6 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -47,7 +46,7 @@ class RowContext(msgspec.Struct, frozen=True):
     """
 
     now: datetime
-    trends: Mapping[Path, str] = msgspec.field(default_factory=dict)
+    trends: Mapping[str, str] = msgspec.field(default_factory=dict)
     alike: str = ""
 
 
@@ -82,7 +81,7 @@ _LONGEST_SETTING = 40
 
 def run_name(summary: RunSummary) -> str:
     """The name of a run as it is drawn: the experiment's, or the file's where there is none."""
-    return safe_text(summary.name or summary.run_id)
+    return safe_text(summary.name or summary.stem)
 
 
 def steps_done(summary: RunSummary) -> float | None:
@@ -213,7 +212,7 @@ _BUILT_IN = (
         "TREND",
         TREND_WIDTH,
         9,
-        lambda run, context, width: context.trends.get(run.path, ""),
+        lambda run, context, width: context.trends.get(run.id, ""),
         None,
         align="left",
         role=lambda run: "bad" if run.diverged else "accent",

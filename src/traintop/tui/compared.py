@@ -6,7 +6,6 @@ Imported when the first comparison is opened: it needs numpy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -41,7 +40,7 @@ class CompareChoice(msgspec.Struct, frozen=True):
     value of the metric that runs are to reach.
     """
 
-    cursor: Path | None = None
+    cursor: str | None = None
     grouped: bool = False
     metric: str | None = None
     target: float | None = None
@@ -66,13 +65,13 @@ def move_cursor(choice: CompareChoice, columns: Sequence[Column], step: int) -> 
     if not columns:
         return choice
     place = min(max(cursor_column(choice, columns) + step, 0), len(columns) - 1)
-    return replace(choice, cursor=columns[place].runs[0].summary.path)
+    return replace(choice, cursor=columns[place].runs[0].summary.id)
 
 
 def cursor_column(choice: CompareChoice, columns: Sequence[Column]) -> int:
     """The place of the cursor's column: at first the one beside the baseline."""
     for place, column in enumerate(columns):
-        if any(run.summary.path == choice.cursor for run in column.runs):
+        if any(run.summary.id == choice.cursor for run in column.runs):
             return place
     return min(1, len(columns) - 1)
 
@@ -81,24 +80,24 @@ class ComparedRuns:
     """The runs of the open comparison; keeps each as long as neither it nor its records change."""
 
     def __init__(self) -> None:
-        self._runs: dict[Path, ComparedRun] = {}
-        self._names: Mapping[Path, str] = {}
-        self._named: tuple[RunRows, list[Path]] | None = None
+        self._runs: dict[str, ComparedRun] = {}
+        self._names: Mapping[str, str] = {}
+        self._named: tuple[RunRows, list[str]] | None = None
         self._curves: dict[tuple[Series, ...], Series] = {}
 
     def comparison(
         self, view: ViewState, rows: RunRows, charted: ChartedRuns, choice: CompareChoice
     ) -> tuple[Comparison, Target | None]:
         """The comparison as it stands now, the baseline first, and the target it is made for."""
-        paths = sorted(view.compared, key=lambda path: path != view.baseline)
-        summaries = [run for run in map(rows.run, paths) if run is not None]
-        if self._named != (rows, paths):
+        run_ids = sorted(view.compared, key=lambda run_id: run_id != view.baseline)
+        summaries = [run for run in map(rows.run, run_ids) if run is not None]
+        if self._named != (rows, run_ids):
             # Only runs of the same experiments can take each other's names.
             experiments = {run.name for run in summaries}
             alike = (run for run in rows.everything if run.name in experiments)
-            self._names, self._named = unique_names(alike), (rows, paths)
+            self._names, self._named = unique_names(alike), (rows, run_ids)
         runs = [self._run(summary, charted) for summary in summaries]
-        self._runs = {run.summary.path: run for run in runs}
+        self._runs = {run.summary.id: run for run in runs}
         columns = grouped(runs) if choice.grouped else columns_of(runs)
         metric = choice.metric_of(metrics_of(summaries))
         target = default_target(columns, metric)
@@ -107,12 +106,12 @@ class ComparedRuns:
         return compare(columns, target), target
 
     def _run(self, summary: RunSummary, charted: ChartedRuns) -> ComparedRun:
-        loaded = charted.records_of(summary.path)
+        loaded = charted.records_of(summary.id)
         history = loaded.history if loaded is not None and loaded.complete else None
-        if history is None and charted.failure_of(summary.path):
+        if history is None and charted.failure_of(summary.id):
             history = _NO_RECORDS
-        name = self._names[summary.path]
-        known = self._runs.get(summary.path)
+        name = self._names[summary.id]
+        known = self._runs.get(summary.id)
         if known is not None and (known.name, known.summary, known.history) == (
             name,
             summary,
@@ -122,7 +121,7 @@ class ComparedRuns:
         return ComparedRun(name, summary, history)
 
     def group_spec(self, spec: ChartSpec, columns: Sequence[Column]) -> ChartSpec:
-        """A chart of single runs, labelled by their paths, as a chart of groups.
+        """A chart of single runs, labelled by their ids, as a chart of groups.
 
         A group of several is the mean of its curves, with a band of one standard deviation on
         both sides of it where at least two of them are.
@@ -131,8 +130,8 @@ class ComparedRuns:
         made: dict[tuple[Series, ...], Series] = {}
         drawn = []
         for column in columns:
-            paths = (str(run.summary.path) for run in column.runs)
-            members = tuple(curves[path] for path in paths if path in curves)
+            run_ids = (run.summary.id for run in column.runs)
+            members = tuple(curves[run_id] for run_id in run_ids if run_id in curves)
             if members:
                 made[members] = self._curves.get(members) or _group_series(members)
                 drawn.append(replace(made[members], label=column_label(column)))

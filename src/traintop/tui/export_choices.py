@@ -21,15 +21,15 @@ def export_choices(view: ViewState, rows: RunRows) -> list[ExportChoice]:
     """The choices that differ in what they write, the likeliest first; none without a run."""
     listed = tuple(run for run in rows.runs if _readable(run))
     marked = tuple(run for run in map(rows.run, view.marks) if run is not None and _readable(run))
-    selected = tuple(run for run in listed if run.path == view.selected)
+    selected = tuple(run for run in listed if run.id == view.selected)
     choices = []
     if len(marked) > 1:
         choices += _of_several("marked", marked)
     if selected:
         choices.append(ExportChoice(f"the selected run, {run_name(selected[0])}", selected))
-    if len(marked) == 1 and marked[0].path != view.selected:
+    if len(marked) == 1 and marked[0].id != view.selected:
         choices.append(ExportChoice(f"the marked run, {run_name(marked[0])}", marked))
-    if len(listed) > 1 and {run.path for run in listed} != {run.path for run in marked}:
+    if len(listed) > 1 and {run.id for run in listed} != {run.id for run in marked}:
         choices += _of_several("listed", listed)
     return choices
 

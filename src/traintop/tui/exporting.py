@@ -74,7 +74,7 @@ class RunsExport:
         """What the file or directory is called, as long as no other has that name."""
         if self._together:
             return f"{self._stem}.csv"
-        return f"{self._runs[0].run_id}.csv" if len(self._runs) == 1 else f"{self._stem}_csv"
+        return f"{self._runs[0].stem}.csv" if len(self._runs) == 1 else f"{self._stem}_csv"
 
     def stop(self) -> None:
         """Let the export end soon, and leave nothing behind."""
@@ -106,7 +106,7 @@ class RunsExport:
         from traintop.analysis.export import write_new, write_together
 
         def named() -> Iterator[tuple[str, History]]:
-            return ((self._names[run.path], history) for run, history in self._histories())
+            return ((self._names[run.id], history) for run, history in self._histories())
 
         def place(write: Callable[[TextIO], None]) -> Path:
             return write_new(directory, self._stem, ".csv", write)
@@ -136,7 +136,7 @@ class RunsExport:
             def write(file: TextIO, history: History = history) -> None:
                 write_records(file, history, self._advance)
 
-            written.append(write_new(directory, run.run_id, ".csv", write))
+            written.append(write_new(directory, run.stem, ".csv", write))
         return written
 
     def _histories(self) -> Iterator[tuple[RunSummary, History]]:
@@ -148,7 +148,7 @@ class RunsExport:
             self._begun = place
             self._advance(0)
             try:
-                history = Run(run.path).history(lambda share: self._advance(0))
+                history = Run(run.id).history(lambda share: self._advance(0))
             except UnreadableRunError as error:
                 if len(self._runs) == 1:
                     raise

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -49,18 +48,18 @@ class RunLoader:
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post
         self._condition = Condition()
-        self._wanted: tuple[Path, ...] = ()
-        self._long: set[Path] = set()
-        self._shown: set[Path] = set()
-        self._to_sample: list[Path] = []
-        self._to_read: list[Path] = []
+        self._wanted: tuple[str, ...] = ()
+        self._long: set[str] = set()
+        self._shown: set[str] = set()
+        self._to_sample: list[str] = []
+        self._to_read: list[str] = []
         self._stopped = False
         self._started = False
         self._revision = 0
         self._rests_until = 0.0
         self._rested_at = 0.0
         self._told_at = 0.0
-        self._runs: OrderedDict[Path, Run] = OrderedDict()
+        self._runs: OrderedDict[str, Run] = OrderedDict()
 
     def start(self) -> None:
         """Start the threads; what was asked for before is loaded now."""
@@ -79,12 +78,12 @@ class RunLoader:
     def show(self, runs: Sequence[RunSummary]) -> None:
         """Load these runs, the first one first; forget what was asked for before."""
         with self._condition:
-            fresh = [run.path for run in runs if run.path not in self._wanted]
-            self._wanted = tuple(run.path for run in runs)
+            fresh = [run.id for run in runs if run.id not in self._wanted]
+            self._wanted = tuple(run.id for run in runs)
             self._shown.intersection_update(self._wanted)
-            self._long = {run.path for run in runs if run.file_size > SAMPLE_ABOVE_BYTES}
-            self._to_sample = [path for path in fresh if path in self._long]
-            waiting = [path for path in self._to_read if path in self._wanted]
+            self._long = {run.id for run in runs if run.file_size > SAMPLE_ABOVE_BYTES}
+            self._to_sample = [run_id for run_id in fresh if run_id in self._long]
+            waiting = [run_id for run_id in self._to_read if run_id in self._wanted]
             self._to_read = _unique([*fresh, *waiting])
             self._condition.notify_all()
 
@@ -92,50 +91,50 @@ class RunLoader:
         """Rest from reading for a moment, in which a key is answered; safe in any thread."""
         self._rests_until = monotonic() + _ANSWER_SECONDS
 
-    def follow(self, paths: Sequence[Path]) -> None:
+    def follow(self, run_ids: Sequence[str]) -> None:
         """Read what is new in those of the runs that are shown."""
         with self._condition:
-            changed = [path for path in paths if path in self._wanted]
+            changed = [run_id for run_id in run_ids if run_id in self._wanted]
             self._to_read = _unique([*self._to_read, *changed])
             self._condition.notify_all()
 
     def _sample_all(self) -> None:
         _import_slow_parts()
-        while (path := self._next_sample()) is not None:
+        while (run_id := self._next_sample()) is not None:
             try:
-                self._load_sample(path)
+                self._load_sample(run_id)
             except Exception:  # the reader meets the same trouble and says so
                 continue
 
-    def _next_sample(self) -> Path | None:
+    def _next_sample(self) -> str | None:
         with self._condition:
             self._condition.wait_for(lambda: self._stopped or self._to_sample)
             return None if self._stopped else self._to_sample.pop(0)
 
-    def _load_sample(self, path: Path) -> None:
+    def _load_sample(self, run_id: str) -> None:
         from traintop.store.run import Run
 
-        history = Run(path).sample(SAMPLE_POINTS)
+        history = Run(run_id).sample(SAMPLE_POINTS)
         with self._condition:
-            whole = path in self._runs
+            whole = run_id in self._runs
         if not whole:
-            self._publish(path, history, complete=False)
+            self._publish(run_id, history, complete=False)
 
     def _read_all(self) -> None:
         _import_slow_parts()
-        while (path := self._next_read()) is not None:
+        while (run_id := self._next_read()) is not None:
             try:
-                self._load_whole(path)
+                self._load_whole(run_id)
             except UnwantedError:
                 continue  # so that what is wanted now need not wait
             except Exception as error:
                 with self._condition:
-                    self._runs.pop(path, None)
+                    self._runs.pop(run_id, None)
                 # An error that names the file is about the one that the person looks at.
-                reason = error_text(error).removeprefix(f"{path} ")
-                self._post(LoadFailed(path, reason))
+                reason = error_text(error).removeprefix(f"{run_id} ")
+                self._post(LoadFailed(run_id, reason))
 
-    def _next_read(self) -> Path | None:
+    def _next_read(self) -> str | None:
         with self._condition:
             while True:
                 self._condition.wait_for(lambda: self._stopped or self._to_read)
@@ -150,53 +149,53 @@ class RunLoader:
                     break
             return self._to_read.pop(0)
 
-    def _load_whole(self, path: Path) -> None:
+    def _load_whole(self, run_id: str) -> None:
         from traintop.store.run import Run
 
         with self._condition:
-            known = self._runs.get(path)
-            shown = path in self._shown
-        run = known or Run(path)
+            known = self._runs.get(run_id)
+            shown = run_id in self._shown
+        run = known or Run(run_id)
         changed = known is None or run.follow()
         if shown and not changed:
             return  # a sign of life without a record
         self._told_at = monotonic()
-        history = run.history(lambda share: self._go_on(path, share))
+        history = run.history(lambda share: self._go_on(run_id, share))
         with self._condition:
-            self._shown.add(path)
-            self._runs[path] = run
-            self._runs.move_to_end(path)
+            self._shown.add(run_id)
+            self._runs[run_id] = run
+            self._runs.move_to_end(run_id)
             while len(self._runs) > max(_KEPT_RUNS, len(self._wanted)):
                 self._runs.popitem(last=False)
-        self._publish(path, history, complete=True)
+        self._publish(run_id, history, complete=True)
 
-    def _go_on(self, path: Path, share: float) -> None:
+    def _go_on(self, run_id: str, share: float) -> None:
         """Say how far a reading is. Raises ``UnwantedError`` when nobody waits for it."""
         now = monotonic()
         if now < self._rests_until and now - self._rested_at > _TURN_SECONDS:
             sleep(self._rests_until - now)
             self._rested_at = monotonic()
         with self._condition:
-            if self._stopped or path not in self._wanted:
+            if self._stopped or run_id not in self._wanted:
                 raise UnwantedError
         if monotonic() - self._told_at >= _PROGRESS_SECONDS:
             self._told_at = monotonic()
-            self._post(ReadingProgress(path, share))
+            self._post(ReadingProgress(run_id, share))
 
-    def _publish(self, path: Path, history: History, *, complete: bool) -> None:
+    def _publish(self, run_id: str, history: History, *, complete: bool) -> None:
         from traintop.analysis.percentiles import pace_of
 
         pace = pace_of(history)
         with self._condition:
-            if path not in self._wanted:
+            if run_id not in self._wanted:
                 return
             self._revision += 1
             revision = self._revision
-        self._post(HistoryLoaded(path, history, pace, revision, complete=complete))
+        self._post(HistoryLoaded(run_id, history, pace, revision, complete=complete))
 
 
-def _unique(paths: Sequence[Path]) -> list[Path]:
-    return list(dict.fromkeys(paths))
+def _unique(run_ids: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(run_ids))
 
 
 def _import_slow_parts() -> None:

@@ -50,9 +50,9 @@ class HistoryLoaded(Message):
     """
 
     def __init__(
-        self, path: Path, history: History, pace: Pace, revision: int, *, complete: bool
+        self, run_id: str, history: History, pace: Pace, revision: int, *, complete: bool
     ) -> None:
-        self.path = path
+        self.id = run_id
         self.history = history
         self.pace = pace
         self.revision = revision
@@ -60,26 +60,26 @@ class HistoryLoaded(Message):
         super().__init__()
 
     def can_replace(self, message: Message) -> bool:
-        return isinstance(message, HistoryLoaded) and message.path == self.path
+        return isinstance(message, HistoryLoaded) and message.id == self.id
 
 
 class ReadingProgress(Message):
     """So large a share of a run's file is read, from 0 to 1."""
 
-    def __init__(self, path: Path, share: float) -> None:
-        self.path = path
+    def __init__(self, run_id: str, share: float) -> None:
+        self.id = run_id
         self.share = share
         super().__init__()
 
     def can_replace(self, message: Message) -> bool:
-        return isinstance(message, ReadingProgress) and message.path == self.path
+        return isinstance(message, ReadingProgress) and message.id == self.id
 
 
 class LoadFailed(Message):
     """A run's records could not be read; the reason is in words."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
+    def __init__(self, run_id: str, reason: str) -> None:
+        self.id = run_id
         self.reason = reason
         super().__init__()
 
@@ -98,7 +98,7 @@ class RowsInView(Message):
 class TrendsLoaded(Message):
     """The courses of the losses of some runs, as sparklines."""
 
-    def __init__(self, trends: Mapping[Path, str]) -> None:
+    def __init__(self, trends: Mapping[str, str]) -> None:
         self.trends = trends
         super().__init__()
 
@@ -106,8 +106,8 @@ class TrendsLoaded(Message):
 class MarkToggled(Message):
     """The mark of a row was clicked."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, run_id: str) -> None:
+        self.id = run_id
         super().__init__()
 
 
@@ -145,11 +145,11 @@ class AnnotationRequested(Message):
 
     def __init__(
         self,
-        paths: tuple[Path, ...],
+        run_ids: tuple[str, ...],
         change: AnnotationChange,
         ask_again: AskAgain | None = None,
     ) -> None:
-        self.paths = paths
+        self.run_ids = run_ids
         self.change = change
         self.ask_again = ask_again
         super().__init__()
@@ -175,8 +175,8 @@ class NoticesRaised(Message):
 class CopyRequested(Message):
     """The person wants the path of a run in the clipboard."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, run_id: str) -> None:
+        self.id = run_id
         super().__init__()
 
 
@@ -225,6 +225,6 @@ class TextExportRequested(Message):
 class RunPicked(Message):
     """A row was clicked."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, run_id: str) -> None:
+        self.id = run_id
         super().__init__()

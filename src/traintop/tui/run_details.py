@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -330,8 +331,8 @@ def _machine_text(value: object) -> str:
 
 def _file_section(summary: RunSummary) -> Section:
     entries = (
-        Entry("run", safe_text(summary.run_id, limit=_LONGEST_TEXT)),
-        Entry("in", safe_text(summary.path.parent, limit=_LONGEST_TEXT)),
+        Entry("run", safe_text(summary.stem, limit=_LONGEST_TEXT)),
+        Entry("in", safe_text(PurePath(summary.id).parent, limit=_LONGEST_TEXT)),
         Entry("size", file_size(summary.file_size)),
     )
     return Section("File", entries)

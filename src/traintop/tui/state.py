@@ -1,7 +1,7 @@
 """What the person in front of the screen has chosen, as one immutable value.
 
 Every key is a pure function from a :class:`ViewState` (and the rows it is about) to the next.
-Runs are known by their path, never by their place in the list: the cursor and the marks stay on
+Runs are known by their run_id, never by their place in the list: the cursor and the marks stay on
 their runs while others appear, vanish and sort anew.
 """
 
@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -70,10 +69,10 @@ class ViewState(msgspec.Struct, frozen=True):
     of x, is in ``charts``.
     """
 
-    selected: Path | None = None
-    marks: tuple[Path, ...] = ()
-    baseline: Path | None = None
-    compared: tuple[Path, ...] = ()
+    selected: str | None = None
+    marks: tuple[str, ...] = ()
+    baseline: str | None = None
+    compared: tuple[str, ...] = ()
     sort: SortOrder = SortOrder()
     columns: tuple[ColumnChoice, ...] = DEFAULT_CHOICES
     list_only: bool = False
@@ -91,13 +90,13 @@ class ViewState(msgspec.Struct, frozen=True):
         return SMOOTHING_LEVELS[self.smoothing]
 
     @property
-    def charted(self) -> tuple[Path, ...]:
+    def charted(self) -> tuple[str, ...]:
         """The runs whose curves are drawn: the selected one first, then marked and compared.
 
         Of very many marked ones those that were marked last: more curves tell nothing.
         """
         first = () if self.selected is None else (self.selected,)
-        others = [path for path in self.marks[-MOST_CHARTED:] if path != self.selected]
+        others = [run_id for run_id in self.marks[-MOST_CHARTED:] if run_id != self.selected]
         return tuple(dict.fromkeys((*first, *others[-MOST_CHARTED + 1 :], *self.compared)))
 
 
@@ -111,12 +110,10 @@ class RunRows:
 
     def __init__(self, runs: Sequence[RunSummary] = (), hidden: Sequence[RunSummary] = ()) -> None:
         self.runs = tuple(runs)
-        self._positions: Mapping[Path, int] = MappingProxyType(
-            {run.path: position for position, run in enumerate(self.runs)}
+        self._positions: Mapping[str, int] = MappingProxyType(
+            {run.id: position for position, run in enumerate(self.runs)}
         )
-        self._hidden: Mapping[Path, RunSummary] = MappingProxyType(
-            {run.path: run for run in hidden}
-        )
+        self._hidden: Mapping[str, RunSummary] = MappingProxyType({run.id: run for run in hidden})
         self._alike: str | None = None
 
     def __len__(self) -> int:
@@ -136,19 +133,19 @@ class RunRows:
     def alike(self) -> str:
         """The words that all listed names begin with, as in a sweep; empty without any."""
         if self._alike is None:
-            self._alike = alike_words([run.name or run.run_id for run in self.runs])
+            self._alike = alike_words([run.name or run.stem for run in self.runs])
         return self._alike
 
-    def position(self, path: Path | None) -> int | None:
+    def position(self, run_id: str | None) -> int | None:
         """The row of a run, ``None`` when it is not listed."""
-        return None if path is None else self._positions.get(path)
+        return None if run_id is None else self._positions.get(run_id)
 
-    def run(self, path: Path | None) -> RunSummary | None:
+    def run(self, run_id: str | None) -> RunSummary | None:
         """The summary of a run, listed or hidden; ``None`` when there is no such run."""
-        if path is None:
+        if run_id is None:
             return None
-        position = self._positions.get(path)
-        return self._hidden.get(path) if position is None else self.runs[position]
+        position = self._positions.get(run_id)
+        return self._hidden.get(run_id) if position is None else self.runs[position]
 
 
 def listing_of(state: ViewState) -> tuple[object, ...]:
@@ -166,7 +163,7 @@ def listed_rows(runs: Sequence[RunSummary], state: ViewState, now: datetime) -> 
     rows = sort_runs(kept, state.sort)
     if len(kept) == len(runs):
         return rows
-    return RunRows(rows.runs, [run for run in runs if rows.position(run.path) is None])
+    return RunRows(rows.runs, [run for run in runs if rows.position(run.id) is None])
 
 
 def sort_runs(runs: Sequence[RunSummary], sort: SortOrder) -> RunRows:
@@ -195,13 +192,13 @@ def with_rows(state: ViewState, before: RunRows, after: RunRows) -> ViewState:
 
     A vanished run loses its mark; one that is only hidden keeps it.
     """
-    marks = tuple(path for path in state.marks if after.run(path) is not None)
+    marks = tuple(run_id for run_id in state.marks if after.run(run_id) is not None)
     selected = state.selected
     if after.position(selected) is None:
         place = before.position(selected) or 0
-        selected = after.runs[min(place, len(after) - 1)].path if len(after) else None
+        selected = after.runs[min(place, len(after) - 1)].id if len(after) else None
     baseline = state.baseline if after.run(state.baseline) is not None else None
-    compared = tuple(path for path in state.compared if after.run(path) is not None)
+    compared = tuple(run_id for run_id in state.compared if after.run(run_id) is not None)
     kept = replace(state, marks=marks, selected=selected, baseline=baseline, compared=compared)
     return state if kept == state else kept
 
@@ -210,7 +207,7 @@ def move_to(state: ViewState, rows: RunRows, position: int) -> ViewState:
     """The cursor on a row, or on the nearest one there is."""
     if not len(rows):
         return state
-    return replace(state, selected=rows.runs[min(max(position, 0), len(rows) - 1)].path)
+    return replace(state, selected=rows.runs[min(max(position, 0), len(rows) - 1)].id)
 
 
 def move_by(state: ViewState, rows: RunRows, distance: int) -> ViewState:
@@ -234,30 +231,30 @@ def mark_to_here(state: ViewState, rows: RunRows) -> ViewState:
         return state
     there = rows.position(state.marks[-1]) if state.marks else here
     first, last = sorted((here, here if there is None else there))
-    between = [run.path for run in rows.runs[first : last + 1]]
+    between = [run.id for run in rows.runs[first : last + 1]]
     return replace(state, marks=tuple(dict.fromkeys((*state.marks, *between))))
 
 
 def mark_all(state: ViewState, rows: RunRows) -> ViewState:
     """Every listed run marked; or none, when all were."""
-    listed = tuple(run.path for run in rows.runs)
+    listed = tuple(run.id for run in rows.runs)
     if set(listed) <= set(state.marks):
         return replace(state, marks=())
     return replace(state, marks=tuple(dict.fromkeys((*state.marks, *listed))))
 
 
-def compared_runs(state: ViewState, rows: RunRows) -> tuple[Path, ...]:
+def compared_runs(state: ViewState, rows: RunRows) -> tuple[str, ...]:
     """The runs to compare: the marked ones, and the baseline, which comes first.
 
     Where these are fewer than two, the selected run joins, and then its neighbour in the list; of
     very many marked ones those count that were marked last.
     """
     marks = state.marks[-MOST_CHARTED:]
-    runs = (rows.run(path) for path in dict.fromkeys((state.baseline, *marks)))
-    chosen = [r.path for r in runs if r is not None and r.status is not RunStatus.UNREADABLE]
+    runs = (rows.run(run_id) for run_id in dict.fromkeys((state.baseline, *marks)))
+    chosen = [r.id for r in runs if r is not None and r.status is not RunStatus.UNREADABLE]
     if len(chosen) >= 2:
         return tuple(chosen)
-    listed = [run.path for run in rows.runs if run.status is not RunStatus.UNREADABLE]
+    listed = [run.id for run in rows.runs if run.status is not RunStatus.UNREADABLE]
     position = listed.index(state.selected) if state.selected in listed else 0
     near = (place for place in (position, position + 1, position - 1) if 0 <= place < len(listed))
     return tuple(dict.fromkeys((*chosen, *(listed[place] for place in near))))[:2]
@@ -266,15 +263,15 @@ def compared_runs(state: ViewState, rows: RunRows) -> tuple[Path, ...]:
 def compared_words(state: ViewState, rows: RunRows) -> str:
     """Which runs :func:`compared_runs` chose, for the person who did not."""
     compared, marks = compared_runs(state, rows), frozenset(state.marks)
-    marked = sum(path in marks for path in compared)
-    others = [path for path in compared if path not in marks]
+    marked = sum(run_id in marks for run_id in compared)
+    others = [run_id for run_id in compared if run_id not in marks]
     parts = [counted(marked, "marked run")] if marked else []
     if len(state.marks) > MOST_CHARTED:
         parts = [f"the last {marked} of {len(state.marks):,} marked runs"]
     parts += ["the baseline"] if state.baseline in others else []
-    near = [path for path in others if path != state.baseline]
+    near = [run_id for run_id in others if run_id != state.baseline]
     parts += ["the selected run"] if state.selected in near else []
-    parts += ["its neighbour"] if any(path != state.selected for path in near) else []
+    parts += ["its neighbour"] if any(run_id != state.selected for run_id in near) else []
     return " and ".join(parts) + (" · space in the list marks others" if near else "")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -39,7 +38,7 @@ class TrendLoader:
         self._ascii_only = ascii_only
         self._condition = Condition()
         self._in_view: tuple[RunSummary, ...] = ()
-        self._known: dict[Path, tuple[int | None, float]] = {}  # count, and when it was sampled
+        self._known: dict[str, tuple[int | None, float]] = {}  # count, and when it was sampled
         self._stopped = False
         self._started = False
 
@@ -63,7 +62,7 @@ class TrendLoader:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            trends = {run.path: self._trend_of(run.path) for run in batch}
+            trends = {run.id: self._trend_of(run.id) for run in batch}
             self._post(TrendsLoaded(trends))
 
     def _next_batch(self) -> list[RunSummary]:
@@ -76,25 +75,25 @@ class TrendLoader:
                 if due:
                     while len(self._known) > _KEPT_RUNS:
                         del self._known[next(iter(self._known))]
-                    self._known.update({run.path: (run.count, now) for run in due})
+                    self._known.update({run.id: (run.count, now) for run in due})
                     return due
                 wait = min((self._due_at(run) - now for run in stale), default=None)
                 self._condition.wait(wait)
             return []
 
     def _is_stale(self, run: RunSummary) -> bool:
-        known = self._known.get(run.path)
+        known = self._known.get(run.id)
         return run.status is not RunStatus.UNREADABLE and (known is None or known[0] != run.count)
 
     def _due_at(self, run: RunSummary) -> float:
-        known = self._known.get(run.path)
+        known = self._known.get(run.id)
         return 0.0 if known is None else known[1] + RESAMPLE_SECONDS
 
-    def _trend_of(self, path: Path) -> str:
+    def _trend_of(self, run_id: str) -> str:
         from traintop.store.run import Run
 
         try:
-            return trend_text(Run(path).sample(SAMPLE_POINTS), ascii_only=self._ascii_only)
+            return trend_text(Run(run_id).sample(SAMPLE_POINTS), ascii_only=self._ascii_only)
         except Exception:  # whatever one file holds, the other runs get their sparklines
             return ""
 

@@ -62,8 +62,8 @@ class AnnotationActions(ViewScreen):
             return
         change = annotating.archive_change(runs)
         if change.archived:
-            put_away = {run.path for run in runs}
-            marks = tuple(path for path in self.view.marks if path not in put_away)
+            put_away = {run.id for run in runs}
+            marks = tuple(run_id for run_id in self.view.marks if run_id not in put_away)
             self.change(replace(self.view, marks=marks))
         self._annotate(runs, change)
 
@@ -96,6 +96,6 @@ class AnnotationActions(ViewScreen):
         change: AnnotationChange,
         ask_again: AskAgain | None = None,
     ) -> None:
-        paths = tuple(run.path for run in runs)
+        run_ids = tuple(run.id for run in runs)
         # To the App itself, so that it comes before the end that a next key asks for.
-        self.app.post_message(AnnotationRequested(paths, change, ask_again))
+        self.app.post_message(AnnotationRequested(run_ids, change, ask_again))

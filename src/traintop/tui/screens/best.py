@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -36,10 +35,10 @@ class BestScreen(OverlayScreen):
         super().__init__(below)
         self._compare = compare
         self.leaders: list[Leader] = []
-        self._places: dict[Path, int] = {}
+        self._places: dict[str, int] = {}
         self.metric = ""
         self._modes: dict[str, Mode] = {}
-        self._cursor: Path | None = None
+        self._cursor: str | None = None
         self._top = 0
         self.limit: int | None = None
         """How many of the best are listed; all when ``None``."""
@@ -81,7 +80,7 @@ class BestScreen(OverlayScreen):
             self.metric = metrics[0]
         ranked = leaders(self.rows.runs, self.metric, self.mode)
         self.leaders, self._ranked = ranked[: self.limit], len(ranked)
-        self._places = {leader.run.path: place for place, leader in enumerate(self.leaders)}
+        self._places = {leader.run.id: place for place, leader in enumerate(self.leaders)}
         self._show()
 
     def _show(self) -> None:
@@ -138,7 +137,7 @@ class BestScreen(OverlayScreen):
     def action_pick(self, place: int) -> None:
         if self.leaders:
             place = min(max(place, 0), len(self.leaders) - 1)
-            self._cursor = self.leaders[place].run.path
+            self._cursor = self.leaders[place].run.id
             self._show()
 
     def action_pick_and_mark(self, place: int) -> None:
@@ -164,14 +163,14 @@ class BestScreen(OverlayScreen):
         if self.leaders:
             run = self.leaders[self.cursor].run
             selected = self.view.selected
-            marked = toggle_mark(replace(self.view, selected=run.path))
+            marked = toggle_mark(replace(self.view, selected=run.id))
             self.change(replace(marked, selected=selected))
 
     def action_go_to_run(self) -> None:
         if self.leaders:
             run = self.leaders[self.cursor].run
             self.dismiss()
-            self.change(replace(self.view, selected=run.path))
+            self.change(replace(self.view, selected=run.id))
 
     def action_compare(self) -> None:
         self.dismiss()

@@ -37,7 +37,6 @@ from traintop.tui.widgets.line_pane import LinePane, ScrollingPane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from traintop.charts import ChartSpec
     from traintop.tui.screens.view_screen import ViewScreen
@@ -106,7 +105,7 @@ class CompareScreen(OverlayScreen, ChartActions):
         @cache  # the headings and the rows are one table
         def table(width: int) -> CompareTable:
             return compare_table(
-                comparison, cursor, lambda column: marks.get(column.runs[0].summary.path), width
+                comparison, cursor, lambda column: marks.get(column.runs[0].summary.id), width
             )
 
         content = (_content_of(comparison), cursor, tuple(marks.items()))
@@ -138,10 +137,10 @@ class CompareScreen(OverlayScreen, ChartActions):
         self._grid.show_charts([cell], metric, ready=self.source.prepared)
 
     @property
-    def chart_labels(self) -> dict[Path, str]:
+    def chart_labels(self) -> dict[str, str]:
         if self.choice.grouped:
-            return {path: str(path) for path in self.view.compared}
-        return {column.runs[0].summary.path: column.name for column in self.comparison.columns}
+            return {run_id: str(run_id) for run_id in self.view.compared}
+        return {column.runs[0].summary.id: column.name for column in self.comparison.columns}
 
     @property
     def grid(self) -> ChartGrid:
@@ -174,8 +173,8 @@ class CompareScreen(OverlayScreen, ChartActions):
         self.choose(move_cursor(self.choice, self.comparison.columns, step))
 
     def action_pick_column(self, place: int) -> None:
-        path = self.comparison.columns[place].runs[0].summary.path
-        self.choose(replace(self.choice, cursor=path))
+        run_id = self.comparison.columns[place].runs[0].summary.id
+        self.choose(replace(self.choice, cursor=run_id))
 
     def action_scroll_rows(self, lines: int) -> None:
         self._rows_pane.scroll_lines(lines)
@@ -207,9 +206,9 @@ class CompareScreen(OverlayScreen, ChartActions):
 
     def action_pin_column(self) -> None:
         column = self.comparison.columns[cursor_column(self.choice, self.comparison.columns)]
-        path = column.runs[0].summary.path
-        self.choice = replace(self.choice, cursor=path)
-        self.change(replace(self.view, baseline=path))
+        run_id = column.runs[0].summary.id
+        self.choice = replace(self.choice, cursor=run_id)
+        self.change(replace(self.view, baseline=run_id))
 
     def action_export(self) -> None:
         comparison = self.comparison

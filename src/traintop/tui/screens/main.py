@@ -93,7 +93,7 @@ class MainScreen(
         self._footer_pane = LinePane(id="footer")
         self._summary_title = ""
         self._mounted = False
-        self._trends: dict[Path, str] = {}
+        self._trends: dict[str, str] = {}
         self.charted = ChartedRuns()
         self.source = ChartSource(self.charted)
         self._drawn_at = float("-inf")
@@ -141,7 +141,7 @@ class MainScreen(
 
         That is for those of the selected run; of many marked ones each would be a redraw.
         """
-        if self.charted.add(loaded) and loaded.path == self.view.selected:
+        if self.charted.add(loaded) and loaded.id == self.view.selected:
             self._draw()
         else:
             self._redraw_soon()
@@ -149,17 +149,17 @@ class MainScreen(
 
     def show_failure(self, failure: LoadFailed) -> None:
         """Say why a run has no curves."""
-        self.charted.fail(failure.path, failure.reason)
+        self.charted.fail(failure.id, failure.reason)
         self._redraw_soon()
         self.act_on_records()
 
-    def show_progress(self, path: Path, share: float) -> None:
+    def show_progress(self, run_id: str, share: float) -> None:
         """Say how much of a run is read."""
-        self.charted.progress(path, share)
+        self.charted.progress(run_id, share)
         if self._mounted:
             self._show_selected()
 
-    def show_trends(self, trends: Mapping[Path, str]) -> None:
+    def show_trends(self, trends: Mapping[str, str]) -> None:
         """Show the sparklines of some runs."""
         self._trends = {**self._trends, **trends}
         self._redraw_soon()
@@ -265,7 +265,7 @@ class MainScreen(
         self._header_pane.show(
             (run, note, charts), lambda width, height: (header_line(run, note, width, charts),)
         )
-        loaded = None if run is None else self.charted.records_of(run.path)
+        loaded = None if run is None else self.charted.records_of(run.id)
         pace, complete = (loaded.pace, loaded.complete) if loaded else (None, False)
         self._summary_pane.show(
             (run, pace, complete),
@@ -278,7 +278,7 @@ class MainScreen(
             self._summary_pane.border_title = Content(f" {title} ")
 
     def _chart_selected(self) -> None:
-        runs = (self.rows.run(path) for path in self.view.charted)
+        runs = (self.rows.run(run_id) for run_id in self.view.charted)
         if self.charted.chart(run for run in runs if run is not None):
             self.post_message(ChartedRunsChanged(self.charted.runs))
 
@@ -376,10 +376,10 @@ class MainScreen(
             self.action_move(pages * max(self._table.page_rows - 1, 1))
 
     def on_run_picked(self, message: RunPicked) -> None:
-        self.change(replace(self.view, selected=message.path))
+        self.change(replace(self.view, selected=message.id))
 
     def on_mark_toggled(self, message: MarkToggled) -> None:
-        self.change(state.toggle_mark(replace(self.view, selected=message.path)))
+        self.change(state.toggle_mark(replace(self.view, selected=message.id)))
 
     @on(events.Resize)
     def _adapt_to_size(self, event: events.Resize) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -28,14 +27,16 @@ class NoticeActions(ViewScreen):
 
         self.app.push_screen(NoticesScreen(self.past_notices, self.go_to_run))
 
-    def go_to_run(self, path: Path) -> None:
+    def go_to_run(self, run_id: str) -> None:
         """Select a run, listed or not."""
-        run = self.rows.run(path)
+        run = self.rows.run(run_id)
         if run is None:
             return
-        if self.rows.position(path) is None:
+        if self.rows.position(run_id) is None:
             self.change(
-                replace(self.view, filter="", show_archived=run.annotations.archived, selected=path)
+                replace(
+                    self.view, filter="", show_archived=run.annotations.archived, selected=run_id
+                )
             )
         else:
-            self.change(replace(self.view, selected=path))
+            self.change(replace(self.view, selected=run_id))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -22,7 +21,7 @@ class NoticesScreen(DialogScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.NOTICES)]
 
-    def __init__(self, notices: Sequence[Notice], go_to: Callable[[Path], None]) -> None:
+    def __init__(self, notices: Sequence[Notice], go_to: Callable[[str], None]) -> None:
         super().__init__()
         self._notices = tuple(notices)
         self._go_to = go_to
@@ -59,4 +58,4 @@ class NoticesScreen(DialogScreen):
     def action_go_to_run(self) -> None:
         self.dismiss()
         if self._notices:
-            self._go_to(self._notices[self._cursor].path)
+            self._go_to(self._notices[self._cursor].run_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from pathlib import Path
 
 from traintop.tui.chart_source import ChartSource
 from traintop.tui.charted import MARK_GLYPH, ChartedRuns
@@ -26,18 +25,18 @@ class ViewScreen(SteadyScreen):
     def change(self, changed: ViewState) -> None:
         """Take over a view and show it."""
 
-    def curve_marks(self) -> dict[Path, Piece]:
+    def curve_marks(self) -> dict[str, Piece]:
         """What stands for the curves of each charted run in lists."""
         dark, letters = self.app.current_theme.dark, self.app.no_color
         ascii_only = StyledLines.ascii_only
         return self.charted.curve_marks(dark=dark, letters=letters, ascii_only=ascii_only)
 
-    def shown_marks(self) -> dict[Path, Piece]:
+    def shown_marks(self) -> dict[str, Piece]:
         """What stands before each marked run in lists."""
         if not self.view.marks:
             return {}  # without an import of the charts, for which the first frame does not wait
         marks, without_curves = self.curve_marks(), Piece(MARK_GLYPH, "accent")
-        return {path: marks.get(path, without_curves) for path in self.view.marks}
+        return {run_id: marks.get(run_id, without_curves) for run_id in self.view.marks}
 
     def action_help(self) -> None:
         from traintop.tui.screens.help import HelpScreen  # as all dialogs: not for the first frame

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
@@ -49,9 +48,9 @@ class RunTable(StyledLines):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._rows = RunRows()
-        self._selected: Path | None = None
-        self._marks: Mapping[Path, Piece] = {}
-        self._baseline: Path | None = None
+        self._selected: str | None = None
+        self._marks: Mapping[str, Piece] = {}
+        self._baseline: str | None = None
         self._sort = SortOrder()
         self._choices = DEFAULT_CHOICES
         self._row_context = RowContext(datetime.now())
@@ -73,9 +72,9 @@ class RunTable(StyledLines):
     def show(
         self,
         rows: RunRows,
-        selected: Path | None,
-        marks: Mapping[Path, Piece],
-        baseline: Path | None,
+        selected: str | None,
+        marks: Mapping[str, Piece],
+        baseline: str | None,
         sort: SortOrder,
         columns: tuple[ColumnChoice, ...],
         context: RowContext,
@@ -127,8 +126,8 @@ class RunTable(StyledLines):
     def on_click(self, event: events.Click) -> None:
         index = event.y - _HEADINGS + round(self.scroll_y)
         if event.y >= _HEADINGS and 0 <= index < len(self._rows):
-            path = self._rows.runs[index].path
-            self.post_message(MarkToggled(path) if event.x < _GUTTER else RunPicked(path))
+            run_id = self._rows.runs[index].id
+            self.post_message(MarkToggled(run_id) if event.x < _GUTTER else RunPicked(run_id))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -158,10 +157,10 @@ class RunTable(StyledLines):
             return _DrawnRow(EMPTY_LINE)
         run = self._rows.runs[index]
         self.formatted_rows += 1
-        cursor = run.path == self._selected
+        cursor = run.id == self._selected
         gutter = (
             Piece("▌" if cursor else " ", "accent"),
-            self._marks.get(run.path, Piece(" ")),
+            self._marks.get(run.id, Piece(" ")),
             self._third_mark(run),
         )
         row = format_row(run, self._layout(), self._row_context)
@@ -170,7 +169,7 @@ class RunTable(StyledLines):
         return _DrawnRow((*gutter, *row), cursor)
 
     def _third_mark(self, run: RunSummary) -> Piece:
-        if run.path == self._baseline:
+        if run.id == self._baseline:
             return Piece("⚑", "warn")
         return Piece("a" if run.annotations.archived else " ", "muted")
 
