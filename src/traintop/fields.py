@@ -193,7 +193,7 @@ def notes_of(run: RunSummary) -> str:
 # A table is read across.
 _FIELDS = (
     Field("name", "NAME", "name", "the experiment's name, or the file's where it has none",
-          lambda run, _: run.name or run.run_id, "text", 12, ("run", "experiment_name")),
+          lambda run, _: run.name or run.stem, "text", 12, ("run", "experiment_name")),
     Field("status", "STATUS", "status", ", ".join(STATUS_ORDER),
           lambda run, _: run.status.value, "text", 11),
     Field("step", "STEP", "iterations", "iterations done",
@@ -236,8 +236,8 @@ _FIELDS = (
     Field("problem", "PROBLEM", "problem", "why the file cannot be read",
           lambda run, _: run.problem or None, "text", 20),
     Field("run_id", "RUN", "run id", "the file's name without its ending",
-          lambda run, _: run.run_id, "text", 20, ("id",)),
-    Field("path", "PATH", "path", "path of the file", lambda run, _: str(run.path), "text", 30),
+          lambda run, _: run.stem, "text", 20, ("id",)),
+    Field("path", "PATH", "path", "path of the file", lambda run, _: run.id, "text", 30),
     Field("size", "SIZE", "size", "size of the file",
           lambda run, _: run.file_size, "bytes", 8, ("file_size",), "bytes", highest_first=True),
 )
