@@ -70,9 +70,7 @@ class PostedApp(TraintopApp):
                 "grad_norm": loss,
             }
         )
-        loaded = HistoryLoaded(
-            run.path, history, pace_of(history), self._revision, complete=complete
-        )
+        loaded = HistoryLoaded(run.id, history, pace_of(history), self._revision, complete=complete)
         self.post_message(loaded)
 
 
@@ -91,7 +89,7 @@ def notice(
     run: RunSummary, kind: NoticeKind = NoticeKind.CRASHED, text: str = "its process is gone"
 ) -> Notice:
     """What happened to a run just now."""
-    return Notice(kind, run.path, run.name, text, NOW)
+    return Notice(kind, run.id, run.name, text, NOW)
 
 
 def selected(app: TraintopApp) -> str:

@@ -29,7 +29,7 @@ NOW = datetime.fromisoformat("2025-02-22T15:00:00")
 
 
 def run(**known: Any) -> RunSummary:
-    known = {"path": Path("/logs/experiment_a.json"), "status": RunStatus.FINISHED, **known}
+    known = {"id": "/logs/experiment_a.json", "status": RunStatus.FINISHED, **known}
     return RunSummary(**known)
 
 
