@@ -23,7 +23,7 @@ from textual.pilot import Pilot
 
 from traintop.tracking.tracker import ExperimentTracker
 from traintop.tui.app import TraintopApp
-from traintop.tui.key_table import KEYS
+from traintop.tui.kit.key_table import KEYS
 
 SIZES = [(160, 48), (120, 40), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1), (250, 70)]
 _BURST = 12

@@ -3,7 +3,7 @@ from tests.waiting import settle
 from textual.command import CommandInput, CommandList
 from tui_runs import selected, showing
 
-from traintop.tui.action_palette import ActionPalette
+from traintop.tui.kit.palette import ActionPalette
 
 
 async def test_the_palette_finds_an_action_by_its_words():

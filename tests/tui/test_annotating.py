@@ -11,12 +11,11 @@ from tui_runs import listed, screen_text, watching
 
 from traintop.model import Annotations
 from traintop.store.annotations import AnnotationChange, annotate, read_annotations
-from traintop.tui import annotation_writer
-from traintop.tui.annotating import common_note, common_tags, meant_runs, subject, tags_change
+from traintop.tui.annotate import writer as annotation_writer
+from traintop.tui.annotate.actions import common_note, common_tags, meant_runs, subject, tags_change
+from traintop.tui.kit.entry import EntryScreen, TextEntry
 from traintop.tui.messages import AnnotationRequested
-from traintop.tui.screens.entry import EntryScreen
-from traintop.tui.state import RunRows, ViewState
-from traintop.tui.widgets.text_entry import TextEntry
+from traintop.tui.view import RunRows, ViewState
 
 
 def notices(app):

@@ -12,8 +12,8 @@ from tests.waiting import settle
 from tui_runs import PostedApp, help_palette_and_quit, screen_text
 
 from traintop.model import MetricStats
-from traintop.tui.screens.best import BestScreen
-from traintop.tui.screens.compare import CompareScreen
+from traintop.tui.compare.screen import CompareScreen
+from traintop.tui.leaderboard.screen import BestScreen
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
 

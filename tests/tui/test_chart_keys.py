@@ -16,8 +16,8 @@ from traintop.model import RunStatus
 from traintop.store.history import History
 from traintop.tui.chart_view import ChartView, limits_of_view
 from traintop.tui.messages import HistoryLoaded
-from traintop.tui.screens.chart_chooser import ChartChooser
-from traintop.tui.widgets.chart_grid import ChartGrid
+from traintop.tui.plots.chooser import ChartChooser
+from traintop.tui.plots.grid import ChartGrid
 
 PLACES = pytest.mark.parametrize("place", [[], ["z"]], ids=["grid", "zoomed"])
 

@@ -15,7 +15,7 @@ from traintop.tui.chart_view import (
     without_window,
     zoom,
 )
-from traintop.tui.widgets.chart_grid import arrange
+from traintop.tui.plots.grid import arrange
 
 EXTENT = Extent(0.0, 1000.0, 1.0)
 LONGER = Extent(0.0, 1200.0, 1.0)

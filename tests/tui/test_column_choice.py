@@ -3,11 +3,9 @@ from tests.runs import make_run, make_runs
 from tui_runs import screen_text, showing
 
 from traintop.model import MetricStats
-from traintop.tui.column_choice import ColumnChoosing
-from traintop.tui.columns import DEFAULT_COLUMNS
-from traintop.tui.row_layout import DEFAULT_CHOICES, ColumnChoice
-from traintop.tui.screens.columns import ColumnsScreen
-from traintop.tui.state import SortOrder
+from traintop.tui.columns import DEFAULT_CHOICES, DEFAULT_COLUMNS, ColumnChoice
+from traintop.tui.main.column_chooser import ColumnChoosing, ColumnsScreen
+from traintop.tui.view import SortOrder
 
 OFFERED = (*DEFAULT_COLUMNS, "config:d_model", "best:acc")
 

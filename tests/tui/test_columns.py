@@ -4,12 +4,18 @@ import pytest
 from tests.runs import DIRECTORY, NOW, make_run
 from tui_runs import line_text
 
+from traintop.lines import line_width
 from traintop.model import MetricStats, RunStatus, RunSummary
 from traintop.text import cell_width
-from traintop.tui.columns import DEFAULT_COLUMNS, RowContext, column_of, offered_columns
-from traintop.tui.lines import line_width
-from traintop.tui.row_layout import ColumnChoice, format_heading, format_row, lay_out
-from traintop.tui.state import RunRows
+from traintop.tui.columns import (
+    DEFAULT_COLUMNS,
+    ColumnChoice,
+    RowContext,
+    column_of,
+    offered_columns,
+)
+from traintop.tui.main.row_layout import format_heading, format_row, lay_out
+from traintop.tui.view import RunRows
 
 
 def row(run, width=120):

@@ -13,10 +13,10 @@ from tests.waiting import settle
 from tui_runs import PostedApp, help_palette_and_quit, screen_text
 
 from traintop.model import MetricStats, RunStatus
-from traintop.tui.screens.compare import CompareScreen
-from traintop.tui.screens.dialogs import ChoiceScreen
-from traintop.tui.screens.entry import EntryScreen
-from traintop.tui.state import RunRows, ViewState, compared_runs, compared_words
+from traintop.tui.compare.screen import CompareScreen
+from traintop.tui.kit.dialogs import ChoiceScreen
+from traintop.tui.kit.entry import EntryScreen
+from traintop.tui.view import RunRows, ViewState, compared_runs, compared_words
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
 

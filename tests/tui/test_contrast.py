@@ -14,7 +14,7 @@ from textual.widgets import Input
 from tui_runs import PostedApp, showing
 
 from traintop.model import Annotations, RunStatus
-from traintop.tui.themes import THEMES
+from traintop.tui.kit.themes import THEMES
 
 LEAST = 4.5
 

@@ -11,7 +11,7 @@ from tests.waiting import settle
 from tui_runs import PostedApp, showing
 
 from traintop.terminal import takes_clipboard
-from traintop.tui.copying import copy_path
+from traintop.tui.app import copy_path
 from traintop.tui.messages import ExportEnded
 
 

@@ -8,8 +8,8 @@ import pytest
 from tests.runs import DIRECTORY, make_runs
 from tui_runs import screen_text, settle, showing
 
-from traintop.tui import run_colors
-from traintop.tui.run_colors import COLORS, distinct_colors
+from traintop.tui.plots import runs as run_colors
+from traintop.tui.plots.runs import COLORS, distinct_colors
 
 MARK = 1  # the column of the list in which marks stand
 

@@ -12,10 +12,10 @@ from tests.waiting import settle
 from tui_runs import showing
 
 from traintop.tui.app import TraintopApp
-from traintop.tui.exporting import RunsExport
-from traintop.tui.keys import keys_of
-from traintop.tui.places import Need, Place
-from traintop.tui.screens.dialogs import ProgressScreen
+from traintop.tui.export.exports import RunsExport
+from traintop.tui.export.progress import ProgressScreen
+from traintop.tui.kit.keys import keys_of
+from traintop.tui.kit.places import Need, Place
 
 WAYS = {
     Place.RUNS: ["space"],

@@ -11,9 +11,9 @@ from threading import Event
 import pytest
 from test_exporting import written_run
 
-from traintop.tui import export_writer
-from traintop.tui.export_writer import ExportWriter
-from traintop.tui.exporting import RunsExport, TextExport
+from traintop.tui.export import writer as export_writer
+from traintop.tui.export.exports import RunsExport, TextExport
+from traintop.tui.export.writer import ExportWriter
 from traintop.tui.messages import ExportEnded, TextExportRequested
 
 

@@ -13,11 +13,11 @@ from tests.runs import make_run, make_runs
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import RunStatus, RunSummary
 from traintop.store.run import Run
-from traintop.tui import exporting
-from traintop.tui.export_choices import export_choices
-from traintop.tui.exporting import RunsExport, TextExport, writable_directory
+from traintop.tui.export import exports as exporting
+from traintop.tui.export.choices import export_choices
+from traintop.tui.export.exports import RunsExport, TextExport, writable_directory
 from traintop.tui.messages import ExportEnded, ExportProgress, TextExportRequested
-from traintop.tui.state import RunRows, ViewState
+from traintop.tui.view import RunRows, ViewState
 
 
 def written_run(directory: Path, name: str, records: int = 3) -> RunSummary:

@@ -9,9 +9,9 @@ from tests.waiting import settle
 from textual import events
 from tui_runs import line_text, listed, listing, screen_text
 
-from traintop.tui.lines import line_width
-from traintop.tui.widgets.filter_line import count_line, mistake_line
-from traintop.tui.widgets.text_entry import TextEntry
+from traintop.lines import line_width
+from traintop.tui.kit.entry import TextEntry
+from traintop.tui.main.filter_line import count_line, mistake_line
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
 

@@ -1,21 +1,14 @@
 import pytest
 from tui_runs import line_text
 
-from traintop.tui.help_text import help_lines
-from traintop.tui.key_table import KEYS
-from traintop.tui.keymap import in_words
-from traintop.tui.keys import (
-    Situation,
-    bindings_of,
-    footer_line,
-    key_of_action,
-    keys_of,
-)
-from traintop.tui.lines import line_width
-from traintop.tui.places import Need, Place
-from traintop.tui.screens.chart_chooser import ChartChooser
-from traintop.tui.screens.help import HelpScreen
-from traintop.tui.screens.main import MainScreen
+from traintop.lines import line_width
+from traintop.tui.kit.help import HelpScreen, help_lines
+from traintop.tui.kit.key_table import KEYS
+from traintop.tui.kit.keymap import in_words
+from traintop.tui.kit.keys import Situation, bindings_of, footer_line, key_of_action, keys_of
+from traintop.tui.kit.places import Need, Place
+from traintop.tui.main.screen import MainScreen
+from traintop.tui.plots.chooser import ChartChooser
 
 EVERYTHING = Situation(Place.RUNS, frozenset(Need))
 

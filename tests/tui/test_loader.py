@@ -11,9 +11,9 @@ import pytest
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.store import follower as follower_module
 from traintop.store.run import Run
-from traintop.tui import loader as loader_module
-from traintop.tui.loader import RunLoader
 from traintop.tui.messages import HistoryLoaded, LoadFailed, ReadingProgress
+from traintop.tui.plots import loader as loader_module
+from traintop.tui.plots.loader import RunLoader
 
 PATIENCE = 20.0
 

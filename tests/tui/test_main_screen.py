@@ -10,9 +10,9 @@ from textual.geometry import Size
 from tui_runs import listed, screen_text, selected, showing
 
 from traintop.model import RunStatus, RunSummary
-from traintop.tui.screens.help import HelpScreen
-from traintop.tui.state import Pane
-from traintop.tui.widgets.run_table import RunTable
+from traintop.tui.kit.help import HelpScreen
+from traintop.tui.main.run_table import RunTable
+from traintop.tui.view import Pane
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
 

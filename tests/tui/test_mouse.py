@@ -8,9 +8,9 @@ from tests.waiting import settle
 from textual import events
 from tui_runs import PostedApp, notice, screen_text, selected, showing
 
+from traintop.tui.compare.screen import CompareScreen
+from traintop.tui.leaderboard.screen import BestScreen
 from traintop.tui.messages import NoticesRaised
-from traintop.tui.screens.best import BestScreen
-from traintop.tui.screens.compare import CompareScreen
 
 
 def place_of(app: PostedApp, text: str) -> tuple[int, int]:

@@ -9,12 +9,12 @@ from tests.runs import NOW, make_run, make_runs, write_run
 from tests.waiting import settle
 from tui_runs import line_text, listing, notice, screen_text
 
+from traintop.lines import line_width
 from traintop.model import Annotations
-from traintop.tui.announcing import Toast, desktop_sequence, notice_lines, toasts_of
+from traintop.tui.alerts.screen import NoticesScreen, notice_lines
+from traintop.tui.alerts.toasts import Toast, desktop_sequence, toasts_of
 from traintop.tui.app import TraintopApp
-from traintop.tui.lines import line_width
 from traintop.tui.messages import NoticesRaised
-from traintop.tui.screens.notices import NoticesScreen
 
 HOSTILE = "\x1b]0;pwned\x07[@click=app.quit]x[/]\x9b31m\u202e;"
 

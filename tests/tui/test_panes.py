@@ -8,24 +8,18 @@ from tui_runs import line_text
 
 from traintop.analysis.chart_names import charts_of, shown_charts
 from traintop.analysis.percentiles import pace_of
+from traintop.lines import Piece, beside, changed_span, fit_line, line_width, spread
 from traintop.model import RECORD_FIELDS, MetricStats, RunStatus
 from traintop.store.history import History
 from traintop.terminal import draws_ascii_only, to_ascii
 from traintop.text import wrap
 from traintop.tui.chart_view import ChartView
-from traintop.tui.empty_state import empty_lines, example
-from traintop.tui.lines import (
-    Piece,
-    beside,
-    changed_span,
-    fit_line,
-    line_width,
-    spread,
-)
-from traintop.tui.run_colors import COLORS, assign_colors, distinct_colors
-from traintop.tui.run_details import detail_lines, header_line
-from traintop.tui.state import ViewState
-from traintop.tui.status_line import chart_notes, status_line
+from traintop.tui.main.details import detail_lines, header_line
+from traintop.tui.main.empty_state import empty_lines, example
+from traintop.tui.main.status_line import status_line
+from traintop.tui.plots.runs import COLORS, assign_colors, distinct_colors
+from traintop.tui.plots.source import chart_notes
+from traintop.tui.view import ViewState
 
 HOSTILE = "a\x1b]0;pwned\x07b\x9b31m\u202e[/red]"
 

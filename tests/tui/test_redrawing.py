@@ -8,11 +8,11 @@ from tests.waiting import settle
 from tui_runs import screen_text, showing
 
 from traintop.model import RunSummary
-from traintop.tui.charted import PATIENCE_SECONDS
-from traintop.tui.screens import main
-from traintop.tui.trends import TrendLoader
-from traintop.tui.widgets.chart_grid import ChartGrid
-from traintop.tui.widgets.run_table import RunTable
+from traintop.tui.main import screen as main
+from traintop.tui.main.run_table import RunTable
+from traintop.tui.main.trends import TrendLoader
+from traintop.tui.plots.grid import ChartGrid
+from traintop.tui.plots.runs import PATIENCE_SECONDS
 
 
 async def test_ten_thousand_runs_cost_only_the_rows_on_screen():

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from tests.runs import make_run, make_runs
 
 from traintop.model import MetricStats, RunStatus
-from traintop.tui.state import (
+from traintop.tui.view import (
     MOST_CHARTED,
     SMOOTHING_LEVELS,
     Pane,

@@ -10,9 +10,9 @@ from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import RunStatus
 from traintop.store.history import History
 from traintop.store.run import Run
+from traintop.tui.main.run_table import RunTable
+from traintop.tui.main.trends import TREND_WIDTH, TrendLoader, trend_text
 from traintop.tui.messages import RowsInView
-from traintop.tui.trends import TREND_WIDTH, TrendLoader, trend_text
-from traintop.tui.widgets.run_table import RunTable
 
 
 def history(losses):

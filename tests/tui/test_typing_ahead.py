@@ -14,10 +14,10 @@ from tui_runs import screen_text, showing, watching
 from traintop.model import Annotations
 from traintop.store.annotations import read_annotations
 from traintop.tui.app import TraintopApp
+from traintop.tui.compare.screen import CompareScreen
+from traintop.tui.kit.help import HelpScreen
+from traintop.tui.kit.places import Place
 from traintop.tui.messages import LoadFailed
-from traintop.tui.places import Place
-from traintop.tui.screens.compare import CompareScreen
-from traintop.tui.screens.help import HelpScreen
 
 
 def type_ahead(app: TraintopApp, *keys: str) -> None:

@@ -14,8 +14,8 @@ from tui_runs import PostedApp, listing, screen_text
 
 from traintop.remembered import DirectoryMemory
 from traintop.settings import DEFAULTS, Settings
-from traintop.tui.row_layout import ColumnChoice
-from traintop.tui.state import Pane, SortOrder, ViewState
+from traintop.tui.columns import ColumnChoice
+from traintop.tui.view import Pane, SortOrder, ViewState
 from traintop.tui.view_memory import plain_view, recalled_view
 
 LEFT = ViewState(

@@ -13,15 +13,15 @@ from textual.pilot import Pilot
 
 from traintop.analysis.notices import Notice, NoticeKind
 from traintop.analysis.percentiles import pace_of
+from traintop.lines import Line
 from traintop.model import RunSummary
 from traintop.remembered import DirectoryMemory
 from traintop.settings import DEFAULTS, Settings
 from traintop.store.catalog import Snapshot
 from traintop.store.history import History
 from traintop.tui.app import TraintopApp
-from traintop.tui.lines import Line
+from traintop.tui.kit.help import HelpScreen
 from traintop.tui.messages import HistoryLoaded, SnapshotChanged
-from traintop.tui.screens.help import HelpScreen
 
 
 class PostedApp(TraintopApp):

@@ -27,10 +27,10 @@ from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.writer import RunWriter
 from traintop.tui.app import TraintopApp
-from traintop.tui.screens.main import REDRAW_SECONDS, MainScreen
-from traintop.tui.widgets.chart_grid import ChartGrid
-from traintop.tui.widgets.line_pane import LinePane
-from traintop.tui.widgets.run_table import RunTable
+from traintop.tui.kit.pane import LinePane
+from traintop.tui.main.run_table import RunTable
+from traintop.tui.main.screen import REDRAW_SECONDS, MainScreen
+from traintop.tui.plots.grid import ChartGrid
 
 SHORT, LONG = 1_000, 100_000
 

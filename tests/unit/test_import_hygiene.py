@@ -59,7 +59,7 @@ def test_records_come_to_the_ui_when_what_draws_them_is_loaded(
 import queue
 from pathlib import Path
 from traintop.store.run import Run
-from traintop.tui import loader
+from traintop.tui.plots import loader
 
 loader.SAMPLE_ABOVE_BYTES = {sample_above}
 posted = queue.Queue()

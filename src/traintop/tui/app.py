@@ -21,17 +21,19 @@ from traintop.remembered import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.terminal import draws_ascii_only, takes_clipboard, when_told_to_end
 from traintop.text import safe_text
-from traintop.tui.annotating import written_text
-from traintop.tui.annotation_writer import AnnotationWriter
-from traintop.tui.announcing import desktop_sequence, toasts_of
-from traintop.tui.ascii_filter import AsciiFilter
-from traintop.tui.copying import keep_copy
-from traintop.tui.export_writer import ExportWriter
-from traintop.tui.exporting import RunsExport, TextExport, ended_text
-from traintop.tui.key_table import KEYS
-from traintop.tui.keymap import in_words, remapped_keys
-from traintop.tui.keys import use_table
-from traintop.tui.loader import RunLoader
+from traintop.tui.alerts.toasts import TOAST_SECONDS, NoticeToasts, desktop_sequence, toasts_of
+from traintop.tui.annotate.actions import written_text
+from traintop.tui.annotate.writer import AnnotationWriter
+from traintop.tui.export.exports import RunsExport, TextExport, ended_text
+from traintop.tui.export.writer import ExportWriter
+from traintop.tui.kit.key_table import KEYS
+from traintop.tui.kit.keymap import in_words, remapped_keys
+from traintop.tui.kit.keys import use_table
+from traintop.tui.kit.pane import StyledLines
+from traintop.tui.kit.themes import THEMES, AsciiFilter, theme_name
+from traintop.tui.kit.typeahead import TypedAheadApp
+from traintop.tui.main.screen import MainScreen
+from traintop.tui.main.trends import TrendLoader
 from traintop.tui.messages import (
     AnnotationRequested,
     AnnotationsWritten,
@@ -50,20 +52,16 @@ from traintop.tui.messages import (
     TextExportRequested,
     TrendsLoaded,
 )
-from traintop.tui.screens.main import MainScreen
-from traintop.tui.state import ViewState, smoothing_level
-from traintop.tui.themes import THEMES, theme_name
-from traintop.tui.toasts import TOAST_SECONDS, NoticeToasts
-from traintop.tui.trends import TrendLoader
-from traintop.tui.typed_ahead import TypedAheadApp
+from traintop.tui.plots.loader import RunLoader
+from traintop.tui.view import ViewState, smoothing_level
 from traintop.tui.view_memory import plain_view, recalled_view
-from traintop.tui.widgets.line_pane import StyledLines
+from traintop.whole_file import write_whole
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
     from traintop.store.catalog import Snapshot
     from traintop.store.watch import DirectoryWatcher
-    from traintop.tui.screens.dialogs import ProgressScreen
+    from traintop.tui.export.progress import ProgressScreen
 
 _LONGEST_PATH = 4096
 _REMEMBER_SECONDS = 3.0
@@ -308,7 +306,7 @@ class TraintopApp(TypedAheadApp):
 
     def _show_progress(self, export: RunsExport) -> None:
         if not export.ended:
-            from traintop.tui.screens.dialogs import ProgressScreen  # not for the first frame
+            from traintop.tui.export.progress import ProgressScreen  # not for the first frame
 
             self.push_screen(ProgressScreen(export))
 
@@ -316,7 +314,7 @@ class TraintopApp(TypedAheadApp):
         self.exports.write(TextExport(message, self.exports.post))
 
     def _progress_screens(self) -> list[ProgressScreen]:
-        from traintop.tui.screens.dialogs import ProgressScreen
+        from traintop.tui.export.progress import ProgressScreen
 
         return [screen for screen in self.screen_stack if isinstance(screen, ProgressScreen)]
 
@@ -362,3 +360,24 @@ def run(directories: Sequence[Path]) -> None:
 def _print(words: str) -> None:
     with suppress(OSError):  # the terminal may be gone
         print(f"traintop: {words}", file=sys.stderr)
+
+
+def copy_path() -> Path:
+    """The file in the user's state folder."""
+    from platformdirs import user_state_path
+
+    return user_state_path("traintop", appauthor=False) / "copied.txt"
+
+
+def keep_copy(text: str) -> Path | None:
+    """Keep a text that was copied in place of the one before; where, ``None`` if nowhere.
+
+    It writes a file, so call it in a worker thread.
+    """
+    path = copy_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, f"{text}\n".encode())
+    except OSError:
+        return None
+    return path

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from traintop.analysis.ranking import best_value, mode_of
+from traintop.lines import Role
 from traintop.model import RECENT_VALUES, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.text import (
     MISSING,
@@ -31,9 +32,7 @@ from traintop.text import (
     si,
 )
 from traintop.times import age_seconds, parse_time
-from traintop.tui.lines import Role
-from traintop.tui.run_names import fit_name
-from traintop.tui.status import STATUS_MARKS, STATUS_RANK
+from traintop.tui.kit.runs import STATUS_MARKS, STATUS_RANK, fit_name, run_name
 from traintop.values import flat_settings, setting_of
 
 SortValue = float | str | None
@@ -77,11 +76,6 @@ _MADE_IMPORTANCE = 1
 _FIGURE_WIDTH = 8
 _LONGEST_HEADING = 16
 _LONGEST_SETTING = 40
-
-
-def run_name(summary: RunSummary) -> str:
-    """The name of a run as it is drawn: the experiment's, or the file's where there is none."""
-    return safe_text(summary.name or summary.stem)
 
 
 def steps_done(summary: RunSummary) -> float | None:
@@ -343,3 +337,13 @@ def offered_columns(runs: Iterable[RunSummary]) -> tuple[str, ...]:
         *(f"{kind}:{metric}" for metric in ordered for kind in _METRIC_VALUES),
         *(f"config:{name}" for name in (*differing, *alike)),
     )
+
+
+class ColumnChoice(msgspec.Struct, frozen=True):
+    """A column that the list is to have; ``wider`` cells more than it has by itself."""
+
+    key: str
+    wider: int = 0
+
+
+DEFAULT_CHOICES: tuple[ColumnChoice, ...] = tuple(map(ColumnChoice, DEFAULT_COLUMNS))

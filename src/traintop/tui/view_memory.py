@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from traintop.analysis.query_tokens import LONGEST_QUERY
 from traintop.tui.chart_view import without_window
-from traintop.tui.state import SMOOTHING_LEVELS, ViewState
+from traintop.tui.view import SMOOTHING_LEVELS, ViewState
 
 _OF_THE_MOMENT = frozenset({"selected", "marks", "baseline", "compared"})
 """What belongs to certain runs or to this visit."""

@@ -1,0 +1,1 @@
+"""What a person should know now: toasts, and the log of past notices."""

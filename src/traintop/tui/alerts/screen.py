@@ -1,0 +1,132 @@
+"""The log of past notices, the newest first, and the way from one to its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from msgspec.structs import replace
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from traintop.analysis.notices import Notice, NoticeKind
+from traintop.lines import Line, Piece, clickable
+from traintop.text import cell_width, fit, safe_text
+from traintop.tui.alerts.toasts import ROLES, SEVERITIES
+from traintop.tui.kit.keys import Situation, bindings_of
+from traintop.tui.kit.pane import ScrollingPane
+from traintop.tui.kit.places import Place
+from traintop.tui.kit.screen import DialogScreen
+from traintop.tui.view_screen import ViewScreen
+
+
+class NoticesScreen(DialogScreen):
+    """``go_to`` is called with the run whose notice enter is pressed on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.NOTICES)]
+
+    def __init__(self, notices: Sequence[Notice], go_to: Callable[[str], None]) -> None:
+        super().__init__()
+        self._notices = tuple(notices)
+        self._go_to = go_to
+        self._cursor = 0
+        self._pane = ScrollingPane(id="past-notices")
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.NOTICES)
+
+    def compose(self) -> ComposeResult:
+        self._pane.border_title = "notices, newest first"
+        self._pane.border_subtitle = "enter goes to the run  esc closes"
+        yield self._pane
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        notices, cursor = self._notices, self._cursor
+        self._pane.show(
+            (notices, cursor), lambda width, height: notice_lines(notices, cursor, width)
+        )
+        self._pane.scroll_to_line(cursor)
+
+    def action_move_notice(self, lines: int) -> None:
+        self._cursor = min(max(self._cursor + lines, 0), max(len(self._notices) - 1, 0))
+        self._show()
+
+    def action_pick_notice(self, place: int) -> None:
+        self._cursor = place
+        self.action_go_to_run()
+
+    def action_go_to_run(self) -> None:
+        self.dismiss()
+        if self._notices:
+            self._go_to(self._notices[self._cursor].run_id)
+
+
+_MOST_NOTICES = 500
+
+
+class NoticeActions(ViewScreen):
+    """Actions by the names that the table of keys has for them."""
+
+    past_notices: tuple[Notice, ...] = ()
+    """The newest first."""
+
+    def remember_notices(self, notices: Sequence[Notice]) -> None:
+        """Take over what happened."""
+        self.past_notices = (*reversed(notices), *self.past_notices)[:_MOST_NOTICES]
+
+    def action_notices(self) -> None:
+        # not needed for the first frame
+
+        self.app.push_screen(NoticesScreen(self.past_notices, self.go_to_run))
+
+    def go_to_run(self, run_id: str) -> None:
+        """Select a run, listed or not."""
+        run = self.rows.run(run_id)
+        if run is None:
+            return
+        if self.rows.position(run_id) is None:
+            self.change(
+                replace(
+                    self.view, filter="", show_archived=run.annotations.archived, selected=run_id
+                )
+            )
+        else:
+            self.change(replace(self.view, selected=run_id))
+
+
+def notice_lines(notices: Sequence[Notice], cursor: int, width: int) -> tuple[Line, ...]:
+    """The log of past notices: when, what, which run, and the rest of it."""
+    if not notices:
+        return (
+            (Piece("  Nothing since you opened this: no NaN, stall, crash or slowdown.", "muted"),),
+        )
+    names = [safe_text(notice.name, _WIDEST_NAME) for notice in notices]
+    name_width = max(map(cell_width, names))
+    return tuple(
+        clickable(
+            _notice_line(notice, fit(name, name_width), at_cursor=row == cursor),
+            f"screen.pick_notice({row})",
+            width,
+        )
+        for row, (notice, name) in enumerate(zip(notices, names, strict=True))
+    )
+
+
+def _notice_line(notice: Notice, name: str, *, at_cursor: bool) -> Line:
+    return (
+        Piece("▌ " if at_cursor else "  ", "accent"),
+        Piece(f"{notice.time:%m-%d %H:%M:%S}  ", "muted"),
+        Piece(f"{notice.kind:<{_KIND_WIDTH}}  ", ROLES[SEVERITIES[notice.kind]]),
+        Piece(f"{name}  ", "strong"),
+        Piece(safe_text(notice.text, 500)),
+    )
+
+
+_WIDEST_NAME = 30
+
+
+_KIND_WIDTH = max(len(kind) for kind in NoticeKind)

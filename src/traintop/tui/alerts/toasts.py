@@ -1,0 +1,113 @@
+"""Notices in words: as toasts, for the desktop of the person, and as lines of the log of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from textual.notifications import Notification
+
+from traintop.analysis.notices import Notice, NoticeKind
+from traintop.lines import Role
+from traintop.text import safe_text
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from traintop.analysis.notices import Notice
+
+Severity = Literal["information", "warning", "error"]
+
+MOST_TOASTS = 3
+"""More at a time would cover the screen; the log has them all."""
+
+SEVERITIES: Mapping[NoticeKind, Severity] = MappingProxyType(
+    {
+        NoticeKind.NOT_FINITE: "error",
+        NoticeKind.DIVERGED: "error",
+        NoticeKind.CRASHED: "error",
+        NoticeKind.FAILED: "error",
+        NoticeKind.STALLED: "warning",
+        NoticeKind.SLOWER: "warning",
+        NoticeKind.BEST: "information",
+    }
+)
+ROLES: Mapping[Severity, Role] = MappingProxyType(
+    {"information": "good", "warning": "warn", "error": "bad"}
+)
+
+
+class Toast(msgspec.Struct, frozen=True):
+    """A short message over the screen; nothing in it is markup."""
+
+    title: str
+    text: str
+    severity: Severity
+
+
+def toasts_of(notices: Sequence[Notice]) -> tuple[Toast, ...]:
+    """One toast for each of a few notices, one for all of many."""
+    if len(notices) > MOST_TOASTS:
+        worst = max((SEVERITIES[notice.kind] for notice in notices), key=tuple(ROLES).index)
+        kinds = Counter(notice.kind for notice in notices)
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        return (Toast(f"{len(notices)} notices: {counts}", "N lists them", worst),)
+    return tuple(
+        Toast(
+            f"{safe_text(notice.name, 60)}: {notice.kind}",
+            safe_text(notice.text),
+            SEVERITIES[notice.kind],
+        )
+        for notice in notices
+    )
+
+
+def desktop_sequence(toast: Toast, environment: Mapping[str, str]) -> str:
+    """What makes the person's terminal show a notice outside of it: OSC 9 and OSC 777.
+
+    Terminals that know both get the second only, lest they show it twice. Inside tmux it is
+    wrapped so that tmux hands it on, which needs its option ``allow-passthrough``.
+    """
+    # A semicolon would begin another argument of the sequence; "4;" would be a progress bar.
+    title, body = (text.replace(";", ",") for text in (toast.title, toast.text))
+    sequence = f"\x1b]777;notify;traintop: {title};{body}\x07"
+    if environment.get("TERM_PROGRAM") not in ("WezTerm", "ghostty"):
+        sequence = f"\x1b]9;traintop: {title}: {body}\x07{sequence}"
+    if "TMUX" in environment:
+        doubled = sequence.replace("\x1b", "\x1b\x1b")
+        return f"\x1bPtmux;{doubled}\x1b\\"
+    return sequence
+
+
+TOAST_SECONDS = 8.0
+
+
+class NoticeToasts:
+    """Shows notices; those that would become too many stand together in one toast."""
+
+    def __init__(self, app: App[None]) -> None:
+        self._app = app
+        self._standing: list[tuple[Notification, tuple[Notice, ...]]] = []
+
+    def show(self, notices: Sequence[Notice]) -> None:
+        """Show new notices beside those that stand."""
+        known = self._app._notifications
+        standing = [(shown, of) for shown, of in self._standing if shown in known]
+        together = (*chain.from_iterable(of for _, of in standing), *notices)
+        groups: list[tuple[Notice, ...]] = [(notice,) for notice in notices]
+        if len(together) > MOST_TOASTS:
+            for shown, _ in standing:
+                self._app._unnotify(shown)
+            groups, standing = [together], []
+        # Not by ``notify``, which tells nothing that a toast could be taken back by.
+        for group in groups:
+            for toast in toasts_of(group):
+                shown = Notification(toast.text, toast.title, toast.severity, TOAST_SECONDS)
+                known.add(shown)
+                standing.append((shown, group))
+        self._standing = standing
+        self._app._refresh_notifications()

@@ -1,0 +1,151 @@
+"""The keys that add to runs from outside: notes, tags, the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+from msgspec.structs import replace
+
+from traintop.model import RunSummary
+from traintop.store.annotations import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, AnnotationChange
+from traintop.text import counted
+from traintop.tui.annotate import actions as annotating
+from traintop.tui.kit.runs import run_name
+from traintop.tui.messages import AnnotationRequested, AskAgain
+from traintop.tui.view import RunRows, ViewState
+from traintop.tui.view_screen import ViewScreen
+
+
+def meant_runs(state: ViewState, rows: RunRows) -> tuple[RunSummary, ...]:
+    """The marked runs if there are any, else the selected one."""
+    runs = map(rows.run, state.marks or (state.selected,))
+    return tuple(run for run in runs if run is not None)
+
+
+def subject(runs: Sequence[RunSummary]) -> str:
+    """The runs in words: the name of one, the number of several."""
+    return run_name(runs[0]) if len(runs) == 1 else f"{len(runs):,} marked runs"
+
+
+def common_note(runs: Sequence[RunSummary]) -> str:
+    """The note that all of them have, else none."""
+    notes = {run.annotations.note for run in runs}
+    return notes.pop() if len(notes) == 1 else ""
+
+
+def common_tags(runs: Sequence[RunSummary]) -> tuple[str, ...]:
+    """The tags that every one of them has, in the order of the first."""
+    return tuple(
+        tag for tag in runs[0].annotations.tags if all(tag in run.annotations.tags for run in runs)
+    )
+
+
+def tags_change(before: Sequence[str], typed: str) -> AnnotationChange:
+    """What the typed tags change of the common ones; tags that only some runs have stay."""
+    tags = typed.replace(",", " ").split()
+    return AnnotationChange(
+        added_tags=tuple(tag for tag in tags if tag not in before),
+        removed_tags=tuple(tag for tag in before if tag not in tags),
+    )
+
+
+def written_text(change: AnnotationChange, count: int) -> str:
+    """What was done, in words."""
+    runs = counted(count, "run")
+    if change.archived is not None:
+        return f"Archived {runs}; A lists archived runs too" if change.archived else f"{runs} back"
+    what = "tags" if change.note is None else "note"
+    return f"Wrote the {what} beside {runs}"
+
+
+def archive_change(runs: Sequence[RunSummary]) -> AnnotationChange:
+    """All of them archived; or back in the list when they all are archived already."""
+    return AnnotationChange(archived=not all(run.annotations.archived for run in runs))
+
+
+class _Question(msgspec.Struct, frozen=True):
+    """What a person is asked about some runs, and what the answer changes of them."""
+
+    runs: tuple[RunSummary, ...]
+    title: str
+    hint: str
+    longest: int
+    change_by: Callable[[str], AnnotationChange]
+
+
+class AnnotationActions(ViewScreen):
+    """Actions by the names that the table of keys has for them."""
+
+    async def action_note(self) -> None:
+        runs = annotating.meant_runs(self.view, self.rows)
+        if not runs:
+            return
+        before = annotating.common_note(runs)
+        question = _Question(
+            runs,
+            f"note for {annotating.subject(runs)}",
+            "kept beside the run, never in its file; empty removes it",
+            LONGEST_NOTE,
+            lambda text: AnnotationChange(note=None if text == before else text),
+        )
+        await self._ask(question, before)
+
+    async def action_tags(self) -> None:
+        runs = annotating.meant_runs(self.view, self.rows)
+        if not runs:
+            return
+        before = annotating.common_tags(runs)
+        question = _Question(
+            runs,
+            f"tags of {annotating.subject(runs)}",
+            'tags with spaces between them; the filter finds them: tag == "paper"',
+            MOST_TAGS * (LONGEST_TAG + 1),
+            partial(annotating.tags_change, before),
+        )
+        await self._ask(question, " ".join(before))
+
+    def action_archive(self) -> None:
+        runs = annotating.meant_runs(self.view, self.rows)
+        if not runs:
+            return
+        change = annotating.archive_change(runs)
+        if change.archived:
+            put_away = {run.id for run in runs}
+            marks = tuple(run_id for run_id in self.view.marks if run_id not in put_away)
+            self.change(replace(self.view, marks=marks))
+        self._annotate(runs, change)
+
+    def action_show_archived(self) -> None:
+        self.change(replace(self.view, show_archived=not self.view.show_archived))
+
+    async def _ask(self, question: _Question, text: str, problem: str = "") -> None:
+        from traintop.tui.kit.entry import EntryScreen  # not needed for the first frame
+
+        def keep(typed: str) -> None:
+            change = question.change_by(typed)
+            if change != AnnotationChange():
+                self._annotate(question.runs, change, partial(self._ask, question, typed))
+
+        # Awaited, so that what is typed right after the key lands in the dialog.
+        await self.app.push_screen(
+            EntryScreen(
+                question.title,
+                question.hint,
+                text,
+                longest=question.longest,
+                done=keep,
+                problem=problem,
+            )
+        )
+
+    def _annotate(
+        self,
+        runs: tuple[RunSummary, ...],
+        change: AnnotationChange,
+        ask_again: AskAgain | None = None,
+    ) -> None:
+        run_ids = tuple(run.id for run in runs)
+        # To the App itself, so that it comes before the end that a next key asks for.
+        self.app.post_message(AnnotationRequested(run_ids, change, ask_again))

@@ -1,0 +1,153 @@
+"""What the comparison shows: its own choices, its columns, and the chart of its groups.
+
+Imported when the first comparison is opened: it needs numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from traintop.analysis.compare import (
+    Column,
+    ComparedRun,
+    Comparison,
+    Target,
+    columns_of,
+    compare,
+    default_target,
+)
+from traintop.analysis.comparison_text import column_label
+from traintop.analysis.groups import group_curve, grouped
+from traintop.analysis.naming import unique_names
+from traintop.analysis.ranking import LOSSES, metrics_of
+from traintop.charts import ChartSpec, Series
+from traintop.model import RunSummary
+from traintop.store.history import History
+from traintop.tui.plots.runs import ChartedRuns
+from traintop.tui.view import RunRows, ViewState
+
+_NO_RECORDS = History.from_columns({"iteration": ()})
+
+
+class CompareChoice(msgspec.Struct, frozen=True):
+    """What a person chose in the comparison; ``None`` for what the program chooses.
+
+    ``cursor`` is the run (of a group the first) whose column keys are about. ``target`` is the
+    value of the metric that runs are to reach.
+    """
+
+    cursor: str | None = None
+    grouped: bool = False
+    metric: str | None = None
+    target: float | None = None
+
+    def metric_of(self, metrics: Sequence[str]) -> str:
+        """The metric that is charted and whose target counts."""
+        if self.metric is not None and self.metric in metrics:
+            return self.metric
+        return metrics[0] if metrics else LOSSES[0]
+
+
+def next_metric(choice: CompareChoice, metrics: Sequence[str], step: int) -> CompareChoice:
+    """The next of the metrics, going round; a target belongs to its metric."""
+    if not metrics:
+        return choice
+    place = metrics.index(choice.metric_of(metrics)) + step
+    return replace(choice, metric=metrics[place % len(metrics)], target=None)
+
+
+def move_cursor(choice: CompareChoice, columns: Sequence[Column], step: int) -> CompareChoice:
+    """The cursor on another column, stopping at the ends."""
+    if not columns:
+        return choice
+    place = min(max(cursor_column(choice, columns) + step, 0), len(columns) - 1)
+    return replace(choice, cursor=columns[place].runs[0].summary.id)
+
+
+def cursor_column(choice: CompareChoice, columns: Sequence[Column]) -> int:
+    """The place of the cursor's column: at first the one beside the baseline."""
+    for place, column in enumerate(columns):
+        if any(run.summary.id == choice.cursor for run in column.runs):
+            return place
+    return min(1, len(columns) - 1)
+
+
+class ComparedRuns:
+    """The runs of the open comparison; keeps each as long as neither it nor its records change."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, ComparedRun] = {}
+        self._names: Mapping[str, str] = {}
+        self._named: tuple[RunRows, list[str]] | None = None
+        self._curves: dict[tuple[Series, ...], Series] = {}
+
+    def comparison(
+        self, view: ViewState, rows: RunRows, charted: ChartedRuns, choice: CompareChoice
+    ) -> tuple[Comparison, Target | None]:
+        """The comparison as it stands now, the baseline first, and the target it is made for."""
+        run_ids = sorted(view.compared, key=lambda run_id: run_id != view.baseline)
+        summaries = [run for run in map(rows.run, run_ids) if run is not None]
+        if self._named != (rows, run_ids):
+            # Only runs of the same experiments can take each other's names.
+            experiments = {run.name for run in summaries}
+            alike = (run for run in rows.everything if run.name in experiments)
+            self._names, self._named = unique_names(alike), (rows, run_ids)
+        runs = [self._run(summary, charted) for summary in summaries]
+        self._runs = {run.summary.id: run for run in runs}
+        columns = grouped(runs) if choice.grouped else columns_of(runs)
+        metric = choice.metric_of(metrics_of(summaries))
+        target = default_target(columns, metric)
+        if choice.target is not None:
+            target = Target(metric, choice.target)
+        return compare(columns, target), target
+
+    def _run(self, summary: RunSummary, charted: ChartedRuns) -> ComparedRun:
+        loaded = charted.records_of(summary.id)
+        history = loaded.history if loaded is not None and loaded.complete else None
+        if history is None and charted.failure_of(summary.id):
+            history = _NO_RECORDS
+        name = self._names[summary.id]
+        known = self._runs.get(summary.id)
+        if known is not None and (known.name, known.summary, known.history) == (
+            name,
+            summary,
+            history,
+        ):
+            return known
+        return ComparedRun(name, summary, history)
+
+    def group_spec(self, spec: ChartSpec, columns: Sequence[Column]) -> ChartSpec:
+        """A chart of single runs, labelled by their ids, as a chart of groups.
+
+        A group of several is the mean of its curves, with a band of one standard deviation on
+        both sides of it where at least two of them are.
+        """
+        curves = {series.label: series for series in spec.series if not series.dim}
+        made: dict[tuple[Series, ...], Series] = {}
+        drawn = []
+        for column in columns:
+            run_ids = (run.summary.id for run in column.runs)
+            members = tuple(curves[run_id] for run_id in run_ids if run_id in curves)
+            if members:
+                made[members] = self._curves.get(members) or _group_series(members)
+                drawn.append(replace(made[members], label=column_label(column)))
+        self._curves = made
+        return replace(spec, series=tuple(drawn), legend=True)
+
+
+def _group_series(members: tuple[Series, ...]) -> Series:
+    if len(members) == 1:
+        return members[0]
+    curve = group_curve((series.x, series.y) for series in members)
+    events = [series.events for series in members if series.events is not None]
+    return replace(
+        members[0],
+        x=curve.x,
+        y=curve.mean,
+        band=(curve.mean - curve.std, curve.mean + curve.std),
+        events=np.concatenate(events) if events else None,
+    )

@@ -1,0 +1,251 @@
+"""The comparison: the curves of some runs over one another, and what sets them apart."""
+
+from __future__ import annotations
+
+import math
+from functools import cache, partial
+from typing import TYPE_CHECKING, ClassVar
+
+from msgspec.structs import replace
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from traintop.analysis.compare import Comparison, Target
+from traintop.analysis.comparison_text import comparison_csv, comparison_markdown, section_words
+from traintop.analysis.ranking import metrics_of
+from traintop.lines import Line, Piece, line_width, spread
+from traintop.text import number
+from traintop.tui.compare.runs import (
+    CompareChoice,
+    ComparedRuns,
+    cursor_column,
+    move_cursor,
+    next_metric,
+)
+from traintop.tui.compare.table import CompareTable, compare_table
+from traintop.tui.kit.dialogs import ChoiceScreen
+from traintop.tui.kit.entry import EntryScreen
+from traintop.tui.kit.keys import Situation, bindings_of, footer_line
+from traintop.tui.kit.pane import LinePane, ScrollingPane
+from traintop.tui.kit.places import Need, Place
+from traintop.tui.messages import TextExportRequested
+from traintop.tui.plots.actions import ChartActions
+from traintop.tui.plots.grid import ChartGrid
+from traintop.tui.plots.source import ChartCell, chart_notes
+from traintop.tui.view_screen import OverlayScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from traintop.charts import ChartSpec
+    from traintop.tui.view_screen import ViewScreen
+
+_LONGEST_NUMBER = 40
+_PARTS = ("both", "table", "chart")
+_EXPORTS = (("CSV", ".csv", comparison_csv), ("Markdown", ".md", comparison_markdown))
+
+
+class CompareScreen(OverlayScreen, ChartActions):
+    """Chart over table; the baseline is the first column."""
+
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.COMPARE)]
+
+    def __init__(self, below: ViewScreen, words: str) -> None:
+        super().__init__(below)
+        self._words = words
+        self._chosen = len(below.view.compared)
+        self.choice = CompareChoice()
+        self._runs = ComparedRuns()
+        self.comparison = Comparison((), (), ())
+        self.target: Target | None = None
+        self._part = _PARTS[0]
+        self._status_pane = LinePane(id="compare-status")
+        self._grid = ChartGrid(id="compare-chart")
+        self._headings_pane = LinePane(id="compare-headings")
+        self._rows_pane = ScrollingPane(id="compare-rows")
+        self._footer_pane = LinePane(id="compare-footer")
+
+    def compose(self) -> ComposeResult:
+        yield self._status_pane
+        yield self._grid
+        yield self._headings_pane
+        yield self._rows_pane
+        yield self._footer_pane
+
+    def on_mount(self) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        if not self.view.compared:
+            self.action_close()
+            return
+        comparison, target = self._runs.comparison(self.view, self.rows, self.charted, self.choice)
+        self.comparison, self.target = comparison, target
+        for part in _PARTS:
+            self.set_class(self._part == part, f"-part-{part}")
+        self._show_lines()
+        self.draw_charts()
+        self.act_on_records()
+
+    def _show_lines(self) -> None:
+        comparison, target, metric = self.comparison, self.target, self.metric
+        gone = self._chosen - len(self.view.compared)
+        words = f"{self._words}{f', {gone} of them gone' if gone else ''}"
+        words += ", grouped over seeds" if self.choice.grouped else ""
+        note = self._note()
+        self._status_pane.show(
+            (words, metric, target, note),
+            lambda width, height: (_status_line(words, metric, target, note, width),),
+        )
+        cursor = cursor_column(self.choice, comparison.columns)
+        marks = self.curve_marks()
+
+        @cache  # the headings and the rows are one table
+        def table(width: int) -> CompareTable:
+            return compare_table(
+                comparison, cursor, lambda column: marks.get(column.runs[0].summary.id), width
+            )
+
+        content = (_content_of(comparison), cursor, tuple(marks.items()))
+        self._headings_pane.show(content, lambda width, height: table(width).headings)
+        self._rows_pane.show(content, lambda width, height: table(width).rows)
+        situation = self.situation
+        self._footer_pane.show(
+            situation, lambda width, height: (footer_line(situation, "", width),)
+        )
+
+    def draw_charts(self) -> None:
+        view, columns, metric = self.view, self.comparison.columns, self.metric
+        labels, runs = self.chart_labels, self._runs
+        cell = self.source.cell(metric, view, labels)
+        if self.choice.grouped:
+
+            def grouped(make: Callable[[], ChartSpec | None]) -> ChartSpec | None:
+                spec = make()
+                return None if spec is None else runs.group_spec(spec, columns)
+
+            grouping = tuple(tuple(run.name for run in column.runs) for column in columns)
+            cell = ChartCell(
+                metric,
+                (cell.content, grouping),
+                (cell.view, grouping),
+                partial(grouped, cell.make_spec),
+                partial(grouped, cell.make_interim),
+            )
+        self._grid.show_charts([cell], metric, ready=self.source.prepared)
+
+    @property
+    def chart_labels(self) -> dict[str, str]:
+        if self.choice.grouped:
+            return {run_id: str(run_id) for run_id in self.view.compared}
+        return {column.runs[0].summary.id: column.name for column in self.comparison.columns}
+
+    @property
+    def grid(self) -> ChartGrid:
+        return self._grid
+
+    @property
+    def metric(self) -> str:
+        """The metric of the chart and of the target."""
+        return self.choice.metric_of(self._metrics)
+
+    @property
+    def _metrics(self) -> list[str]:
+        return metrics_of(run for run in map(self.rows.run, self.view.compared) if run is not None)
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.COMPARE, frozenset({Need.RUNS}))
+
+    def _note(self) -> str:
+        return "  ".join(chart_notes(self.view, range(1), 1))
+
+    # Keys.
+
+    def choose(self, choice: CompareChoice) -> None:
+        """Take over a choice and show it."""
+        self.choice = choice
+        self.draw()
+
+    def action_move_column(self, step: int) -> None:
+        self.choose(move_cursor(self.choice, self.comparison.columns, step))
+
+    def action_pick_column(self, place: int) -> None:
+        run_id = self.comparison.columns[place].runs[0].summary.id
+        self.choose(replace(self.choice, cursor=run_id))
+
+    def action_scroll_rows(self, lines: int) -> None:
+        self._rows_pane.scroll_lines(lines)
+
+    def action_scroll_pages(self, pages: int) -> None:
+        self._rows_pane.scroll_pages(pages)
+
+    def action_toggle_groups(self) -> None:
+        self.choose(replace(self.choice, grouped=not self.choice.grouped))
+
+    def action_next_metric(self, step: int) -> None:
+        self.choose(next_metric(self.choice, self._metrics, step))
+
+    async def action_ask_target(self) -> None:
+        def take(text: str) -> None:
+            self.choose(replace(self.choice, target=float(text) if text else None))
+
+        await self.app.push_screen(
+            EntryScreen(
+                f"{section_words(self.metric)} to reach",
+                "when did each run first reach it? empty: what all have reached",
+                "" if self.target is None else number(self.target.value, 6),
+                longest=_LONGEST_NUMBER,
+                done=take,
+                mistake_in=_mistake_in_number,
+                replaced=True,
+            )
+        )
+
+    def action_pin_column(self) -> None:
+        column = self.comparison.columns[cursor_column(self.choice, self.comparison.columns)]
+        run_id = column.runs[0].summary.id
+        self.choice = replace(self.choice, cursor=run_id)
+        self.change(replace(self.view, baseline=run_id))
+
+    def action_export(self) -> None:
+        comparison = self.comparison
+
+        def write(choice: int) -> None:
+            _, suffix, written = _EXPORTS[choice]
+            self.app.post_message(TextExportRequested("comparison", suffix, written(comparison)))
+
+        names = [name for name, _, _ in _EXPORTS]
+        self.app.push_screen(ChoiceScreen("write the comparison as", names, write))
+
+    def action_next_part(self) -> None:
+        self._part = _PARTS[(_PARTS.index(self._part) + 1) % len(_PARTS)]
+        self.draw()
+
+
+def _mistake_in_number(text: str) -> str:
+    """What keeps a text from being a finite number; nothing for none at all."""
+    try:
+        return "" if not text or math.isfinite(float(text)) else "it has to be finite"
+    except ValueError:
+        return "that is no number: 3.2 or 1e-4, for example"
+
+
+def _content_of(comparison: Comparison) -> tuple[object, ...]:
+    """What the table depends on: equal when it would be drawn alike."""
+    columns = (
+        (column.name, *((run.summary.status, run.summary.progress) for run in column.runs))
+        for column in comparison.columns
+    )
+    # As text, because settings may be lists, and so that NaN equals NaN.
+    return (*columns, repr(comparison.rows))
+
+
+def _status_line(words: str, metric: str, target: Target | None, note: str, width: int) -> Line:
+    left: Line = (Piece(" compare", "accent", bold=True), Piece(f"  {words}"))
+    reached = "" if target is None else f"  target {number(target.value, 5)}"
+    right: Line = (Piece(f"{section_words(metric)}{reached} ", "muted"),)
+    noted: Line = (Piece(f"{note}  ", "accent"), *right) if note else right
+    fits = line_width(left) + line_width(noted) < width
+    return spread(left, noted if fits else right, width)

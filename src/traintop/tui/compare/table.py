@@ -1,0 +1,182 @@
+"""The table of a comparison as lines: labels, the baseline, and as many columns as fit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from traintop.analysis.compare import Column, Comparison, Row
+from traintop.analysis.comparison_text import (
+    AlignedCell,
+    aligned_cells,
+    column_label,
+    section_words,
+)
+from traintop.lines import Line, Piece, clickable, fit_line, line_width
+from traintop.text import cell_width, fit, fit_middle, percentage, safe_text
+from traintop.tui.kit.runs import STATUS_MARKS, alike_words, fit_name
+
+BEST_GLYPH = "★"
+_GUTTER = 3
+"""The cells before a column's name: cursor, colour of its curve, a blank."""
+
+_LEAST_COLUMN = 12
+_LAYOUTS = ((2, 32, True), (0, 32, True), (0, 32, False), (0, 18, False), (0, _LEAST_COLUMN, False))
+"""From airy to tight: the gap between columns, the longest name, and whether deltas are shown.
+
+The first that has room for all columns is taken, else the last.
+"""
+
+_LEAST_LABEL = 10
+_LABEL_BESIDE = 5
+"""Cells of what a row tells beside a long name of a metric."""
+
+_LABEL_SHARE = 0.36
+
+
+class CompareTable(msgspec.Struct, frozen=True):
+    """Two lines of headings, and the rows below them, which may be more than the screen holds."""
+
+    headings: tuple[Line, ...]
+    rows: tuple[Line, ...]
+
+
+def compare_table(
+    comparison: Comparison,
+    cursor: int,
+    mark_of: Callable[[Column], Piece | None],
+    width: int,
+) -> CompareTable:
+    """The table in ``width`` cells. The baseline always stays; the cursor's column is in view."""
+    if not comparison.columns or width < 1:
+        return CompareTable((), ())
+    labels = _label_lines(comparison.rows, width)
+    room = width - line_width(labels[0])
+    least = len(comparison.columns) * (_GUTTER + _LEAST_COLUMN)
+    for gap, name_width, with_delta in _LAYOUTS if least <= room else _LAYOUTS[-1:]:
+        blocks = [
+            _column_lines(comparison, place, place == cursor, mark_of, name_width, with_delta)
+            for place in range(len(comparison.columns))
+        ]
+        widths = [gap + line_width(block[0]) for block in blocks]
+        if sum(widths) <= room:
+            break
+    places = _places_in_view(widths, cursor, room)
+    lines = [
+        _joined(parts, gap)
+        for parts in zip(labels, *(blocks[place] for place in places), strict=True)
+    ]
+    if len(places) < len(blocks):
+        lines[0] = (_hidden_piece(places, len(blocks), line_width(labels[0])), *lines[0][1:])
+    return CompareTable(tuple(lines[:2]), tuple(lines[2:]))
+
+
+def _joined(parts: Sequence[Line], gap: int) -> Line:
+    label, *columns = parts
+    return (*label, *(piece for column in columns for piece in (Piece(" " * gap), *column)))
+
+
+def _places_in_view(widths: Sequence[int], cursor: int, room: int) -> list[int]:
+    """The baseline and the columns from the first that leaves room for the cursor's on."""
+    left = room - widths[0]
+    first = max(cursor, 1)
+    taken = sum(widths[first : first + 1])
+    while first > 1 and taken + widths[first - 1] <= left:
+        first -= 1
+        taken += widths[first]
+    places = [0]
+    for place in range(first, len(widths)):
+        left -= widths[place]
+        if left < 0 and len(places) > 1:
+            break
+        places.append(place)
+    return places
+
+
+def _hidden_piece(places: Sequence[int], count: int, width: int) -> Piece:
+    shown = places[1:]
+    before, after = (shown[0] - 1, count - 1 - shown[-1]) if shown else (0, count - 1)
+    parts = [f" ← {before} more" if before else "", f" {after} more →" if after else ""]
+    return Piece(fit(" ".join(part for part in parts if part), width), "accent")
+
+
+def _label_lines(rows: Sequence[Row], width: int) -> list[Line]:
+    """The labels of the rows, the section only where it begins; two blank ones before them."""
+    sections = [section_words(row.section) for row in rows]
+    most = max(int(width * _LABEL_SHARE), _LEAST_LABEL)
+    words = [safe_text(row.label) for row in rows if row.section]
+    section_width = max(map(cell_width, sections), default=0)
+    # A column of sections, or where it has no room each at the beginning of its first row.
+    in_column = section_width + 1 + max(map(cell_width, words), default=0) <= most
+    texts: list[tuple[str, str]] = []
+    before = ""
+    for row, section in zip(rows, sections, strict=True):
+        shown = "" if section == before else fit_middle(section, max(most - _LABEL_BESIDE, 1))
+        before = section
+        if in_column:
+            shown = fit(shown, section_width)
+        texts.append((f"{shown} " if section else "", safe_text(row.label)))
+    longest = max((cell_width(section + label) for section, label in texts), default=0)
+    inner = min(longest, most)
+    lines: list[Line] = [(Piece(" " * (inner + 1)),)] * 2
+    for section, label in texts:
+        shown = fit_middle(label, max(inner - cell_width(section), 0))
+        line = fit_line((Piece(section, "accent"), Piece(shown, "muted")), inner)
+        lines.append((Piece(" "), *line, Piece(" " * (inner - line_width(line)))))
+    return lines
+
+
+def _column_lines(
+    comparison: Comparison,
+    place: int,
+    is_cursor: bool,
+    mark_of: Callable[[Column], Piece | None],
+    name_width: int,
+    with_delta: bool,
+) -> list[Line]:
+    """Name, status, and the cells of one column, all of one width."""
+    column = comparison.columns[place]
+    cells = aligned_cells(comparison, place)
+    lines = [_cell_line(cell, with_delta=with_delta) for cell in cells]
+    label = column_label(column)
+    flag = Piece(" ⚑" if place == 0 else "", "warn")
+    wanted = min(cell_width(label), name_width) + cell_width(flag.text)
+    inner = max([_LEAST_COLUMN, wanted, *map(line_width, lines)])
+    alike = alike_words([other.name for other in comparison.columns])
+    name = fit_name(label, inner - cell_width(flag.text), alike)
+    heading: Line = (
+        Piece("▌" if is_cursor else " ", "accent"),
+        mark_of(column) or Piece("◆", "muted"),
+        Piece(" "),
+        Piece(name, "strong" if is_cursor else "text", bold=is_cursor),
+        flag,
+    )
+    pad = Piece(" " * _GUTTER)
+    below = ((pad, *line) for line in (_status_line(column), *lines))
+    action = f"screen.pick_column({place})"
+    return [clickable(line, action, _GUTTER + inner) for line in (heading, *below)]
+
+
+def _cell_line(cell: AlignedCell, *, with_delta: bool) -> Line:
+    against = (cell.delta, cell.percent) if with_delta else (cell.percent,)
+    return (
+        Piece(cell.value, "good" if cell.best else "text", bold=cell.best),
+        Piece(f" {BEST_GLYPH}" if cell.best else "  ", "good"),
+        *(Piece(f" {part}", "muted") for part in against if part),
+    )
+
+
+def _status_line(column: Column) -> Line:
+    if len(column.runs) > 1:
+        counts = Counter(run.summary.status for run in column.runs)
+        return tuple(
+            Piece(f"{mark.glyph} {counts[status]}  ", mark.role)
+            for status, mark in STATUS_MARKS.items()
+            if counts[status]
+        )
+    run = column.runs[0].summary
+    mark = STATUS_MARKS[run.status]
+    progress = f" {percentage(run.progress)}" if run.progress is not None else ""
+    return (Piece(f"{mark.glyph} {mark.word}", mark.role), Piece(progress, "muted"))

@@ -1,0 +1,1 @@
+"""What every place uses: styled lines, panes, screens, text entry, dialogs, keys, help, palette."""

@@ -1,0 +1,72 @@
+"""How a run is told in few cells wherever it is drawn: its status and its name."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from traintop.lines import Role
+from traintop.model import RunStatus, RunSummary
+from traintop.text import ELLIPSIS, cell_width, fit_middle, safe_text
+
+
+class StatusMark(msgspec.Struct, frozen=True):
+    """``word`` is at most 5 cells; ``letter`` stands for it where there is no room."""
+
+    glyph: str
+    word: str
+    letter: str
+    role: Role
+    meaning: str
+
+
+STATUS_MARKS: Mapping[RunStatus, StatusMark] = MappingProxyType(
+    {
+        RunStatus.RUNNING: StatusMark("●", "run", "R", "good", "running now"),
+        RunStatus.STALLED: StatusMark("◐", "stall", "S", "warn", "silent for longer than usual"),
+        RunStatus.CRASHED: StatusMark("✗", "crash", "C", "bad", "its process is gone"),
+        RunStatus.FAILED: StatusMark("✗", "fail", "F", "bad", "an exception ended it"),
+        RunStatus.INTERRUPTED: StatusMark("■", "stop", "I", "warn", "stopped before its end"),
+        RunStatus.FINISHED: StatusMark("✓", "done", "D", "muted", "finished"),
+        RunStatus.UNREADABLE: StatusMark("!", "file", "U", "bad", "its file cannot be read"),
+    }
+)
+"""In the order of the list's status sort: what lives first, then what needs a look."""
+
+STATUS_RANK: Mapping[RunStatus, int] = MappingProxyType(
+    {status: rank for rank, status in enumerate(STATUS_MARKS)}
+)
+
+
+_WORD_ENDS = "_-/. "
+"""Between the words of a name."""
+
+
+def alike_words(names: Sequence[str]) -> str:
+    """The words that all names begin with, as in a sweep; empty without any."""
+    ends = [safe_text(min(names)), safe_text(max(names))] if names else []
+    if len(set(ends)) < 2:
+        return ""
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*ends, strict=False))
+    common = "".join(letter for letter, _ in pairs)
+    return common[: max(map(common.rfind, _WORD_ENDS)) + 1]
+
+
+def fit_name(name: str, width: int, alike: str = "") -> str:
+    """The name in ``width`` cells, without as many words of its beginning as all names share.
+
+    Where it does not begin so, or what is left has no room, it is cut in its middle.
+    """
+    if not alike or not name.startswith(alike) or not 0 < width < cell_width(name):
+        return fit_middle(name, width)
+    ends = [place for place, sign in enumerate(alike, start=1) if sign in _WORD_ENDS]
+    rests = (name[end:] for end in ends if cell_width(name[end:]) < width)
+    return f"{ELLIPSIS}{fit_middle(next(rests, name[len(alike) :]), width - 1)}"
+
+
+def run_name(summary: RunSummary) -> str:
+    """The name of a run as it is drawn: the experiment's, or the file's where there is none."""
+    return safe_text(summary.name or summary.stem)

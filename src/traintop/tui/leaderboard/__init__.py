@@ -1,0 +1,1 @@
+"""The runs by the best value of any metric."""

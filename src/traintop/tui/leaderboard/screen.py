@@ -1,0 +1,189 @@
+"""The leaderboard: the runs by the best value that they reached of any metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from msgspec.structs import replace
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from traintop.analysis.ranking import Leader, Mode, leaders, metrics_of, mode_of
+from traintop.lines import EMPTY_LINE, Line, Piece, spread
+from traintop.text import safe_text
+from traintop.tui.kit.keys import Situation, bindings_of, footer_line
+from traintop.tui.kit.pane import LinePane
+from traintop.tui.kit.places import Need, Place
+from traintop.tui.leaderboard.lines import leader_lines
+from traintop.tui.view import toggle_mark
+from traintop.tui.view_screen import OverlayScreen, ViewScreen
+
+_HEADINGS = 1
+_WHEEL_ROWS = 3
+_LIMITS = (None, 10, 25)
+
+
+class BestScreen(OverlayScreen):
+    """Ranks the listed runs; those without a finite value of the metric are left out."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.BEST)]
+
+    def __init__(self, below: ViewScreen, compare: Callable[[], None]) -> None:
+        super().__init__(below)
+        self._compare = compare
+        self.leaders: list[Leader] = []
+        self._places: dict[str, int] = {}
+        self.metric = ""
+        self._modes: dict[str, Mode] = {}
+        self._cursor: str | None = None
+        self._top = 0
+        self.limit: int | None = None
+        """How many of the best are listed; all when ``None``."""
+        self._ranked = 0
+        self._status_pane = LinePane(id="best-status")
+        self._rows_pane = LinePane(id="best-rows")
+        self._footer_pane = LinePane(id="best-footer")
+
+    def compose(self) -> ComposeResult:
+        yield self._status_pane
+        yield self._rows_pane
+        yield self._footer_pane
+
+    def on_mount(self) -> None:
+        self.draw()
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.BEST, frozenset({Need.RUNS}))
+
+    @property
+    def mode(self) -> Mode:
+        """Whether the lowest or the highest value is the best."""
+        return self._modes.get(self.metric) or mode_of(self.metric)
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that any listed run has, losses first."""
+        return [*metrics_of(self.rows.runs), "duration"]
+
+    @property
+    def cursor(self) -> int:
+        """The place of the run that keys are about; the first when that has no value any more."""
+        return 0 if self._cursor is None else self._places.get(self._cursor, 0)
+
+    def draw(self) -> None:
+        metrics = self.metrics
+        if self.metric not in metrics:
+            self.metric = metrics[0]
+        ranked = leaders(self.rows.runs, self.metric, self.mode)
+        self.leaders, self._ranked = ranked[: self.limit], len(ranked)
+        self._places = {leader.run.id: place for place, leader in enumerate(self.leaders)}
+        self._show()
+
+    def _show(self) -> None:
+        ranked, cursor, top = self.leaders, self.cursor, self._top_in_view()
+        marks = self.shown_marks()
+        heading = (self.metric, self.mode, self.limit, self._ranked, len(self.rows))
+        metric, limit = self.metric, self.limit
+        self._status_pane.show(heading, lambda width, height: (_status_line(*heading, width),))
+
+        def draw(width: int, height: int) -> tuple[Line, ...]:
+            if not ranked:
+                return (EMPTY_LINE, (Piece(f"  no run has a finite {safe_text(metric)}", "muted"),))
+            return leader_lines(ranked, top, cursor, marks, width, height, told_apart=limit)
+
+        self._rows_pane.show((tuple(ranked), limit, top, cursor, tuple(marks.items())), draw)
+        situation = self.situation
+        note = f"{len(self.view.marks):,} marked" if self.view.marks else ""
+        self._footer_pane.show(
+            (situation, note), lambda width, height: (footer_line(situation, note, width),)
+        )
+
+    @property
+    def _page_rows(self) -> int:
+        return max(self._rows_pane.content_height() - _HEADINGS, 1)
+
+    def _top_in_view(self) -> int:
+        """The place of the first row that is shown: moved only as far as the cursor needs it."""
+        lowest = max(self.cursor - self._page_rows + 1, 0)
+        last = max(len(self.leaders) - self._page_rows, 0)
+        self._top = min(max(self._top, lowest), self.cursor, last)
+        return self._top
+
+    @on(events.Resize)
+    def _keep_cursor_in_view(self) -> None:
+        self.call_after_refresh(self._show)
+
+    def on_mouse_scroll_down(self) -> None:
+        self.action_move(_WHEEL_ROWS)
+
+    def on_mouse_scroll_up(self) -> None:
+        self.action_move(-_WHEEL_ROWS)
+
+    # Keys.
+
+    def action_move(self, step: int) -> None:
+        self.action_pick(self.cursor + step)
+
+    def action_page(self, pages: int) -> None:
+        self.action_move(pages * max(self._page_rows - 1, 1))
+
+    def action_go_to_end(self, direction: int) -> None:
+        self.action_move(direction * len(self.leaders))
+
+    def action_pick(self, place: int) -> None:
+        if self.leaders:
+            place = min(max(place, 0), len(self.leaders) - 1)
+            self._cursor = self.leaders[place].run.id
+            self._show()
+
+    def action_pick_and_mark(self, place: int) -> None:
+        self.action_pick(place)
+        self.action_mark()
+
+    def action_next_metric(self, step: int) -> None:
+        metrics = self.metrics
+        self.metric = metrics[(metrics.index(self.metric) + step) % len(metrics)]
+        self._cursor = None
+        self.draw()
+
+    def action_flip(self) -> None:
+        self._modes[self.metric] = "min" if self.mode == "max" else "max"
+        self._cursor = None
+        self.draw()
+
+    def action_next_limit(self) -> None:
+        self.limit = _LIMITS[(_LIMITS.index(self.limit) + 1) % len(_LIMITS)]
+        self.draw()
+
+    def action_mark(self) -> None:
+        if self.leaders:
+            run = self.leaders[self.cursor].run
+            selected = self.view.selected
+            marked = toggle_mark(replace(self.view, selected=run.id))
+            self.change(replace(marked, selected=selected))
+
+    def action_go_to_run(self) -> None:
+        if self.leaders:
+            run = self.leaders[self.cursor].run
+            self.dismiss()
+            self.change(replace(self.view, selected=run.id))
+
+    def action_compare(self) -> None:
+        self.dismiss()
+        self._below.call_later(self._compare)
+
+
+def _status_line(
+    metric: str, mode: Mode, limit: int | None, ranked: int, count: int, width: int
+) -> Line:
+    which = "lowest" if mode == "min" else "highest"
+    left: Line = (
+        Piece(" best", "accent", bold=True),
+        Piece(f"  top {limit}" if limit else "", "strong"),
+        Piece(f"  {which} "),
+        Piece(safe_text(metric), "strong", bold=True),
+    )
+    return spread(left, (Piece(f"{ranked:,} of {count:,} runs have it ", "muted"),), width)

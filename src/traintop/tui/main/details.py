@@ -1,0 +1,365 @@
+"""Everything known about one run, as sections of labelled values, laid out in columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePath
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, spread
+from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
+from traintop.text import (
+    cell_width,
+    duration,
+    file_size,
+    fit,
+    fit_middle,
+    measured,
+    number,
+    percentage,
+    safe_text,
+    setting_text,
+    si,
+    wrap,
+)
+from traintop.times import parse_time
+from traintop.tui.kit.runs import STATUS_MARKS, run_name
+from traintop.values import flat_settings
+
+if TYPE_CHECKING:
+    from traintop.analysis.percentiles import Pace
+
+_COLUMN_WIDTH = 32
+_COLUMN_GAP = 2
+_LONGEST_LABEL = 18
+_NOTE_GAP = "  "
+_LEAST_ERROR = 12
+_LEAST_HEADER = 24  # cells of a name and its glyph, whatever else there is to say
+_LONGEST_TEXT = 4000
+
+_LOSSES = frozenset({"train_loss", "val_loss"})
+_METRIC_LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "train_loss": "train loss",
+        "val_loss": "val loss",
+        "learning_rate": "lr",
+        "tokens_per_sec": "tokens/s",
+        "iter_time_ms": "step ms",
+    }
+)
+
+_MACHINE_ORDER = ("host", "gpus", "git_commit", "command", "directory", "user", "pid", "python")
+_PLUMBING = frozenset({"format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty"})
+"""What tells processes apart for the program, and says nothing to a person."""
+
+_ALONE: Mapping[str, object] = MappingProxyType({"rank": 0, "world_size": 1})
+"""What goes without saying of a run in one process."""
+
+_COMMIT_DIGITS = 10
+
+_PACE_LABELS = ("median", "p5", "p95")
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A labelled value; the ``aside`` is what is also worth knowing of it, in a quiet colour."""
+
+    label: str
+    value: str
+    aside: str = ""
+
+
+class Section(msgspec.Struct, frozen=True):
+    title: str
+    entries: tuple[Entry, ...]
+
+
+def header_line(
+    summary: RunSummary | None, note: str, width: int, charts: Sequence[str] = ()
+) -> Line:
+    """One line on the selected run: status, name, progress, time left, and a note.
+
+    At the right end is what there is to say of the ``charts`` below, as far as there is room.
+    Progress and time give way to it, and the end of a long name: the list has them too. The
+    beginning of the error that ended the run is in between.
+    """
+    if summary is None:
+        return EMPTY_LINE
+    mark = STATUS_MARKS[summary.status]
+    name = run_name(summary)
+    glyph = Piece(f" {mark.glyph} ", mark.role)
+    facts = _facts_of(summary)
+    least = min(cell_width(glyph.text) + cell_width(name), _LEAST_HEADER)
+
+    def tail_with(kept: int) -> Line:
+        return (
+            Piece(f"  {summary.status}", mark.role),
+            *(Piece(f"  {fact}") for fact in facts[:kept]),
+            *((Piece(f"  {note}", "muted"),) if note else ()),
+        )
+
+    words, tail = next(
+        (
+            (words, tail_with(kept))
+            for words in _ever_fewer(charts)
+            for kept in range(len(facts), -1, -1)
+            if least + line_width(tail_with(kept)) + cell_width(words) < width
+        ),
+        ("", tail_with(len(facts))),
+    )
+    room = max(width - line_width(tail) - cell_width(words) - 1, least) - cell_width(glyph.text)
+    line = fit_line((glyph, Piece(fit_middle(name, room), "strong", bold=True), *tail), width)
+    left = width - line_width(line) - cell_width(words) - len(_NOTE_GAP) - 1
+    if summary.error and left >= _LEAST_ERROR:
+        line = (*line, Piece(f"{_NOTE_GAP}{fit(safe_text(summary.error), left).rstrip()}", "bad"))
+    return spread(line, (Piece(words, "accent"),), width) if words else line
+
+
+def _facts_of(summary: RunSummary) -> list[str]:
+    facts: list[str] = []
+    if summary.progress is not None:
+        facts.append(percentage(summary.progress))
+    if summary.eta_seconds is not None:
+        facts.append(f"{duration(summary.eta_seconds)} left")
+    elif summary.duration_seconds is not None:
+        took = duration(summary.duration_seconds)
+        facts.append(f"{took} so far" if summary.status in ALIVE else f"took {took}")
+    return facts
+
+
+def _ever_fewer(notes: Sequence[str]) -> Iterator[str]:
+    """All notes in one text, then the first ones of them, then none."""
+    for count in range(len(notes), 0, -1):
+        yield f" {_NOTE_GAP.join(notes[:count])} "
+    yield ""
+
+
+def sections_of(
+    summary: RunSummary, pace: Pace | None = None, *, complete: bool = False
+) -> tuple[Section, ...]:
+    """What is known of a run, what matters most first; empty sections are left out.
+
+    ``pace`` is that of its records as far as they are read, a sample unless ``complete``.
+    """
+    if summary.status is RunStatus.UNREADABLE:
+        return (_file_section(summary),)
+    candidates = (
+        Section("Results", tuple(_results(summary))),
+        _throughput(summary, pace, complete=complete),
+        Section("Time", tuple(_times(summary))),
+        Section("Settings", tuple(_settings(summary))),
+        Section("Machine", tuple(_machine(summary))),
+        _file_section(summary),
+    )
+    return tuple(section for section in candidates if section.entries)
+
+
+def detail_lines(
+    summary: RunSummary | None,
+    width: int,
+    pace: Pace | None = None,
+    *,
+    complete: bool = False,
+) -> tuple[Line, ...]:
+    """The sections of a run in as many columns as ``width`` holds, with its texts above them.
+
+    ``pace`` is as for :func:`sections_of`.
+    """
+    if summary is None or width < 4:
+        return ()
+    inner = width - 2
+    texts = [
+        line
+        for title, text, role in _texts(summary)
+        for line in (
+            _title(title),
+            *((Piece(part, role),) for part in wrap(text, inner)),
+            EMPTY_LINE,
+        )
+    ]
+    columns = max(1, min(3, (inner + _COLUMN_GAP) // (_COLUMN_WIDTH + _COLUMN_GAP)))
+    column_width = (inner - _COLUMN_GAP * (columns - 1)) // columns
+    sections = sections_of(summary, pace, complete=complete)
+    stacks = _balanced([_section_lines(s, column_width) for s in sections], columns)
+    widths = [column_width + _COLUMN_GAP] * (columns - 1) + [column_width]
+    lines = [*texts, *beside(stacks, widths)]
+    while lines and not line_width(lines[-1]):
+        lines.pop()
+    return tuple((Piece(" "), *line) for line in lines)
+
+
+def _texts(summary: RunSummary) -> Iterable[tuple[str, str, Role]]:
+    def clean(text: str) -> str:
+        return safe_text(text, limit=_LONGEST_TEXT)
+
+    if summary.problem:
+        yield "Cannot be read", clean(summary.problem), "bad"
+    if summary.error:
+        yield "Error", clean(summary.error), "bad"
+    if summary.notes:
+        yield "Notes", clean(summary.notes), "text"
+    added = summary.annotations
+    if added.note:
+        yield "Note beside the run", clean(added.note), "text"
+    if added.tags or added.archived:
+        words = [f"#{clean(tag)}" for tag in added.tags] + ["archived"] * added.archived
+        yield "Tags", "  ".join(words), "accent"
+
+
+def _results(summary: RunSummary) -> Iterable[Entry]:
+    metrics = [*STANDARD_METRICS]
+    metrics += [name for name in summary.stats if name not in STANDARD_METRICS]
+    for metric in metrics:
+        last = summary.last_value(metric)
+        if last is None:
+            continue
+        stats = summary.stats.get(metric)
+        label = _METRIC_LABELS.get(metric, metric)
+        yield Entry(safe_text(label), _figure(metric, last), _aside(metric, summary))
+        if stats is not None and stats.nonfinite:
+            yield Entry("", f"{stats.nonfinite:,} × NaN or inf")
+    if summary.final_train_loss is not None:
+        yield Entry("final train", measured(summary.final_train_loss, 9))
+    if summary.final_val_loss is not None:
+        yield Entry("final val", measured(summary.final_val_loss, 9))
+
+
+def _figure(metric: str, value: float | None) -> str:
+    if metric == "tokens_per_sec":
+        return si(value)
+    return measured(value, 9) if metric in _LOSSES else number(value)
+
+
+def _aside(metric: str, summary: RunSummary) -> str:
+    """The best of a loss and where it was; the mean of all else."""
+    stats = summary.stats.get(metric)
+    if metric in _LOSSES:
+        best = summary.best_train_loss if metric == "train_loss" else summary.best_val_loss
+        if stats is not None and stats.min is not None:
+            at = "" if stats.min_iteration is None else f" @{si(stats.min_iteration)}"
+            return f"best {measured(stats.min, 9)}{at}"
+        return "" if best is None else f"best {measured(best, 9)}"
+    if metric == "learning_rate" or stats is None or stats.mean is None:
+        return ""
+    return f"mean {_figure(metric, stats.mean)}"
+
+
+def _throughput(summary: RunSummary, pace: Pace | None, *, complete: bool) -> Section:
+    """Tokens per second and the time of a step: over all records when they are read."""
+    if pace is None:
+        means = [summary.mean_value(metric) for metric in ("tokens_per_sec", "iter_time_ms")]
+        title = "Throughput · more when records are read"
+        return Section(title, tuple(_pace("mean", *means)))
+    entries = (
+        entry
+        for label, per_second, milliseconds in zip(_PACE_LABELS, *pace, strict=True)
+        for entry in _pace(label, per_second, milliseconds)
+    )
+    return Section("Throughput" if complete else "Throughput · of a sample", tuple(entries))
+
+
+def _pace(label: str, tokens: float | None, milliseconds: float | None) -> Iterable[Entry]:
+    parts = ["" if tokens is None else f"{si(tokens)} tok/s"]
+    parts.append("" if milliseconds is None else f"{number(milliseconds)} ms")
+    known = [part for part in parts if part]
+    if known:
+        yield Entry(label, known[0], "".join(known[1:]))
+
+
+def _times(summary: RunSummary) -> Iterable[Entry]:
+    started, ended = parse_time(summary.start_time), parse_time(summary.end_time)
+    updated = parse_time(summary.updated_at)
+    if started is not None:
+        yield Entry("started", f"{started:%Y-%m-%d %H:%M:%S}")
+    if ended is not None:
+        yield Entry("ended", f"{ended:%Y-%m-%d %H:%M:%S}")
+    elif updated is not None and summary.status is not RunStatus.RUNNING:
+        yield Entry("last sign", f"{updated:%Y-%m-%d %H:%M:%S}")
+    if summary.duration_seconds is not None:
+        yield Entry("duration", duration(summary.duration_seconds))
+    if summary.iterations_per_second:
+        yield Entry("pace", f"{si(summary.iterations_per_second)} it/s")
+    if summary.eta_seconds is not None:
+        yield Entry("time left", duration(summary.eta_seconds))
+    if summary.gradient_step:
+        yield Entry("grad steps", f"{summary.gradient_step:,}")
+    if summary.count is not None:
+        yield Entry("records", f"{summary.count:,}")
+
+
+def _settings(summary: RunSummary) -> Iterable[Entry]:
+    for name, value in flat_settings(summary.config).items():
+        yield Entry(safe_text(name), setting_text(value, _LONGEST_TEXT))
+
+
+def _machine(summary: RunSummary) -> Iterable[Entry]:
+    known = summary.environment
+    first = [name for name in _MACHINE_ORDER if name in known]
+    further = [name for name in known if name not in _MACHINE_ORDER and name not in _PLUMBING]
+    for name in [*first, *further]:
+        value = known[name]
+        if value in (None, "", [], {}) or (name in _ALONE and value == _ALONE[name]):
+            continue
+        if name == "git_commit":
+            dirty = known.get("git_dirty")
+            state = "with changes" if dirty is True else "clean" if dirty is False else ""
+            yield Entry("git commit", safe_text(value)[:_COMMIT_DIGITS], state)
+        else:
+            yield Entry(safe_text(str(name).replace("_", " ")), _machine_text(value))
+
+
+def _machine_text(value: object) -> str:
+    """A value, or several after one another; those that are alike are counted."""
+    if not isinstance(value, list):
+        return setting_text(value, _LONGEST_TEXT)
+    counts = Counter(setting_text(one, _LONGEST_TEXT) for one in value)
+    return ", ".join(f"{count} × {text}" if count > 1 else text for text, count in counts.items())
+
+
+def _file_section(summary: RunSummary) -> Section:
+    entries = (
+        Entry("run", safe_text(summary.stem, limit=_LONGEST_TEXT)),
+        Entry("in", safe_text(PurePath(summary.id).parent, limit=_LONGEST_TEXT)),
+        Entry("size", file_size(summary.file_size)),
+    )
+    return Section("File", entries)
+
+
+def _section_lines(section: Section, width: int) -> list[Line]:
+    widest = max((cell_width(entry.label) for entry in section.entries), default=0)
+    label_width = min(widest, _LONGEST_LABEL, width // 2)
+    lines = [fit_line(_title(section.title), width)]
+    for entry in section.entries:
+        lines += _entry_lines(entry, label_width, width)
+    return [*lines, EMPTY_LINE]
+
+
+def _entry_lines(entry: Entry, label_width: int, width: int) -> Iterable[Line]:
+    """The entry on one line where it fits, else with its value on as many as that takes."""
+    label = fit(fit_middle(entry.label, label_width), label_width)
+    room = max(width - label_width - _COLUMN_GAP, 1)
+    parts: list[Line] = [(Piece(text),) for text in wrap(entry.value, room) or [""]]
+    if entry.aside:
+        aside = Piece(f"  {entry.aside}", "muted")
+        if line_width(parts[-1]) + cell_width(aside.text) <= room:
+            parts[-1] = (*parts[-1], aside)
+        else:
+            parts += [(Piece(text, "muted"),) for text in wrap(entry.aside, room)]
+    for place, part in enumerate(parts):
+        shown = label if place == 0 else " " * label_width
+        yield fit_line((Piece(shown, "muted"), Piece(" " * _COLUMN_GAP), *part), width)
+
+
+def _title(text: str) -> Line:
+    return (Piece(text, "accent"),)
+
+
+def _balanced(blocks: list[list[Line]], columns: int) -> list[list[Line]]:
+    """The blocks in reading order, each in the column that is shortest so far."""
+    stacks: list[list[Line]] = [[] for _ in range(columns)]
+    for block in blocks:
+        min(stacks, key=len).extend(block)
+    return stacks

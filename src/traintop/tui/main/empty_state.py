@@ -1,0 +1,93 @@
+"""What stands where no run is: what was looked for, and the lines to paste to get one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from traintop.lines import EMPTY_LINE, Line, Piece
+from traintop.text import cell_width, safe_text, wrap
+from traintop.tracking.environment import default_log_dir
+from traintop.tui.main.status_line import shorten_path
+
+_EXAMPLE = """\
+from traintop import ExperimentTracker
+with ExperimentTracker({{"experiment_name": "first"}}{argument}) as tracker:
+    for i in range(1000): tracker.log_metrics(i, train_loss=4 / (i + 1))"""
+
+_NARROW_EXAMPLE = """\
+from traintop import ExperimentTracker
+config = {{"experiment_name": "first"}}
+log_dir = {directory}
+with ExperimentTracker(config, log_dir) as tracker:
+    for i in range(1000):
+        tracker.log_metrics(i, train_loss=4 / (i + 1))"""
+
+
+def example(directory: Path, width: int) -> tuple[str, ...]:
+    """Lines of Python that make a run in a directory; none where they are wider than ``width``."""
+    text = safe_text(directory, 4096)
+    argument = "" if directory == default_log_dir() else f", {_literal(text)}"
+    room = max(width - len('log_dir = "" \\'), 1)
+    parts = [text[begin : begin + room] for begin in range(0, len(text), room)]
+    codes = (
+        _EXAMPLE.format(argument=argument),
+        _NARROW_EXAMPLE.format(directory=" \\\n".join(map(_literal, parts))),
+    )
+    fitting = (code for code in codes if max(map(cell_width, code.splitlines())) <= width)
+    return tuple(next(fitting, "").splitlines())
+
+
+def _literal(text: str) -> str:
+    """A text in Python."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def empty_lines(
+    directories: Sequence[Path], notices: Sequence[str], width: int
+) -> tuple[Line, ...]:
+    """The explanation in ``width`` cells.
+
+    The code begins at the left edge: what is selected there with the mouse and pasted into Python
+    may not be indented.
+    """
+    inner = max(width - 4, 1)
+    first = directories[0] if directories else default_log_dir()
+    said = [safe_text(notice) for notice in notices]
+    said = said or [f"No runs in {shorten_path(first, inner)} yet."]
+    code = example(first, width)
+    hint = "A run appears here by itself as soon as it starts. "
+    hint += "Paste this into Python, or put it around a training loop:" if code else ""
+    demo = "No training at hand? `traintop demo` trains small models and shows them here."
+    return (
+        EMPTY_LINE,
+        *_indented(
+            (Piece(part, "strong", bold=True),) for text in said for part in wrap(text, inner)
+        ),
+        EMPTY_LINE,
+        *_indented((Piece(part, "muted"),) for part in wrap(hint, inner)),
+        EMPTY_LINE,
+        *((Piece(line, "accent"),) for line in code),
+        *((EMPTY_LINE,) if code else ()),
+        *_indented((Piece(part, "muted"),) for part in wrap(demo, inner)),
+    )
+
+
+def nothing_listed_lines(query: str, mistake: str, archived: int, width: int) -> tuple[Line, ...]:
+    """What stands in place of the list when the filter or the archive leaves no run in it."""
+    inner = max(width - 4, 1)
+    lines: list[Line] = [EMPTY_LINE]
+    said = f"No run matches {safe_text(query, limit=500)}" if query else "All runs are archived."
+    lines += [(Piece(part, "strong", bold=True),) for part in wrap(said, inner)]
+    lines += [(Piece(part, "warn"),) for part in wrap(safe_text(mistake), inner)]
+    lines.append(EMPTY_LINE)
+    hints = ["/ changes the filter, esc lists all runs again."] if query else []
+    hints += [f"A lists the {archived} archived too."] if archived else []
+    hint = " ".join(hints)
+    lines += [(Piece(part, "muted"),) for part in wrap(hint, inner)]
+    return _indented(lines)
+
+
+def _indented(lines: Iterable[Line]) -> tuple[Line, ...]:
+    return tuple((Piece("  "), *line) for line in lines)

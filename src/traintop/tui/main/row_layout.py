@@ -1,0 +1,132 @@
+"""Rows and headings of the run list: which columns fit a width, and the lines they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
+
+from traintop.lines import Line, Piece, Role
+from traintop.model import RunStatus, RunSummary
+from traintop.text import cell_width, fit, safe_text
+from traintop.tui.columns import (
+    DEFAULT_CHOICES,
+    Column,
+    ColumnChoice,
+    RowContext,
+    column_of,
+)
+
+_GAPS = (2, 1)
+"""Cells between two columns: airy where all columns fit so, else tight."""
+
+_NARROWEST = 4
+_WIDEST = 60
+_USUAL_NAME = 40
+_NAME_SHARE = 3  # of the cells for a reason the name of its file gets one in so many
+_NARROWEST_CUT = 2
+
+
+class RowLayout(msgspec.Struct, frozen=True):
+    """The columns that are shown, each with its width, and the gap between two; in cells."""
+
+    columns: tuple[tuple[Column, int], ...]
+    gap: int
+
+    def joined(self, pieces: Sequence[Piece]) -> Line:
+        """The cells of a row with the gaps between them."""
+        gap = Piece(" " * self.gap)
+        return tuple(part for piece in pieces for part in (gap, piece))[1:]
+
+
+def chosen_columns(choices: Sequence[ColumnChoice]) -> tuple[Column, ...]:
+    """The columns of a choice with the widths they are to have."""
+    chosen = [
+        (column, choice.wider)
+        for choice in choices
+        if (column := column_of(choice.key)) is not None
+    ]
+    return tuple(
+        replace(column, width=min(max(column.width + wider, _NARROWEST), _WIDEST))
+        for column, wider in chosen
+    )
+
+
+@lru_cache(maxsize=8)
+def lay_out(
+    width: int, choices: tuple[ColumnChoice, ...] = DEFAULT_CHOICES, sort_key: str = ""
+) -> RowLayout:
+    """The columns that fit ``width`` cells; the name takes what the others leave, within reason.
+
+    The column that sorts, ``sort_key``, comes before others: it explains the order.
+    """
+    columns = chosen_columns(choices)
+    gap = next((gap for gap in _GAPS if _taken(columns, gap) <= width), _GAPS[-1])
+    chosen = [column for column in columns if column.importance == 0]
+    narrow = _taken(chosen, gap) > width
+    for column in sorted(columns, key=lambda column: (column.key != sort_key, column.importance)):
+        if column not in chosen and _taken([*chosen, column], gap) <= width:
+            chosen.append(column)
+    shown = [column for column in columns if column in chosen]
+    widths = {column.key: (narrow and column.narrow_width) or column.width for column in shown}
+    spare = width - sum(widths.values()) - gap * (len(shown) - 1)
+    if "name" in widths:
+        # Beyond that the figures would stand too far off to be read as one row with the name.
+        widths["name"] = max(min(widths["name"] + spare, max(widths["name"], _USUAL_NAME)), 0)
+    return RowLayout(tuple((column, widths[column.key]) for column in shown), gap)
+
+
+def _taken(columns: Sequence[Column], gap: int) -> int:
+    return sum(column.width for column in columns) + gap * max(len(columns) - 1, 0)
+
+
+def format_row(summary: RunSummary, layout: RowLayout, context: RowContext) -> Line:
+    """One run as a line. Where a file cannot be read, the reason takes the place of figures."""
+    if summary.status is RunStatus.UNREADABLE:
+        return _format_unreadable(summary, layout, context)
+    return layout.joined(
+        [
+            Piece(
+                fit(column.text(summary, context, width), width, column.align),
+                column.role(summary),
+            )
+            for column, width in layout.columns
+        ]
+    )
+
+
+def _format_unreadable(summary: RunSummary, layout: RowLayout, context: RowContext) -> Line:
+    named = [(column, width) for column, width in layout.columns if column.importance == 0]
+    figures = [width for column, width in layout.columns if column.importance > 0]
+    room = sum(figures) + layout.gap * max(len(figures) - 1, 0)
+    # The name is that of the file, and long; no figures need to stand below those of others.
+    widths = {column.key: width for column, width in named}
+    more = max(min(room // _NAME_SHARE, _USUAL_NAME - widths.get("name", _USUAL_NAME)), 0)
+    pieces = []
+    for column, width in named:
+        wider = width + more if column.key == "name" else width
+        pieces.append(Piece(fit(column.text(summary, context, wider), wider), column.role(summary)))
+    if figures:
+        pieces.append(Piece(fit(safe_text(summary.problem), room - more), "muted"))
+    return layout.joined(pieces)
+
+
+def format_heading(layout: RowLayout, sort_key: str, descending: bool) -> Line:
+    """The headings; the one that sorts carries an arrow and the accent colour."""
+    pieces: list[Piece] = []
+    for column, width in layout.columns:
+        text = column.heading
+        sorts = column.key == sort_key
+        if sorts:
+            arrow = "↓" if descending else "↑"
+            text = text if cell_width(text) < width else text.replace(" ", "")
+            text = fit(text, min(cell_width(text), max(width - 1, 0))) + arrow
+        # Two cells have no room for an ellipsis that says something.
+        cell = fit(text if width > _NARROWEST_CUT else text[:width], width, column.align)
+        role: Role = "accent" if sorts else "muted"
+        # The key may come from a file, so the action knows the column by its place.
+        action = f"screen.sort_by_place({len(pieces)})"
+        pieces.append(Piece(cell, role, action=action))
+    return layout.joined(pieces)

@@ -1,0 +1,1 @@
+"""The charts: records loaded off the UI thread, curves, zoom and cursor."""

@@ -1,0 +1,227 @@
+"""The charts of the charted runs for a view, and what keys need to know of their x.
+
+Charts are made when they are drawn. Curves over very many records are prepared in a thread first;
+meanwhile keys are answered with the curves that were shown before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from traintop.analysis.axes import X_AXES, X_LABELS, XAxis, tokens_per_iteration
+from traintop.tui.chart_view import ChartView, Extent, limits_of_view, without_window
+from traintop.tui.plots.runs import ChartedRuns
+from traintop.tui.view import ViewState
+
+if TYPE_CHECKING:
+    from traintop.charts import ChartSpec
+    from traintop.charts.curves import ChartChoice, ChartedRun, ChartMaker, CurveKey
+
+Labels: TypeAlias = Mapping[str, str] | None
+"""The names of some of the charted runs, ``None`` for all of them as they are called."""
+
+_LABEL_WIDTH = 6
+"""Cells for the labels of y: few need more, and so the curves of all charts stand in line."""
+
+
+class ChartCell(msgspec.Struct, frozen=True):
+    """A chart that can be shown.
+
+    ``content`` is equal exactly when its specification would be, and ``view`` when that differs in
+    the records or the smoothing only. ``make_spec`` gives ``None`` while curves of it have to be
+    prepared; ``make_interim`` has the same view of the curves that were shown before, ``None``
+    where there are none.
+    """
+
+    chart: str
+    content: Hashable
+    view: Hashable
+    make_spec: Callable[[], ChartSpec | None]
+    make_interim: Callable[[], ChartSpec | None]
+
+
+class _Shown(NamedTuple):
+    """Of which runs, and how smoothed, all charts had their curves when none waited last."""
+
+    runs: tuple[ChartedRun, ...]
+    weight: float
+
+
+class ChartSource:
+    """Makes charts over the runs that are charted now."""
+
+    def __init__(self, charted: ChartedRuns) -> None:
+        self._charted = charted
+        self._made_maker: ChartMaker | None = None
+        self._wanted: dict[str, tuple[CurveKey, ...]] = {}
+        self._shown = _Shown((), 0.0)
+        self.prepared = 0
+        """How often curves were prepared; more of them means that waiting charts can be drawn."""
+
+    @property
+    def _maker(self) -> ChartMaker:
+        if self._made_maker is None:
+            from traintop.charts.curves import ChartMaker
+
+            self._made_maker = ChartMaker()
+        return self._made_maker
+
+    def cell(self, chart: str, view: ViewState, labels: Labels = None) -> ChartCell:
+        """A chart as it is asked for now, made only when it is drawn.
+
+        With ``labels`` it has the runs that these name, in their order, instead of all.
+        """
+        drawn = self._charted.drawn(labels)
+        part = view.charts
+        window = (part.span, part.end, part.cursor)
+        shown = (view.x_axis, view.log_y, view.robust, window, *(label for _, label, *_ in drawn))
+        records = tuple((one.id, one.revision) for *_, one in drawn)
+        return ChartCell(
+            chart,
+            (shown, view.smoothing, records),
+            shown,
+            lambda: self._spec(chart, view, labels),
+            lambda: self._interim_spec(chart, view, labels),
+        )
+
+    def _spec(self, chart: str, view: ViewState, labels: Labels) -> ChartSpec | None:
+        runs = tuple(self._runs(labels))
+        choice = self._choice(view, labels, view.smoothing_weight)
+        self._wanted[chart] = self._maker.missing(chart, runs, choice)
+        if self._wanted[chart]:
+            return None
+        if not self.waits:
+            self._shown = _Shown(runs, choice.weight)
+        kept = {*runs, *self._shown.runs}
+        self._maker.keep_only(kept, choice.x_axis, (choice.weight, self._shown.weight))
+        return self._made(chart, runs, choice)
+
+    def _interim_spec(self, chart: str, view: ViewState, labels: Labels) -> ChartSpec | None:
+        runs, choice = self._shown.runs, self._choice(view, labels, self._shown.weight)
+        same = _names(runs) == _names(self._runs(labels))
+        if not same or self._maker.missing(chart, runs, choice):
+            return None
+        return self._made(chart, runs, choice)
+
+    def _made(self, chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> ChartSpec:
+        return replace(self._maker.chart(chart, runs, choice), label_width=_LABEL_WIDTH)
+
+    @property
+    def waits(self) -> bool:
+        """Whether charts that were to be drawn have curves that are not prepared."""
+        return any(self._wanted.values())
+
+    def prepare(self) -> None:
+        """Prepare the curves that charts wait for; takes long, so call it in a worker thread."""
+        for chart, keys in list(self._wanted.items()):
+            for key in keys:
+                if self._wanted.get(chart) is keys:  # nobody changed the view meanwhile
+                    self._maker.prepare(key)
+            if self._wanted.get(chart) is keys:
+                self._wanted[chart] = ()
+        self.prepared += 1
+
+    def extent(self, view: ViewState, labels: Labels = None) -> Extent | None:
+        """What the records cover on the x axis, ``None`` while there are none."""
+        runs = self._runs(labels)
+        covered = self._maker.extent(runs, view.x_axis) if runs else None
+        if covered is None:
+            return None
+        return Extent(*covered, self._maker.spacing(runs, view.x_axis))
+
+    def cursor_after(self, view: ViewState, extent: Extent, cells: int, columns: int) -> float:
+        """The record some cells right of the cursor (left, when negative) on a chart so wide.
+
+        Without a cursor in view, the end of the view from which it then moves inwards.
+        """
+        low, high = limits_of_view(view.charts, extent)
+        cursor = view.charts.cursor
+        if cursor is None or not low <= cursor <= high:
+            return low if cells > 0 else high
+        distance = cells * (high - low) / max(columns, 1)
+        return self._maker.record_near(self._runs(), view.x_axis, cursor, distance)
+
+    def x_axes(self) -> tuple[XAxis, ...]:
+        """The axes that at least one of the runs has a place on."""
+        runs = self._runs()
+        return tuple(
+            axis
+            for axis in X_AXES
+            if axis == X_AXES[0] or any(self._maker.has_axis(run, axis) for run in runs)
+        )
+
+    def on_axis(self, view: ViewState, x_axis: XAxis) -> ChartView:
+        """The same part of the first run on another axis; all of it where that cannot be told."""
+        part, extent, runs = view.charts, self.extent(view), self._runs()
+        if extent is None or (part.span is None and part.cursor is None):
+            return without_window(part)
+        cursor = extent.high if part.cursor is None else part.cursor
+        positions = (*limits_of_view(part, extent), cursor)
+        mapped = self._maker.on_other_axis(runs[0], view.x_axis, x_axis, positions)
+        if mapped is None:
+            return without_window(part)
+        low, high, at = mapped
+        if part.span is not None and not high > low:
+            return without_window(part)
+        return replace(
+            part,
+            span=None if part.span is None else high - low,
+            end=None if part.end is None else high,
+            cursor=None if part.cursor is None else at,
+        )
+
+    def _runs(self, labels: Labels = None) -> list[ChartedRun]:
+        from traintop.charts.curves import ChartedRun
+
+        return [
+            ChartedRun(
+                one.id,
+                one.revision,
+                label,
+                color,
+                tokens_per_iteration(run.config),
+                one.history,
+            )
+            for run, label, color, one in self._charted.drawn(labels)
+        ]
+
+    def _choice(self, view: ViewState, labels: Labels, weight: float) -> ChartChoice:
+        from traintop.charts.curves import ChartChoice
+
+        extent = self.extent(view, labels)
+        zoomed_in = extent is not None and view.charts.span is not None
+        return ChartChoice(
+            x_axis=view.x_axis,
+            log_y=view.log_y,
+            robust=view.robust,
+            weight=weight,
+            x_limits=limits_of_view(view.charts, extent) if zoomed_in and extent else None,
+            cursor=view.charts.cursor,
+        )
+
+
+def _names(runs: Sequence[ChartedRun]) -> list[tuple[str, str]]:
+    return [(run.id, run.label) for run in runs]
+
+
+def chart_notes(state: ViewState, page: range, charts: int) -> tuple[str, ...]:
+    """What is not usual about the charts, and which of all of them are shown; what matters first.
+
+    The footer would have no room left for keys.
+    """
+    notes = []
+    if state.x_axis != X_AXES[0]:
+        notes.append(f"over {X_LABELS[state.x_axis]}")
+    if state.log_y:
+        notes.append("log y")
+    if state.smoothing:
+        notes.append(f"smooth {state.smoothing_weight:g}")
+    if not state.robust:
+        notes.append("outliers")
+    if 1 < len(page) < charts and not state.charts.zoomed:
+        notes.append(f"charts {page.start + 1}-{page.stop} of {charts}")
+    return tuple(notes)

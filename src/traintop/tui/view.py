@@ -1,0 +1,384 @@
+"""What the person in front of the screen has chosen, as one immutable value, and the runs it lists.
+
+Every key is a pure function from a :class:`ViewState` (and the rows it is about) to the next.
+Runs are known by their identity, never by their place in the list: the cursor and the marks stay on
+their runs while others appear, vanish and sort anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from traintop.analysis.axes import XAxis
+from traintop.analysis.query import filter_runs
+from traintop.analysis.query_tokens import QueryError
+from traintop.model import RunStatus, RunSummary
+from traintop.text import counted
+from traintop.tui.chart_view import ChartView
+from traintop.tui.columns import DEFAULT_CHOICES, ColumnChoice, column_of
+from traintop.tui.kit.runs import alike_words
+
+if TYPE_CHECKING:
+    from traintop.model import RunSummary
+    from traintop.store.catalog import Snapshot
+
+_Choice = TypeVar("_Choice")
+
+SMOOTHING_LEVELS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+"""Weights of the exponential moving average; 0 is off."""
+
+MOST_CHARTED = 24
+"""Runs whose curves are drawn at most."""
+
+
+def smoothing_level(weight: float) -> int:
+    """The level whose weight is nearest to a wanted one."""
+    return min(range(len(SMOOTHING_LEVELS)), key=lambda i: abs(SMOOTHING_LEVELS[i] - weight))
+
+
+class Pane(StrEnum):
+    """The part that ``tab`` brought forward; which of them are visible depends on the size."""
+
+    RUNS = "runs"
+    CHARTS = "charts"
+    SUMMARY = "summary"
+
+
+class SortOrder(msgspec.Struct, frozen=True):
+    """A column, and whether the natural direction of that column is turned round."""
+
+    column: str = "age"
+    reverse: bool = False
+
+    @property
+    def descending(self) -> bool:
+        column = column_of(self.column)
+        return column is not None and column.descending is not self.reverse
+
+
+class ViewState(msgspec.Struct, frozen=True):
+    """``columns`` are those of the list, and with ``list_only`` it has the whole width.
+
+    ``baseline`` is the pinned run that others are compared with, ``compared`` the runs of the
+    comparison that is open. ``robust`` keeps a few outliers from flattening all else. ``filter``
+    is a query that understands the listed runs. Which charts are shown, and which part
+    of x, is in ``charts``.
+    """
+
+    selected: str | None = None
+    marks: tuple[str, ...] = ()
+    baseline: str | None = None
+    compared: tuple[str, ...] = ()
+    sort: SortOrder = SortOrder()
+    columns: tuple[ColumnChoice, ...] = DEFAULT_CHOICES
+    list_only: bool = False
+    filter: str = ""
+    show_archived: bool = False
+    pane: Pane = Pane.RUNS
+    x_axis: XAxis = "iteration"
+    log_y: bool = False
+    robust: bool = True
+    smoothing: int = 0
+    charts: ChartView = msgspec.field(default_factory=ChartView)
+
+    @property
+    def smoothing_weight(self) -> float:
+        return SMOOTHING_LEVELS[self.smoothing]
+
+    @property
+    def charted(self) -> tuple[str, ...]:
+        """The runs whose curves are drawn: the selected one first, then marked and compared.
+
+        Of very many marked ones those that were marked last: more curves tell nothing.
+        """
+        first = () if self.selected is None else (self.selected,)
+        others = [run_id for run_id in self.marks[-MOST_CHARTED:] if run_id != self.selected]
+        return tuple(dict.fromkeys((*first, *others[-MOST_CHARTED + 1 :], *self.compared)))
+
+
+class RunRows:
+    """The runs in the order in which they are listed, with the place of each.
+
+    ``hidden`` are the runs that the filter keeps from the list; their marks stay.
+    """
+
+    __slots__ = ("_alike", "_hidden", "_positions", "runs")
+
+    def __init__(self, runs: Sequence[RunSummary] = (), hidden: Sequence[RunSummary] = ()) -> None:
+        self.runs = tuple(runs)
+        self._positions: Mapping[str, int] = MappingProxyType(
+            {run.id: position for position, run in enumerate(self.runs)}
+        )
+        self._hidden: Mapping[str, RunSummary] = MappingProxyType({run.id: run for run in hidden})
+        self._alike: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    @property
+    def total(self) -> int:
+        """The number of runs there are, listed or not."""
+        return len(self.runs) + len(self._hidden)
+
+    @property
+    def everything(self) -> tuple[RunSummary, ...]:
+        """All runs there are, the listed ones first."""
+        return (*self.runs, *self._hidden.values())
+
+    @property
+    def alike(self) -> str:
+        """The words that all listed names begin with, as in a sweep; empty without any."""
+        if self._alike is None:
+            self._alike = alike_words([run.name or run.stem for run in self.runs])
+        return self._alike
+
+    def position(self, run_id: str | None) -> int | None:
+        """The row of a run, ``None`` when it is not listed."""
+        return None if run_id is None else self._positions.get(run_id)
+
+    def run(self, run_id: str | None) -> RunSummary | None:
+        """The summary of a run, listed or hidden; ``None`` when there is no such run."""
+        if run_id is None:
+            return None
+        position = self._positions.get(run_id)
+        return self._hidden.get(run_id) if position is None else self.runs[position]
+
+
+def listing_of(state: ViewState) -> tuple[object, ...]:
+    """What decides which runs are listed, and in which order."""
+    return (state.sort, state.filter, state.show_archived)
+
+
+def listed_rows(runs: Sequence[RunSummary], state: ViewState, now: datetime) -> RunRows:
+    """The runs that the filter lets through, sorted; archived ones only where they are asked for.
+
+    Raises ``QueryError`` when the filter asks for something that no run has.
+    """
+    shown = runs if state.show_archived else [r for r in runs if not r.annotations.archived]
+    kept = filter_runs(shown, state.filter, now)
+    rows = sort_runs(kept, state.sort)
+    if len(kept) == len(runs):
+        return rows
+    return RunRows(rows.runs, [run for run in runs if rows.position(run.id) is None])
+
+
+def sort_runs(runs: Sequence[RunSummary], sort: SortOrder) -> RunRows:
+    """The runs by a column; ties keep their order, and NaN and missing values come last."""
+    column = column_of(sort.column)
+    if column is None or column.sort_value is None:
+        return RunRows(runs)
+    value = column.sort_value
+    known: list[tuple[float | str, RunSummary]] = []
+    nan: list[RunSummary] = []
+    missing: list[RunSummary] = []
+    for run in runs:
+        key = value(run)
+        if key is None:
+            missing.append(run)
+        elif isinstance(key, float) and math.isnan(key):
+            nan.append(run)
+        else:
+            known.append((key, run))
+    known.sort(key=lambda pair: pair[0], reverse=sort.descending)
+    return RunRows([*(run for _, run in known), *nan, *missing])
+
+
+def with_rows(state: ViewState, before: RunRows, after: RunRows) -> ViewState:
+    """The state for new rows: the cursor goes on to a neighbour of a run that is not listed now.
+
+    A vanished run loses its mark; one that is only hidden keeps it.
+    """
+    marks = tuple(run_id for run_id in state.marks if after.run(run_id) is not None)
+    selected = state.selected
+    if after.position(selected) is None:
+        place = before.position(selected) or 0
+        selected = after.runs[min(place, len(after) - 1)].id if len(after) else None
+    baseline = state.baseline if after.run(state.baseline) is not None else None
+    compared = tuple(run_id for run_id in state.compared if after.run(run_id) is not None)
+    kept = replace(state, marks=marks, selected=selected, baseline=baseline, compared=compared)
+    return state if kept == state else kept
+
+
+def move_to(state: ViewState, rows: RunRows, position: int) -> ViewState:
+    """The cursor on a row, or on the nearest one there is."""
+    if not len(rows):
+        return state
+    return replace(state, selected=rows.runs[min(max(position, 0), len(rows) - 1)].id)
+
+
+def move_by(state: ViewState, rows: RunRows, distance: int) -> ViewState:
+    """The cursor ``distance`` rows down (up when negative), stopping at the ends."""
+    return move_to(state, rows, (rows.position(state.selected) or 0) + distance)
+
+
+def toggle_mark(state: ViewState) -> ViewState:
+    """The selected run marked, or its mark removed."""
+    if state.selected is None:
+        return state
+    if state.selected in state.marks:
+        return replace(state, marks=tuple(p for p in state.marks if p != state.selected))
+    return replace(state, marks=(*state.marks, state.selected))
+
+
+def mark_to_here(state: ViewState, rows: RunRows) -> ViewState:
+    """All rows between the one that was marked last and the cursor, both of them, are marked."""
+    here = rows.position(state.selected)
+    if here is None:
+        return state
+    there = rows.position(state.marks[-1]) if state.marks else here
+    first, last = sorted((here, here if there is None else there))
+    between = [run.id for run in rows.runs[first : last + 1]]
+    return replace(state, marks=tuple(dict.fromkeys((*state.marks, *between))))
+
+
+def mark_all(state: ViewState, rows: RunRows) -> ViewState:
+    """Every listed run marked; or none, when all were."""
+    listed = tuple(run.id for run in rows.runs)
+    if set(listed) <= set(state.marks):
+        return replace(state, marks=())
+    return replace(state, marks=tuple(dict.fromkeys((*state.marks, *listed))))
+
+
+def compared_runs(state: ViewState, rows: RunRows) -> tuple[str, ...]:
+    """The runs to compare: the marked ones, and the baseline, which comes first.
+
+    Where these are fewer than two, the selected run joins, and then its neighbour in the list; of
+    very many marked ones those count that were marked last.
+    """
+    marks = state.marks[-MOST_CHARTED:]
+    runs = (rows.run(run_id) for run_id in dict.fromkeys((state.baseline, *marks)))
+    chosen = [r.id for r in runs if r is not None and r.status is not RunStatus.UNREADABLE]
+    if len(chosen) >= 2:
+        return tuple(chosen)
+    listed = [run.id for run in rows.runs if run.status is not RunStatus.UNREADABLE]
+    position = listed.index(state.selected) if state.selected in listed else 0
+    near = (place for place in (position, position + 1, position - 1) if 0 <= place < len(listed))
+    return tuple(dict.fromkeys((*chosen, *(listed[place] for place in near))))[:2]
+
+
+def compared_words(state: ViewState, rows: RunRows) -> str:
+    """Which runs :func:`compared_runs` chose, for the person who did not."""
+    compared, marks = compared_runs(state, rows), frozenset(state.marks)
+    marked = sum(run_id in marks for run_id in compared)
+    others = [run_id for run_id in compared if run_id not in marks]
+    parts = [counted(marked, "marked run")] if marked else []
+    if len(state.marks) > MOST_CHARTED:
+        parts = [f"the last {marked} of {len(state.marks):,} marked runs"]
+    parts += ["the baseline"] if state.baseline in others else []
+    near = [run_id for run_id in others if run_id != state.baseline]
+    parts += ["the selected run"] if state.selected in near else []
+    parts += ["its neighbour"] if any(run_id != state.selected for run_id in near) else []
+    return " and ".join(parts) + (" · space in the list marks others" if near else "")
+
+
+def toggle_baseline(state: ViewState) -> ViewState:
+    """The selected run pinned as the baseline in place of another, or unpinned."""
+    pinned = state.selected if state.selected != state.baseline else None
+    return replace(state, baseline=pinned)
+
+
+def sort_next(state: ViewState, columns: Sequence[str]) -> ViewState:
+    """Sorted by the next of the visible columns, in that column's natural direction."""
+    sortable = [key for key in columns if (c := column_of(key)) and c.sort_value]
+    return replace(state, sort=SortOrder(_next(sortable, state.sort.column)))
+
+
+def sort_by(state: ViewState, column: str) -> ViewState:
+    """Sorted by ``column``; turned round when it sorted already. Not all columns sort."""
+    known = column_of(column)
+    if known is None or known.sort_value is None:
+        return state
+    if state.sort.column == column:
+        return replace(state, sort=replace(state.sort, reverse=not state.sort.reverse))
+    return replace(state, sort=SortOrder(column))
+
+
+def next_pane(state: ViewState, panes: Sequence[Pane], step: int = 1) -> ViewState:
+    """The next of the panes that the size of the screen offers."""
+    return replace(state, pane=_next(panes, state.pane, step))
+
+
+def smooth_by(state: ViewState, step: int) -> ViewState:
+    """More or less smoothing, stopping at the ends."""
+    level = min(max(state.smoothing + step, 0), len(SMOOTHING_LEVELS) - 1)
+    return replace(state, smoothing=level)
+
+
+def _next(choices: Sequence[_Choice], current: _Choice, step: int = 1) -> _Choice:
+    """The choice after ``current``, going round; the first one when it is not among them."""
+    if current in choices:
+        return choices[(choices.index(current) + step) % len(choices)]
+    return choices[0] if choices else current
+
+
+class ListedRuns:
+    """Keeps what the watcher saw last, and lists it for a view.
+
+    ``rows`` are the listed runs, and ``mistake`` says why the view's filter lists none. ``mode``
+    says how changes are noticed.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._snapshot: Snapshot | None = None
+        self.mode = ""
+        self.rows = RunRows()
+        self.mistake: QueryError | None = None
+
+    def take(self, snapshot: Snapshot, mode: str) -> None:
+        """Keep a newer snapshot, which :meth:`list_for` lists."""
+        self._snapshot, self.mode = snapshot, mode
+
+    def list_for(self, view: ViewState) -> ViewState:
+        """List the runs as the view asks for; the view as it is among these rows."""
+        if self._snapshot is None:
+            return view
+        before, runs = self.rows, self._snapshot.runs
+        try:
+            self.rows, self.mistake = listed_rows(runs, view, self._clock()), None
+        except QueryError as mistake:
+            # The filter is about something that no run has any more, or none has yet.
+            self.rows, self.mistake = RunRows((), hidden=runs), mistake
+        return with_rows(view, before, self.rows)
+
+    def mistake_in(self, query: str) -> QueryError | None:
+        """What is wrong with a filter, given the runs there are now."""
+        try:
+            filter_runs(self.runs or (), query, self._clock())
+        except QueryError as mistake:
+            return mistake
+        return None
+
+    @property
+    def runs(self) -> tuple[RunSummary, ...] | None:
+        """All runs that were seen, ``None`` before the first look."""
+        return None if self._snapshot is None else self._snapshot.runs
+
+    @property
+    def unread(self) -> int:
+        """How many files the first look left for later."""
+        return 0 if self._snapshot is None else self._snapshot.unread
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is wrong with the directories, in words."""
+        return () if self._snapshot is None else self._snapshot.notices
+
+    @property
+    def expected(self) -> bool:
+        """Whether nothing is listed because the runs have yet to be read."""
+        return self._snapshot is None or (not len(self.rows) and self._snapshot.unread > 0)
+
+    def archived_out_of_sight(self, view: ViewState) -> int:
+        """How many runs are not listed because they are archived."""
+        if view.show_archived:
+            return 0
+        return sum(run.annotations.archived for run in self.runs or ())
