@@ -119,7 +119,7 @@ class TraintopApp(TypedAheadApp):
         self._toasts = NoticeToasts(self)
         self.annotations = AnnotationWriter(self.post_message)
         self.exports = ExportWriter(self.post_message)
-        view = ViewState(smoothing=smoothing_level(settings.smoothing or 0.0))
+        view = ViewState(smoothing=smoothing_level(settings.smoothing))
         self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
