@@ -50,7 +50,7 @@ def logs(tmp_path: Path) -> Path:
 
 
 def test_list_prints_a_table_or_exactly_one_document(logs: Path) -> None:
-    assert "VAL LOSS" in invoke("list", logs).stdout
+    assert "BEST VAL" in invoke("list", logs).stdout
     as_json = invoke("list", logs, "--json").stdout
     assert len(json.loads(as_json)) == 2
     assert as_json.endswith("]\n")

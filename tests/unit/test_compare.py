@@ -20,7 +20,7 @@ from traintop.analysis.compare import (
     default_target,
     target_metric,
 )
-from traintop.analysis.comparison_text import cell_texts, comparison_csv
+from traintop.analysis.comparison_text import comparison_csv, table_cell
 from traintop.analysis.differences import ABSENT, differing, settings_key, telling_settings
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.store.history import History
@@ -66,7 +66,7 @@ def test_only_differing_settings_are_rows_missing_is_not_none():
     rows = compare(columns_of(runs)).settings
     assert [row.label for row in rows] == ["lr", "ema"]
     assert [cell.value for cell in rows[1].cells] == [None, ABSENT]
-    assert [cell_texts(rows[1], cell).value for cell in rows[1].cells] == ["null", "–"]
+    assert [table_cell(rows[1], cell).text for cell in rows[1].cells] == ["null", "–"]
 
 
 def test_equal_numbers_of_any_type_agree_but_booleans_do_not():
@@ -157,7 +157,7 @@ def test_the_only_run_to_reach_the_target_is_the_rows_best():
 def test_step_times_keep_their_decimals_in_line():
     cells = (Cell(144.7), Cell(144.0))
     times = Row("step time", "median", "milliseconds", "min", cells)
-    assert [cell_texts(times, cell).value for cell in cells] == ["144.7", "144.0"]
+    assert [table_cell(times, cell).text for cell in cells] == ["144.7", "144.0"]
 
 
 def test_the_highest_wins_where_higher_is_better():
@@ -236,7 +236,7 @@ def test_values_that_need_records_say_so_until_they_are_read():
     comparison = compare(columns_of(runs), Target("val_loss", 2.0))
     pending = row(comparison, "val_loss", "step to 2").cells[1]
     assert pending.pending
-    assert cell_texts(row(comparison, "val_loss", "step to 2"), pending).value == "…"
+    assert table_cell(row(comparison, "val_loss", "step to 2"), pending).text == "…"
     assert values(comparison, "val_loss", "best") == [1.0, 1.0]
 
 

@@ -7,12 +7,9 @@ execute cells that look like formulas (https://owasp.org/www-community/attacks/C
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
 import itertools
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -22,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from traintop.analysis.records import measured_values
 from traintop.model import RECORD_FIELDS
 from traintop.store.summary import names_a_run
+from traintop.tables import csv_text, csv_writer, plain_cell
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -30,13 +28,6 @@ Advance = Callable[[int], object]
 """Told how many rows more were written; may raise to stop the writing."""
 
 _PORTION_ROWS = 8192
-
-_BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
-# Controls, bidirectional marks and overrides, and surrogates, which UTF-8 cannot hold.
-_UNSAFE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-_FORMULA_STARTS = tuple("=+-@＝＋－＠")  # the wide forms count in East Asian versions of Excel
 
 
 def write_csv(history: History, path: Path) -> Path:
@@ -56,7 +47,7 @@ def write_records(file: TextIO, history: History, advance: Advance = lambda rows
     ``advance`` is called with the number of rows of each portion that was written.
     """
     names = _column_names(history.metrics)
-    writer = _writer(file)
+    writer = csv_writer(file)
     writer.writerow(map(plain_cell, names))
     for part in _portions(history):
         writer.writerows(_rows(part, names))
@@ -76,7 +67,7 @@ def write_runs(
     :class:`MoreMetricsError` for a run that has others.
     """
     names = _column_names(metrics)
-    writer = _writer(file)
+    writer = csv_writer(file)
     writer.writerow(["run", *map(plain_cell, names)])
     for run_name, history in runs:
         unknown = set(history.metrics).difference(names)
@@ -125,27 +116,7 @@ def csv_table(rows: Sequence[Mapping[str, object]], first: Iterable[str] = ()) -
     Its columns are the ``first`` ones and all further keys, in the order in which they appear.
     """
     names = list(dict.fromkeys((*first, *(name for row in rows for name in row))))
-    return csv_lines([names, *([row.get(name) for name in names] for row in rows)])
-
-
-def csv_lines(rows: Iterable[Sequence[object]]) -> str:
-    """Rows of cells as CSV text."""
-    text = io.StringIO()
-    _writer(text).writerows(map(plain_cell, row) for row in rows)
-    return text.getvalue()
-
-
-def plain_cell(value: object) -> object:
-    """A value that is harmless in a cell: numbers as they are, all else as one line of text.
-
-    Text that a spreadsheet could take for a formula gets a leading apostrophe.
-    """
-    if value is None or isinstance(value, (int, float)):
-        return value
-    text = str(value)
-    if not text.isprintable():
-        text = _UNSAFE.sub("", _BREAKS.sub(" ", text))
-    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text
+    return csv_text([names, *([row.get(name) for name in names] for row in rows)])
 
 
 @contextmanager
@@ -231,8 +202,3 @@ def _portions(history: History) -> Iterator[History]:
 
 def _rows(history: History, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     return zip(*(measured_values(history, name) for name in names), strict=True)
-
-
-def _writer(file: TextIO) -> Any:
-    # Line feeds alone, as pandas writes them: Excel takes them, and no Unix tool stumbles.
-    return csv.writer(file, lineterminator="\n")

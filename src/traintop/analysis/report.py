@@ -22,10 +22,10 @@ from urllib.parse import quote
 
 from traintop.analysis.differences import differing_settings
 from traintop.analysis.export import replacing_file
-from traintop.analysis.markdown import code_span
 from traintop.analysis.report_tables import configuration_block, overview_block, results_block
 from traintop.model import RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
+from traintop.tables import code_span
 
 DEFAULT_NOTEBOOK = Path("EXPERIMENT_LOG.md")
 

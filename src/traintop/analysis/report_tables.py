@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from traintop.analysis.differences import differing_settings
 from traintop.analysis.listing import sorted_runs
-from traintop.analysis.markdown import code_span, table
 from traintop.analysis.naming import unique_names
-from traintop.analysis.ranking import best_value, iteration_of
-from traintop.model import MetricStats, RunSummary
-from traintop.text import MISSING, count, duration, number, percentage, setting_text, si
+from traintop.metrics import best_iteration, best_value, mean_value, stats_of
+from traintop.model import RunSummary
+from traintop.progress import progress
+from traintop.tables import Align, Cell, Column, Table, code_span
+from traintop.text import MISSING, count, duration, number, percentage, safe_text, setting_text, si
 from traintop.values import flat_settings
 
 _LONGEST_NAME = 60
@@ -26,12 +28,12 @@ def overview_block(newest_first: Sequence[RunSummary]) -> list[str]:
     if not newest_first:
         return ["No runs yet."]
     counts = Counter(run.name for run in newest_first)
-    newest = {run.name: run for run in reversed(newest_first)}
-    rows = [
-        [code_span(run.name, _LONGEST_NAME), *_results(run), str(counts[run.name])]
-        for run in sorted_runs([*newest.values()])
-    ]
-    return table(["Experiment", *_RESULT_HEADINGS, "Runs"], rows)
+    newest = sorted_runs([*{run.name: run for run in reversed(newest_first)}.values()])
+    return _table(
+        _literal("Experiment", (run.name for run in newest), "left"),
+        *_results(newest),
+        Column.of_texts("Runs", (str(counts[run.name]) for run in newest)),
+    )
 
 
 def configuration_block(newest_first: Sequence[RunSummary]) -> list[str]:
@@ -41,9 +43,9 @@ def configuration_block(newest_first: Sequence[RunSummary]) -> list[str]:
     shared = {
         name: value for name, value in flat_settings(newest.config).items() if name not in differing
     }
-    lines = [_listed(_setting(name, value) for name, value in shared.items())]
+    lines = [", ".join(_setting(name, value) for name, value in shared.items())]
     if differing:
-        names = _listed(code_span(name, _LONGEST_NAME) for name in differing)
+        names = ", ".join(code_span(name, _LONGEST_NAME) for name in differing)
         lines += ["", f"Different in these runs: {names}"]
     if environment := _environment(newest.environment):
         lines += ["", f"Trained with {environment}"]
@@ -57,18 +59,13 @@ def results_block(newest_first: Sequence[RunSummary]) -> list[str]:
     # Runs of one experiment stand in the order of their start: it is one thing, tried again.
     is_sweep = len({run.name for run in newest_first}) > 1
     ordered = sorted_runs(newest_first) if is_sweep else newest_first
-    rows = [
-        [
-            code_span(labels[run.id], _LONGEST_NAME),
-            *_results(run),
-            _started(run),
-            *(_value(settings.get(name)) for name in differing),
-        ]
-        for run in ordered
-        for settings in (flat_settings(run.config),)
-    ]
-    headings = [code_span(name, _LONGEST_NAME) for name in differing]
-    lines = table(["Run", *_RESULT_HEADINGS, "Started", *headings], rows)
+    settings = [flat_settings(run.config) for run in ordered]
+    lines = _table(
+        _literal("Run", (labels[run.id] for run in ordered), "left"),
+        *_results(ordered),
+        _literal("Started", map(_started, ordered)),
+        *(_setting_column(name, [one.get(name) for one in settings]) for name in differing),
+    )
     remarks = [
         f"- {code_span(labels[run.id], _LONGEST_NAME)} {word}: {code_span(text, _LONGEST_NOTE)}"
         for run in ordered
@@ -78,52 +75,59 @@ def results_block(newest_first: Sequence[RunSummary]) -> list[str]:
     return [*lines, "", *remarks] if remarks else lines
 
 
-_RESULTS: tuple[tuple[str, Callable[[RunSummary], str]], ...] = (
-    ("Status", lambda run: run.status.value),
-    ("Iterations", lambda run: _iterations(run)),
-    ("Best val loss", lambda run: _best(run, "val_loss")),
-    ("Best train loss", lambda run: _best(run, "train_loss")),
-    ("Tokens/s", lambda run: si(run.mean_value("tokens_per_sec"))),
-    ("Time", lambda run: duration(run.duration_seconds)),
+def _table(*columns: Column) -> list[str]:
+    return Table(columns).markdown().split("\n")
+
+
+def _literal(heading: str, texts: Iterable[str], align: Align = "right") -> Column:
+    shown = (safe_text(text, _LONGEST_NAME) for text in texts)
+    return Column.of_texts(heading, shown, align, literal=True)
+
+
+def _setting_column(name: str, values: Sequence[Any]) -> Column:
+    texts = (MISSING if value is None else setting_text(value, _LONGEST_VALUE) for value in values)
+    cells = [Cell(text=text, literal=True) for text in texts]
+    return Column(safe_text(name, _LONGEST_NAME), cells, literal=True)
+
+
+_RESULTS: Mapping[str, Callable[[RunSummary], str]] = MappingProxyType(
+    {
+        "Status": lambda run: run.status.value,
+        "Iterations": lambda run: _iterations(run),
+        "Best val loss": lambda run: _best(run, "val_loss"),
+        "Best train loss": lambda run: _best(run, "train_loss"),
+        "Tokens/s": lambda run: si(mean_value(run, "tokens_per_sec")),
+        "Time": lambda run: duration(run.duration_seconds),
+    }
 )
-_RESULT_HEADINGS = [heading for heading, _ in _RESULTS]
 
 
-def _results(run: RunSummary) -> list[str]:
-    return [text(run) for _, text in _RESULTS]
+def _results(runs: Sequence[RunSummary]) -> list[Column]:
+    return [Column.of_texts(heading, map(text, runs)) for heading, text in _RESULTS.items()]
 
 
 def _iterations(run: RunSummary) -> str:
     if run.iteration is None:
         return "0"
-    done = count(run.iteration + 1)
-    return f"{done} ({percentage(run.progress)})" if (run.progress or 1.0) < 1.0 else done
+    done, share = count(run.iteration + 1), progress(run)
+    return done if share is None or share >= 1 else f"{done} ({percentage(share)})"
 
 
 def _best(run: RunSummary, metric: str) -> str:
-    best = best_value(run, metric)
-    text = number(best, 5)
-    stats = run.stats.get(metric, MetricStats())
-    iteration = None if best is None else iteration_of(run, metric, "min", best)
-    if iteration is not None:
-        text += f" at {count(iteration)}"
-    return f"{text} (and NaN)" if stats.nonfinite else text
+    best, stats = best_value(run, metric), stats_of(run, metric)
+    iteration = None if best is None else best_iteration(run, metric, best)
+    at = "" if iteration is None else f" at {count(iteration)}"
+    nan = " (and NaN)" if stats is not None and stats.nonfinite else ""
+    return f"{number(best, 5)}{at}{nan}"
 
 
 def _started(run: RunSummary) -> str:
-    return code_span(run.start_time[:16].replace("T", " ")) if run.start_time else MISSING
+    return run.start_time[:16].replace("T", " ") if run.start_time else MISSING
 
 
 def _setting(name: str, value: Any) -> str:
-    return code_span(f"{name}={_plain(value)}", _LONGEST_NAME + _LONGEST_VALUE)
-
-
-def _value(value: Any) -> str:
-    return MISSING if value is None else code_span(_plain(value), _LONGEST_VALUE)
-
-
-def _plain(value: Any) -> str:
-    return setting_text(value, _LONGEST_VALUE + 1)
+    text = f"{name}={setting_text(value, _LONGEST_VALUE + 1)}"
+    return code_span(text, _LONGEST_NAME + _LONGEST_VALUE)
 
 
 def _environment(known: Mapping[str, Any]) -> str:
@@ -140,8 +144,4 @@ def _environment(known: Mapping[str, Any]) -> str:
     if known.get("git_commit"):
         changed = " with changes" if known.get("git_dirty") else ""
         parts.append(f"commit {code_span(str(known['git_commit'])[:_SHOWN_COMMIT])}{changed}")
-    return _listed(parts)
-
-
-def _listed(parts: Iterable[str]) -> str:
     return ", ".join(parts)

@@ -8,13 +8,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from traintop.analysis.compare import Column, Comparison, Row
-from traintop.analysis.comparison_text import (
-    AlignedCell,
-    aligned_cells,
-    column_label,
-    section_words,
-)
+from traintop.analysis.comparison_text import column_label, section_words, short_column
 from traintop.lines import Line, Piece, clickable, fit_line, line_width
+from traintop.tables import AlignedCell
 from traintop.text import cell_width, fit, fit_middle, percentage, safe_text
 from traintop.tui.kit.runs import STATUS_MARKS, alike_words, fit_name
 
@@ -138,7 +134,7 @@ def _column_lines(
 ) -> list[Line]:
     """Name, status, and the cells of one column, all of one width."""
     column = comparison.columns[place]
-    cells = aligned_cells(comparison, place)
+    cells = short_column(comparison, place).aligned()
     lines = [_cell_line(cell, with_delta=with_delta) for cell in cells]
     label = column_label(column)
     flag = Piece(" ⚑" if place == 0 else "", "warn")
@@ -160,9 +156,9 @@ def _column_lines(
 
 
 def _cell_line(cell: AlignedCell, *, with_delta: bool) -> Line:
-    against = (cell.delta, cell.percent) if with_delta else (cell.percent,)
+    against = cell.asides if with_delta else cell.asides[-1:]
     return (
-        Piece(cell.value, "good" if cell.best else "text", bold=cell.best),
+        Piece(cell.text, "good" if cell.best else "text", bold=cell.best),
         Piece(f" {BEST_GLYPH}" if cell.best else "  ", "good"),
         *(Piece(f" {part}", "muted") for part in against if part),
     )

@@ -1,0 +1,294 @@
+"""One table as text, Markdown, CSV and JSON.
+
+A cell holds what programs get and what people read, so that no format knows what its numbers
+mean. Text comes from files that anyone may have written: Markdown shows it in code spans, where
+nothing is emphasis, HTML or a link, and CSV neutralises what a spreadsheet would execute
+(https://owasp.org/www-community/attacks/CSV_Injection).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TextIO
+
+import msgspec
+
+from traintop.direction import Direction
+from traintop.text import MISSING, cell_width, fit, fit_middle, safe_json, safe_text
+from traintop.values import jsonable
+
+Align = Literal["left", "right"]
+
+BEST_MARK = "*"
+"""Stands behind the best value of a row or column."""
+
+_GAP = " "
+"""Between two columns, beside the cell for the mark."""
+
+_LEAST_NAME_WIDTH = 8
+_USUAL_NAME_WIDTH = 28
+
+_LOOK_ALIKES = str.maketrans({"`": "ˋ", "|": "¦", "<": "‹", ">": "›"})
+
+_BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+# Controls, bidirectional marks and overrides, and surrogates, which UTF-8 cannot hold.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_FORMULA_STARTS = tuple("=+-@＝＋－＠")  # the wide forms count in East Asian versions of Excel
+
+
+class Cell(NamedTuple):
+    """A value for programs, and its ``text`` for people.
+
+    ``asides`` stand behind the text, such as the distance from a baseline. ``literal`` text comes
+    from a log file.
+    """
+
+    value: object = None
+    text: str = ""
+    best: bool = False
+    literal: bool = False
+    asides: tuple[str, ...] = ()
+
+
+class AlignedCell(NamedTuple):
+    """A cell's texts, each as wide as those above and below it."""
+
+    text: str
+    best: bool
+    asides: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Column:
+    """A heading and the cells below it. Where room is short, the highest ``rank`` goes first.
+
+    ``align`` is that of the texts, ``heading_align`` (the same by default) of the whole.
+    """
+
+    heading: str
+    cells: Sequence[Cell]
+    align: Align = "right"
+    heading_align: Align | None = None
+    literal: bool = False
+    rank: int = 0
+
+    @classmethod
+    def of_texts(
+        cls, heading: str, texts: Iterable[str], align: Align = "right", *, literal: bool = False
+    ) -> Column:
+        """A column for people only; ``literal`` texts come from log files."""
+        return cls(heading, [Cell(text=text, literal=literal) for text in texts], align)
+
+    def aligned(self) -> list[AlignedCell]:
+        """The cells, their parts below one another."""
+        texts = _fitted([cell.text for cell in self.cells], self.align)
+        count = max((len(cell.asides) for cell in self.cells), default=0)
+        missing = ("",) * count
+        padded = [(*cell.asides, *missing)[:count] for cell in self.cells]
+        columns = [_fitted([asides[i] for asides in padded], "right") for i in range(count)]
+        asides = zip(*columns, strict=True) if columns else (() for _ in texts)
+        return [
+            AlignedCell(text, cell.best, tuple(beside))
+            for text, cell, beside in zip(texts, self.cells, asides, strict=True)
+        ]
+
+    def lines(self, width: int | None = None) -> list[str]:
+        """Heading and cells in ``width`` cells (as many as they need), each with its mark."""
+        texts = [cell.text for cell in self.cells]
+        marks = [BEST_MARK if cell.best else " " for cell in self.cells]
+        if any(cell.asides for cell in self.cells):
+            aligned = zip(self.aligned(), marks, strict=True)
+            texts = [
+                " ".join((text + mark, *filter(None, rest))) for (text, _, rest), mark in aligned
+            ]
+            marks = [" "] * len(texts)
+        elif self.heading_align is not None:
+            texts = _fitted(texts, self.align)
+        texts = [self.heading, *texts]
+        if width is not None:
+            texts = [fit(fit_middle(text, width), width) for text in texts]
+        texts = _fitted(texts, self.heading_align or self.align)
+        return [text + mark for text, mark in zip(texts, (" ", *marks), strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns of equally many cells. The first one names the rows; ``legend`` explains the mark."""
+
+    columns: Sequence[Column]
+    legend: str = ""
+
+    @classmethod
+    def of_values(cls, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+        """A table for programs only, with what stands in its rows."""
+        places = enumerate(headings)
+        return cls([Column(name, [Cell(row[place]) for row in rows]) for place, name in places])
+
+    def text(self, width: int) -> str:
+        """One block of lines of at most ``width`` cells.
+
+        Where room is short, columns are left out and the names of the rows are shortened.
+        """
+        names, *others = (column.lines() for column in self.columns)
+        name_width = cell_width(names[0]) - 1
+        room = width - 1 - min(name_width, _USUAL_NAME_WIDTH)
+        chosen: set[int] = set()
+        for place in sorted(range(len(others)), key=lambda i: self.columns[i + 1].rank):
+            needed = len(_GAP) + cell_width(others[place][0])
+            # The first column is worth a shortened name.
+            if needed <= (room if chosen else width - 1 - _LEAST_NAME_WIDTH):
+                chosen.add(place)
+                room -= needed
+        shown = [others[place] for place in sorted(chosen)]
+        taken = sum(len(_GAP) + cell_width(lines[0]) for lines in shown)
+        if name_width > (left := max(width - 1 - taken, 1)):
+            names, name_width = self.columns[0].lines(left), left
+        lines = _joined([names, *shown], width)
+        lines.insert(1, "─" * (name_width + taken))
+        return self._with_legend(lines, width)
+
+    def stacked_text(self, width: int) -> str:
+        """Blocks of lines of at most ``width`` cells, each with the first two columns."""
+        names, baseline, *others = (column.lines() for column in self.columns)
+        widths = [len(_GAP) + cell_width(lines[0]) for lines in others]
+        room = width - cell_width(_GAP.join((names[0], baseline[0])))
+        blocks = [
+            _joined([names, baseline, *others[start:end]], width)
+            for start, end in _portions(widths, room)
+        ]
+        *before, last = ("\n".join(lines) for lines in blocks)
+        return "\n\n".join([*before, self._with_legend([last], width)])
+
+    def _with_legend(self, lines: Sequence[str], width: int) -> str:
+        if any(cell.best for column in self.columns for cell in column.cells):
+            lines = [*lines, fit(f"{BEST_MARK} {self.legend}", width).rstrip()]
+        return "\n".join(lines)
+
+    def markdown(self) -> str:
+        """The lines of a Markdown table; the best cells are bold."""
+        headings = [
+            code_span(column.heading) if column.literal else column.heading
+            for column in self.columns
+        ]
+        rules = [":--" if column.align == "left" else "--:" for column in self.columns]
+        rows = zip(*(map(_markdown_cell, column.cells) for column in self.columns), strict=True)
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rules, *rows))
+
+    def csv(self) -> str:
+        """The values as CSV under their headings; numbers keep full precision."""
+        return csv_text([[column.heading for column in self.columns], *self._values()])
+
+    def json(self) -> str:
+        """The values as a JSON array with an object for each row, one row a line."""
+        headings = [column.heading for column in self.columns]
+        rows = [json_text(dict(zip(headings, row, strict=True))) for row in self._values()]
+        return "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
+
+    def _values(self) -> Iterator[tuple[object, ...]]:
+        return zip(*([cell.value for cell in column.cells] for column in self.columns), strict=True)
+
+
+def _fitted(texts: Sequence[str], align: Align) -> list[str]:
+    """The texts, each as wide as the widest."""
+    widths = [cell_width(text) for text in texts]
+    widest = max(widths, default=0)
+    pads = (" " * (widest - width) for width in widths)
+    pairs = zip(texts, pads, strict=True)
+    return [pad + text if align == "right" else text + pad for text, pad in pairs]
+
+
+def _joined(columns: Iterable[Sequence[str]], width: int) -> list[str]:
+    lines = (_GAP.join(parts).rstrip() for parts in zip(*columns, strict=True))
+    return [line if cell_width(line) <= width else fit(line, width).rstrip() for line in lines]
+
+
+def _portions(widths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
+    """Where portions that fit begin and end; at least one column in each."""
+    start = 0
+    while True:
+        end, left = start, room
+        while end < len(widths) and (end == start or widths[end] <= left):
+            left -= widths[end]
+            end += 1
+        yield start, end
+        if end == len(widths):
+            return
+        start = end
+
+
+def best_of(
+    values: Iterable[float | None], direction: Direction | None, *, missing_loses: bool = False
+) -> float | None:
+    """The best of values that stand side by side; NaN and ±inf never win.
+
+    ``None`` where nobody wins: the direction is unknown, or there is nothing to win against, as
+    all values are the same. A missing value is lost against only if ``missing_loses``.
+    """
+    known = [*values]
+    finite = [value for value in known if value is not None and math.isfinite(value)]
+    if direction is None or not finite:
+        return None
+    if min(finite) == max(finite) and not (missing_loses and None in known):
+        return None
+    return min(finite) if direction == "lower" else max(finite)
+
+
+# Markdown, CSV and JSON
+
+
+def code_span(value: object, limit: int = 200) -> str:
+    """``value`` as literal Markdown text of one line; "–" when there is nothing to show.
+
+    What could end the span or the cell of a table around it is replaced by look-alikes.
+    """
+    text = safe_text(value, limit).translate(_LOOK_ALIKES).strip()
+    return f"`{text}`" if text else MISSING
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = code_span(cell.text) if cell.literal and cell.text != MISSING else cell.text
+    if cell.best:
+        text = f"**{text}**"
+    asides = ", ".join(filter(None, cell.asides))
+    return f"{text} ({asides})" if asides else text
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows of cells as CSV."""
+    text = io.StringIO()
+    csv_writer(text).writerows(map(plain_cell, row) for row in rows)
+    return text.getvalue()
+
+
+def csv_writer(file: TextIO) -> Any:
+    """A writer of :mod:`csv`. It takes text as it is: see :func:`plain_cell`."""
+    # Line feeds alone, as pandas writes them: Excel takes them, and no Unix tool stumbles.
+    return csv.writer(file, lineterminator="\n")
+
+
+def plain_cell(value: object) -> object:
+    """A value that is harmless in a cell: numbers as they are, all else as one line of text.
+
+    Text that a spreadsheet could take for a formula gets a leading apostrophe.
+    """
+    if value is None or isinstance(value, (int, float)):
+        return value
+    text = str(value)
+    if not text.isprintable():
+        text = _UNSAFE.sub("", _BREAKS.sub(" ", text))
+    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Strict JSON, with NaN and ±inf by name as in the log files."""
+    encoded = msgspec.json.encode(jsonable(value))
+    if indent is not None:
+        encoded = msgspec.json.format(encoded, indent=indent)
+    return safe_json(encoded.decode())

@@ -1,0 +1,114 @@
+"""One table in four formats: aligned, harmless, exact."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from traintop.tables import Cell, Column, Table, best_of, code_span
+from traintop.text import cell_width, safe_text
+
+any_line = st.text(max_size=30).map(safe_text)
+any_cell = st.builds(
+    Cell,
+    text=any_line,
+    best=st.booleans(),
+    asides=st.sampled_from([(), ("+1", ""), ("-0.5", "3%")]),
+)
+
+
+@st.composite
+def any_table(draw: st.DrawFn) -> Table:
+    height = draw(st.integers(0, 4))
+    cells = st.lists(any_cell, min_size=height, max_size=height)
+    column = st.builds(Column, any_line, cells, st.sampled_from(["left", "right"]))
+    return Table(draw(st.lists(column, min_size=2, max_size=6)), "best of its column")
+
+
+@given(any_table(), st.integers(1, 120))
+def test_text_never_outgrows_its_width(table: Table, width: int) -> None:
+    for text in (table.text(width), table.stacked_text(width)):
+        assert max(map(cell_width, text.split("\n"))) <= width
+
+
+def test_stacked_text_shows_every_column() -> None:
+    columns = [Column.of_texts(f"run-{i}", ["0.123", "12"]) for i in range(9)]
+    lines = Table(columns).stacked_text(30).splitlines()
+    assert {word for line in lines for word in line.split() if "run" in word} == {
+        f"run-{i}" for i in range(9)
+    }
+    assert {line.split()[0] for line in lines if "run" in line} == {"run-0"}
+
+
+def test_columns_of_the_highest_rank_are_left_out_first() -> None:
+    columns = [Column("name", [Cell(text="a")])]
+    columns += [Column(f"rank{rank}", [Cell(text="1")], rank=rank) for rank in (3, 1, 2)]
+    assert Table(columns).text(22).splitlines()[0].split() == ["name", "rank1", "rank2"]
+
+
+def test_asides_stand_below_one_another() -> None:
+    cells = [Cell(text="1.5", best=True, asides=("+10", "5%")), Cell(text="12", asides=("-1", ""))]
+    lines = Column("b", cells).lines()
+    assert [line.rstrip() for line in lines] == ["          b", "1.5* +10 5%", " 12   -1"]
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [
+        ([2.0, 1.0, None], 1.0),
+        ([2.0, math.nan, -math.inf, 3.0], 2.0),
+        ([1.0, 1.0], None),
+        ([1.0, None], None),
+        ([1.0], None),
+        ([None, math.nan], None),
+        ([], None),
+    ],
+)
+def test_the_best_is_what_won_against_another(values: list[float | None], best: object) -> None:
+    assert best_of(values, "lower") == best
+    assert best_of([value and -value for value in values], "higher") == (best and -best)
+    assert best_of(values, None) is None
+
+
+def test_a_missing_value_can_lose() -> None:
+    assert best_of([1.0, None], "lower", missing_loses=True) == 1.0
+    assert best_of([1.0, 1.0], "lower", missing_loses=True) is None
+
+
+@given(st.text())
+def test_code_spans_hold_any_text_in_a_cell(text: str) -> None:
+    span = code_span(text)
+    assert span == "–" or (span.startswith("`") and span.endswith("`"))
+    assert set("`|<>\n").isdisjoint(span[1:-1])
+
+
+def test_markdown_shows_literal_text_as_it_is() -> None:
+    column = Column(
+        "**h**", [Cell(text="<b>|", literal=True), Cell(text="2", best=True)], literal=True
+    )
+    assert Table([column]).markdown().splitlines() == [
+        "| `**h**` |",
+        "| --: |",
+        "| `‹b›¦` |",
+        "| **2** |",
+    ]
+
+
+def test_csv_and_json_have_the_exact_values() -> None:
+    table = Table.of_values(["run", "loss"], [["=a", 0.1 + 0.2], ["b", math.nan]])
+    assert list(csv.reader(io.StringIO(table.csv()))) == [
+        ["run", "loss"],
+        ["'=a", "0.30000000000000004"],
+        ["b", "nan"],
+    ]
+    assert json.loads(table.json(), parse_constant=pytest.fail) == [
+        {"run": "=a", "loss": 0.1 + 0.2},
+        {"run": "b", "loss": "NaN"},
+    ]
+    assert Table.of_values(["run"], []).json() == "[]\n"
