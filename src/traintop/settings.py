@@ -1,33 +1,31 @@
 """The settings file: what a person wants of the terminal UI, wherever they watch.
 
-It is TOML, and everything in it is optional. What is wrong in it is told, with the file, the key
-and what would be right, and all the rest applies. It holds plain values only; nothing in it is
-ever executed.
+It is TOML, and everything in it is optional. A mistake in it is reported with the file, the key and
+what would be right, and everything else applies. It holds plain values only; nothing in it is ever
+executed.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from traintop.text import safe_text
 
 _LARGEST_FILE = 1_000_000
 _LONGEST_PATH = 1000
 
-THEMES = ("dark", "light")
-
 DEFAULT_FILE = """\
 # The settings of traintop's terminal UI. Everything is optional; these are the defaults.
 
 # theme = "dark"             # "dark" or "light"; ctrl+t changes it for a directory
-# smoothing = 0.0            # weight of the moving average, from 0 (none) up to, not with, 1
+# smoothing = 0.0            # weight of the moving average, from 0 (none) to below 1
 # bell = false               # ring the terminal's bell at a notice
 # desktop_notices = false    # hand notices to the desktop (OSC 9 and 777; not every terminal)
 
@@ -37,45 +35,23 @@ DEFAULT_FILE = """\
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the file says; ``None`` where it leaves the choice to the program.
+    """What the file says; without a ``theme`` where it leaves the choice to the program.
 
-    ``theme`` is one of ``THEMES``, ``smoothing`` the weight of the moving average at the start,
-    and ``keys`` has the wanted keys of actions by the names of the table of keys.
+    Each setting has the words for what would be right, for those who wrote something else.
+    ``smoothing`` is the weight of the moving average at the start, and ``keys`` has the wanted keys
+    of actions by the names of the table of keys.
     """
 
-    theme: str | None = None
-    smoothing: float | None = None
-    bell: bool = False
-    desktop_notices: bool = False
-    keys: Mapping[str, str] = msgspec.field(default_factory=dict)
+    theme: Annotated[Literal["dark", "light"] | None, Meta(description='"dark" or "light"')] = None
+    smoothing: Annotated[float, Meta(ge=0, lt=1, description="a number from 0 to below 1")] = 0.0
+    bell: Annotated[bool, Meta(description="true or false")] = False
+    desktop_notices: Annotated[bool, Meta(description="true or false")] = False
+    keys: Annotated[
+        Mapping[str, str], Meta(description='a text under [keys], as in mark = "m"')
+    ] = {}
 
 
 DEFAULTS = Settings()
-
-
-class _Rule(msgspec.Struct, frozen=True):
-    accepts: Callable[[Any], bool]
-    allowed: str
-
-
-def _is_smoothing(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
-
-
-def _is_keys(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(keys, str) for keys in value.values())
-
-
-_SWITCH = _Rule(lambda value: isinstance(value, bool), "true or false")
-_RULES: Mapping[str, _Rule] = MappingProxyType(
-    {
-        "theme": _Rule(lambda value: value in THEMES, '"dark" or "light"'),
-        "smoothing": _Rule(_is_smoothing, "a number from 0 up to, but not, 1"),
-        "bell": _SWITCH,
-        "desktop_notices": _SWITCH,
-        "keys": _Rule(_is_keys, 'a table of texts, as in mark = "m"'),
-    }
-)
 
 
 def settings_path(environment: Mapping[str, str] | None = None) -> Path:
@@ -108,26 +84,32 @@ def parse_settings(data: bytes) -> tuple[Settings, tuple[str, ...]]:
     """The settings in a file's content, and what is wrong with it. Never raises."""
     if len(data) > _LARGEST_FILE:
         return Settings(), ("is too large for a settings file",)
-    import tomllib  # few people have settings, and all wait for the first frame
-
     try:
-        found = tomllib.loads(data.decode())
+        document = msgspec.toml.decode(data)
     except (ValueError, RecursionError) as error:
         return Settings(), (f"is not TOML: {error or 'nested too deep'}",)
+    known = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     accepted: dict[str, Any] = {}
     problems = []
-    for name, value in found.items():
-        rule = _RULES.get(name)
-        if rule is None:
-            problems.append(f"{name}: unknown; {_closest(name, _RULES)}")
-        elif not rule.accepts(value):
-            problems.append(f"{name} = {value!r}: must be {rule.allowed}")
-        else:
-            accepted[name] = value
+    for name, value in document.items():
+        if name not in known:
+            problems.append(f"{name}: unknown; {_closest(name, known)}")
+            continue
+        # Each entry of a table by itself, so that a wrong one costs no other.
+        entries = value.items() if isinstance(value, dict) and value else [(None, value)]
+        for key, entry in entries:
+            try:
+                part = msgspec.convert(entry if key is None else {key: entry}, known[name])
+            except msgspec.ValidationError:
+                shown = name if key is None else f"{name}.{key}"
+                [meaning] = known[name].__metadata__
+                problems.append(f"{shown} = {entry!r}: must be {meaning.description}")
+            else:
+                accepted[name] = part if key is None else {**accepted.get(name, {}), **part}
     return Settings(**accepted), tuple(problems)
 
 
-def _closest(name: str, known: Mapping[str, object]) -> str:
+def _closest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, 1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
 

@@ -221,7 +221,7 @@ def charted_bytes(run: Run) -> int:
     charted = [ChartedRun(run.id, 1, "", 0, None, history)]
     specs = [
         maker.chart(chart, charted, ChartChoice())
-        for chart in shown_charts(charts_of([run.summary()], history.metrics), ())
+        for chart in shown_charts(charts_of([history.metrics]), ())
     ]
     curves = [array for spec in specs for one in spec.series for array in one.measured]
     arrays = [*history.columns.values(), *curves]

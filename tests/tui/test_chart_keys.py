@@ -96,7 +96,7 @@ async def test_the_metric_key_moves_the_focus_through_the_charts(place):
         assert part(app).focus == "loss"
         await pilot.press("M")
         assert part(app).focus == "grad_norm"
-        assert "grad_norm" in screen_text(app)
+        assert "gradient norm" in screen_text(app)
 
 
 async def test_charts_that_do_not_fit_are_on_the_next_page():
@@ -104,12 +104,12 @@ async def test_charts_that_do_not_fit_are_on_the_next_page():
         assert "charts" not in screen_text(app).splitlines()[-1]
         await pilot.press("tab")
         await settle(pilot, lambda: "charts 1-2 of 3" in screen_text(app))
-        assert "grad_norm" not in screen_text(app)
+        assert "gradient norm" not in screen_text(app)
         await pilot.press("M")
-        assert "grad_norm" in screen_text(app)
+        assert "gradient norm" in screen_text(app)
         assert "tokens/s" not in screen_text(app)
         await pilot.press("z", "escape")
-        assert "grad_norm" in screen_text(app)
+        assert "gradient norm" in screen_text(app)
 
 
 @PLACES
@@ -208,10 +208,10 @@ async def test_leaving_a_full_screen_chart_redraws_no_other_chart():
         grid = app.screen.query_one(ChartGrid)
         others = len(app.main_screen.shown_charts()) - 1
         await pilot.press("z")
-        await settle(pilot, lambda: "grad_norm" not in screen_text(app))
+        await settle(pilot, lambda: "gradient norm" not in screen_text(app))
         drawn = grid.charts_drawn
         await pilot.press("z")
-        await settle(pilot, lambda: "grad_norm" in screen_text(app))
+        await settle(pilot, lambda: "gradient norm" in screen_text(app))
         assert others > 1
         assert grid.charts_drawn == drawn + 1
 

@@ -199,22 +199,22 @@ def test_charted_runs_share_no_colour_and_marked_ones_keep_it():
 
 
 def test_the_most_useful_charts_come_first_the_rest_by_name():
-    run = make_run("x", stats={"train/grad_norm": MetricStats(), "zeta": MetricStats()})
     metrics = ["iter_time_ms", "train_loss", "alpha", "learning_rate", "val_loss", "tokens_per_sec"]
-    charts = charts_of([run], metrics)
+    charts = charts_of([["train/grad_norm", "zeta"], metrics])
     assert charts == (
         "loss",
         "val_loss",
         "train_loss",
         "tokens_per_sec",
         "learning_rate",
-        "train/grad_norm",
+        "grad_norm",
         "iter_time_ms",
         "alpha",
         "zeta",
     )
-    assert charts_of([], []) == ("loss",)
-    assert charts_of([], ["acc"]) == ("acc",)
+    assert charts_of([]) == ("loss",)
+    assert charts_of([["acc"]]) == ("acc",)
+    assert charts_of([["loss"], ["training/loss"], ["train_loss"]]) == ("loss", "train_loss")
 
 
 def test_each_metric_is_shown_once_unless_charts_were_chosen():

@@ -50,11 +50,26 @@ def test_a_title_has_last_and_median_or_the_value_at_the_cursor():
     run = a_run(grad_norm=[float(i) for i in range(100)])
     maker = ChartMaker()
     assert maker.chart("grad_norm", [run], ChartChoice()).title == (
-        "grad_norm   last 99   median 49.5"
+        "gradient norm   last 99   median 49.5"
     )
-    assert maker.chart("grad_norm", [run], ChartChoice(cursor=7.0)).title == "grad_norm   7"
+    assert maker.chart("grad_norm", [run], ChartChoice(cursor=7.0)).title == "gradient norm   7"
     empty = a_run(grad_norm=[math.nan] * 100)
-    assert ChartMaker().chart("grad_norm", [empty], ChartChoice()).title == "grad_norm"
+    assert ChartMaker().chart("grad_norm", [empty], ChartChoice()).title == "gradient norm"
+
+
+def test_a_loss_logged_under_another_name_is_in_the_chart_of_losses():
+    runs = [
+        a_run("lightning", train_loss=[None] * 100, **{"training/loss": [2.0] * 100}),
+        a_run("transformers", train_loss=[None] * 100, loss=[3.0] * 100, eval_loss=[3.5] * 100),
+    ]
+    spec = ChartMaker().chart("loss", runs, ChartChoice())
+    assert [(s.label, s.style, s.last_value) for s in spec.series] == [
+        ("lightning", "solid", 2.0),
+        ("transformers", "solid", 3.0),
+        ("", "dotted", 3.5),
+    ]
+    alone = ChartMaker().chart("loss", runs[1:], ChartChoice())
+    assert [s.label for s in alone.series] == ["train loss", "val loss"]
 
 
 def test_a_chart_without_curves_says_what_it_would_show():

@@ -1,4 +1,4 @@
-"""The settings file: what is right in it applies, and what is wrong is told."""
+"""The settings file: what is right in it applies, and mistakes are reported."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ def test_everything_can_be_set():
         ("theme = []", 'must be "dark" or "light"'),
         ("bell = 1", "bell = 1: must be true or false"),
         ('desktop_notices = "yes"', "must be true or false"),
-        ("smoothing = 1.0", "a number from 0 up to"),
-        ("smoothing = nan", "a number from 0 up to"),
-        ("smoothing = true", "a number from 0 up to"),
-        ("keys = 3", "a table of texts"),
+        ("smoothing = 1.0", "must be a number from 0 to below 1"),
+        ("smoothing = nan", "must be a number from 0 to below 1"),
+        ("smoothing = true", "must be a number from 0 to below 1"),
+        ("keys = 3", "keys = 3: must be a text under [keys]"),
+        ('keys = {mark = "m", pin = 3}', "keys.pin = 3: must be a text under [keys]"),
         ("them = 3", "them: unknown; did you mean theme?"),
         ("x = 3", "x: unknown; there are theme"),
     ],

@@ -18,6 +18,7 @@ from traintop.analysis.chart_names import (
 )
 from traintop.analysis.series import FloatArray, Limits, finite, smooth, value_near
 from traintop.charts.spec import ChartSpec, Series, figure, place
+from traintop.metrics import METRICS, logged_name
 from traintop.text import number, safe_text, si, stopwatch
 
 if TYPE_CHECKING:
@@ -101,40 +102,55 @@ class ChartMaker:
 
     def prepare(self, key: CurveKey) -> None:
         """Take the look at every record that a curve needs; safe in any thread."""
-        if key in self._series:
+        positions = self._x_of(key.run, key.x_axis)
+        if key in self._series or positions is None:
             return
-        series = self._made(key)
-        if series is not None:
-            series.look()
-            with self._lock:
-                self._series[key] = series
+        history, x = key.run.history, positions.each
+        y = history.columns[key.metric]
+        # Of a smoothed pair the raw curve shows where NaN was measured; ±inf is marked by itself.
+        events = None if key.weight else x[history.nonfinite(key.metric) & np.isnan(y)]
+        series = Series(
+            label=key.label,
+            x=x,
+            y=_smoothed(y, key.weight),
+            color=key.run.color,
+            style=key.style,
+            dim=key.dim,
+            events=events,
+        )
+        series.look()
+        with self._lock:
+            self._series[key] = series
 
     def chart(self, chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> ChartSpec:
         """The chart of one metric (or of both losses) over all the runs given."""
-        keys = [key for key in _keys(chart, runs, choice) if self._x_of(key.run, key.x_axis)]
+        keys = _keys(chart, runs, choice)
         for key in keys:
             self.prepare(key)
-        extent = self.extent(runs, choice.x_axis)
-        unit, size = "", 1.0
-        if choice.x_axis == "wallclock_time":
-            unit, size = _wallclock_unit(extent[1] if extent else 0.0)
-        label = X_LABELS[choice.x_axis]
-        series = tuple(self._series[key] for key in keys)
+        series = tuple(self._series[key] for key in keys if key in self._series)
         title = _title(chart, runs, series, choice)
+        words = title or chart_title(chart)
+        left_out = [safe_text(run.label) for run in runs if not self.has_axis(run, choice.x_axis)]
+        extent = self.extent(runs, choice.x_axis)
+        is_time = choice.x_axis == "wallclock_time"
+        x_label, x_unit = X_LABELS[choice.x_axis], 1.0
+        if is_time:
+            unit, x_unit = _wallclock_unit(extent[1] if extent else 0.0)
+            x_label = f"{x_label}, {unit}"
         return ChartSpec(
             title=title,
             series=series,
-            x_label=f"{label}, {unit}" if unit else label,
-            x_unit=size,
+            x_label=x_label,
+            x_unit=x_unit,
             log_y=choice.log_y,
             x_limits=choice.x_limits or extent,
             cursor=choice.cursor,
-            legend=any(key.label for key in keys),
             robust=choice.robust,
-            note=self._left_out(runs, choice.x_axis),
-            name=_name(chart, runs, title),
+            note=f"no token count: {', '.join(left_out)}" if left_out else "",
+            # Of several runs the legend has the names.
+            name=f"{safe_text(runs[0].label)} {words}" if len(runs) == 1 else words,
             value_text=si if chart == THROUGHPUT_CHART else figure,
-            place_text=stopwatch if choice.x_axis == "wallclock_time" else place,
+            place_text=stopwatch if is_time else place,
         )
 
     def keep_only(
@@ -192,24 +208,6 @@ class ChartMaker:
         """Whether the records of a run have a place on an axis."""
         return self._x_of(run, x_axis) is not None
 
-    def _made(self, key: CurveKey) -> Series | None:
-        positions = self._x_of(key.run, key.x_axis)
-        if positions is None:
-            return None
-        history, x = key.run.history, positions.each
-        y = history.columns[key.metric]
-        # Of a smoothed pair the raw curve shows where NaN was measured; ±inf is marked by itself.
-        events = None if key.weight else x[history.nonfinite(key.metric) & np.isnan(y)]
-        return Series(
-            label=key.label,
-            x=x,
-            y=_smoothed(y, key.weight),
-            color=key.run.color,
-            style=key.style,
-            dim=key.dim,
-            events=events,
-        )
-
     def _ordered(self, run: ChartedRun, x_axis: XAxis) -> FloatArray:
         positions = self._x_of(run, x_axis)
         return np.empty(0) if positions is None else positions.ordered
@@ -224,36 +222,26 @@ class ChartMaker:
             return found
         return self._x.get(key)
 
-    def _left_out(self, runs: Sequence[ChartedRun], x_axis: XAxis) -> str:
-        names = [safe_text(run.label) for run in runs if not self.has_axis(run, x_axis)]
-        return f"no token count: {', '.join(names)}" if names else ""
-
 
 def _keys(chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> list[CurveKey]:
-    return [
-        key
-        for run in runs
-        for metric in metrics_of_chart(chart)
-        if metric in run.history.metrics
-        for key in _keys_of(run, chart, metric, choice, several=len(runs) > 1)
-    ]
-
-
-def _keys_of(
-    run: ChartedRun, chart: str, metric: str, choice: ChartChoice, *, several: bool
-) -> list[CurveKey]:
-    """The curve of a metric; a smoothed one has its raw curve behind it."""
-    is_val = chart == LOSS_CHART and metric == "val_loss"
-    style: Literal["solid", "dotted"] = "dotted" if is_val else "solid"
-    label = run.label if several else ""
-    if chart == LOSS_CHART and not several:
-        label = "val loss" if is_val else "train loss"
-    elif is_val and "train_loss" in run.history.metrics:
-        label = ""  # the curve before it has named the run
-    shown = CurveKey(run, metric, label, choice.x_axis, choice.weight, style, False)
-    if not choice.weight:
-        return [shown]
-    return [replace(shown, label="", weight=0.0, dim=True), shown]
+    """The curves of a chart; before a smoothed one, and so behind it, its raw curve."""
+    keys = []
+    for run in runs:
+        losses = chart == LOSS_CHART
+        unnamed = run.label if len(runs) > 1 else ""
+        for metric in metrics_of_chart(chart):
+            logged = logged_name(metric, run.history.metrics)
+            if logged is None:
+                continue
+            label = METRICS[metric].words if losses and len(runs) == 1 else unnamed
+            unnamed = ""  # a further curve is found beside the one that has named the run
+            style: Literal["solid", "dotted"]
+            style = "dotted" if losses and metric == "val_loss" else "solid"
+            shown = CurveKey(run, logged, label, choice.x_axis, choice.weight, style, False)
+            if choice.weight:
+                keys.append(replace(shown, label="", weight=0.0, dim=True))
+            keys.append(shown)
+    return keys
 
 
 def _x_values(run: ChartedRun, x_axis: XAxis) -> FloatArray | None:
@@ -304,12 +292,6 @@ def _title(
         return f"{title}   {show(series[-1].value_at(choice.cursor))}"
     raw, last = series[0], series[-1].last_value
     return title if last is None else f"{title}   last {show(last)}   median {show(raw.median)}"
-
-
-def _name(chart: str, runs: Sequence[ChartedRun], title: str) -> str:
-    """The title away from the runs; of several runs the legend has the names."""
-    words = title or chart_title(chart)
-    return f"{safe_text(runs[0].label)} {words}" if len(runs) == 1 else words
 
 
 def _wallclock_unit(longest: float) -> tuple[str, float]:

@@ -15,6 +15,7 @@ from traintop.analysis.naming import suggestions
 from traintop.charts.curves import ChartChoice, ChartedRun, ChartMaker
 from traintop.charts.draw import chart_text, draw_chart
 from traintop.charts.spec import ChartSpec
+from traintop.metrics import logged_name
 from traintop.model import RunSummary
 from traintop.store.run import Run
 
@@ -40,11 +41,11 @@ def plot_of(runs: Mapping[str, RunSummary], metric: str, choice: ChartChoice) ->
         )
         for color, (name, summary) in enumerate(runs.items())
     ]
-    measured = {name for run in charted for name in run.history.metrics}
-    if measured.isdisjoint(metrics_of_chart(metric)):
-        known = charts_of((), measured)
-        raise ValueError(f"no run has the metric {metric!r}: {suggestions(metric, known)}")
     spec = ChartMaker().chart(metric, charted, choice)
+    logged = [run.history.metrics for run in charted]
+    if not any(logged_name(name, names) for name in metrics_of_chart(metric) for names in logged):
+        known = charts_of(logged)
+        raise ValueError(f"no run has the metric {metric!r}: {suggestions(metric, known)}")
     return replace(spec, title=spec.name)
 
 

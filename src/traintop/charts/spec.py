@@ -172,7 +172,7 @@ def figure(value: float | None) -> str:
 
 def place(x: float) -> str:
     """A place on x: whole numbers in full, with commas."""
-    return f"{x:,.0f}" if x == int(x) and abs(x) < 1e15 else number(x, 6)
+    return f"{x:,.0f}" if x.is_integer() and abs(x) < 1e15 else number(x, 6)
 
 
 class ChartSpec(msgspec.Struct, frozen=True):
@@ -193,7 +193,6 @@ class ChartSpec(msgspec.Struct, frozen=True):
     x_limits: tuple[float, float] | None = None
     robust: bool = False
     cursor: float | None = None
-    legend: bool = True
     note: str = ""
     x_unit: float = 1.0
     label_width: int = 0
@@ -203,8 +202,11 @@ class ChartSpec(msgspec.Struct, frozen=True):
 
     @property
     def in_legend(self) -> tuple[Series, ...]:
-        """The series that the legend names: those in front, or all when none is."""
-        if not self.legend:
+        """The series that the legend names: those in front, or all when none is.
+
+        None where no curve has a label.
+        """
+        if not any(one.label for one in self.series):
             return ()
         return tuple(one for one in self.series if not one.dim) or self.series
 

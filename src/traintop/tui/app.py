@@ -55,7 +55,6 @@ from traintop.tui.messages import (
 from traintop.tui.plots.loader import RunLoader
 from traintop.tui.view import ViewState, smoothing_level
 from traintop.tui.view_memory import plain_view, recalled_view
-from traintop.whole_file import write_whole
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
@@ -119,7 +118,7 @@ class TraintopApp(TypedAheadApp):
         self._toasts = NoticeToasts(self)
         self.annotations = AnnotationWriter(self.post_message)
         self.exports = ExportWriter(self.post_message)
-        view = ViewState(smoothing=smoothing_level(settings.smoothing or 0.0))
+        view = ViewState(smoothing=smoothing_level(settings.smoothing))
         self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -257,16 +256,8 @@ class TraintopApp(TypedAheadApp):
         self.copy_to_clipboard(text)
         # The path is on the screen in any case, for terminals that take nothing.
         shown = safe_text(path.absolute(), limit=_LONGEST_PATH)
-        if takes_clipboard(os.environ):
-            self._tell(f"Copied: {shown}")
-            return
-
-        def keep() -> None:
-            kept = keep_copy(text)
-            also = f"\nIt is also in {safe_text(kept, limit=_LONGEST_PATH)}" if kept else ""
-            self.call_from_thread(self._tell, f"Your terminal may not copy it: {shown}{also}")
-
-        self.run_worker(keep, thread=True, group="copy", exit_on_error=False)
+        copied = takes_clipboard(os.environ)
+        self._tell(f"{'Copied' if copied else 'Your terminal may not copy it'}: {shown}")
 
     def on_view_changed(self) -> None:
         if self._memory is not None and self._remembering is None:
@@ -360,24 +351,3 @@ def run(directories: Sequence[Path]) -> None:
 def _print(words: str) -> None:
     with suppress(OSError):  # the terminal may be gone
         print(f"traintop: {words}", file=sys.stderr)
-
-
-def copy_path() -> Path:
-    """The file in the user's state folder."""
-    from platformdirs import user_state_path
-
-    return user_state_path("traintop", appauthor=False) / "copied.txt"
-
-
-def keep_copy(text: str) -> Path | None:
-    """Keep a text that was copied in place of the one before; where, ``None`` if nowhere.
-
-    It writes a file, so call it in a worker thread.
-    """
-    path = copy_path()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, f"{text}\n".encode())
-    except OSError:
-        return None
-    return path

@@ -136,7 +136,7 @@ class ComparedRuns:
                 made[members] = self._curves.get(members) or _group_series(members)
                 drawn.append(replace(made[members], label=column_label(column)))
         self._curves = made
-        return replace(spec, series=tuple(drawn), legend=True)
+        return replace(spec, series=tuple(drawn))
 
 
 def _group_series(members: tuple[Series, ...]) -> Series:

@@ -133,8 +133,8 @@ class ChartedRuns:
 
     def charts(self) -> tuple[str, ...]:
         """All charts that the runs have something to show in, the most useful first."""
-        metrics = [name for one in self._records.values() for name in one.history.metrics]
-        return charts_of(self.runs, metrics)
+        records = (one.history.metrics for one in self._records.values())
+        return charts_of([*(run.stats for run in self.runs), *records])
 
     def curve_marks(self, *, dark: bool, letters: bool, ascii_only: bool) -> dict[str, Piece]:
         """What stands for the curves of each charted run in lists.
