@@ -26,7 +26,7 @@ from tests.benchmarks.pseudo_terminal import COLUMNS, LINES, PseudoTerminal
 
 from traintop import RunStatus
 from traintop.analysis.chart_names import charts_of, shown_charts
-from traintop.charts.curves import ChartChoice, ChartedRun, ChartMaker
+from traintop.charts.curves import ChartMaker, ChartOptions, PlottedRun
 from traintop.store.run import Run
 
 WRITERS = 32
@@ -218,9 +218,9 @@ def cpu_share(samples: Sequence[Sample]) -> float:
 def charted_bytes(run: Run) -> int:
     """What the records of a run and the curves over them take in memory, each array once."""
     history, maker = run.history(), ChartMaker()
-    charted = [ChartedRun(run.id, 1, "", 0, None, history)]
+    charted = [PlottedRun(run.id, 1, "", 0, None, history)]
     specs = [
-        maker.chart(chart, charted, ChartChoice())
+        maker.chart(chart, charted, ChartOptions())
         for chart in shown_charts(charts_of([history.metrics]), ())
     ]
     curves = [array for spec in specs for one in spec.series for array in one.measured]

@@ -10,11 +10,11 @@ import pytest
 
 from traintop.analysis.axes import tokens_per_iteration
 from traintop.charts import curves, draw_chart
-from traintop.charts.curves import ChartChoice, ChartedRun, ChartMaker
+from traintop.charts.curves import ChartMaker, ChartOptions, PlottedRun
 from traintop.store.history import History
 
 
-def a_run(name: str = "a", tokens: float | None = None, **columns: object) -> ChartedRun:
+def a_run(name: str = "a", tokens: float | None = None, **columns: object) -> PlottedRun:
     rows = columns.pop("rows", 100)
     history = History.from_columns(
         {
@@ -25,15 +25,15 @@ def a_run(name: str = "a", tokens: float | None = None, **columns: object) -> Ch
             **columns,
         }
     )
-    return ChartedRun(Path(f"{name}.json"), 1, name, 0, tokens, history)
+    return PlottedRun(Path(f"{name}.json"), 1, name, 0, tokens, history)
 
 
 def test_one_run_names_its_losses_several_runs_themselves():
     val = [None] * 99 + [3.5]
     first, second = a_run("first", val_loss=val), a_run("second", val_loss=val)
-    one = ChartMaker().chart("loss", [first], ChartChoice())
+    one = ChartMaker().chart("loss", [first], ChartOptions())
     assert (one.title, [s.label for s in one.series]) == ("", ["train loss", "val loss"])
-    two = ChartMaker().chart("loss", [first, second], ChartChoice())
+    two = ChartMaker().chart("loss", [first, second], ChartOptions())
     assert [s.label for s in two.series] == ["first", "", "second", ""]
     assert two.title == "loss   ─ train   ┄ val"
     legend = "".join(span.text for span in draw_chart(two, 80, 20)[1])
@@ -42,19 +42,19 @@ def test_one_run_names_its_losses_several_runs_themselves():
 
 def test_a_run_with_a_val_loss_only_is_named_too():
     run = a_run("only val", train_loss=[None] * 100, val_loss=[3.0] * 100)
-    spec = ChartMaker().chart("loss", [run, a_run("b")], ChartChoice())
+    spec = ChartMaker().chart("loss", [run, a_run("b")], ChartOptions())
     assert [s.label for s in spec.series] == ["only val", "b"]
 
 
 def test_a_title_has_last_and_median_or_the_value_at_the_cursor():
     run = a_run(grad_norm=[float(i) for i in range(100)])
     maker = ChartMaker()
-    assert maker.chart("grad_norm", [run], ChartChoice()).title == (
+    assert maker.chart("grad_norm", [run], ChartOptions()).title == (
         "gradient norm   last 99   median 49.5"
     )
-    assert maker.chart("grad_norm", [run], ChartChoice(cursor=7.0)).title == "gradient norm   7"
+    assert maker.chart("grad_norm", [run], ChartOptions(cursor=7.0)).title == "gradient norm   7"
     empty = a_run(grad_norm=[math.nan] * 100)
-    assert ChartMaker().chart("grad_norm", [empty], ChartChoice()).title == "gradient norm"
+    assert ChartMaker().chart("grad_norm", [empty], ChartOptions()).title == "gradient norm"
 
 
 def test_a_loss_logged_under_another_name_is_in_the_chart_of_losses():
@@ -62,26 +62,26 @@ def test_a_loss_logged_under_another_name_is_in_the_chart_of_losses():
         a_run("lightning", train_loss=[None] * 100, **{"training/loss": [2.0] * 100}),
         a_run("transformers", train_loss=[None] * 100, loss=[3.0] * 100, eval_loss=[3.5] * 100),
     ]
-    spec = ChartMaker().chart("loss", runs, ChartChoice())
+    spec = ChartMaker().chart("loss", runs, ChartOptions())
     assert [(s.label, s.style, s.last_value) for s in spec.series] == [
         ("lightning", "solid", 2.0),
         ("transformers", "solid", 3.0),
         ("", "dotted", 3.5),
     ]
-    alone = ChartMaker().chart("loss", runs[1:], ChartChoice())
+    alone = ChartMaker().chart("loss", runs[1:], ChartOptions())
     assert [s.label for s in alone.series] == ["train loss", "val loss"]
 
 
 def test_a_chart_without_curves_says_what_it_would_show():
     run = a_run(train_loss=[None] * 100)
-    assert ChartMaker().chart("loss", [run], ChartChoice()).title == "loss"
+    assert ChartMaker().chart("loss", [run], ChartOptions()).title == "loss"
 
 
 def test_all_charts_share_what_the_records_cover():
     run = a_run(grad_norm=[None] * 50 + [1.0] * 50)
     maker = ChartMaker()
     for chart in ("loss", "grad_norm"):
-        assert maker.chart(chart, [run], ChartChoice()).x_limits == (0, 99)
+        assert maker.chart(chart, [run], ChartOptions()).x_limits == (0, 99)
     longer = a_run("b", rows=500)
     assert maker.extent([run, longer], "iteration") == (0, 499)
     assert maker.spacing([run, longer], "wallclock_time") == 2.0
@@ -94,7 +94,7 @@ def test_wall_clock_is_labelled_in_a_unit_that_fits():
         (200, "wall clock, min", 60.0),
         (6000, "wall clock, h", 3600.0),
     ]:
-        spec = ChartMaker().chart("loss", [a_run(rows=rows)], ChartChoice("wallclock_time"))
+        spec = ChartMaker().chart("loss", [a_run(rows=rows)], ChartOptions("wallclock_time"))
         assert (spec.x_label, spec.x_unit) == (label, unit)
         assert spec.x_limits == (0, (rows - 1) * 2)
     bottom = "".join(span.text for span in draw_chart(spec, 60, 20)[-1])
@@ -102,9 +102,9 @@ def test_wall_clock_is_labelled_in_a_unit_that_fits():
 
 
 def test_cursor_and_legend_write_times_and_rates_for_people():
-    choice = ChartChoice("wallclock_time", cursor=318.0)
+    options = ChartOptions("wallclock_time", cursor=318.0)
     runs = [a_run("a", rows=200, tokens_per_sec=[41_155.0] * 200), a_run("b", rows=200)]
-    spec = ChartMaker().chart("tokens_per_sec", runs, choice)
+    spec = ChartMaker().chart("tokens_per_sec", runs, options)
     title, legend = ("".join(span.text for span in line) for line in draw_chart(spec, 60, 20)[:2])
     assert title.rstrip().endswith("wall clock 5m18s")
     assert legend.startswith("a ─ 41.2k")
@@ -130,21 +130,21 @@ def test_tokens_of_an_iteration_by_the_settings(config, tokens):
 
 
 def test_tokens_seen_are_logged_or_follow_from_the_settings():
-    maker, choice = ChartMaker(), ChartChoice("tokens")
-    spec = maker.chart("loss", [a_run(tokens=10.0)], choice)
+    maker, options = ChartMaker(), ChartOptions("tokens")
+    spec = maker.chart("loss", [a_run(tokens=10.0)], options)
     assert spec.series[0].x[:3].tolist() == [10, 20, 30]
     sparse = [None if i % 2 else i * 7.0 for i in range(100)]
     logged = a_run("logged", tokens=10.0, tokens_seen=sparse)
-    assert maker.chart("loss", [logged], choice).series[0].x[:3].tolist() == [0, 7, 14]
+    assert maker.chart("loss", [logged], options).series[0].x[:3].tolist() == [0, 7, 14]
 
 
 def test_a_run_without_tokens_is_left_out_with_a_remark():
     runs = [a_run("knows", tokens=10.0), a_run("does not")]
-    spec = ChartMaker().chart("loss", runs, ChartChoice("tokens"))
+    spec = ChartMaker().chart("loss", runs, ChartOptions("tokens"))
     assert [s.label for s in spec.series] == ["knows"]
     assert spec.note == "no token count: does not"
     assert "no token count: does not" in "".join(s.text for s in draw_chart(spec, 80, 20)[1])
-    alone = ChartMaker().chart("loss", runs[1:], ChartChoice("tokens"))
+    alone = ChartMaker().chart("loss", runs[1:], ChartOptions("tokens"))
     assert alone.series == ()
     draw_chart(alone, 80, 20)
 
@@ -152,7 +152,7 @@ def test_a_run_without_tokens_is_left_out_with_a_remark():
 def test_a_smoothed_curve_has_its_raw_one_with_nan_marks_behind():
     loss = [2.0] * 100
     loss[50], loss[60] = math.nan, math.inf
-    spec = ChartMaker().chart("loss", [a_run(train_loss=loss)], ChartChoice(weight=0.9))
+    spec = ChartMaker().chart("loss", [a_run(train_loss=loss)], ChartOptions(weight=0.9))
     raw, smooth = spec.series
     assert (raw.dim, smooth.dim, raw.label, smooth.label) == (True, False, "", "train loss")
     assert [x.tolist() for x in raw.marks] == [[50, 60], []]
@@ -164,12 +164,14 @@ def test_a_smoothed_curve_has_its_raw_one_with_nan_marks_behind():
 
 def test_smoothing_counts_records_so_a_rare_metric_does_not_lag():
     val = [None if i % 50 else 4 - i / 1000 for i in range(1000)]
-    spec = ChartMaker().chart("val_loss", [a_run(rows=1000, val_loss=val)], ChartChoice(weight=0.9))
+    spec = ChartMaker().chart(
+        "val_loss", [a_run(rows=1000, val_loss=val)], ChartOptions(weight=0.9)
+    )
     assert spec.series[-1].last_value == pytest.approx(val[950], abs=1e-3)
 
 
 def test_the_value_at_a_cursor_beyond_a_curve_is_none():
-    series = ChartMaker().chart("loss", [a_run()], ChartChoice()).series[0]
+    series = ChartMaker().chart("loss", [a_run()], ChartOptions()).series[0]
     assert series.value_at(99.9) == series.last_value
     assert series.value_at(150.0) is None
     assert series.value_at(-5.0) is None
@@ -192,11 +194,11 @@ def test_cursor_and_zoom_are_kept_on_another_axis():
 def test_curves_are_kept_until_they_are_forgotten():
     maker, run, other = ChartMaker(), a_run(), a_run("b")
     for weight in (0.6, 0.9, 0.99):
-        maker.chart("loss", [run, other], ChartChoice(weight=weight))
+        maker.chart("loss", [run, other], ChartOptions(weight=weight))
     maker.keep_only({run}, "iteration", (0.99,))
     assert sorted((key.run.label, key.weight) for key in maker._series) == [("a", 0), ("a", 0.99)]
-    kept = maker.chart("loss", [run], ChartChoice(weight=0.99, cursor=3.0))
-    again = maker.chart("loss", [run], ChartChoice(weight=0.99, log_y=True))
+    kept = maker.chart("loss", [run], ChartOptions(weight=0.99, cursor=3.0))
+    again = maker.chart("loss", [run], ChartOptions(weight=0.99, log_y=True))
     assert kept.series == again.series
     maker.keep_only({run}, "wallclock_time", (0.99,))
     assert not maker._series
@@ -204,18 +206,18 @@ def test_curves_are_kept_until_they_are_forgotten():
 
 def test_curves_over_very_many_records_are_prepared_first(monkeypatch):
     monkeypatch.setattr(curves, "QUICK_RECORDS", 150)
-    maker, choice = ChartMaker(), ChartChoice(weight=0.5)
-    assert maker.missing("loss", [a_run()], ChartChoice()) == ()
-    missing = maker.missing("loss", [a_run()], choice)
+    maker, options = ChartMaker(), ChartOptions(weight=0.5)
+    assert maker.missing("loss", [a_run()], ChartOptions()) == ()
+    missing = maker.missing("loss", [a_run()], options)
     assert [key.weight for key in missing] == [0.0, 0.5]
     for key in missing:
         maker.prepare(key)
-    assert maker.missing("loss", [a_run()], choice) == ()
+    assert maker.missing("loss", [a_run()], options) == ()
 
 
 def test_preparing_does_all_work_over_all_points():
     maker = ChartMaker()
-    maker.prepare(next(iter(curves._keys("loss", [a_run()], ChartChoice()))))
+    maker.prepare(next(iter(curves._keys("loss", [a_run()], ChartOptions()))))
     (series,) = maker._series.values()
     looks = {"measured", "overview", "means", "marks", "median"}
     assert looks <= set(vars(series))
@@ -232,6 +234,6 @@ def test_odd_records_are_charted():
     for axis in ("iteration", "gradient_step", "wallclock_time", "tokens"):
         for weight in (0.0, 0.99):
             for log_y in (False, True):
-                choice = ChartChoice(axis, log_y, weight=weight, cursor=3.0)
-                spec = ChartMaker().chart("loss", runs, choice)
+                options = ChartOptions(axis, log_y, weight=weight, cursor=3.0)
+                spec = ChartMaker().chart("loss", runs, options)
                 assert len(draw_chart(spec, 60, 15)) == 15

@@ -1,4 +1,4 @@
-"""From the records of runs and the choices of a reader to the specification of a chart."""
+"""From the records of runs and the options a person chose to the specification of a chart."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _WALLCLOCK_UNITS = (("h", 3600.0, 3.0 * 3600), ("min", 60.0, 180.0))
 """Unit, its seconds, and the time in seconds from which it is used."""
 
 QUICK_RECORDS = 200_000
-"""So many records at once are charted on the spot: it takes a few milliseconds."""
+"""Curves over so many records are made at once: it takes a few milliseconds."""
 
 
 @dataclass(frozen=True)
-class ChartedRun:
+class PlottedRun:
     """A run as the charts know it; equal when id and revision are, and so the records."""
 
     id: str
@@ -44,8 +44,8 @@ class ChartedRun:
 
 
 @dataclass(frozen=True)
-class ChartChoice:
-    """What a reader chose for all charts.
+class ChartOptions:
+    """What a person chose for all charts.
 
     ``weight`` is that of the smoothing. ``x_limits`` (all of x when ``None``) and ``cursor`` are
     in units of the axis: iterations, gradient steps, seconds, tokens.
@@ -63,7 +63,7 @@ class ChartChoice:
 class CurveKey:
     """All that a curve depends on; ``weight`` is its smoothing."""
 
-    run: ChartedRun
+    run: PlottedRun
     metric: str
     label: str
     x_axis: XAxis
@@ -88,15 +88,15 @@ class ChartMaker:
 
     def __init__(self) -> None:
         self._series: dict[CurveKey, Series] = {}
-        self._x: dict[tuple[ChartedRun, XAxis], _XValues | None] = {}
+        self._x: dict[tuple[PlottedRun, XAxis], _XValues | None] = {}
         self._lock = threading.Lock()
 
     def missing(
-        self, chart: str, runs: Sequence[ChartedRun], choice: ChartChoice
+        self, chart: str, runs: Sequence[PlottedRun], options: ChartOptions
     ) -> tuple[CurveKey, ...]:
         """The curves that must be prepared first, none when the chart is made at once."""
         known = self._series
-        fresh = [key for key in _keys(chart, runs, choice) if key not in known]
+        fresh = [key for key in _keys(chart, runs, options) if key not in known]
         quick = sum(len(key.run.history) for key in fresh) <= QUICK_RECORDS
         return () if quick else tuple(fresh)
 
@@ -122,18 +122,18 @@ class ChartMaker:
         with self._lock:
             self._series[key] = series
 
-    def chart(self, chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> ChartSpec:
+    def chart(self, chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> ChartSpec:
         """The chart of one metric (or of both losses) over all the runs given."""
-        keys = _keys(chart, runs, choice)
+        keys = _keys(chart, runs, options)
         for key in keys:
             self.prepare(key)
         series = tuple(self._series[key] for key in keys if key in self._series)
-        title = _title(chart, runs, series, choice)
+        title = _title(chart, runs, series, options)
         words = title or chart_title(chart)
-        left_out = [safe_text(run.label) for run in runs if not self.has_axis(run, choice.x_axis)]
-        extent = self.extent(runs, choice.x_axis)
-        is_time = choice.x_axis == "wallclock_time"
-        x_label, x_unit = X_LABELS[choice.x_axis], 1.0
+        left_out = [safe_text(run.label) for run in runs if not self.has_axis(run, options.x_axis)]
+        extent = self.extent(runs, options.x_axis)
+        is_time = options.x_axis == "wallclock_time"
+        x_label, x_unit = X_LABELS[options.x_axis], 1.0
         if is_time:
             unit, x_unit = _wallclock_unit(extent[1] if extent else 0.0)
             x_label = f"{x_label}, {unit}"
@@ -142,10 +142,10 @@ class ChartMaker:
             series=series,
             x_label=x_label,
             x_unit=x_unit,
-            log_y=choice.log_y,
-            x_limits=choice.x_limits or extent,
-            cursor=choice.cursor,
-            robust=choice.robust,
+            log_y=options.log_y,
+            x_limits=options.x_limits or extent,
+            cursor=options.cursor,
+            robust=options.robust,
             note=f"no token count: {', '.join(left_out)}" if left_out else "",
             # Of several runs the legend has the names.
             name=f"{safe_text(runs[0].label)} {words}" if len(runs) == 1 else words,
@@ -154,7 +154,7 @@ class ChartMaker:
         )
 
     def keep_only(
-        self, runs: Collection[ChartedRun], x_axis: XAxis, weights: Collection[float]
+        self, runs: Collection[PlottedRun], x_axis: XAxis, weights: Collection[float]
     ) -> None:
         """Forget all curves but those of these runs over one axis, raw and so smoothed."""
         with self._lock:
@@ -165,21 +165,21 @@ class ChartMaker:
             }
             self._x = {key: one for key, one in self._x.items() if key[0] in runs}
 
-    def extent(self, runs: Sequence[ChartedRun], x_axis: XAxis) -> Limits | None:
+    def extent(self, runs: Sequence[PlottedRun], x_axis: XAxis) -> Limits | None:
         """What the records of the runs cover on an axis, ``None`` without any."""
         covered = [x for run in runs if len(x := self._ordered(run, x_axis))]
         if not covered:
             return None
         return min(float(x[0]) for x in covered), max(float(x[-1]) for x in covered)
 
-    def spacing(self, runs: Sequence[ChartedRun], x_axis: XAxis) -> float:
+    def spacing(self, runs: Sequence[PlottedRun], x_axis: XAxis) -> float:
         """How far apart on x the records of the densest run are, 0 when there are too few."""
         each = [self._ordered(run, x_axis) for run in runs]
         gaps = [float(x[-1] - x[0]) / (len(x) - 1) for x in each if len(x) > 1]
         return min((gap for gap in gaps if gap > 0), default=0.0)
 
     def record_near(
-        self, runs: Sequence[ChartedRun], x_axis: XAxis, cursor: float, distance: float
+        self, runs: Sequence[PlottedRun], x_axis: XAxis, cursor: float, distance: float
     ) -> float:
         """The x of a record about ``distance`` from the cursor, and never on its other side."""
         target = cursor + distance
@@ -195,7 +195,7 @@ class ChartMaker:
         return min(found, key=lambda x: abs(x - target), default=cursor)
 
     def on_other_axis(
-        self, run: ChartedRun, before: XAxis, after: XAxis, positions: Sequence[float]
+        self, run: PlottedRun, before: XAxis, after: XAxis, positions: Sequence[float]
     ) -> list[float] | None:
         """Where positions on one axis lie on another by the records of a run."""
         old, new = self._x_of(run, before), self._x_of(run, after)
@@ -204,15 +204,15 @@ class ChartMaker:
         x, y = finite(old.each, new.each)
         return np.interp(positions, x, y).tolist() if len(x) else None
 
-    def has_axis(self, run: ChartedRun, x_axis: XAxis) -> bool:
+    def has_axis(self, run: PlottedRun, x_axis: XAxis) -> bool:
         """Whether the records of a run have a place on an axis."""
         return self._x_of(run, x_axis) is not None
 
-    def _ordered(self, run: ChartedRun, x_axis: XAxis) -> FloatArray:
+    def _ordered(self, run: PlottedRun, x_axis: XAxis) -> FloatArray:
         positions = self._x_of(run, x_axis)
         return np.empty(0) if positions is None else positions.ordered
 
-    def _x_of(self, run: ChartedRun, x_axis: XAxis) -> _XValues | None:
+    def _x_of(self, run: PlottedRun, x_axis: XAxis) -> _XValues | None:
         key = (run, x_axis)
         if key not in self._x:
             each = _x_values(run, x_axis)
@@ -223,7 +223,7 @@ class ChartMaker:
         return self._x.get(key)
 
 
-def _keys(chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> list[CurveKey]:
+def _keys(chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> list[CurveKey]:
     """The curves of a chart; before a smoothed one, and so behind it, its raw curve."""
     keys = []
     for run in runs:
@@ -237,14 +237,14 @@ def _keys(chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> list[C
             unnamed = ""  # a further curve is found beside the one that has named the run
             style: Literal["solid", "dotted"]
             style = "dotted" if losses and metric == "val_loss" else "solid"
-            shown = CurveKey(run, logged, label, choice.x_axis, choice.weight, style, False)
-            if choice.weight:
+            shown = CurveKey(run, logged, label, options.x_axis, options.weight, style, False)
+            if options.weight:
                 keys.append(replace(shown, label="", weight=0.0, dim=True))
             keys.append(shown)
     return keys
 
 
-def _x_values(run: ChartedRun, x_axis: XAxis) -> FloatArray | None:
+def _x_values(run: PlottedRun, x_axis: XAxis) -> FloatArray | None:
     """The x of each record, ``None`` when neither records nor settings tell of it."""
     columns = run.history.columns
     if x_axis != "tokens":
@@ -272,7 +272,7 @@ def _smoothed(y: FloatArray, weight: float) -> FloatArray:
 
 
 def _title(
-    chart: str, runs: Sequence[ChartedRun], series: Sequence[Series], choice: ChartChoice
+    chart: str, runs: Sequence[PlottedRun], series: Sequence[Series], options: ChartOptions
 ) -> str:
     """The name of the chart; for one run and one metric with the values that a legend would have.
 
@@ -288,8 +288,8 @@ def _title(
     if len(runs) > 1:
         return title
     show = si if chart == THROUGHPUT_CHART else number
-    if choice.cursor is not None:
-        return f"{title}   {show(series[-1].value_at(choice.cursor))}"
+    if options.cursor is not None:
+        return f"{title}   {show(series[-1].value_at(options.cursor))}"
     raw, last = series[0], series[-1].last_value
     return title if last is None else f"{title}   last {show(last)}   median {show(raw.median)}"
 

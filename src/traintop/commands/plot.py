@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
-from traintop.analysis.axes import X_AXES, XAxis
+from traintop.analysis.axes import X_AXES, XAxis, tokens_per_iteration
+from traintop.analysis.chart_names import charts_of, metrics_of_chart
+from traintop.analysis.naming import suggestions
 from traintop.commands.output import STANDARD_OUTPUT, failure, print_document, print_text, warn
 from traintop.commands.runs import log_directory, named_runs, run_names
+from traintop.metrics import logged_name
+from traintop.model import RunSummary
+
+if TYPE_CHECKING:
+    from traintop.charts import ChartSpec
+    from traintop.charts.curves import ChartOptions
+
+MOST_RUNS = 8
+"""Runs that are plotted unless they are named: as many as there are colours."""
+
+_HEIGHTS = (12, 30)
+"""The lines that a chart takes at least and at most, where none are asked for."""
 
 
 @click.command()
@@ -55,23 +73,18 @@ def command(
     """Print a chart of the newest runs, or of NAMES."""
     from traintop.analysis.export import replacing_file
     from traintop.charts import DARK, LIGHT, chart_svg
-    from traintop.charts.curves import ChartChoice
-    from traintop.charts.plot import MOST_PLOTTED, plot_of, terminal_text
-    from traintop.terminal import draws_ascii_only
+    from traintop.charts.curves import ChartOptions
 
     runs = named_runs(log_dir, names)
-    if not names and len(runs) > MOST_PLOTTED:
-        rest = len(runs) - MOST_PLOTTED
-        warn(f"{rest:,} older runs are not shown; name runs to choose them")
-        runs = dict(list(runs.items())[:MOST_PLOTTED])
+    if not names and len(runs) > MOST_RUNS:
+        warn(f"{len(runs) - MOST_RUNS:,} older runs are not shown; name runs to choose them")
+        runs = dict(list(runs.items())[:MOST_RUNS])
     try:
-        spec = plot_of(runs, metric, ChartChoice(x_axis, log_y, not outliers, smooth))
+        spec = _chart_of(runs, metric, ChartOptions(x_axis, log_y, not outliers, smooth))
     except ValueError as error:
         raise failure(error) from None
     if svg is None:
-        ascii_only = draws_ascii_only(os.environ)
-        text = terminal_text(spec, width, height, sys.stdout, ascii_only=ascii_only)
-        print_text(text, color=True)  # it has colours only where they are wanted
+        print_text(_text(spec, width, height), color=True)  # it has colours only where wanted
         return
     picture = chart_svg(spec, palette=DARK if dark else LIGHT)
     if svg == STANDARD_OUTPUT:
@@ -80,3 +93,54 @@ def command(
     with replacing_file(svg) as file:
         file.write(picture)
     warn(f"wrote {svg}")
+
+
+def _chart_of(runs: Mapping[str, RunSummary], metric: str, options: ChartOptions) -> ChartSpec:
+    """The chart of a metric (``loss`` for train and val loss) over all records of named runs.
+
+    Raises ``ValueError`` when none of the runs has the metric, and for a run that cannot be read.
+    """
+    from traintop.charts.curves import ChartMaker, PlottedRun
+    from traintop.store.run import Run
+
+    plotted = [
+        PlottedRun(
+            id=summary.id,
+            revision=0,
+            label=name,
+            color=color,
+            tokens_per_iteration=tokens_per_iteration(summary.config),
+            history=Run(summary.id).history(),
+        )
+        for color, (name, summary) in enumerate(runs.items())
+    ]
+    logged = [run.history.metrics for run in plotted]
+    if not any(logged_name(name, names) for name in metrics_of_chart(metric) for names in logged):
+        known = suggestions(metric, charts_of(logged))
+        raise ValueError(f"no run has the metric {metric!r}: {known}")
+    spec = ChartMaker().chart(metric, plotted, options)
+    return replace(spec, title=spec.name)
+
+
+def _text(spec: ChartSpec, width: int | None, height: int | None) -> str:
+    """The chart as text, by default as large as the terminal.
+
+    In colour only on a terminal that has some, and only without ``NO_COLOR``; in ASCII where the
+    terminal or the encoding has no more.
+    """
+    from traintop.charts import chart_text, draw_chart
+    from traintop.terminal import draws_ascii_only
+
+    terminal = shutil.get_terminal_size()
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    color = (
+        sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and "NO_COLOR" not in os.environ
+    )
+    lines = draw_chart(
+        spec,
+        width or terminal.columns,
+        height or min(max(terminal.lines - 2, _HEIGHTS[0]), _HEIGHTS[1]),
+        ascii_only=draws_ascii_only(os.environ) or not encoding.startswith("utf"),
+        letters=not color,
+    )
+    return chart_text(lines, color=color)

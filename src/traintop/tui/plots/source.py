@@ -19,7 +19,7 @@ from traintop.tui.view import ViewState
 
 if TYPE_CHECKING:
     from traintop.charts import ChartSpec
-    from traintop.charts.curves import ChartChoice, ChartedRun, ChartMaker, CurveKey
+    from traintop.charts.curves import ChartMaker, ChartOptions, CurveKey, PlottedRun
 
 Labels: TypeAlias = Mapping[str, str] | None
 """The names of some of the charted runs, ``None`` for all of them as they are called."""
@@ -47,7 +47,7 @@ class ChartCell(msgspec.Struct, frozen=True):
 class _Shown(NamedTuple):
     """Of which runs, and how smoothed, all charts had their curves when none waited last."""
 
-    runs: tuple[ChartedRun, ...]
+    runs: tuple[PlottedRun, ...]
     weight: float
 
 
@@ -90,25 +90,25 @@ class ChartSource:
 
     def _spec(self, chart: str, view: ViewState, labels: Labels) -> ChartSpec | None:
         runs = tuple(self._runs(labels))
-        choice = self._choice(view, labels, view.smoothing_weight)
-        self._wanted[chart] = self._maker.missing(chart, runs, choice)
+        options = self._options(view, labels, view.smoothing_weight)
+        self._wanted[chart] = self._maker.missing(chart, runs, options)
         if self._wanted[chart]:
             return None
         if not self.waits:
-            self._shown = _Shown(runs, choice.weight)
+            self._shown = _Shown(runs, options.weight)
         kept = {*runs, *self._shown.runs}
-        self._maker.keep_only(kept, choice.x_axis, (choice.weight, self._shown.weight))
-        return self._made(chart, runs, choice)
+        self._maker.keep_only(kept, options.x_axis, (options.weight, self._shown.weight))
+        return self._made(chart, runs, options)
 
     def _interim_spec(self, chart: str, view: ViewState, labels: Labels) -> ChartSpec | None:
-        runs, choice = self._shown.runs, self._choice(view, labels, self._shown.weight)
+        runs, options = self._shown.runs, self._options(view, labels, self._shown.weight)
         same = _names(runs) == _names(self._runs(labels))
-        if not same or self._maker.missing(chart, runs, choice):
+        if not same or self._maker.missing(chart, runs, options):
             return None
-        return self._made(chart, runs, choice)
+        return self._made(chart, runs, options)
 
-    def _made(self, chart: str, runs: Sequence[ChartedRun], choice: ChartChoice) -> ChartSpec:
-        return replace(self._maker.chart(chart, runs, choice), label_width=_LABEL_WIDTH)
+    def _made(self, chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> ChartSpec:
+        return replace(self._maker.chart(chart, runs, options), label_width=_LABEL_WIDTH)
 
     @property
     def waits(self) -> bool:
@@ -174,11 +174,11 @@ class ChartSource:
             cursor=None if part.cursor is None else at,
         )
 
-    def _runs(self, labels: Labels = None) -> list[ChartedRun]:
-        from traintop.charts.curves import ChartedRun
+    def _runs(self, labels: Labels = None) -> list[PlottedRun]:
+        from traintop.charts.curves import PlottedRun
 
         return [
-            ChartedRun(
+            PlottedRun(
                 one.id,
                 one.revision,
                 label,
@@ -189,12 +189,12 @@ class ChartSource:
             for run, label, color, one in self._charted.drawn(labels)
         ]
 
-    def _choice(self, view: ViewState, labels: Labels, weight: float) -> ChartChoice:
-        from traintop.charts.curves import ChartChoice
+    def _options(self, view: ViewState, labels: Labels, weight: float) -> ChartOptions:
+        from traintop.charts.curves import ChartOptions
 
         extent = self.extent(view, labels)
         zoomed_in = extent is not None and view.charts.span is not None
-        return ChartChoice(
+        return ChartOptions(
             x_axis=view.x_axis,
             log_y=view.log_y,
             robust=view.robust,
@@ -204,7 +204,7 @@ class ChartSource:
         )
 
 
-def _names(runs: Sequence[ChartedRun]) -> list[tuple[str, str]]:
+def _names(runs: Sequence[PlottedRun]) -> list[tuple[str, str]]:
     return [(run.id, run.label) for run in runs]
 
 
