@@ -179,6 +179,11 @@ def logged_name(metric: str, logged: Collection[str]) -> str | None:
     return min(alike)[1] if alike else None
 
 
+def column_name(metric: str, logged: Collection[str]) -> str:
+    """As :func:`logged_name`, and the name itself where no such metric was logged."""
+    return logged_name(metric, logged) or metric
+
+
 def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
     """The metrics that any of the runs has, by their standard names; see :func:`in_order`."""
     names: dict[str, None] = {}

@@ -11,7 +11,6 @@ This module is imported by every training loop, so it needs the standard library
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -278,47 +277,6 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def iteration(self) -> int | float | None:
         """The iteration of the last record, ``None`` before the first."""
         return self.last.iteration if self.last else None
-
-    @property
-    def max_iters(self) -> int | None:
-        """The planned number of iterations, ``None`` when the settings do not say."""
-        planned = self.config.get("max_iters")
-        usable = isinstance(planned, int) and not isinstance(planned, bool) and planned > 0
-        return planned if usable else None
-
-    @property
-    def progress(self) -> float | None:
-        """Share of the planned iterations that is done, 0 to 1; ``None`` when unknown."""
-        if self.iteration is None or self.max_iters is None:
-            return None
-        return min(max((self.iteration + 1) / self.max_iters, 0.0), 1.0)
-
-    @property
-    def eta_seconds(self) -> float | None:
-        """Seconds to the last planned iteration at the recent pace; ``None`` unless running."""
-        if self.status is not RunStatus.RUNNING or not self.iterations_per_second:
-            return None
-        if self.iteration is None or self.max_iters is None:
-            return None
-        return max(self.max_iters - 1 - self.iteration, 0) / self.iterations_per_second
-
-    def last_value(self, metric: str) -> float | None:
-        """The last value that was measured of a metric, which may be NaN or ±inf."""
-        stats = self.stats.get(metric)
-        if stats is not None:
-            return stats.last
-        return self.last.value(metric) if self.last else None
-
-    def mean_value(self, metric: str) -> float | None:
-        """The mean of a metric's finite values over the run."""
-        stats = self.stats.get(metric)
-        return None if stats is None else stats.mean
-
-    @property
-    def diverged(self) -> bool:
-        """Whether the last training loss is NaN or infinite."""
-        loss = self.last_value("train_loss")
-        return loss is not None and not math.isfinite(loss)
 
 
 class ExperimentLog(msgspec.Struct, kw_only=True):

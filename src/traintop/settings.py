@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from traintop.direction import Direction
 from traintop.text import safe_text
 
 _LARGEST_FILE = 1_000_000
@@ -29,6 +30,9 @@ DEFAULT_FILE = """\
 # bell = false               # ring the terminal's bell at a notice
 # desktop_notices = false    # hand notices to the desktop (OSC 9 and 777; not every terminal)
 
+# [directions]               # which values of a metric are better, where its name does not say
+# alpha = "lower"            # "lower" or "higher"
+
 # [keys]                     # a key of your own for an action; these are named in the help
 # mark = "i"                 # several: "i,insert"; a comma is written as "comma"
 """
@@ -38,14 +42,19 @@ class Settings(msgspec.Struct, frozen=True):
     """What the file says; without a ``theme`` where it leaves the choice to the program.
 
     Each setting has the words for what would be right, for those who wrote something else.
-    ``smoothing`` is the weight of the moving average at the start, and ``keys`` has the wanted keys
-    of actions by the names of the table of keys.
+    ``smoothing`` is the weight of the moving average at the start, ``directions`` says which values
+    of metrics are better, and ``keys`` has the wanted keys of actions by the names of the table of
+    keys.
     """
 
     theme: Annotated[Literal["dark", "light"] | None, Meta(description='"dark" or "light"')] = None
     smoothing: Annotated[float, Meta(ge=0, lt=1, description="a number from 0 to below 1")] = 0.0
     bell: Annotated[bool, Meta(description="true or false")] = False
     desktop_notices: Annotated[bool, Meta(description="true or false")] = False
+    directions: Annotated[
+        Mapping[str, Direction],
+        Meta(description='"lower" or "higher" under [directions], as in alpha = "lower"'),
+    ] = {}
     keys: Annotated[
         Mapping[str, str], Meta(description='a text under [keys], as in mark = "m"')
     ] = {}

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tests.benchmarks.measuring import Floor, Line, Scale, interleaved, seconds_of
 
 from traintop import ExperimentConfig, ExperimentTracker
+from traintop.metrics import last_value
 from traintop.store.catalog import RunCatalog
 
 _RUNS = 200
@@ -115,7 +116,7 @@ def _begin_ours(home: Path, name: str) -> OpenRun:
 
 
 def _our_last_losses(home: Path) -> list[float | None]:
-    return [run.last_value("train_loss") for run in RunCatalog([home]).refresh().runs]
+    return [last_value(run, "train_loss") for run in RunCatalog([home]).refresh().runs]
 
 
 def _begin_tensorboard(home: Path, name: str) -> OpenRun:

@@ -27,6 +27,7 @@ from tests.runs import (
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus
+from traintop.progress import planned_steps
 from traintop.store import follower as follower_module
 from traintop.store.history import History
 from traintop.store.run import Run
@@ -53,7 +54,7 @@ def test_a_summary_has_what_the_file_says(path: Path) -> None:
     )
     found = Run(path).summary()
     assert found.status is RunStatus.FINISHED
-    assert (found.name, found.stem, found.max_iters) == ("lr sweep", path.stem, 30)
+    assert (found.name, found.stem, planned_steps(found)) == ("lr sweep", path.stem, 30)
     assert found.environment == {"host": "gpu-1", "pid": 7}
     assert (found.count, found.iteration, found.last) == (3, 2, rows[-1])
     assert (found.duration_seconds, found.best_val_loss) == (61.5, 2.5)

@@ -8,16 +8,18 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from traintop.analysis.comparison_table import comparison_table
 from traintop.analysis.export import write_csv
-from traintop.analysis.listing import sorted_runs
 from traintop.analysis.loading import load_experiment_log
 from traintop.analysis.naming import find_run, suggestions, unique_names
-from traintop.analysis.ranking import Mode, best_run
+from traintop.analysis.ranking import leaders, sorted_runs
 from traintop.analysis.records import Number, column_values
 from traintop.analysis.summary_text import summary_lines
+from traintop.direction import Direction
+from traintop.fields import field_of, is_known
+from traintop.metrics import column_name
 from traintop.model import RECORD_FIELDS, ExperimentLog, RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
 from traintop.store.history import History
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("traintop")
 
 _RUNS_IN_MEMORY = 16
+_DIRECTIONS: Mapping[str, Direction] = {"min": "lower", "max": "higher"}
 
 
 class ExperimentAnalyzer:
@@ -130,12 +133,12 @@ class ExperimentAnalyzer:
     # -- display
 
     def get_comparison_table(
-        self, markdown: bool = False, *, sort: str = "val_loss", width: int | None = None
+        self, markdown: bool = False, *, sort: str = "best_val_loss", width: int | None = None
     ) -> str:
         """The loaded runs as a table, the best first, with ``*`` at the best of each column.
 
-        ``sort`` is a metric, a field or a setting; ``width`` is in cells, the terminal's if
-        ``None``. Markdown has all columns. Raises ``ValueError`` for a sort key no run has.
+        ``sort`` is the name of a field (docs/fields.md); ``width`` is in cells, the terminal's if
+        ``None``. Markdown has all columns. Raises ``ValueError`` for a name no run has.
         """
         runs = self._runs()
         if not runs:
@@ -150,18 +153,28 @@ class ExperimentAnalyzer:
         print("\n".join(summary_lines(self._found[path], self._names[path])))
 
     def get_best_experiment(
-        self, metric: str = "val_loss", mode: Mode | None = None
+        self, metric: str = "val_loss", mode: Literal["min", "max"] | None = None
     ) -> tuple[str, float] | Any:  # Any, not None: the pair may be unpacked without a check
         """The name of the run that reached the best value of a metric, and that value.
 
         ``metric`` is any metric, or ``duration`` (of finished runs, in seconds). Unless ``mode``
         says ``"min"`` or ``"max"``, it follows the metric: losses and times down, accuracies and
-        rates up. NaN and ±inf never win. ``None`` when no loaded run has the metric.
+        rates up. NaN and ±inf never win. ``None`` when no loaded run has the metric. Raises
+        ``ValueError`` when it takes a ``mode``, because the metric's name does not say.
         """
         if mode not in (None, "min", "max"):
             raise ValueError(f"mode must be 'min', 'max' or None, not {mode!r}")
-        best = best_run(self._runs(), metric, mode)
-        return None if best is None else (self._names[best[0].id], best[1])
+        runs, field = self._runs(), field_of(metric)
+        if not is_known(field, runs):
+            return None
+        direction = _DIRECTIONS[mode] if mode else field.direction
+        if direction is None:
+            raise ValueError(
+                f"nobody knows whether lower or higher values of {metric!r} are better: "
+                "give mode='min' or mode='max'"
+            )
+        best = leaders(runs, metric, direction)[:1]
+        return (self._names[best[0].run.id], best[0].value) if best else None
 
     # -- data extraction
 
@@ -174,8 +187,8 @@ class ExperimentAnalyzer:
         history = self._history(name)
         return (
             column_values(history, "iteration"),
-            column_values(history, "train_loss"),
-            column_values(history, "val_loss"),
+            column_values(history, column_name("train_loss", history.metrics)),
+            column_values(history, column_name("val_loss", history.metrics)),
         )
 
     def get_throughput_trajectory(self, name: str) -> tuple[list[Number], list[Number]]:
@@ -192,6 +205,7 @@ class ExperimentAnalyzer:
         Raises ``ValueError`` for a metric that is no standard one and that the run does not have.
         """
         history = self._history(name)
+        metric = column_name(metric, history.metrics)
         if metric not in RECORD_FIELDS and metric not in history.metrics:
             hint = suggestions(metric, dict.fromkeys((*history.metrics, *RECORD_FIELDS)))
             raise ValueError(f"run {name!r} has no metric {metric!r}: {hint}")

@@ -15,13 +15,14 @@ import numpy as np
 
 from traintop.analysis.differences import ABSENT, differing, settings_key
 from traintop.analysis.percentiles import percentiles
-from traintop.analysis.ranking import (
+from traintop.direction import Direction
+from traintop.metrics import (
     LOSSES,
-    Mode,
     best_value,
-    is_judged,
+    column_name,
+    direction_of,
+    last_value,
     metrics_of,
-    mode_of,
     was_completed,
 )
 from traintop.model import RunSummary
@@ -100,7 +101,7 @@ class Row:
     section: str
     label: str
     unit: Unit
-    better: Mode | None
+    better: Direction | None
     cells: tuple[Cell, ...]
 
 
@@ -136,19 +137,20 @@ def columns_of(runs: Iterable[ComparedRun]) -> list[Column]:
 
 def target_metric(runs: Iterable[RunSummary]) -> str:
     """The metric that runs are to reach unless one is chosen: a loss, where any has one."""
-    judged = filter(is_judged, metrics_of(runs))
+    judged = (metric for metric in metrics_of(runs) if direction_of(metric) is not None)
     return next((metric for metric in judged if metric not in _PACE), LOSSES[0])
 
 
 def default_target(columns: Iterable[Column], metric: str) -> Target | None:
     """The worst of the best values of all runs, which each of them so has reached."""
-    if not is_judged(metric):
+    direction = direction_of(metric)
+    if direction is None:
         return None
     bests = [best_value(run.summary, metric) for column in columns for run in column.runs]
     known = [best for best in bests if best is not None]
     if not known:
         return None
-    return Target(metric, max(known) if mode_of(metric) == "min" else min(known))
+    return Target(metric, max(known) if direction == "lower" else min(known))
 
 
 # Settings
@@ -188,7 +190,7 @@ class _Result:
     section: str
     label: str
     unit: Unit
-    better: Mode | None
+    better: Direction | None
     of: _Measure
     of_records: bool = False
     missing_loses: bool = False
@@ -198,23 +200,23 @@ def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Res
     metrics = metrics_of(runs)
     for metric in [*LOSSES, *(name for name in metrics if name not in LOSSES + _PACE)]:
         yield from _results_of_metric(metric)
-        if target is not None and target.metric == metric and is_judged(metric):
+        if target is not None and target.metric == metric and direction_of(metric):
             yield from _results_of_target(target)
-    yield _Result("throughput", "median", "rate", "max", _median("tokens_per_sec"), True)
-    yield _Result("step time", "median", "milliseconds", "min", _median("iter_time_ms"), True)
+    yield _Result("throughput", "median", "rate", "higher", _median("tokens_per_sec"), True)
+    yield _Result("step time", "median", "milliseconds", "lower", _median("iter_time_ms"), True)
     # The time a run took says which was the quickest only when all have done the same work.
     same_work = all(map(was_completed, runs)) and len({run.iteration for run in runs}) == 1
-    quickest: Mode | None = "min" if same_work else None
+    quickest: Direction | None = "lower" if same_work else None
     yield _Result("duration", "", "seconds", quickest, lambda run: run.summary.duration_seconds)
 
 
 def _results_of_metric(metric: str) -> Iterator[_Result]:
-    if not is_judged(metric):
-        yield _Result(metric, "last", "value", None, lambda run: run.summary.last_value(metric))
+    better = direction_of(metric)
+    if better is None:
+        yield _Result(metric, "last", "value", None, lambda run: last_value(run.summary, metric))
         return
-    better = mode_of(metric)
     yield _Result(metric, "best", "value", better, lambda run: best_value(run.summary, metric))
-    yield _Result(metric, "last", "value", better, lambda run: run.summary.last_value(metric))
+    yield _Result(metric, "last", "value", better, lambda run: last_value(run.summary, metric))
     if metric in LOSSES:
         final = f"final_{metric}"
         yield _Result(metric, "final", "value", better, lambda run: getattr(run.summary, final))
@@ -224,8 +226,8 @@ def _results_of_metric(metric: str) -> Iterator[_Result]:
 def _results_of_target(target: Target) -> Iterator[_Result]:
     words = number(target.value, 5)
     steps, seconds = _reached(target, "iteration"), _reached(target, "wallclock_time")
-    yield _Result(target.metric, f"step to {words}", "iteration", "min", steps, True, True)
-    yield _Result(target.metric, f"time to {words}", "seconds", "min", seconds, True, True)
+    yield _Result(target.metric, f"step to {words}", "iteration", "lower", steps, True, True)
+    yield _Result(target.metric, f"time to {words}", "seconds", "lower", seconds, True, True)
 
 
 def first_reached(history: History, target: Target, axis: str) -> float | None:
@@ -233,10 +235,10 @@ def first_reached(history: History, target: Target, axis: str) -> float | None:
 
     An infinite value reaches nothing. ``None`` too where that record does not tell its place.
     """
-    values = history.columns.get(target.metric)
+    values = history.columns.get(column_name(target.metric, history.metrics))
     if values is None:
         return None
-    down = mode_of(target.metric) == "min"
+    down = direction_of(target.metric) == "lower"
     reached = values <= target.value if down else values >= target.value
     hits = np.flatnonzero(reached & np.isfinite(values))
     place = float(history.columns[axis][hits[0]]) if len(hits) else math.nan
@@ -245,8 +247,9 @@ def first_reached(history: History, target: Target, axis: str) -> float | None:
 
 def first_measured(history: History, metric: str) -> float | None:
     """The first value that was measured of a metric, which may be NaN or ±inf."""
-    rows = np.flatnonzero(history.measured(metric))
-    return float(history.columns[metric][rows[0]]) if len(rows) else None
+    name = column_name(metric, history.metrics)
+    rows = np.flatnonzero(history.measured(name))
+    return float(history.columns[name][rows[0]]) if len(rows) else None
 
 
 def _reached(target: Target, axis: str) -> _Measure:
@@ -297,12 +300,14 @@ def _against(cell: Cell, baseline: Cell) -> Cell:
     return replace(cell, delta=delta, percent=percent)
 
 
-def _with_best(cells: Sequence[Cell], better: Mode | None, missing_loses: bool) -> Iterator[Cell]:
+def _with_best(
+    cells: Sequence[Cell], better: Direction | None, missing_loses: bool
+) -> Iterator[Cell]:
     finite = [c.value for c in cells if c.value is not None and math.isfinite(c.value)]
     if better is None or not finite:
         return iter(cells)
     lost = missing_loses and any(cell.value is None and not cell.pending for cell in cells)
     if min(finite) == max(finite) and not lost:
         return iter(cells)
-    winner = min(finite) if better == "min" else max(finite)
+    winner = min(finite) if better == "lower" else max(finite)
     return (replace(cell, best=cell.value == winner) for cell in cells)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from traintop.analysis.comparison_table import comparison_table
-from traintop.analysis.listing import sorted_runs
+from traintop.analysis.ranking import sorted_runs
 from traintop.analysis.records import snapshots
 from traintop.analysis.summary_text import summary_lines, summary_of_log
 from traintop.model import ExperimentConfig, ExperimentLog, RunStatus, RunSummary

@@ -27,7 +27,7 @@ from enum import StrEnum
 
 import msgspec
 
-from traintop.analysis.ranking import best_value
+from traintop.metrics import best_value, diverged, last_value, stats_of
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.text import count, number, si
 
@@ -193,8 +193,8 @@ def _events(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]
 
 
 def _was_not_finite(run: RunSummary) -> bool:
-    stats = run.stats.get("train_loss")
-    return run.diverged or (stats is not None and stats.nonfinite > 0)
+    stats = stats_of(run, "train_loss")
+    return diverged(run) or (stats is not None and stats.nonfinite > 0)
 
 
 def _status_text(run: RunSummary) -> str:
@@ -210,7 +210,7 @@ def _where(run: RunSummary) -> str:
 
 
 def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
-    loss = run.last_value("train_loss")
+    loss = last_value(run, "train_loss")
     if loss is None or not math.isfinite(loss):
         return
     memory.losses = (*memory.losses, loss)[-_LOSSES:]
@@ -218,7 +218,7 @@ def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, 
         return
     level = _median(memory.losses)
     if memory.highest is None:
-        stats = run.stats.get("train_loss")
+        stats = stats_of(run, "train_loss")
         highest = stats.max if stats is not None else None
         memory.highest = level if highest is None else highest
     noise = _median([abs(value - level) for value in memory.losses])
@@ -235,7 +235,7 @@ def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, 
 
 
 def _slowness(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
-    rate, unit = run.last_value("tokens_per_sec"), "tokens/s"
+    rate, unit = last_value(run, "tokens_per_sec"), "tokens/s"
     if rate is None:
         rate, unit = run.iterations_per_second, "it/s"
     if rate is None or not math.isfinite(rate):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from traintop.metrics import column_name
+
 if TYPE_CHECKING:
     from traintop.store.history import History
 
@@ -34,7 +36,7 @@ def percentiles(history: History, metric: str, shares: Sequence[float]) -> Perce
     50 is the median. Interpolated linearly between the nearest ranks; ``None`` for each when no
     value is finite.
     """
-    values = history.columns.get(metric)
+    values = history.columns.get(column_name(metric, history.metrics))
     finite = values[np.isfinite(values)] if values is not None else ()
     if not len(finite):
         return (None,) * len(shares)

@@ -1,6 +1,6 @@
 """The filter language: ``val_loss < 3.2 and d_model == 512 and status == "running"``.
 
-Conditions compare what :mod:`traintop.analysis.run_fields` knows of a run with numbers, texts and
+Conditions compare what :mod:`traintop.fields` knows of a run with numbers, texts and
 each other; ``and``, ``or``, ``not``, ``in`` and parentheses join them. A word, number or quoted
 text that is compared with nothing must occur in the run's name, and conditions that merely stand
 beside each other must all hold: ``muon val_loss<3.2``. Text is compared without regard to case.
@@ -25,8 +25,9 @@ from typing import Any
 
 import msgspec
 
+from traintop.analysis.naming import suggestions
 from traintop.analysis.query_tokens import END, QueryError, Token, tokens_of
-from traintop.analysis.run_fields import Getter, RunFields, Value
+from traintop.fields import Value, field_of, is_known, known_names
 from traintop.model import RunSummary
 from traintop.values import as_number
 
@@ -34,6 +35,7 @@ _DEEPEST = 30
 """Parentheses in each other."""
 
 Condition = Callable[[RunSummary], bool]
+Getter = Callable[[RunSummary], Value]
 
 
 def filter_runs(runs: Sequence[RunSummary], text: str, now: datetime) -> Sequence[RunSummary]:
@@ -43,7 +45,7 @@ def filter_runs(runs: Sequence[RunSummary], text: str, now: datetime) -> Sequenc
     """
     if not text.strip():
         return runs
-    matches = _Parser(text, RunFields(runs, now)).query()
+    matches = _Parser(text, runs, now).query()
     return tuple(run for run in runs if matches(run))
 
 
@@ -78,8 +80,9 @@ class _Term(msgspec.Struct, frozen=True):
 class _Parser:
     """Reads a query from left to right; each method reads what it is named after."""
 
-    def __init__(self, text: str, fields: RunFields) -> None:
-        self._fields = fields
+    def __init__(self, text: str, runs: Sequence[RunSummary], now: datetime) -> None:
+        self._runs = runs
+        self._now = now
         self._tokens = tokens_of(text)
         self._next = 0
         self._depth = 0
@@ -244,9 +247,9 @@ class _Parser:
         if term.word is None:
             raise QueryError("compare it with something, as in step > 100", term.position)
         named = _named(term.word)
-        if not self._fields.is_true_of_any(named):
+        if not any(map(named, self._runs)):
             # Half of a condition that is being typed, or a slip: either way no list to show.
-            compare = self._fields.getter(term.word) if term.named else None
+            compare = self._getter(term.word) if term.named else None
             hint = f"; compare it, as in {term.word} < 3" if compare else ""
             raise QueryError(f"no name has {term.word} in it{hint}", term.position)
         return named
@@ -256,14 +259,19 @@ class _Parser:
             return term.value
         if term.condition is not None or term.word is None:
             raise QueryError("this is a condition, not a value", term.position)
-        getter = self._fields.getter(term.word)
+        getter = self._getter(term.word)
         if getter is None and text_too:
             word = term.word
             return lambda run: word
         if getter is None:
-            hint = self._fields.hint(term.word)
+            hint = suggestions(term.word, known_names(self._runs))
             raise QueryError(f"no run has {term.word}: {hint}", term.position)
         return getter
+
+    def _getter(self, name: str) -> Getter | None:
+        """What a name stands for, ``None`` when no run has it."""
+        field, now = field_of(name), self._now
+        return (lambda run: field.get(run, now)) if is_known(field, self._runs) else None
 
     # Tokens.
 

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from traintop.analysis.differences import differing_settings
-from traintop.analysis.listing import sorted_runs
 from traintop.analysis.naming import unique_names
+from traintop.analysis.ranking import sorted_runs
 from traintop.metrics import best_iteration, best_value, mean_value, stats_of
 from traintop.model import RunSummary
 from traintop.progress import progress

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from traintop.analysis.ranking import best_value, iteration_of
+from traintop.metrics import best_iteration, best_value, last_value, stats_of
 from traintop.model import STANDARD_METRICS, ExperimentLog, MetricStats, RunSummary
+from traintop.progress import planned_steps, progress
 from traintop.text import MISSING, count, duration, number, percentage, safe_text, setting_text, si
 from traintop.tracking.statistics import RunStatistics
 from traintop.values import flat_settings
@@ -64,25 +65,24 @@ def _results(run: RunSummary) -> Iterator[tuple[str, str]]:
         if final is not None:
             yield f"final {label}", number(final, 6)
         else:
-            yield f"last {label}", number(run.last_value(metric), 6)
-    throughput = run.stats.get("tokens_per_sec", MetricStats())
+            yield f"last {label}", number(last_value(run, metric), 6)
+    throughput = stats_of(run, "tokens_per_sec") or MetricStats()
     yield "tokens/s", f"{si(throughput.mean)} mean, {si(throughput.max)} max"
-    step_time = run.stats.get("iter_time_ms", MetricStats())
+    step_time = stats_of(run, "iter_time_ms") or MetricStats()
     yield "step time", f"{number(step_time.mean)} ms mean, {number(step_time.std)} ms std"
 
 
 def _progress(run: RunSummary) -> str:
     done = MISSING if run.iteration is None else count(run.iteration + 1)
-    if run.max_iters is None:
-        return done
-    return f"{done} of {count(run.max_iters)} ({percentage(run.progress)})"
+    planned = planned_steps(run)
+    return done if planned is None else f"{done} of {count(planned)} ({percentage(progress(run))})"
 
 
 def _best_text(run: RunSummary, metric: str) -> str:
     best = best_value(run, metric)
-    stats = run.stats.get(metric)
+    stats = stats_of(run, metric)
     text = number(best, 6)
-    iteration = None if best is None else iteration_of(run, metric, "min", best)
+    iteration = None if best is None else best_iteration(run, metric, best)
     if iteration is not None:
         text += f" at iteration {count(iteration)}"
     if stats is not None and stats.nonfinite:

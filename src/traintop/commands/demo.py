@@ -40,7 +40,7 @@ def _open_ui(log_dir: Path) -> None:
 
 def _print_table(log_dir: Path) -> None:
     from traintop.analysis.comparison_table import comparison_table
-    from traintop.analysis.listing import sorted_runs
+    from traintop.analysis.ranking import sorted_runs
     from traintop.store.catalog import RunCatalog
 
     runs = sorted_runs(RunCatalog([log_dir]).refresh().runs)

@@ -16,10 +16,10 @@ from traintop.tracking.environment import default_log_dir
 @log_directories
 @click.option(
     "--sort",
-    default="val_loss",
+    default="best_val_loss",
     show_default=True,
-    metavar="KEY",
-    help="A metric, a setting, or name, status, start_time, duration, progress.",
+    metavar="NAME",
+    help="Any metric, setting or field: best_val_loss, config.seed, age, duration, …",
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order: worst first.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything about each run as JSON.")
@@ -33,9 +33,9 @@ def command(
         flat_rows,
         rows_as_json,
         run_rows,
-        sorted_runs,
         unreadable_lines,
     )
+    from traintop.analysis.ranking import sorted_runs
     from traintop.model import RunStatus
     from traintop.store.catalog import RunCatalog
 

@@ -118,7 +118,10 @@ class TraintopApp(TypedAheadApp):
         self._toasts = NoticeToasts(self)
         self.annotations = AnnotationWriter(self.post_message)
         self.exports = ExportWriter(self.post_message)
-        view = ViewState(smoothing=smoothing_level(settings.smoothing))
+        view = ViewState(
+            smoothing=smoothing_level(settings.smoothing),
+            directions=tuple(settings.directions.items()),
+        )
         self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
 
     def get_line_filters(self) -> Sequence[LineFilter]:

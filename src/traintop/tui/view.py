@@ -7,7 +7,6 @@ their runs while others appear, vanish and sort anew.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +19,8 @@ from msgspec.structs import replace
 from traintop.analysis.axes import XAxis
 from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import QueryError
+from traintop.analysis.ranking import sorted_by
+from traintop.direction import Direction
 from traintop.model import RunStatus, RunSummary
 from traintop.text import counted
 from traintop.tui.chart_view import ChartView
@@ -60,8 +61,8 @@ class SortOrder(msgspec.Struct, frozen=True):
 
     @property
     def descending(self) -> bool:
-        column = column_of(self.column)
-        return column is not None and column.descending is not self.reverse
+        field = column_of(self.column).field
+        return field is not None and field.descending is not self.reverse
 
 
 class ViewState(msgspec.Struct, frozen=True):
@@ -70,7 +71,8 @@ class ViewState(msgspec.Struct, frozen=True):
     ``baseline`` is the pinned run that others are compared with, ``compared`` the runs of the
     comparison that is open. ``robust`` keeps a few outliers from flattening all else. ``filter``
     is a query that understands the listed runs. Which charts are shown, and which part
-    of x, is in ``charts``.
+    of x, is in ``charts``. ``directions`` are those of metrics whose names do not say which values
+    are better, or say it wrongly.
     """
 
     selected: str | None = None
@@ -88,6 +90,7 @@ class ViewState(msgspec.Struct, frozen=True):
     robust: bool = True
     smoothing: int = 0
     charts: ChartView = msgspec.field(default_factory=ChartView)
+    directions: tuple[tuple[str, Direction], ...] = ()
 
     @property
     def smoothing_weight(self) -> float:
@@ -164,31 +167,18 @@ def listed_rows(runs: Sequence[RunSummary], state: ViewState, now: datetime) -> 
     """
     shown = runs if state.show_archived else [r for r in runs if not r.annotations.archived]
     kept = filter_runs(shown, state.filter, now)
-    rows = sort_runs(kept, state.sort)
+    rows = sort_runs(kept, state.sort, now)
     if len(kept) == len(runs):
         return rows
     return RunRows(rows.runs, [run for run in runs if rows.position(run.id) is None])
 
 
-def sort_runs(runs: Sequence[RunSummary], sort: SortOrder) -> RunRows:
+def sort_runs(runs: Sequence[RunSummary], sort: SortOrder, now: datetime) -> RunRows:
     """The runs by a column; ties keep their order, and NaN and missing values come last."""
-    column = column_of(sort.column)
-    if column is None or column.sort_value is None:
+    field = column_of(sort.column).field
+    if field is None:
         return RunRows(runs)
-    value = column.sort_value
-    known: list[tuple[float | str, RunSummary]] = []
-    nan: list[RunSummary] = []
-    missing: list[RunSummary] = []
-    for run in runs:
-        key = value(run)
-        if key is None:
-            missing.append(run)
-        elif isinstance(key, float) and math.isnan(key):
-            nan.append(run)
-        else:
-            known.append((key, run))
-    known.sort(key=lambda pair: pair[0], reverse=sort.descending)
-    return RunRows([*(run for _, run in known), *nan, *missing])
+    return RunRows(sorted_by(runs, field, now, descending=sort.descending))
 
 
 def with_rows(state: ViewState, before: RunRows, after: RunRows) -> ViewState:
@@ -279,6 +269,11 @@ def compared_words(state: ViewState, rows: RunRows) -> str:
     return " and ".join(parts) + (" · space in the list marks others" if near else "")
 
 
+def with_direction(state: ViewState, metric: str, direction: Direction) -> ViewState:
+    """Lower or higher values of a metric are better from now on."""
+    return replace(state, directions=(*{**dict(state.directions), metric: direction}.items(),))
+
+
 def toggle_baseline(state: ViewState) -> ViewState:
     """The selected run pinned as the baseline in place of another, or unpinned."""
     pinned = state.selected if state.selected != state.baseline else None
@@ -287,14 +282,13 @@ def toggle_baseline(state: ViewState) -> ViewState:
 
 def sort_next(state: ViewState, columns: Sequence[str]) -> ViewState:
     """Sorted by the next of the visible columns, in that column's natural direction."""
-    sortable = [key for key in columns if (c := column_of(key)) and c.sort_value]
+    sortable = [key for key in columns if column_of(key).field]
     return replace(state, sort=SortOrder(_next(sortable, state.sort.column)))
 
 
 def sort_by(state: ViewState, column: str) -> ViewState:
     """Sorted by ``column``; turned round when it sorted already. Not all columns sort."""
-    known = column_of(column)
-    if known is None or known.sort_value is None:
+    if column_of(column).field is None:
         return state
     if state.sort.column == column:
         return replace(state, sort=replace(state.sort, reverse=not state.sort.reverse))

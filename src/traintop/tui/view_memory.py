@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from traintop.analysis.query_tokens import LONGEST_QUERY
 from traintop.tui.chart_view import without_window
+from traintop.tui.columns import column_key
 from traintop.tui.view import SMOOTHING_LEVELS, ViewState
 
 _OF_THE_MOMENT = frozenset({"selected", "marks", "baseline", "compared"})
@@ -19,6 +20,7 @@ _OF_THE_MOMENT = frozenset({"selected", "marks", "baseline", "compared"})
 _LONGEST_TEXT = LONGEST_QUERY
 _MOST_COLUMNS = 100
 _MOST_CHARTS = 100
+_MOST_DIRECTIONS = 100
 _WIDEST = 200
 
 
@@ -37,6 +39,7 @@ def plain_view(state: ViewState) -> dict[str, Any]:
 
 def recalled_view(plain: Mapping[str, Any], state: ViewState) -> ViewState:
     """``state`` with what is remembered; what is not as it should be leaves a thing as it is."""
+    set_directions = dict(state.directions)
     for name, kind in _types().items():
         if name in plain:
             try:
@@ -45,7 +48,10 @@ def recalled_view(plain: Mapping[str, Any], state: ViewState) -> ViewState:
                 continue
             if _is_sound(changed):
                 state = changed
-    return state
+    columns = (replace(column, key=column_key(column.key)) for column in state.columns)
+    sort = replace(state.sort, column=column_key(state.sort.column))
+    directions = {**set_directions, **dict(state.directions)}
+    return replace(state, columns=tuple(columns), sort=sort, directions=tuple(directions.items()))
 
 
 def _at_rest(state: ViewState) -> ViewState:
@@ -56,10 +62,12 @@ def _at_rest(state: ViewState) -> ViewState:
 def _is_sound(state: ViewState) -> bool:
     texts = [state.filter, state.sort.column, state.charts.focus, *state.charts.chosen]
     texts += [column.key for column in state.columns]
+    texts += [metric for metric, _ in state.directions]
     return (
         0 <= state.smoothing < len(SMOOTHING_LEVELS)
         and 0 < len(state.columns) <= _MOST_COLUMNS
         and len(state.charts.chosen) <= _MOST_CHARTS
+        and len(state.directions) <= _MOST_DIRECTIONS
         and all(abs(column.wider) <= _WIDEST for column in state.columns)
         and all(len(text) <= _LONGEST_TEXT for text in texts)
     )

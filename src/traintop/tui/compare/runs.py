@@ -23,8 +23,8 @@ from traintop.analysis.compare import (
 from traintop.analysis.comparison_text import column_label
 from traintop.analysis.groups import group_curve, grouped
 from traintop.analysis.naming import unique_names
-from traintop.analysis.ranking import LOSSES, metrics_of
 from traintop.charts import ChartSpec, Series
+from traintop.metrics import LOSSES, metrics_of
 from traintop.model import RunSummary
 from traintop.store.history import History
 from traintop.tui.plots.runs import ChartedRuns

@@ -12,8 +12,9 @@ from textual.binding import BindingType
 
 from traintop.analysis.compare import Comparison, Target
 from traintop.analysis.comparison_text import comparison_csv, comparison_markdown, section_words
-from traintop.analysis.ranking import metrics_of
 from traintop.lines import Line, Piece, line_width, spread
+from traintop.metrics import metrics_of
+from traintop.progress import progress
 from traintop.text import number
 from traintop.tui.compare.runs import (
     CompareChoice,
@@ -235,7 +236,7 @@ def _mistake_in_number(text: str) -> str:
 def _content_of(comparison: Comparison) -> tuple[object, ...]:
     """What the table depends on: equal when it would be drawn alike."""
     columns = (
-        (column.name, *((run.summary.status, run.summary.progress) for run in column.runs))
+        (column.name, *((run.summary.status, progress(run.summary)) for run in column.runs))
         for column in comparison.columns
     )
     # As text, because settings may be lists, and so that NaN equals NaN.

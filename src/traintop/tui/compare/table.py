@@ -10,6 +10,7 @@ import msgspec
 from traintop.analysis.compare import Column, Comparison, Row
 from traintop.analysis.comparison_text import column_label, section_words, short_column
 from traintop.lines import Line, Piece, clickable, fit_line, line_width
+from traintop.progress import progress
 from traintop.tables import AlignedCell
 from traintop.text import cell_width, fit, fit_middle, percentage, safe_text
 from traintop.tui.kit.runs import STATUS_MARKS, alike_words, fit_name
@@ -174,5 +175,6 @@ def _status_line(column: Column) -> Line:
         )
     run = column.runs[0].summary
     mark = STATUS_MARKS[run.status]
-    progress = f" {percentage(run.progress)}" if run.progress is not None else ""
-    return (Piece(f"{mark.glyph} {mark.word}", mark.role), Piece(progress, "muted"))
+    share = progress(run)
+    done = "" if share is None else f" {percentage(share)}"
+    return (Piece(f"{mark.glyph} {mark.word}", mark.role), Piece(done, "muted"))

@@ -34,12 +34,6 @@ STATUS_MARKS: Mapping[RunStatus, StatusMark] = MappingProxyType(
         RunStatus.UNREADABLE: StatusMark("!", "file", "U", "bad", "its file cannot be read"),
     }
 )
-"""In the order of the list's status sort: what lives first, then what needs a look."""
-
-STATUS_RANK: Mapping[RunStatus, int] = MappingProxyType(
-    {status: rank for rank, status in enumerate(STATUS_MARKS)}
-)
-
 
 _WORD_ENDS = "_-/. "
 """Between the words of a name."""

@@ -10,14 +10,17 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from traintop.analysis.ranking import Leader, Mode, leaders, metrics_of, mode_of
+from traintop.analysis.ranking import Leader, leaders
+from traintop.direction import Direction
+from traintop.fields import field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, spread
+from traintop.metrics import metrics_of
 from traintop.text import safe_text
 from traintop.tui.kit.keys import Situation, bindings_of, footer_line
 from traintop.tui.kit.pane import LinePane
 from traintop.tui.kit.places import Need, Place
 from traintop.tui.leaderboard.lines import leader_lines
-from traintop.tui.view import toggle_mark
+from traintop.tui.view import toggle_mark, with_direction
 from traintop.tui.view_screen import OverlayScreen, ViewScreen
 
 _HEADINGS = 1
@@ -36,7 +39,6 @@ class BestScreen(OverlayScreen):
         self.leaders: list[Leader] = []
         self._places: dict[str, int] = {}
         self.metric = ""
-        self._modes: dict[str, Mode] = {}
         self._cursor: str | None = None
         self._top = 0
         self.limit: int | None = None
@@ -59,14 +61,15 @@ class BestScreen(OverlayScreen):
         return Situation(Place.BEST, frozenset({Need.RUNS}))
 
     @property
-    def mode(self) -> Mode:
-        """Whether the lowest or the highest value is the best."""
-        return self._modes.get(self.metric) or mode_of(self.metric)
+    def direction(self) -> Direction | None:
+        """Which values of the metric are the best; ``None`` while nobody has said."""
+        return field_of(self.metric).direction
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that any listed run has, losses first."""
-        return [*metrics_of(self.rows.runs), "duration"]
+        """The metrics that any listed run has, losses first; those last that nobody can judge."""
+        names = [*metrics_of(self.rows.runs), "duration"]
+        return sorted(names, key=lambda name: field_of(name).direction is None)
 
     @property
     def cursor(self) -> int:
@@ -77,7 +80,8 @@ class BestScreen(OverlayScreen):
         metrics = self.metrics
         if self.metric not in metrics:
             self.metric = metrics[0]
-        ranked = leaders(self.rows.runs, self.metric, self.mode)
+        direction = self.direction
+        ranked = leaders(self.rows.runs, self.metric, direction) if direction else []
         self.leaders, self._ranked = ranked[: self.limit], len(ranked)
         self._places = {leader.run.id: place for place, leader in enumerate(self.leaders)}
         self._show()
@@ -85,16 +89,19 @@ class BestScreen(OverlayScreen):
     def _show(self) -> None:
         ranked, cursor, top = self.leaders, self.cursor, self._top_in_view()
         marks = self.shown_marks()
-        heading = (self.metric, self.mode, self.limit, self._ranked, len(self.rows))
-        metric, limit = self.metric, self.limit
+        direction, metric, limit = self.direction, self.metric, self.limit
+        heading = (metric, direction, limit, self._ranked, len(self.rows))
         self._status_pane.show(heading, lambda width, height: (_status_line(*heading, width),))
 
         def draw(width: int, height: int) -> tuple[Line, ...]:
+            if direction is None:
+                return (EMPTY_LINE, (Piece(f"  {_question(metric)}", "warn"),))
             if not ranked:
                 return (EMPTY_LINE, (Piece(f"  no run has a finite {safe_text(metric)}", "muted"),))
             return leader_lines(ranked, top, cursor, marks, width, height, told_apart=limit)
 
-        self._rows_pane.show((tuple(ranked), limit, top, cursor, tuple(marks.items())), draw)
+        content = (*heading, tuple(ranked), top, cursor, tuple(marks.items()))
+        self._rows_pane.show(content, draw)
         situation = self.situation
         note = f"{len(self.view.marks):,} marked" if self.view.marks else ""
         self._footer_pane.show(
@@ -150,9 +157,9 @@ class BestScreen(OverlayScreen):
         self.draw()
 
     def action_flip(self) -> None:
-        self._modes[self.metric] = "min" if self.mode == "max" else "max"
+        flipped: Direction = "higher" if self.direction == "lower" else "lower"
         self._cursor = None
-        self.draw()
+        self.change(with_direction(self.view, self.metric, flipped))
 
     def action_next_limit(self) -> None:
         self.limit = _LIMITS[(_LIMITS.index(self.limit) + 1) % len(_LIMITS)]
@@ -176,14 +183,23 @@ class BestScreen(OverlayScreen):
         self._below.call_later(self._compare)
 
 
+def _question(metric: str) -> str:
+    return f"Are lower or higher values of {safe_text(metric)} better? i: lower, again: higher"
+
+
 def _status_line(
-    metric: str, mode: Mode, limit: int | None, ranked: int, count: int, width: int
+    metric: str,
+    direction: Direction | None,
+    limit: int | None,
+    ranked: int,
+    count: int,
+    width: int,
 ) -> Line:
-    which = "lowest" if mode == "min" else "highest"
+    which = {"lower": "lowest ", "higher": "highest ", None: ""}[direction]
     left: Line = (
         Piece(" best", "accent", bold=True),
         Piece(f"  top {limit}" if limit else "", "strong"),
-        Piece(f"  {which} "),
+        Piece(f"  {which}"),
         Piece(safe_text(metric), "strong", bold=True),
     )
     return spread(left, (Piece(f"{ranked:,} of {count:,} runs have it ", "muted"),), width)

@@ -87,8 +87,6 @@ def choice_lines(choosing: ColumnChoosing, sort: SortOrder, width: int) -> Seque
     lines: list[Line] = []
     for place, key in enumerate(choosing.keys):
         column = column_of(key)
-        if column is None:
-            continue
         choice = choosing.chosen[place] if place < len(choosing.chosen) else None
         here = place == choosing.cursor
         arrow = ("↓" if sort.descending else "↑") if key == sort.column else ""

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, spread
+from traintop.metrics import last_value, mean_value
 from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
+from traintop.progress import eta_seconds, progress
 from traintop.text import (
     cell_width,
     duration,
@@ -120,10 +122,11 @@ def header_line(
 
 def _facts_of(summary: RunSummary) -> list[str]:
     facts: list[str] = []
-    if summary.progress is not None:
-        facts.append(percentage(summary.progress))
-    if summary.eta_seconds is not None:
-        facts.append(f"{duration(summary.eta_seconds)} left")
+    share, left = progress(summary), eta_seconds(summary)
+    if share is not None:
+        facts.append(percentage(share))
+    if left is not None:
+        facts.append(f"{duration(left)} left")
     elif summary.duration_seconds is not None:
         took = duration(summary.duration_seconds)
         facts.append(f"{took} so far" if summary.status in ALIVE else f"took {took}")
@@ -213,7 +216,7 @@ def _results(summary: RunSummary) -> Iterable[Entry]:
     metrics = [*STANDARD_METRICS]
     metrics += [name for name in summary.stats if name not in STANDARD_METRICS]
     for metric in metrics:
-        last = summary.last_value(metric)
+        last = last_value(summary, metric)
         if last is None:
             continue
         stats = summary.stats.get(metric)
@@ -250,7 +253,7 @@ def _aside(metric: str, summary: RunSummary) -> str:
 def _throughput(summary: RunSummary, pace: Pace | None, *, complete: bool) -> Section:
     """Tokens per second and the time of a step: over all records when they are read."""
     if pace is None:
-        means = [summary.mean_value(metric) for metric in ("tokens_per_sec", "iter_time_ms")]
+        means = [mean_value(summary, metric) for metric in ("tokens_per_sec", "iter_time_ms")]
         title = "Throughput · more when records are read"
         return Section(title, tuple(_pace("mean", *means)))
     entries = (
@@ -282,8 +285,9 @@ def _times(summary: RunSummary) -> Iterable[Entry]:
         yield Entry("duration", duration(summary.duration_seconds))
     if summary.iterations_per_second:
         yield Entry("pace", f"{si(summary.iterations_per_second)} it/s")
-    if summary.eta_seconds is not None:
-        yield Entry("time left", duration(summary.eta_seconds))
+    left = eta_seconds(summary)
+    if left is not None:
+        yield Entry("time left", duration(left))
     if summary.gradient_step:
         yield Entry("grad steps", f"{summary.gradient_step:,}")
     if summary.count is not None:

@@ -43,11 +43,7 @@ class RowLayout(msgspec.Struct, frozen=True):
 
 def chosen_columns(choices: Sequence[ColumnChoice]) -> tuple[Column, ...]:
     """The columns of a choice with the widths they are to have."""
-    chosen = [
-        (column, choice.wider)
-        for choice in choices
-        if (column := column_of(choice.key)) is not None
-    ]
+    chosen = [(column_of(choice.key), choice.wider) for choice in choices]
     return tuple(
         replace(column, width=min(max(column.width + wider, _NARROWEST), _WIDEST))
         for column, wider in chosen

@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from traintop.analysis.query_tokens import QueryError
+from traintop.metrics import choose_directions
 from traintop.tui.alerts.screen import NoticeActions
 from traintop.tui.annotate.actions import AnnotationActions
 from traintop.tui.columns import RowContext
@@ -80,6 +81,7 @@ class MainScreen(
         self._clock = clock
         self._listed = ListedRuns(clock)
         self.view = view
+        choose_directions(dict(view.directions))
         self.rows = self._listed.rows
         self.redraws = 0
         self._status_pane = LinePane(id="status")
@@ -359,6 +361,8 @@ class MainScreen(
 
     def change(self, changed: ViewState) -> None:
         resort = listing_of(changed) != listing_of(self.view)
+        if changed.directions != self.view.directions:
+            choose_directions(dict(changed.directions))
         self.view = changed
         if resort:
             self._list_anew()
