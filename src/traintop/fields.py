@@ -16,7 +16,6 @@ these names, so that a name has one value, one heading and one way of being writ
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -31,6 +30,7 @@ from traintop.metrics import (
     direction_of,
     diverged,
     last_value,
+    logged_name,
     metrics_of,
     standard_name,
     stats_of,
@@ -131,14 +131,14 @@ class Field(msgspec.Struct, frozen=True, eq=False):
     def number(self, run: RunSummary) -> float | None:
         """What a run has, where that is a number."""
         value = self.value(run)
-        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        return None if isinstance(value, (bool, str)) else as_number(value)
 
     def sort_key(self, value: Value) -> tuple[int, float | str] | None:
         """By what values sort, numbers before text; ``None`` for nothing and NaN."""
         if self.name == "status":
             return (0, STATUS_ORDER.index(RunStatus(str(value))))
         if isinstance(value, (int, float)):
-            return None if math.isnan(value) else (0, value)
+            return (0, value) if value == value else None
         if value is None or value == ():
             return None
         return (1, (value if isinstance(value, str) else setting_text([*value])).casefold())
@@ -157,11 +157,11 @@ class Field(msgspec.Struct, frozen=True, eq=False):
 
 
 def _measure(value: float, width: int) -> str:
-    return measured(value, width) if isinstance(value, float) else setting_text(value)
+    return measured(value, width) if isinstance(value, float) else _setting_number(value)
 
 
 def _setting_number(value: float) -> str:
-    return number(value) if isinstance(value, float) else setting_text(value)
+    return number(value) if isinstance(value, float) else setting_text(value, _LONGEST_TEXT)
 
 
 _WRITERS: Mapping[Kind, Callable[[float, int], str]] = MappingProxyType(
@@ -394,9 +394,9 @@ def _plain(name: str) -> Field:
 
 def plain_value(value: object) -> Value:
     """A value of a log file as one that can be compared; ``None`` for a group of settings."""
-    if isinstance(value, (bool, str)):
+    if isinstance(value, (bool, str, int)):
         return value
-    if isinstance(value, (int, float)):
+    if isinstance(value, float):
         return as_number(value)
     if isinstance(value, (list, tuple)):
         plain = (bool, int, float, str)
@@ -409,8 +409,11 @@ def plain_value(value: object) -> Value:
 
 def is_known(field: Field, runs: Iterable[RunSummary]) -> bool:
     """Whether a field is of the table, or some run has it."""
-    now = datetime.now()
-    return field.name in FIELDS or any(field.get(run, now) is not None for run in runs)
+    now, metric = datetime.now(), field.metric
+    return field.name in FIELDS or any(
+        field.get(run, now) is not None or (metric and logged_name(metric, run.stats))
+        for run in runs
+    )
 
 
 def known_names(runs: Sequence[RunSummary]) -> list[str]:

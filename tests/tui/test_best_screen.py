@@ -106,7 +106,7 @@ async def test_long_names_leave_room_for_the_setting_that_says_most():
 async def test_the_metric_key_cycles_and_the_direction_follows():
     async with ranking() as (app, pilot, screen):
         await pilot.press("m")
-        assert (screen.metric, screen.mode) == ("accuracy", "max")
+        assert (screen.metric, screen.direction) == ("accuracy", "higher")
         assert names(screen)[0] == "middle"
         assert "highest accuracy" in screen_text(app)
         await pilot.press("M")
@@ -120,9 +120,24 @@ async def test_a_reversed_direction_is_kept_for_its_metric():
         await pilot.press("m", "i")
         assert "lowest accuracy" in screen_text(app)
         await pilot.press("M", "m")
-        assert screen.mode == "min"
+        assert screen.direction == "lower"
         await pilot.press("i")
-        assert screen.mode == "max"
+        assert screen.direction == "higher"
+
+
+async def test_a_metric_that_nobody_can_judge_is_asked_about():
+    stats = {"alpha": MetricStats(last=1.0, min=0.5, max=2.0)}
+    runs = [make_run("a", stats=stats), make_run("b", stats={"alpha": MetricStats(min=0.1, max=1)})]
+    async with ranking(runs) as (app, pilot, screen):
+        await pilot.press("M")
+        assert screen.metric == "alpha"
+        assert "Are lower or higher values of alpha better?" in screen_text(app)
+        assert names(screen) == []
+        await pilot.press("i")
+        assert names(screen) == ["b", "a"]
+        await pilot.press("i")
+        assert names(screen) == ["a", "b"]
+        assert app.main_screen.view.directions == (("alpha", "higher"),)
 
 
 async def test_the_top_10_or_25_show_their_own_differing_settings():

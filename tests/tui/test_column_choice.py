@@ -7,7 +7,7 @@ from traintop.tui.columns import DEFAULT_CHOICES, DEFAULT_COLUMNS, ColumnChoice
 from traintop.tui.main.column_chooser import ColumnChoosing, ColumnsScreen
 from traintop.tui.view import SortOrder
 
-OFFERED = (*DEFAULT_COLUMNS, "config:d_model", "best:acc")
+OFFERED = (*DEFAULT_COLUMNS, "config.d_model", "best_acc")
 
 
 def keys(choosing):
@@ -16,10 +16,10 @@ def keys(choosing):
 
 def test_a_column_is_added_at_the_end_and_taken_away():
     choosing = ColumnChoosing(DEFAULT_CHOICES, OFFERED).move_to(len(DEFAULT_CHOICES) + 1)
-    assert choosing.key == "best:acc"
+    assert choosing.key == "best_acc"
     added = choosing.toggle()
-    assert keys(added) == [*DEFAULT_COLUMNS, "best:acc"]
-    assert keys(added.move_to(0).toggle()) == [*DEFAULT_COLUMNS[1:], "best:acc"]
+    assert keys(added) == [*DEFAULT_COLUMNS, "best_acc"]
+    assert keys(added.move_to(0).toggle()) == [*DEFAULT_COLUMNS[1:], "best_acc"]
 
 
 def test_the_last_column_stays():
@@ -43,8 +43,8 @@ def test_widths_change_by_steps_and_reset_undoes_everything():
 
 
 def test_a_chosen_column_stays_when_no_run_has_it_any_more():
-    choosing = ColumnChoosing((ColumnChoice("best:gone"), ColumnChoice("name")), OFFERED)
-    assert choosing.keys[:2] == ("best:gone", "name")
+    choosing = ColumnChoosing((ColumnChoice("best_gone"), ColumnChoice("name")), OFFERED)
+    assert choosing.keys[:2] == ("best_gone", "name")
 
 
 @pytest.mark.parametrize("size", [(160, 48), (80, 24), (20, 5)])
@@ -54,12 +54,12 @@ async def test_columns_are_chosen_with_the_list_in_view(size):
         await pilot.press("o")
         assert isinstance(app.screen, ColumnsScreen)
         offered = app.screen.choosing.keys
-        for _ in range(offered.index("best:acc")):
+        for _ in range(offered.index("best_acc")):
             await pilot.press("j")
         await pilot.press("space", "K", "greater_than_sign")
-        assert app.main_screen.view.columns[-2] == ColumnChoice("best:acc", 2)
+        assert app.main_screen.view.columns[-2] == ColumnChoice("best_acc", 2)
         await pilot.press("s", "s")
-        assert app.main_screen.view.sort == SortOrder("best:acc", reverse=True)
+        assert app.main_screen.view.sort == SortOrder("best_acc", reverse=True)
         await pilot.press("escape")
         assert app.screen is app.main_screen
         if size[0] == 160:

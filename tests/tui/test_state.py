@@ -1,7 +1,7 @@
 import math
 
 from msgspec.structs import replace
-from tests.runs import make_run, make_runs
+from tests.runs import NOW, make_run, make_runs
 
 from traintop.model import MetricStats, RunStatus
 from traintop.tui.view import (
@@ -37,31 +37,37 @@ def with_loss(name, loss):
 def test_missing_and_nan_values_come_last_in_both_directions():
     losses = {"a": math.nan, "b": 2.0, "c": None, "d": 1.0, "e": math.inf}
     runs = [with_loss(name, loss) for name, loss in losses.items()]
-    assert names(sort_runs(runs, SortOrder("loss"))) == ["d", "b", "e", "a", "c"]
-    assert names(sort_runs(runs, SortOrder("loss", reverse=True))) == ["e", "b", "d", "a", "c"]
+    assert names(sort_runs(runs, SortOrder("train_loss"), NOW)) == ["d", "b", "e", "a", "c"]
+    assert names(sort_runs(runs, SortOrder("train_loss", reverse=True), NOW)) == [
+        "e",
+        "b",
+        "d",
+        "a",
+        "c",
+    ]
 
 
 def test_the_newest_run_is_first_at_the_start():
     runs = make_runs(5)
-    assert names(sort_runs(runs[::-1], ViewState().sort)) == names(RunRows(runs))
+    assert names(sort_runs(runs[::-1], ViewState().sort, NOW)) == names(RunRows(runs))
 
 
 def test_sorting_by_status_puts_running_runs_first():
     runs = [make_run(status.value, status=status) for status in RunStatus]
-    assert names(sort_runs(runs, SortOrder("status")))[0] == "running"
+    assert names(sort_runs(runs, SortOrder("status"), NOW))[0] == "running"
 
 
 def test_ties_keep_their_order():
     runs = [make_run(name, loss=1.0) for name in "zyx"]
-    assert names(sort_runs(runs, SortOrder("loss"))) == ["z", "y", "x"]
-    assert names(sort_runs(runs, SortOrder("loss", reverse=True))) == ["z", "y", "x"]
+    assert names(sort_runs(runs, SortOrder("train_loss"), NOW)) == ["z", "y", "x"]
+    assert names(sort_runs(runs, SortOrder("train_loss", reverse=True), NOW)) == ["z", "y", "x"]
 
 
 def test_cursor_and_marks_stay_on_their_runs_in_a_changing_list():
     runs = make_runs(5)
     before = RunRows(runs)
     state = toggle_mark(move_to(ViewState(), before, 2))
-    after = sort_runs([make_run("new", age=1.0), *runs], SortOrder("loss", reverse=True))
+    after = sort_runs([make_run("new", age=1.0), *runs], SortOrder("train_loss", reverse=True), NOW)
     state = with_rows(state, before, after)
     assert after.run(state.selected).name == "run-2"
     assert [after.run(path).name for path in state.marks] == ["run-2"]
@@ -105,11 +111,11 @@ def test_marks_toggle_and_the_selected_run_is_charted_first():
 def test_sort_cycles_through_visible_columns_and_reverses():
     state = sort_next(ViewState(sort=SortOrder("age")), ("status", "name", "age"))
     assert state.sort == SortOrder("status")
-    assert sort_next(state, ("loss",)).sort == SortOrder("loss")
+    assert sort_next(state, ("train_loss",)).sort == SortOrder("train_loss")
     assert sort_by(state, "status").sort == SortOrder("status", reverse=True)
-    assert sort_by(state, "loss").sort == SortOrder("loss")
-    assert SortOrder("throughput").descending
-    assert not SortOrder("throughput", reverse=True).descending
+    assert sort_by(state, "train_loss").sort == SortOrder("train_loss")
+    assert SortOrder("tokens_per_sec").descending
+    assert not SortOrder("tokens_per_sec", reverse=True).descending
 
 
 def test_choices_wrap_around_or_stop_at_the_end():
@@ -159,4 +165,4 @@ def test_the_trend_does_not_sort():
     assert sort_by(state, "trend") == state
     assert sort_next(state, ["age", "trend", "name"]).sort.column == "name"
     runs = make_runs(3)
-    assert sort_runs(runs, SortOrder("trend")).runs == tuple(runs)
+    assert sort_runs(runs, SortOrder("trend"), NOW).runs == tuple(runs)

@@ -20,12 +20,13 @@ from traintop.tui.view_memory import plain_view, recalled_view
 
 LEFT = ViewState(
     sort=SortOrder("name", reverse=True),
-    columns=(ColumnChoice("name", 3), ColumnChoice("config:d_model")),
+    columns=(ColumnChoice("name", 3), ColumnChoice("config.d_model")),
     filter="run",
     pane=Pane.SUMMARY,
     x_axis="wallclock_time",
     log_y=True,
     smoothing=3,
+    directions=(("alpha", "lower"),),
 )
 
 
@@ -37,6 +38,23 @@ def test_a_view_is_restored_except_for_its_runs():
     charts = replace(LEFT.charts, zoomed=True, span=10.0, end=50.0, cursor=45.0)
     marked = replace(LEFT, selected=DIRECTORY / "a", marks=(DIRECTORY / "a",), charts=charts)
     assert recalled_view(plain_view(marked), ViewState()) == LEFT
+
+
+def test_columns_are_recalled_by_their_names_of_today():
+    names = ["loss", "val", "throughput", "config:d_model", "last:acc", "mean:acc", "trend"]
+    plain = {"columns": [{"key": name} for name in names], "sort": {"column": "best:acc"}}
+    view = recalled_view(plain, ViewState())
+    assert [column.key for column in view.columns] == [
+        *("train_loss", "best_val_loss", "tokens_per_sec", "config.d_model", "acc", "mean_acc"),
+        "trend",
+    ]
+    assert view.sort.column == "best_acc"
+
+
+def test_what_was_answered_goes_before_what_is_set():
+    set_before = ViewState(directions=(("alpha", "lower"), ("beta", "lower")))
+    view = recalled_view({"directions": [["alpha", "higher"]]}, set_before)
+    assert dict(view.directions) == {"alpha": "higher", "beta": "lower"}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +70,8 @@ def test_a_view_is_restored_except_for_its_runs():
         {"columns": [{"key": "name"}] * 1000},
         {"sort": {"column": 3}},
         {"pane": "kitchen"},
+        {"directions": [["alpha", "down"]]},
+        {"directions": [["alpha" * 1000, "lower"]]},
         {"x_axis": "__class__"},
         {"selected": "/etc/passwd"},
         {"no such field": 1},

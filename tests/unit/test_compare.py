@@ -22,6 +22,7 @@ from traintop.analysis.compare import (
 )
 from traintop.analysis.comparison_text import comparison_csv, table_cell
 from traintop.analysis.differences import ABSENT, differing, settings_key, telling_settings
+from traintop.metrics import standard_name
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.store.history import History
 from traintop.values import flat_settings
@@ -196,7 +197,7 @@ def test_nobody_wins_by_a_metric_without_a_direction(metric: str):
     stats = {metric: MetricStats(count=1, min=0.0, max=9.0, last=math.nan)}
     summary = RunSummary(id="/logs/a.json", status=RunStatus.FINISHED, stats=stats)
     columns = columns_of([ComparedRun("a", summary, history(iteration=[0])), compared("b")])
-    rows = [row for row in compare(columns).results if row.section == metric]
+    rows = [row for row in compare(columns).results if row.section == standard_name(metric)]
     assert [(row.label, row.better) for row in rows] == [("last", None)]
 
 

@@ -20,11 +20,10 @@ from traintop.analysis.listing import (
     flat_rows,
     rows_as_json,
     run_rows,
-    sorted_runs,
     unreadable_lines,
 )
 from traintop.analysis.naming import unique_names
-from traintop.analysis.ranking import best_run, best_value, mode_of
+from traintop.analysis.ranking import sorted_runs
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.text import cell_width
 
@@ -175,56 +174,6 @@ def test_copies_of_one_file_have_names_of_their_own() -> None:
     assert names["logs/plain.json"] == "a@20250222_140530"
 
 
-# ------------------------------------------------------------------------------ ranking
-
-
-@pytest.mark.parametrize(
-    "metric",
-    [
-        *("accuracy", "val/acc", "eval_acc1", "tokens_per_sec", "tok/s", "samples_per_second"),
-        *("f1", "topKAccuracy", "BLEU", "mIoU", "mAP", "episode_reward", "mfu", "it/s"),
-    ],
-)
-def test_higher_is_better(metric: str) -> None:
-    assert mode_of(metric) == "max"
-
-
-@pytest.mark.parametrize(
-    "metric",
-    [
-        *("train_loss", "val_loss", "perplexity", "iter_time_ms", "duration", "acc_loss"),
-        *("error_rate", "sec_per_token", "iter_time_s", "step_time", "time_to_accuracy"),
-        *("reward_std", "grad_norm"),
-    ],
-)
-def test_lower_is_better(metric: str) -> None:
-    assert mode_of(metric) == "min"
-
-
-def test_only_finite_values_are_best() -> None:
-    diverged = run("a", best_val_loss=math.inf, final_val_loss=math.nan)
-    assert best_value(diverged, "val_loss") is None
-    assert best_run([diverged, SWEEP[0]], "val_loss") == (SWEEP[0], 2.75)
-    assert best_run([diverged], "val_loss") is None
-
-
-def test_a_final_loss_counts_like_a_recorded_one() -> None:
-    assert best_value(run(final_val_loss=2.25), "val_loss") == 2.25
-    assert best_value(reached("a", 2.5, final_val_loss=2.25), "val_loss") == 2.25
-    assert best_value(run(best_val_loss=2.0, final_val_loss=2.25), "best_val_loss") == 2.0
-
-
-def test_duration_is_a_metric_of_finished_runs() -> None:
-    assert best_run(SWEEP, "duration") == (SWEEP[2], 200.0)
-    assert best_run(SWEEP, "duration", "max") == (SWEEP[0], 400.0)
-
-
-def test_a_run_that_diverged_is_not_the_fastest() -> None:
-    stats = {"train_loss": MetricStats(count=2, min=4.5, last=math.nan)}
-    diverged = run("lr_1e+02", stats=stats, duration_seconds=1.5)
-    assert best_run([*SWEEP, diverged], "duration") == (SWEEP[2], 200.0)
-
-
 # ------------------------------------------------------------------------------ order
 
 
@@ -246,13 +195,13 @@ def test_sorted_by_fields_settings_and_further_metrics() -> None:
         run(name, stats={"val/acc": MetricStats(max=best, min=0.0)})
         for name, best in (("low", 0.5), ("high", 0.9))
     ]
-    assert names_of(sorted_runs([*SWEEP, *scored], "val/acc"))[:2] == ["high", "low"]
+    assert names_of(sorted_runs([*SWEEP, *scored], "best_val/acc"))[:2] == ["high", "low"]
 
 
 def test_settings_of_several_types_sort() -> None:
     values = {"text": "relu", "nothing": None, "number": 3, "list": [1], "nan": math.nan}
     runs = [run(name, config={"act": value}) for name, value in values.items()]
-    assert names_of(sorted_runs(runs, "act")) == ["number", "list", "text", "nothing", "nan"]
+    assert names_of(sorted_runs(runs, "act")) == ["number", "list", "text", "nan", "nothing"]
 
 
 def test_an_unknown_key_names_the_closest() -> None:

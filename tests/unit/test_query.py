@@ -139,9 +139,9 @@ def test_a_mistake_is_explained_where_it_is(text, words, position):
 
 
 def test_names_that_came_with_a_later_run_are_understood_then():
-    assert "no run has grad_norm" in str(mistake("grad_norm > 1"))
-    runs = (*RUNS, run("x", stats={"grad_norm": MetricStats(count=1, last=2.0)}))
-    assert [one.name for one in filter_runs(runs, "grad_norm > 1", NOW)] == ["x"]
+    assert "no run has aux_loss" in str(mistake("aux_loss > 1"))
+    runs = (*RUNS, run("x", stats={"aux_loss": MetricStats(count=1, last=2.0)}))
+    assert [one.name for one in filter_runs(runs, "aux_loss > 1", NOW)] == ["x"]
 
 
 def test_standard_metrics_are_known_before_any_measurement():

@@ -17,7 +17,9 @@ from traintop.settings import DEFAULT_FILE, Settings, load_settings, parse_setti
 
 def test_everything_can_be_set():
     data = b'theme = "light"\nsmoothing = 0.9\nbell = true\ndesktop_notices = true\n[keys]\npin="P"'
-    assert parse_settings(data) == (Settings("light", 0.9, True, True, {"pin": "P"}), ())
+    data += b'\n[directions]\nalpha = "lower"'
+    expected = Settings("light", 0.9, True, True, {"alpha": "lower"}, {"pin": "P"})
+    assert parse_settings(data) == (expected, ())
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,7 @@ def test_everything_can_be_set():
     [
         ('theme = "blue"', 'theme = \'blue\': must be "dark" or "light"'),
         ("theme = []", 'must be "dark" or "light"'),
+        ('directions = {alpha = "down"}', 'a table such as alpha = "lower"'),
         ("bell = 1", "bell = 1: must be true or false"),
         ('desktop_notices = "yes"', "must be true or false"),
         ("smoothing = 1.0", "must be a number from 0 to below 1"),
