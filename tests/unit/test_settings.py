@@ -27,7 +27,10 @@ def test_everything_can_be_set():
     [
         ('theme = "blue"', 'theme = \'blue\': must be "dark" or "light"'),
         ("theme = []", 'must be "dark" or "light"'),
-        ('directions = {alpha = "down"}', 'a table such as alpha = "lower"'),
+        (
+            'directions = {alpha = "down"}',
+            'directions.alpha = \'down\': must be "lower" or "higher"',
+        ),
         ("bell = 1", "bell = 1: must be true or false"),
         ('desktop_notices = "yes"', "must be true or false"),
         ("smoothing = 1.0", "must be a number from 0 to below 1"),
