@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.studies import batch_size_study, interrupted_run
 from tests.waiting import wait_until
 
 from traintop import ExperimentConfig
@@ -19,8 +20,6 @@ from traintop.demo.child import TrainingProcess
 from traintop.demo.sweep import (
     PlannedRun,
     Sweep,
-    batch_size_study,
-    interrupted_run,
     learning_rate_sweep,
     run_demo,
 )
@@ -125,7 +124,7 @@ def test_sigterm_makes_an_interrupted_run(tmp_path: Path) -> None:
 
 def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from traintop.demo.sweep import *\n"
+        "import sys; from pathlib import Path; from tests.studies import *\n"
         f"with Sweep(batch_size_study({ENDLESS})[:2], Path(sys.argv[1])) as sweep:\n"
         "    sweep.wait()"
     )

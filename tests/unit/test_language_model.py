@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from traintop import ExperimentConfig
-from traintop.demo.corpus import VOCABULARY, decode, encode, load_corpus, sample_batch
+from traintop.demo.corpus import VOCABULARY, encode, load_corpus, sample_batch
 from traintop.demo.language_model import (
     AdamW,
     LanguageModel,
@@ -32,6 +32,10 @@ TINY = ExperimentConfig(
     min_learning_rate=1e-3,
     warmup_iters=6,
 )
+
+
+def decode(tokens: np.ndarray) -> str:
+    return "".join(VOCABULARY[token] for token in tokens)
 
 
 def random_batch(config: ExperimentConfig, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

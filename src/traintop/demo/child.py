@@ -1,9 +1,8 @@
-"""One training run in a child process, which ends cleanly when told to or when left alone.
+"""One training run in a child process, which ends cleanly on SIGTERM and when its parent is gone.
 
-The child reads its settings as one line of JSON from standard input, and then only waits there
-for the end of the file: the pipe is closed by the system when the parent process is gone, even
-after ``kill -9``. This and ``SIGTERM`` have the same effect, a run with the status
-``interrupted``.
+The child reads its settings as one line of JSON from standard input and then waits there for the
+end of the file: the system closes the pipe when the parent process is gone, even after
+``kill -9``. Either way the run ends with the status ``interrupted``.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class TrainingProcess:
 
     def __init__(self, config: ExperimentConfig, log_dir: Path, notes: str = "") -> None:
         self.name: str = config.experiment_name
-        # A file, because a pipe that nobody reads would block the child once it is full.
+        # A file: a full pipe would block the child.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (result() closes it)
         self._process = subprocess.Popen(
             # -P: a module in the user's working directory must not take another's place.
@@ -42,7 +41,7 @@ class TrainingProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
-            # Several single-threaded runs share the cores better than several multi-threaded.
+            # Several single-threaded runs share the cores better than multi-threaded ones.
             env={**os.environ, **_ONE_THREAD},
             # Ctrl-C in the terminal is for the parent, which then stops the children.
             start_new_session=True,
@@ -51,12 +50,8 @@ class TrainingProcess:
         self.pid = self._process.pid
         assert self._process.stdin is not None
         settings = json.dumps({"config": config.to_dict(), "notes": notes})
-        with contextlib.suppress(BrokenPipeError):  # it failed at once; wait() tells
+        with contextlib.suppress(BrokenPipeError):  # it failed at once; result() says why
             self._process.stdin.write(settings.encode() + b"\n")
-
-    def wait(self, seconds: float | None = None) -> None:
-        """Wait for the end of the run, or raise ``subprocess.TimeoutExpired``."""
-        self._process.wait(seconds)
 
     def terminate(self) -> None:
         """Ask the run to end: it is recorded as interrupted. Does not wait."""
@@ -66,18 +61,23 @@ class TrainingProcess:
         """End the run and wait until it has saved its log."""
         self.terminate()
         try:
-            self.wait(_SECONDS_TO_STOP)
+            self._process.wait(_SECONDS_TO_STOP)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self.wait()
+            self._process.wait()
 
-    def result(self) -> str | None:
-        """Wait for the end; returns why the run ended before its work was done, if it did.
+    def result(self, terminate_after: float | None = None) -> str | None:
+        """Wait for the end; returns why the run failed, if it did.
 
-        Having been told to end is no such reason. To be called once.
+        Having been stopped is no failure; it is stopped after so many seconds, if given. To be
+        called once.
         """
         with self._process as process, self._errors as errors:
-            status = process.wait()
+            try:
+                status = process.wait(terminate_after)
+            except subprocess.TimeoutExpired:
+                self.stop()
+                return None
             if status in (0, _STOPPED, -signal.SIGTERM):
                 return None
             errors.seek(0)

@@ -59,11 +59,6 @@ def encode(text: str) -> Tokens:
     return _TOKEN_OF_CODE[codes]
 
 
-def decode(tokens: Tokens) -> str:
-    """The text of these tokens."""
-    return "".join(VOCABULARY[token] for token in tokens)
-
-
 def sample_batch(
     tokens: Tokens, batch_size: int, context_length: int, generator: np.random.Generator
 ) -> tuple[Tokens, Tokens]:
@@ -76,11 +71,5 @@ def sample_batch(
     return tokens[positions], tokens[positions + 1]
 
 
-def _token_of_code() -> Tokens:
-    table = np.full(128, VOCABULARY.index(" "), dtype=np.uint8)
-    for token, character in enumerate(VOCABULARY):
-        table[ord(character)] = token
-    return table
-
-
-_TOKEN_OF_CODE = _token_of_code()
+_TOKEN_OF_CODE = np.full(128, VOCABULARY.index(" "), dtype=np.uint8)
+_TOKEN_OF_CODE[[ord(character) for character in VOCABULARY]] = range(len(VOCABULARY))

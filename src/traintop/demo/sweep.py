@@ -1,13 +1,8 @@
-"""The demo's experiments, and how they run: several child processes, a few at a time.
-
-``python -m traintop.demo.sweep DIRECTORY`` trains all studies into a log directory.
-"""
+"""The demo's experiments, and how they run: several child processes, a few at a time."""
 
 from __future__ import annotations
 
-import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,7 +16,6 @@ from types import TracebackType
 from traintop import ExperimentConfig
 from traintop.demo.child import TrainingProcess
 
-STUDY_ITERATIONS = 1500
 INTERACTIVE_ITERATIONS = 6000
 HEADLESS_ITERATIONS = 500
 
@@ -32,11 +26,7 @@ AdamW multiplies the weights by ``1 - learning_rate * weight_decay`` at each ste
 below -1, they grow until float32 overflows.
 """
 
-BATCH_SIZES = (128, 64, 32)
-"""In the order in which they start: the longest run first, so that the others fill the gaps."""
-
 _MIN_PARALLEL_RUNS = 2
-_SECONDS_TO_INTERRUPTION = 30.0
 
 
 @dataclass(frozen=True)
@@ -48,11 +38,31 @@ class PlannedRun:
     terminate_after: float | None = None
 
 
+def demo_config(name: str, iterations: int, **changes: object) -> ExperimentConfig:
+    """The settings of a model that trains in a minute or so, but for some changes."""
+    settings: dict[str, object] = {
+        "d_model": 64,
+        "num_heads": 4,
+        "num_layers": 2,
+        "d_ff": 128,
+        "vocab_size": 96,
+        "context_length": 64,
+        "batch_size": 16,
+        "max_iters": iterations,
+        "max_learning_rate": 1e-3,
+        "min_learning_rate": 1e-4,
+        "warmup_iters": iterations // 10,
+        "device": "cpu",
+        "dataset": "Python standard library",
+    }
+    return ExperimentConfig(name, **{**settings, **changes})
+
+
 def learning_rate_sweep(iterations: int) -> tuple[PlannedRun, ...]:
     """The same model with different learning rates, of which the highest diverges."""
     return tuple(
         PlannedRun(
-            _config(
+            demo_config(
                 f"lr_{learning_rate:.0e}",
                 iterations,
                 max_learning_rate=learning_rate,
@@ -62,25 +72,6 @@ def learning_rate_sweep(iterations: int) -> tuple[PlannedRun, ...]:
         )
         for learning_rate in LEARNING_RATES
     )
-
-
-def batch_size_study(iterations: int) -> tuple[PlannedRun, ...]:
-    """The same model with different batch sizes, for the same number of iterations."""
-    return tuple(
-        PlannedRun(
-            _config(f"batch_{batch_size}", iterations, batch_size=batch_size),
-            notes=f"Batch-size study: {batch_size} excerpts.",
-        )
-        for batch_size in BATCH_SIZES
-    )
-
-
-def interrupted_run(
-    iterations: int, terminate_after: float = _SECONDS_TO_INTERRUPTION
-) -> PlannedRun:
-    """A larger model that is terminated from outside, as by a scheduler at its time limit."""
-    config = _config("large", iterations, d_model=128, num_heads=8, num_layers=4, d_ff=256)
-    return PlannedRun(config, terminate_after=terminate_after)
 
 
 class Sweep:
@@ -136,11 +127,7 @@ class Sweep:
                 return None
             process = TrainingProcess(run.config, self._log_dir, run.notes)
             self._processes.append(process)
-        try:
-            process.wait(run.terminate_after)
-        except subprocess.TimeoutExpired:
-            process.stop()
-        return process.result()
+        return process.result(run.terminate_after)
 
 
 def parallel_runs() -> int:
@@ -163,7 +150,8 @@ def run_demo(
     is a new one under the system's folder for temporary files unless ``log_dir`` is given.
     Raises ``ChildProcessError`` when a run of the short sweep could not be trained.
     """
-    directory = log_dir or _new_directory()
+    stamp = f"{datetime.now():%Y%m%d-%H%M%S}"
+    directory = log_dir or Path(tempfile.mkdtemp(prefix=f"traintop-demo-{stamp}-"))
     try:
         if open_ui is None:
             _train_briefly(directory, iterations or HEADLESS_ITERATIONS)
@@ -186,48 +174,3 @@ def _train_briefly(directory: Path, iterations: int) -> None:
         sweep.wait()
     if failures := sweep.failures():
         raise ChildProcessError("\n".join(failures))
-
-
-def main() -> None:
-    """Train all studies: eight runs to their end, one of them diverging, and one interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m traintop.demo.sweep", description=main.__doc__)
-    parser.add_argument("log_dir", type=Path, help="the log directory to write into")
-    directory = parser.parse_args().log_dir
-    runs = (
-        *batch_size_study(STUDY_ITERATIONS),
-        *learning_rate_sweep(STUDY_ITERATIONS),
-        interrupted_run(STUDY_ITERATIONS),
-    )
-    print(f"training {len(runs)} runs, {parallel_runs()} at a time ...", flush=True)
-    with Sweep(runs, directory) as sweep:
-        sweep.wait()
-    if failures := sweep.failures():
-        raise SystemExit("\n".join(failures))
-    print(f"{len(runs)} runs are in {directory}")
-
-
-def _config(name: str, iterations: int, **changes: object) -> ExperimentConfig:
-    settings: dict[str, object] = {
-        "d_model": 64,
-        "num_heads": 4,
-        "num_layers": 2,
-        "d_ff": 128,
-        "vocab_size": 96,
-        "context_length": 64,
-        "batch_size": 16,
-        "max_iters": iterations,
-        "max_learning_rate": 1e-3,
-        "min_learning_rate": 1e-4,
-        "warmup_iters": iterations // 10,
-        "device": "cpu",
-        "dataset": "Python standard library",
-    }
-    return ExperimentConfig(name, **{**settings, **changes})
-
-
-def _new_directory() -> Path:
-    return Path(tempfile.mkdtemp(prefix=f"traintop-demo-{datetime.now():%Y%m%d-%H%M%S}-"))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,62 @@
+"""Trains the runs of ``experiment_logs``: ``python -m tests.studies DIRECTORY``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from traintop.demo.sweep import (
+    PlannedRun,
+    Sweep,
+    demo_config,
+    learning_rate_sweep,
+    parallel_runs,
+)
+
+ITERATIONS = 1500
+
+BATCH_SIZES = (128, 64, 32)
+"""In the order in which they start: the longest run first, so that the others fill the gaps."""
+
+_SECONDS_TO_INTERRUPTION = 30.0
+
+
+def batch_size_study(iterations: int) -> tuple[PlannedRun, ...]:
+    """The same model with different batch sizes, for the same number of iterations."""
+    return tuple(
+        PlannedRun(
+            demo_config(f"batch_{batch_size}", iterations, batch_size=batch_size),
+            notes=f"Batch-size study: {batch_size} excerpts.",
+        )
+        for batch_size in BATCH_SIZES
+    )
+
+
+def interrupted_run(
+    iterations: int, terminate_after: float = _SECONDS_TO_INTERRUPTION
+) -> PlannedRun:
+    """A larger model that is terminated from outside, as by a scheduler at its time limit."""
+    config = demo_config("large", iterations, d_model=128, num_heads=8, num_layers=4, d_ff=256)
+    return PlannedRun(config, terminate_after=terminate_after)
+
+
+def main() -> None:
+    """Train all studies: eight runs to their end, one of them diverging, and one interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m tests.studies", description=main.__doc__)
+    parser.add_argument("log_dir", type=Path, help="the log directory to write to")
+    directory = parser.parse_args().log_dir
+    runs = (
+        *batch_size_study(ITERATIONS),
+        *learning_rate_sweep(ITERATIONS),
+        interrupted_run(ITERATIONS),
+    )
+    print(f"training {len(runs)} runs, {parallel_runs()} at a time ...", flush=True)
+    with Sweep(runs, directory) as sweep:
+        sweep.wait()
+    if failures := sweep.failures():
+        raise SystemExit("\n".join(failures))
+    print(f"{len(runs)} runs are in {directory}")
+
+
+if __name__ == "__main__":
+    main()
