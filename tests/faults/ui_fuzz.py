@@ -23,7 +23,7 @@ from textual.pilot import Pilot
 
 from traintop.tracking.tracker import ExperimentTracker
 from traintop.tui.app import TraintopApp
-from traintop.tui.kit.key_table import KEYS
+from traintop.tui.key_table import KEYS
 
 SIZES = [(160, 48), (120, 40), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1), (250, 70)]
 _BURST = 12
@@ -55,7 +55,7 @@ class Fuzzer:
         self._steps = 0
         self.done = 0
         self.memory: list[tuple[int, int]] = []  # keys pressed, bytes resident
-        words = {key for entry in KEYS for key in entry.keys.split(",")}
+        words = {key for entry in KEYS for key in entry.names}
         # Suspending stops the process that tests, and quitting ends the session too soon.
         typed = [*'abc123<>="()', "enter", "backspace", "left"]
         self._keys = [*sorted(words - {"ctrl+z", "ctrl+c", "q"}), *typed]

@@ -14,8 +14,7 @@ from tui_runs import showing
 from traintop.tui.app import TraintopApp
 from traintop.tui.export.exports import RunsExport
 from traintop.tui.export.progress import ProgressScreen
-from traintop.tui.kit.keys import keys_of
-from traintop.tui.kit.places import Need, Place
+from traintop.tui.kit.keys import Need, Place, keys_of
 
 WAYS = {
     Place.RUNS: ["space"],
@@ -64,7 +63,7 @@ async def test_every_key_of_a_place_does_what_the_table_says(
             await pilot.press(*WAYS[place])
             await settle(pilot, lambda: app.screen.situation.place is place)
             actions.clear()
-            await pilot.press(key.keys.split(",")[0])
+            await pilot.press(key.names[0])
             await pilot.pause()
             assert key.action in actions, key
             assert app._exception is None
@@ -76,5 +75,5 @@ async def test_a_running_export_is_stopped_by_its_key(actions: list[str], tmp_pa
         app.push_screen(ProgressScreen(export))
         await settle(pilot, lambda: app.screen.situation.place is Place.PROGRESS)
         for key in keys_of(Place.PROGRESS):
-            await pilot.press(key.keys.split(",")[0])
+            await pilot.press(key.names[0])
             assert key.action in actions

@@ -2,20 +2,35 @@ import pytest
 from tui_runs import line_text
 
 from traintop.lines import line_width
+from traintop.tui.key_table import KEYS
 from traintop.tui.kit.help import HelpScreen, help_lines
-from traintop.tui.kit.key_table import KEYS
-from traintop.tui.kit.keymap import in_words
-from traintop.tui.kit.keys import Situation, bindings_of, footer_line, key_of_action, keys_of
-from traintop.tui.kit.places import Need, Place
+from traintop.tui.kit.keys import (
+    Need,
+    Place,
+    Situation,
+    bindings_of,
+    footer_line,
+    key_of_action,
+    keys_of,
+    use_table,
+)
 from traintop.tui.main.screen import MainScreen
 from traintop.tui.plots.chooser import ChartChooser
+
+
+@pytest.fixture(autouse=True)
+def _own_keys():
+    use_table(KEYS)
+    yield
+    use_table(KEYS)
+
 
 EVERYTHING = Situation(Place.RUNS, frozenset(Need))
 
 
 @pytest.mark.parametrize("place", list(Place))
 def test_no_key_has_two_meanings_in_one_place(place):
-    names = [name for key in keys_of(place) for name in key.keys.split(",")]
+    names = [name for key in keys_of(place) for name in key.names]
     assert len(names) == len(set(names))
     assert len({key.name for key in KEYS}) == len(KEYS)
 
@@ -82,7 +97,8 @@ def test_the_help_lists_every_key_of_the_place_in_full(place, width):
 
 
 def test_arrow_keys_are_words_where_arrows_cannot_be_drawn():
-    shown = [key.shown for key in in_words(KEYS)]
+    use_table(KEYS, ascii_only=True)
+    shown = [key.shown for key in KEYS]
     assert all(text.isascii() for text in shown)
     assert {"j down", "k up", "left", "shift+right"} <= {*shown}
 

@@ -9,8 +9,8 @@ from tui_runs import PostedApp, listing, screen_text
 
 from traintop.analysis.notices import Notice, NoticeKind
 from traintop.settings import Settings
+from traintop.tui.key_table import KEYS
 from traintop.tui.kit import keys
-from traintop.tui.kit.key_table import KEYS
 from traintop.tui.kit.keymap import remapped_keys
 from traintop.tui.messages import NoticesRaised
 

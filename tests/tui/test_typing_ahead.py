@@ -16,7 +16,7 @@ from traintop.store.annotations import read_annotations
 from traintop.tui.app import TraintopApp
 from traintop.tui.compare.screen import CompareScreen
 from traintop.tui.kit.help import HelpScreen
-from traintop.tui.kit.places import Place
+from traintop.tui.kit.keys import Place
 from traintop.tui.messages import LoadFailed
 
 

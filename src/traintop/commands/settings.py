@@ -12,7 +12,7 @@ from traintop.text import safe_text
 def command() -> None:
     """Show the settings file: its path, problems, and an example."""
     from traintop.settings import DEFAULT_FILE, load_settings, settings_path
-    from traintop.tui.kit.key_table import KEYS
+    from traintop.tui.key_table import KEYS
     from traintop.tui.kit.keymap import remapped_keys
 
     path = settings_path()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import App
@@ -21,13 +21,14 @@ from traintop.remembered import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.terminal import draws_ascii_only, takes_clipboard, when_told_to_end
 from traintop.text import safe_text
+from traintop.tui._textual import write_to_terminal
 from traintop.tui.alerts.toasts import TOAST_SECONDS, NoticeToasts, desktop_sequence, toasts_of
 from traintop.tui.annotate.actions import written_text
 from traintop.tui.annotate.writer import AnnotationWriter
 from traintop.tui.export.exports import RunsExport, TextExport, ended_text
 from traintop.tui.export.writer import ExportWriter
-from traintop.tui.kit.key_table import KEYS
-from traintop.tui.kit.keymap import in_words, remapped_keys
+from traintop.tui.key_table import KEYS
+from traintop.tui.kit.keymap import remapped_keys
 from traintop.tui.kit.keys import use_table
 from traintop.tui.kit.pane import StyledLines
 from traintop.tui.kit.themes import THEMES, AsciiFilter, theme_name
@@ -78,7 +79,6 @@ class TraintopApp(TypedAheadApp):
     CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
-    BINDINGS: ClassVar = []
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class TraintopApp(TypedAheadApp):
         recalled = {} if memory is None else memory.recall()
         table, unusable = remapped_keys(KEYS, settings.keys)
         StyledLines.ascii_only = draws_ascii_only(os.environ)
-        use_table(in_words(table) if StyledLines.ascii_only else table)
+        use_table(table, ascii_only=StyledLines.ascii_only)
         self._problems = (*problems, *unusable)
         # Over SSH each frame of an animation costs bytes, and none of them says anything.
         self.animation_level = "none"
@@ -239,8 +239,8 @@ class TraintopApp(TypedAheadApp):
         for toast in toasts_of(message.notices):
             if self._settings.bell:
                 self.bell()
-            if self._settings.desktop_notices and self._driver is not None:
-                self._driver.write(desktop_sequence(toast, os.environ))
+            if self._settings.desktop_notices:
+                write_to_terminal(self, desktop_sequence(toast, os.environ))
         self._toasts.show(message.notices)
 
     def on_copy_requested(self, message: CopyRequested) -> None:

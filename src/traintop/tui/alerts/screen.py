@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
-from textual.binding import BindingType
 
 from traintop.analysis.notices import Notice, NoticeKind
 from traintop.lines import Line, Piece, clickable
 from traintop.text import cell_width, fit, safe_text
 from traintop.tui.alerts.toasts import ROLES, SEVERITIES
-from traintop.tui.kit.keys import Situation, bindings_of
+from traintop.tui.kit.keys import Place
 from traintop.tui.kit.pane import ScrollingPane
-from traintop.tui.kit.places import Place
 from traintop.tui.kit.screen import DialogScreen
 from traintop.tui.view_screen import ViewScreen
 
@@ -23,7 +20,7 @@ from traintop.tui.view_screen import ViewScreen
 class NoticesScreen(DialogScreen):
     """``go_to`` is called with the run whose notice enter is pressed on."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.NOTICES)]
+    PLACES = (Place.NOTICES,)
 
     def __init__(self, notices: Sequence[Notice], go_to: Callable[[str], None]) -> None:
         super().__init__()
@@ -31,10 +28,6 @@ class NoticesScreen(DialogScreen):
         self._go_to = go_to
         self._cursor = 0
         self._pane = ScrollingPane(id="past-notices")
-
-    @property
-    def situation(self) -> Situation:
-        return Situation(Place.NOTICES)
 
     def compose(self) -> ComposeResult:
         self._pane.border_title = "notices, newest first"

@@ -14,6 +14,7 @@ from textual.notifications import Notification
 from traintop.analysis.notices import Notice, NoticeKind
 from traintop.lines import Role
 from traintop.text import safe_text
+from traintop.tui._textual import replace_toasts, standing_toasts
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -95,19 +96,18 @@ class NoticeToasts:
 
     def show(self, notices: Sequence[Notice]) -> None:
         """Show new notices beside those that stand."""
-        known = self._app._notifications
-        standing = [(shown, of) for shown, of in self._standing if shown in known]
+        seen = standing_toasts(self._app)
+        standing = [(shown, of) for shown, of in self._standing if shown in seen]
         together = (*chain.from_iterable(of for _, of in standing), *notices)
         groups: list[tuple[Notice, ...]] = [(notice,) for notice in notices]
+        replaced: list[Notification] = []
         if len(together) > MOST_TOASTS:
-            for shown, _ in standing:
-                self._app._unnotify(shown)
+            replaced = [shown for shown, _ in standing]
             groups, standing = [together], []
-        # Not by ``notify``, which tells nothing that a toast could be taken back by.
-        for group in groups:
-            for toast in toasts_of(group):
-                shown = Notification(toast.text, toast.title, toast.severity, TOAST_SECONDS)
-                known.add(shown)
-                standing.append((shown, group))
-        self._standing = standing
-        self._app._refresh_notifications()
+        new = [
+            (Notification(toast.text, toast.title, toast.severity, TOAST_SECONDS), group)
+            for group in groups
+            for toast in toasts_of(group)
+        ]
+        replace_toasts(self._app, replaced, [shown for shown, _ in new])
+        self._standing = [*standing, *new]

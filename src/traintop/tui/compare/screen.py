@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from functools import cache, partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
-from textual.binding import BindingType
 
 from traintop.analysis.compare import Comparison, Target
 from traintop.analysis.comparison_text import comparison_csv, comparison_markdown, section_words
@@ -26,9 +25,8 @@ from traintop.tui.compare.runs import (
 from traintop.tui.compare.table import CompareTable, compare_table
 from traintop.tui.kit.dialogs import ChoiceScreen
 from traintop.tui.kit.entry import EntryScreen
-from traintop.tui.kit.keys import Situation, bindings_of, footer_line
+from traintop.tui.kit.keys import Need, Place, Situation, footer_line
 from traintop.tui.kit.pane import LinePane, ScrollingPane
-from traintop.tui.kit.places import Need, Place
 from traintop.tui.messages import TextExportRequested
 from traintop.tui.plots.actions import ChartActions
 from traintop.tui.plots.grid import ChartGrid
@@ -50,7 +48,7 @@ class CompareScreen(OverlayScreen, ChartActions):
     """Chart over table; the baseline is the first column."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.COMPARE)]
+    PLACES = (Place.COMPARE,)
 
     def __init__(self, below: ViewScreen, words: str) -> None:
         super().__init__(below)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.screen import ModalScreen
 
 from traintop.lines import Line, Piece, fit_line
-from traintop.tui.kit.keys import Situation, bindings_of
+from traintop.tui.kit.keys import Place
 from traintop.tui.kit.pane import LinePane
-from traintop.tui.kit.places import Place
 from traintop.tui.kit.screen import SteadyScreen
 from traintop.tui.messages import ExportProgress
 
@@ -22,16 +20,12 @@ if TYPE_CHECKING:
 class ProgressScreen(SteadyScreen, ModalScreen[None]):
     """How far an export is, while it takes long; it can be stopped here."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.PROGRESS)]
+    PLACES = (Place.PROGRESS,)
 
     def __init__(self, export: RunsExport) -> None:
         super().__init__()
         self.export = export
         self._pane = LinePane(id="progress")
-
-    @property
-    def situation(self) -> Situation:
-        return Situation(Place.PROGRESS)
 
     def compose(self) -> ComposeResult:
         self._pane.border_title = "writing CSV"

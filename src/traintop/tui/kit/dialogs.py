@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.content import Content
 
 from traintop.lines import Line, Piece, clickable
-from traintop.tui.kit.keys import Situation, bindings_of
+from traintop.tui.kit.keys import Place
 from traintop.tui.kit.pane import ScrollingPane
-from traintop.tui.kit.places import Place
 from traintop.tui.kit.screen import DialogScreen
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 class ChoiceScreen(DialogScreen):
     """Lists answers, the first one selected; calls ``take`` with the number of the chosen one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.CHOICE)]
+    PLACES = (Place.CHOICE,)
 
     def __init__(self, title: str, choices: Sequence[str], take: Callable[[int], None]) -> None:
         super().__init__()
@@ -30,10 +28,6 @@ class ChoiceScreen(DialogScreen):
         self._choices = tuple(choices)
         self._take = take
         self._selected = 0
-
-    @property
-    def situation(self) -> Situation:
-        return Situation(Place.CHOICE)
 
     def compose(self) -> ComposeResult:
         pane = ScrollingPane(id="choices")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -15,9 +13,9 @@ from textual.widgets import Input
 
 from traintop.lines import Line, Piece, Role, fit_line
 from traintop.text import safe_text, wrap
-from traintop.tui.kit.keys import Situation, bindings_of
+from traintop.tui._textual import unbind
+from traintop.tui.kit.keys import INTERRUPT, Place
 from traintop.tui.kit.pane import LinePane
-from traintop.tui.kit.places import INTERRUPT, Place
 from traintop.tui.kit.screen import SteadyScreen
 
 
@@ -45,8 +43,7 @@ class TextEntry(Input):
         super().__init__(text, select_on_focus=replaced, compact=True)
         # A blinking cursor costs bytes for as long as the line is open.
         self.cursor_blink = False
-        for key in ("enter", INTERRUPT):
-            del self._bindings.key_to_bindings[key]
+        unbind(self, "enter", INTERRUPT)
 
     def on_key(self, event: events.Key) -> None:
         if event.is_printable:
@@ -72,7 +69,7 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
     """
 
     AUTO_FOCUS = "TextEntry"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.ENTRY)]
+    PLACES = (Place.ENTRY,)
 
     def __init__(
         self,
@@ -94,10 +91,6 @@ class EntryScreen(SteadyScreen, ModalScreen[None]):
         self._problem = problem
         self._hint_pane = LinePane(id="entry-hint")
         self._entry = TextEntry(text, longest=longest, replaced=replaced)
-
-    @property
-    def situation(self) -> Situation:
-        return Situation(Place.ENTRY)
 
     def compose(self) -> ComposeResult:
         with Container(id="entry") as box:

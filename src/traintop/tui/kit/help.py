@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside
 from traintop.text import cell_width, fit, wrap
-from traintop.tui.kit.keys import Situation, bindings_of, keys_of
+from traintop.tui.kit.keys import Place, keys_of
 from traintop.tui.kit.pane import ScrollingPane
-from traintop.tui.kit.places import Place
 from traintop.tui.kit.runs import STATUS_MARKS
 from traintop.tui.kit.screen import DialogScreen
 
@@ -72,15 +69,11 @@ def _status_lines(width: int) -> list[Line]:
 class HelpScreen(DialogScreen):
     """Lists keys and status marks; scrolls where they are more than the screen holds."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.HELP)]
+    PLACES = (Place.HELP,)
 
     def __init__(self, place: Place) -> None:
         super().__init__()
         self._place = place
-
-    @property
-    def situation(self) -> Situation:
-        return Situation(Place.HELP)
 
     def compose(self) -> ComposeResult:
         pane = ScrollingPane(id="help")

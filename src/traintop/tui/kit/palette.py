@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar, NamedTuple
 
-from textual import on
 from textual.binding import Binding, BindingType
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.widgets import Input
-from textual.worker import WorkerError
 
-from traintop.tui.kit.keys import keys_that_apply
-from traintop.tui.kit.places import INTERRUPT
+from traintop.tui._textual import PatientPalette
+from traintop.tui.kit.keys import INTERRUPT, keys_that_apply
 from traintop.tui.kit.screen import SteadyScreen
 
 
@@ -50,8 +47,8 @@ class KeyCommands(Provider):
                     yield _Command(f"{key.help}  ({key.shown})", words, key.action)
 
 
-class ActionPalette(CommandPalette):
-    """Textual's palette over these commands; its cursor stands still, since a blink costs bytes."""
+class ActionPalette(PatientPalette):
+    """The palette over these commands; its cursor stands still, since a blink costs bytes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(INTERRUPT, "escape", show=False, priority=True)  # before the input, which copies
@@ -62,18 +59,3 @@ class ActionPalette(CommandPalette):
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_blink = False
-
-    @on(Input.Submitted)
-    async def _choose_when_found(self, event: Input.Submitted) -> None:
-        """Enter that comes with the words or right after them waits for what they find."""
-        event.prevent_default()
-        for worker in tuple(self.workers):
-            if worker.group == self._GATHER_COMMANDS_GROUP:
-                with contextlib.suppress(WorkerError):  # newer words took its place
-                    await worker.wait()
-        self._select_or_command(event)
-
-    def _action_command_list(self, action: str) -> None:
-        # Textual's list fails when it is paged through before it has been laid out.
-        with contextlib.suppress(KeyError):
-            super()._action_command_list(action)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import ClassVar
 
 from textual import events
-from textual._styles_cache import StylesCache
 from textual.screen import ModalScreen, Screen
 
 from traintop.lines import ROLES
-from traintop.tui.kit.keys import Situation, rebind
+from traintop.tui._textual import forget_drawn_widgets, set_bindings
+from traintop.tui.kit.keys import Place, Situation, bindings_of
 
 
 class SteadyScreen(Screen[None]):
@@ -23,6 +22,9 @@ class SteadyScreen(Screen[None]):
     The colours are here and not in each pane, because a component class costs time wherever it
     stands.
     """
+
+    PLACES: ClassVar[tuple[Place, ...]] = ()
+    """The places whose keys the screen has; where two have a key, that of the first comes first."""
 
     AUTO_FOCUS = ""  # keys are for the screen, save where a text is typed
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{role}" for role in ROLES} | {"line--cursor"}
@@ -42,16 +44,15 @@ class SteadyScreen(Screen[None]):
 
     def __init__(self, *, classes: str | None = None) -> None:
         super().__init__(classes=classes)
-        rebind(self._bindings)
+        set_bindings(self, bindings_of(*self.PLACES))
 
     @property
-    @abstractmethod
     def situation(self) -> Situation:
         """The place, and the needs met there: which keys do something now."""
+        return Situation(self.PLACES[0])
 
     def on_unmount(self) -> None:
-        # Textual 8.2 keeps what the last thousand widgets drew that are gone, as keys of this.
-        StylesCache.get_inner_outer.cache_clear()
+        forget_drawn_widgets()
 
     def on_resize(self, event: events.Resize) -> None:
         size = self.app.size

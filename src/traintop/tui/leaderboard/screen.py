@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 from msgspec.structs import replace
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 
 from traintop.analysis.ranking import Leader, leaders
 from traintop.direction import Direction
@@ -16,9 +14,8 @@ from traintop.fields import field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, spread
 from traintop.metrics import metrics_of
 from traintop.text import safe_text
-from traintop.tui.kit.keys import Situation, bindings_of, footer_line
+from traintop.tui.kit.keys import Need, Place, Situation, footer_line
 from traintop.tui.kit.pane import LinePane
-from traintop.tui.kit.places import Need, Place
 from traintop.tui.leaderboard.lines import leader_lines
 from traintop.tui.view import toggle_mark, with_direction
 from traintop.tui.view_screen import OverlayScreen, ViewScreen
@@ -31,7 +28,7 @@ _LIMITS = (None, 10, 25)
 class BestScreen(OverlayScreen):
     """Ranks the listed runs; those without a finite value of the metric are left out."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.BEST)]
+    PLACES = (Place.BEST,)
 
     def __init__(self, below: ViewScreen, compare: Callable[[], None]) -> None:
         super().__init__(below)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 import msgspec
 from msgspec.structs import replace
 from textual.app import ComposeResult
-from textual.binding import BindingType
 
 from traintop.lines import Line, Piece, clickable
 from traintop.text import fit
 from traintop.tui.columns import DEFAULT_CHOICES, ColumnChoice, column_of
-from traintop.tui.kit.keys import Situation, bindings_of
+from traintop.tui.kit.keys import Place
 from traintop.tui.kit.pane import ScrollingPane
-from traintop.tui.kit.places import Place
 from traintop.tui.kit.screen import DialogScreen
 from traintop.tui.view import SortOrder
 
@@ -111,7 +108,7 @@ Apply = Callable[[tuple[ColumnChoice, ...], SortOrder], None]
 class ColumnsScreen(DialogScreen):
     """``apply`` is called with each choice, so that its effect can be seen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.COLUMNS)]
+    PLACES = (Place.COLUMNS,)
 
     def __init__(self, choosing: ColumnChoosing, sort: SortOrder, apply: Apply) -> None:
         super().__init__()
@@ -119,10 +116,6 @@ class ColumnsScreen(DialogScreen):
         self._sort = sort
         self._apply = apply
         self._pane = ScrollingPane(id="columns")
-
-    @property
-    def situation(self) -> Situation:
-        return Situation(Place.COLUMNS)
 
     def compose(self) -> ComposeResult:
         self._pane.border_title = "columns of the list"

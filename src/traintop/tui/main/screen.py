@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
@@ -22,9 +21,8 @@ from traintop.metrics import choose_directions
 from traintop.tui.alerts.screen import NoticeActions
 from traintop.tui.annotate.actions import AnnotationActions
 from traintop.tui.columns import RowContext
-from traintop.tui.kit.keys import Situation, bindings_of, footer_line, key_of_action
+from traintop.tui.kit.keys import Need, Place, Situation, footer_line, key_of_action
 from traintop.tui.kit.pane import LinePane, ScrollingPane
-from traintop.tui.kit.places import Need, Place
 from traintop.tui.kit.runs import run_name
 from traintop.tui.main.details import detail_lines, header_line
 from traintop.tui.main.empty_state import empty_lines, nothing_listed_lines
@@ -58,8 +56,6 @@ REDRAW_SECONDS = 0.25
 _PREVIEW_LINES = 14
 """A narrow screen with so many lines beside the rows of the list shows a chart below it."""
 
-_PLACES = (Place.RUNS, Place.ZOOM, Place.FILTER)
-
 
 class MainScreen(
     ListActions, FilterActions, AnnotationActions, NoticeActions, ChartActions, OpeningActions
@@ -68,10 +64,8 @@ class MainScreen(
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (120, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings_of(Place.FILTER),  # first: ctrl+c leaves its line before it quits
-        *bindings_of(Place.RUNS, Place.ZOOM),
-    ]
+    # The filter first: ctrl+c leaves its line before it quits.
+    PLACES = (Place.FILTER, Place.RUNS, Place.ZOOM)
 
     def __init__(
         self, directories: Sequence[Path], clock: Callable[[], datetime], view: ViewState
@@ -356,7 +350,7 @@ class MainScreen(
         situation = self.situation
         key = key_of_action(action, parameters, situation.place)
         if key is None:
-            return not any(key_of_action(action, parameters, place) for place in _PLACES)
+            return not any(key_of_action(action, parameters, place) for place in self.PLACES)
         return situation.allows(key)
 
     def change(self, changed: ViewState) -> None:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 
 from traintop.analysis.chart_names import chart_title, shown_charts
 from traintop.lines import Line, Piece, clickable
-from traintop.tui.kit.keys import Situation, bindings_of
+from traintop.tui.kit.keys import Place
 from traintop.tui.kit.pane import ScrollingPane
-from traintop.tui.kit.places import Place
 from traintop.tui.kit.screen import DialogScreen
 
 
 class ChartChooser(DialogScreen):
     """A list of all charts with check marks; ``apply`` gets each choice, empty for the usual."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Place.CHARTS)]
+    PLACES = (Place.CHARTS,)
 
     def __init__(
         self,
@@ -32,10 +29,6 @@ class ChartChooser(DialogScreen):
         self._chosen = shown_charts(charts, chosen)
         self._apply = apply
         self._place = 0
-
-    @property
-    def situation(self) -> Situation:
-        return Situation(Place.CHARTS)
 
     def compose(self) -> ComposeResult:
         pane = ScrollingPane(id="chooser")
