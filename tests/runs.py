@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from traintop.model import (
     RunStatus,
     RunSummary,
 )
+from traintop.store.catalog import RunCatalog
+from traintop.store.formats import RunReader
 from traintop.store.history import History
 
 NOW = datetime.fromisoformat("2025-02-22T15:00:00")
@@ -206,6 +208,42 @@ def history(**columns: Any) -> History:
     empty: list[object] = [None] * length
     standard = dict.fromkeys(RECORD_FIELDS, empty)
     return History.from_columns({**standard, **columns})
+
+
+class OpenedRun:
+    """One run's file as a catalog of nothing else has it."""
+
+    def __init__(self, path: Path) -> None:
+        self._catalog = RunCatalog([path])
+        self._reader: RunReader | None = None
+
+    def summary(self) -> RunSummary:
+        snapshot = self._catalog.refresh()
+        if not snapshot.runs:
+            raise FileNotFoundError(snapshot.notices)
+        return snapshot.runs[0]
+
+    @property
+    def reader(self) -> RunReader:
+        if self._reader is None:
+            self._reader = self._catalog.reader(self.summary().id)
+        return self._reader
+
+    def history(self, reached: Callable[[float], None] = lambda share: None) -> History:
+        return self.reader.history(reached)
+
+    def follow(self) -> bool:
+        return self.reader.follow()
+
+    def sample(self, points: int) -> History:
+        return self.reader.sample(points)
+
+
+def reader_of(run_id: str) -> RunReader:
+    """A reader as a catalog of that file alone hands it out."""
+    catalog = RunCatalog([Path(run_id)])
+    catalog.refresh()
+    return catalog.reader(run_id)
 
 
 def rows_of(found: History) -> list[dict[str, float]]:

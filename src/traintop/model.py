@@ -239,12 +239,11 @@ class Annotations(msgspec.Struct, frozen=True, gc=False):
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that the list, the summary and the leaderboard need of a run, read at O(1) cost.
 
-    ``id`` is what everyone knows the run by; ``path`` is there only where the file is local.
+    ``id`` is what everyone knows the run by: the path of a local file, else an address.
     Strings are as the file has them: pass them through ``text.safe_text`` before drawing.
     """
 
     id: str
-    path: Path | None = None
     status: RunStatus
     name: str = ""
     config: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -267,6 +266,11 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     problem: str = ""
     file_size: int = 0
     annotations: Annotations = Annotations()
+
+    @property
+    def path(self) -> Path | None:
+        """The file or directory of a run that is local, as the catalog names it."""
+        return None if "://" in self.id else Path(self.id)
 
     @property
     def stem(self) -> str:

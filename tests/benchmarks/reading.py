@@ -18,9 +18,9 @@ from tests.benchmarks.measuring import (
     interleaved,
     seconds_of,
 )
+from tests.runs import OpenedRun
 
 from traintop.store.catalog import RunCatalog
-from traintop.store.run import Run
 
 _END_BYTES = 4096
 _SAMPLE_POINTS = 400
@@ -89,11 +89,11 @@ def _stat_all(directory: Path) -> int:
 
 
 def _one_long_run(scale: Scale, path: Path) -> Iterator[Line]:
-    records = len(Run(path).history())
+    records = len(OpenedRun(path).history())
     size = path.stat().st_size
     sample, raw_sample = interleaved(
         scale.rounds,
-        lambda: seconds_of(lambda: Run(path).sample(_SAMPLE_POINTS)),
+        lambda: seconds_of(lambda: OpenedRun(path).sample(_SAMPLE_POINTS)),
         lambda: seconds_of(lambda: _read_places(path)),
     )
     yield Line(
@@ -107,7 +107,7 @@ def _one_long_run(scale: Scale, path: Path) -> Iterator[Line]:
     )
     whole, raw_whole = interleaved(
         min(scale.rounds, 3),
-        lambda: seconds_of(lambda: Run(path).history()),
+        lambda: seconds_of(lambda: OpenedRun(path).history()),
         lambda: seconds_of(lambda: _read_whole(path)),
     )
     yield Line(
@@ -121,7 +121,7 @@ def _one_long_run(scale: Scale, path: Path) -> Iterator[Line]:
     )
     gap, quiet_gap = interleaved(
         min(scale.rounds, 3),
-        lambda: _longest_wait(lambda: Run(path).history()),
+        lambda: _longest_wait(lambda: OpenedRun(path).history()),
         lambda: _longest_wait(lambda: time.sleep(whole)),
     )
     yield Line(

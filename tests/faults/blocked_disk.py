@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
+from tests.runs import OpenedRun
 
 from traintop import ExperimentConfig, ExperimentTracker
-from traintop.store.run import Run
 
 _NUMBERS = 100_000
 _TURN = 20
@@ -110,7 +110,7 @@ class _Disks:
 
     def _finished(self, tracker: ExperimentTracker, steps: _Steps) -> _Steps:
         tracker.finish()
-        assert len(Run(tracker.path).history()) == len(steps.logging), "a record is missing"
+        assert len(OpenedRun(tracker.path).history()) == len(steps.logging), "a record is missing"
         return steps
 
 

@@ -26,11 +26,11 @@ from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
+from tests.runs import OpenedRun
 
 from traintop import ExperimentTracker, RunStatus
 from traintop.store.catalog import RunCatalog
-from traintop.store.liveness import HEARTBEAT_PATIENCE
-from traintop.store.run import Run
+from traintop.store.liveness import HEARTBEAT_TIMEOUT
 
 TOGETHER = 8
 """Writers that are killed at once in a part of the kills."""
@@ -175,10 +175,10 @@ def _examined(
     path = victim.file
     last = _check_records(path)
     assert last >= flushed[-1], f"record {last} is the last one, {flushed[-1]} was flushed"
-    summary = Run(path).summary()
+    summary = OpenedRun(path).summary()
     assert summary.count == last + 1
     assert summary.iteration == last
-    assert len(Run(path).sample(16)) > 0
+    assert len(OpenedRun(path).sample(16)) > 0
     _check_from_another_host(path)
     with ExperimentTracker.resume(path, quiet=True) as resumed:
         resumed.log_metrics(last + 1, (last + 1) * 0.5, grad_norm=-(last + 1))
@@ -198,7 +198,7 @@ def _is_json(path: Path) -> bool:
 
 def _check_records(path: Path) -> int:
     """The last iteration, of records that are whole, right, and in one unbroken row."""
-    columns = Run(path).history().columns
+    columns = OpenedRun(path).history().columns
     iterations = columns["iteration"]
     assert np.array_equal(iterations, np.arange(len(iterations)))
     assert np.array_equal(columns["train_loss"], iterations * 0.5)
@@ -207,7 +207,7 @@ def _check_records(path: Path) -> int:
 
 
 def _seconds_until_crashed(path: Path, killed_at: float) -> float:
-    run = Run(path)
+    run = OpenedRun(path)
     while (status := run.summary().status) is not RunStatus.CRASHED:
         assert time.monotonic() - killed_at < _CRASH_PATIENCE, f"its status is still {status}"
         time.sleep(0.01)
@@ -220,7 +220,7 @@ def _check_from_another_host(path: Path) -> None:
     with mock.patch("traintop.process._machine", return_value=elsewhere):
         catalog = RunCatalog([path.parent], clock=lambda: now)
         catalog.refresh()
-        now = HEARTBEAT_PATIENCE + 1.0
+        now = HEARTBEAT_TIMEOUT + 1.0
         [summary] = catalog.refresh().runs
     assert summary.status is RunStatus.STALLED
 

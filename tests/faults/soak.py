@@ -23,11 +23,11 @@ import numpy as np
 import pyte
 from tests.benchmarks.measuring import resident_bytes, running_seconds
 from tests.benchmarks.pseudo_terminal import COLUMNS, LINES, PseudoTerminal
+from tests.runs import OpenedRun
 
 from traintop import RunStatus
 from traintop.analysis.chart_names import charts_of, shown_charts
 from traintop.charts.curves import ChartMaker, ChartOptions, PlottedRun
-from traintop.store.run import Run
 
 WRITERS = 32
 RECORDS_PER_SECOND = 20
@@ -98,9 +98,9 @@ class Soak:
         return all(process.poll() is not None for process in self._writers.values())
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[OpenedRun]:
         """The runs that are in the files."""
-        return [Run(path) for path in self._directory.glob("experiment_soak_*.json")]
+        return [OpenedRun(path) for path in self._directory.glob("experiment_soak_*.json")]
 
     def watch(
         self, terminals: Mapping[str, PseudoTerminal], *, tell: bool = False
@@ -215,7 +215,7 @@ def cpu_share(samples: Sequence[Sample]) -> float:
     return (last.cpu_seconds - first.cpu_seconds) / (last.moment - first.moment)
 
 
-def charted_bytes(run: Run) -> int:
+def charted_bytes(run: OpenedRun) -> int:
     """What the records of a run and the curves over them take in memory, each array once."""
     history, maker = run.history(), ChartMaker()
     charted = [PlottedRun(run.id, 1, "", 0, None, history)]

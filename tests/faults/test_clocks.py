@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.runs import OpenedRun
 from tests.waiting import wait_until
 from training_processes import only_run, said, start
 
@@ -16,7 +17,6 @@ from traintop import ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.progress import eta_seconds
 from traintop.store import catalog as catalog_module
 from traintop.store.catalog import RunCatalog
-from traintop.store.run import Run
 from traintop.times import age_seconds
 from traintop.tracking import run_clock
 
@@ -55,7 +55,7 @@ def test_a_step_of_the_wall_clock_is_in_no_duration(
             tracker.log_metrics(20 * number + i, 1.0)
             time.sleep(0.001)
         tracker.save()
-        summary = Run(tracker.path).summary()
+        summary = OpenedRun(tracker.path).summary()
         assert summary.status is RunStatus.RUNNING
         if number:  # a pace takes two flushes
             assert 0 < (eta_seconds(summary) or 0) < 1800

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 from blocked_disk import BlockedDisk
 from mounts import tmpfs
+from tests.runs import OpenedRun
 from tests.waiting import wait_until
 from training_processes import only_run, said, start
 
 from traintop import ExperimentConfig, ExperimentTracker
-from traintop.store.run import Run
 from traintop.tracking import recording, tracker, writer
 
 
@@ -69,10 +69,10 @@ def test_a_full_disk_costs_no_record(tmp_path: Path, warnings: Warnings) -> None
         log(run, range(2000))
         wait_until(lambda: warnings("No space left"))
         [path] = logs.iterdir()
-        prefix = Run(path).history().columns["train_loss"]
+        prefix = OpenedRun(path).history().columns["train_loss"]
         assert 0 < len(prefix) < 2000
         assert list(prefix) == losses(range(len(prefix)))
-        assert Run(path).summary().problem == ""
+        assert OpenedRun(path).summary().problem == ""
         log(run, range(2000, 4000))
         disk.remount("size=10m")
         run.finish()
@@ -113,8 +113,8 @@ time.sleep(600)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         [path] = logs.iterdir()
-        kept = len(Run(path).history())
-        assert list(Run(path).history().columns["train_loss"]) == losses(range(kept))
+        kept = len(OpenedRun(path).history())
+        assert list(OpenedRun(path).history().columns["train_loss"]) == losses(range(kept))
         disk.remount("size=10m")
         with ExperimentTracker.resume("job", logs, quiet=True) as resumed:
             log(resumed, range(kept, kept + 10))
@@ -136,7 +136,7 @@ def test_a_quota_that_cuts_each_write_short_costs_no_record(
     log(run, range(500))
     wait_until(lambda: warnings("Disk quota exceeded"))
     [path] = tmp_path.iterdir()
-    kept = Run(path).history().columns["train_loss"]
+    kept = OpenedRun(path).history().columns["train_loss"]
     assert list(kept) == losses(range(len(kept)))
     quota[0] = 1 << 30
     run.finish()

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 from bad_files import write_bad_files
-from tests.runs import track_run
+from tests.runs import OpenedRun, track_run
 from tests.waiting import PATIENCE
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.store.catalog import RunCatalog
-from traintop.store.run import Run, UnreadableRunError
+from traintop.store.formats import UnreadableRunError
 
 _MOST_MEMORY_KB = 250_000
 
@@ -32,7 +32,7 @@ import encodings.utf_8_sig, hashlib, numpy.ma
 import traintop.analysis, traintop.store, traintop.doctor
 from traintop import ExperimentAnalyzer
 from traintop.store.catalog import RunCatalog
-from traintop.store.run import Run, UnreadableRunError
+from traintop.store.formats import UnreadableRunError
 
 for package in (traintop.analysis, traintop.store, traintop.doctor):
     for module in pkgutil.iter_modules(package.__path__):
@@ -43,9 +43,10 @@ if os.geteuid() == 0:
     os.setuid(65534)
 directory = Path(sys.argv[1])
 refused = {}
-snapshot = RunCatalog([directory]).refresh()
+catalog = RunCatalog([directory])
+snapshot = catalog.refresh()
 for summary in snapshot.runs:
-    run = Run(summary.id)
+    run = catalog.reader(summary.id)
     for read in (run.history, lambda: run.sample(16), run.follow):
         try:
             read()
@@ -130,11 +131,12 @@ def test_a_file_may_change_in_any_way_while_it_is_read(tmp_path: Path) -> None:
 
     changes: list[Any] = [path.write_bytes, replace, shrink, overwrite, delete]
     contents = [whole, longer, b"", bytes(3000), chance.randbytes(3000), whole[:3000]]
-    run, catalog = Run(path), RunCatalog([tmp_path])
+    path.write_bytes(whole)
+    run, catalog = OpenedRun(path), RunCatalog([tmp_path])
+    run.follow()
     for _ in range(400):
         chance.choice(changes)(chance.choice(contents))
         catalog.refresh()
-        run.summary()
         run.follow()
         for read in (run.history, lambda: run.sample(8)):
             with contextlib.suppress(UnreadableRunError):
@@ -152,7 +154,7 @@ def test_a_run_deleted_while_read_stays_readable_to_its_reader(
     tracker.start()
     tracker.log_metrics(0, 1.0)
     path = tracker.save()
-    run = Run(path)
+    run = OpenedRun(path)
     assert len(run.history()) == 1
     path.unlink()
     assert not run.follow()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.runs import track_run
+from tests.runs import OpenedRun, track_run
 
 from traintop import ExperimentTracker, RunFileBusyError, logfile
 from traintop.logfile.columns import RecordDecoder
-from traintop.logfile.documents import parse_document
-from traintop.store.run import Run, UnreadableRunError
+from traintop.store.formats import UnreadableRunError
+from traintop.store.formats.json_document import parse_document
 
 NEW_RECORD = 10_000
 
@@ -45,7 +45,7 @@ def damaged(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
 
 
 def read_in_every_way(path: Path) -> None:
-    run = Run(path)
+    run = OpenedRun(path)
     summary = run.summary()
     assert bool(summary.problem) == (summary.status == "unreadable")
     for read in (run.history, lambda: run.sample(4)):
@@ -65,7 +65,7 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     columns = RecordDecoder().decode(data)
     assert {len(column) for column in columns.values()} == {len(columns["iteration"])}
     with contextlib.suppress(ValueError):
-        parse_document(data, lambda columns: None)
+        parse_document(data)
 
 
 @settings(max_examples=300, deadline=None)
@@ -88,7 +88,7 @@ def test_following_a_damaged_file_equals_reading_it_anew(
         path = Path(directory) / "experiment_x.json"
         data = damaged(whole, changes)
         path.write_bytes(data[: int(cut * len(data))])
-        run = Run(path)
+        run = OpenedRun(path)
         with contextlib.suppress(UnreadableRunError):
             run.history()
         with path.open("ab") as file:
@@ -96,10 +96,10 @@ def test_following_a_damaged_file_equals_reading_it_anew(
         run.follow()
         # It may have more: a record that was whole before bytes after it spoilt its line.
         followed = records_of(run)
-        assert all(followed[i] == record for i, record in records_of(Run(path)).items())
+        assert all(followed[i] == record for i, record in records_of(OpenedRun(path)).items())
 
 
-def records_of(run: Run) -> dict[float, str]:
+def records_of(run: OpenedRun) -> dict[float, str]:
     """What was measured at each iteration; nothing when the file cannot be read."""
     try:
         history = run.history()
@@ -129,7 +129,7 @@ def test_a_damaged_file_is_resumed_or_refused(
         with tracker:
             tracker.log_metrics(NEW_RECORD, 7.0)
         # Not as JSON: a comma that is lost between two records stays lost, for readers go by lines.
-        history, summary = Run(path).history(), Run(path).summary()
+        history, summary = OpenedRun(path).history(), OpenedRun(path).summary()
         row = list(history.columns["iteration"]).index(NEW_RECORD)
         assert history.columns["train_loss"][row] == 7.0
         assert (summary.status, summary.iteration) == ("finished", NEW_RECORD)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from sshfs import Export, export
+from tests.runs import OpenedRun
 from tests.waiting import wait_until
 from training_processes import only_run, said, start
 
 from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.store.catalog import RunCatalog, Snapshot
-from traintop.store.filesystem import network_filesystem
-from traintop.store.run import Run
+from traintop.store.files.local import network_filesystem
 from traintop.store.watch import DirectoryWatcher
 
 TRAINS = """
@@ -43,7 +43,7 @@ def test_a_reader_on_another_mount_misses_nothing(exported: Export, tmp_path: Pa
         process = start(TRAINS, ours.directory, str(count))
         wait_until(lambda: list(theirs.directory.glob("*.json")))
         [path] = theirs.directory.glob("*.json")
-        run, lengths = Run(path), [0]
+        run, lengths = OpenedRun(path), [0]
         while lengths[-1] < count:
             run.follow()
             history = run.history()
@@ -57,7 +57,7 @@ def test_a_reader_on_another_mount_misses_nothing(exported: Export, tmp_path: Pa
         assert lengths == sorted(lengths)
         assert len(lengths) > 3, "it was read while it grew"
         assert process.communicate(timeout=60)[1] == ""
-        wait_until(lambda: Run(path).summary().status is RunStatus.FINISHED)
+        wait_until(lambda: OpenedRun(path).summary().status is RunStatus.FINISHED)
         evaluated = history.columns["val_loss"][::50]
         assert list(evaluated) == [i * 0.25 for i in range(0, count, 50)]
 
@@ -133,12 +133,12 @@ def test_a_writer_is_killed_on_a_network_filesystem(exported: Export, tmp_path: 
         process = start(TRAINS.replace("0.005", "0.0005"), ours.directory, "1000000")
         wait_until(lambda: list(theirs.directory.glob("*.json")))
         [path] = theirs.directory.glob("*.json")
-        run = Run(path)
+        run = OpenedRun(path)
         wait_until(lambda: run.follow() and len(run.history()) > 200)
         seen = len(run.history())
         process.kill()
         process.communicate()
-        wait_until(lambda: Run(path).summary().status is RunStatus.CRASHED)
-        kept = Run(path).history()
+        wait_until(lambda: OpenedRun(path).summary().status is RunStatus.CRASHED)
+        kept = OpenedRun(path).history()
         assert len(kept) >= seen
         assert list(kept.columns["train_loss"]) == [i * 0.5 for i in range(len(kept))]

@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.runs import OpenedRun
 from tests.waiting import wait_until
 from training_processes import TRAINS, only_run, run_to_end, said, start, started_together
 
 from traintop import RunStatus
-from traintop.store.run import Run
 
 
 def test_a_process_that_ends_without_finish_is_flushed(tmp_path: Path) -> None:
@@ -183,10 +183,10 @@ with ExperimentTracker.resume("job", sys.argv[1], gradient_step=300, quiet=True)
     )
     assert (code, errors) == (0, "")
     [path] = tmp_path.iterdir()
-    history = Run(path).history()
+    history = OpenedRun(path).history()
     assert list(history.columns["iteration"]) == list(range(600))
     assert list(history.columns["train_loss"]) == [1.0] * 300 + [2.0] * 300
-    summary = Run(path).summary()
+    summary = OpenedRun(path).summary()
     assert (summary.count, summary.status) == (600, RunStatus.FINISHED)
 
 
@@ -244,8 +244,8 @@ os._exit(7)
     )
     assert (code, errors) == (7, "")
     [path] = tmp_path.iterdir()
-    assert len(Run(path).history()) >= 100
-    assert Run(path).summary().status is RunStatus.CRASHED
+    assert len(OpenedRun(path).history()) >= 100
+    assert OpenedRun(path).summary().status is RunStatus.CRASHED
 
 
 def test_sys_exit_in_a_thread_ends_only_that_thread(tmp_path: Path) -> None:

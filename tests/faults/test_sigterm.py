@@ -6,10 +6,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.runs import OpenedRun
 from training_processes import TRAINS, only_run, run_to_end, said, start
 
 from traintop import RunStatus
-from traintop.store.run import Run
 
 
 def terminated(code: str, directory: Path) -> int:
@@ -72,7 +72,7 @@ for other in others:
 others[0].finish()
 """
     assert terminated(code + TRAINS, tmp_path) == -signal.SIGTERM
-    statuses = [Run(path).summary().status for path in tmp_path.glob("*.json")]
+    statuses = [OpenedRun(path).summary().status for path in tmp_path.glob("*.json")]
     assert sorted(statuses) == [RunStatus.FINISHED] + [RunStatus.INTERRUPTED] * 4
 
 
@@ -164,6 +164,6 @@ assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGTERM
 tracker.finish()
 """
     assert run_to_end(code, tmp_path) == (0, "")
-    runs = [Run(path).summary() for path in tmp_path.glob("*.json")]
+    runs = [OpenedRun(path).summary() for path in tmp_path.glob("*.json")]
     statuses = {run.name: run.status for run in runs}
     assert statuses == {"job": RunStatus.FINISHED, "own": RunStatus.INTERRUPTED}

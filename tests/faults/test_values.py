@@ -13,9 +13,9 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from tests.runs import OpenedRun
 
 from traintop import ExperimentConfig, ExperimentTracker
-from traintop.store.run import Run
 
 NUMPY_TYPES = [
     *(np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64),
@@ -56,8 +56,8 @@ def test_numbers_at_the_limits_are_read_back_as_they_were(tmp_path: Path) -> Non
     records = logged(tmp_path, *values)
     assert [record["odd"] for record in records] == values
     [path] = tmp_path.iterdir()
-    assert list(Run(path).history().columns["odd"]) == [float(value) for value in values]
-    summary = Run(path).summary().stats["odd"]
+    assert list(OpenedRun(path).history().columns["odd"]) == [float(value) for value in values]
+    summary = OpenedRun(path).summary().stats["odd"]
     assert (summary.min, summary.max) == (-1e308, 1e308)
 
 
@@ -105,7 +105,7 @@ def test_a_value_changed_after_the_call_is_logged_as_it_was(tmp_path: Path) -> N
         for i in range(100):
             tracker.log_metrics(i, value)
             value += 1.0
-    assert list(Run(tracker.path).history().columns["train_loss"]) == list(range(1, 101))
+    assert list(OpenedRun(tracker.path).history().columns["train_loss"]) == list(range(1, 101))
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ def test_repeated_decreasing_negative_and_odd_iterations(
     with ExperimentTracker(ExperimentConfig(experiment_name="x"), tmp_path, quiet=True) as tracker:
         for number, iteration in enumerate(iterations):
             tracker.log_metrics(iteration, float(number))
-    history = Run(tracker.path).history()
+    history = OpenedRun(tracker.path).history()
     assert list(history.columns["iteration"]) == kept
     last = {float(i): n for n, i in enumerate(iterations) if not isinstance(i, str) and i in kept}
     assert list(history.columns["train_loss"]) == [last[i] for i in kept]
-    assert Run(tracker.path).summary().count == len(kept)
+    assert OpenedRun(tracker.path).summary().count == len(kept)
 
 
 def test_tensors_of_torch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -153,4 +153,4 @@ def test_a_tensor_that_is_changed_in_place_is_logged_as_it_was(tmp_path: Path) -
         for i in range(100):
             tracker.log_metrics(i, loss)
             loss.add_(1.0)
-    assert list(Run(tracker.path).history().columns["train_loss"]) == list(range(1, 101))
+    assert list(OpenedRun(tracker.path).history().columns["train_loss"]) == list(range(1, 101))

@@ -71,7 +71,13 @@ async def test_every_key_of_a_place_does_what_the_table_says(
 
 async def test_a_running_export_is_stopped_by_its_key(actions: list[str], tmp_path: Path) -> None:
     async with showing(make_runs(2)) as (app, pilot):
-        export = RunsExport(app.main_screen.rows.runs, "runs", together=True, post=app.post_message)
+        export = RunsExport(
+            app.main_screen.rows.runs,
+            "runs",
+            app.reader_of,
+            together=True,
+            post=app.post_message,
+        )
         app.push_screen(ProgressScreen(export))
         await settle(pilot, lambda: app.screen.situation.place is Place.PROGRESS)
         for key in keys_of(Place.PROGRESS):

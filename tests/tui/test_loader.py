@@ -7,10 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.runs import OpenedRun, reader_of
 
 from traintop import ExperimentConfig, ExperimentTracker
-from traintop.store import follower as follower_module
-from traintop.store.run import Run
+from traintop.store.formats import traintop_records
 from traintop.tui.messages import HistoryLoaded, LoadFailed, ReadingProgress
 from traintop.tui.plots import loader as loader_module
 from traintop.tui.plots.loader import RunLoader
@@ -34,7 +34,7 @@ def posted():
 
 @pytest.fixture
 def loader(posted):
-    loader = RunLoader(posted.put)
+    loader = RunLoader(lambda run_id: reader_of(run_id), posted.put)
     loader.start()
     yield loader
     loader.stop()
@@ -57,7 +57,7 @@ def records_of(posted, path):
 
 def test_a_short_run_comes_whole_and_is_followed(tmp_path, loader, posted):
     tracker = start_run(tmp_path, "short", 3)
-    summary = Run(tracker.save()).summary()
+    summary = OpenedRun(tracker.save()).summary()
     loader.show([summary])
     first = next_of(posted, summary.id)
     assert (len(first.history), first.complete) == (3, True)
@@ -73,7 +73,7 @@ def test_a_short_run_comes_whole_and_is_followed(tmp_path, loader, posted):
 
 def test_a_long_run_is_sampled_first(tmp_path, loader, posted, monkeypatch):
     monkeypatch.setattr(loader_module, "SAMPLE_ABOVE_BYTES", 1000)
-    summary = Run(start_run(tmp_path, "long", 5000).save()).summary()
+    summary = OpenedRun(start_run(tmp_path, "long", 5000).save()).summary()
     loader.show([summary])
     sample, whole = next_of(posted, summary.id), next_of(posted, summary.id)
     assert isinstance(sample, HistoryLoaded)
@@ -83,8 +83,8 @@ def test_a_long_run_is_sampled_first(tmp_path, loader, posted, monkeypatch):
 
 
 def test_a_heartbeat_without_records_posts_nothing(tmp_path, loader, posted):
-    one = Run(start_run(tmp_path, "one", 3).save()).summary()
-    other = Run(start_run(tmp_path, "other", 3).save()).summary()
+    one = OpenedRun(start_run(tmp_path, "one", 3).save()).summary()
+    other = OpenedRun(start_run(tmp_path, "other", 3).save()).summary()
     loader.show([one])
     next_of(posted, one.id)
     loader.follow([one.id])
@@ -93,16 +93,16 @@ def test_a_heartbeat_without_records_posts_nothing(tmp_path, loader, posted):
 
 
 def test_a_run_that_is_shown_again_is_posted_again(tmp_path, loader, posted):
-    one = Run(start_run(tmp_path, "one", 3).save()).summary()
-    other = Run(start_run(tmp_path, "other", 3).save()).summary()
+    one = OpenedRun(start_run(tmp_path, "one", 3).save()).summary()
+    other = OpenedRun(start_run(tmp_path, "other", 3).save()).summary()
     for run in (one, other, one):
         loader.show([run])
         assert len(next_of(posted, run.id).history) == 3
 
 
 def test_a_run_that_is_not_shown_is_not_followed(tmp_path, loader, posted):
-    one = Run(start_run(tmp_path, "one", 3).save()).summary()
-    other = Run(start_run(tmp_path, "other", 3).save()).summary()
+    one = OpenedRun(start_run(tmp_path, "one", 3).save()).summary()
+    other = OpenedRun(start_run(tmp_path, "other", 3).save()).summary()
     loader.show([one])
     loader.follow([other.id])
     next_of(posted, one.id)
@@ -112,7 +112,7 @@ def test_a_run_that_is_not_shown_is_not_followed(tmp_path, loader, posted):
 
 
 def test_a_file_that_vanished_is_a_failure_with_its_reason(tmp_path, loader, posted):
-    summary = Run(start_run(tmp_path, "gone", 3).save()).summary()
+    summary = OpenedRun(start_run(tmp_path, "gone", 3).save()).summary()
     Path(summary.id).unlink()
     loader.show([summary])
     failed = next_of(posted, summary.id)
@@ -123,21 +123,24 @@ def test_a_file_that_vanished_is_a_failure_with_its_reason(tmp_path, loader, pos
 @pytest.fixture
 def endless_read(monkeypatch):
     """Whole readings of runs called ``long`` come to their middle again and again."""
-    read = Run.history
     reached_half = threading.Event()
+    usual_reader_of = reader_of
 
-    def history(run, reached):
-        while "_long_" in run.path.name:
-            reached(0.5)
-            reached_half.set()
-        return read(run, reached)
+    class EndlessReader:
+        def history(self, reached):
+            while True:
+                reached(0.5)
+                reached_half.set()
 
-    monkeypatch.setattr(Run, "history", history)
+    def endless_reader_of(run_id):
+        return EndlessReader() if "_long_" in run_id else usual_reader_of(run_id)
+
+    monkeypatch.setattr(f"{__name__}.reader_of", endless_reader_of)
     return reached_half
 
 
 def test_a_long_read_reports_its_progress(tmp_path, loader, posted, endless_read):
-    summary = Run(start_run(tmp_path, "long", 3).save()).summary()
+    summary = OpenedRun(start_run(tmp_path, "long", 3).save()).summary()
     loader.show([summary])
     progress = next_of(posted, summary.id)
     assert isinstance(progress, ReadingProgress)
@@ -145,8 +148,8 @@ def test_a_long_read_reports_its_progress(tmp_path, loader, posted, endless_read
 
 
 def test_deselecting_a_run_while_it_loads_delays_nothing(tmp_path, loader, posted, endless_read):
-    long = Run(start_run(tmp_path, "long", 3).save()).summary()
-    other = Run(start_run(tmp_path, "other", 3).save()).summary()
+    long = OpenedRun(start_run(tmp_path, "long", 3).save()).summary()
+    other = OpenedRun(start_run(tmp_path, "other", 3).save()).summary()
     loader.show([long])
     assert endless_read.wait(PATIENCE)
     loader.show([other])
@@ -154,10 +157,10 @@ def test_deselecting_a_run_while_it_loads_delays_nothing(tmp_path, loader, poste
 
 
 def test_read_progress_is_measured_in_bytes_of_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(follower_module, "CHUNK", 4096)
+    monkeypatch.setattr(traintop_records, "CHUNK", 4096)
     path = start_run(tmp_path, "long", 500).save()
     shares = []
-    history = Run(path).history(shares.append)
+    history = OpenedRun(path).history(shares.append)
     assert len(history) == 500
     assert len(shares) > 5
     assert shares == sorted(shares)
@@ -169,16 +172,16 @@ def test_reading_rests_while_a_key_is_answered_and_then_goes_on(
     tmp_path, loader, posted, monkeypatch
 ):
     rests = []
-    monkeypatch.setattr(follower_module, "CHUNK", 1000)
+    monkeypatch.setattr(traintop_records, "CHUNK", 1000)
     monkeypatch.setattr(loader_module, "_TURN_SECONDS", 0.0)
     monkeypatch.setattr(loader_module, "sleep", rests.append)
-    summary = Run(start_run(tmp_path, "long", 5000).save()).summary()
+    summary = OpenedRun(start_run(tmp_path, "long", 5000).save()).summary()
     loader.show([summary])
     records_of(posted, summary.id)
     assert rests == []
     monkeypatch.setattr(loader_module, "_ANSWER_SECONDS", 1000.0)
     loader.give_way()
-    other = Run(start_run(tmp_path, "other", 5000).save()).summary()
+    other = OpenedRun(start_run(tmp_path, "other", 5000).save()).summary()
     loader.show([other])
     assert len(records_of(posted, other.id)) == 5000
     assert len(rests) > 1

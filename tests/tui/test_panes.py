@@ -59,7 +59,7 @@ def test_the_status_line_counts_running_stalled_and_crashed():
 
 @pytest.mark.parametrize("width", range(0, 120, 9))
 def test_one_line_panes_fit_any_width(width):
-    run = make_run(HOSTILE * 9, path=DIRECTORY / f"{HOSTILE}.json", notes=HOSTILE, error=HOSTILE)
+    run = make_run(HOSTILE * 9, id=f"{DIRECTORY}/{HOSTILE}.json", notes=HOSTILE, error=HOSTILE)
     lines = [
         status_line([DIRECTORY / HOSTILE], [run], HOSTILE, width),
         status_line([DIRECTORY], None, "", width),

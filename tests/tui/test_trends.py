@@ -2,14 +2,13 @@ import math
 from queue import Empty, Queue
 
 import pytest
-from tests.runs import make_run, make_runs
+from tests.runs import OpenedRun, make_run, make_runs, reader_of
 from tests.waiting import settle
 from tui_runs import showing
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import RunStatus
 from traintop.store.history import History
-from traintop.store.run import Run
 from traintop.tui.main.run_table import RunTable
 from traintop.tui.main.trends import TREND_WIDTH, TrendLoader, trend_text
 from traintop.tui.messages import RowsInView
@@ -39,7 +38,7 @@ def posted():
 
 @pytest.fixture
 def loader(posted):
-    loader = TrendLoader(posted.put, ascii_only=False)
+    loader = TrendLoader(reader_of, posted.put, ascii_only=False)
     yield loader
     loader.stop()
 
@@ -53,13 +52,13 @@ def test_visible_runs_are_sampled_once_despite_a_bad_file(tmp_path, loader, post
     tracker.finish()
     missing = make_run("gone", id=str(tmp_path / "gone.json"))
     unreadable = make_run("bad", id=str(tmp_path / "bad.json"), status=RunStatus.UNREADABLE)
-    loader.show([missing, unreadable, Run(path).summary()])
+    loader.show([missing, unreadable, OpenedRun(path).summary()])
     loader.start()
     trends = posted.get(timeout=20).trends
     assert trends[missing.id] == ""
     assert len(trends[str(path)]) == TREND_WIDTH
     assert unreadable.id not in trends
-    loader.show([Run(path).summary()])
+    loader.show([OpenedRun(path).summary()])
     with pytest.raises(Empty):
         posted.get(timeout=0.2)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from analyzed import FOREIGN, loaded
-from tests.runs import track_run
+from tests.runs import OpenedRun, track_run
 
 from traintop import (
     ExperimentAnalyzer,
@@ -22,7 +22,6 @@ from traintop import (
 )
 from traintop.analysis.query import filter_runs
 from traintop.store.catalog import RunCatalog
-from traintop.store.run import Run
 
 # ------------------------------------------------------------------------------ loading
 
@@ -181,7 +180,7 @@ def test_the_newest_foreign_record_has_the_highest_iteration(
     path = tmp_path / "experiment_theirs.json"
     content = {"config": {"experiment_name": "theirs"}, "metrics_history": rows, "last": rows[1]}
     path.write_text(json.dumps(content))
-    run = Run(path).summary()
+    run = OpenedRun(path).summary()
     assert (run.iteration, run.gradient_step, run.count) == (2, 3, 3)
     assert run.last is not None
     assert (run.last.train_loss, run.last.val_loss) == (2.0, 7.0)

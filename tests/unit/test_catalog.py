@@ -13,8 +13,8 @@ from catalogs import Clock, age, names, only, run_at
 from tests.runs import Writer, foreign_document, record, records, write_run
 
 from traintop.model import RunStatus
-from traintop.store import catalog as catalog_module
 from traintop.store.catalog import RunCatalog
+from traintop.store.files import local
 
 
 def test_runs_of_directories_and_sub_directories_newest_first(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def _fail(error: BaseException) -> Callable[..., bytes]:
 
 
 def test_very_many_directories_are_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog_module, "MOST_DIRECTORIES", 5)
+    monkeypatch.setattr(local, "MOST_DIRECTORIES", 5)
     for number in range(9):
         run_at(tmp_path / str(number), "x")
     snapshot = RunCatalog([tmp_path]).refresh()
@@ -234,7 +234,7 @@ def test_very_many_directories_are_cut_off(tmp_path: Path, monkeypatch: pytest.M
 
 def test_very_deep_directories_are_cut_off(tmp_path: Path) -> None:
     directory = tmp_path
-    for _ in range(catalog_module.DEEPEST):
+    for _ in range(local.DEEPEST):
         directory = directory / "d"
     run_at(directory, "deep")
     run_at(directory / "d", "deeper")

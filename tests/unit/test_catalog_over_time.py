@@ -11,9 +11,9 @@ from catalogs import Clock, age, names, only, run_at
 from tests.runs import Writer, record
 
 from traintop.model import RunStatus
-from traintop.store import catalog as catalog_module
 from traintop.store.catalog import RunCatalog, Snapshot
-from traintop.store.liveness import HEARTBEAT_PATIENCE, NETWORK_PATIENCE
+from traintop.store.files import local
+from traintop.store.liveness import HEARTBEAT_TIMEOUT, NETWORK_TIMEOUT
 
 
 def test_a_run_stalls_by_the_readers_clock_alone(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_run_stalls_by_the_readers_clock_alone(tmp_path: Path) -> None:
     catalog = RunCatalog([tmp_path], clock=clock)
     first = catalog.refresh()
     assert only(first).status is RunStatus.RUNNING
-    clock.now += HEARTBEAT_PATIENCE - 1
+    clock.now += HEARTBEAT_TIMEOUT - 1
     assert catalog.refresh() is first
     clock.now += 2
     stalled = catalog.refresh()
@@ -38,8 +38,8 @@ def test_a_network_run_is_judged_by_its_neighbours_at_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server's clock may be far from ours, but both files have it from the same server."""
-    monkeypatch.setattr(catalog_module, "network_filesystem", lambda _: "nfs4")
-    for name, modified in {"fresh": 5000.0, "still": 5000.0 - NETWORK_PATIENCE - 5}.items():
+    monkeypatch.setattr(local, "network_filesystem", lambda _: "nfs4")
+    for name, modified in {"fresh": 5000.0, "still": 5000.0 - NETWORK_TIMEOUT - 5}.items():
         os.utime(run_at(tmp_path, name, status="running"), (modified, modified))
     clock = Clock()
     catalog = RunCatalog([tmp_path], clock=clock)
@@ -50,7 +50,7 @@ def test_a_network_run_is_judged_by_its_neighbours_at_first(
 def test_live_runs_on_a_network_are_opened_for_a_fresh_stat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]
 ) -> None:
-    monkeypatch.setattr(catalog_module, "network_filesystem", lambda _: "nfs4")
+    monkeypatch.setattr(local, "network_filesystem", lambda _: "nfs4")
     run_at(tmp_path, "live", status="running")
     age(run_at(tmp_path, "done"), 10)
     clock = Clock()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from tests.runs import Writer, records, write_run
+from tests.runs import OpenedRun, Writer, records, write_run
 from tests.waiting import settle
 
 from traintop.charts import ChartSpec, Series, points_for
@@ -21,8 +21,7 @@ from traintop.logfile import Head, encode_head
 from traintop.model import MetricStats
 from traintop.store import watch
 from traintop.store.catalog import RunCatalog
-from traintop.store.ends import FIRST_READ
-from traintop.store.run import Run
+from traintop.store.formats.traintop_records import FIRST_READ
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.writer import RunWriter
@@ -82,7 +81,7 @@ def test_a_summary_reads_two_ends_of_a_run_of_any_length(
 ) -> None:
     taken = {}
     for count, path in run_paths.items():
-        assert Run(path).summary().count == count
+        assert OpenedRun(path).summary().count == count
         taken[count] = reads.take()
     assert taken[SHORT] == taken[LONG]
     preads, size = taken[LONG]
@@ -106,7 +105,9 @@ def test_a_sample_reads_its_places_of_a_run_of_any_length(
     for points in (10, 40):
         taken = {}
         for count, path in run_paths.items():
-            assert Run(path).sample(points).columns["iteration"][-1] == count - 1
+            reader = OpenedRun(path).reader
+            reads.take()
+            assert reader.sample(points).columns["iteration"][-1] == count - 1
             taken[count] = reads.take()
         assert taken[SHORT][0] == taken[LONG][0] == points + 2
         assert taken[LONG][1] <= (points + 4) * 2 * FIRST_READ
@@ -120,7 +121,7 @@ def test_following_reads_only_new_bytes_of_a_run_of_any_length(
     for count in (1_000, 20_000):
         writer = Writer(tmp_path / f"experiment_{count}.json")
         writer.flush(*rows[:count])
-        run = Run(writer.path)
+        run = OpenedRun(writer.path)
         assert len(run.history()) == count
         reads.take()
         added = writer.flush(*rows[count : count + 10])
@@ -186,7 +187,7 @@ def test_a_flush_is_one_write_however_many_records_wait(
         flushed_run.writer.turn()
         done += count
         assert len(writes) == 1
-        assert Run(flushed_run.path).summary().count == done
+        assert OpenedRun(flushed_run.path).summary().count == done
 
 
 def test_a_flush_writes_as_much_whatever_the_length_of_the_run(

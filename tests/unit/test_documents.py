@@ -1,23 +1,22 @@
-"""JSON documents of other programs: read whatever their layout, in memory that stays bounded."""
+"""JSON documents of other programs: read whatever their layout."""
 
 from __future__ import annotations
 
 import json
 import math
-import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 
-from traintop.logfile import documents
-from traintop.logfile.documents import Surroundings, parse_document
-from traintop.store.history import GrowingHistory, History
+from traintop.logfile import Head, Tail
+from traintop.store.formats.json_document import parse_document
+from traintop.store.history import History
 
 
-def parsed(data: bytes) -> tuple[Surroundings, History]:
-    growing = GrowingHistory()
-    return parse_document(data, growing.extend), growing.history()
+def parsed(data: bytes) -> tuple[tuple[Head, Tail], History]:
+    head, tail, records = parse_document(data)
+    return (head, tail), History.from_columns(records)
 
 
 def iterations(history: History) -> list[float]:
@@ -103,22 +102,11 @@ def test_half_a_character_is_replaced_wherever_it_stands():
     assert tail.notes == "a\ufffd \U0001f600 \\ud800"
 
 
-def test_records_are_cut_into_portions_between_them(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(documents, "_PORTION", 100)
-    monkeypatch.setattr(documents, "LONGEST_RECORD", 400)
-    records = [{"iteration": i, "note": "},{" * (i % 20)} for i in range(200)]
-    records[77]["note"] = "x" * 500
-    taken: list[int] = []
-    data = json.dumps({"config": {}, "metrics_history": records}).encode()
-    parse_document(data, lambda columns: taken.extend(map(int, columns["iteration"])))
-    assert taken == [i for i in range(200) if i != 77]
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"config":{},"metrics_history":[{"iteration":0}', "do not go on"),
-        ('{"config":{},"metrics_history":[{"iteration":0},{"iteration"', "do not go on"),
+        ('{"config":{},"metrics_history":[{"iteration":0}', "is not JSON"),
+        ('{"config":{},"metrics_history":[{"iteration":0},{"iteration"', "is not JSON"),
         ('{"config":{},"metrics_history":[{"iteration":0}{"iteration":1}]}', "is not JSON"),
         ('{"config":{},"metrics_history":[{"iteration":0}, x]}', "is not JSON"),
         ('{"config":{},"metrics_history":[{"iteration":0 "a":1}]}', "is not JSON"),
@@ -134,31 +122,3 @@ def test_records_are_cut_into_portions_between_them(monkeypatch: pytest.MonkeyPa
 def test_a_file_that_is_no_document_is_refused_with_the_reason(text: str, words: str):
     with pytest.raises(ValueError, match=words):
         parsed(text.encode())
-
-
-@pytest.mark.parametrize("of", ["config", "stats"])
-def test_long_settings_are_refused_before_they_are_decoded(of: str):
-    long = b"{}," * (documents.LONGEST_MEMBERS // 3) + b"{}"
-    data = b'{"%b":{"x":[%b]},"metrics_history":[]}' % (of.encode(), long)
-    tracemalloc.start()
-    try:
-        with pytest.raises(ValueError, match="has settings or notes of 4 MB"):
-            parsed(data)
-        assert tracemalloc.get_traced_memory()[1] < 5 * len(data)
-    finally:
-        tracemalloc.stop()
-
-
-def test_tiny_records_take_little_more_memory_than_columns():
-    count = 400_000
-    records = b",".join(b'{"iteration":%d}' % iteration for iteration in range(count))
-    data = b'{"config":{},"metrics_history":[%b]}' % records
-    tracemalloc.start()
-    try:
-        _, history = parsed(data)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert len(history) == count
-    # As dictionaries they would take 90 MB and more.
-    assert peak < 40_000_000

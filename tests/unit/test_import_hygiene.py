@@ -58,14 +58,14 @@ def test_records_come_to_the_ui_when_what_draws_them_is_loaded(
     program = f"""
 import queue
 from pathlib import Path
-from traintop.store.run import Run
+from tests.runs import OpenedRun, reader_of
 from traintop.tui.plots import loader
 
 loader.SAMPLE_ABOVE_BYTES = {sample_above}
 posted = queue.Queue()
-reader = loader.RunLoader(posted.put)
+reader = loader.RunLoader(reader_of, posted.put)
 reader.start()
-reader.show([Run(Path({str(path)!r})).summary()])
+reader.show([OpenedRun(Path({str(path)!r})).summary()])
 posted.get()
 """
     assert {"traintop.charts.curves", "plotext", "numpy"} <= loaded_by(program)

@@ -9,13 +9,15 @@ import sys
 import time
 from pathlib import Path
 
-from tests.runs import Writer, foreign_document, record, records, write_run
+import pytest
+from catalogs import Clock, age, only
+from tests.runs import OpenedRun, Writer, foreign_document, record, records, write_run
 
 from traintop import process
-from traintop.model import RunStatus
-from traintop.store.liveness import HEARTBEAT_PATIENCE, STRANGER_PATIENCE
-from traintop.store.observed import ObservedRun, signature_of
-from traintop.store.run import Run
+from traintop.model import RunStatus, RunSummary
+from traintop.store.catalog import RunCatalog
+from traintop.store.files import local
+from traintop.store.liveness import HEARTBEAT_TIMEOUT, QUIET_TIMEOUT
 
 
 def test_a_killed_process_is_shown_as_crashed(tmp_path: Path) -> None:
@@ -36,12 +38,12 @@ time.sleep(60)
     assert child.stdout is not None
     assert child.stdout.readline() == "saved\n"
     [path] = tmp_path.glob("*.json")
-    run = Run(path)
+    run = OpenedRun(path)
     assert run.summary().status is RunStatus.RUNNING
     child.kill()
     child.wait()
     assert run.summary().status is RunStatus.CRASHED
-    assert Run(path).summary().status is RunStatus.CRASHED
+    assert OpenedRun(path).summary().status is RunStatus.CRASHED
     assert (run.summary().count, len(run.history())) == (50, 50)
     child.stdout.close()
 
@@ -51,7 +53,7 @@ def test_a_run_of_an_ended_process_that_finished_is_no_crash(path: Path) -> None
     identity = {**process.current_process(), "pid": child.pid, "pid_started": _started(child.pid)}
     writer = Writer(path, run=identity)
     writer.flush(record(0))
-    run = Run(path)
+    run = OpenedRun(path)
     assert run.summary().status is RunStatus.RUNNING
     writer.flush(status="finished")
     child.communicate(b"\n")
@@ -63,15 +65,18 @@ def test_a_dead_process_has_its_last_write_read_before_crashed(path: Path) -> No
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     identity = {**process.current_process(), "pid": child.pid, "pid_started": _started(child.pid)}
     writer = Writer(path, run=identity)
-    writer.flush(record(0), status="running ")
-    observed = ObservedRun(path, 0.0, age=0.0, network=False)
-    before = signature_of(path.stat())
-    observed.look(before, 0.0)
+    writer.flush(record(0), notes="so long that what follows fills its place" * 9)
+    clock = Clock()
+    catalog = RunCatalog([path], clock=clock)
+    age(path, 10)
+    assert only(catalog.refresh()).status is RunStatus.RUNNING
+    before = path.stat()
     writer.flush(status="failed", error="ValueError: x")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as if nothing had changed
+    assert path.stat().st_size == before.st_size
     child.communicate(b"\n")
-    observed.look(before, 100.0)  # the signature of before: as if nothing had changed
-    assert observed.summary is not None
-    assert observed.summary.status is RunStatus.FAILED
+    clock.now += 10
+    assert only(catalog.refresh()).status is RunStatus.FAILED
 
 
 def _started(pid: int) -> str:
@@ -79,40 +84,40 @@ def _started(pid: int) -> str:
 
 
 class Watch:
-    """An observation with a clock of its own."""
+    """A catalog of one file, with a clock of its own; the file was still for ``age`` seconds."""
 
-    def __init__(self, path: Path, *, age: float = 0.0, network: bool = False) -> None:
-        self.path = path
-        self.now = 1000.0
-        self.observed = ObservedRun(path, self.now, age=age, network=network)
+    def __init__(self, path: Path, *, age: float = 0.0) -> None:
+        modified = time.time() - age
+        os.utime(path, (modified, modified))
+        self.clock = Clock()
+        self.catalog = RunCatalog([path], clock=self.clock)
+        self.catalog.refresh()
 
-    def after(self, seconds: float) -> RunStatus:
-        self.now += seconds
-        self.observed.look(signature_of(self.path.stat()), self.now)
-        assert self.observed.summary is not None
-        return self.observed.summary.status
+    def after(self, seconds: float) -> RunSummary:
+        self.clock.now += seconds
+        return only(self.catalog.refresh())
 
 
 def test_silence_is_a_stall_and_a_heartbeat_ends_it(path: Path) -> None:
     writer = Writer(path)  # of an unknown host
     writer.flush(record(0))
     watch = Watch(path)
-    assert watch.after(0) is RunStatus.RUNNING
-    assert watch.after(HEARTBEAT_PATIENCE - 1) is RunStatus.RUNNING
-    assert watch.after(2) is RunStatus.STALLED
+    assert watch.after(0).status is RunStatus.RUNNING
+    assert watch.after(HEARTBEAT_TIMEOUT - 1).status is RunStatus.RUNNING
+    assert watch.after(2).status is RunStatus.STALLED
     writer.flush(updated_at="now")
-    assert watch.after(2) is RunStatus.RUNNING
-    assert watch.after(HEARTBEAT_PATIENCE + 1) is RunStatus.STALLED
+    assert watch.after(2).status is RunStatus.RUNNING
+    assert watch.after(HEARTBEAT_TIMEOUT + 1).status is RunStatus.STALLED
 
 
 def test_a_file_long_unchanged_is_stalled_at_first_sight(path: Path) -> None:
     write_run(path, records(1))
-    assert Watch(path, age=HEARTBEAT_PATIENCE + 1).after(0) is RunStatus.STALLED
+    assert Watch(path, age=HEARTBEAT_TIMEOUT + 1).after(0).status is RunStatus.STALLED
     stepped_back = Watch(path, age=-3600.0)
-    assert stepped_back.after(0) is RunStatus.RUNNING
-    assert stepped_back.after(HEARTBEAT_PATIENCE + 1) is RunStatus.STALLED
+    assert stepped_back.after(0).status is RunStatus.RUNNING
+    assert stepped_back.after(HEARTBEAT_TIMEOUT + 1).status is RunStatus.STALLED
     os.utime(path, (time.time() - 100, time.time() - 100))
-    assert Run(path).summary().status is RunStatus.STALLED
+    assert OpenedRun(path).summary().status is RunStatus.STALLED
 
 
 def test_other_writers_are_judged_by_their_own_rhythm(path: Path) -> None:
@@ -121,19 +126,20 @@ def test_other_writers_are_judged_by_their_own_rhythm(path: Path) -> None:
 
     write(1)
     watch = Watch(path)
-    assert watch.after(STRANGER_PATIENCE - 1) is RunStatus.RUNNING
-    assert watch.after(2) is RunStatus.STALLED
+    assert watch.after(QUIET_TIMEOUT - 1).status is RunStatus.RUNNING
+    assert watch.after(2).status is RunStatus.STALLED
     write(2)
-    assert watch.after(100) is RunStatus.RUNNING
-    assert watch.after(10 * STRANGER_PATIENCE) is RunStatus.RUNNING  # it paused for 401 s before
-    assert watch.after(10 * STRANGER_PATIENCE) is RunStatus.STALLED
+    assert watch.after(100).status is RunStatus.RUNNING
+    assert watch.after(10 * QUIET_TIMEOUT).status is RunStatus.RUNNING  # it paused for 401 s before
+    assert watch.after(10 * QUIET_TIMEOUT).status is RunStatus.STALLED
 
 
-def test_network_caches_are_granted_more_time(path: Path) -> None:
+def test_network_caches_are_granted_more_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "network_filesystem", lambda _: "nfs4")
     write_run(path, records(1))
-    watch = Watch(path, network=True)
-    assert watch.after(HEARTBEAT_PATIENCE + 1) is RunStatus.RUNNING
-    assert watch.after(HEARTBEAT_PATIENCE) is RunStatus.STALLED
+    watch = Watch(path)
+    assert watch.after(HEARTBEAT_TIMEOUT + 1).status is RunStatus.RUNNING
+    assert watch.after(HEARTBEAT_TIMEOUT).status is RunStatus.STALLED
 
 
 def test_a_change_with_an_equal_signature_is_seen(path: Path) -> None:
@@ -145,10 +151,8 @@ def test_a_change_with_an_equal_signature_is_seen(path: Path) -> None:
     times = path.stat()
     writer.flush(notes="bbbb")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert signature_of(path.stat()) == signature_of(times)
-    watch.after(1)
-    assert watch.observed.summary is not None
-    assert watch.observed.summary.notes == "bbbb"
+    assert path.stat().st_size == times.st_size
+    assert watch.after(1).notes == "bbbb"
 
 
 def test_an_unchanged_file_is_not_read_again(path: Path, preads: list[int]) -> None:
@@ -157,7 +161,7 @@ def test_an_unchanged_file_is_not_read_again(path: Path, preads: list[int]) -> N
     watch.after(0)
     preads.clear()
     for _ in range(10):
-        assert watch.after(2) is RunStatus.RUNNING
+        assert watch.after(2).status is RunStatus.RUNNING
     assert preads == []
 
 
@@ -165,11 +169,7 @@ def test_summary_of_a_torn_file_stays_for_a_moment(path: Path) -> None:
     writer = Writer(path)
     writer.flush(*records(3))
     watch = Watch(path)
-    watch.after(5)
-    before = watch.observed.summary
+    before = watch.after(5)
     writer.flush(*records(6)[3:], cut=400)
-    watch.after(1)
-    assert watch.observed.summary is before
-    watch.after(3)
-    assert watch.observed.summary is not None
-    assert watch.observed.summary.iteration == 3
+    assert watch.after(1) is before
+    assert watch.after(3).iteration == 3

@@ -33,5 +33,5 @@ def test_some_files_compared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     broken.touch()
     lines = compare_experiments([*map(str, paths), broken]).splitlines()
     assert [line.split()[0] for line in lines[2:4]] == ["b", "a"]
-    assert "broken.json is empty" in caplog.text
+    assert "broken.json' is empty" in caplog.text
     assert compare_experiments(paths[0]).count("finished") == 1

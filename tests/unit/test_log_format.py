@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stepped_run import Call, Expected, SteppedRun, merged_json, same, values_of
+from tests.runs import OpenedRun
 
 from traintop import logfile
 from traintop.model import RECORD_FIELDS, MetricsSnapshot, MetricStats, RunStatus
-from traintop.store.run import Run
 
 numbers = st.floats() | st.integers(1 - 2**63, 2**63 - 1)
 iterations = st.integers(-5, 12)
@@ -36,7 +36,7 @@ flushes = st.lists(st.lists(calls, max_size=6), max_size=6)
 def test_every_reader_finds_what_was_logged(batches: list[list[Call]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         run = SteppedRun(Path(directory))
-        follower = Run(run.path)
+        follower = OpenedRun(run.path)
         follower.follow()
         for batch in batches:
             for call in batch:
@@ -45,8 +45,8 @@ def test_every_reader_finds_what_was_logged(batches: list[list[Call]]) -> None:
             follower.follow()
             assert same(values_of(follower.history()), run.expected)
             assert same(merged_json(run.path), run.expected)
-        assert same(values_of(Run(run.path).history()), run.expected)
-        summary = Run(run.path).summary()
+        assert same(values_of(OpenedRun(run.path).history()), run.expected)
+        summary = OpenedRun(run.path).summary()
         assert summary.name == 'x"],\n'
         assert summary.count == len(run.expected)
         losses = [
@@ -114,13 +114,13 @@ def test_the_last_record_is_lost_at_no_cut(tmp_path: Path, batches: list[list[Ca
 
 def assert_nothing_lost(torn: Path, flushed: Expected, run: SteppedRun) -> None:
     """Every flushed value is there, or one that amended it, and no iteration is made up."""
-    found = values_of(Run(torn).history())
+    found = values_of(OpenedRun(torn).history())
     for iteration, values in flushed.items():
         for name in values:
             candidates = run.ever_logged[iteration, name]
             assert repr(found[float(iteration)].get(name)) in candidates, (iteration, name)
     assert set(found) <= {float(iteration) for iteration in run.expected}
-    summary = Run(torn).summary()
+    summary = OpenedRun(torn).summary()
     assert summary.status is not RunStatus.UNREADABLE
     assert summary.name == 'x"],\n'
 
@@ -141,15 +141,15 @@ def test_a_file_cut_anywhere_is_read_up_to_the_cut(batch: list[Call]) -> None:
             complete = [
                 line for line in lines if line.startswith(b"{") and line.endswith((b"}", b"},"))
             ]
-            found = values_of(Run(cut_file).history())
+            found = values_of(OpenedRun(cut_file).history())
             assert len(found) == len(
                 {json.loads(line.rstrip(b","))["iteration"] for line in complete}
             )
             assert set(found) <= {float(iteration) for iteration in run.expected}
-            assert Run(cut_file).summary().count == len(found)
+            assert OpenedRun(cut_file).summary().count == len(found)
         for cut in range(head):
             cut_file.write_bytes(whole[:cut])
-            assert Run(cut_file).summary().status is RunStatus.UNREADABLE
+            assert OpenedRun(cut_file).summary().status is RunStatus.UNREADABLE
 
 
 @given(

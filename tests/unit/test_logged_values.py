@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.runs import new_tracker, saved_document
+from tests.runs import OpenedRun, new_tracker, saved_document
 
-from traintop.store.run import Run
 from traintop.tracking.recording import MAX_METRICS, MAX_NAMES
 
 
@@ -170,7 +169,7 @@ def test_notes_are_kept_no_longer_than_readers_look(tmp_path: Path) -> None:
     tracker = new_tracker(tmp_path)
     tracker.log_metrics(0, 1.0)
     tracker.finish(notes="\1" * 5_000_000)
-    summary = Run(tracker.path).summary()
+    summary = OpenedRun(tracker.path).summary()
     assert (summary.status, summary.count, len(summary.notes)) == ("finished", 1, 500_000)
 
 
@@ -204,7 +203,7 @@ def test_the_most_metric_names_allowed_fit_where_readers_look(
             )
         tracker.finish(notes="\1" * 10_000)
     assert ["characters" in record.getMessage() for record in caplog.records] == [True]
-    run = Run(tracker.path)
+    run = OpenedRun(tracker.path)
     summary = run.summary()
     assert (summary.status, summary.count, len(run.history())) == ("finished", 3, 3)
     assert {*names} < {*summary.stats}

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 from doctored_runs import only, run_of_a_dead_process
-from tests.runs import Writer, records, track_run
+from tests.runs import OpenedRun, Writer, records, track_run
 
 from traintop import ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.doctor import Level, diagnose, repair
 from traintop.doctor.repair import RepairRefusedError
-from traintop.store.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +75,9 @@ def test_wherever_a_file_is_cut_repair_keeps_what_readers_saw(
     assert len(cuts) > 30
     for cut in cuts:
         path.write_bytes(whole[:cut])
-        seen = Run(path).history().columns["train_loss"].tolist()
+        seen = OpenedRun(path).history().columns["train_loss"].tolist()
         repair(path)
-        run = Run(path)
+        run = OpenedRun(path)
         assert run.history().columns["train_loss"].tolist() == seen
         assert run.summary().status is RunStatus.INTERRUPTED
         assert len(parsed(path)["metrics_history"]) == len(seen) == run.summary().count
@@ -93,7 +92,7 @@ def test_wherever_a_write_is_torn_repair_keeps_what_readers_saw(tmp_path: Path) 
         writer = Writer(path)
         writer.flush(*rows[:9])
         writer.flush(*rows[9:], cut=cut)
-        seen = Run(path).history().columns["iteration"].tolist()
+        seen = OpenedRun(path).history().columns["iteration"].tolist()
         assert len(seen) >= 9
         try:
             repair(path)
@@ -114,7 +113,7 @@ def test_records_behind_a_damaged_block_are_kept(tmp_path: Path, dead_run: Path)
     repair(path)
     kept = [row["iteration"] for row in parsed(path)["metrics_history"]]
     assert kept == [i for i in range(30) if i not in (5, 6, 7)]
-    assert Run(path).history().columns["iteration"].tolist() == kept
+    assert OpenedRun(path).history().columns["iteration"].tolist() == kept
 
 
 def test_a_repaired_run_can_be_resumed(tmp_path: Path, dead_run: Path) -> None:

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.runs import Writer, new_tracker, record, write_run
+from tests.runs import OpenedRun, Writer, new_tracker, record, write_run
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.doctor.repair import RepairRefusedError, repair
-from traintop.store.run import Run
 from traintop.tracking.statistics import MOST_READINGS
 
 
@@ -67,7 +66,7 @@ def test_a_resumed_run_has_its_last_record_before_the_next_one(tmp_path: Path) -
     resumed = ExperimentTracker.resume(tracker.path, quiet=True)
     resumed.start()
     before = resumed.save().read_bytes()
-    summary = Run(resumed.path).summary()
+    summary = OpenedRun(resumed.path).summary()
     assert summary.last is not None
     assert (summary.iteration, summary.last.train_loss, summary.count) == (2, 2.0, 3)
     assert summary.iterations_per_second is None
@@ -80,7 +79,7 @@ def test_a_resumed_run_has_its_last_record_before_the_next_one(tmp_path: Path) -
     for old, new in ((whole, before), (before, after)):
         for cut in range(whole.rindex(b",\n"), new.rindex(b"\n]") + 50):
             resumed.path.write_bytes(new[:cut] + old[cut:])
-            history = Run(resumed.path).history()
+            history = OpenedRun(resumed.path).history()
             assert history.columns["train_loss"].tolist() == [0.0, 1.0, 2.0], cut
 
 
@@ -104,12 +103,12 @@ def test_readers_resumption_and_repair_agree_on_any_torn_write(
     repaired = 0
     for cut in range(before.rindex(b",\n"), after.rindex(b"\n]") + 50):
         path.write_bytes(before)
-        follower = Run(path)
+        follower = OpenedRun(path)
         follower.follow()
         with path.open("r+b") as file:
             file.write(after[:cut])
-        seen = losses(Run(path))
-        assert Run(path).summary().count, cut
+        seen = losses(OpenedRun(path))
+        assert OpenedRun(path).summary().count, cut
         follower.follow()
         assert losses(follower) == seen, cut
         assert seen[3] == (3.0, "nan"), cut
@@ -120,13 +119,13 @@ def test_readers_resumption_and_repair_agree_on_any_torn_write(
         with contextlib.suppress(RepairRefusedError):
             repair(path).unlink()
             repaired += 1
-        assert losses(Run(path)) == seen, cut
+        assert losses(OpenedRun(path)) == seen, cut
         assert losses_of_json(path).keys() == seen.keys(), cut  # JSON in any case
         with path.open("r+b") as file:
             file.truncate()
             file.write(torn)
         ExperimentTracker.resume(path, quiet=True).finish()
-        assert losses(Run(path)) == losses_of_json(path) == seen, cut
+        assert losses(OpenedRun(path)) == losses_of_json(path) == seen, cut
         follower.follow()
         assert losses(follower) == seen, cut
     assert repaired > 300
@@ -135,7 +134,7 @@ def test_readers_resumption_and_repair_agree_on_any_torn_write(
 Losses = dict[float, tuple[float, str]]
 
 
-def losses(run: Run) -> Losses:
+def losses(run: OpenedRun) -> Losses:
     columns = run.history().columns
     rows = zip(columns["iteration"], columns["train_loss"], columns["val_loss"], strict=True)
     return {float(i): (float(train), str(float(val))) for i, train, val in rows}
@@ -157,8 +156,8 @@ def test_a_record_before_nuls_is_kept(tmp_path: Path, behind: bytes) -> None:
     rows = [record(i, train_loss=1.0) for i in range(3)]
     whole = write_run(path, rows).read_bytes()
     path.write_bytes(whole[: whole.rindex(b"\n]")] + behind + bytes(5000))
-    assert Run(path).history().columns["iteration"].tolist() == [0, 1, 2]
-    assert Run(path).summary().count == 3
+    assert OpenedRun(path).history().columns["iteration"].tolist() == [0, 1, 2]
+    assert OpenedRun(path).summary().count == 3
     with ExperimentTracker.resume(path, quiet=True) as resumed:
         resumed.log_metrics(99, 1.0)
     records = document_in(path)["metrics_history"]
@@ -170,7 +169,7 @@ def test_a_tail_of_two_that_lacks_the_count_hides_no_record(tmp_path: Path) -> N
     rows = [record(i, train_loss=2.0 - i, gradient_step=i + 5) for i in range(2)]
     whole = write_run(path, rows, status="interrupted", notes="kept").read_bytes()
     path.write_bytes(whole[: whole.index(b',"updated_at"')] + b"}\n")
-    summary = Run(path).summary()
+    summary = OpenedRun(path).summary()
     assert (summary.count, summary.iteration, summary.best_train_loss) == (2, 1, 1.0)
     assert (summary.status, summary.notes) == ("interrupted", "kept")
     with ExperimentTracker.resume(path, quiet=True):
@@ -197,7 +196,7 @@ def test_records_behind_a_damaged_block_are_kept(
     run = document_in(path)
     assert [row["train_loss"] for row in run["metrics_history"]] == kept
     assert run["count"] == len(kept)
-    assert Run(path).history().columns["train_loss"].tolist() == kept
+    assert OpenedRun(path).history().columns["train_loss"].tolist() == kept
 
 
 def test_an_older_tail_amid_the_records_hides_none_of_them(tmp_path: Path) -> None:
@@ -209,7 +208,7 @@ def test_an_older_tail_amid_the_records_hides_none_of_them(tmp_path: Path) -> No
     path.write_bytes(new[:page] + old[page : page + 512].ljust(512, b"\0") + new[page + 512 :])
     ExperimentTracker.resume(path, quiet=True).finish()
     kept = [row["iteration"] for row in document_in(path)["metrics_history"]]
-    assert Run(path).history().columns["iteration"].tolist() == kept
+    assert OpenedRun(path).history().columns["iteration"].tolist() == kept
     assert (kept[:45], kept[-140:]) == ([*range(45)], [*range(60, 200)])
 
 

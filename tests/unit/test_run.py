@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.runs import (
+    OpenedRun,
     Writer,
     expected_rows,
     foreign_document,
@@ -28,10 +29,8 @@ from tests.runs import (
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus
 from traintop.progress import planned_steps
-from traintop.store import follower as follower_module
+from traintop.store.formats import traintop_records
 from traintop.store.history import History
-from traintop.store.run import Run
-from traintop.store.summary import read_summary
 
 # ------------------------------------------------------------------------------------ summary
 
@@ -52,7 +51,7 @@ def test_a_summary_has_what_the_file_says(path: Path) -> None:
         stats={"train_loss": MetricStats(count=3, last=math.inf, min=1.0)},
         iterations_per_second=8.0,
     )
-    found = Run(path).summary()
+    found = OpenedRun(path).summary()
     assert found.status is RunStatus.FINISHED
     assert (found.name, found.stem, planned_steps(found)) == ("lr sweep", path.stem, 30)
     assert found.environment == {"host": "gpu-1", "pid": 7}
@@ -70,7 +69,7 @@ def test_summary_costs_two_reads_whatever_the_length(path: Path, preads: list[in
     for count in (100, 20_000):
         write_run(path, records(count), status="finished")
         preads.clear()
-        assert read_summary(path).summary.count == count
+        assert OpenedRun(path).summary().count == count
         costs.append((len(preads), sum(preads)))
     assert costs[0][0] == costs[1][0] == 2
     assert costs[1][1] == costs[0][1] <= 16 * 1024
@@ -78,7 +77,7 @@ def test_summary_costs_two_reads_whatever_the_length(path: Path, preads: list[in
 
 def test_small_file_is_read_once(path: Path, preads: list[int]) -> None:
     write_run(path, records(5), status="finished")
-    assert read_summary(path).summary.count == 5
+    assert OpenedRun(path).summary().count == 5
     assert len(preads) == 1
 
 
@@ -88,9 +87,9 @@ def test_long_settings_and_notes_are_read_whole(path: Path, count: int, length: 
     text = "n\n]\u00e9" * (length // 4)
     config = {"experiment_name": "long", "prompt": text}
     write_run(path, records(count), config=config, notes=text, status="finished")
-    found = Run(path).summary()
+    found = OpenedRun(path).summary()
     assert (found.notes, found.config["prompt"], found.count) == (text, text, count)
-    assert len(Run(path).history()) == count
+    assert len(OpenedRun(path).history()) == count
 
 
 def test_values_of_a_wrong_type_count_as_missing(path: Path) -> None:
@@ -99,7 +98,7 @@ def test_values_of_a_wrong_type_count_as_missing(path: Path) -> None:
     data = data.replace(b'"best_val_loss":2.0', b'"best_val_loss":{"a":[]}')
     data = data.replace(b'"status":"finished"', b'"status":"pondering"')
     path.write_bytes(data)
-    found = Run(path).summary()
+    found = OpenedRun(path).summary()
     assert (found.start_time, found.best_val_loss, found.notes) == (None, None, "kept")
     assert found.status in (RunStatus.RUNNING, RunStatus.STALLED)
     assert found.count == 2
@@ -109,9 +108,7 @@ def test_a_resumed_run_belongs_to_the_process_that_resumed_it(path: Path) -> Non
     first = {"host": "old", "pid": 1, "user": "me"}
     second = {"host": "new", "pid": 2}
     write_run(path, records(1), run=first, resumed=[{"host": "middle"}, second])
-    reading = read_summary(path)
-    assert reading.process == second
-    assert reading.summary.environment == {"host": "new", "pid": 2, "user": "me"}
+    assert OpenedRun(path).summary().environment == {"host": "new", "pid": 2, "user": "me"}
 
 
 # --------------------------------------------------------------------------- history and follow
@@ -120,16 +117,16 @@ def test_a_resumed_run_belongs_to_the_process_that_resumed_it(path: Path) -> Non
 def test_history_has_every_record(path: Path) -> None:
     rows = records(5000)  # several chunks
     write_run(path, rows)
-    assert rows_of(Run(path).history()) == expected_rows(rows)
+    assert rows_of(OpenedRun(path).history()) == expected_rows(rows)
 
 
 @pytest.mark.parametrize("chunk", [*range(150, 180), 1000])
 def test_chunks_may_end_anywhere(path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follower_module, "CHUNK", chunk)
+    monkeypatch.setattr(traintop_records, "CHUNK", chunk)
     writer = Writer(path)
     notes = "the tail is longer than a chunk " * 40
     writer.flush(*(record(step, train_loss=1.5) for step in range(chunk)), notes=notes)
-    run = Run(path)
+    run = OpenedRun(path)
     assert normal(rows_of(run.history())) == normal(expected_rows(writer.rows))
     writer.flush(record(chunk - 1, train_loss=1.5, val_loss=2.0), record(chunk), notes=notes)
     run.follow()
@@ -139,7 +136,7 @@ def test_chunks_may_end_anywhere(path: Path, chunk: int, monkeypatch: pytest.Mon
 def test_follow_reads_only_what_is_new(path: Path, preads: list[int]) -> None:
     writer = Writer(path)
     writer.flush(*records(5000))
-    run = Run(path)
+    run = OpenedRun(path)
     assert run.follow()
     preads.clear()
     assert not run.follow()
@@ -152,7 +149,7 @@ def test_follow_reads_only_what_is_new(path: Path, preads: list[int]) -> None:
 def test_a_heartbeat_does_not_change_the_history(path: Path) -> None:
     writer = Writer(path)
     writer.flush(*records(3), updated_at="a")
-    run = Run(path)
+    run = OpenedRun(path)
     before = run.history()
     writer.flush(updated_at="b")
     assert not run.follow()
@@ -162,7 +159,7 @@ def test_a_heartbeat_does_not_change_the_history(path: Path) -> None:
 def test_the_last_record_may_be_completed(path: Path) -> None:
     writer = Writer(path)
     writer.flush(record(0, train_loss=2.0))
-    run = Run(path)
+    run = OpenedRun(path)
     before = run.history()
     writer.flush(record(0, train_loss=2.0, val_loss=3.0))
     assert run.follow()
@@ -173,21 +170,21 @@ def test_the_last_record_may_be_completed(path: Path) -> None:
 def test_replayed_iterations_stand_once(path: Path) -> None:
     writer = Writer(path)
     writer.flush(*records(50))
-    run = Run(path)
+    run = OpenedRun(path)
     run.follow()
     again = [record(step, train_loss=9.0) for step in range(30, 60)]
     for row in again:
         writer.flush(row)
         assert run.follow()
     assert rows_of(run.history()) == expected_rows(records(50) + again)
-    assert rows_of(Run(path).history()) == expected_rows(records(50) + again)
+    assert rows_of(OpenedRun(path).history()) == expected_rows(records(50) + again)
 
 
 def test_a_partial_line_waits(path: Path) -> None:
     data = layout(records(4))
     cut = data.index(b'{"iteration":3') + 20
     path.write_bytes(data[:cut])
-    run = Run(path)
+    run = OpenedRun(path)
     assert len(run.history()) == 3
     with path.open("ab") as file:
         file.write(data[cut:])
@@ -198,13 +195,13 @@ def test_a_partial_line_waits(path: Path) -> None:
 @pytest.mark.parametrize("end", ["replaced", "repeated", "shrunk", "rewritten", "foreign", "blank"])
 def test_another_content_is_read_anew(path: Path, end: str) -> None:
     write_run(path, records(20))
-    run = Run(path)
+    run = OpenedRun(path)
     assert len(run.history()) == 20
     other = [record(step, train_loss=-1.0) for step in range(100, 130)]
     if end in ("replaced", "repeated"):
         if end == "repeated":  # the same run once more: the same lengths, other losses
             write_run(path, [record(step, train_loss=1.0) for step in range(20)])
-            run = Run(path)
+            run = OpenedRun(path)
             run.history()
             other = [record(step, train_loss=2.0) for step in range(30)]
         os.replace(write_run(path.with_suffix(".new"), other), path)
@@ -223,12 +220,11 @@ def test_another_content_is_read_anew(path: Path, end: str) -> None:
 
 def test_a_deleted_file_leaves_what_was_read(path: Path) -> None:
     write_run(path, records(3))
-    run = Run(path)
+    run = OpenedRun(path)
     before = run.history()
     path.unlink()
     assert not run.follow()
     assert run.history() is before
-    assert run.summary().status is RunStatus.UNREADABLE
 
 
 _VALUE = st.one_of(
@@ -250,11 +246,11 @@ _FLUSHES = st.lists(st.lists(_RECORD, max_size=5), max_size=8)
 def test_summary_follow_history_and_json_agree(flushes: list[list[MetricsSnapshot]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         writer = Writer(Path(directory) / "experiment_x.json")
-        run = Run(writer.path)
+        run = OpenedRun(writer.path)
         for flush in flushes:
             writer.flush(*flush)
             run.follow()
-            fresh = Run(writer.path)
+            fresh = OpenedRun(writer.path)
             assert normal(rows_of(run.history())) == normal(expected_rows(writer.rows))
             assert normal(rows_of(fresh.history())) == normal(expected_rows(writer.rows))
             loaded = json.loads(writer.path.read_text())["metrics_history"]
@@ -270,7 +266,7 @@ def test_a_reader_keeps_up_with_the_real_tracker(tmp_path: Path) -> None:
     tracker.start()
     tracker.save()
     [found] = tmp_path.glob("*.json")
-    run = Run(found)
+    run = OpenedRun(found)
     seen: list[tuple[History, list[dict[str, float]]]] = []
     done = threading.Event()
 
@@ -311,7 +307,7 @@ def test_sample_costs_as_much_for_any_length(path: Path, preads: list[int]) -> N
     for count in (10_000, 40_000):
         write_run(path, records(count))
         preads.clear()
-        sample = Run(path).sample(50)
+        sample = OpenedRun(path).sample(50)
         costs.append(len(preads))
         iterations = sample.columns["iteration"]
         assert (iterations[0], iterations[-1]) == (0, count - 1)
@@ -319,15 +315,15 @@ def test_sample_costs_as_much_for_any_length(path: Path, preads: list[int]) -> N
         assert np.diff(iterations).max() < 1.5 * count / 50
         assert 50 <= len(sample) <= 1000
     assert costs[0] == costs[1] <= 55
-    whole = rows_of(Run(path).history())
+    whole = rows_of(OpenedRun(path).history())
     assert all(row == whole[int(row["iteration"])] for row in rows_of(sample))
 
 
 def test_sample_of_a_short_run_is_all_of_it(path: Path) -> None:
     write_run(path, records(30))
-    assert rows_of(Run(path).sample(100)) == expected_rows(records(30))
+    assert rows_of(OpenedRun(path).sample(100)) == expected_rows(records(30))
     write_run(path)
-    assert len(Run(path).sample(100)) == 0
+    assert len(OpenedRun(path).sample(100)) == 0
 
 
 def test_sample_finds_long_lines_and_survives_torn_tails(path: Path) -> None:
@@ -336,7 +332,7 @@ def test_sample_finds_long_lines_and_survives_torn_tails(path: Path) -> None:
     ]
     data = layout(rows)
     path.write_bytes(data[: data.index(b'{"iteration":190') + 100])
-    iterations = Run(path).sample(40).columns["iteration"]
+    iterations = OpenedRun(path).sample(40).columns["iteration"]
     assert iterations[0] == 0
     assert iterations[-1] >= 180
     assert len(iterations) >= 40

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.runs import (
+    OpenedRun,
     Writer,
     expected_rows,
     layout,
@@ -25,8 +26,7 @@ from tests.runs import (
 
 from traintop.metrics import diverged
 from traintop.model import RunStatus
-from traintop.store.run import Run, UnreadableRunError
-from traintop.store.summary import Soundness, read_summary
+from traintop.store.formats import UnreadableRunError
 
 
 def overwrite(path: Path, data: bytes) -> None:
@@ -43,13 +43,13 @@ def test_cut_at_any_byte_keeps_every_whole_line(path: Path) -> None:
     head = data.index(b"[\n") + 2
     for cut in range(len(data)):
         overwrite(path, data[:cut])
-        found = read_summary(path).summary
+        found = OpenedRun(path).summary()
         if cut < head:
             assert found.status is RunStatus.UNREADABLE
             assert found.problem
             continue
         whole = sum(end <= cut for end in ends)
-        history = Run(path).history()
+        history = OpenedRun(path).history()
         assert history.columns["iteration"].tolist() == list(range(whole))
         assert found.status is RunStatus.RUNNING
         assert found.iteration == (whole - 1 if whole else None)
@@ -67,12 +67,12 @@ def test_write_torn_at_any_byte_loses_no_flushed_record(path: Path) -> None:
     start = len(after) - due
     for cut in range(due + 1):
         overwrite(path, before)
-        run = Run(path)
+        run = OpenedRun(path)
         run.follow()
         overwrite(path, after[: start + cut] + before[start + cut :])
-        found = read_summary(path).summary
+        found = OpenedRun(path).summary()
         run.follow()
-        for history in (Run(path).history(), run.history()):
+        for history in (OpenedRun(path).history(), run.history()):
             columns = history.columns
             loss = dict(zip(columns["iteration"], columns["train_loss"], strict=True))
             assert (loss[0], loss[1]) == (2.0, 1.5)
@@ -91,7 +91,7 @@ def test_pages_that_arrive_out_of_order_cost_no_second_reading(
     """As on a network filesystem: the new tail is there, the records before it are not yet."""
     writer = Writer(path)
     writer.flush(*records(5000))
-    run = Run(path)
+    run = OpenedRun(path)
     run.follow()
     start = path.read_bytes().index(b'{"iteration":4999')
     writer.flush(*records(5010)[5000:])
@@ -111,21 +111,19 @@ def test_a_line_followed_before_its_tail_is_whole_yields_to_it(path: Path) -> No
     data = layout([record(0, train_loss=2.0), record(1, train_loss=1.5)])
     mixed = data.replace(b'"train_loss":1.5', b'"train_loss":9.5', 1)
     path.write_bytes(mixed[: mixed.index(b'"last":')])
-    run = Run(path)
+    run = OpenedRun(path)
     assert run.history().columns["train_loss"].tolist() == [2.0, 9.5]
     overwrite(path, mixed)
     assert run.follow()
     assert run.history().columns["train_loss"].tolist() == [2.0, 1.5]
-    assert rows_of(run.history()) == rows_of(Run(path).history())
+    assert rows_of(run.history()) == rows_of(OpenedRun(path).history())
 
 
 def test_torn_file_gets_its_statistics_from_its_records(path: Path) -> None:
     rows = [*records(3000), record(3000, train_loss=math.nan, wallclock_time=750.0)]
     data = layout(rows)
     path.write_bytes(data[: data.rindex(b"\n]")])
-    reading = read_summary(path)
-    found = reading.summary
-    assert reading.soundness is Soundness.TORN
+    found = OpenedRun(path).summary()
     assert (found.count, found.iteration, found.duration_seconds) == (3001, 3000, 750.0)
     loss = found.stats["train_loss"]
     assert (loss.count, loss.nonfinite, loss.min_iteration) == (3000, 1, 2999)
@@ -139,8 +137,8 @@ def test_zeros_after_a_power_loss(path: Path, zeros: int) -> None:
     data = layout(records(300))
     cut = data.index(b'{"iteration":200') + 30
     path.write_bytes(data[:cut] + bytes(zeros))
-    assert len(Run(path).history()) == 200
-    found = Run(path).summary()
+    assert len(OpenedRun(path).history()) == 200
+    found = OpenedRun(path).summary()
     assert (found.status, found.count) == (RunStatus.RUNNING, 200)
 
 
@@ -148,16 +146,16 @@ def test_a_line_that_does_not_parse_ends_the_reading(path: Path) -> None:
     data = layout(records(30))
     path.write_bytes(data.replace(b'{"iteration":20,', b'{"iteration":!!,'))
     # The last record is known from the tail.
-    assert Run(path).history().columns["iteration"].tolist() == [*range(20), 29]
+    assert OpenedRun(path).history().columns["iteration"].tolist() == [*range(20), 29]
 
 
 def test_a_record_in_two_lines_ends_the_reading(path: Path) -> None:
     data = layout(records(30)).replace(b'{"iteration":20,', b'{"iteration":20,\n')
     path.write_bytes(data)
-    run = Run(path)
+    run = OpenedRun(path)
     assert run.history().columns["iteration"].tolist() == [*range(20), 29]
     path.write_bytes(data.replace(b'{"iteration":25,', b'{"iteration":!!,'))
-    assert Run(path).history().columns["iteration"].tolist() == [*range(20), 29]
+    assert OpenedRun(path).history().columns["iteration"].tolist() == [*range(20), 29]
 
 
 @given(st.binary(max_size=300), st.booleans(), st.booleans())
@@ -168,7 +166,7 @@ def test_any_bytes_are_explained_without_a_traceback(
         path = Path(directory) / "experiment_x.json"
         head = layout(())[: -len(tail_of(()))] + lines(records(2)) + b",\n"
         path.write_bytes((head if headed else b"") + data + (tail_of(()) if tailed else b""))
-        run = Run(path)
+        run = OpenedRun(path)
         found = run.summary()
         if found.status is RunStatus.UNREADABLE:
             assert found.problem
@@ -189,8 +187,8 @@ def test_memory_is_bounded_for_a_huge_line(path: Path) -> None:
             file.write(b"x" * (1 << 20))
         file.write(data[at:])
     tracemalloc.start()
-    assert Run(path).summary().count == 3
-    assert len(Run(path).history()) == 2
+    assert OpenedRun(path).summary().count == 3
+    assert len(OpenedRun(path).history()) == 2
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 60 << 20
@@ -202,13 +200,13 @@ def test_a_sparse_file_of_5_gb_is_read_in_bounded_memory(path: Path, headed: boo
     path.write_bytes(data[: data.index(b'{"iteration":2')] if headed else b"")
     os.truncate(path, 5 << 30)
     tracemalloc.start()
-    found = Run(path).summary()
+    found = OpenedRun(path).summary()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 60 << 20
     if headed:
         assert (found.status, found.count) == (RunStatus.RUNNING, 2)
-        assert len(Run(path).history()) == 2
+        assert len(OpenedRun(path).history()) == 2
     else:
         assert found.status is RunStatus.UNREADABLE
         assert "64 KiB" in found.problem

@@ -23,7 +23,6 @@ from traintop.metrics import column_name
 from traintop.model import RECORD_FIELDS, ExperimentLog, RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
 from traintop.store.history import History
-from traintop.store.run import Run
 from traintop.text import safe_text
 from traintop.tracking.environment import default_log_dir
 
@@ -65,7 +64,7 @@ class ExperimentAnalyzer:
         self._names: dict[str, str] = {}
         self._loaded: set[str] | None = None
         self._reported: set[str] = set()
-        self._read_history = functools.lru_cache(_RUNS_IN_MEMORY)(_read_history)
+        self._read_history = functools.lru_cache(_RUNS_IN_MEMORY)(self._read)
         self._read_log = functools.lru_cache(_RUNS_IN_MEMORY)(load_experiment_log)
 
     # -- loading
@@ -211,6 +210,9 @@ class ExperimentAnalyzer:
             raise ValueError(f"run {name!r} has no metric {metric!r}: {hint}")
         return column_values(history, "iteration"), column_values(history, metric)
 
+    def _read(self, run_id: str) -> History:
+        return self._catalog.reader(run_id).history()
+
     def _history(self, name: str) -> History:
         return self._read_history(self._id_of(name))
 
@@ -239,7 +241,7 @@ class ExperimentAnalyzer:
         ids = [run.id for run in self._runs()] if name is None else [self._id_of(name)]
         frames = []
         for run_id in ids:
-            history = _read_history(run_id)
+            history = self._read(run_id)
             metrics = [metric for metric in history.metrics if metric not in RECORD_FIELDS]
             columns = {
                 column: column_values(history, column) for column in (*RECORD_FIELDS, *metrics)
@@ -273,7 +275,3 @@ class _LazyLogs(Mapping[str, ExperimentLog]):
 
     def __repr__(self) -> str:
         return f"<logs of {len(self)} runs: {', '.join(map(repr, self))}>"
-
-
-def _read_history(run_id: str) -> History:
-    return Run(run_id).history()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from traintop.analysis.records import measured_values
 from traintop.model import RECORD_FIELDS
-from traintop.store.summary import names_a_run
+from traintop.store.catalog import holds_a_run
 from traintop.tables import csv_text, csv_writer, plain_cell
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
             yield file
         return
     target = Path(os.path.realpath(path))  # of a pipe, /dev/stdout would lead to no path
-    if names_a_run(target):
+    if holds_a_run(target):
         raise FileExistsError(errno.EEXIST, "Is the log file of a run, and is kept", str(path))
     partial = target.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
     try:

@@ -13,7 +13,7 @@ from traintop.analysis.ranking import sorted_runs
 from traintop.analysis.records import snapshots
 from traintop.analysis.summary_text import summary_lines, summary_of_log
 from traintop.model import ExperimentConfig, ExperimentLog, RunStatus, RunSummary
-from traintop.store.run import Run
+from traintop.store.catalog import RunCatalog
 from traintop.text import safe_text
 
 log = logging.getLogger("traintop")
@@ -27,14 +27,13 @@ def load_experiment_log(path: FilePath) -> ExperimentLog:
     Raises ``FileNotFoundError`` when there is no such file, and ``ValueError`` with the reason
     when it holds no run.
     """
-    run = Run(Path(path))
-    summary = _readable_summary(run)
+    catalog, summary = _opened(path)
     return ExperimentLog(
         config=ExperimentConfig.from_settings(summary.config),
         start_time=summary.start_time,
         end_time=summary.end_time,
         duration_seconds=summary.duration_seconds or 0.0,
-        metrics_history=snapshots(run.history()),
+        metrics_history=snapshots(catalog.reader(summary.id).history()),
         best_train_loss=summary.best_train_loss,
         best_val_loss=summary.best_val_loss,
         final_train_loss=summary.final_train_loss,
@@ -52,10 +51,12 @@ def compare_experiments(paths: Iterable[FilePath] | FilePath) -> str:
     A file that holds no run is left out, and the logger ``traintop`` says why.
     """
     listed = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-    runs = [Run(Path(path)).summary() for path in listed]
-    for run in runs:
-        if run.status is RunStatus.UNREADABLE:
-            log.warning("traintop: %s %s", safe_text(run.id, 500), run.problem)
+    runs = []
+    for path in listed:
+        try:
+            runs.append(_opened(path)[1])
+        except (FileNotFoundError, ValueError) as error:
+            log.warning("traintop: %s", safe_text(error, 500))
     return comparison_table(sorted_runs(runs), width=shutil.get_terminal_size().columns)
 
 
@@ -67,14 +68,18 @@ def print_experiment_summary(experiment: ExperimentLog | FilePath) -> None:
     if isinstance(experiment, ExperimentLog):
         run = summary_of_log(experiment)
     else:
-        run = _readable_summary(Run(Path(experiment)))
+        run = _opened(experiment)[1]
     print("\n".join(summary_lines(run, run.name or run.stem)))
 
 
-def _readable_summary(run: Run) -> RunSummary:
-    summary = run.summary()
-    if summary.status is RunStatus.UNREADABLE:
-        if not os.path.lexists(run.path):
-            raise FileNotFoundError(f"there is no file {str(run.path)!r}")
-        raise ValueError(f"{str(run.path)!r} {summary.problem}")
-    return summary
+def _opened(path: FilePath) -> tuple[RunCatalog, RunSummary]:
+    """A file's run that can be read, and the catalog of it alone."""
+    catalog = RunCatalog([Path(path)])
+    runs = catalog.refresh().runs
+    if not os.path.lexists(path):
+        raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
+    if not runs:
+        raise ValueError(f"{os.fspath(path)!r} is no log of a run")
+    if runs[0].status is RunStatus.UNREADABLE:
+        raise ValueError(f"{os.fspath(path)!r} {runs[0].problem}")
+    return catalog, runs[0]

@@ -33,7 +33,6 @@ def summary_of_log(log: ExperimentLog) -> RunSummary:
     last = log.metrics_history[-1] if log.metrics_history else None
     return RunSummary(
         id=str(log.path or "(none)"),
-        path=log.path,
         status=log.status,
         name=log.config.experiment_name,
         config=log.config.to_dict(),

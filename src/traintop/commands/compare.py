@@ -32,14 +32,15 @@ def command(
     """Compare runs with a baseline: settings, losses, speed."""
     from traintop.analysis import compare, comparison_text
     from traintop.analysis.groups import grouped
-    from traintop.store.run import Run, UnreadableRunError
+    from traintop.store.formats import UnreadableRunError
 
     if target is not None and not math.isfinite(target):
         raise click.UsageError(f"--target must be a finite number, not {target}")
-    found = named_runs(log_dir, names, baseline)
+    catalog, found = named_runs(log_dir, names, baseline)
     try:
         runs = [
-            compare.ComparedRun(name, run, Run(run.id).history()) for name, run in found.items()
+            compare.ComparedRun(name, run, catalog.reader(run.id).history())
+            for name, run in found.items()
         ]
     except UnreadableRunError as error:
         raise failure(error) from None

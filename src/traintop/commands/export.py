@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 def command(log_dir: Path, names: tuple[str, ...], out: Path) -> None:
     """Write the records of all runs, or of NAMES, to one CSV file."""
     from traintop.analysis.export import replacing_file, write_together
-    from traintop.store.run import Run, UnreadableRunError
+    from traintop.store.formats import UnreadableRunError
 
-    runs = named_runs(log_dir, names)
+    catalog, runs = named_runs(log_dir, names)
     left_out: list[str] = []
 
     def histories() -> Iterator[tuple[str, History]]:
         left_out.clear()
         for name, run in runs.items():
             try:
-                yield name, Run(run.id).history()
+                yield name, catalog.reader(run.id).history()
             except UnreadableRunError as error:
                 left_out.append(f"left out: {error}")
 

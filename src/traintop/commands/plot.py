@@ -75,12 +75,12 @@ def command(
     from traintop.charts import DARK, LIGHT, chart_svg
     from traintop.charts.curves import ChartOptions
 
-    runs = named_runs(log_dir, names)
+    catalog, runs = named_runs(log_dir, names)
     if not names and len(runs) > MOST_RUNS:
         warn(f"{len(runs) - MOST_RUNS:,} older runs are not shown; name runs to choose them")
         runs = dict(list(runs.items())[:MOST_RUNS])
     try:
-        spec = _chart_of(runs, metric, ChartOptions(x_axis, log_y, not outliers, smooth))
+        spec = _chart_of(catalog, runs, metric, ChartOptions(x_axis, log_y, not outliers, smooth))
     except ValueError as error:
         raise failure(error) from None
     if svg is None:

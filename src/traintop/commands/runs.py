@@ -13,6 +13,7 @@ from traintop.text import safe_text
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
+    from traintop.store.catalog import RunCatalog
 
 # It need not exist or be readable: the catalog says so, and shows the other directories.
 _DIRECTORY = click.Path(path_type=Path, file_okay=False, readable=False)
@@ -25,8 +26,10 @@ run_names = click.argument("names", nargs=-1)
 
 def named_runs(
     log_dir: Path, names: Sequence[str], baseline: str | None = None
-) -> dict[str, RunSummary]:
+) -> tuple[RunCatalog, dict[str, RunSummary]]:
     """The runs of these names, or all that can be read, the newest first; the baseline before.
+
+    And the catalog, which has their readers.
 
     Raises ``ClickException`` for a name that no run has, and when there are no runs.
     """
@@ -35,7 +38,8 @@ def named_runs(
     from traintop.model import RunStatus
     from traintop.store.catalog import RunCatalog
 
-    snapshot = RunCatalog([log_dir]).refresh()
+    catalog = RunCatalog([log_dir])
+    snapshot = catalog.refresh()
     warn(*snapshot.notices)
     unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
     if not names:
@@ -54,4 +58,4 @@ def named_runs(
             hint = suggestions(name, known.values())
             raise click.ClickException(f"no run named {safe_text(repr(name))}: {safe_text(hint)}")
         found[known[path]] = runs[path]
-    return found
+    return catalog, found

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from traintop.doctor.findings import Finding, Level
-from traintop.store.filesystem import network_filesystem
-from traintop.store.regular_file import reason_of
+from traintop.store.files.local import network_filesystem, reason_of
 from traintop.store.watch import gets_events
 from traintop.text import file_size, safe_text
 

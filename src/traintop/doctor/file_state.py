@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 from traintop.logfile import SEPARATORS, is_followed, whole_rows
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.process import has_ended
-from traintop.store.ends import Ends, read_ends
-from traintop.store.regular_file import open_regular
+from traintop.store.files import FileError
+from traintop.store.files.local import LocalFiles
+from traintop.store.formats.traintop_records import Ends, LogFile, read_ends
 
 _LONGEST_RECORD = 64 * 1024
 
@@ -25,29 +25,24 @@ def file_state(run: RunSummary) -> FileState:
     """The state of a run's file. A file that is being written does not count as torn."""
     if run.status is RunStatus.UNREADABLE:
         return FileState()
+    file = LogFile(LocalFiles(), run.id)
     try:
-        descriptor, info = open_regular(run.id)
-    except OSError:
-        return FileState()
-    try:
-        ends = read_ends(descriptor, info.st_size)
+        ends = read_ends(file, file.stat().size)
         if ends.head is None:
             return FileState()  # another program's document, which was read whole
-        torn = is_torn(descriptor, ends) and not _may_be_written(run)
-    except OSError:
+        torn = is_torn(file, ends) and not _may_be_written(run)
+    except FileError:
         return FileState()
-    finally:
-        os.close(descriptor)
     return FileState(torn, ends.tail.tail.dropped if ends.tail else 0)
 
 
-def is_torn(descriptor: int, ends: Ends) -> bool:
+def is_torn(file: LogFile, ends: Ends) -> bool:
     """Whether a file with a whole head lacks its tail, or a part of its last record."""
     if ends.head is None or ends.tail is None:
         return True
     records_at, end = ends.head.records_at, ends.tail.starts_at
     start = max(records_at, end - _LONGEST_RECORD)
-    records = os.pread(descriptor, end - start, start)
+    records = file.read(start, end - start)
     if b"\n" not in records:
         return False  # no record, or one too long to look at; the tail repeats it
     line = records[records.rindex(b"\n") :]

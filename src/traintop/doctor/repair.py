@@ -23,13 +23,18 @@ from traintop.logfile import (
     whole_rows,
 )
 from traintop.process import has_ended
-from traintop.store.ends import Ends, read_ends
-from traintop.store.filesystem import network_filesystem
-from traintop.store.follower import RecordFollower, regions
+from traintop.store.files import FileError
+from traintop.store.files.local import LocalFiles, network_filesystem
+from traintop.store.formats.traintop_records import (
+    Ends,
+    LogFile,
+    RecordFollower,
+    read_ends,
+    regions,
+)
 from traintop.store.history import History
-from traintop.store.liveness import NETWORK_PATIENCE
-from traintop.store.recovery import completed_tail
-from traintop.store.regular_file import open_regular, reason_of
+from traintop.store.liveness import NETWORK_TIMEOUT
+from traintop.store.statistics import completed_tail
 from traintop.tracking.resumption import InterruptedRun, open_interrupted_run
 from traintop.tracking.run_file import RunFileBusyError
 
@@ -61,21 +66,19 @@ def repair(path: Path) -> Path:
 
 
 def _torn_ends(target: Path, path: Path) -> Ends:
+    file = LogFile(LocalFiles(), str(target))
     try:
-        descriptor, info = open_regular(target)
-    except OSError as error:
-        raise RepairRefusedError(f"{path} {reason_of(error)}") from None
-    try:
-        ends = read_ends(descriptor, info.st_size)
-        if ends.head is None:
-            raise RepairRefusedError(
-                f"{path} cannot be repaired: its first line, which holds the settings, is not "
-                "whole, or another program wrote it"
-            )
-        if not is_torn(descriptor, ends):
-            raise RepairRefusedError(f"{path} is whole: there is nothing to repair")
-    finally:
-        os.close(descriptor)
+        ends = read_ends(file, file.stat().size)
+        torn = is_torn(file, ends)
+    except FileError as error:
+        raise RepairRefusedError(f"{path} {error}") from None
+    if ends.head is None:
+        raise RepairRefusedError(
+            f"{path} cannot be repaired: its first line, which holds the settings, is not "
+            "whole, or another program wrote it"
+        )
+    if not torn:
+        raise RepairRefusedError(f"{path} is whole: there is nothing to repair")
     return ends
 
 
@@ -97,10 +100,10 @@ def _refuse_if_written_elsewhere(
         probe.flush()
         now = os.fstat(probe.fileno()).st_mtime  # by the clock that stamped the file
     quiet = now - os.stat(target).st_mtime
-    if quiet < NETWORK_PATIENCE:
+    if quiet < NETWORK_TIMEOUT:
         raise RepairRefusedError(
             f"{path} was written {max(quiet, 0.0):.0f} s ago, and whether its process lives cannot "
-            f"be told from here: try again in {NETWORK_PATIENCE:.0f} s"
+            f"be told from here: try again in {NETWORK_TIMEOUT:.0f} s"
         )
 
 
@@ -111,7 +114,7 @@ def _replace(target: Path, ends: Ends, interrupted: InterruptedRun) -> Path:
     try:
         with whole.open("x+b") as file:
             last = _write_head_and_records(file, interrupted)
-            history = _history(file, interrupted.records_at)
+            history = _history(whole, interrupted.records_at)
             written_at = datetime.fromtimestamp(before.st_mtime)  # noqa: DTZ006 - local, as all times
             file.write(encode_tail(_new_tail(ends, history, last, written_at)))
             file.flush()
@@ -151,25 +154,19 @@ def _is_same_iteration(*lines: bytes) -> bool:
 
 def _whole_records(path: Path, records_at: int) -> Iterator[bytes]:
     """The lines that are records. Those behind a damaged line count as well."""
-    descriptor, _ = open_regular(path)
-    try:
-        for region in regions(descriptor, records_at):
-            lines = [
-                line
-                for raw_line in region.data.split(b"\n")
-                if (line := raw_line.strip(SEPARATORS))
-            ]
-            if len(whole_rows(region.data)) == len(lines):
-                yield from lines
-            else:
-                yield from (line for line in lines if whole_rows(line))
-    finally:
-        os.close(descriptor)
+    for region in regions(LogFile(LocalFiles(), str(path)), records_at):
+        lines = [
+            line for raw_line in region.data.split(b"\n") if (line := raw_line.strip(SEPARATORS))
+        ]
+        if len(whole_rows(region.data)) == len(lines):
+            yield from lines
+        else:
+            yield from (line for line in lines if whole_rows(line))
 
 
-def _history(file: BinaryIO, records_at: int) -> History:
+def _history(path: Path, records_at: int) -> History:
     follower = RecordFollower(records_at)
-    follower.read(file.fileno())
+    follower.read(LogFile(LocalFiles(), str(path)))
     return follower.history()
 
 

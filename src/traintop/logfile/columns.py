@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,7 +18,6 @@ from traintop.values import as_number
 Columns = dict[str, list[Any]]
 """The values of records by their keys; all of equal length."""
 
-_BARE_NAMES = re.compile(rb":\s*+(NaN|-?Infinity)")
 _MOST_KEYS = 1000
 _FEWEST_KEYS = 32
 _MOST_CELLS = 1 << 26
@@ -49,21 +47,17 @@ class RecordDecoder:
             return self._decode_loosely(region)
         return {key: list(map(column, decoded)) for key, column in columns.items()}
 
-    def decode_list(self, elements: bytes) -> Columns:
-        """As :meth:`decode`, of what stands in a JSON list; what is no record is left out.
+    def decode_list(self, array: bytes) -> Columns:
+        """As :meth:`decode`, of a JSON list; what is no record in it is left out.
 
         Raises ``ValueError`` when it is no JSON.
         """
-        data = b"[" + elements + b"]"
-        # Within a string, the quotes around a name would end it and leave no JSON.
-        strict = _BARE_NAMES.sub(rb':"\1"', data)
         try:
             rows, columns = _column_decoder(self._keys)
-            decoded = rows(strict)
+            decoded = rows(array)
         except UNREADABLE:
-            found = decode_tolerantly(data)
-            assert isinstance(found, list)
-            return self._columns_of(list(filter(is_record, found)))
+            found = decode_tolerantly(array)
+            return columns_of_list(found if isinstance(found, list) else [])
         return {key: list(map(column, decoded)) for key, column in columns.items()}
 
     def _decode_loosely(self, region: bytes) -> Columns:
@@ -82,6 +76,11 @@ def most_keys(records: int) -> int:
     key of its own would cost the square of its length.
     """
     return min(_MOST_KEYS, max(_MOST_CELLS // max(records, 1), _FEWEST_KEYS))
+
+
+def columns_of_list(values: list[Any]) -> Columns:
+    """Columns of the records among decoded JSON values."""
+    return columns_of_rows(list(filter(is_record, values)))
 
 
 def columns_of_rows(rows: list[Row], known: Iterable[str] = RECORD_FIELDS) -> Columns:

@@ -19,7 +19,8 @@ from typing import NamedTuple
 import msgspec
 
 from traintop.model import Annotations, RunSummary
-from traintop.store.regular_file import open_regular, read_span
+from traintop.store.files import FileError
+from traintop.store.files.local import LocalFiles
 from traintop.whole_file import write_whole
 
 FOLDER = ".traintop"
@@ -80,15 +81,9 @@ def decode(data: bytes) -> Annotations:
 def read_annotations(run: Path) -> Annotations:
     """The annotations of a run; none where there is no sidecar file that can be read."""
     try:
-        descriptor, info = open_regular(sidecar_of(run))
-    except (OSError, ValueError):
+        return decode(LocalFiles().read(str(sidecar_of(run)), 0, _LARGEST_FILE))
+    except (FileError, ValueError):
         return NOTHING
-    try:
-        return decode(read_span(descriptor, 0, min(info.st_size, _LARGEST_FILE)))
-    except OSError:
-        return NOTHING
-    finally:
-        os.close(descriptor)
 
 
 def annotate(run: Path, change: AnnotationChange) -> Annotations:

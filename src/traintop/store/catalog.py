@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
 import heapq
-import os
 import re
-import stat
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from traintop.model import RunSummary
+from traintop.model import RunStatus, RunSummary
 from traintop.store.annotations import FOLDER, AnnotationFolders
-from traintop.store.filesystem import network_filesystem
-from traintop.store.observed import ObservedRun, Signature, is_run_name, signature_of
-from traintop.store.regular_file import reason_of
+from traintop.store.files import Entry, FileError, Files
+from traintop.store.files.local import LocalFiles
+from traintop.store.formats import (
+    NotThisFormatError,
+    RunFormat,
+    RunReader,
+    UnreadableRunError,
+    run_formats,
+)
+from traintop.store.liveness import SETTLING, ObservedRun
 
-DEEPEST = 12
-"""Levels of sub-directories that are looked into."""
+if TYPE_CHECKING:
+    from traintop.store.history import History
 
-MOST_DIRECTORIES = 20_000
-"""Directories that are looked into; beyond it a notice says that some were left out."""
+_Answer = TypeVar("_Answer")
 
+_START_BYTES = 64 * 1024
 _STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
 
 
@@ -44,26 +51,20 @@ class Snapshot(msgspec.Struct, frozen=True):
     unread: int = 0
 
 
-class _Found(NamedTuple):
-    """A file that may be a run's."""
+class _Claim(NamedTuple):
+    """Which run a file belongs to, and by which formats."""
 
-    path: str
-    name: str
-    device: int  # of its directory
-    signature: Signature
-
-    @property
-    def modified(self) -> float:
-        """When it was modified last, in seconds by the clock of the machine that holds it."""
-        return self.signature[2] / 1e9
+    run_id: str | None  # None: to no run
+    formats: tuple[RunFormat, ...]
+    seen: tuple[object, ...]  # the file as it was then
+    is_final: bool
 
 
 class RunCatalog:
     """The runs in some directories and their sub-directories.
 
-    Runs are the files ``experiment_*.json``, and other ``*.json`` files that look like a run's.
-    Hidden files and directories are left out; annotations come from ``.traintop`` folders. A
-    directory that is reached in two ways, as by a symbolic link, counts once, under the first.
+    Runs are the files that one of the formats claims: ``experiment_*.json``, and what looks like a
+    run's. Hidden files and directories are left out; annotations come from ``.traintop`` folders.
 
     ``clock`` is the reader's monotonic clock in seconds.
     """
@@ -72,11 +73,13 @@ class RunCatalog:
         self, directories: Sequence[Path], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.directories = tuple(Path(directory) for directory in directories)
+        self._roots = [str(directory) for directory in self.directories]
+        self._files: Files = LocalFiles()
         self._clock = clock
         self._lock = threading.Lock()
+        self._claims: dict[str, _Claim] = {}
         self._runs: dict[str, ObservedRun] = {}
         self._annotations = AnnotationFolders(clock=clock)
-        self._network: dict[int, bool] = {}
         self._snapshot = Snapshot((), self.directories, (), 0)
 
     def first_look(self, most: int) -> Snapshot:
@@ -86,36 +89,27 @@ class RunCatalog:
         its modification.
         """
         with self._lock:
-            scan = _Scan(self.directories)
-            found = list(scan.files())
-            changed = self._update(heapq.nlargest(most, found, key=_apparent_start))
-            unread = max(len(found) - most, 0)
-            return self._publish(changed, tuple(scan.notices), unread)
+            scan = self._scan()
+            changed = self._update(heapq.nlargest(most, scan.files, key=_apparent_start))
+            return self._publish(changed, self._notices(scan), max(len(scan.files) - most, 0))
 
     def refresh(self) -> Snapshot:
         """Looks at every file, reads those that changed, and says how things stand now."""
         with self._lock:
-            scan = _Scan(self.directories)
-            found = list(scan.files())
-            changed = self._update(found)
+            scan = self._scan()
+            changed = self._update(scan.files)
             changed |= self._annotations.refresh(scan.annotation_folders)
-            return self._publish(changed, tuple(scan.notices))
+            return self._publish(changed, self._notices(scan))
 
-    def refresh_files(self, paths: Collection[str]) -> Snapshot:
+    def refresh_files(self, ids: Collection[str]) -> Snapshot:
         """Looks only at these files, named as the catalog names them.
 
         Looks at all of them when one is new or gone.
         """
         with self._lock:
-            known: list[tuple[ObservedRun, Signature]] = []
-            for path in paths:
-                run, state = self._runs.get(path), _state_at(path)
-                if run is not None and state is not None:
-                    known.append((run, signature_of(state)))
-            if len(known) == len(paths):
-                now = self._clock()
-                changed = [run.look(signature, now) for run, signature in known]
-                return self._publish(any(changed), self._snapshot.notices)
+            changed = self._update_known(ids)
+            if changed is not None:
+                return self._publish(changed, self._snapshot.notices)
         return self.refresh()
 
     def report(self, trouble: str) -> Snapshot:
@@ -123,45 +117,108 @@ class RunCatalog:
         with self._lock:
             return self._publish(changed=False, notices=(trouble,))
 
-    def _update(self, found: Sequence[_Found]) -> bool:
+    def reader(self, run_id: str) -> RunReader:
+        """A reader of one run, for any thread; it never waits for a refresh.
+
+        Raises :class:`UnreadableRunError` when there is no such run, or none any more.
+        """
+        run = self._runs.get(run_id)
+        if run is None:
+            raise UnreadableRunError(f"{run_id} does not exist")
+        return _SharedReader(run)
+
+    def _scan(self) -> _Scan:
+        formats, problems = run_formats()
+        scan = _Scan([], [], list(problems))
+        for entry in self._files.walk(self._roots, _wanted(formats).match):
+            if not entry.is_dir:
+                scan.files.append(entry)
+            elif entry.problem:
+                scan.notices.append(f"{entry.id} {entry.problem}")
+            elif PurePath(entry.id).name == FOLDER:
+                scan.annotation_folders.append(entry.id)
+            else:
+                scan.files.append(entry)
+        return scan
+
+    def _notices(self, scan: _Scan) -> list[str]:
+        claims = [(root, self._claims.get(root)) for root in self._roots]
+        no_runs = [root for root, claim in claims if claim is not None and not claim.run_id]
+        return [*scan.notices, *(f"{root} is neither a directory nor a run" for root in no_runs)]
+
+    def _update(self, files: Iterable[Entry]) -> bool:
         """Brings the observed runs up to date; whether the list of runs changed."""
-        now, wall_time = self._clock(), time.time()
-        newest = self._newest_on_network(found)
+        now = self._clock()
+        before = self._claims
+        claims: dict[str, _Claim] = {}
+        files_of: dict[str, list[Entry]] = {}
+        for entry in files:
+            claim = before.get(entry.id)
+            if claim is None or not claim.run_id:
+                claim = self._claim(entry)
+            claims[entry.id] = claim
+            if claim.run_id in files_of:
+                files_of[claim.run_id].append(entry)
+            elif claim.run_id:
+                files_of[claim.run_id] = [entry]
         runs: dict[str, ObservedRun] = {}
-        changed = False
-        for file in found:
-            path = file.path
-            run = self._runs.get(path)
+        changed = self._runs.keys() != files_of.keys()
+        for run_id, entries in files_of.items():
+            run = self._runs.get(run_id)
             if run is None:
-                network = file.device in newest
-                run = ObservedRun(
-                    Path(path),
-                    now,
-                    # The kernel that stamps local files is ours. A server's clock is not: of its
-                    # stamps, only two are compared.
-                    age=(newest[file.device] if network else wall_time) - file.modified,
-                    network=network,
-                    sniff=not is_run_name(file.name),
-                )
-            runs[path] = run
-            changed |= run.look(file.signature, now)
-        gone = [run for path, run in self._runs.items() if path not in runs]
-        self._runs = runs
-        return changed or any(run.summary for run in gone)
+                run = ObservedRun(run_id, self._files, claims[entries[0].id].formats)
+            runs[run_id] = run
+            changed |= run.look(entries, now)
+        self._claims, self._runs = claims, runs
+        return changed
 
-    def _newest_on_network(self, found: Sequence[_Found]) -> dict[int, float]:
-        """The newest modification time on each device that is a network filesystem."""
-        newest: dict[int, float] = {}
-        for file in found:
-            device = file.device
-            if device not in self._network:
-                self._network[device] = network_filesystem(Path(file.path)) is not None
-            if self._network[device]:
-                newest[device] = max(newest.get(device, 0.0), file.modified)
-        return newest
+    def _update_known(self, ids: Iterable[str]) -> bool | None:
+        """As :meth:`_update`, of some files; ``None`` when one of them is new or gone."""
+        now = self._clock()
+        changed = False
+        for file_id in ids:
+            try:
+                entry = self._files.stat(file_id)
+            except FileError:
+                return None
+            if file_id not in self._claims:
+                return None
+            claim = self._claims[file_id] = self._claim(entry)
+            if claim.run_id is None:
+                continue
+            run = self._runs.get(claim.run_id)
+            if run is None:
+                return None
+            entries = [entry if known.id == file_id else known for known in run.entries]
+            changed |= run.look(entries, now)
+        return changed
 
-    def _publish(self, changed: bool, notices: tuple[str, ...], unread: int = 0) -> Snapshot:
-        before = self._snapshot
+    def _claim(self, entry: Entry) -> _Claim:
+        known = self._claims.get(entry.id)
+        if known is not None and (known.run_id or (known.is_final and known.seen == entry[:3])):
+            return known
+
+        @functools.cache
+        def start() -> bytes:
+            if entry.problem or entry.is_dir:
+                raise FileError(entry.problem)
+            return self._files.read(entry.id, 0, _START_BYTES)
+
+        claims = [
+            (run_id, run_format)
+            for run_format in run_formats().known
+            if (run_id := _claimed(run_format, entry, start)) is not None
+        ]
+        if (
+            not claims and entry.id in self._roots
+        ):  # a person named it: the formats say what is wrong
+            claims = [(entry.id, each) for each in run_formats().known if _may_be(each, entry.id)]
+        first = claims[0][0] if claims else None
+        formats = tuple(run_format for run_id, run_format in claims if run_id == first)
+        return _Claim(first, formats, entry[:3], entry.age is None or entry.age >= SETTLING)
+
+    def _publish(self, changed: bool, notices: Iterable[str], unread: int = 0) -> Snapshot:
+        before, notices = self._snapshot, tuple(notices)
         news = changed or (notices, unread) != (before.notices, before.unread)
         if news or not before.revision:
             runs = before.runs
@@ -174,9 +231,45 @@ class RunCatalog:
         return self._snapshot
 
 
-def _apparent_start(file: _Found) -> str:
-    stamp = _STAMP.search(file.name)
-    return stamp[1] if stamp else time.strftime("%Y%m%d_%H%M%S", time.localtime(file.modified))
+def holds_a_run(path: Path) -> bool:
+    """Whether a file is that of a run which can be read."""
+    runs = RunCatalog([path]).refresh().runs
+    return any(run.status is not RunStatus.UNREADABLE for run in runs)
+
+
+class _Scan(NamedTuple):
+    """What one walk through the directories found."""
+
+    files: list[Entry]
+    annotation_folders: list[str]
+    notices: list[str]
+
+
+@functools.cache
+def _wanted(formats: tuple[RunFormat, ...]) -> re.Pattern[str]:
+    """The names of what may be a run, and of the folder of annotations; no other hidden ones."""
+    patterns = dict.fromkeys(pattern for each in formats for pattern in each.patterns)
+    names = "|".join(map(fnmatch.translate, patterns))
+    return re.compile(rf"(?!\.)(?:{names})|{re.escape(FOLDER)}\Z")
+
+
+def _may_be(run_format: RunFormat, file_id: str) -> bool:
+    name = PurePath(file_id).name
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in run_format.patterns)
+
+
+def _claimed(run_format: RunFormat, entry: Entry, start: Callable[[], bytes]) -> str | None:
+    try:
+        return run_format.claims(entry, start)
+    except Exception:  # it cannot be read; or another package is wrong, which hides no other run
+        return None
+
+
+def _apparent_start(entry: Entry) -> str:
+    stamp = _STAMP.search(entry.id)
+    if stamp:
+        return stamp[1]
+    return time.strftime("%Y%m%d_%H%M%S", time.localtime(time.time() - (entry.age or 0.0)))
 
 
 def _age_order(summary: RunSummary) -> tuple[str, str]:
@@ -184,86 +277,47 @@ def _age_order(summary: RunSummary) -> tuple[str, str]:
     return (summary.start_time or "", summary.name)
 
 
-class _Scan:
-    """One walk through the directories."""
+class _SharedReader:
+    """Reads one run by whichever of its formats can, for any thread; errors name the run."""
 
-    def __init__(self, directories: Sequence[Path]) -> None:
-        self._directories = directories
-        self._visited: set[tuple[int, int]] = set()
-        self.notices: list[str] = []
-        self.annotation_folders: list[str] = []
+    def __init__(self, run: ObservedRun) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._reader: RunReader | None = None
 
-    def files(self) -> Iterator[_Found]:
-        """The files that may be runs."""
-        for root in self._directories:
-            waiting = [(str(root), 0)]
-            while waiting:
-                directory, depth = waiting.pop()
-                if len(self._visited) >= MOST_DIRECTORIES:
-                    self.notices.append(
-                        f"{root} has more than {MOST_DIRECTORIES} directories; some are left out"
-                    )
-                    break
+    def sample(self, points: int) -> History:
+        return self._read(lambda reader: reader.sample(points))
+
+    def history(self, reached: Callable[[float], None] = lambda share: None) -> History:
+        return self._read(lambda reader: reader.history(reached))
+
+    def follow(self) -> bool:
+        """Whether any record was added; while the run is missing, torn or refused: none."""
+        try:
+            return self._read(lambda reader: reader.follow())
+        except UnreadableRunError:
+            return False
+
+    def _read(self, question: Callable[[RunReader], _Answer]) -> _Answer:
+        run = self._run
+        with self._lock:
+            problem: Exception = FileError("does not exist")
+            for reader in self._readers():
                 try:
-                    yield from self._files_of(directory, depth, waiting)
-                except OSError as error:
-                    self._note(directory, depth, error)
+                    answer = question(reader)
+                except NotThisFormatError as error:
+                    problem = error
+                except (FileError, ValueError) as error:
+                    problem = error
+                    break
+                else:
+                    self._reader = reader
+                    return answer
+        raise UnreadableRunError(f"{run.id} {problem}") from problem
 
-    def _files_of(
-        self, directory: str, depth: int, waiting: list[tuple[str, int]]
-    ) -> Iterator[_Found]:
-        """The files directly in a directory; its sub-directories are added to ``waiting``."""
-        info = os.stat(directory)
-        key = (info.st_dev, info.st_ino)
-        if key in self._visited:
-            return
-        self._visited.add(key)
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                name = entry.name
-                if name == FOLDER:
-                    self.annotation_folders.append(entry.path)
-                if name.startswith("."):
-                    continue
-                if not name.endswith(".json"):
-                    if depth < DEEPEST and _is_directory(entry):
-                        waiting.append((entry.path, depth + 1))
-                    continue
-                state = _state_of(entry)
-                if state is None:
-                    continue
-                if stat.S_ISREG(state.st_mode) or is_run_name(name):
-                    yield _Found(entry.path, name, info.st_dev, signature_of(state))
-                elif depth < DEEPEST and stat.S_ISDIR(state.st_mode):
-                    waiting.append((entry.path, depth + 1))
-
-    def _note(self, directory: str, depth: int, error: OSError) -> None:
-        if depth and isinstance(error, FileNotFoundError):
-            return  # deleted while we walked
-        self.notices.append(f"{directory} {reason_of(error)}")
-
-
-def _is_directory(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _state_of(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """The state of what an entry leads to, or of the link itself if that leads nowhere."""
-    try:
-        return entry.stat()
-    except OSError:
-        pass
-    try:
-        return entry.stat(follow_symlinks=False)
-    except OSError:
-        return None  # deleted while we walked
-
-
-def _state_at(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except OSError:
-        return None
+    def _readers(self) -> Iterator[RunReader]:
+        """The reader that is in use, then new ones in case the file is of another format now."""
+        if self._reader is not None:
+            yield self._reader
+        for run_format in self._run.formats:
+            yield run_format.reader(self._run.files, self._run.entries)

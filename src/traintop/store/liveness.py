@@ -7,58 +7,194 @@ change, by its own monotonic clock.
 
 from __future__ import annotations
 
-from traintop.model import RunStatus
+from collections.abc import Sequence
+from pathlib import PurePath
 
-HEARTBEAT_PATIENCE = 30.0
-"""Seconds of silence after which a run of our writer, which writes every 10 s, is stalled."""
+import msgspec
 
-NETWORK_PATIENCE = 60.0
+from traintop.model import RunStatus, RunSummary
+from traintop.process import has_ended
+from traintop.store.files import Entry, FileError, Files
+from traintop.store.formats import NotThisFormatError, RunFormat
+
+HEARTBEAT_TIMEOUT = 30.0
+"""Seconds of silence after which a run whose writer writes every 10 s is stalled."""
+
+NETWORK_TIMEOUT = 60.0
 """The same on a network filesystem, where attributes are cached for up to about 20 s."""
 
-STRANGER_PATIENCE = 300.0
+QUIET_TIMEOUT = 300.0
 """Seconds of silence that any other writer, which promises no heartbeat, is always granted."""
 
-_STRANGER_PAUSES = 10
+SETTLING = 2.0
+"""Seconds for which a file must be still before its listing is believed.
+
+Two writes within one tick of the file's clock leave the same time, and a server's clock may tick
+once in two seconds. So a file is read again until it has been still for that long.
+"""
+
+_PAUSES_GRANTED = 10
 
 
-class Vigil:
-    """For how long one file has not changed, and how long its pauses usually are.
-
-    ``now`` is everywhere the reader's monotonic clock in seconds. ``age`` is for how long the
-    file had not changed when it was first seen.
-    """
-
-    __slots__ = ("_changed_at", "_longest_pause")
-
-    def __init__(self, now: float, age: float = 0.0) -> None:
-        self._changed_at = now - max(age, 0.0)
-        self._longest_pause = 0.0
-
-    def saw_change(self, now: float) -> None:
-        """The file was seen to have changed."""
-        self._longest_pause = max(self._longest_pause, self.quiet(now))
-        self._changed_at = now
-
-    def quiet(self, now: float) -> float:
-        """Seconds since the last change that was seen."""
-        return now - self._changed_at
-
-    def patience(self, *, heartbeat: bool, network: bool) -> float:
-        """Seconds of silence that the rhythm of this file explains."""
-        if heartbeat:
-            return NETWORK_PATIENCE if network else HEARTBEAT_PATIENCE
-        return max(STRANGER_PATIENCE, _STRANGER_PAUSES * self._longest_pause)
-
-
-def judged_status(
-    written: RunStatus, *, process_ended: bool | None, quiet: float, patience: float
+def infer_status(
+    written: RunStatus, *, process_ended: bool | None, quiet: float, timeout: float
 ) -> RunStatus:
     """What a run is, given what its file says and what a reader sees.
 
-    ``process_ended`` is ``None`` when that cannot be told from this machine.
+    ``process_ended`` is ``None`` when that cannot be told from this machine; ``quiet`` is for how
+    many seconds nothing changed, and ``timeout`` for how many its rhythm explains that.
     """
     if written is not RunStatus.RUNNING:
         return written
     if process_ended:
         return RunStatus.CRASHED
-    return RunStatus.STALLED if quiet > patience else RunStatus.RUNNING
+    return RunStatus.STALLED if quiet > timeout else RunStatus.RUNNING
+
+
+class ObservedRun:
+    """One run as a reader sees it over time: its newest summary, and whether it is alive.
+
+    ``formats`` are those that claim its files, to be tried in that order. ``now`` is everywhere the
+    reader's monotonic clock in seconds. One thread at a time may :meth:`look`; others may meanwhile
+    read ``formats`` and ``entries``.
+    """
+
+    __slots__ = (
+        "_changed_at",
+        "_has_heartbeat",
+        "_longest_pause",
+        "_process_ended",
+        "_settled",
+        "_signature",
+        "_written",
+        "entries",
+        "files",
+        "formats",
+        "id",
+        "summary",
+    )
+
+    def __init__(self, run_id: str, files: Files, formats: Sequence[RunFormat]) -> None:
+        self.id = run_id
+        self.files = files
+        self.formats = formats
+        self.entries: Sequence[Entry] = ()
+        self.summary: RunSummary | None = None  # None: not looked at yet
+        self._written: RunSummary | None = None  # with the status that its files say
+        self._signature: tuple[object, ...] = ()
+        self._settled = False
+        self._process_ended = False
+        self._changed_at = 0.0
+        self._longest_pause = 0.0
+        self._has_heartbeat = False
+
+    def look(self, entries: Sequence[Entry], now: float) -> bool:
+        """Brings the summary up to date, given how its files are now; whether it changed."""
+        signature = tuple(entry[:3] for entry in entries) if len(entries) > 1 else entries[0][:3]
+        self.entries = entries
+        if signature != self._signature:
+            if self._signature:
+                self._saw_change(now)
+            else:
+                ages = [entry.age for entry in entries if entry.age is not None]
+                self._changed_at = now - max(min(ages, default=0.0), 0.0)
+            self._signature = signature
+            self._process_ended = False
+            return self._read(now, changed=True)
+        if self._settled:
+            if not self._says_running:
+                return False
+            if not self._lags:
+                return self._judge(now)
+        # Also because opening a file is what makes NFS ask its server for the true attributes.
+        return self._read(now, changed=False)
+
+    @property
+    def _lags(self) -> bool:
+        return any(entry.lags for entry in self.entries)
+
+    @property
+    def _says_running(self) -> bool:
+        return self._written is not None and self._written.status is RunStatus.RUNNING
+
+    def _saw_change(self, now: float) -> None:
+        self._longest_pause = max(self._longest_pause, now - self._changed_at)
+        self._changed_at = now
+
+    def _read(self, now: float, *, changed: bool) -> bool:
+        before = self._written
+        self._settled = is_still = now - self._changed_at >= SETTLING
+        readable = before is not None and before.status is not RunStatus.UNREADABLE
+        known = before if readable and not is_still and not self._process_ended else None
+        try:
+            written = self._summary(known)
+        except FileError as error:
+            self._settled = False  # another look may succeed although the listing says the same
+            written = known or self._unreadable(str(error))
+        except ValueError as error:
+            written = known or self._unreadable(str(error))
+        except Exception as error:  # whatever one file holds, it must not hide the other runs
+            written = self._unreadable(f"cannot be read: {error!r}")
+        if written is known:
+            return False
+        if before is not None and _is_same(before, written):
+            return self._judge(now)
+        if before is not None and self._settled and not changed:
+            self._saw_change(now)  # which the listing did not tell
+        self._written = self.summary = written
+        self._judge(now)
+        return True
+
+    def _summary(self, known: RunSummary | None) -> RunSummary:
+        for entry in self.entries:
+            if entry.problem:
+                raise FileError(entry.problem)
+        problem = NotThisFormatError("is of no format that is read")
+        for run_format in self.formats:
+            try:
+                written = run_format.summary(self.files, self.entries, known)
+            except NotThisFormatError as error:
+                problem = error
+            else:
+                self._has_heartbeat = run_format.heartbeat
+                return written
+        raise problem
+
+    def _unreadable(self, problem: str) -> RunSummary:
+        return RunSummary(
+            id=self.id,
+            status=RunStatus.UNREADABLE,
+            name=PurePath(self.id).stem,
+            problem=problem,
+            file_size=sum(entry.size for entry in self.entries),
+        )
+
+    def _judge(self, now: float) -> bool:
+        """Brings the status up to date; whether it changed."""
+        written, summary = self._written, self.summary
+        if written is None or summary is None or not self._says_running:
+            return False
+        if not self._process_ended and has_ended(written.environment):
+            self._process_ended = True
+            # It may have written between our reading and its end: now the file is final.
+            return self._read(now, changed=False)
+        status = infer_status(
+            written.status,
+            process_ended=self._process_ended,
+            quiet=now - self._changed_at,
+            timeout=self._timeout(),
+        )
+        if status is summary.status:
+            return False
+        self.summary = msgspec.structs.replace(written, status=status)
+        return True
+
+    def _timeout(self) -> float:
+        """Seconds of silence that the rhythm of this run explains."""
+        if self._has_heartbeat:
+            return NETWORK_TIMEOUT if self._lags else HEARTBEAT_TIMEOUT
+        return max(QUIET_TIMEOUT, _PAUSES_GRANTED * self._longest_pause)
+
+
+def _is_same(one: RunSummary, other: RunSummary) -> bool:
+    return one == other or repr(one) == repr(other)  # NaN is not equal to NaN

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from traintop.store.catalog import RunCatalog, Snapshot
-from traintop.store.filesystem import network_filesystem
+from traintop.store.files.local import network_filesystem
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEventHandler

@@ -60,6 +60,7 @@ from traintop.tui.view_memory import plain_view, recalled_view
 if TYPE_CHECKING:
     from traintop.model import RunSummary
     from traintop.store.catalog import Snapshot
+    from traintop.store.formats import RunReader
     from traintop.store.watch import DirectoryWatcher
     from traintop.tui.export.progress import ProgressScreen
 
@@ -109,8 +110,10 @@ class TraintopApp(TypedAheadApp):
             self.theme = theme_name(dark=recalled.get("theme", settings.theme) != "light")
         self._directories = tuple(directories)
         self._watcher: DirectoryWatcher | None = None
-        self._loader = RunLoader(self.post_message)
-        self._trends = TrendLoader(self.post_message, ascii_only=StyledLines.ascii_only)
+        self._loader = RunLoader(self.reader_of, self.post_message)
+        self._trends = TrendLoader(
+            self.reader_of, self.post_message, ascii_only=StyledLines.ascii_only
+        )
         self._summaries: dict[str, RunSummary] = {}
         self._charted: tuple[str, ...] = ()
         self._repainting: Timer | None = None
@@ -164,8 +167,13 @@ class TraintopApp(TypedAheadApp):
             if notices:
                 self.post_message(NoticesRaised(notices))
 
-        self._watcher = DirectoryWatcher(RunCatalog(self._directories), tell)
+        self._catalog = RunCatalog(self._directories)
+        self._watcher = DirectoryWatcher(self._catalog, tell)
         self._watcher.start()
+
+    def reader_of(self, run_id: str) -> RunReader:
+        """A reader of a run that is listed, for any thread."""
+        return self._catalog.reader(run_id)
 
     def start_loading(self) -> None:
         """Start to read the records of the charted runs."""
@@ -294,7 +302,13 @@ class TraintopApp(TypedAheadApp):
 
     def on_export_requested(self, message: ExportRequested) -> None:
         stem = self._directories[0].resolve().name or "runs"
-        export = RunsExport(message.runs, stem, together=message.together, post=self.exports.post)
+        export = RunsExport(
+            message.runs,
+            stem,
+            self.reader_of,
+            together=message.together,
+            post=self.exports.post,
+        )
         self.exports.write(export)
         self.set_timer(_PATIENCE_SECONDS, partial(self._show_progress, export))
 

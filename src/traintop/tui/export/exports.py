@@ -20,6 +20,7 @@ from traintop.tui.messages import ExportEnded, ExportProgress
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
+    from traintop.store.formats import RunReader
     from traintop.store.history import History
     from traintop.tui.messages import TextExportRequested
 
@@ -51,6 +52,7 @@ class RunsExport:
         self,
         runs: Sequence[RunSummary],
         stem: str,
+        reader_of: Callable[[str], RunReader],
         *,
         together: bool,
         post: Callable[[Message], object],
@@ -58,6 +60,7 @@ class RunsExport:
     ) -> None:
         self._runs = tuple(runs)
         self._stem = stem
+        self._reader_of = reader_of
         self._together = together
         self._post = post
         self._directories = directories
@@ -141,14 +144,14 @@ class RunsExport:
 
     def _histories(self) -> Iterator[tuple[RunSummary, History]]:
         """Each run with its records, read one after the other; several may be left out."""
-        from traintop.store.run import Run, UnreadableRunError
+        from traintop.store.formats import UnreadableRunError
 
         self._rows, self._left_out = 0, []
         for place, run in enumerate(self._runs, start=1):
             self._begun = place
             self._advance(0)
             try:
-                history = Run(run.id).history(lambda share: self._advance(0))
+                history = self._reader_of(run.id).history(lambda share: self._advance(0))
             except UnreadableRunError as error:
                 if len(self._runs) == 1:
                     raise

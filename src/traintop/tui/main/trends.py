@@ -15,6 +15,7 @@ from traintop.tui.messages import TrendsLoaded
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
+    from traintop.store.formats import RunReader
     from traintop.store.history import History
 
 SAMPLE_POINTS = 3 * TREND_WIDTH
@@ -33,7 +34,14 @@ class TrendLoader:
     A run is sampled again when it has new records, but not more often than every few seconds.
     """
 
-    def __init__(self, post: Callable[[Message], object], *, ascii_only: bool) -> None:
+    def __init__(
+        self,
+        reader_of: Callable[[str], RunReader],
+        post: Callable[[Message], object],
+        *,
+        ascii_only: bool,
+    ) -> None:
+        self._reader_of = reader_of
         self._post = post
         self._ascii_only = ascii_only
         self._condition = Condition()
@@ -90,10 +98,9 @@ class TrendLoader:
         return 0.0 if known is None else known[1] + RESAMPLE_SECONDS
 
     def _trend_of(self, run_id: str) -> str:
-        from traintop.store.run import Run
-
         try:
-            return trend_text(Run(run_id).sample(SAMPLE_POINTS), ascii_only=self._ascii_only)
+            sample = self._reader_of(run_id).sample(SAMPLE_POINTS)
+            return trend_text(sample, ascii_only=self._ascii_only)
         except Exception:  # whatever one file holds, the other runs get their sparklines
             return ""
 

@@ -20,8 +20,8 @@ from traintop.tui.messages import HistoryLoaded, LoadFailed, ReadingProgress
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
+    from traintop.store.formats import RunReader
     from traintop.store.history import History
-    from traintop.store.run import Run
 
 SAMPLE_ABOVE_BYTES = 1_000_000
 """Shorter files are read whole at once: that is as quick as a sample."""
@@ -45,7 +45,10 @@ class RunLoader:
     Of a long reading it posts :class:`ReadingProgress`, and ends it when the run is left.
     """
 
-    def __init__(self, post: Callable[[Message], object]) -> None:
+    def __init__(
+        self, reader_of: Callable[[str], RunReader], post: Callable[[Message], object]
+    ) -> None:
+        self._reader_of = reader_of
         self._post = post
         self._condition = Condition()
         self._wanted: tuple[str, ...] = ()
@@ -59,7 +62,7 @@ class RunLoader:
         self._rests_until = 0.0
         self._rested_at = 0.0
         self._told_at = 0.0
-        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._readers: OrderedDict[str, RunReader] = OrderedDict()
 
     def start(self) -> None:
         """Start the threads; what was asked for before is loaded now."""
@@ -112,11 +115,9 @@ class RunLoader:
             return None if self._stopped else self._to_sample.pop(0)
 
     def _load_sample(self, run_id: str) -> None:
-        from traintop.store.run import Run
-
-        history = Run(run_id).sample(SAMPLE_POINTS)
+        history = self._reader_of(run_id).sample(SAMPLE_POINTS)
         with self._condition:
-            whole = run_id in self._runs
+            whole = run_id in self._readers
         if not whole:
             self._publish(run_id, history, complete=False)
 
@@ -129,7 +130,7 @@ class RunLoader:
                 continue  # so that what is wanted now need not wait
             except Exception as error:
                 with self._condition:
-                    self._runs.pop(run_id, None)
+                    self._readers.pop(run_id, None)
                 # An error that names the file is about the one that the person looks at.
                 reason = error_text(error).removeprefix(f"{run_id} ")
                 self._post(LoadFailed(run_id, reason))
@@ -141,7 +142,7 @@ class RunLoader:
                 if self._stopped:
                     return None
                 first = self._to_read[0]
-                if first in self._runs or first not in self._long:
+                if first in self._readers or first not in self._long:
                     break
                 # A cursor that only passes by should not cost the whole reading of a long run.
                 self._condition.wait(_SETTLE_SECONDS)
@@ -150,23 +151,21 @@ class RunLoader:
             return self._to_read.pop(0)
 
     def _load_whole(self, run_id: str) -> None:
-        from traintop.store.run import Run
-
         with self._condition:
-            known = self._runs.get(run_id)
+            known = self._readers.get(run_id)
             shown = run_id in self._shown
-        run = known or Run(run_id)
-        changed = known is None or run.follow()
+        reader = known or self._reader_of(run_id)
+        changed = known is None or reader.follow()
         if shown and not changed:
             return  # a sign of life without a record
         self._told_at = monotonic()
-        history = run.history(lambda share: self._go_on(run_id, share))
+        history = reader.history(lambda share: self._go_on(run_id, share))
         with self._condition:
             self._shown.add(run_id)
-            self._runs[run_id] = run
-            self._runs.move_to_end(run_id)
-            while len(self._runs) > max(_KEPT_RUNS, len(self._wanted)):
-                self._runs.popitem(last=False)
+            self._readers[run_id] = reader
+            self._readers.move_to_end(run_id)
+            while len(self._readers) > max(_KEPT_RUNS, len(self._wanted)):
+                self._readers.popitem(last=False)
         self._publish(run_id, history, complete=True)
 
     def _go_on(self, run_id: str, share: float) -> None:

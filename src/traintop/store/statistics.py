@@ -1,4 +1,4 @@
-"""What a tail would say, computed from the records: for files that have none."""
+"""What a run's file does not say of itself, computed from its records."""
 
 from __future__ import annotations
 

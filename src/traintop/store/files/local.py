@@ -1,0 +1,284 @@
+"""Files of this machine: the only module that stats, opens and reads the files of runs."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import operator
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from traintop.store.files import Entry, FileError, Span
+
+DEEPEST = 12
+"""Levels of sub-directories that are looked into."""
+
+MOST_DIRECTORIES = 20_000
+"""Directories that are looked into; beyond it an entry says that some were left out."""
+
+_KINDS = (
+    (stat.S_ISLNK, "is a symbolic link that leads to no file"),
+    (stat.S_ISDIR, "is a directory, not a file"),
+    (stat.S_ISFIFO, "is a named pipe, not a file"),
+    (stat.S_ISSOCK, "is a socket, not a file"),
+    (stat.S_ISCHR, "is a device, not a file"),
+    (stat.S_ISBLK, "is a device, not a file"),
+)
+
+_REASONS = {
+    errno.EACCES: "cannot be read: permission denied",
+    errno.EPERM: "cannot be read: permission denied",
+    errno.ENOENT: "does not exist",
+    errno.ENXIO: "is a socket, not a file",
+    errno.ESTALE: "was replaced on the network filesystem (stale handle)",
+}
+
+_NETWORK_TYPES = frozenset(
+    {
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs"),
+        *("beegfs", "9p", "drvfs", "virtiofs", "vboxsf", "fakeowner"),
+    }
+)
+
+# FUSE filesystems are served by any program, so they count as remote, save this one: the root of
+# containers without privileges, whose files change only through this kernel.
+_LOCAL_FUSE_TYPES = frozenset({"fuse.fuse-overlayfs"})
+
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+class LocalFiles:
+    """The files of this machine, those of its network filesystems among them."""
+
+    def __init__(self) -> None:
+        self._is_network: dict[int, bool] = {}
+
+    def walk(self, roots: Sequence[str], wanted: Callable[[str], object]) -> Iterator[Entry]:
+        """What is below some directories and has a wanted name; see :class:`Files`.
+
+        Hidden directories are left out. One that is reached in two ways, as by a symbolic link,
+        counts once, under the first.
+        """
+        on_network: dict[int, list[Entry]] = {}
+        for device, entries in self._listings(roots, wanted):
+            if entries and entries[0].lags:
+                on_network.setdefault(device, []).extend(entries)
+            else:
+                yield from entries
+        for entries in on_network.values():
+            # The kernel that stamps local files is ours. A server's clock is not: of its stamps,
+            # only two are compared.
+            newest = min(entry.age or 0.0 for entry in entries)
+            yield from (entry._replace(age=(entry.age or 0.0) - newest) for entry in entries)
+
+    def stat(self, file_id: str) -> Entry:
+        """How one file is now; its age is unknown on a network filesystem."""
+        try:
+            state = os.stat(file_id)
+        except OSError as error:
+            raise FileError(reason_of(error)) from error
+        lags = self._is_on_network(file_id, state.st_dev)
+        entry = _entry(file_id, state, time.time(), lags)
+        return entry._replace(age=None) if lags else entry
+
+    def read(self, file_id: str, start: int, length: int) -> bytes:
+        """A part of a regular file."""
+        return self.read_many([(file_id, start, length)])[0]
+
+    def read_many(self, spans: Sequence[Span]) -> list[bytes]:
+        """Several parts; a file is opened once for those that stand next to each other."""
+        parts: list[bytes] = []
+        for file_id, of_file in itertools.groupby(spans, operator.itemgetter(0)):
+            try:
+                descriptor, info = open_regular(file_id)
+                try:
+                    size = info.st_size
+                    parts += [_read_span(descriptor, size, *part) for _, *part in of_file]
+                finally:
+                    os.close(descriptor)
+            except OSError as error:
+                raise FileError(reason_of(error)) from error
+        return parts
+
+    def _is_on_network(self, path: str, device: int) -> bool:
+        known = self._is_network.get(device)
+        if known is None:
+            known = self._is_network[device] = network_filesystem(path) is not None
+        return known
+
+    def _listings(
+        self, roots: Sequence[str], wanted: Callable[[str], object]
+    ) -> Iterator[tuple[int, list[Entry]]]:
+        """What has a wanted name in each directory, or why that cannot be listed; its device."""
+        now = time.time()
+        visited: set[tuple[int, int]] = set()
+        for root in roots:
+            waiting = [(root, 0)]
+            while waiting:
+                directory, depth = waiting.pop()
+                if len(visited) >= MOST_DIRECTORIES:
+                    left_out = f"has more than {MOST_DIRECTORIES} directories; some are left out"
+                    yield 0, [_unlisted(root, left_out)]
+                    break
+                try:
+                    state = os.stat(directory)
+                    lags = self._is_on_network(directory, state.st_dev)
+                    if not depth and not stat.S_ISDIR(state.st_mode):
+                        yield state.st_dev, [_entry(root, state, now, lags)]
+                        continue
+                    if (key := (state.st_dev, state.st_ino)) in visited:
+                        continue
+                    visited.add(key)
+                    found: list[Entry] = []
+                    with os.scandir(directory) as entries:
+                        for each in entries:
+                            if wanted(each.name):
+                                if (info := _state_of(each)) is None:
+                                    continue
+                                found.append(entry := _entry(each.path, info, now, lags))
+                                is_dir = entry.is_dir
+                            else:
+                                is_dir = _is_directory(each)
+                            if is_dir and depth < DEEPEST and not each.name.startswith("."):
+                                waiting.append((each.path, depth + 1))
+                    yield state.st_dev, found
+                except OSError as error:
+                    if not depth or not isinstance(error, FileNotFoundError):  # deleted meanwhile
+                        yield 0, [_unlisted(directory, reason_of(error))]
+
+
+def _entry(path: str, state: os.stat_result, now: float, lags: bool) -> Entry:
+    mode, inode, modified = state.st_mode, state.st_ino, state.st_mtime_ns
+    is_dir = stat.S_ISDIR(mode)
+    problem = "" if is_dir or stat.S_ISREG(mode) else _kind_of(mode)
+    age = now - modified / 1e9
+    return Entry(path, state.st_size, (inode, modified), age, is_dir, inode, lags, problem)
+
+
+def _unlisted(directory: str, reason: str) -> Entry:
+    return Entry(directory, 0, None, None, is_dir=True, problem=reason)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _state_of(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """The state of what an entry leads to, or of the link itself if that leads nowhere."""
+    try:
+        return entry.stat()
+    except OSError:
+        pass
+    try:
+        return entry.stat(follow_symlinks=False)
+    except OSError:
+        return None  # deleted while we walked
+
+
+# ------------------------------------------------------------------------------------ one file
+
+
+class _NotAFileError(OSError):
+    """The path names something else than a regular file."""
+
+
+def open_regular(path: Path | str) -> tuple[int, os.stat_result]:
+    """A read-only descriptor of a regular file, and its state when it was opened.
+
+    Raises ``OSError`` for all else too: a directory, FIFO, socket or device. Opening without
+    blocking matters for a FIFO, which otherwise waits for a writer that never comes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        info = os.fstat(descriptor)
+        if not stat.S_ISREG(info.st_mode):
+            raise _NotAFileError(_kind_of(info.st_mode))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, info
+
+
+def reason_of(error: OSError) -> str:
+    """Why a file cannot be read, as words that follow its name."""
+    if isinstance(error, _NotAFileError):
+        return str(error)
+    known = _REASONS.get(error.errno or 0)
+    return known or f"cannot be read: {(error.strerror or str(error)).lower()}"
+
+
+def _kind_of(mode: int) -> str:
+    """What a file of this mode is, when it is no regular file: "is a directory, not a file"."""
+    return next((words for is_kind, words in _KINDS if is_kind(mode)), "is not a regular file")
+
+
+def _read_span(descriptor: int, size: int, start: int, length: int) -> bytes:
+    """A part of an open file that had this size when it was opened, and may have grown since."""
+    data = os.pread(descriptor, length, start)
+    while data and len(data) < min(length, size - start):  # network filesystems read short
+        more = os.pread(descriptor, length - len(data), start + len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+# --------------------------------------------------------------------------- network filesystems
+
+
+def network_filesystem(path: Path | str) -> str | None:
+    """The type of the network filesystem that holds ``path`` (``"nfs4"``, ``"fuse.sshfs"``, …).
+
+    There, the kernel of this machine hears nothing of what other machines write, so watching needs
+    polling; and the times of files come from the server's clock, not from ours. ``None`` for a
+    local filesystem, and where it cannot be told (only Linux tells).
+    """
+    try:
+        mounts = _MOUNTS.read_text(errors="surrogateescape")
+    except OSError:
+        return None
+    found = filesystem_type(os.path.realpath(path), mounts)
+    return found if found is not None and is_network_type(found) else None
+
+
+def is_network_type(name: str) -> bool:
+    """Whether a filesystem type, as the kernel names it, is a remote one."""
+    if name in _LOCAL_FUSE_TYPES:
+        return False
+    return name in _NETWORK_TYPES or name.startswith("fuse.")
+
+
+def filesystem_type(path: str, mountinfo: str) -> str | None:
+    """The type of the filesystem that holds a real path, by the text of proc_pid_mountinfo(5).
+
+    The longest mount point that contains the path wins, and of two on one point the later one,
+    which covers the other.
+    """
+    best = ""
+    found = None
+    for line in mountinfo.splitlines():
+        mount, separator, source = line.partition(" - ")
+        fields = mount.split(" ")
+        if not separator or len(fields) < 5:
+            continue
+        point = _unescaped(fields[4])
+        if len(point) >= len(best) and _contains(point, path):
+            best, found = point, source.split(" ", 1)[0]
+    return found
+
+
+def _contains(point: str, path: str) -> bool:
+    return path == point or path.startswith(point.rstrip("/") + "/")
+
+
+def _unescaped(field: str) -> str:
+    """A mount point as it is: the kernel writes blank, tab, newline and backslash in octal."""
+    for octal, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(octal, character)
+    return field

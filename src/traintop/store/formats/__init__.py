@@ -1,0 +1,146 @@
+"""What bytes mean: how the tools that train write a run, one module each, found by one table.
+
+Another package may add a format of its own through the entry point group ``traintop.formats``,
+which names a class (or function) without arguments that makes a :class:`RunFormat`::
+
+    [project.entry-points."traintop.formats"]
+    steps = "my_package.steps:StepsFormat"
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from traintop.model import RunSummary
+from traintop.store.files import Entry, Files
+
+if TYPE_CHECKING:
+    from traintop.store.history import History
+
+ENTRY_POINTS = "traintop.formats"
+
+
+class UnreadableRunError(ValueError):
+    """There is no run, or it cannot be read; the message names it and says why."""
+
+
+class NotThisFormatError(ValueError):
+    """A file is not of the format that claimed it; the reason, as words that follow its name."""
+
+
+class RunReader(Protocol):
+    """Reads the records of one run. Every method reads files, so call it in a worker thread.
+
+    One that the catalog hands out may be used by several threads, and raises
+    :class:`UnreadableRunError` for whatever cannot be read. One that a format makes is used by one
+    thread at a time; it raises ``FileError`` or ``ValueError`` with the reason as words that
+    follow the name of the file.
+    """
+
+    def sample(self, points: int) -> History:
+        """Records at about that many evenly spaced places, with the first and the last one.
+
+        Costs as much for any length of run, where the format allows it.
+        """
+        ...
+
+    def history(self, reached: Callable[[float], None] = ...) -> History:
+        """All records. Read once; :meth:`follow` adds what is new.
+
+        ``reached`` is told now and then which share is read; what it raises ends the reading, and
+        leaves the run unread.
+        """
+        ...
+
+    def follow(self) -> bool:
+        """Reads what is new into the history; whether any record was added or changed."""
+        ...
+
+
+class RunFormat(Protocol):
+    """How a tool writes runs. Any thread may ask."""
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """Names of the files that may be of this format, as :mod:`fnmatch` has them: ``*.json``."""
+        ...
+
+    @property
+    def heartbeat(self) -> bool:
+        """Whether the file of a live run changes every 10 s, be it without a record."""
+        ...
+
+    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+        """The id of the run that a file belongs to, should it turn out to be of this format.
+
+        That is the entry's own id, or of a run in several files what they share, such as their
+        directory. ``None``: it is no file of this format. ``start`` reads its first 64 KiB.
+        """
+        ...
+
+    def summary(
+        self, files: Files, entries: Sequence[Entry], known: RunSummary | None
+    ) -> RunSummary:
+        """How the run in these files stands, whatever its length; its status as they say.
+
+        ``known`` is what was read last, if they changed within the last two seconds: return it
+        rather than make up for a file that is just being written. Raises
+        :class:`NotThisFormatError` when another format should try, and ``FileError`` or
+        ``ValueError`` with the reason when they hold no run.
+        """
+        ...
+
+    def reader(self, files: Files, entries: Sequence[Entry]) -> RunReader:
+        """A reader of the run in these files."""
+        ...
+
+
+class Formats(NamedTuple):
+    """The formats that are read, those that come first tried first."""
+
+    known: tuple[RunFormat, ...]
+    problems: tuple[str, ...]  # in words: which could not be loaded, and why
+
+
+@functools.cache
+def run_formats() -> Formats:
+    """Our own formats, then those of other packages."""
+    from traintop.store.formats.json_document import JsonDocumentFormat
+    from traintop.store.formats.traintop import TraintopFormat
+
+    known: list[RunFormat] = [TraintopFormat(), JsonDocumentFormat()]
+    problems: list[str] = []
+    if any(map(_adds_formats, _installed())):
+        from importlib.metadata import entry_points
+
+        for point in entry_points(group=ENTRY_POINTS):
+            try:
+                known.append(point.load()())
+            except Exception as error:  # whatever another package does, our own runs are shown
+                problems.append(f"the format {point.name} ({point.value}) cannot be used: {error}")
+    return Formats(tuple(known), tuple(problems))
+
+
+def _installed() -> Iterator[Path]:
+    """The lists of entry points of all installed packages.
+
+    Looked for by hand, for ``importlib.metadata`` takes longer to import than a list of runs.
+    """
+    for folder in sys.path:
+        with suppress(OSError), os.scandir(folder or ".") as entries:
+            for entry in entries:
+                if entry.name.endswith((".dist-info", ".egg-info")):
+                    yield Path(entry.path, "entry_points.txt")
+
+
+def _adds_formats(entry_points: Path) -> bool:
+    try:
+        return f"[{ENTRY_POINTS}]" in entry_points.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False

@@ -1,0 +1,178 @@
+"""JSON of our schema by other programs: a training script's own ``json.dump``, or ``jq`` over ours.
+
+It is one document, indented or not, and is read and decoded whole.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+import msgspec
+
+from traintop.logfile import UNREADABLE, Head, Row, Tail, WrittenStatus, convert_usable
+from traintop.logfile.columns import Columns, RecordDecoder, columns_of_list
+from traintop.logfile.tolerance import decode_tolerantly
+from traintop.model import RunSummary
+from traintop.store.files import Entry, Files
+from traintop.store.formats.traintop import is_run_name, summary_of
+
+if TYPE_CHECKING:
+    from traintop.store.history import History
+
+LARGEST_DOCUMENT = 32 * 1024 * 1024
+"""Bytes of a document that is read: some 150,000 records. Decoding takes several times as much."""
+
+LONGEST_MEMBERS = 4 * 1024 * 1024
+"""Bytes of settings, notes and results, which stay in memory."""
+
+SNIFFED = 64 * 1024
+"""A document names one of its two main keys within this many bytes."""
+
+_ONE_DOCUMENT = threading.Lock()
+"""Several threads read; one document at a time is in memory."""
+
+_BARE_NAMES = re.compile(rb":\s*+(NaN|-?Infinity)")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_RECORDS = "metrics_history"
+_KEYS = (*Head.__struct_encode_fields__, *Tail.__struct_encode_fields__)
+_DOCUMENT = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "Document",
+        [(key, msgspec.Raw, msgspec.Raw()) for key in (_RECORDS, *_KEYS)],
+    )
+)
+
+
+class Document(NamedTuple):
+    """What a document says."""
+
+    head: Head
+    tail: Tail  # its `count` and `last` are left to the records
+    records: Columns
+
+
+class JsonDocumentFormat:
+    """One JSON document a run."""
+
+    patterns = ("*.json",)
+    heartbeat = False
+
+    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+        """Files by our name, and those of another that name both main keys, the first one early."""
+        if is_run_name(entry.id):
+            return entry.id
+        data = start()
+        early = data[:1024]
+        named = b'"metrics_history"'
+        return entry.id if named in early or (b'"config"' in early and named in data) else None
+
+    def summary(
+        self, files: Files, entries: Sequence[Entry], known: RunSummary | None
+    ) -> RunSummary:
+        """What the document says, and what it lacks computed from its records."""
+        from traintop.store.statistics import completed_tail
+
+        head, tail, history = _read(files, entries[0])
+        return summary_of(entries[0], head, completed_tail(tail, history))
+
+    def reader(self, files: Files, entries: Sequence[Entry]) -> _Reader:
+        """A reader that reads the document again when it changed."""
+        return _Reader(files, entries[0])
+
+
+class _Reader:
+    def __init__(self, files: Files, entry: Entry) -> None:
+        self._files = files
+        self._entry = entry
+        self._history: History | None = None
+
+    def history(self, reached: Callable[[float], None] = lambda share: None) -> History:
+        if self._history is None:
+            self._load(self._files.stat(self._entry.id))
+        assert self._history is not None
+        return self._history
+
+    def follow(self) -> bool:
+        before, entry = self._entry, self._files.stat(self._entry.id)
+        if self._history is not None and entry[1:3] == before[1:3]:
+            return False
+        return self._load(entry)
+
+    def sample(self, points: int) -> History:
+        return self.history()
+
+    def _load(self, entry: Entry) -> bool:
+        history = _read(self._files, entry)[2]
+        before, self._history, self._entry = self._history, history, entry
+        return before is None or len(before) > 0 or len(history) > 0
+
+
+def _read(files: Files, entry: Entry) -> tuple[Head, Tail, History]:
+    """The document in a file. Raises ``ValueError`` with the reason."""
+    start = files.read(entry.id, 0, SNIFFED)
+    if not start:
+        raise ValueError("is empty")
+    if b'"metrics_history"' not in start and b'"config"' not in start and entry.size > len(start):
+        raise ValueError(
+            f'is no log of a run: its first {SNIFFED // 1024} KiB name neither "config" nor '
+            '"metrics_history"'
+        )
+    if entry.size > LARGEST_DOCUMENT:
+        raise ValueError(
+            f"is one JSON document of {entry.size / 1e6:.0f} MB; such are read up to "
+            f"{LARGEST_DOCUMENT / 1e6:.0f} MB"
+        )
+    from traintop.store.history import GrowingHistory
+
+    growing = GrowingHistory()
+    with _ONE_DOCUMENT:
+        document = parse_document(files.read(entry.id, 0, LARGEST_DOCUMENT))
+        growing.extend(document.records)
+    return document.head, document.tail, growing.history()
+
+
+def parse_document(data: bytes) -> Document:
+    """Any JSON document of this schema, however it is indented, with bare NaN and Infinity.
+
+    What is no record is left out. Optional keys may be missing or of a wrong type. Raises
+    ``ValueError`` with the reason when the bytes are no such document.
+    """
+    found, records = _decoded(data.removeprefix(_BYTE_ORDER_MARK))
+    if records is None and not isinstance(found.get("config"), dict):
+        raise ValueError('has neither "config" nor "metrics_history"')
+    found = {key: value for key, value in found.items() if value is not None}
+    if found.get("status") not in get_args(WrittenStatus):
+        found["status"] = "finished" if found.get("end_time") else "running"
+    found |= {"count": 0, "last": {}}
+    head, tail = convert_usable(found, Head), convert_usable(found, Tail)
+    return Document(head, tail, records or columns_of_list([]))
+
+
+def _decoded(data: bytes) -> tuple[Row, Columns | None]:
+    """The members of a head and a tail, and the records; ``None`` where there is no list."""
+    strict = data
+    if b"NaN" in data or b"Infinity" in data:
+        # Within a string, the quotes around a name end it and leave no JSON: then json decides.
+        strict = _BARE_NAMES.sub(rb':"\1"', data)
+    try:
+        document = _DOCUMENT.decode(strict)
+    except UNREADABLE:
+        found = decode_tolerantly(data)
+        if not isinstance(found, dict):
+            raise ValueError(f"holds a JSON {type(found).__name__}, not an object") from None
+        rows = found.get(_RECORDS)
+        return found, columns_of_list(rows) if isinstance(rows, list) else None
+    members = {key: bytes(getattr(document, key)) for key in _KEYS}
+    size = sum(map(len, members.values()))
+    if size > LONGEST_MEMBERS:
+        raise ValueError(
+            f"has settings or notes of {size / 1e6:.0f} MB; up to {LONGEST_MEMBERS / 1e6:.0f} MB "
+            "are read"
+        )
+    found = {key: decode_tolerantly(value) for key, value in members.items() if value}
+    array = bytes(getattr(document, _RECORDS)).lstrip()
+    return found, RecordDecoder().decode_list(array) if array.startswith(b"[") else None
