@@ -23,6 +23,7 @@ from traintop.model import RunSummary
 if TYPE_CHECKING:
     from traintop.charts import ChartSpec
     from traintop.charts.curves import ChartOptions
+    from traintop.store.catalog import RunCatalog
 
 MOST_RUNS = 8
 """Runs that are plotted unless they are named: as many as there are colours."""
@@ -95,13 +96,14 @@ def command(
     warn(f"wrote {svg}")
 
 
-def _chart_of(runs: Mapping[str, RunSummary], metric: str, options: ChartOptions) -> ChartSpec:
+def _chart_of(
+    catalog: RunCatalog, runs: Mapping[str, RunSummary], metric: str, options: ChartOptions
+) -> ChartSpec:
     """The chart of a metric (``loss`` for train and val loss) over all records of named runs.
 
     Raises ``ValueError`` when none of the runs has the metric, and for a run that cannot be read.
     """
     from traintop.charts.curves import ChartMaker, PlottedRun
-    from traintop.store.run import Run
 
     plotted = [
         PlottedRun(
@@ -110,7 +112,7 @@ def _chart_of(runs: Mapping[str, RunSummary], metric: str, options: ChartOptions
             label=name,
             color=color,
             tokens_per_iteration=tokens_per_iteration(summary.config),
-            history=Run(summary.id).history(),
+            history=catalog.reader(summary.id).history(),
         )
         for color, (name, summary) in enumerate(runs.items())
     ]
