@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
+from traintop.values import as_number
+
 XAxis = Literal["iteration", "gradient_step", "wallclock_time", "tokens"]
 X_AXES: tuple[XAxis, ...] = ("iteration", "gradient_step", "wallclock_time", "tokens")
 
@@ -20,13 +22,11 @@ X_LABELS: Mapping[XAxis, str] = MappingProxyType(
 )
 
 TOKEN_METRICS = ("tokens_seen", "tokens")
-"""Further metrics that count the tokens seen so far, the first one found counts."""
+"""Further metrics that count the tokens seen so far; the first one found is used."""
 
 _ACCUMULATIONS = (
-    "gradient_accumulation_steps",
-    "grad_accumulation_steps",
-    "grad_accum_steps",
-    "accumulation_steps",
+    *("gradient_accumulation_steps", "grad_accumulation_steps"),
+    *("grad_accum_steps", "accumulation_steps"),
 )
 
 
@@ -45,10 +45,5 @@ def tokens_per_iteration(config: Mapping[str, Any]) -> float | None:
 
 
 def _positive(setting: object) -> float | None:
-    if isinstance(setting, bool) or not isinstance(setting, (int, float)):
-        return None
-    try:
-        number = float(setting)
-    except OverflowError:
-        return None
-    return number if number > 0 and math.isfinite(number) else None
+    number = None if isinstance(setting, bool) else as_number(setting)
+    return float(number) if number is not None and 0 < number < math.inf else None

@@ -11,6 +11,7 @@ import numpy as np
 
 from traintop.analysis.compare import Column, ComparedRun
 from traintop.analysis.differences import is_seed, settings_key
+from traintop.analysis.naming import free_name
 from traintop.analysis.series import FloatArray, finite
 from traintop.values import flat_settings
 
@@ -38,7 +39,8 @@ def grouped(runs: Iterable[ComparedRun]) -> list[Column]:
     taken: set[str] = set()
     columns = []
     for members in groups.values():
-        name = _free(members[0].name if len(members) == 1 else _common_name(members), taken)
+        name = members[0].name if len(members) == 1 else _common_name(members)
+        name = free_name(name, taken, " ({})")
         taken.add(name)
         columns.append(Column(name, tuple(members)))
     return columns
@@ -116,10 +118,4 @@ def _common_name(runs: Sequence[ComparedRun]) -> str:
     prefix = "".join(letters[0] for letters in shared)
     if any(name[len(prefix) : len(prefix) + 1].isdigit() for name in names):
         prefix = prefix.rstrip("0123456789")  # 1 is not what 10 and 11 have in common
-    common = _TRAILING.sub("", prefix)
-    return common or names[0]
-
-
-def _free(name: str, taken: set[str]) -> str:
-    candidates = (name if copy == 1 else f"{name} ({copy})" for copy in itertools.count(1))
-    return next(candidate for candidate in candidates if candidate not in taken)
+    return _TRAILING.sub("", prefix) or names[0]

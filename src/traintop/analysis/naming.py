@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import count
 from pathlib import PurePath
 
@@ -27,7 +27,7 @@ def unique_names(runs: Iterable[RunSummary]) -> dict[str, str]:
     for run in newest_first:
         name = run.name
         if plain[name] != run.id:
-            name = _free_name(f"{name}@{_stamp(run)}", taken)
+            name = free_name(f"{name}@{_stamp(run)}", taken)  # copies of a file have one time
             taken.add(name)
         names[run.id] = name
     return names
@@ -41,9 +41,9 @@ def _stamp(run: RunSummary) -> str:
     return f"{digits[:8]}_{digits[8:]}" if len(digits) == 14 else run.stem
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    """The name itself, or with a number behind it: copies of a file have one time."""
-    candidates = (name if number == 1 else f"{name}_{number}" for number in count(1))
+def free_name(name: str, taken: Collection[str], suffix: str = "_{}") -> str:
+    """The name itself, or with the first number behind it that makes it different from others."""
+    candidates = (name if number == 1 else name + suffix.format(number) for number in count(1))
     return next(candidate for candidate in candidates if candidate not in taken)
 
 

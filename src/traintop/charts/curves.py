@@ -12,12 +12,12 @@ import numpy as np
 from traintop.analysis.axes import TOKEN_METRICS, X_LABELS, XAxis
 from traintop.analysis.chart_names import (
     LOSS_CHART,
-    THROUGHPUT_CHART,
     chart_title,
     metrics_of_chart,
 )
 from traintop.analysis.series import FloatArray, Limits, finite, smooth, value_near
 from traintop.charts.spec import ChartSpec, Series, figure, place
+from traintop.fields import field_of
 from traintop.metrics import METRICS, logged_name
 from traintop.text import number, safe_text, si, stopwatch
 
@@ -149,7 +149,7 @@ class ChartMaker:
             note=f"no token count: {', '.join(left_out)}" if left_out else "",
             # Of several runs the legend has the names.
             name=f"{safe_text(runs[0].label)} {words}" if len(runs) == 1 else words,
-            value_text=si if chart == THROUGHPUT_CHART else figure,
+            value_text=si if _is_rate(chart) else figure,
             place_text=stopwatch if is_time else place,
         )
 
@@ -226,8 +226,8 @@ class ChartMaker:
 def _keys(chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> list[CurveKey]:
     """The curves of a chart; before a smoothed one, and so behind it, its raw curve."""
     keys = []
+    losses = chart == LOSS_CHART
     for run in runs:
-        losses = chart == LOSS_CHART
         unnamed = run.label if len(runs) > 1 else ""
         for metric in metrics_of_chart(chart):
             logged = logged_name(metric, run.history.metrics)
@@ -281,17 +281,19 @@ def _title(
     title = chart_title(chart)
     if not series:
         return title
-    if chart == LOSS_CHART and len(runs) == 1:
-        return ""
     if chart == LOSS_CHART:
-        return f"{title}   ─ train   ┄ val"
+        return f"{title}   ─ train   ┄ val" if len(runs) > 1 else ""
     if len(runs) > 1:
         return title
-    show = si if chart == THROUGHPUT_CHART else number
+    show = si if _is_rate(chart) else number
     if options.cursor is not None:
         return f"{title}   {show(series[-1].value_at(options.cursor))}"
     raw, last = series[0], series[-1].last_value
     return title if last is None else f"{title}   last {show(last)}   median {show(raw.median)}"
+
+
+def _is_rate(chart: str) -> bool:
+    return field_of(chart).kind == "si"
 
 
 def _wallclock_unit(longest: float) -> tuple[str, float]:

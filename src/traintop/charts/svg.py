@@ -16,13 +16,13 @@ from traintop.charts.view import Curve, View, points_for, share_of, view_of
 from traintop.text import cell_width, fit_middle, safe_text
 
 _WIDTH, _HEIGHT = 960, 540
-_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 24, 24, 52
+_LEFT, _TOP, _RIGHT, _BOTTOM = 72, 24, 936, 488  # the edges of legend and plot
 _LINE = 20  # from one line of text to the next
 _CHARACTER = 7.4  # about what one takes in the legend
 _SAMPLE = 26  # the piece of a curve in the legend
 _BETWEEN = 16  # two entries of the legend
 _LONGEST_LABEL = 36
-_POINTS_PER_COLUMN = 2  # pixels for which a curve gets a lowest and a highest point
+_PIXELS_PER_COLUMN = 2  # pixels for which a curve gets a lowest and a highest point
 _X_TICK, _Y_TICK = 110, 56  # pixels for each tick
 _FONT = 'font-family="system-ui, sans-serif" font-size="13"'
 
@@ -34,20 +34,12 @@ class _Plot:
     view: View
     top: float
 
-    @property
-    def width(self) -> float:
-        return _WIDTH - _LEFT - _RIGHT
-
-    @property
-    def bottom(self) -> float:
-        return _HEIGHT - _BOTTOM
-
     def x(self, values: FloatArray) -> FloatArray:
-        return _LEFT + share_of(values, self.view.x) * self.width
+        return _LEFT + share_of(values, self.view.x) * (_RIGHT - _LEFT)
 
     def y(self, values: FloatArray) -> FloatArray:
         share = share_of(values, self.view.y or (0.0, 1.0))
-        return self.bottom - np.clip(share, -9.0, 9.0) * (self.bottom - self.top)
+        return _BOTTOM - np.clip(share, -9.0, 9.0) * (_BOTTOM - self.top)
 
     def points(self, x: FloatArray, y: FloatArray) -> str:
         places = zip(self.x(x).tolist(), self.y(y).tolist(), strict=True)
@@ -56,12 +48,12 @@ class _Plot:
 
 def chart_svg(spec: ChartSpec, *, palette: Palette = DARK) -> str:
     """The chart as an SVG document of 960 x 540 pixels in the colours of ``palette``."""
-    columns = (_WIDTH - _LEFT - _RIGHT) // _POINTS_PER_COLUMN
+    columns = (_RIGHT - _LEFT) // _PIXELS_PER_COLUMN
     view = view_of(spec, columns)
     heading, top = _heading(spec, view, palette)
     plot = _Plot(view, top)
     size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}"'
-    inside = f'x="{_LEFT}" y="{top}" width="{plot.width}" height="{plot.bottom - top}"'
+    inside = f'x="{_LEFT}" y="{top}" width="{_RIGHT - _LEFT}" height="{_BOTTOM - top}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" {_FONT}>',
         f"<title>{_safe(spec.title) or 'chart'}</title>",
@@ -87,8 +79,7 @@ def _heading(spec: ChartSpec, view: View, palette: Palette) -> tuple[list[str], 
         y += 4
         bold = 'font-weight="600" font-size="15" xml:space="preserve"'
         parts.append(_text(_LEFT, y, spec.title, palette.ink, bold))
-        right = _WIDTH - _RIGHT
-        parts.append(_text(right, y, place, palette.frame, 'text-anchor="end"'))
+        parts.append(_text(_RIGHT, y, place, palette.frame, 'text-anchor="end"'))
         y += _LINE
     legend, y = _drawn(_legend(spec, view), y, palette)
     if spec.note:
@@ -101,7 +92,7 @@ def _drawn(
     legend: Sequence[Sequence[tuple[Series, str]]], y: float, palette: Palette
 ) -> tuple[list[str], float]:
     """The legend, and its last line; the curves of a run are never on two lines."""
-    parts, x, room = [], float(_LEFT), _WIDTH - _LEFT - _RIGHT + _BETWEEN
+    parts, x, room = [], float(_LEFT), _RIGHT - _LEFT + _BETWEEN
     widths = [[_entry_width(words) for _, words in entries] for entries in legend]
     if sum(map(sum, widths)) > room:  # several lines are in columns, so that each run is found
         columns = [max(width) for width in itertools.zip_longest(*widths, fillvalue=0.0)]
@@ -142,20 +133,19 @@ def _entry_width(words: str) -> float:
 def _axes(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
     view = plot.view
     line = f'stroke="{palette.frame}"'
-    count = max(2, int(plot.bottom - plot.top) // _Y_TICK)
+    count = max(2, int(_BOTTOM - plot.top) // _Y_TICK)
     for value, label in view.labelled_y(count):
         y = float(plot.y(np.array([value]))[0])
-        yield f'<path d="M{_LEFT} {y:.1f}h{plot.width}" {line} stroke-opacity="0.25"/>'
+        yield f'<path d="M{_LEFT} {y:.1f}h{_RIGHT - _LEFT}" {line} stroke-opacity="0.25"/>'
         yield _text(_LEFT - 8, y + 4, label, palette.frame, 'text-anchor="end"')
     low, high = view.x[0] / spec.x_unit, view.x[1] / spec.x_unit
-    ticks = nice_ticks(low, high, int(plot.width) // _X_TICK, whole=view.whole_x)
+    ticks = nice_ticks(low, high, (_RIGHT - _LEFT) // _X_TICK, whole=view.whole_x)
     for value, label in zip(ticks, tick_labels(ticks), strict=True):
         x = float(plot.x(np.array([value * spec.x_unit]))[0])
-        yield f'<path d="M{x:.1f} {plot.bottom}v5" {line}/>'
-        yield _text(x, plot.bottom + 19, label, palette.frame, 'text-anchor="middle"')
-    yield f'<path d="M{_LEFT} {plot.top}V{plot.bottom}H{_WIDTH - _RIGHT}" fill="none" {line}/>'
-    right, below = _WIDTH - _RIGHT, _HEIGHT - 14
-    yield _text(right, below, spec.x_label, palette.frame, 'text-anchor="end"')
+        yield f'<path d="M{x:.1f} {_BOTTOM}v5" {line}/>'
+        yield _text(x, _BOTTOM + 19, label, palette.frame, 'text-anchor="middle"')
+    yield f'<path d="M{_LEFT} {plot.top}V{_BOTTOM}H{_RIGHT}" fill="none" {line}/>'
+    yield _text(_RIGHT, _HEIGHT - 14, spec.x_label, palette.frame, 'text-anchor="end"')
 
 
 def _curves(curves: Sequence[Curve], plot: _Plot, palette: Palette) -> Iterator[str]:
@@ -180,7 +170,7 @@ def _events(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
     """A cross at the edge of the plot where a value was NaN or infinite."""
     low, high = plot.view.x
     for series in spec.series:
-        for marks, y in zip(series.marks, (plot.top + 8, plot.bottom - 8), strict=True):
+        for marks, y in zip(series.marks, (plot.top + 8, _BOTTOM - 8), strict=True):
             shown = marks[(marks >= low) & (marks <= high)]
             for x in np.unique(np.rint(plot.x(shown))).tolist():
                 cross = f"M{x - 4:.0f} {y - 4:.1f}l8 8m0 -8l-8 8"
@@ -191,7 +181,7 @@ def _cursor(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
     low, high = plot.view.x
     if spec.cursor is not None and low <= spec.cursor <= high:
         x = float(plot.x(np.array([spec.cursor]))[0])
-        yield f'<path d="M{x:.1f} {plot.top}V{plot.bottom}" stroke="{palette.frame}"/>'
+        yield f'<path d="M{x:.1f} {plot.top}V{_BOTTOM}" stroke="{palette.frame}"/>'
 
 
 def _dash(series: Series) -> str:

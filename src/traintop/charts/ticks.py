@@ -198,8 +198,5 @@ def _scaled(
     labels = _decimals([number / scale for number in numbers], tolerance / scale)
     if labels is None:
         return None
-    return tuple(_trimmed(label) + unit if float(label) else "0" for label in labels)
-
-
-def _trimmed(label: str) -> str:
-    return label.rstrip("0").rstrip(".") if "." in label else label
+    short = (label.rstrip("0").rstrip(".") if "." in label else label for label in labels)
+    return tuple(label + unit if float(label) else "0" for label in short)

@@ -205,7 +205,8 @@ def share_of(values: FloatArray, limits: Limits) -> FloatArray:
 def view_of(spec: ChartSpec, width: int) -> View:
     """The limits of a chart of about ``width`` cells."""
     x_limits = _x_limits(spec)
-    whole = all(bool((np.floor(x) == x).all()) for x in map(_some_x, spec.series))
+    ends = [x for one in spec.series for x in (one.measured[0][:8], one.measured[0][-8:])]
+    whole = spec.x_unit == 1.0 and all(bool((np.floor(x) == x).all()) for x in ends)
     shown = [_source(one, spec.log_y, width, x_limits) for one in spec.series]
     shown += [edge for one in spec.series for edge in one.edges]
     values = [_within(*_loggable(*one) if spec.log_y else one, x_limits) for one in shown]
@@ -213,7 +214,7 @@ def view_of(spec: ChartSpec, width: int) -> View:
     robust = _robust_limits(spec, x_limits) if spec.robust and y_limits else None
     if y_limits and robust and _span(y_limits) > _STRETCHED * _span(robust):
         y_limits = robust
-    return View(x_limits, y_limits, spec.log_y, whole and spec.x_unit == 1.0)
+    return View(x_limits, y_limits, spec.log_y, whole)
 
 
 def _ends(y: FloatArray) -> FloatArray:
@@ -223,12 +224,6 @@ def _ends(y: FloatArray) -> FloatArray:
 def _span(limits: Limits) -> float:
     """Half of what the limits are apart, since all of it may be beyond the range of floats."""
     return limits[1] / 2 - limits[0] / 2
-
-
-def _some_x(series: Series) -> FloatArray:
-    """The first and the last ones."""
-    x = series.measured[0]
-    return np.concatenate([x[:8], x[-8:]])
 
 
 def _within(x: FloatArray, y: FloatArray, limits: Limits) -> FloatArray:
