@@ -16,6 +16,7 @@ from traintop.model import MetricStats, RunStatus
 from traintop.tui.compare.screen import CompareScreen
 from traintop.tui.kit.dialogs import ChoiceScreen
 from traintop.tui.kit.entry import EntryScreen
+from traintop.tui.kit.pane import LinePane
 from traintop.tui.view import RunRows, ViewState, compared_runs, compared_words
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
@@ -122,6 +123,7 @@ async def test_a_run_whose_records_fail_is_not_waited_for():
     from traintop.tui.messages import LoadFailed
 
     async with comparing(read=False) as (app, pilot, _):
+        assert "…" in screen_text(app)
         for run in RUNS[1:]:
             app.post_history(run, points=50)
         app.post_message(LoadFailed(RUNS[0].id, "gone"))
@@ -365,7 +367,8 @@ async def test_hostile_names_and_settings_are_drawn_as_plain_text():
 
 async def test_an_equal_update_draws_nothing():
     async with comparing() as (app, pilot, screen):
-        panes = list(screen.query("LinePane"))
+        panes = list(screen.query(LinePane))
+        assert panes
         drawn = [pane.draw_count for pane in panes]
         redraws = app.main_screen.redraws
         app.post_runs(list(RUNS))

@@ -8,6 +8,7 @@ from tests.waiting import settle
 from tui_runs import screen_text, showing
 
 from traintop.model import RunSummary
+from traintop.tui.kit.pane import LinePane
 from traintop.tui.main import screen as main
 from traintop.tui.main.run_table import RunTable
 from traintop.tui.main.trends import TrendLoader
@@ -100,7 +101,8 @@ async def test_only_the_lines_that_changed_are_repainted():
 async def test_an_equal_update_draws_nothing():
     runs = make_runs(20)
     async with showing(runs) as (app, pilot):
-        panes = list(app.screen.query("LinePane"))
+        panes = list(app.screen.query(LinePane))
+        assert panes
         drawn = [pane.draw_count for pane in panes]
         redraws = app.main_screen.redraws
         app.post_runs(make_runs(20))

@@ -74,6 +74,7 @@ def test_other_json_files_are_listed_if_like_runs(tmp_path: Path, opened: list[s
         "theirs",
     ]
     assert all(run.status is not RunStatus.UNREADABLE for run in snapshot.runs)
+    assert "theirs.json" in opened
     opened.clear()
     assert catalog.refresh().revision == catalog.refresh().revision
     assert opened == []  # not even to look at the others again

@@ -273,7 +273,9 @@ def test_points_drawn_follow_the_width(length: int, x_limits: tuple[float, float
     spec = chart(
         curve(y), Series("b", np.arange(length), y, 1, band=(y - 1, y + 1)), x_limits=x_limits
     )
-    for drawn_curve in points_for(spec, 100):
+    curves = points_for(spec, 100)
+    assert len(curves) == 2
+    for drawn_curve in curves:
         assert len(drawn_curve.x) <= 404
         assert all(len(edge[0]) <= 404 for edge in drawn_curve.edges)
 

@@ -210,6 +210,7 @@ def test_nothing_is_written_while_nothing_is_logged(
 ) -> None:
     flushed_run.log(range(10))
     flushed_run.writer.turn()
+    assert writes
     writes.clear()
     for _ in range(100):
         flushed_run.writer.turn()

@@ -178,6 +178,7 @@ def test_text_from_files_is_only_ever_text(tmp_path: Path) -> None:
     kinds = {token.type for token in tokens}
     assert not kinds & {"link_open", "image", "html_inline", "strong_open"}
     html = {line for t in tokens if t.type == "html_block" for line in t.content.splitlines()}
+    assert html
     assert all(re.fullmatch(r"<!-- traintop:(begin|end) [\w %.~-]+ -->", line) for line in html)
     assert [t.content for t in tokens if t.type == "inline" and t.content.startswith("x ")] == []
     rows = [line for line in document.splitlines() if line.startswith("|")]
