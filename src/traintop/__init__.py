@@ -1,7 +1,7 @@
 """traintop: htop for training runs.
 
-Public names are imported at first use, so that a training loop which imports the tracker never
-pays for the terminal UI or the analysis.
+Public names are imported at first use, so a training loop that imports the tracker never pays for
+the terminal UI or the analysis.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A *run* is one execution of a training loop and one log file. Its settings are an
 :class:`ExperimentConfig`, its records are :class:`MetricsSnapshot` objects, and the whole of it
-in memory is an :class:`ExperimentLog`. Whoever only lists runs holds a :class:`RunSummary`,
-which costs the same however long the run is.
+in memory is an :class:`ExperimentLog`. To list runs, a :class:`RunSummary` is
+enough; it costs the same however long the run is.
 
 This module is imported by every training loop, so it needs the standard library and msgspec only.
 """
@@ -213,19 +213,19 @@ class MetricStats(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunStatus(enum.StrEnum):
-    """What is known of a run's life. The first four are written by the run itself."""
+    """How a run is doing. The first four are written by the run itself."""
 
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"  # an exception ended it; its text is in `error`
-    INTERRUPTED = "interrupted"  # Ctrl-C, SIGTERM, or the process left without finish()
-    STALLED = "stalled"  # says "running", but no sign of life for longer than its rhythm
-    CRASHED = "crashed"  # says "running", but its process is gone
+    INTERRUPTED = "interrupted"  # Ctrl-C, SIGTERM, or the process exited without finish()
+    STALLED = "stalled"  # says "running", but is silent for longer than its rhythm explains
+    CRASHED = "crashed"  # says "running", but its process has ended
     UNREADABLE = "unreadable"  # the file cannot be read; the reason is in `problem`
 
 
 ALIVE = frozenset({RunStatus.RUNNING, RunStatus.STALLED})
-"""What is known of a run that may go on, be it silent."""
+"""The states of a run that may still go on."""
 
 
 class Annotations(msgspec.Struct, frozen=True, gc=False):
@@ -237,7 +237,7 @@ class Annotations(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """All that the list, the summary and the leaderboard need of a run, read at O(1) cost.
+    """All that the list, the summary and the leaderboard need to know of a run, read in O(1).
 
     ``id`` is what everyone knows the run by: the path of a local file, else an address.
     Strings are as the file has them: pass them through ``text.safe_text`` before drawing.

@@ -1,7 +1,7 @@
-"""Which process writes a run, and whether it still lives.
+"""Which process writes a run, and whether it is still alive.
 
 A pid alone is not enough: pids are reused, mean nothing on another host, and repeat in every
-container. So a process is named by its host, boot, pid namespace, pid, and start time, and only
+container. So a process is identified by host, boot, pid namespace, pid and start time, and only
 a reader that shares the first three may judge the rest.
 """
 
@@ -21,9 +21,9 @@ def current_process() -> dict[str, Any]:
 
 
 def has_ended(process: Mapping[str, Any]) -> bool | None:
-    """Whether the process with this identity is gone.
+    """Whether the process with this identity has ended.
 
-    ``None`` when it cannot be told from here: another host, another container, no identity.
+    ``None`` when that cannot be known here: another host, another container, no identity.
     """
     pid = process.get("pid")
     ours = _machine()

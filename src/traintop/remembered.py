@@ -1,8 +1,8 @@
-"""What is remembered for a directory between two visits: plain data in the user's state folder.
+"""What is remembered about a directory between two visits: plain data in the user's state folder.
 
-One small JSON file holds it for the directories that were used last; it never grows beyond that.
-Whatever else is in the file counts as nothing remembered, and a file that cannot be written means
-only that the next visit begins anew.
+One small JSON file holds it for the directories used last; it never grows beyond that. A file with
+any other content counts as empty, and one that cannot be written only means that the next visit
+starts afresh.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def memory_path() -> Path:
 
 
 class DirectoryMemory:
-    """The memory of what was seen of some directories together. Safe to use from any thread."""
+    """What is remembered about one set of directories. Safe to use from any thread."""
 
     def __init__(self, path: Path, directories: Sequence[Path]) -> None:
         self._path = path
@@ -42,18 +42,18 @@ class DirectoryMemory:
         self._known: dict[str, Any] = {}
 
     def recall(self) -> Mapping[str, Any]:
-        """What was remembered last, empty when nothing was. Never raises."""
+        """What was remembered last; empty if nothing was. Never raises."""
         with self._lock:
             self._known = self._read().get(self._key, {})
             return self._known
 
     def remember(self, data: Mapping[str, Any]) -> None:
-        """Remember plain data in place of what was. Never raises."""
+        """Remember this plain data instead of what was. Never raises."""
         with self._lock:
             if data == self._known:
                 return
             self._known = dict(data)
-            # Read anew, for another traintop may have written meanwhile.
+            # Read again: another traintop may have written meanwhile.
             others = {key: seen for key, seen in self._read().items() if key != self._key}
             kept = list(others.items())[-MOST_DIRECTORIES + 1 :]
             try:
@@ -62,7 +62,7 @@ class DirectoryMemory:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(self._path, msgspec.json.encode(dict([*kept, (self._key, data)])))
             except (OSError, ValueError, TypeError):
-                return  # nothing that a person came for depends on it
+                return  # nothing that matters depends on it
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:

@@ -1,4 +1,4 @@
-"""What the terminal can do, judged by the environment it gave us; and when it is gone."""
+"""What the terminal can do, judged by the environment variables; and when it is gone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIGNALLED = 128
 
 
 def has_screen(environment: Mapping[str, str]) -> bool:
-    """Whether the terminal can be drawn on, in any place and in colours."""
+    """Whether the terminal can place text anywhere and in colours."""
     return environment.get("TERM", "").lower() not in _WITHOUT_SCREEN
 
 
@@ -31,9 +31,9 @@ def draws_ascii_only(
 ) -> bool:
     """Whether only ASCII may be drawn.
 
-    True when the locale names another encoding than UTF-8, and on consoles without the
-    glyphs. An environment without any locale (a bare container) is taken as UTF-8, as every
-    terminal of today is. ``utf8_mode`` tells that Python itself may have set ``LC_CTYPE``.
+    True when the locale names an encoding other than UTF-8, and on consoles without the glyphs.
+    An environment without a locale (a bare container) counts as UTF-8, as today's terminals are.
+    ``utf8_mode`` means that Python itself may have set ``LC_CTYPE``.
     """
     if environment.get("TERM", "") in _ASCII_TERMINALS:
         return True
@@ -54,7 +54,7 @@ def _named_locale(environment: Mapping[str, str], utf8_mode: bool) -> str:
 def takes_clipboard(environment: Mapping[str, str]) -> bool:
     """Whether the terminal is likely to take a text for the clipboard (OSC 52).
 
-    tmux hands it on only with ``set-clipboard on``, so there it is not likely.
+    tmux passes it on only with ``set-clipboard on``, so there it is not likely.
     """
     console = environment.get("TERM", "") in _ASCII_TERMINALS
     return not (
@@ -103,11 +103,11 @@ def to_ascii(text: str) -> str:
     )
 
 
-def when_told_to_end(then: Callable[[int], object]) -> None:
-    """Call ``then`` with the code to end with, when the program is told to or its terminal is gone.
+def on_termination(then: Callable[[int], object]) -> None:
+    """Call ``then`` with the exit code on SIGTERM, on SIGHUP, and when the terminal is gone.
 
-    Needs a running event loop. A signal that whoever started the program has it ignore (as nohup
-    does with SIGHUP) stays ignored. It may come from a thread of its own.
+    Needs a running event loop. A signal that is already ignored (as ``nohup`` does with SIGHUP)
+    stays ignored. The call may come from another thread.
     """
     import asyncio  # Textual has it; commands that print need none
 
@@ -116,14 +116,14 @@ def when_told_to_end(then: Callable[[int], object]) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, then, _SIGNALLED + number)
     if sys.stdin.isatty():
-        _when_hung_up(sys.stdin.fileno(), lambda: then(_SIGNALLED + signal.SIGHUP))
+        _on_hangup(sys.stdin.fileno(), lambda: then(_SIGNALLED + signal.SIGHUP))
 
 
-def _when_hung_up(descriptor: int, then: Callable[[], object]) -> None:
-    """Call ``then``, from a thread of its own, when the terminal behind a descriptor is gone.
+def _on_hangup(descriptor: int, then: Callable[[], object]) -> None:
+    """Call ``then``, from a new thread, when the terminal behind a descriptor is gone.
 
-    A login shell's SIGHUP ends most programs; one in a session of its own gets none, and would go
-    on to read the end of its input, at full load. Waiting for it costs nothing.
+    Most programs end by the SIGHUP of the login shell. One in a session of its own gets none and
+    would read the end of its input again and again, at full load. Waiting costs nothing.
     """
     poll = select.poll()
     poll.register(descriptor, 0)  # a hang-up is always reported

@@ -140,7 +140,7 @@ def si(value: float | None) -> str:
 
 
 def setting_text(value: object, limit: int = 200) -> str:
-    """A setting as one line: text bare, numbers as short as they are told, else as JSON."""
+    """A setting as one line: text bare, numbers as short as they are exact, else as JSON."""
     if isinstance(value, float):
         return number(value, 6)
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Numbers and settings as strict JSON can hold them, and back."""
+"""Numbers and settings as strict JSON can hold them, and the way back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN = frozenset({int, float, bool, type(None)})
 
 
 def as_number(value: object) -> Number | None:
-    """The number that a JSON value stands for, ``None`` for all that is none.
+    """The number that a JSON value stands for, ``None`` if it is no number.
 
     The strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` are numbers of this format.
     """
@@ -86,9 +86,9 @@ def setting_of(config: Mapping[str, Any], name: str) -> Any:
 
 
 def as_given(setting: Any, depth: int = 0) -> Any:
-    """A setting as it was given: the names of NaN and ±inf are numbers again.
+    """A setting as it was given: the names of NaN and ±inf become numbers again.
 
-    The reverse of what :func:`jsonable` does to them, as deep as it goes.
+    The reverse of what :func:`jsonable` does to them, to the same depth.
     """
     if isinstance(setting, str):
         return _NONFINITE_NAMES.get(setting, setting)
@@ -106,7 +106,7 @@ def jsonable(value: object, depth: int = 0) -> Any:
     """A copy of a setting that JSON can hold; what it cannot hold becomes its ``str``.
 
     Mappings get string keys; sequences and sets become lists; numpy and torch scalars become
-    numbers. Deeper than 20 levels, and for an object whose ``str`` fails, a placeholder stands.
+    numbers. Beyond 20 levels, and where ``str`` fails, there is a placeholder.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -126,5 +126,7 @@ def jsonable(value: object, depth: int = 0) -> Any:
         return jsonable(value.item(), depth + 1)
     try:
         return jsonable(str(value))
-    except Exception:  # a foreign __str__ may raise anything; a setting must not stop a training
+    except (
+        Exception
+    ):  # a foreign __str__ may raise anything, and a setting must not stop a training
         return f"<{type(value).__name__}>"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Put a file with this content in the place of ``path``, which readers see old or new.
+    """Replace ``path`` by a file with this content; readers see the old one or the new one.
 
-    A symbolic link there is replaced, not followed: in a directory of several people it may have
-    been laid by another. Raises ``OSError`` that names ``path``; nothing is left behind then.
+    A symbolic link there is replaced, not followed: in a shared directory, somebody else may have
+    put it there. Raises an ``OSError`` that names ``path``; nothing is left behind then.
     """
     partial = path.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
     try:

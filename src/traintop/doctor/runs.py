@@ -32,10 +32,12 @@ class RunFacts:
 
     @property
     def ended(self) -> bool:
+        """Whether the run is over, however it ended."""
         return self.summary.status not in ALIVE
 
     @property
     def records(self) -> int:
+        """How many records it has."""
         return self.summary.count or 0
 
 

@@ -19,7 +19,7 @@ from textual.timer import Timer
 
 from traintop.remembered import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
-from traintop.terminal import draws_ascii_only, takes_clipboard, when_told_to_end
+from traintop.terminal import draws_ascii_only, on_termination, takes_clipboard
 from traintop.text import safe_text
 from traintop.tui._textual import write_to_terminal
 from traintop.tui.alerts.toasts import TOAST_SECONDS, NoticeToasts, desktop_sequence, toasts_of
@@ -140,7 +140,7 @@ class TraintopApp(TypedAheadApp):
             self._tell("\n".join(self._problems), failed=True)
         self.app_resume_signal.subscribe(self, self._draw_everything_again)
         if not self.is_headless:
-            when_told_to_end(lambda code: self.post_message(EndRequested(code)))
+            on_termination(lambda code: self.post_message(EndRequested(code)))
 
     async def action_quit(self, return_code: int = 0) -> None:
         """Quit after what the screen has still to hand over, such as a note that was just typed."""
