@@ -40,7 +40,6 @@ from traintop.progress import PLANNED_STEPS, eta_seconds, planned_steps, progres
 from traintop.text import (
     MISSING,
     age,
-    cell_width,
     count,
     duration,
     file_size,
@@ -306,7 +305,7 @@ def _of_metric(name: str, metric: str, statistic: str, get: Getter | None = None
         get=get or (lambda run, _: what.get(run, metric)),
         kind=kind,
         unit=unit,
-        width=max(_FIGURE_WIDTH if kind != "si" else 6, cell_width(label) + 1),
+        width=max(_FIGURE_WIDTH if kind != "si" else 6, len(label) + 1),
         explanation=f"{known.explanation if known else safe_text(metric)}, {what.explanation}",
         metric=metric,
         statistic=statistic,
@@ -370,7 +369,7 @@ def _setting(name: str) -> Field:
         words=safe_text(name),
         get=lambda run, _: plain_value(setting_of(run.config, name)),
         kind="setting",
-        width=max(_FIGURE_WIDTH, cell_width(heading) + 1),
+        width=max(_FIGURE_WIDTH, len(heading) + 1),
         explanation=f"setting {safe_text(name)}",
     )
 

@@ -21,6 +21,9 @@ from traintop.model import MetricStats, RunStatus, RunSummary
 LOSSES = ("val_loss", "train_loss")
 """The losses that every run may have, the one that counts more first."""
 
+PACE = ("tokens_per_sec", "iter_time_ms")
+"""How fast a run goes, which of all its metrics says nothing about what it learns."""
+
 _SIGNS = re.compile(r"[^a-z0-9]+")
 
 

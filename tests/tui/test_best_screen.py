@@ -66,7 +66,7 @@ async def test_it_opens_at_any_size(size):
         text = screen_text(app)
         assert names(screen) == ["best", "middle", "worst"]
         if size[0] >= 60:
-            for part in ("lowest train_loss", "NAME", "VALUE", "3 of 4 runs", "1.0000"):
+            for part in ("lowest train loss", "NAME", "VALUE", "3 of 4 runs", "1.0000"):
                 assert part in text
             assert text.splitlines()[-1].split()[-2:] == ["q", "quit"]
 
@@ -129,7 +129,7 @@ async def test_a_metric_that_nobody_can_judge_is_asked_about():
     stats = {"alpha": MetricStats(last=1.0, min=0.5, max=2.0)}
     runs = [make_run("a", stats=stats), make_run("b", stats={"alpha": MetricStats(min=0.1, max=1)})]
     async with ranking(runs) as (app, pilot, screen):
-        await pilot.press("M")
+        await pilot.press("m")
         assert screen.metric == "alpha"
         assert "Are lower or higher values of alpha better?" in screen_text(app)
         assert names(screen) == []
@@ -146,9 +146,9 @@ async def test_the_top_10_or_25_show_their_own_differing_settings():
         for i in range(30)
     ]
     async with ranking(runs) as (app, pilot, screen):
-        assert "best  lowest train_loss" in screen_text(app)
+        assert "best  lowest train loss" in screen_text(app)
         await pilot.press("G", "t")
-        assert "best  top 10  lowest train_loss" in screen_text(app)
+        assert "best  top 10  lowest train loss" in screen_text(app)
         assert "30 of 30 runs" in screen_text(app)
         assert names(screen) == [f"run-{i}" for i in range(10)]
         assert screen.cursor == 0
@@ -227,7 +227,7 @@ async def test_ranks_change_live_and_the_cursor_stays_on_its_run():
 
 async def test_a_leaderboard_without_the_metric_says_so():
     async with ranking([trained("lost", math.nan)]) as (app, pilot, screen):
-        assert "no run has a finite train_loss" in screen_text(app)
+        assert "no run has a finite train loss" in screen_text(app)
         await pilot.press("j", "G", "space", "enter", "i")
         assert app.screen is screen
 

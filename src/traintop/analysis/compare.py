@@ -18,6 +18,7 @@ from traintop.analysis.percentiles import percentiles
 from traintop.direction import Direction
 from traintop.metrics import (
     LOSSES,
+    PACE,
     best_value,
     column_name,
     direction_of,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 Unit = Literal["value", "iteration", "seconds", "rate", "milliseconds", "setting"]
 """What the values of a row are, and so how they are written."""
-
-_PACE = ("tokens_per_sec", "iter_time_ms")
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +137,7 @@ def columns_of(runs: Iterable[ComparedRun]) -> list[Column]:
 def target_metric(runs: Iterable[RunSummary]) -> str:
     """The metric that runs are to reach unless one is chosen: a loss, where any has one."""
     judged = (metric for metric in metrics_of(runs) if direction_of(metric) is not None)
-    return next((metric for metric in judged if metric not in _PACE), LOSSES[0])
+    return next((metric for metric in judged if metric not in PACE), LOSSES[0])
 
 
 def default_target(columns: Iterable[Column], metric: str) -> Target | None:
@@ -198,7 +197,7 @@ class _Result:
 
 def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Result]:
     metrics = metrics_of(runs)
-    for metric in [*LOSSES, *(name for name in metrics if name not in LOSSES + _PACE)]:
+    for metric in [*LOSSES, *(name for name in metrics if name not in LOSSES + PACE)]:
         yield from _results_of_metric(metric)
         if target is not None and target.metric == metric and direction_of(metric):
             yield from _results_of_target(target)

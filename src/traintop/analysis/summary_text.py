@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from traintop.metrics import best_iteration, best_value, last_value, stats_of
-from traintop.model import STANDARD_METRICS, ExperimentLog, MetricStats, RunSummary
+from traintop.fields import field_of
+from traintop.metrics import (
+    LOSSES,
+    PACE,
+    best_iteration,
+    best_value,
+    last_value,
+    metrics_of,
+    stats_of,
+)
+from traintop.model import ExperimentLog, MetricStats, RunSummary
 from traintop.progress import planned_steps, progress
 from traintop.text import MISSING, count, duration, number, percentage, safe_text, setting_text, si
 from traintop.tracking.statistics import RunStatistics
@@ -90,10 +99,11 @@ def _best_text(run: RunSummary, metric: str) -> str:
 
 
 def _further_metrics(run: RunSummary) -> Iterator[tuple[str, str]]:
-    for metric, stats in sorted(run.stats.items()):
-        if metric not in STANDARD_METRICS or metric == "learning_rate":
+    for metric in metrics_of([run]):
+        stats = stats_of(run, metric)
+        if stats is not None and metric not in (*LOSSES, *PACE):
             spread = f"{number(stats.min)} to {number(stats.max)}, last {number(stats.last)}"
-            yield safe_text(metric, _LABEL_WIDTH - 1), spread
+            yield safe_text(field_of(metric).words, _LABEL_WIDTH - 1), spread
 
 
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

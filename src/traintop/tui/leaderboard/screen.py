@@ -12,8 +12,7 @@ from traintop.analysis.ranking import Leader, leaders
 from traintop.direction import Direction
 from traintop.fields import field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, spread
-from traintop.metrics import metrics_of
-from traintop.text import safe_text
+from traintop.metrics import direction_of, metrics_of
 from traintop.tui.kit.keys import Need, Place, Situation, footer_line
 from traintop.tui.kit.pane import LinePane
 from traintop.tui.leaderboard.lines import leader_lines
@@ -60,13 +59,12 @@ class BestScreen(OverlayScreen):
     @property
     def direction(self) -> Direction | None:
         """Which values of the metric are the best; ``None`` while nobody has said."""
-        return field_of(self.metric).direction
+        return direction_of(self.metric)
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that any listed run has, losses first; those last that nobody can judge."""
-        names = [*metrics_of(self.rows.runs), "duration"]
-        return sorted(names, key=lambda name: field_of(name).direction is None)
+        """The metrics that any listed run has, losses first."""
+        return [*metrics_of(self.rows.runs), "duration"]
 
     @property
     def cursor(self) -> int:
@@ -76,7 +74,7 @@ class BestScreen(OverlayScreen):
     def draw(self) -> None:
         metrics = self.metrics
         if self.metric not in metrics:
-            self.metric = metrics[0]
+            self.metric = next(filter(direction_of, metrics))
         direction = self.direction
         ranked = leaders(self.rows.runs, self.metric, direction) if direction else []
         self.leaders, self._ranked = ranked[: self.limit], len(ranked)
@@ -94,7 +92,10 @@ class BestScreen(OverlayScreen):
             if direction is None:
                 return (EMPTY_LINE, (Piece(f"  {_question(metric)}", "warn"),))
             if not ranked:
-                return (EMPTY_LINE, (Piece(f"  no run has a finite {safe_text(metric)}", "muted"),))
+                return (
+                    EMPTY_LINE,
+                    (Piece(f"  no run has a finite {field_of(metric).words}", "muted"),),
+                )
             return leader_lines(ranked, top, cursor, marks, width, height, told_apart=limit)
 
         content = (*heading, tuple(ranked), top, cursor, tuple(marks.items()))
@@ -181,7 +182,8 @@ class BestScreen(OverlayScreen):
 
 
 def _question(metric: str) -> str:
-    return f"Are lower or higher values of {safe_text(metric)} better? i: lower, again: higher"
+    words = field_of(metric).words
+    return f"Are lower or higher values of {words} better? i: lower; again: higher"
 
 
 def _status_line(
@@ -197,6 +199,6 @@ def _status_line(
         Piece(" best", "accent", bold=True),
         Piece(f"  top {limit}" if limit else "", "strong"),
         Piece(f"  {which}"),
-        Piece(safe_text(metric), "strong", bold=True),
+        Piece(field_of(metric).words, "strong", bold=True),
     )
     return spread(left, (Piece(f"{ranked:,} of {count:,} runs have it ", "muted"),), width)

@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from traintop.fields import Field, field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, spread
-from traintop.metrics import last_value, mean_value
+from traintop.metrics import (
+    PACE,
+    best_iteration,
+    best_value,
+    last_value,
+    mean_value,
+    metrics_of,
+    stats_of,
+)
 from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.progress import eta_seconds, progress
 from traintop.text import (
@@ -20,7 +29,6 @@ from traintop.text import (
     file_size,
     fit,
     fit_middle,
-    measured,
     number,
     percentage,
     safe_text,
@@ -43,17 +51,7 @@ _LEAST_ERROR = 12
 _LEAST_HEADER = 24  # cells of a name and its glyph, whatever else there is to say
 _LONGEST_TEXT = 4000
 
-_LOSSES = frozenset({"train_loss", "val_loss"})
-_METRIC_LABELS: Mapping[str, str] = MappingProxyType(
-    {
-        "train_loss": "train loss",
-        "val_loss": "val loss",
-        "learning_rate": "lr",
-        "tokens_per_sec": "tokens/s",
-        "iter_time_ms": "step ms",
-    }
-)
-
+_FIGURE_WIDTH = 9
 _MACHINE_ORDER = ("host", "gpus", "git_commit", "command", "directory", "user", "pid", "python")
 _PLUMBING = frozenset({"format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty"})
 """What tells processes apart for the program, and says nothing to a person."""
@@ -213,47 +211,39 @@ def _texts(summary: RunSummary) -> Iterable[tuple[str, str, Role]]:
 
 
 def _results(summary: RunSummary) -> Iterable[Entry]:
-    metrics = [*STANDARD_METRICS]
-    metrics += [name for name in summary.stats if name not in STANDARD_METRICS]
-    for metric in metrics:
-        last = last_value(summary, metric)
+    for metric in dict.fromkeys((*STANDARD_METRICS, *metrics_of([summary]))):
+        last, stats, field = (
+            last_value(summary, metric),
+            stats_of(summary, metric),
+            field_of(metric),
+        )
         if last is None:
             continue
-        stats = summary.stats.get(metric)
-        label = _METRIC_LABELS.get(metric, metric)
-        yield Entry(safe_text(label), _figure(metric, last), _aside(metric, summary))
+        yield Entry(field.words, field.text(last, _FIGURE_WIDTH), _aside(field, summary))
         if stats is not None and stats.nonfinite:
             yield Entry("", f"{stats.nonfinite:,} × NaN or inf")
-    if summary.final_train_loss is not None:
-        yield Entry("final train", measured(summary.final_train_loss, 9))
-    if summary.final_val_loss is not None:
-        yield Entry("final val", measured(summary.final_val_loss, 9))
+    for field in map(field_of, ("final_train_loss", "final_val_loss")):
+        final = field.value(summary)
+        if final is not None:
+            yield Entry(field.words, field.text(final, _FIGURE_WIDTH))
 
 
-def _figure(metric: str, value: float | None) -> str:
-    if metric == "tokens_per_sec":
-        return si(value)
-    return measured(value, 9) if metric in _LOSSES else number(value)
-
-
-def _aside(metric: str, summary: RunSummary) -> str:
-    """The best of a loss and where it was; the mean of all else."""
-    stats = summary.stats.get(metric)
-    if metric in _LOSSES:
-        best = summary.best_train_loss if metric == "train_loss" else summary.best_val_loss
-        if stats is not None and stats.min is not None:
-            at = "" if stats.min_iteration is None else f" @{si(stats.min_iteration)}"
-            return f"best {measured(stats.min, 9)}{at}"
-        return "" if best is None else f"best {measured(best, 9)}"
-    if metric == "learning_rate" or stats is None or stats.mean is None:
-        return ""
-    return f"mean {_figure(metric, stats.mean)}"
+def _aside(field: Field, summary: RunSummary) -> str:
+    """The best of a metric and where it was, or the mean of one that is a pace or has no best."""
+    metric = field.metric or field.name
+    best = None if metric in PACE else best_value(summary, metric)
+    if best is not None:
+        iteration = best_iteration(summary, metric, best)
+        at = "" if iteration is None else f" @{si(iteration)}"
+        return f"best {field.text(best, _FIGURE_WIDTH)}{at}"
+    mean = None if metric == "learning_rate" else mean_value(summary, metric)
+    return "" if mean is None else f"mean {field.text(mean, _FIGURE_WIDTH)}"
 
 
 def _throughput(summary: RunSummary, pace: Pace | None, *, complete: bool) -> Section:
     """Tokens per second and the time of a step: over all records when they are read."""
     if pace is None:
-        means = [mean_value(summary, metric) for metric in ("tokens_per_sec", "iter_time_ms")]
+        means = [mean_value(summary, metric) for metric in PACE]
         title = "Throughput · more when records are read"
         return Section(title, tuple(_pace("mean", *means)))
     entries = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from traintop.metrics import column_name
 from traintop.model import RunStatus
 from traintop.tui.columns import TREND_WIDTH
 from traintop.tui.messages import TrendsLoaded
@@ -111,6 +112,7 @@ def trend_text(history: History, *, ascii_only: bool) -> str:
 
     from traintop.charts import sparkline
 
-    loss = history.columns["train_loss"][history.measured("train_loss")]
+    name = column_name("train_loss", history.metrics)
+    loss = history.columns[name][history.measured(name)]
     marked = np.where(np.isnan(loss), np.inf, loss)
     return sparkline(marked, TREND_WIDTH, ascii_only).rstrip() if len(marked) else ""
