@@ -22,7 +22,7 @@ _BLANKS = frozenset("\t\n\r\v\f\x85\u2028\u2029\xa0\u3000")
 # One cell each in every version of Unicode: Latin, Greek, Cyrillic, dashes, arrows, charts.
 _NARROW = frozenset(
     map(chr, (*range(0x20, 0x7F), *range(0xA0, 0xAD), *range(0xAE, 0x300), *range(0x370, 0x483)))
-) | frozenset(map(chr, (*range(0x2010, 0x2028), *range(0x2190, 0x2200), *range(0x2500, 0x25FD))))
+) | frozenset(map(chr, (*range(0x2010, 0x2028), *range(0x2190, 0x231A), *range(0x2500, 0x25FD))))
 _JOINER = "\u200d"  # takes what follows it into the cells of what stands before it
 _SI_UNITS = ("", "k", "M", "G", "T", "P", "E")
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")

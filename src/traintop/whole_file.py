@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+
+@contextmanager
+def hidden_path(directory: Path) -> Iterator[Path]:
+    """A free hidden path in a directory; what still stands there at the end is removed."""
+    path = directory / f".traintop-{os.urandom(8).hex()}.tmp"
+    try:
+        yield path
+    finally:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -13,14 +29,10 @@ def write_whole(path: Path, data: bytes) -> None:
     A symbolic link there is replaced, not followed: in a shared directory, somebody else may have
     put it there. Raises an ``OSError`` that names ``path``; nothing is left behind then.
     """
-    partial = path.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-        os.replace(partial, path)
-    except BaseException as error:
-        with suppress(OSError):
-            partial.unlink()
-        if isinstance(error, OSError):
+    with hidden_path(path.parent) as partial:
+        try:
+            with partial.open("xb") as file:
+                file.write(data)
+            os.replace(partial, path)
+        except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
-        raise

@@ -12,7 +12,7 @@ from tests.waiting import settle
 from tui_runs import showing
 
 from traintop.tui.app import TraintopApp
-from traintop.tui.export.exports import RunsExport
+from traintop.tui.export.exports import Export
 from traintop.tui.export.progress import ProgressScreen
 from traintop.tui.kit.keys import Need, Place, keys_of
 
@@ -71,14 +71,7 @@ async def test_every_key_of_a_place_does_what_the_table_says(
 
 async def test_a_running_export_is_stopped_by_its_key(actions: list[str], tmp_path: Path) -> None:
     async with showing(make_runs(2)) as (app, pilot):
-        export = RunsExport(
-            app.main_screen.rows.runs,
-            "runs",
-            app.reader_of,
-            together=True,
-            post=app.post_message,
-        )
-        app.push_screen(ProgressScreen(export))
+        app.push_screen(ProgressScreen(Export("runs.csv")))
         await settle(pilot, lambda: app.screen.situation.place is Place.PROGRESS)
         for key in keys_of(Place.PROGRESS):
             await pilot.press(key.names[0])

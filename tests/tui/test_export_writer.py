@@ -1,19 +1,17 @@
-"""The end of the program waits for exports, and tells of those that nobody heard of."""
+"""The end of the program waits for exports, and reports those that nobody saw."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
-from pathlib import Path
 from threading import Event
 
 import pytest
 from test_exporting import written_run
+from tests.runs import reader_of
 
-from traintop.tui.export import writer as export_writer
-from traintop.tui.export.exports import RunsExport, TextExport
-from traintop.tui.export.writer import ExportWriter
+from traintop.tui.export import exports
+from traintop.tui.export.exports import ExportWriter
 from traintop.tui.messages import ExportEnded, TextExportRequested
 
 
@@ -22,27 +20,27 @@ def nobody(message: object) -> bool:
     return False
 
 
-class HeldExport(TextExport):
-    """Waits before it writes, until it is let go or stopped."""
+class HeldText(TextExportRequested):
+    """A text that takes until it is let go."""
 
-    def __init__(self, directory: Path, post: Callable[[object], object]) -> None:
-        super().__init__(TextExportRequested("held", ".md", "text"), post, [directory])
-        self.let_go = Event()
-        self.stops = True
+    def __init__(self) -> None:
+        super().__init__("held", ".md", "text")
+        self.reached, self.let_go = Event(), Event()
 
-    def run(self) -> None:
-        self.let_go.wait()
-        super().run()
+    @property
+    def text(self) -> str:
+        self.reached.set()
+        assert self.let_go.wait(30)
+        return self._text
 
-    def stop(self) -> None:
-        if self.stops:
-            self.let_go.set()
+    @text.setter
+    def text(self, text: str) -> None:
+        self._text = text
 
 
 def test_quitting_finishes_a_running_export_and_prints_it(tmp_path):
-    writer = ExportWriter(nobody)
-    held = HeldExport(tmp_path, writer.post)
-    writer.write(held)
+    writer, held = ExportWriter(nobody, reader_of, [tmp_path]), HeldText()
+    writer.write_text(held)
     assert writer.unfinished == ("held.md",)
     held.let_go.set()
     assert writer.finish() == (f"wrote {tmp_path / 'held.md'}",)
@@ -50,11 +48,11 @@ def test_quitting_finishes_a_running_export_and_prints_it(tmp_path):
 
 
 def test_an_export_seen_on_screen_is_not_printed_again(tmp_path):
-    heard: list[ExportEnded] = []
-    writer = ExportWriter(heard.append)
-    writer.write(TextExport(TextExportRequested("a", ".md", ""), writer.post, [tmp_path]))
+    ended: list[ExportEnded] = []
+    writer = ExportWriter(ended.append, reader_of, [tmp_path])
+    writer.write_text(TextExportRequested("a", ".md", ""))
     writer.finish()
-    writer.heard(heard[0])
+    writer.heard(ended[0])
     assert writer.finish() == ()
 
 
@@ -65,48 +63,43 @@ def test_an_export_that_takes_too_long_is_stopped_and_named(tmp_path, monkeypatc
     out.mkdir()
     reached, go_on = Event(), Event()
 
-    class SlowExport(RunsExport):
-        def _advance(self, rows: int) -> None:
-            if self._rows:
-                reached.set()
-                go_on.wait()
-            super()._advance(rows)
+    def hold(message: object) -> None:
+        if getattr(message, "records", 0):
+            reached.set()
+            go_on.wait(30)
 
-        def stop(self) -> None:
-            super().stop()
-            go_on.set()
-
-    monkeypatch.setattr(export_writer, "PATIENCE_SECONDS", 0.05)
-    writer = ExportWriter(nobody)
-    export = SlowExport(runs, "logs", together=together, post=writer.post, directories=[out])
-    writer.write(export)
+    monkeypatch.setattr(exports, "QUIT_SECONDS", 0.05)
+    monkeypatch.setattr(exports, "_PROGRESS_SECONDS", 0.0)
+    writer = ExportWriter(hold, reader_of, [out])
+    export = writer.write_runs(runs, "logs", together=together)
     assert reached.wait(30)
     (half,) = os.listdir(out)
     assert half.startswith(".traintop-")
+    stop = export.stop
+    monkeypatch.setattr(export, "stop", lambda: (stop(), go_on.set()))
     assert writer.finish() == (f"stopped: {export.name} was not written",)
     assert os.listdir(out) == []
 
 
-def test_an_interrupt_at_the_end_stops_it_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(export_writer, "PATIENCE_SECONDS", 60.0)
-    writer = ExportWriter(nobody)
-    held = HeldExport(tmp_path, writer.post)
-    writer.write(held)
+def test_an_interrupt_at_the_end_stops_waiting_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(exports, "QUIT_SECONDS", 60.0)
+    monkeypatch.setattr(exports, "_STOPPING_SECONDS", 0.05)
+    writer, held = ExportWriter(nobody, reader_of, [tmp_path]), HeldText()
+    writer.write_text(held)
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, 0.2)  # as ctrl+c would come
     try:
-        assert writer.finish() == (f"wrote {tmp_path / 'held.md'}",)
+        assert writer.finish() == ("held.md was not written: no answer",)
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert held.let_go.is_set()
+    held.let_go.set()
 
 
 def test_a_hanging_filesystem_does_not_delay_quitting(tmp_path, monkeypatch):
-    monkeypatch.setattr(export_writer, "PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(export_writer, "_STOPPING_SECONDS", 0.05)
-    writer = ExportWriter(nobody)
-    held = HeldExport(tmp_path, writer.post)
-    held.stops = False
-    writer.write(held)
+    monkeypatch.setattr(exports, "QUIT_SECONDS", 0.05)
+    monkeypatch.setattr(exports, "_STOPPING_SECONDS", 0.05)
+    writer, held = ExportWriter(nobody, reader_of, [tmp_path]), HeldText()
+    writer.write_text(held)
+    assert held.reached.wait(30)
     assert writer.finish() == ("held.md was not written: no answer",)
     held.let_go.set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import queue
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,9 @@ from tests.runs import OpenedRun, make_run, make_runs, reader_of
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import RunStatus, RunSummary
-from traintop.tui.export import exports as exporting
+from traintop.tui.export import exports
 from traintop.tui.export.choices import export_choices
-from traintop.tui.export.exports import RunsExport, TextExport, writable_directory
+from traintop.tui.export.exports import ExportWriter, writable_directory
 from traintop.tui.messages import ExportEnded, ExportProgress, TextExportRequested
 from traintop.tui.view import RunRows, ViewState
 
@@ -29,14 +28,13 @@ def written_run(directory: Path, name: str, records: int = 3) -> RunSummary:
 
 
 def export(runs: list[RunSummary], directory: Path, *, together: bool = False) -> ExportEnded:
-    posted: queue.Queue[object] = queue.Queue()
-    RunsExport(
-        runs, "logs", reader_of, together=together, post=posted.put, directories=[directory]
-    ).run()
-    messages = [posted.get_nowait() for _ in range(posted.qsize())]
-    assert all(isinstance(message, ExportProgress) for message in messages[:-1])
-    assert isinstance(messages[-1], ExportEnded)
-    return messages[-1]
+    posted: list[object] = []
+    writer = ExportWriter(posted.append, reader_of, [directory])
+    writer.write_runs(runs, "logs", together=together)
+    writer.finish()
+    assert all(isinstance(message, ExportProgress) for message in posted[:-1])
+    assert isinstance(posted[-1], ExportEnded)
+    return posted[-1]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -90,26 +88,21 @@ def test_a_single_unreadable_run_fails_with_the_reason(tmp_path):
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_a_stopped_export_leaves_nothing_behind(tmp_path, together):
+def test_a_stopped_export_leaves_nothing_behind(tmp_path, monkeypatch, together):
     runs = [written_run(tmp_path / "logs", name) for name in ("a", "b")]
     out = tmp_path / "out"
     out.mkdir()
     posted: list[object] = []
-    job: RunsExport
+    monkeypatch.setattr(exports, "_PROGRESS_SECONDS", 0.0)
 
     def stop_at_the_second_run(message: object) -> None:
         posted.append(message)
         if isinstance(message, ExportProgress) and message.run == 2:
-            job.stop()
+            running.stop()
 
-    job = RunsExport(
-        runs, "logs", reader_of, together=together, post=stop_at_the_second_run, directories=[out]
-    )
-    original, exporting._PROGRESS_SECONDS = exporting._PROGRESS_SECONDS, 0.0
-    try:
-        job.run()
-    finally:
-        exporting._PROGRESS_SECONDS = original
+    writer = ExportWriter(stop_at_the_second_run, reader_of, [out])
+    running = writer.write_runs(runs, "logs", together=together)
+    writer.finish()
     ended = posted[-1]
     assert isinstance(ended, ExportEnded)
     assert (ended.target, ended.failed) == (None, False)
@@ -129,11 +122,16 @@ def test_an_unwritable_directory_gives_way_to_the_next_one(tmp_path):
 def test_a_text_is_written_with_its_suffix(tmp_path):
     ended: list[ExportEnded] = []
     request = TextExportRequested("comparison", ".md", "| a |\n")
-    for _ in range(2):
-        TextExport(request, ended.append, [tmp_path]).run()
-    assert [one.target.name for one in ended] == ["comparison.md", "comparison_2.md"]
+    for directory in (tmp_path, tmp_path, tmp_path / "missing"):
+        writer = ExportWriter(ended.append, reader_of, [directory])
+        writer.write_text(request)
+        writer.finish()
+    assert [one.target and one.target.name for one in ended] == [
+        "comparison.md",
+        "comparison_2.md",
+        None,
+    ]
     assert ended[0].target.read_text() == "| a |\n"
-    TextExport(request, ended.append, [tmp_path / "missing"]).run()
     assert ended[-1].failed
     assert "comparison.md" in ended[-1].note
 

@@ -90,7 +90,7 @@ def test_no_command_replaces_the_file_of_a_run(logs: Path) -> None:
     ):
         done = run(*command)
         assert done.exit_code == 1
-        assert done.stderr == f"Error: {path}: Is the log file of a run, and is kept\n"
+        assert done.stderr == f"Error: {path}: Refusing to overwrite the log file of a run\n"
     assert path.read_bytes() == before
 
 

@@ -11,17 +11,21 @@ import errno
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from traintop.analysis.naming import unique_names
 from traintop.analysis.records import measured_values
-from traintop.model import RECORD_FIELDS
+from traintop.model import RECORD_FIELDS, RunSummary
 from traintop.store.catalog import holds_a_run
 from traintop.tables import csv_text, csv_writer, plain_cell
+from traintop.whole_file import hidden_path
 
 if TYPE_CHECKING:
+    from traintop.store.formats import RunReader
     from traintop.store.history import History
 
 Advance = Callable[[int], object]
@@ -119,6 +123,91 @@ def csv_table(rows: Sequence[Mapping[str, object]], first: Iterable[str] = ()) -
     return csv_text([names, *([row.get(name) for name in names] for row in rows)])
 
 
+class Exported(NamedTuple):
+    """What was written, and in words which runs were not."""
+
+    path: Path
+    left_out: tuple[str, ...] = ()
+
+
+def exported_name(runs: Sequence[RunSummary], stem: str, *, together: bool) -> str:
+    """What :func:`export_runs` calls its file or directory, as long as no other has that name."""
+    if together:
+        return f"{stem}.csv"
+    return f"{runs[0].stem}.csv" if len(runs) == 1 else f"{stem}_csv"
+
+
+def export_runs(
+    runs: Sequence[RunSummary],
+    reader_of: Callable[[str], RunReader],
+    stem: str,
+    directory: Path,
+    *,
+    together: bool,
+    progress: Callable[[int, int], object] = lambda run, rows: None,
+) -> Exported:
+    """The records of runs as CSV: one file together, or a file each in a new directory.
+
+    A single run is a file of its own name. ``progress`` is called with the number of the run that
+    is read or written, from 1 on, and the rows so far; it may raise to stop the export, which then
+    leaves nothing behind. Raises ``OSError``, and for a single run ``UnreadableRunError``.
+    """
+    from traintop.store.formats import UnreadableRunError
+
+    left_out: list[str] = []
+    number = rows = 0
+
+    def advance(count: int) -> None:
+        nonlocal rows
+        rows += count
+        progress(number, rows)
+
+    def histories() -> Iterator[tuple[RunSummary, History]]:
+        nonlocal number, rows
+        number = rows = 0
+        left_out.clear()
+        for run in runs:
+            number += 1
+            advance(0)
+            try:
+                history = reader_of(run.id).history(lambda share: advance(0))
+            except UnreadableRunError as error:
+                if len(runs) == 1:
+                    raise
+                left_out.append(f"left out: {error}")
+            else:
+                yield run, history
+
+    def write_each(directory: Path) -> Path:
+        path = directory
+        for run, history in histories():
+            write = partial(write_records, history=history, advance=advance)
+            path = write_new(directory, run.stem, ".csv", write)
+        return path
+
+    name = exported_name(runs, stem, together=together)
+    if together:
+        names = unique_names(runs)
+        path = write_together(
+            lambda: ((names[run.id], history) for run, history in histories()),
+            [metric for run in runs for metric in run.stats],
+            lambda write: write_new(directory, stem, ".csv", write),
+            advance,
+        )
+    elif len(runs) == 1:
+        path = write_each(directory)
+    else:
+        with hidden_path(directory) as hidden:
+            hidden.mkdir()
+            write_each(hidden)
+            free = (path for path in _numbered_paths(directory, name) if not os.path.lexists(path))
+            path = hidden.rename(next(free))  # which would replace nothing but an empty directory
+    return Exported(path, tuple(left_out))
+
+
+# Files
+
+
 @contextmanager
 def replacing_file(path: Path) -> Iterator[TextIO]:
     """A text file that takes the place of ``path`` when the block ends without an exception.
@@ -133,21 +222,17 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
         return
     target = Path(os.path.realpath(path))  # of a pipe, /dev/stdout would lead to no path
     if holds_a_run(target):
-        raise FileExistsError(errno.EEXIST, "Is the log file of a run, and is kept", str(path))
-    partial = target.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
-    try:
-        # Opened, not made by tempfile, so that the permissions follow the umask.
-        file = partial.open("x", encoding="utf-8", newline="")
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    try:
+        refusal = "Refusing to overwrite the log file of a run"
+        raise FileExistsError(errno.EEXIST, refusal, str(path))
+    with hidden_path(target.parent) as hidden:
+        try:
+            # Opened, not made by tempfile, so that the permissions follow the umask.
+            file = hidden.open("x", encoding="utf-8", newline="")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         with file:
             yield file
-        os.replace(partial, target)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
+        os.replace(hidden, target)
 
 
 def write_new(directory: Path, stem: str, suffix: str, write: Callable[[TextIO], object]) -> Path:
@@ -156,34 +241,29 @@ def write_new(directory: Path, stem: str, suffix: str, write: Callable[[TextIO],
     That is ``stem`` with ``suffix``, else ``stem_2``, ``stem_3``, …: nothing is ever replaced.
     Raises ``OSError`` when the directory cannot be written to.
     """
-    partial = directory / f".traintop-{os.urandom(8).hex()}.tmp"
-    try:
-        with partial.open("x", encoding="utf-8", newline="") as file:
+    with hidden_path(directory) as hidden:
+        with hidden.open("x", encoding="utf-8", newline="") as file:
             write(file)
-        return next(
-            path for path in numbered_paths(directory, stem, suffix) if _take_name(partial, path)
-        )
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+        paths = _numbered_paths(directory, stem, suffix)
+        return next(path for path in paths if _take_name(hidden, path))
 
 
-def numbered_paths(directory: Path, stem: str, suffix: str = "") -> Iterator[Path]:
+def _numbered_paths(directory: Path, stem: str, suffix: str = "") -> Iterator[Path]:
     """The paths ``stem``, ``stem_2``, ``stem_3``, … with a suffix."""
     yield directory / f"{stem}{suffix}"
     yield from (directory / f"{stem}_{number}{suffix}" for number in itertools.count(2))
 
 
-def _take_name(partial: Path, path: Path) -> bool:
+def _take_name(hidden: Path, path: Path) -> bool:
     """Gives a written file its name, unless another file has it."""
     try:
-        os.link(partial, path)
+        os.link(hidden, path)
     except FileExistsError:
         return False
     except OSError:  # a filesystem without hard links
         if os.path.lexists(path):
             return False
-        os.replace(partial, path)
+        os.replace(hidden, path)
     return True
 
 

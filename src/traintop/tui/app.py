@@ -25,8 +25,7 @@ from traintop.tui._textual import write_to_terminal
 from traintop.tui.alerts.toasts import TOAST_SECONDS, NoticeToasts, desktop_sequence, toasts_of
 from traintop.tui.annotate.actions import written_text
 from traintop.tui.annotate.writer import AnnotationWriter
-from traintop.tui.export.exports import RunsExport, TextExport, ended_text
-from traintop.tui.export.writer import ExportWriter
+from traintop.tui.export.exports import Export, ExportWriter, ended_text
 from traintop.tui.key_table import KEYS
 from traintop.tui.kit.keymap import remapped_keys
 from traintop.tui.kit.keys import use_table
@@ -120,7 +119,7 @@ class TraintopApp(TypedAheadApp):
         self._written: Path | None = None
         self._toasts = NoticeToasts(self)
         self.annotations = AnnotationWriter(self.post_message)
-        self.exports = ExportWriter(self.post_message)
+        self.exports = ExportWriter(self.post_message, self.reader_of)
         view = ViewState(
             smoothing=smoothing_level(settings.smoothing),
             directions=tuple(settings.directions.items()),
@@ -302,24 +301,17 @@ class TraintopApp(TypedAheadApp):
 
     def on_export_requested(self, message: ExportRequested) -> None:
         stem = self._directories[0].resolve().name or "runs"
-        export = RunsExport(
-            message.runs,
-            stem,
-            self.reader_of,
-            together=message.together,
-            post=self.exports.post,
-        )
-        self.exports.write(export)
+        export = self.exports.write_runs(message.runs, stem, together=message.together)
         self.set_timer(_PATIENCE_SECONDS, partial(self._show_progress, export))
 
-    def _show_progress(self, export: RunsExport) -> None:
-        if not export.ended:
+    def _show_progress(self, export: Export) -> None:
+        if not export.done.is_set():
             from traintop.tui.export.progress import ProgressScreen  # not for the first frame
 
             self.push_screen(ProgressScreen(export))
 
     def on_text_export_requested(self, message: TextExportRequested) -> None:
-        self.exports.write(TextExport(message, self.exports.post))
+        self.exports.write_text(message)
 
     def _progress_screens(self) -> list[ProgressScreen]:
         from traintop.tui.export.progress import ProgressScreen
@@ -333,7 +325,7 @@ class TraintopApp(TypedAheadApp):
     def on_export_ended(self, message: ExportEnded) -> None:
         self.exports.heard(message)
         for screen in self._progress_screens():
-            if screen is self.screen and screen.export.ended:
+            if screen is self.screen and screen.export.done.is_set():
                 screen.dismiss()
         self._written = message.target or self._written
         self._tell(ended_text(message), failed=message.failed)

@@ -14,7 +14,7 @@ from traintop.tui.kit.screen import SteadyScreen
 from traintop.tui.messages import ExportProgress
 
 if TYPE_CHECKING:
-    from traintop.tui.export.exports import RunsExport
+    from traintop.tui.export.exports import Export
 
 
 class ProgressScreen(SteadyScreen, ModalScreen[None]):
@@ -22,7 +22,7 @@ class ProgressScreen(SteadyScreen, ModalScreen[None]):
 
     PLACES = (Place.PROGRESS,)
 
-    def __init__(self, export: RunsExport) -> None:
+    def __init__(self, export: Export) -> None:
         super().__init__()
         self.export = export
         self._pane = LinePane(id="progress")
