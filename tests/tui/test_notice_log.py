@@ -28,10 +28,10 @@ async def test_a_notice_is_a_toast_and_a_line_of_the_log():
     async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(runs[1])]))
         await settle(pilot, lambda: app.main_screen.past_notices)
-        assert toasts(app) == [("run-1: crashed", "its process is gone", "error")]
+        assert toasts(app) == [("run-1: crashed", "process exited", "error")]
         await pilot.press("N")
         assert isinstance(app.screen, NoticesScreen)
-        assert "02-22 15:00:00  crashed     run-1  its process is gone" in screen_text(app)
+        assert "02-22 15:00:00  crashed     run-1  process exited" in screen_text(app)
         await pilot.press("enter")
         assert app.screen is app.main_screen
         assert app.main_screen.view.selected == runs[1].id

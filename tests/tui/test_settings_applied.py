@@ -7,7 +7,7 @@ from tests.runs import NOW, make_runs
 from tests.waiting import settle
 from tui_runs import PostedApp, listing, screen_text
 
-from traintop.analysis.notices import Notice, NoticeKind
+from traintop.analysis.alerts import Alert, AlertKind
 from traintop.settings import Settings
 from traintop.tui.key_table import KEYS
 from traintop.tui.kit import keys
@@ -78,7 +78,7 @@ async def test_bell_and_desktop_notices_are_sent_only_when_enabled(on):
         app._driver.write = sent.append
         app.bell = lambda: sent.append("bell")
         run = make_runs(1)[0]
-        app.post_message(NoticesRaised([Notice(NoticeKind.CRASHED, run.id, "a", "gone", NOW)]))
+        app.post_message(NoticesRaised([Alert(AlertKind.CRASHED, run.id, "a", "gone", NOW)]))
         await settle(pilot, lambda: app.main_screen.past_notices)
         text = "".join(sent)
         assert ("\x1b]777;notify;traintop: a: crashed;gone\x07" in text) is on

@@ -11,7 +11,7 @@ from tests.runs import DIRECTORY, NOW, write_run
 from tests.waiting import settle
 from textual.pilot import Pilot
 
-from traintop.analysis.notices import Notice, NoticeKind
+from traintop.analysis.alerts import Alert, AlertKind
 from traintop.analysis.percentiles import pace_of
 from traintop.lines import Line
 from traintop.model import RunSummary
@@ -86,10 +86,12 @@ def screen_text(app: TraintopApp) -> str:
 
 
 def notice(
-    run: RunSummary, kind: NoticeKind = NoticeKind.CRASHED, text: str = "its process is gone"
-) -> Notice:
+    run: RunSummary,
+    kind: AlertKind = AlertKind.CRASHED,
+    text: str = "process exited",
+) -> Alert:
     """What happened to a run just now."""
-    return Notice(kind, run.id, run.name, text, NOW)
+    return Alert(kind, run.id, run.name, text, NOW)
 
 
 def selected(app: TraintopApp) -> str:

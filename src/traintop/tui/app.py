@@ -154,15 +154,15 @@ class TraintopApp(TypedAheadApp):
 
     def start_watching(self) -> None:
         """Start the watcher; from here on the screen follows the directories."""
-        from traintop.analysis.notices import LiveSense
+        from traintop.analysis.alerts import AlertDetector
         from traintop.store.catalog import RunCatalog
         from traintop.store.watch import DirectoryWatcher
 
-        sense = LiveSense()
+        detector = AlertDetector()
 
         def tell(snapshot: Snapshot) -> None:
             self.post_message(SnapshotChanged(snapshot))
-            notices = sense.observe(snapshot.runs, datetime.now())
+            notices = detector.observe(snapshot.runs, datetime.now())
             if notices:
                 self.post_message(NoticesRaised(notices))
 

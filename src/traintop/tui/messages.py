@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from traintop.analysis.notices import Notice
+    from traintop.analysis.alerts import Alert
     from traintop.analysis.percentiles import Pace
     from traintop.model import RunSummary
     from traintop.store.annotations import AnnotationChange
@@ -167,7 +167,7 @@ class AnnotationsWritten(Message):
 class NoticesRaised(Message):
     """Something happened to runs that the person should hear of."""
 
-    def __init__(self, notices: Sequence[Notice]) -> None:
+    def __init__(self, notices: Sequence[Alert]) -> None:
         self.notices = notices
         super().__init__()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 from textual.app import ComposeResult
 
-from traintop.analysis.notices import Notice, NoticeKind
+from traintop.analysis.alerts import Alert, AlertKind
 from traintop.lines import Line, Piece, clickable
 from traintop.text import cell_width, fit, safe_text
 from traintop.tui.alerts.toasts import ROLES, SEVERITIES
@@ -22,7 +22,7 @@ class NoticesScreen(DialogScreen):
 
     PLACES = (Place.NOTICES,)
 
-    def __init__(self, notices: Sequence[Notice], go_to: Callable[[str], None]) -> None:
+    def __init__(self, notices: Sequence[Alert], go_to: Callable[[str], None]) -> None:
         super().__init__()
         self._notices = tuple(notices)
         self._go_to = go_to
@@ -64,10 +64,10 @@ _MOST_NOTICES = 500
 class NoticeActions(ViewScreen):
     """Actions by the names that the table of keys has for them."""
 
-    past_notices: tuple[Notice, ...] = ()
+    past_notices: tuple[Alert, ...] = ()
     """The newest first."""
 
-    def remember_notices(self, notices: Sequence[Notice]) -> None:
+    def remember_notices(self, notices: Sequence[Alert]) -> None:
         """Take over what happened."""
         self.past_notices = (*reversed(notices), *self.past_notices)[:_MOST_NOTICES]
 
@@ -91,7 +91,7 @@ class NoticeActions(ViewScreen):
             self.change(replace(self.view, selected=run_id))
 
 
-def notice_lines(notices: Sequence[Notice], cursor: int, width: int) -> tuple[Line, ...]:
+def notice_lines(notices: Sequence[Alert], cursor: int, width: int) -> tuple[Line, ...]:
     """The log of past notices: when, what, which run, and the rest of it."""
     if not notices:
         return (
@@ -109,7 +109,7 @@ def notice_lines(notices: Sequence[Notice], cursor: int, width: int) -> tuple[Li
     )
 
 
-def _notice_line(notice: Notice, name: str, *, at_cursor: bool) -> Line:
+def _notice_line(notice: Alert, name: str, *, at_cursor: bool) -> Line:
     return (
         Piece("▌ " if at_cursor else "  ", "accent"),
         Piece(f"{notice.time:%m-%d %H:%M:%S}  ", "muted"),
@@ -122,4 +122,4 @@ def _notice_line(notice: Notice, name: str, *, at_cursor: bool) -> Line:
 _WIDEST_NAME = 30
 
 
-_KIND_WIDTH = max(len(kind) for kind in NoticeKind)
+_KIND_WIDTH = max(len(kind) for kind in AlertKind)

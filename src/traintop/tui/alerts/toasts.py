@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from textual.notifications import Notification
 
-from traintop.analysis.notices import Notice, NoticeKind
+from traintop.analysis.alerts import Alert, AlertKind
 from traintop.lines import Role
 from traintop.text import safe_text
 from traintop.tui._textual import replace_toasts, standing_toasts
@@ -19,22 +19,22 @@ from traintop.tui._textual import replace_toasts, standing_toasts
 if TYPE_CHECKING:
     from textual.app import App
 
-    from traintop.analysis.notices import Notice
+    from traintop.analysis.alerts import Alert
 
 Severity = Literal["information", "warning", "error"]
 
 MOST_TOASTS = 3
 """More at a time would cover the screen; the log has them all."""
 
-SEVERITIES: Mapping[NoticeKind, Severity] = MappingProxyType(
+SEVERITIES: Mapping[AlertKind, Severity] = MappingProxyType(
     {
-        NoticeKind.NOT_FINITE: "error",
-        NoticeKind.DIVERGED: "error",
-        NoticeKind.CRASHED: "error",
-        NoticeKind.FAILED: "error",
-        NoticeKind.STALLED: "warning",
-        NoticeKind.SLOWER: "warning",
-        NoticeKind.BEST: "information",
+        AlertKind.NOT_FINITE: "error",
+        AlertKind.DIVERGED: "error",
+        AlertKind.CRASHED: "error",
+        AlertKind.FAILED: "error",
+        AlertKind.STALLED: "warning",
+        AlertKind.SLOWER: "warning",
+        AlertKind.BEST: "information",
     }
 )
 ROLES: Mapping[Severity, Role] = MappingProxyType(
@@ -50,7 +50,7 @@ class Toast(msgspec.Struct, frozen=True):
     severity: Severity
 
 
-def toasts_of(notices: Sequence[Notice]) -> tuple[Toast, ...]:
+def toasts_of(notices: Sequence[Alert]) -> tuple[Toast, ...]:
     """One toast for each of a few notices, one for all of many."""
     if len(notices) > MOST_TOASTS:
         worst = max((SEVERITIES[notice.kind] for notice in notices), key=tuple(ROLES).index)
@@ -92,14 +92,14 @@ class NoticeToasts:
 
     def __init__(self, app: App[None]) -> None:
         self._app = app
-        self._standing: list[tuple[Notification, tuple[Notice, ...]]] = []
+        self._standing: list[tuple[Notification, tuple[Alert, ...]]] = []
 
-    def show(self, notices: Sequence[Notice]) -> None:
+    def show(self, notices: Sequence[Alert]) -> None:
         """Show new notices beside those that stand."""
         seen = standing_toasts(self._app)
         standing = [(shown, of) for shown, of in self._standing if shown in seen]
         together = (*chain.from_iterable(of for _, of in standing), *notices)
-        groups: list[tuple[Notice, ...]] = [(notice,) for notice in notices]
+        groups: list[tuple[Alert, ...]] = [(notice,) for notice in notices]
         replaced: list[Notification] = []
         if len(together) > MOST_TOASTS:
             replaced = [shown for shown, _ in standing]

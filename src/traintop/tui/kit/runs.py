@@ -26,9 +26,11 @@ class StatusMark(msgspec.Struct, frozen=True):
 STATUS_MARKS: Mapping[RunStatus, StatusMark] = MappingProxyType(
     {
         RunStatus.RUNNING: StatusMark("●", "run", "R", "good", "running now"),
-        RunStatus.STALLED: StatusMark("◐", "stall", "S", "warn", "silent for longer than usual"),
-        RunStatus.CRASHED: StatusMark("✗", "crash", "C", "bad", "its process is gone"),
-        RunStatus.FAILED: StatusMark("✗", "fail", "F", "bad", "an exception ended it"),
+        RunStatus.STALLED: StatusMark(
+            "◐", "stall", "S", "warn", "no records for longer than usual"
+        ),
+        RunStatus.CRASHED: StatusMark("✗", "crash", "C", "bad", "process exited without finishing"),
+        RunStatus.FAILED: StatusMark("✗", "fail", "F", "bad", "ended by an exception"),
         RunStatus.INTERRUPTED: StatusMark("■", "stop", "I", "warn", "stopped before its end"),
         RunStatus.FINISHED: StatusMark("✓", "done", "D", "muted", "finished"),
         RunStatus.UNREADABLE: StatusMark("!", "file", "U", "bad", "its file cannot be read"),

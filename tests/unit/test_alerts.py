@@ -1,4 +1,4 @@
-"""Notices: one for an event, none for what was so before, none for noise."""
+"""Alerts: one for an event, none for what was so before, none for noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traintop.analysis.notices import LiveSense, NoticeKind, RunningMedian
+from traintop.analysis.alerts import AlertDetector, AlertKind, RunningMedian
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 
 NOW = datetime.fromisoformat("2025-02-22T15:00:00")
@@ -32,9 +32,9 @@ def run(name: str = "a", iteration: int = 0, **changes: Any) -> RunSummary:
     return RunSummary(**{**fields, **changes})
 
 
-def told(*states: list[RunSummary]) -> list[tuple[str, NoticeKind]]:
-    sense = LiveSense()
-    return [(n.name, n.kind) for runs in states for n in sense.observe(runs, NOW)]
+def alerts(*states: list[RunSummary]) -> list[tuple[str, AlertKind]]:
+    detector = AlertDetector()
+    return [(n.name, n.kind) for runs in states for n in detector.observe(runs, NOW)]
 
 
 def course(values: list[float], key: str, **changes: Any) -> list[list[RunSummary]]:
@@ -47,79 +47,79 @@ def course(values: list[float], key: str, **changes: Any) -> list[list[RunSummar
     + [{"loss": math.nan}, {"nonfinite": 3}, {"best_val_loss": 1.0}],
 )
 def test_what_is_true_at_the_start_makes_no_notice(state):
-    assert told([run(**state)], [run(**state)], [run(iteration=1, **state)]) == []
+    assert alerts([run(**state)], [run(**state)], [run(iteration=1, **state)]) == []
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (RunStatus.STALLED, NoticeKind.STALLED),
-        (RunStatus.CRASHED, NoticeKind.CRASHED),
-        (RunStatus.FAILED, NoticeKind.FAILED),
+        (RunStatus.STALLED, AlertKind.STALLED),
+        (RunStatus.CRASHED, AlertKind.CRASHED),
+        (RunStatus.FAILED, AlertKind.FAILED),
     ],
 )
 def test_a_bad_end_is_noticed_once(status, kind):
     ended = [run(status=status, error="boom")]
-    assert told([run()], ended, [run(status=status, error="boom")], ended) == [("a", kind)]
+    assert alerts([run()], ended, [run(status=status, error="boom")], ended) == [("a", kind)]
 
 
 def test_good_ends_are_quiet():
-    assert told([run()], [run(status=RunStatus.FINISHED)]) == []
-    assert told([run()], [run(status=RunStatus.INTERRUPTED)]) == []
+    assert alerts([run()], [run(status=RunStatus.FINISHED)]) == []
+    assert alerts([run()], [run(status=RunStatus.INTERRUPTED)]) == []
 
 
 def test_a_second_stall_is_a_second_event():
     stalled = [run(status=RunStatus.STALLED)]
-    assert len(told([run()], stalled, [run()], stalled)) == 2
+    assert len(alerts([run()], stalled, [run()], stalled)) == 2
 
 
 def test_a_run_that_starts_and_fails_between_scans_is_noticed():
-    sense = LiveSense()
-    sense.observe([], NOW)
-    (notice,) = sense.observe([run(status=RunStatus.FAILED, error="CUDA out of memory")], NOW)
-    assert (notice.kind, notice.text) == (NoticeKind.FAILED, "CUDA out of memory")
+    detector = AlertDetector()
+    detector.observe([], NOW)
+    (notice,) = detector.observe([run(status=RunStatus.FAILED, error="CUDA out of memory")], NOW)
+    assert (notice.kind, notice.text) == (AlertKind.FAILED, "CUDA out of memory")
 
 
 @pytest.mark.parametrize("bad", [{"loss": math.nan}, {"loss": math.inf}, {"nonfinite": 1}])
 def test_the_first_non_finite_loss_is_noticed_once(bad):
     states = [[run()], [run(iteration=1, **bad)], [run(iteration=2, nonfinite=2)]]
-    assert told(*states) == [("a", NoticeKind.NOT_FINITE)]
+    assert alerts(*states) == [("a", AlertKind.NOT_FINITE)]
 
 
 def test_a_diverging_loss_is_noticed_once():
     falling = [4.0 - i / 20 for i in range(40)]
     losses = falling + [3.9] * 60
-    assert told(*course(losses, "loss")) == [("a", NoticeKind.DIVERGED)]
+    assert alerts(*course(losses, "loss")) == [("a", AlertKind.DIVERGED)]
 
 
 def test_a_spike_is_no_divergence():
     losses = [4.0 - i / 20 for i in range(40)]
     losses[30:33] = [9.0, 8.0, 7.0]
-    assert told(*course(losses, "loss")) == []
+    assert alerts(*course(losses, "loss")) == []
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_noise_is_no_divergence(seed):
     noise = random.Random(seed)
     flat = [noise.gauss(2.0, 0.3) for _ in range(1000)]
-    assert told(*course(flat, "loss", highest=max(flat))) == []
+    assert alerts(*course(flat, "loss", highest=max(flat))) == []
 
 
 def test_a_throughput_drop_is_noticed_once_until_it_recovers():
     rates = [100.0] * 30 + [60.0] * 10 + [100.0] * 10 + [50.0] * 6
-    assert told(*course(rates, "rate")) == [("a", NoticeKind.SLOWER)] * 2
+    assert alerts(*course(rates, "rate")) == [("a", AlertKind.SLOWER)] * 2
 
 
 def test_single_slow_steps_and_small_drops_are_quiet():
     evaluating = [5.0 if i % 10 == 0 else 100.0 for i in range(100)]
-    assert told(*course(evaluating, "rate")) == []
-    assert told(*course([100.0] * 30 + [75.0] * 30, "rate")) == []
+    assert alerts(*course(evaluating, "rate")) == []
+    assert alerts(*course([100.0] * 30 + [75.0] * 30, "rate")) == []
 
 
 def test_the_text_says_how_much_slower():
-    sense = LiveSense()
+    detector = AlertDetector()
     states = course([100_000.0] * 30 + [60_000.0] * 5, "rate")
-    (notice,) = (notice for runs in states for notice in sense.observe(runs, NOW))
+    (notice,) = (notice for runs in states for notice in detector.observe(runs, NOW))
     assert notice.text == "60k tokens/s, 40% below its median 100k"
 
 
@@ -134,35 +134,35 @@ def validated(**losses: float) -> list[RunSummary]:
 
 def test_beating_the_record_of_ended_runs_is_noticed_once():
     states = [validated(A=3.0, b=3.5), validated(A=3.0, b=2.9), validated(A=3.0, b=2.8)]
-    assert told(*states) == [("b", NoticeKind.BEST)]
+    assert alerts(*states) == [("b", AlertKind.BEST)]
 
 
 def test_runs_that_race_each_other_from_the_start_are_quiet():
     states = [validated(a=3.0 - i * 0.1, b=3.0 - i * 0.1 - i % 2 * 0.2) for i in range(10)]
-    assert told(*states) == []
-    assert told([run()], validated(a=3.0)) == []
+    assert alerts(*states) == []
+    assert alerts([run()], validated(a=3.0)) == []
 
 
 def test_beating_the_record_behind_a_better_run_is_no_best():
     states = [validated(A=3.0, b=2.5, c=3.5), validated(A=3.0, b=2.5, c=2.9)]
-    assert told(*states) == []
+    assert alerts(*states) == []
 
 
 def test_a_run_that_was_ahead_when_another_ended_is_quiet():
     states = [validated(a=3.0, b=2.9), [*validated(b=2.9), run("a", best_val_loss=3.0)]]
     states += [[run("a", best_val_loss=3.0, status=RunStatus.FINISHED), *validated(b=2.9)]]
     states += [[run("a", best_val_loss=3.0, status=RunStatus.FINISHED), *validated(b=2.8)]]
-    assert told(*states) == []
+    assert alerts(*states) == []
 
 
 def test_a_record_is_beaten_again_after_its_run_ended():
     states = [validated(A=3.0), validated(A=3.0, B=2.9), validated(A=3.0, B=2.9, c=2.8)]
-    assert told(*states) == [("B", NoticeKind.BEST), ("c", NoticeKind.BEST)]
+    assert alerts(*states) == [("B", AlertKind.BEST), ("c", AlertKind.BEST)]
 
 
 def test_overtaking_below_the_record_is_noticed_once():
     race = [validated(A=3.0, b=3.1 - i * 0.1, c=3.1 - i * 0.12, d=3.1 - i * 0.11) for i in range(9)]
-    assert told(*race) == [("c", NoticeKind.BEST)]
+    assert alerts(*race) == [("c", AlertKind.BEST)]
 
 
 def test_ending_as_the_best_of_concurrent_runs_is_noticed():
@@ -172,42 +172,42 @@ def test_ending_as_the_best_of_concurrent_runs_is_noticed():
     failed = [run("c", best_val_loss=2.8, status=RunStatus.FAILED)]
     finished = [run("b", best_val_loss=0.2, status=RunStatus.FINISHED)]
     states += [[*validated(A=3.0, b=2.6), *failed], [*validated(A=3.0), *failed, *finished]]
-    told_of_bests = [one for one in told(*states) if one[1] is NoticeKind.BEST]
-    assert told_of_bests == [("c", NoticeKind.BEST), ("b", NoticeKind.BEST)]
+    bests = [one for one in alerts(*states) if one[1] is AlertKind.BEST]
+    assert bests == [("c", AlertKind.BEST), ("b", AlertKind.BEST)]
 
 
 def test_a_run_that_ends_behind_another_gives_no_record_to_beat():
     states = [validated(A=3.0, b=3.2, c=3.1), validated(A=3.0, b=2.8, c=2.9)]
     failed = [run("c", best_val_loss=2.9, status=RunStatus.FAILED)]
     states += [[*validated(A=3.0, b=2.7), *failed]]
-    told_of_bests = [one for one in told(*states) if one[1] is NoticeKind.BEST]
-    assert told_of_bests == [("b", NoticeKind.BEST)]
+    bests = [one for one in alerts(*states) if one[1] is AlertKind.BEST]
+    assert bests == [("b", AlertKind.BEST)]
 
 
 def test_a_narrow_record_is_noticed_with_the_digits_that_differ():
-    sense = LiveSense()
-    sense.observe(validated(A=1.94321, b=2.0), NOW)
-    (notice,) = sense.observe(validated(A=1.94321, b=1.94318), NOW)
+    detector = AlertDetector()
+    detector.observe(validated(A=1.94321, b=2.0), NOW)
+    (notice,) = detector.observe(validated(A=1.94321, b=1.94318), NOW)
     assert notice.text == "val loss 1.94318, the record was 1.94321"
 
 
 def test_unchanged_runs_are_not_examined_again():
-    sense = LiveSense()
+    detector = AlertDetector()
     state = [run(status=RunStatus.RUNNING)]
-    sense.observe(state, NOW)
-    assert sense.observe(state, NOW) == ()
+    detector.observe(state, NOW)
+    assert detector.observe(state, NOW) == ()
 
 
 def test_runs_that_vanished_and_came_back_are_known():
     crashed = [run(status=RunStatus.CRASHED)]
-    assert told([run()], crashed, [], crashed) == [("a", NoticeKind.CRASHED)]
+    assert alerts([run()], crashed, [], crashed) == [("a", AlertKind.CRASHED)]
 
 
 def test_memory_does_not_grow_with_the_runs_that_are_gone():
-    sense = LiveSense()
+    detector = AlertDetector()
     for i in range(3000):
-        sense.observe([run(f"run-{i}")], NOW)
-    assert len(sense._memories) <= 1002
+        detector.observe([run(f"run-{i}")], NOW)
+    assert len(detector._memories) <= 1002
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=15, max_size=500))
@@ -224,8 +224,8 @@ _NUMBERS = st.one_of(st.none(), st.floats())
 
 @given(st.lists(st.tuples(_NUMBERS, _NUMBERS, st.sampled_from(RunStatus)), max_size=60))
 def test_no_sequence_of_summaries_breaks_the_detector(states):
-    sense = LiveSense()
+    detector = AlertDetector()
     for i, (loss, rate, status) in enumerate(states):
         observed = run(iteration=i, loss=loss, rate=rate, status=status, best_val_loss=loss)
-        for notice in sense.observe([observed], NOW):
+        for notice in detector.observe([observed], NOW):
             assert notice.text

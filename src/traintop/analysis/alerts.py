@@ -1,6 +1,6 @@
-"""What a person watching wants to be told: from one state of the runs to the next, the events.
+"""What a person who watches should know now: alerts, from one state of the runs to the next.
 
-The rules, each of which speaks once for an event:
+Each of the rules raises one alert for an event:
 
 * *not finite*: the train loss was NaN or infinite for the first time in this run.
 * *diverged*: the median of the last 9 train losses seen has risen from the lowest such median by
@@ -10,12 +10,12 @@ The rules, each of which speaks once for an event:
 * *slower*: the median of the last 5 values of the throughput is more than 30 % below the run's
   own median, for which up to 64 values are kept, evenly spread over all that were seen. Again
   only after the throughput came back to 85 %.
-* *best*: the best validation loss of the runs that have ended, the record, was beaten: told of the
-  first run that does, and of a run that ends as the best of all. Once a run, and between the two
+* *new best*: the best validation loss of the runs that have ended, the record, was beaten, by the
+  first run that does, or by a run that ends as the best of all. Once a run, and between the two
   the runs of a sweep may overtake each other quietly.
 
-What is already so when watching begins is history, and no event. A run costs the same however long
-it is, and nothing while it does not change.
+What is already so when watching begins is history, and raises none. A run costs the same however
+long it is, and nothing while it does not change.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _KEPT_RATES = 64
 _SPARE_MEMORIES = 1000
 
 
-class NoticeKind(StrEnum):
+class AlertKind(StrEnum):
     """What happened; the value is the word for it."""
 
     NOT_FINITE = "not finite"
@@ -55,16 +55,16 @@ class NoticeKind(StrEnum):
 
 
 _OF_STATUS = {
-    RunStatus.STALLED: NoticeKind.STALLED,
-    RunStatus.CRASHED: NoticeKind.CRASHED,
-    RunStatus.FAILED: NoticeKind.FAILED,
+    RunStatus.STALLED: AlertKind.STALLED,
+    RunStatus.CRASHED: AlertKind.CRASHED,
+    RunStatus.FAILED: AlertKind.FAILED,
 }
 
 
-class Notice(msgspec.Struct, frozen=True):
+class Alert(msgspec.Struct, frozen=True):
     """One event. ``name`` and ``text`` may hold what a file says: make them safe to draw."""
 
-    kind: NoticeKind
+    kind: AlertKind
     run_id: str
     name: str
     text: str
@@ -80,6 +80,7 @@ class RunningMedian:
         self._count = 0
 
     def add(self, value: float) -> None:
+        """Add the next value."""
         if self._count % self._stride == 0:
             self._kept.append(value)
         self._count += 1
@@ -108,58 +109,54 @@ class _Memory(msgspec.Struct):
     was_best: bool = False
 
 
-class LiveSense:
-    """Watches successive states of the runs; :meth:`observe` tells what happened between two."""
+class AlertDetector:
+    """Compares successive states of the runs; :meth:`observe` finds what happened between two."""
 
     def __init__(self) -> None:
         self._memories: dict[str, _Memory] = {}
         self._best: float | None = None
-        self._record_of_ended: float | None = None
+        self._record: float | None = None
         self._record_is_beaten = False
         self._watching = False
 
-    def observe(self, runs: Sequence[RunSummary], now: datetime) -> tuple[Notice, ...]:
+    def observe(self, runs: Sequence[RunSummary], now: datetime) -> tuple[Alert, ...]:
         """The events since the last call; the first call only looks around."""
-        notices: list[Notice] = []
+        alerts: list[Alert] = []
         for run in runs:
             memory = self._memories.get(run.id)
             if memory is None:
                 memory = self._memories[run.id] = _Memory()
-            if memory.run is run:
-                continue
-            told = [*_events(memory, run), *self._record(memory, run)]
-            memory.run = run
-            notices += [Notice(kind, run.id, _name(run), text, now) for kind, text in told]
+            if memory.run is not run:
+                events = [*_events(memory, run), *self._new_best(memory, run)]
+                memory.run = run
+                name = run.name or run.stem
+                alerts += [Alert(kind, run.id, name, text, now) for kind, text in events]
         if len(self._memories) > 2 * len(runs) + _SPARE_MEMORIES:
             self._memories = {run.id: self._memories[run.id] for run in runs}
         was_watching, self._watching = self._watching, True
-        return tuple(notices) if was_watching else ()
+        return tuple(alerts) if was_watching else ()
 
-    def _record(self, memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
-        value = best_value(run, "val_loss")
+    def _new_best(self, memory: _Memory, run: RunSummary) -> Iterator[tuple[AlertKind, str]]:
+        value = best_value(run, "val_loss", "lower")
         if value is None:
             return
-        record, ended = self._record_of_ended, run.status not in ALIVE
+        record, ended = self._record, run.status not in ALIVE
         leads = self._best is None or value <= self._best
         if leads:
             self._best = value
-        if (
-            record is not None
-            and leads
-            and value < record
-            and (ended or not self._record_is_beaten)
-        ):
-            self._record_is_beaten = True
-            if not memory.was_best:
-                # What the first look finds is told to nobody: at its end it will be news.
-                memory.was_best = self._watching
-                new, old = _told_apart(value, record)
-                yield NoticeKind.BEST, f"val loss {new}, the record was {old}"
+            beats = record is not None and value < record
+            if record is not None and beats and (ended or not self._record_is_beaten):
+                self._record_is_beaten = True
+                if not memory.was_best:
+                    # What the first look finds raises no alert: the end of the run will.
+                    memory.was_best = self._watching
+                    new, old = _distinct_numbers(value, record)
+                    yield AlertKind.BEST, f"val loss {new}, the record was {old}"
         if ended and (record is None or value < record):
-            self._record_of_ended, self._record_is_beaten = value, not leads
+            self._record, self._record_is_beaten = value, not leads
 
 
-def _told_apart(first: float, second: float) -> tuple[str, str]:
+def _distinct_numbers(first: float, second: float) -> tuple[str, str]:
     """Two values that differ with as many digits as it takes to see that."""
     texts = ((number(first, digits), number(second, digits)) for digits in range(4, 17))
     return next((pair for pair in texts if pair[0] != pair[1]), (repr(first), repr(second)))
@@ -171,16 +168,12 @@ def _median(values: Iterable[float]) -> float:
     return ordered[len(ordered) // 2]
 
 
-def _name(run: RunSummary) -> str:
-    return run.name or run.stem
-
-
-def _events(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
+def _events(memory: _Memory, run: RunSummary) -> Iterator[tuple[AlertKind, str]]:
     before = memory.run
     if _was_not_finite(run) and not (before is not None and _was_not_finite(before)):
         # It may have been some records before the newest one.
         seen = "" if run.iteration is None else f" by iteration {run.iteration:,}"
-        yield NoticeKind.NOT_FINITE, f"the train loss was NaN or infinite{seen}"
+        yield AlertKind.NOT_FINITE, f"the train loss was NaN or infinite{seen}"
     kind = _OF_STATUS.get(run.status)
     if kind is not None and not (before is not None and before.status is run.status):
         yield kind, _status_text(run)
@@ -189,7 +182,7 @@ def _events(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]
     if before is None and run.status not in ALIVE:
         return  # it is over: nothing will be compared with what it was, for thousands of runs
     yield from _divergence(memory, run)
-    yield from _slowness(memory, run)
+    yield from _slowdown(memory, run)
 
 
 def _was_not_finite(run: RunSummary) -> bool:
@@ -199,17 +192,17 @@ def _was_not_finite(run: RunSummary) -> bool:
 
 def _status_text(run: RunSummary) -> str:
     if run.status is RunStatus.FAILED:
-        return run.error or "an exception ended it"
+        return run.error or "ended by an exception"
     if run.status is RunStatus.CRASHED:
-        return f"its process is gone{_where(run)}"
-    return f"silent for longer than usual{_where(run)}"
+        return f"process exited without finishing{_where(run)}"
+    return f"no records for longer than usual{_where(run)}"
 
 
 def _where(run: RunSummary) -> str:
     return "" if run.iteration is None else f", iteration {count(run.iteration)}"
 
 
-def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
+def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[AlertKind, str]]:
     loss = last_value(run, "train_loss")
     if loss is None or not math.isfinite(loss):
         return
@@ -219,22 +212,19 @@ def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, 
     level = _median(memory.losses)
     if memory.highest is None:
         stats = stats_of(run, "train_loss")
-        highest = stats.max if stats is not None else None
-        memory.highest = level if highest is None else highest
+        memory.highest = level if stats is None or stats.max is None else stats.max
     noise = _median([abs(value - level) for value in memory.losses])
     if memory.lowest is None or level < memory.lowest:
         memory.lowest, memory.noise = level, noise
-    lost = level - memory.lowest
-    much = lost > _GIVEN_BACK * (memory.highest - memory.lowest)
-    if much and lost > _NOISE_FACTOR * max(noise, memory.noise) and not memory.diverged:
+    gained, noise = memory.highest - memory.lowest, max(noise, memory.noise)
+    least = max(_GIVEN_BACK * gained, _NOISE_FACTOR * noise)
+    if level - memory.lowest > least and not memory.diverged:
         memory.diverged = True
-        yield (
-            NoticeKind.DIVERGED,
-            f"train loss back at {number(level)} after {number(memory.lowest)}{_where(run)}",
-        )
+        rise = f"rose to {number(level)} from a low of {number(memory.lowest)}"
+        yield AlertKind.DIVERGED, f"train loss {rise}{_where(run)}"
 
 
-def _slowness(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, str]]:
+def _slowdown(memory: _Memory, run: RunSummary) -> Iterator[tuple[AlertKind, str]]:
     rate, unit = last_value(run, "tokens_per_sec"), "tokens/s"
     if rate is None:
         rate, unit = run.iterations_per_second, "it/s"
@@ -244,13 +234,12 @@ def _slowness(memory: _Memory, run: RunSummary) -> Iterator[tuple[NoticeKind, st
     if memory.usual_rate is None:
         memory.usual_rate = RunningMedian()
     memory.usual_rate.add(rate)
-    usual = memory.usual_rate.value
+    usual, recent = memory.usual_rate.value, _median(memory.rates)
     if usual is None or usual <= 0:
         return
-    recent = _median(memory.rates)
     if recent >= _RECOVERED * usual:
         memory.slow = False
     elif recent < _SLOW * usual and not memory.slow:
         memory.slow = True
         drop = 1 - recent / usual
-        yield NoticeKind.SLOWER, f"{si(recent)} {unit}, {drop:.0%} below its median {si(usual)}"
+        yield AlertKind.SLOWER, f"{si(recent)} {unit}, {drop:.0%} below its median {si(usual)}"
