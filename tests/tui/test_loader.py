@@ -73,7 +73,7 @@ def test_a_short_run_comes_whole_and_is_followed(tmp_path, loader, posted):
 
 def test_a_long_run_is_sampled_first(tmp_path, loader, posted, monkeypatch):
     monkeypatch.setattr(loader_module, "SAMPLE_ABOVE_BYTES", 1000)
-    monkeypatch.setattr(loader_module, "_SETTLE_SECONDS", 1.0)  # also on a busy machine
+    monkeypatch.setattr(loader_module, "_SETTLE_SECONDS", 3.0)  # also on a busy machine
     summary = OpenedRun(start_run(tmp_path, "long", 5000).save()).summary()
     loader.show([summary])
     sample, whole = next_of(posted, summary.id), next_of(posted, summary.id)
