@@ -157,12 +157,14 @@ class RunCatalog:
             if claim is None or not claim.run_id:
                 claim = self._claim(entry)
             claims[entry.id] = claim
-            if claim.run_id in files_of:
-                files_of[claim.run_id].append(entry)
-            elif claim.run_id:
-                files_of[claim.run_id] = [entry]
-        runs: dict[str, ObservedRun] = {}
+            if claim.run_id is not None:
+                entries = files_of.get(claim.run_id)
+                if entries is None:
+                    files_of[claim.run_id] = [entry]
+                else:
+                    entries.append(entry)
         changed = self._runs.keys() != files_of.keys()
+        runs: dict[str, ObservedRun] = {}
         for run_id, entries in files_of.items():
             run = self._runs.get(run_id)
             if run is None:

@@ -9,6 +9,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from traintop.store.files import Entry, FileError, Span
@@ -128,34 +129,49 @@ class LocalFiles:
                     lags = self._is_on_network(directory, state.st_dev)
                     if not depth and not stat.S_ISDIR(state.st_mode):
                         yield state.st_dev, [_entry(root, state, now, lags)]
-                        continue
-                    if (key := (state.st_dev, state.st_ino)) in visited:
-                        continue
-                    visited.add(key)
-                    found: list[Entry] = []
-                    with os.scandir(directory) as entries:
-                        for each in entries:
-                            if wanted(each.name):
-                                if (info := _state_of(each)) is None:
-                                    continue
-                                found.append(entry := _entry(each.path, info, now, lags))
-                                is_dir = entry.is_dir
-                            else:
-                                is_dir = _is_directory(each)
-                            if is_dir and depth < DEEPEST and not each.name.startswith("."):
-                                waiting.append((each.path, depth + 1))
-                    yield state.st_dev, found
+                    elif (key := (state.st_dev, state.st_ino)) not in visited:
+                        visited.add(key)
+                        found, below = _list(directory, wanted, now, lags)
+                        yield state.st_dev, found
+                        if depth < DEEPEST:
+                            waiting += [(path, depth + 1) for path in below]
                 except OSError as error:
                     if not depth or not isinstance(error, FileNotFoundError):  # deleted meanwhile
                         yield 0, [_unlisted(directory, reason_of(error))]
 
 
+def _list(
+    directory: str, wanted: Callable[[str], object], now: float, lags: bool
+) -> tuple[list[Entry], list[str]]:
+    """What has a wanted name in a directory, and the directories to look into."""
+    found: list[Entry] = []
+    below: list[str] = []
+    with os.scandir(directory) as entries:
+        for each in entries:
+            if wanted(each.name):
+                try:
+                    state = each.stat()
+                except OSError:  # a link that leads nowhere
+                    with suppress(OSError):  # or it was deleted meanwhile
+                        state = each.stat(follow_symlinks=False)
+                        found.append(_entry(each.path, state, now, lags))
+                    continue
+                entry = _entry(each.path, state, now, lags)
+                found.append(entry)
+                is_dir = entry.is_dir
+            else:
+                is_dir = _is_directory(each)
+            if is_dir and not each.name.startswith("."):
+                below.append(each.path)
+    return found, below
+
+
 def _entry(path: str, state: os.stat_result, now: float, lags: bool) -> Entry:
-    mode, inode, modified = state.st_mode, state.st_ino, state.st_mtime_ns
+    mode, inode = state.st_mode, state.st_ino
     is_dir = stat.S_ISDIR(mode)
     problem = "" if is_dir or stat.S_ISREG(mode) else _kind_of(mode)
-    age = now - modified / 1e9
-    return Entry(path, state.st_size, (inode, modified), age, is_dir, inode, lags, problem)
+    version, age = (inode, state.st_mtime_ns), now - state.st_mtime
+    return Entry(path, state.st_size, version, age, is_dir, inode, lags, problem)
 
 
 def _unlisted(directory: str, reason: str) -> Entry:
@@ -167,18 +183,6 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
-
-
-def _state_of(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """The state of what an entry leads to, or of the link itself if that leads nowhere."""
-    try:
-        return entry.stat()
-    except OSError:
-        pass
-    try:
-        return entry.stat(follow_symlinks=False)
-    except OSError:
-        return None  # deleted while we walked
 
 
 # ------------------------------------------------------------------------------------ one file
