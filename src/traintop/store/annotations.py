@@ -163,7 +163,6 @@ class AnnotationFolders:
         self._folders: dict[str, _Folder] = {}
         self._by_run: dict[str, Annotations] = {}
         self._annotated: dict[str, tuple[RunSummary, RunSummary]] = {}
-        self.listings = 0
 
     def refresh(self, folders: Iterable[str]) -> bool:
         """Look at these folders; whether an annotation changed."""
@@ -212,7 +211,6 @@ class AnnotationFolders:
         return folder
 
     def _list(self, path: str, known: dict[str, _File]) -> dict[str, _File]:
-        self.listings += 1
         files: dict[str, _File] = {}
         with suppress(OSError), os.scandir(path) as entries:
             for entry in entries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import heapq
+import os
 import re
 import threading
 import time
@@ -116,6 +117,10 @@ class RunCatalog:
         """The runs as they were, with a notice; for a refresh that failed."""
         with self._lock:
             return self._publish(changed=False, notices=(trouble,))
+
+    def may_be_a_run(self, path: str) -> bool:
+        """Whether a file is looked at, by its name."""
+        return _wanted(run_formats().known).match(os.path.basename(path)) is not None
 
     def reader(self, run_id: str) -> RunReader:
         """A reader of one run, for any thread; it never waits for a refresh.

@@ -41,7 +41,7 @@ def infer_status(
 ) -> RunStatus:
     """What a run is, given what its file says and what a reader sees.
 
-    ``process_ended`` is ``None`` when that cannot be told from this machine; ``quiet`` is for how
+    ``process_ended`` is ``None`` when that is not known on this machine; ``quiet`` is for how
     many seconds nothing changed, and ``timeout`` for how many its rhythm explains that.
     """
     if written is not RunStatus.RUNNING:
@@ -140,7 +140,7 @@ class ObservedRun:
         if before is not None and _is_same(before, written):
             return self._judge(now)
         if before is not None and self._settled and not changed:
-            self._saw_change(now)  # which the listing did not tell
+            self._saw_change(now)  # which the listing did not show
         self._written = self.summary = written
         self._judge(now)
         return True

@@ -1,4 +1,4 @@
-"""Tells when something changes in the watched directories. The only importer of watchdog.
+"""Keeps a catalog up to date while its directories change. The only importer of watchdog.
 
 An event of the operating system is only a hint: events get lost, arrive for reading too, and
 never come from other machines. So the truth is a scan every two seconds; hints make it prompt.
@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -31,12 +31,12 @@ SHORTEST_INTERVAL = 0.25
 """Seconds between two scans at least, however many hints there are."""
 
 FIRST_RUNS = 100
-"""So many of the newest runs are told at once, before all the others are read."""
+"""So many of the newest runs are published at once, before all the others are read."""
 
 _COALESCING = 0.02
 _MOST_HINTS = 1000
 _REARM_INTERVAL = 30.0
-_STOP_PATIENCE = 0.9
+_STOP_TIMEOUT = 0.9
 
 Mode = Literal["live", "polling 2 s"]
 
@@ -57,10 +57,10 @@ class DirectoryWatcher:
     def __init__(self, catalog: RunCatalog, on_snapshot: Callable[[Snapshot], None]) -> None:
         self._catalog = catalog
         self._on_snapshot = on_snapshot
-        self._told: tuple[int, Mode | None] = (-1, None)
+        self._published: tuple[int, Mode | None] = (-1, None)
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._hints = _Hints(catalog.directories, self._wake)
+        self._hints = _Hints(catalog, self._wake)
         self._thread = threading.Thread(target=self._run, name="traintop-watch", daemon=True)
 
     @property
@@ -77,29 +77,29 @@ class DirectoryWatcher:
         self._stop.set()
         self._wake.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(_STOP_PATIENCE)
+            self._thread.join(_STOP_TIMEOUT)
 
     def look_again(self) -> None:
-        """Scan at once: something changed of which no event tells."""
+        """Scan at once: for a change that no event reports."""
         self._hints.expect_anything()
 
     def _run(self) -> None:
         scan_due = 0.0
         try:
-            self._tell(lambda: self._catalog.first_look(FIRST_RUNS))
-            # Meanwhile the screen draws them, with no rival for the interpreter's lock.
+            self._publish(lambda: self._catalog.first_look(FIRST_RUNS))
+            # Meanwhile the screen draws them, without competing for the interpreter's lock.
             self._stop.wait(SHORTEST_INTERVAL)
             while not self._stop.is_set():
                 started = time.monotonic()
                 hinted = self._hints.take()
                 if hinted is None or started >= scan_due:
-                    self._tell(self._catalog.refresh)
+                    self._publish(self._catalog.refresh)
                     scan_due = started + SCAN_INTERVAL
                     # After the first scan, for importing watchdog takes longer than that.
                     if self._hints.arm():
                         scan_due = started  # something may have changed before
                 else:
-                    self._tell(functools.partial(self._catalog.refresh_files, hinted))
+                    self._publish(functools.partial(self._catalog.refresh_files, hinted))
                 self._wake.wait(max(scan_due - time.monotonic(), 0.0))
                 rest = started + SHORTEST_INTERVAL - time.monotonic()
                 self._stop.wait(max(rest, _COALESCING))
@@ -107,17 +107,17 @@ class DirectoryWatcher:
         finally:
             self._hints.disarm()
 
-    def _tell(self, refresh: Callable[[], Snapshot]) -> None:
-        """Refreshes and tells the news. No error may end the thread, or the screen stands still."""
+    def _publish(self, refresh: Callable[[], Snapshot]) -> None:
+        """Refreshes, and publishes what changed. An error must not end the thread."""
         try:
             snapshot = refresh()
         except Exception as error:
             _log.exception("refreshing failed")
             snapshot = self._catalog.report(f"cannot look for changes: {error!r}")
-        news = (snapshot.revision, self.mode)
-        if news == self._told or self._stop.is_set():
+        current = (snapshot.revision, self.mode)
+        if current == self._published or self._stop.is_set():
             return
-        self._told = news
+        self._published = current
         try:
             self._on_snapshot(snapshot)
         except Exception:
@@ -132,8 +132,9 @@ class _Armed(NamedTuple):
 class _Hints:
     """Observers of the operating system's events, as far as they can be had."""
 
-    def __init__(self, directories: Sequence[Path], wake: threading.Event) -> None:
-        self._directories = directories
+    def __init__(self, catalog: RunCatalog, wake: threading.Event) -> None:
+        self._directories = catalog.directories
+        self._may_be_a_run = catalog.may_be_a_run
         self._wake = wake
         self._changed: deque[str | None] = deque(maxlen=_MOST_HINTS)
         self._observer: BaseObserver | None = None
@@ -183,7 +184,7 @@ class _Hints:
         self._armed.clear()
         if observer is not None:
             observer.stop()
-            observer.join(_STOP_PATIENCE)
+            observer.join(_STOP_TIMEOUT)
 
     def _observe(self, directory: Path, identity: tuple[int, int]) -> bool:
         # A watched symbolic link gives no events, so the directory it leads to is watched.
@@ -220,8 +221,8 @@ class _Hints:
     def _note(self, directory: str, real_length: int, path: str, is_directory: bool) -> None:
         """An event in a directory whose real path has this length."""
         below = path[real_length:]
-        if "/." in below or not (is_directory or below.endswith(".json")):
-            return  # hidden, or of no interest
+        if "/." in below or not (is_directory or self._may_be_a_run(path)):
+            return  # hidden, or no file that is listed
         self._changed.append(None if is_directory else directory + below)
         self._wake.set()
 

@@ -241,7 +241,7 @@ def network_filesystem(path: Path | str) -> str | None:
 
     There, the kernel of this machine hears nothing of what other machines write, so watching needs
     polling; and the times of files come from the server's clock, not from ours. ``None`` for a
-    local filesystem, and where it cannot be told (only Linux tells).
+    local filesystem, and where that is not known (only Linux says).
     """
     try:
         mounts = _MOUNTS.read_text(errors="surrogateescape")

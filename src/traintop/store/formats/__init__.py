@@ -53,8 +53,8 @@ class RunReader(Protocol):
     def history(self, reached: Callable[[float], None] = ...) -> History:
         """All records. Read once; :meth:`follow` adds what is new.
 
-        ``reached`` is told now and then which share is read; what it raises ends the reading, and
-        leaves the run unread.
+        ``reached`` is called now and then with the share that is read; what it raises ends the
+        reading, and leaves the run unread.
         """
         ...
 
