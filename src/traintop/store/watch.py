@@ -245,7 +245,7 @@ class _Hints:
 
 def gets_events(directory: Path) -> bool:
     """Whether the system reports changes below a directory now: found out by asking for it."""
-    hints = _Hints([directory], threading.Event())
+    hints = _Hints(RunCatalog([directory]), threading.Event())
     try:
         return hints.arm()
     finally:
