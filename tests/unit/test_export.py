@@ -13,7 +13,6 @@ import pytest
 
 from traintop.analysis import export
 from traintop.analysis.export import (
-    csv_table,
     replacing_file,
     write_csv,
     write_new,
@@ -85,18 +84,6 @@ def test_text_cannot_be_a_formula(tmp_path: Path, start: str) -> None:
     name = next(csv.reader(io.StringIO(path.read_text())))[-1]
     assert name.startswith("'")
     assert name.isprintable()
-
-
-def test_text_has_no_control_characters_and_survives_quoting() -> None:
-    rows = list(
-        csv.DictReader(io.StringIO(csv_table([{"note": 'a "b",\nc\x1b[31m\x00\ud800\u202e😀'}])))
-    )
-    assert rows == [{"note": 'a "b", c[31m😀'}]
-
-
-def test_a_table_has_all_keys_and_leaves_numbers_alone() -> None:
-    table = csv_table([{"run": "a", "loss": -1.5}, {"run": "b", "lr": 1e-05, "loss": None}])
-    assert table == "run,loss,lr\na,-1.5,\nb,,1e-05\n"
 
 
 def test_several_runs_stand_below_one_another(tmp_path: Path) -> None:

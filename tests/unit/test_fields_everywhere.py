@@ -15,10 +15,9 @@ from click.testing import CliRunner
 
 from traintop import ExperimentAnalyzer, ExperimentTracker
 from traintop.analysis.compare import ComparedRun, columns_of, compare
-from traintop.analysis.comparison_table import comparison_table
-from traintop.analysis.listing import ROW_FIELDS
 from traintop.analysis.query import filter_runs
 from traintop.analysis.ranking import leaders, sorted_runs
+from traintop.analysis.run_tables import ROW_FIELDS, comparison_table
 from traintop.cli import main
 from traintop.fields import FIELDS, SYNONYMS, field_of
 from traintop.model import RunSummary

@@ -112,3 +112,8 @@ def test_csv_and_json_have_the_exact_values() -> None:
         {"run": "b", "loss": "NaN"},
     ]
     assert Table.of_values(["run"], []).json() == "[]\n"
+
+
+def test_text_in_csv_has_no_control_characters_and_survives_quoting() -> None:
+    table = Table.of_values(["note"], [['a "b",\nc\x1b[31m\x00\ud800\u202e😀']])
+    assert list(csv.reader(io.StringIO(table.csv()))) == [["note"], ['a "b", c[31m😀']]

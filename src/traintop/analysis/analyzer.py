@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from traintop.analysis.comparison_table import comparison_table
 from traintop.analysis.export import write_csv
 from traintop.analysis.loading import load_experiment_log
 from traintop.analysis.naming import find_run, suggestions, unique_names
 from traintop.analysis.ranking import leaders, sorted_runs
 from traintop.analysis.records import Number, column_values
+from traintop.analysis.run_tables import comparison_table
 from traintop.analysis.summary_text import summary_lines
 from traintop.direction import Direction
 from traintop.fields import field_of, is_known

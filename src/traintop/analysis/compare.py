@@ -27,6 +27,7 @@ from traintop.metrics import (
     was_completed,
 )
 from traintop.model import RunSummary
+from traintop.tables import best_of
 from traintop.text import number
 from traintop.values import flat_settings
 
@@ -302,11 +303,6 @@ def _against(cell: Cell, baseline: Cell) -> Cell:
 def _with_best(
     cells: Sequence[Cell], better: Direction | None, missing_loses: bool
 ) -> Iterator[Cell]:
-    finite = [c.value for c in cells if c.value is not None and math.isfinite(c.value)]
-    if better is None or not finite:
-        return iter(cells)
-    lost = missing_loses and any(cell.value is None and not cell.pending for cell in cells)
-    if min(finite) == max(finite) and not lost:
-        return iter(cells)
-    winner = min(finite) if better == "lower" else max(finite)
-    return (replace(cell, best=cell.value == winner) for cell in cells)
+    known = (cell.value for cell in cells if not cell.pending)
+    best = best_of(known, better, missing_loses=missing_loses)
+    return (replace(cell, best=best is not None and cell.value == best) for cell in cells)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,7 @@ from traintop.analysis.naming import unique_names
 from traintop.analysis.records import measured_values
 from traintop.model import RECORD_FIELDS, RunSummary
 from traintop.store.catalog import holds_a_run
-from traintop.tables import csv_text, csv_writer, plain_cell
+from traintop.tables import csv_writer, plain_cell
 from traintop.whole_file import hidden_path
 
 if TYPE_CHECKING:
@@ -112,15 +112,6 @@ class MoreMetricsError(ValueError):
     def __init__(self, metrics: Sequence[str]) -> None:
         super().__init__(f"no columns for {', '.join(metrics)}")
         self.metrics = tuple(metrics)
-
-
-def csv_table(rows: Sequence[Mapping[str, object]], first: Iterable[str] = ()) -> str:
-    """A table as CSV text.
-
-    Its columns are the ``first`` ones and all further keys, in the order in which they appear.
-    """
-    names = list(dict.fromkeys((*first, *(name for row in rows for name in row))))
-    return csv_text([names, *([row.get(name) for name in names] for row in rows)])
 
 
 class Exported(NamedTuple):

@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from traintop.analysis.comparison_table import comparison_table
 from traintop.analysis.ranking import sorted_runs
 from traintop.analysis.records import snapshots
+from traintop.analysis.run_tables import comparison_table
 from traintop.analysis.summary_text import summary_lines, summary_of_log
 from traintop.model import ExperimentConfig, ExperimentLog, RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog

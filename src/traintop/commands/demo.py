@@ -39,8 +39,8 @@ def _open_ui(log_dir: Path) -> None:
 
 
 def _print_table(log_dir: Path) -> None:
-    from traintop.analysis.comparison_table import comparison_table
     from traintop.analysis.ranking import sorted_runs
+    from traintop.analysis.run_tables import comparison_table
     from traintop.store.catalog import RunCatalog
 
     runs = sorted_runs(RunCatalog([log_dir]).refresh().runs)

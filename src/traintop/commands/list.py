@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import print_document, print_text, warn
-from traintop.commands.runs import log_directories
+from traintop.commands.runs import log_directories, unreadable_lines
 from traintop.tracking.environment import default_log_dir
 
 
@@ -28,14 +28,8 @@ def command(
     log_dirs: tuple[Path, ...], sort: str, reverse: bool, as_json: bool, as_csv: bool
 ) -> None:
     """Print a table of all runs, the best first."""
-    from traintop.analysis.listing import (
-        ROW_FIELDS,
-        flat_rows,
-        rows_as_json,
-        run_rows,
-        unreadable_lines,
-    )
     from traintop.analysis.ranking import sorted_runs
+    from traintop.analysis.run_tables import comparison_table, runs_csv, runs_json
     from traintop.model import RunStatus
     from traintop.store.catalog import RunCatalog
 
@@ -48,14 +42,10 @@ def command(
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        print_document(rows_as_json(run_rows(runs)))
+        print_document(runs_json(runs))
     elif as_csv:
-        from traintop.analysis.export import csv_table
-
-        print_document(csv_table(flat_rows(run_rows(runs)), ROW_FIELDS))
+        print_document(runs_csv(runs))
     else:
-        from traintop.analysis.comparison_table import comparison_table
-
         print_text(comparison_table(runs, width=shutil.get_terminal_size().columns))
     warn(*snapshot.notices, *unreadable_lines(snapshot.runs))
     if snapshot.notices:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import click
 
 from traintop.commands.output import failure, warn
+from traintop.model import RunStatus, RunSummary
 from traintop.text import safe_text
 
 if TYPE_CHECKING:
-    from traintop.model import RunSummary
     from traintop.store.catalog import RunCatalog
 
 # It need not exist or be readable: the catalog says so, and shows the other directories.
@@ -33,9 +33,7 @@ def named_runs(
 
     Raises ``ClickException`` for a name that no run has, and when there are no runs.
     """
-    from traintop.analysis.listing import unreadable_lines
     from traintop.analysis.naming import find_run, suggestions, unique_names
-    from traintop.model import RunStatus
     from traintop.store.catalog import RunCatalog
 
     catalog = RunCatalog([log_dir])
@@ -59,3 +57,9 @@ def named_runs(
             raise click.ClickException(f"no run named {safe_text(repr(name))}: {safe_text(hint)}")
         found[known[path]] = runs[path]
     return catalog, found
+
+
+def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:
+    """For each file that cannot be read a line that names it and the reason."""
+    unreadable = (run for run in runs if run.status is RunStatus.UNREADABLE)
+    return [f"{safe_text(run.id, 500)} {safe_text(run.problem)}" for run in unreadable]

@@ -1,4 +1,4 @@
-"""Runs side by side as a table: text that fits a terminal, or Markdown."""
+"""Runs as tables: the most telling columns for people, everything for programs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from traintop.analysis.differences import differing_settings
+from traintop.analysis.differences import ABSENT, differing_settings, setting_cell
 from traintop.analysis.naming import unique_names
 from traintop.fields import Field, Value, field_of
 from traintop.metrics import was_completed
@@ -29,6 +29,16 @@ _FIELDS = {
 """The columns by their place, each with its rank."""
 
 _RANK_OF_SETTINGS = 7
+
+ROW_FIELDS = (
+    *("run", "run_id", "path", "experiment_name", "status", "iteration", "max_iters", "progress"),
+    *("gradient_step", "best_val_loss", "best_train_loss", "final_val_loss", "final_train_loss"),
+    *("last_val_loss", "last_train_loss", "learning_rate", "mean_tokens_per_sec"),
+    *("mean_iter_time_ms", "duration_seconds", "eta_seconds", "start_time", "end_time"),
+    *("notes", "error", "problem"),
+)
+"""What programs get of each run, beside its settings; ``run`` is its unique name."""
+
 _SETTING_WIDTH = 20
 
 
@@ -92,7 +102,7 @@ def _setting_columns(runs: Sequence[RunSummary]) -> list[Column]:
     return [
         Column(
             safe_text(name, _SETTING_WIDTH),
-            [_setting_cell(one.get(name)) for one in settings],
+            [_setting_cell(one.get(name, ABSENT)) for one in settings],
             literal=True,
             rank=_RANK_OF_SETTINGS,
         )
@@ -106,3 +116,34 @@ def _setting_cell(value: Any) -> Cell:
     if isinstance(value, float):
         return Cell(text=number(value))
     return Cell(text=setting_text(value, _SETTING_WIDTH), literal=True)
+
+
+def runs_json(runs: Sequence[RunSummary]) -> str:
+    """Everything about each run as JSON, one object a line: :data:`ROW_FIELDS` and ``config``.
+
+    Durations are in seconds, times in ISO 8601.
+    """
+    rows = [[*values, run.config] for run, values in zip(runs, _rows(runs), strict=True)]
+    return Table.of_values([*ROW_FIELDS, "config"], rows).json()
+
+
+def runs_csv(runs: Sequence[RunSummary]) -> str:
+    """Everything about each run as CSV; each setting has a column: ``config.optimizer.lr``."""
+    settings = [flat_settings(run.config) for run in runs]
+    names = list(dict.fromkeys(name for one in settings for name in one))
+    rows = [
+        [*values, *(setting_cell(one.get(name, ABSENT)) for name in names)]
+        for values, one in zip(_rows(runs), settings, strict=True)
+    ]
+    return Table.of_values([*ROW_FIELDS, *(f"config.{name}" for name in names)], rows).csv()
+
+
+def _rows(runs: Sequence[RunSummary]) -> list[list[object]]:
+    labels, now = unique_names(runs), datetime.now()
+    fields = [field_of(name) for name in ROW_FIELDS[1:]]
+    return [[labels[run.id], *(_plain(field, run, now) for field in fields)] for run in runs]
+
+
+def _plain(field: Field, run: RunSummary, now: datetime) -> Value:
+    value = field.get(run, now)
+    return "" if value is None and field.kind == "text" else value

@@ -13,17 +13,11 @@ from typing import Any
 
 import pytest
 
-from traintop.analysis.comparison_table import comparison_table
 from traintop.analysis.differences import differing_settings
-from traintop.analysis.export import csv_table
-from traintop.analysis.listing import (
-    flat_rows,
-    rows_as_json,
-    run_rows,
-    unreadable_lines,
-)
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import sorted_runs
+from traintop.analysis.run_tables import comparison_table, runs_csv, runs_json
+from traintop.commands.runs import unreadable_lines
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.text import cell_width
 
@@ -128,8 +122,8 @@ def test_nested_settings_have_columns_and_sort_by_their_paths() -> None:
     assert comparison_table(runs, width=200).splitlines()[0].split()[-1] == "opt.lr"
     assert [one.name for one in sorted_runs(runs, "opt.lr")] == ["b", "a"]
     assert [one.name for one in sorted_runs(runs, "config.opt.lr")] == ["b", "a"]
-    row = flat_rows(run_rows(runs))[0]
-    assert (row["config.opt.lr"], row["config.opt.k"]) == (2.0, "[1]")
+    row = next(csv.DictReader(io.StringIO(runs_csv(runs))))
+    assert (row["config.opt.lr"], row["config.opt.k"]) == ("2.0", "[1]")
 
 
 def test_settings_beyond_json_numbers_equal_only_themselves() -> None:
@@ -139,7 +133,7 @@ def test_settings_beyond_json_numbers_equal_only_themselves() -> None:
         for j, clip in enumerate(clips):
             other = run("other", config={"clip": clip})
             assert differing_settings([one, other]) == ([] if i == j else ["clip"])
-    decoded = json.loads(rows_as_json(run_rows(runs)), parse_constant=pytest.fail)
+    decoded = json.loads(runs_json(runs), parse_constant=pytest.fail)
     written = ["Infinity", "-Infinity", "NaN", None, 1.0]
     assert [row["config"]["clip"] for row in decoded] == written
 
@@ -219,25 +213,25 @@ def test_rows_are_strict_json_and_csv() -> None:
         stats={"train_loss": MetricStats(last=math.nan, min=1.5)},
         config={"lr": 0.1, "note": "=1+1"},
     )
-    rows = run_rows([diverged, SWEEP[0]])
-    decoded = json.loads(rows_as_json(rows), parse_constant=pytest.fail)
+    runs = [diverged, SWEEP[0]]
+    decoded = json.loads(runs_json(runs), parse_constant=pytest.fail)
     assert [row["run"] for row in decoded] == ["a", "slow"]
     assert decoded[0]["last_train_loss"] == "NaN"
     assert decoded[0]["best_train_loss"] == 1.5
     assert decoded[0]["progress"] == 0.01
     assert decoded[1]["config"]["lr"] == 1e-4
-    table = list(csv.DictReader(io.StringIO(csv_table(flat_rows(rows)))))
+    table = list(csv.DictReader(io.StringIO(runs_csv(runs))))
     assert table[0]["last_train_loss"] == "nan"
     assert table[0]["config.note"] == "'=1+1"
     assert table[1]["config.note"] == ""
     assert float(table[1]["config.lr"]) == 1e-4
-    assert json.loads(rows_as_json([])) == []
+    assert json.loads(runs_json([])) == []
 
 
 def test_listing_needs_neither_the_terminal_ui_nor_numpy() -> None:
     program = (
         "import sys\n"
-        "import traintop.analysis.comparison_table, traintop.analysis.export\n"
+        "import traintop.analysis.run_tables, traintop.analysis.export\n"
         "import traintop.store.catalog\n"
         "loaded = {'textual', 'numpy', 'plotext', 'watchdog', 'pandas'} & set(sys.modules)\n"
         "sys.exit(', '.join(loaded) or None)"
