@@ -36,6 +36,7 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def look(self) -> Look:
+        """All that two pieces must share to be drawn alike."""
         return (self.role, self.color, self.bold, self.dim, self.action)
 
 

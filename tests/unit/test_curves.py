@@ -191,17 +191,29 @@ def test_cursor_and_zoom_are_kept_on_another_axis():
     assert maker.on_other_axis(run, "iteration", "tokens", [10]) is None
 
 
-def test_curves_are_kept_until_they_are_forgotten():
+def test_curves_are_kept_until_they_are_forgotten(monkeypatch):
+    monkeypatch.setattr(curves, "QUICK_RECORDS", 0)
     maker, run, other = ChartMaker(), a_run(), a_run("b")
+
+    def kept() -> list[tuple[str, float]]:
+        return [
+            (one.label, weight)
+            for one in (run, other)
+            for weight in (0.6, 0.9, 0.99)
+            if not maker.missing("loss", [one], ChartOptions(weight=weight))
+        ]
+
     for weight in (0.6, 0.9, 0.99):
-        maker.chart("loss", [run, other], ChartOptions(weight=weight))
+        for one in (run, other):
+            maker.chart("loss", [one], ChartOptions(weight=weight))
+    assert len(kept()) == 6
     maker.keep_only({run}, "iteration", (0.99,))
-    assert sorted((key.run.label, key.weight) for key in maker._series) == [("a", 0), ("a", 0.99)]
-    kept = maker.chart("loss", [run], ChartOptions(weight=0.99, cursor=3.0))
+    assert kept() == [("a", 0.99)]
+    same = maker.chart("loss", [run], ChartOptions(weight=0.99, cursor=3.0))
     again = maker.chart("loss", [run], ChartOptions(weight=0.99, log_y=True))
-    assert kept.series == again.series
+    assert same.series == again.series
     maker.keep_only({run}, "wallclock_time", (0.99,))
-    assert not maker._series
+    assert kept() == []
 
 
 def test_curves_over_very_many_records_are_prepared_first(monkeypatch):
@@ -215,12 +227,20 @@ def test_curves_over_very_many_records_are_prepared_first(monkeypatch):
     assert maker.missing("loss", [a_run()], options) == ()
 
 
-def test_preparing_does_all_work_over_all_points():
+def test_runs_without_a_place_on_the_axis_are_not_waited_for(monkeypatch):
+    monkeypatch.setattr(curves, "QUICK_RECORDS", 0)
+    runs = [a_run("knows", tokens=10.0), a_run("does not")]
+    missing = ChartMaker().missing("loss", runs, ChartOptions("tokens"))
+    assert [key.run.label for key in missing] == ["knows"]
+
+
+def test_preparing_does_all_work_over_all_points(monkeypatch):
+    monkeypatch.setattr(curves, "QUICK_RECORDS", 0)
     maker = ChartMaker()
-    maker.prepare(next(iter(curves._keys("loss", [a_run()], ChartOptions()))))
-    (series,) = maker._series.values()
-    looks = {"measured", "overview", "means", "marks", "median"}
-    assert looks <= set(vars(series))
+    (key,) = maker.missing("loss", [a_run()], ChartOptions())
+    maker.prepare(key)
+    (series,) = maker.chart("loss", [a_run()], ChartOptions()).series
+    assert {"measured", "overview", "means", "marks", "median"} <= set(vars(series))
 
 
 def test_odd_records_are_charted():

@@ -50,9 +50,8 @@ def compare_experiments(paths: Iterable[FilePath] | FilePath) -> str:
 
     A file that holds no run is left out, and the logger ``traintop`` says why.
     """
-    listed = [paths] if isinstance(paths, (str, os.PathLike)) else paths
     runs = []
-    for path in listed:
+    for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         try:
             runs.append(_opened(path)[1])
         except (FileNotFoundError, ValueError) as error:

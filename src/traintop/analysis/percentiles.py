@@ -26,7 +26,7 @@ class Pace(NamedTuple):
 
 
 def pace_of(history: History) -> Pace:
-    """The pace over all records; takes a look at each, so call it where nobody waits."""
+    """The pace over all records; reads each of them, so call it off the UI thread."""
     return Pace(*(percentiles(history, metric, PACE_SHARES) for metric in Pace._fields))
 
 

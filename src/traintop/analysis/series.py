@@ -70,7 +70,7 @@ def smooth(y: FloatArray, weight: float) -> FloatArray:
 
 def _debiased(y: FloatArray, weight: float) -> FloatArray:
     average = _decaying_sums(y, weight, 1.0 - weight)
-    # After so many values the bias is less than a float tells.
+    # After so many values the bias is below the precision of a float.
     biased = min(len(y), math.ceil(math.log(_NEGLIGIBLE) / math.log(weight)))
     average[:biased] /= -np.expm1(np.arange(1, biased + 1) * math.log(weight))
     return average

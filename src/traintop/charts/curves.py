@@ -82,8 +82,8 @@ class _XValues(NamedTuple):
 class ChartMaker:
     """Makes charts, and keeps their curves until :meth:`keep_only` forgets them.
 
-    A curve takes a look at every record when it is new, so :meth:`missing` tells which of them
-    would take long, and :meth:`prepare` makes one of them in a thread of its own.
+    A new curve is computed from every record. Where that takes long, :meth:`missing` names the
+    curves, and :meth:`prepare` makes one of them in a thread of its own.
     """
 
     def __init__(self) -> None:
@@ -96,12 +96,12 @@ class ChartMaker:
     ) -> tuple[CurveKey, ...]:
         """The curves that must be prepared first, none when the chart is made at once."""
         known = self._series
-        fresh = [key for key in _keys(chart, runs, options) if key not in known]
+        fresh = [key for key in self._keys(chart, runs, options) if key not in known]
         quick = sum(len(key.run.history) for key in fresh) <= QUICK_RECORDS
         return () if quick else tuple(fresh)
 
     def prepare(self, key: CurveKey) -> None:
-        """Take the look at every record that a curve needs; safe in any thread."""
+        """Compute a curve, and what it takes to draw it; safe in any thread."""
         positions = self._x_of(key.run, key.x_axis)
         if key in self._series or positions is None:
             return
@@ -118,16 +118,16 @@ class ChartMaker:
             dim=key.dim,
             events=events,
         )
-        series.look()
+        series.precompute()
         with self._lock:
             self._series[key] = series
 
     def chart(self, chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> ChartSpec:
         """The chart of one metric (or of both losses) over all the runs given."""
-        keys = _keys(chart, runs, options)
+        keys = self._keys(chart, runs, options)
         for key in keys:
             self.prepare(key)
-        series = tuple(self._series[key] for key in keys if key in self._series)
+        series = tuple(self._series[key] for key in keys)
         title = _title(chart, runs, series, options)
         words = title or chart_title(chart)
         left_out = [safe_text(run.label) for run in runs if not self.has_axis(run, options.x_axis)]
@@ -166,7 +166,7 @@ class ChartMaker:
             self._x = {key: one for key, one in self._x.items() if key[0] in runs}
 
     def extent(self, runs: Sequence[PlottedRun], x_axis: XAxis) -> Limits | None:
-        """What the records of the runs cover on an axis, ``None`` without any."""
+        """The lowest and the highest x of all records on an axis, ``None`` without any."""
         covered = [x for run in runs if len(x := self._ordered(run, x_axis))]
         if not covered:
             return None
@@ -208,6 +208,13 @@ class ChartMaker:
         """Whether the records of a run have a place on an axis."""
         return self._x_of(run, x_axis) is not None
 
+    def _keys(
+        self, chart: str, runs: Sequence[PlottedRun], options: ChartOptions
+    ) -> list[CurveKey]:
+        """The curves of a chart whose runs have a place on its x axis."""
+        keys = _keys(chart, runs, options)
+        return [key for key in keys if self.has_axis(key.run, key.x_axis)]
+
     def _ordered(self, run: PlottedRun, x_axis: XAxis) -> FloatArray:
         positions = self._x_of(run, x_axis)
         return np.empty(0) if positions is None else positions.ordered
@@ -245,7 +252,7 @@ def _keys(chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> list
 
 
 def _x_values(run: PlottedRun, x_axis: XAxis) -> FloatArray | None:
-    """The x of each record, ``None`` when neither records nor settings tell of it."""
+    """The x of each record, ``None`` when neither records nor settings have it."""
     columns = run.history.columns
     if x_axis != "tokens":
         return columns[x_axis]

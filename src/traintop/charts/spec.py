@@ -68,7 +68,7 @@ class Series(msgspec.Struct, frozen=True, eq=False, dict=True):
     the upper edge of an area behind the curve. ``label`` may be any text: it is made safe here.
     Raises ``ValueError`` when the lengths differ.
 
-    What takes a look at every point is done once, so keep a series as long as its data is the
+    What depends on every point is computed once, so keep a series as long as its data is the
     same: drawing it again, at another size or with a cursor, costs the same however long it is.
     """
 
@@ -119,7 +119,7 @@ class Series(msgspec.Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def failures(self) -> tuple[FloatArray, FloatArray]:
-        """Where NaN (as far as ``events`` tell) or ±inf was measured, by x, and which of them."""
+        """Where NaN (of which ``events`` know) or ±inf was measured, by x, and which of them."""
         infinite = np.isinf(self.y) if len(self.measured[1]) < len(self.y) else np.array([], int)
         x, y = self.x[infinite], self.y[infinite]
         if self.events is not None:
@@ -151,8 +151,8 @@ class Series(msgspec.Struct, frozen=True, eq=False, dict=True):
                     candidates.append((abs(near - position), value_near(x, y, position)))
         return min(candidates, key=lambda pair: pair[0], default=(0.0, None))[1]
 
-    def look(self) -> None:
-        """Take each look at all points now, so that drawing takes none."""
+    def precompute(self) -> None:
+        """Compute now what depends on every point, so that drawing need not."""
         _ = self.overview, self.means, self.marks, self.median
 
     @cached_property
@@ -182,7 +182,7 @@ class ChartSpec(msgspec.Struct, frozen=True):
     a ``cursor`` the legend shows the values measured nearest to it, otherwise the last ones; its
     last word is the ``note``. ``label_width`` is what labels of y take at least, in cells, so that
     charts below one another have their curves below one another. ``name`` takes the place of
-    the title where nothing around the chart tells whose it is, as in a file. ``value_text`` writes
+    the title where nothing around the chart says whose it is, as in a file. ``value_text`` writes
     a value of y in the legend, and ``place_text`` the place of the cursor, given in units of x.
     """
 

@@ -179,7 +179,7 @@ def log_tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:
 
 
 def _decimals(numbers: Sequence[float], tolerance: float) -> tuple[str, ...] | None:
-    """Plain numbers with as few decimals as tell them exactly, the same for all."""
+    """Plain numbers with as few decimals as are exact, the same for all."""
     if any(abs(number) >= 1e21 for number in numbers):
         return None
     for decimals in range(_MOST_DECIMALS + 1):

@@ -184,7 +184,7 @@ def limits_of(arrays: Sequence[FloatArray], least: float = 0.0) -> Limits | None
 
 
 def _widened(low: float, high: float, least: float = 0.0) -> Limits:
-    """Limits that are far enough apart to tell values between them."""
+    """Limits that are far enough apart for values between them to differ."""
     magnitude = max(abs(low), abs(high))
     if high / 2 - low / 2 > max(4 * math.ulp(magnitude), 1e-290):
         return low, high

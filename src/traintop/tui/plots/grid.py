@@ -42,6 +42,7 @@ class Box(NamedTuple):
     height: int
 
     def holds(self, x: int, y: int) -> bool:
+        """Whether a cell of the pane is in this place."""
         return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
 
 
