@@ -59,19 +59,10 @@ Value = float | int | str | bool | tuple[object, ...] | None
 Getter = Callable[[RunSummary, datetime], Value]
 """What a run has at a moment."""
 
-Kind = Literal[
-    "measure",
-    "setting",
-    "si",
-    "count",
-    "seconds",
-    "milliseconds",
-    "share",
-    "age",
-    "bytes",
-    "time",
-    "text",
-]
+Kind = (
+    Literal["measure", "setting", "si", "count", "seconds", "milliseconds"]
+    | Literal["share", "age", "bytes", "time", "text"]
+)
 """How the numbers of a field are written."""
 
 STATUS_ORDER = (
@@ -121,6 +112,7 @@ class Field(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def align(self) -> Literal["left", "right"]:
+        """The side of its column on which a value stands."""
         return "left" if self.kind in ("text", "time") else "right"
 
     def value(self, run: RunSummary, now: datetime | None = None) -> Value:
@@ -147,7 +139,7 @@ class Field(msgspec.Struct, frozen=True, eq=False):
         if value is None or value == ():
             return MISSING
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return _WRITERS[self.kind](value, width)
+            return _WRITERS.get(self.kind, _setting_number)(value, width)
         if isinstance(value, tuple):
             return setting_text([*value], _LONGEST_TEXT)
         if self.kind == "time":
@@ -156,17 +148,16 @@ class Field(msgspec.Struct, frozen=True, eq=False):
 
 
 def _measure(value: float, width: int) -> str:
-    return measured(value, width) if isinstance(value, float) else _setting_number(value)
+    return measured(value, width) if isinstance(value, float) else _setting_number(value, width)
 
 
-def _setting_number(value: float) -> str:
+def _setting_number(value: float, width: int) -> str:
     return number(value) if isinstance(value, float) else setting_text(value, _LONGEST_TEXT)
 
 
 _WRITERS: Mapping[Kind, Callable[[float, int], str]] = MappingProxyType(
     {
         "measure": _measure,
-        "setting": lambda value, _: _setting_number(value),
         "si": lambda value, _: si(value),
         "count": lambda value, width: text if len(text := count(value)) <= width else si(value),
         "seconds": lambda value, _: duration(value),
@@ -174,15 +165,8 @@ _WRITERS: Mapping[Kind, Callable[[float, int], str]] = MappingProxyType(
         "share": lambda value, _: percentage(value),
         "age": lambda value, _: age(value),
         "bytes": lambda value, _: file_size(int(value)),
-        "time": lambda value, _: number(value),
-        "text": lambda value, _: number(value),
     }
 )
-
-
-def notes_of(run: RunSummary) -> str:
-    """The notes of a run, and below them the note that people added."""
-    return "\n".join(filter(None, (run.notes, run.annotations.note)))
 
 
 # The table.
@@ -227,7 +211,8 @@ _FIELDS = (
     Field("tags", "TAGS", "tags", "tags that people added",
           lambda run, _: run.annotations.tags, "text", 12, ("tag",)),
     Field("notes", "NOTES", "notes", "notes of the run, and those that people added",
-          lambda run, _: notes_of(run) or None, "text", 20, ("note",)),
+          lambda run, _: "\n".join(filter(None, (run.notes, run.annotations.note))) or None,
+          "text", 20, ("note",)),
     Field("archived", "ARCHIVED", "archived", "whether the run is archived",
           lambda run, _: run.annotations.archived, "text", 9),
     Field("error", "ERROR", "error", "the exception that ended the run",

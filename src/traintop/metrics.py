@@ -169,6 +169,11 @@ def logged_name(metric: str, logged: Collection[str]) -> str | None:
     """The one of the names that a run logged under which a metric is found; ``None`` for none."""
     if metric in logged and metric != "loss":
         return metric
+    return _name_of_same(metric, tuple(logged))
+
+
+@functools.lru_cache(maxsize=4096)  # very many runs log the same metrics
+def _name_of_same(metric: str, logged: tuple[str, ...]) -> str | None:
     known = _known_as(_SHORTHAND.get(metric, metric))
     if known is None:
         return None
@@ -189,21 +194,24 @@ def column_name(metric: str, logged: Collection[str]) -> str:
 
 def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
     """The metrics that any of the runs has, by their standard names; see :func:`in_order`."""
-    names: dict[str, None] = {}
-    for run in runs:
-        names.update(dict.fromkeys(names_of_metrics(run.stats)))
-    return in_order(names)
+    logged = dict.fromkeys(tuple(run.stats) for run in runs)
+    return in_order(name for names in logged for name in names_of_metrics(names))
 
 
-def names_of_metrics(logged: Collection[str]) -> list[str]:
+def names_of_metrics(logged: Collection[str]) -> tuple[str, ...]:
     """What the metrics that one run logged are called here, each once."""
+    return _standard_names(tuple(logged))
+
+
+@functools.lru_cache(maxsize=1024)
+def _standard_names(logged: tuple[str, ...]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for name in logged:
         standard = standard_name(name)
         meant = name == standard or logged_name(standard, logged) == name
         if meant or name != "loss":
             names[standard if meant else name] = None
-    return [*names]
+    return (*names,)
 
 
 def in_order(metrics: Iterable[str]) -> list[str]:
@@ -254,7 +262,9 @@ def best_value(run: RunSummary, metric: str, direction: Direction | None = None)
     if logged is not None:
         stats = run.stats[logged]
         found.append(stats.min if better == "lower" else stats.max)
-    if logged == logged_name(name, run.stats):  # and not another loss beside the standard one
+    if metric == name or logged == logged_name(
+        name, run.stats
+    ):  # and not another loss beside the standard one
         if name == "train_loss":
             found += [run.best_train_loss, run.final_train_loss]
         elif name == "val_loss":

@@ -177,7 +177,7 @@ def test_columns_are_made_of_settings_and_metrics(key, heading, text, value):
     }
     run = make_run("a", config=config, stats=METRICS, environment={"host": "node7"})
     column = column_of(key)
-    assert column.heading == heading
+    assert column.field.label == heading
     assert column.text(run, RowContext(NOW), 9) == text
     assert column.field.value(run) == value
 

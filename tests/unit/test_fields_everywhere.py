@@ -100,7 +100,6 @@ def test_the_command_line_sorts_by_it(name, runs, directory):
 def test_it_is_a_column_of_the_list(name, runs, now):
     field, column = field_of(name), column_of(name)
     assert column.field.name == ("tokens_per_sec" if name == "throughput" else field.name)
-    assert column.heading == column.field.label
     assert column.key in offered_columns(runs) or column.key not in FIELDS or field.metric
     for run in runs:
         shown = column.text(run, RowContext(now), column.width)
@@ -143,7 +142,7 @@ def test_the_comparison_has_its_value(metric, statistic, runs):
 )
 def test_the_table_of_the_command_line_has_its_heading(name, runs):
     assert field_of(name).label in comparison_table(runs, width=200).splitlines()[0]
-    assert column_of(name).heading == field_of(name).label
+    assert column_of(name).field.label == field_of(name).label
 
 
 def test_the_records_keep_the_names_under_which_they_were_logged(directory, tmp_path):

@@ -1,7 +1,7 @@
 """The columns that the run list can have: a field of ``traintop.fields`` each, and how it looks.
 
 A column is known by its field's name: ``status``, ``train_loss``, ``config.d_model``. Only the
-sparkline of a run's loss is none of its fields.
+sparkline of a run's loss is a field of the list alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -37,21 +37,21 @@ class RowContext(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column. ``importance`` decides which stay when the width is short (0 goes last).
+    """A field as the list shows it.
 
-    The list sorts by its ``field``, where it has one.
+    ``importance`` decides which columns stay when the width is short (0 goes last).
     """
 
-    key: str
-    heading: str
-    width: int
+    field: Field
     importance: int
+    width: int
     text: Callable[[RunSummary, RowContext, int], str]
-    field: Field | None = None
-    align: Literal["left", "right"] = "right"
-    role: Callable[[RunSummary], Role] = lambda _: "text"
+    role: Callable[[RunSummary], Role]
     narrow_width: int | None = None
-    meaning: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.field.name
 
 
 TREND_COLUMN = "trend"
@@ -78,9 +78,8 @@ def _muted(summary: RunSummary) -> Role:
     return "muted"
 
 
-def _column(name: str, importance: int, **changes: Any) -> Column:
+def _column(field: Field, importance: int, **changes: Any) -> Column:
     """The column of a field; ``changes`` are what the list shows in another way."""
-    field = field_of(name)
 
     def text(run: RunSummary, context: RowContext, width: int) -> str:
         return field.text(field.get(run, context.now), width)
@@ -91,23 +90,30 @@ def _column(name: str, importance: int, **changes: Any) -> Column:
             return "muted"
         return "bad" if isinstance(value, float) and not math.isfinite(value) else "text"
 
-    usual: dict[str, Any] = {
-        "key": field.name,
-        "heading": field.label,
-        "width": field.width,
-        "importance": importance,
-        "text": text,
-        "field": field,
-        "align": field.align,
-        "role": role,
-        "meaning": field.explanation,
-    }
-    return Column(**{**usual, **changes})
+    return Column(
+        **{
+            "field": field,
+            "importance": importance,
+            "width": field.width,
+            "text": text,
+            "role": role,
+            **changes,
+        }
+    )
 
 
+_TREND = Field(
+    TREND_COLUMN,
+    "TREND",
+    "trend",
+    "the course of the train loss",
+    lambda run, now: None,
+    "text",
+    TREND_WIDTH,
+)
 _BUILT_IN = (
     _column(
-        "status",
+        FIELDS["status"],
         0,
         width=7,
         text=_status_text,
@@ -115,28 +121,24 @@ _BUILT_IN = (
         narrow_width=2,
     ),
     _column(
-        "name",
+        FIELDS["name"],
         0,
         text=lambda run, context, width: fit_name(run_name(run), width, context.alike),
         role=lambda run: "bad" if run.status is RunStatus.UNREADABLE else "strong",
         narrow_width=6,
     ),
-    _column("step", 4, text=lambda run, context, width: steps_text(run)),
-    _column("progress", 8, role=_muted),
-    _column("train_loss", 2),
-    _column("best_val_loss", 3, width=8),
-    _column("tokens_per_sec", 6),
-    _column("eta", 5, text=_eta_text),
-    _column("age", 7, role=_muted),
-    Column(
-        TREND_COLUMN,
-        "TREND",
-        TREND_WIDTH,
+    _column(FIELDS["step"], 4, text=lambda run, context, width: steps_text(run)),
+    _column(FIELDS["progress"], 8, role=_muted),
+    _column(FIELDS["train_loss"], 2),
+    _column(FIELDS["best_val_loss"], 3, width=8),
+    _column(FIELDS["tokens_per_sec"], 6),
+    _column(FIELDS["eta"], 5, text=_eta_text),
+    _column(FIELDS["age"], 7, role=_muted),
+    _column(
+        _TREND,
         9,
-        lambda run, context, width: context.trends.get(run.id, ""),
-        align="left",
+        text=lambda run, context, width: context.trends.get(run.id, ""),
         role=lambda run: "bad" if diverged(run) else "accent",
-        meaning="the course of the train loss",
     ),
 )
 BUILT_IN: Mapping[str, Column] = MappingProxyType({column.key: column for column in _BUILT_IN})
@@ -144,19 +146,17 @@ BUILT_IN: Mapping[str, Column] = MappingProxyType({column.key: column for column
 
 DEFAULT_COLUMNS: tuple[str, ...] = tuple(BUILT_IN)
 
-_FORMER_KEYS = {TREND_COLUMN: TREND_COLUMN, "throughput": "tokens_per_sec"}
-
 
 def column_key(name: str) -> str:
-    """The key of a column that a person, or a view remembered by an older version, names."""
-    return _FORMER_KEYS.get(name) or field_of(name).name
+    """The key of the column that a view remembered, maybe by an older version, names."""
+    return "tokens_per_sec" if name == "throughput" else field_of(name).name
 
 
 @functools.lru_cache(maxsize=1024)
 def column_of(key: str) -> Column:
     """The column with this key; no run need have anything in it."""
     key = column_key(key)
-    return BUILT_IN.get(key) or _column(key, _MADE_IMPORTANCE)
+    return BUILT_IN.get(key) or _column(field_of(key), _MADE_IMPORTANCE)
 
 
 def offered_columns(runs: Iterable[RunSummary]) -> tuple[str, ...]:

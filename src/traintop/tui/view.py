@@ -24,7 +24,7 @@ from traintop.direction import Direction
 from traintop.model import RunStatus, RunSummary
 from traintop.text import counted
 from traintop.tui.chart_view import ChartView
-from traintop.tui.columns import DEFAULT_CHOICES, ColumnChoice, column_of
+from traintop.tui.columns import DEFAULT_CHOICES, TREND_COLUMN, ColumnChoice, column_of
 from traintop.tui.kit.runs import alike_words
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ class SortOrder(msgspec.Struct, frozen=True):
 
     @property
     def descending(self) -> bool:
-        field = column_of(self.column).field
-        return field is not None and field.descending is not self.reverse
+        return column_of(self.column).field.descending is not self.reverse
 
 
 class ViewState(msgspec.Struct, frozen=True):
@@ -176,8 +175,6 @@ def listed_rows(runs: Sequence[RunSummary], state: ViewState, now: datetime) -> 
 def sort_runs(runs: Sequence[RunSummary], sort: SortOrder, now: datetime) -> RunRows:
     """The runs by a column; ties keep their order, and NaN and missing values come last."""
     field = column_of(sort.column).field
-    if field is None:
-        return RunRows(runs)
     return RunRows(sorted_by(runs, field, now, descending=sort.descending))
 
 
@@ -282,13 +279,13 @@ def toggle_baseline(state: ViewState) -> ViewState:
 
 def sort_next(state: ViewState, columns: Sequence[str]) -> ViewState:
     """Sorted by the next of the visible columns, in that column's natural direction."""
-    sortable = [key for key in columns if column_of(key).field]
+    sortable = [key for key in columns if key != TREND_COLUMN]
     return replace(state, sort=SortOrder(_next(sortable, state.sort.column)))
 
 
 def sort_by(state: ViewState, column: str) -> ViewState:
     """Sorted by ``column``; turned round when it sorted already. Not all columns sort."""
-    if column_of(column).field is None:
+    if column == TREND_COLUMN:
         return state
     if state.sort.column == column:
         return replace(state, sort=replace(state.sort, reverse=not state.sort.reverse))

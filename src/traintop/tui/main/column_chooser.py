@@ -92,11 +92,11 @@ def choice_lines(choosing: ColumnChoosing, sort: SortOrder, width: int) -> Seque
             Piece("▌" if here else " ", "accent"),
             Piece("✓ " if choice else "  ", "good"),
             Piece(
-                fit(column.heading + arrow, _HEADING_WIDTH),
+                fit(column.field.label + arrow, _HEADING_WIDTH),
                 "strong" if choice else "text",
                 bold=here,
             ),
-            Piece(f" {column.meaning}{wider}", "muted"),
+            Piece(f" {column.field.explanation}{wider}", "muted"),
         )
         lines.append(clickable(line, f"screen.pick_column({place})", width))
     return lines

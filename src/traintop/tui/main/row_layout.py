@@ -85,7 +85,7 @@ def format_row(summary: RunSummary, layout: RowLayout, context: RowContext) -> L
     return layout.joined(
         [
             Piece(
-                fit(column.text(summary, context, width), width, column.align),
+                fit(column.text(summary, context, width), width, column.field.align),
                 column.role(summary),
             )
             for column, width in layout.columns
@@ -113,14 +113,14 @@ def format_heading(layout: RowLayout, sort_key: str, descending: bool) -> Line:
     """The headings; the one that sorts carries an arrow and the accent colour."""
     pieces: list[Piece] = []
     for column, width in layout.columns:
-        text = column.heading
+        text = column.field.label
         sorts = column.key == sort_key
         if sorts:
             arrow = "↓" if descending else "↑"
             text = text if cell_width(text) < width else text.replace(" ", "")
             text = fit(text, min(cell_width(text), max(width - 1, 0))) + arrow
         # Two cells have no room for an ellipsis that says something.
-        cell = fit(text if width > _NARROWEST_CUT else text[:width], width, column.align)
+        cell = fit(text if width > _NARROWEST_CUT else text[:width], width, column.field.align)
         role: Role = "accent" if sorts else "muted"
         # The key may come from a file, so the action knows the column by its place.
         action = f"screen.sort_by_place({len(pieces)})"
