@@ -21,7 +21,7 @@ from traintop.analysis.compare import (
     target_metric,
 )
 from traintop.analysis.comparison_text import comparison_csv, table_cell
-from traintop.analysis.differences import ABSENT, differing, settings_key, telling_settings
+from traintop.analysis.differences import ABSENT, differing, distinctive_settings, settings_key
 from traintop.metrics import standard_name
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.store.history import History
@@ -99,7 +99,7 @@ def test_informative_settings_come_first_and_seeds_last():
         for seed, (lr, width) in enumerate([(1, 64), (2, 64), (3, 64), (3, 128)])
     ]
     assert differing(settings) == ["seed", "lr", "min_lr", "width"]
-    assert telling_settings(settings) == ["lr", "width", "min_lr", "seed"]
+    assert distinctive_settings(settings) == ["lr", "width", "min_lr", "seed"]
 
 
 # Results

@@ -72,7 +72,7 @@ class ExperimentAnalyzer:
     def load_all(self) -> None:
         """Load every run of the directory, as it stands now.
 
-        A file that cannot be read is left out; the logger ``traintop`` tells it once, with the
+        A file that cannot be read is left out; the logger ``traintop`` warns of it once, with the
         reason.
         """
         self._scan()

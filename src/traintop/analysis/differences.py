@@ -87,11 +87,11 @@ def differing_settings(runs: Sequence[RunSummary]) -> list[str]:
     return differing([flat_settings(run.config) for run in runs])
 
 
-def telling_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names of flat settings that differ, those first that tell most about which is which.
+def distinctive_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of flat settings that differ, those first that best distinguish the runs.
 
-    That is the entropy of a setting's values. A setting that splits the runs just as an earlier
-    one does tells nothing new, as the least learning rate that is a tenth of the greatest; such
+    They are ordered by the entropy of their values. A setting that splits the runs just as an
+    earlier one does adds nothing, as the least learning rate that is a tenth of the greatest; such
     settings come after the others, and seeds come last.
     """
     splits = {name: _split(settings, name) for name in differing(settings)}

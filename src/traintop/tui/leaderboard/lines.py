@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from traintop.analysis.differences import ABSENT, telling_settings
+from traintop.analysis.differences import ABSENT, distinctive_settings
 from traintop.analysis.ranking import Leader
 from traintop.lines import Line, Piece, Role, clickable, fit_line
 from traintop.text import (
@@ -117,7 +117,7 @@ def _columns_that_fit(
 
 
 def _setting_columns(best: Sequence[Leader], shown: Sequence[Leader]) -> list[_Column]:
-    names = telling_settings([flat_settings(leader.run.config) for leader in best])
+    names = distinctive_settings([flat_settings(leader.run.config) for leader in best])
     settings = [flat_settings(leader.run.config) for leader in shown]
     return [
         _Column(
