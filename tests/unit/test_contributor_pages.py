@@ -1,0 +1,46 @@
+"""What the pages for contributors name is there: files, functions, and the pages they link to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md")
+
+
+def answers() -> list[str]:
+    """Each answer to "where does this go?": rows of the one page, sections of the other."""
+    contributing, architecture = (page.read_text(encoding="utf-8") for page in PAGES)
+    table = architecture.partition("## Ten changes")[2]
+    rows = re.findall(r"^\| (?!change |---).*$", table, re.MULTILINE)
+    sections = re.findall(r"^### (Add .*?)(?=^##)", contributing, re.MULTILINE | re.DOTALL)
+    return [*rows, *sections]
+
+
+def test_ten_changes_and_six_additions_are_answered() -> None:
+    assert len(answers()) == 10 + 6
+
+
+@pytest.mark.parametrize("answer", answers(), ids=lambda answer: answer.strip("| ")[:24])
+def test_the_files_and_functions_of_an_answer_exist(answer: str) -> None:
+    paths = [ROOT / path for path in re.findall(r"`((?:src|tests|docs)/[^`*]+)`", answer)]
+    assert paths
+    assert [path for path in paths if not path.exists()] == []
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths if path.is_file())
+    names = re.findall(r"`([A-Za-z_]\w*)`", answer)
+    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_of_a_page_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)", text)
+    named = re.findall(r"`([\w.]+/[\w./]*)`", text)
+    assert links
+    assert named
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    homes = (ROOT, ROOT / "src" / "traintop")
+    assert [path for path in named if not any((home / path).exists() for home in homes)] == []
