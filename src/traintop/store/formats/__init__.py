@@ -10,9 +10,9 @@ which names a class (or function) without arguments that makes a :class:`RunForm
 from __future__ import annotations
 
 import functools
-import os
+import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -116,7 +116,7 @@ def run_formats() -> Formats:
 
     known: list[RunFormat] = [TraintopFormat(), JsonDocumentFormat()]
     problems: list[str] = []
-    if any(map(_adds_formats, _installed())):
+    if _is_any_added():
         from importlib.metadata import entry_points
 
         for point in entry_points(group=ENTRY_POINTS):
@@ -127,20 +127,14 @@ def run_formats() -> Formats:
     return Formats(tuple(known), tuple(problems))
 
 
-def _installed() -> Iterator[Path]:
-    """The lists of entry points of all installed packages.
+def _is_any_added() -> bool:
+    """Whether an installed package has formats.
 
     Looked for by hand, for ``importlib.metadata`` takes longer to import than a list of runs.
     """
-    for folder in sys.path:
-        with suppress(OSError), os.scandir(folder or ".") as entries:
-            for entry in entries:
-                if entry.name.endswith((".dist-info", ".egg-info")):
-                    yield Path(entry.path, "entry_points.txt")
-
-
-def _adds_formats(entry_points: Path) -> bool:
-    try:
-        return f"[{ENTRY_POINTS}]" in entry_points.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
+    installed = (Path(folder).glob("*-info/entry_points.txt") for folder in sys.path)
+    for entry_points in itertools.chain.from_iterable(installed):
+        with suppress(OSError):
+            if f"[{ENTRY_POINTS}]" in entry_points.read_text(encoding="utf-8", errors="replace"):
+                return True
+    return False
