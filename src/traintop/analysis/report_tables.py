@@ -10,11 +10,12 @@ from typing import Any
 from traintop.analysis.differences import differing_settings
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import sorted_runs
-from traintop.metrics import best_iteration, best_value, mean_value, stats_of
+from traintop.fields import field_of
+from traintop.metrics import best_iteration, stats_of
 from traintop.model import RunSummary
 from traintop.progress import progress
 from traintop.tables import Align, Cell, Column, Table, code_span
-from traintop.text import MISSING, count, duration, number, percentage, safe_text, setting_text, si
+from traintop.text import MISSING, count, number, percentage, safe_text, setting_text
 from traintop.values import flat_settings
 
 _LONGEST_NAME = 60
@@ -90,35 +91,45 @@ def _setting_column(name: str, values: Sequence[Any]) -> Column:
     return Column(safe_text(name, _LONGEST_NAME), cells, literal=True)
 
 
-_RESULTS: Mapping[str, Callable[[RunSummary], str]] = MappingProxyType(
-    {
-        "Status": lambda run: run.status.value,
-        "Iterations": lambda run: _iterations(run),
-        "Best val loss": lambda run: _best(run, "val_loss"),
-        "Best train loss": lambda run: _best(run, "train_loss"),
-        "Tokens/s": lambda run: si(mean_value(run, "tokens_per_sec")),
-        "Time": lambda run: duration(run.duration_seconds),
-    }
-)
-
-
 def _results(runs: Sequence[RunSummary]) -> list[Column]:
-    return [Column.of_texts(heading, map(text, runs)) for heading, text in _RESULTS.items()]
+    return [
+        Column.of_texts(field_of(name).words.capitalize(), (text(run, name) for run in runs))
+        for name, text in _RESULTS.items()
+    ]
 
 
-def _iterations(run: RunSummary) -> str:
+def _plain(run: RunSummary, name: str) -> str:
+    field = field_of(name)
+    return field.text(field.value(run))
+
+
+def _iterations(run: RunSummary, _: str) -> str:
     if run.iteration is None:
         return "0"
     done, share = count(run.iteration + 1), progress(run)
     return done if share is None or share >= 1 else f"{done} ({percentage(share)})"
 
 
-def _best(run: RunSummary, metric: str) -> str:
-    best, stats = best_value(run, metric), stats_of(run, metric)
+def _best(run: RunSummary, name: str) -> str:
+    field = field_of(name)
+    best, metric = field.number(run), field.metric or name
+    stats = stats_of(run, metric)
     iteration = None if best is None else best_iteration(run, metric, best)
     at = "" if iteration is None else f" at {count(iteration)}"
     nan = " (and NaN)" if stats is not None and stats.nonfinite else ""
     return f"{number(best, 5)}{at}{nan}"
+
+
+_RESULTS: Mapping[str, Callable[[RunSummary, str], str]] = MappingProxyType(
+    {
+        "status": _plain,
+        "step": _iterations,
+        "best_val_loss": _best,
+        "best_train_loss": _best,
+        "mean_tokens_per_sec": _plain,
+        "duration": _plain,
+    }
+)
 
 
 def _started(run: RunSummary) -> str:
