@@ -7,9 +7,8 @@ executed.
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from traintop.direction import Direction
-from traintop.text import safe_text
+from traintop.text import safe_text, suggestions
 
 _LARGEST_FILE = 1_000_000
 _LONGEST_PATH = 1000
@@ -102,7 +101,7 @@ def parse_settings(data: bytes) -> tuple[Settings, tuple[str, ...]]:
     problems = []
     for name, value in document.items():
         if name not in known:
-            problems.append(f"{name}: unknown; {_closest(name, known)}")
+            problems.append(f"{name}: unknown; {suggestions(name, known)}")
             continue
         # Each entry of a table by itself, so that a wrong one costs no other.
         entries = value.items() if isinstance(value, dict) and value else [(None, value)]
@@ -116,11 +115,6 @@ def parse_settings(data: bytes) -> tuple[Settings, tuple[str, ...]]:
             else:
                 accepted[name] = part if key is None else {**accepted.get(name, {}), **part}
     return Settings(**accepted), tuple(problems)
-
-
-def _closest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
 
 
 def _problem(path: Path, words: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
@@ -17,6 +18,8 @@ MISSING = "–"
 
 ELLIPSIS = "…"
 REPLACEMENT = "\ufffd"
+
+_MOST_SUGGESTIONS = 5
 
 _BLANKS = frozenset("\t\n\r\v\f\x85\u2028\u2029\xa0\u3000")
 # One cell each in every version of Unicode: Latin, Greek, Cyrillic, dashes, arrows, charts.
@@ -247,6 +250,21 @@ def percentage(fraction: float | None) -> str:
         return MISSING
     # 0.29 * 100 is 28.999999999999996 in binary.
     return f"{math.floor(share + 1e-9)}%"
+
+
+def suggestions(name: str, known: Iterable[str]) -> str:
+    """Words about the known names closest to an unknown one, to follow an error message."""
+    import difflib  # not at the cost of every training loop
+
+    candidates = list(known)
+    closest = difflib.get_close_matches(name, candidates, _MOST_SUGGESTIONS, cutoff=0.5)
+    if closest:
+        return f"did you mean {' or '.join(map(repr, closest))}?"
+    if not candidates:
+        return "there are none"
+    shown = ", ".join(map(repr, candidates[:_MOST_SUGGESTIONS]))
+    more = len(candidates) - _MOST_SUGGESTIONS
+    return f"there are {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 @lru_cache(maxsize=4096)

@@ -109,7 +109,7 @@ async def test_ctrl_c_leaves_the_dialog_that_is_open(way):
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ({"marks": "i"}, "keys.marks: no such action; did you mean mark?"),
+        ({"marks": "i"}, "keys.marks: no such action; did you mean 'mark' or"),
         ({"mark": "hyper+v"}, "not a key"),
         ({"mark": ""}, "not a key"),
         ({"mark": "j"}, "means down"),

@@ -38,8 +38,8 @@ def test_everything_can_be_set():
         ("smoothing = true", "must be a number from 0 to below 1"),
         ("keys = 3", "keys = 3: must be a text under [keys]"),
         ('keys = {mark = "m", pin = 3}', "keys.pin = 3: must be a text under [keys]"),
-        ("them = 3", "them: unknown; did you mean theme?"),
-        ("x = 3", "x: unknown; there are theme"),
+        ("them = 3", "them: unknown; did you mean 'theme'?"),
+        ("x = 3", "x: unknown; there are 'theme'"),
     ],
 )
 def test_a_wrong_value_is_reported_and_the_rest_applies(line, said):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from traintop.analysis.export import write_csv
 from traintop.analysis.loading import load_experiment_log
-from traintop.analysis.naming import find_run, suggestions, unique_names
+from traintop.analysis.naming import find_run, unique_names
 from traintop.analysis.ranking import leaders, sorted_runs
 from traintop.analysis.records import Number, column_values
 from traintop.analysis.run_tables import comparison_table
@@ -23,7 +23,7 @@ from traintop.metrics import column_name
 from traintop.model import RECORD_FIELDS, ExperimentLog, RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
 from traintop.store.history import History
-from traintop.text import safe_text
+from traintop.text import safe_text, suggestions
 from traintop.tracking.environment import default_log_dir
 
 if TYPE_CHECKING:

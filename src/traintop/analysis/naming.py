@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from itertools import count
@@ -11,7 +10,6 @@ from pathlib import PurePath
 from traintop.model import RunSummary
 
 _STAMP = re.compile(r"_(\d{8}_\d{6}(?:_\d+)?)$")
-_MOST_SUGGESTIONS = 5
 
 
 def unique_names(runs: Iterable[RunSummary]) -> dict[str, str]:
@@ -56,16 +54,3 @@ def find_run(name: str, names: Mapping[str, str]) -> str | None:
         if by_id is None and name in (PurePath(run_id).stem, PurePath(run_id).name):
             by_id = run_id
     return by_id
-
-
-def suggestions(name: str, known: Iterable[str]) -> str:
-    """Words about the known names closest to an unknown one, to follow an error message."""
-    candidates = list(known)
-    closest = difflib.get_close_matches(name, candidates, _MOST_SUGGESTIONS, cutoff=0.5)
-    if closest:
-        return f"did you mean {' or '.join(map(repr, closest))}?"
-    if not candidates:
-        return "there are none"
-    shown = ", ".join(map(repr, candidates[:_MOST_SUGGESTIONS]))
-    more = len(candidates) - _MOST_SUGGESTIONS
-    return f"there are {shown}" + (f" and {more} more" if more > 0 else "")

@@ -25,10 +25,10 @@ from typing import Any
 
 import msgspec
 
-from traintop.analysis.naming import suggestions
 from traintop.analysis.query_tokens import END, QueryError, Token, tokens_of
 from traintop.fields import Value, field_of, is_known, known_names
 from traintop.model import RunSummary
+from traintop.text import suggestions
 from traintop.values import as_number
 
 _DEEPEST = 30

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from traintop.analysis.naming import suggestions
 from traintop.direction import Direction
 from traintop.fields import Field, field_of, is_known, known_names
 from traintop.metrics import best_iteration, best_value, was_completed
 from traintop.model import RunSummary
+from traintop.text import suggestions
 
 
 def sorted_runs(

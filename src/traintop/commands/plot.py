@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from traintop.analysis.axes import X_AXES, XAxis, tokens_per_iteration
 from traintop.analysis.chart_names import charts_of, metrics_of_chart
-from traintop.analysis.naming import suggestions
 from traintop.commands.output import STANDARD_OUTPUT, failure, print_document, print_text, warn
 from traintop.commands.runs import log_directory, named_runs, run_names
 from traintop.metrics import logged_name
 from traintop.model import RunSummary
+from traintop.text import suggestions
 
 if TYPE_CHECKING:
     from traintop.charts import ChartSpec

@@ -33,8 +33,9 @@ def named_runs(
 
     Raises ``ClickException`` for a name that no run has, and when there are no runs.
     """
-    from traintop.analysis.naming import find_run, suggestions, unique_names
+    from traintop.analysis.naming import find_run, unique_names
     from traintop.store.catalog import RunCatalog
+    from traintop.text import suggestions
 
     catalog = RunCatalog([log_dir])
     snapshot = catalog.refresh()

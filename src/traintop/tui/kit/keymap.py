@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from traintop.text import safe_text
+from traintop.text import safe_text, suggestions
 from traintop.tui._textual import key_name
 from traintop.tui.kit.keys import INTERRUPT, Key, Place
 
@@ -26,9 +25,7 @@ def remapped_keys(
     for name, keys in wanted.items():
         pressed = [key.strip() for key in keys.split(",")]
         if name not in names:
-            close = difflib.get_close_matches(name, names, 1, cutoff=0.5)
-            hint = f"did you mean {close[0]}?" if close else "the help lists them"
-            problems.append(f"keys.{name}: no such action; {hint}")
+            problems.append(f"keys.{name}: no such action; {suggestions(name, names)}")
         elif None in map(key_name, pressed):
             problems.append(f"keys.{name} = {keys!r}: not a key, as are m, ctrl+k, f5, ?, space")
         else:
