@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import queue
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import RunStatus, RunSummary
 from traintop.tui.export import exports
 from traintop.tui.export.choices import export_choices
-from traintop.tui.export.exports import ExportWriter, writable_directory
+from traintop.tui.export.exports import Export, ExportWriter, writable_directory
 from traintop.tui.messages import ExportEnded, ExportProgress, TextExportRequested
 from traintop.tui.view import RunRows, ViewState
 
@@ -98,10 +99,11 @@ def test_a_stopped_export_leaves_nothing_behind(tmp_path, monkeypatch, together)
     def stop_at_the_second_run(message: object) -> None:
         posted.append(message)
         if isinstance(message, ExportProgress) and message.run == 2:
-            running.stop()
+            running.get(timeout=30).stop()
 
     writer = ExportWriter(stop_at_the_second_run, reader_of, [out])
-    running = writer.write_runs(runs, "logs", together=together)
+    running: queue.Queue[Export] = queue.Queue()
+    running.put(writer.write_runs(runs, "logs", together=together))
     writer.finish()
     ended = posted[-1]
     assert isinstance(ended, ExportEnded)

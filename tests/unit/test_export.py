@@ -17,7 +17,6 @@ from traintop.analysis.export import (
     write_csv,
     write_new,
     write_runs,
-    write_together,
 )
 from traintop.store.history import History
 
@@ -93,7 +92,7 @@ def test_several_runs_stand_below_one_another(tmp_path: Path) -> None:
     }
     path = tmp_path / "runs.csv"
     with replacing_file(path) as file:
-        write_runs(file, runs.items(), ["train_loss", "grad_norm"])
+        write_runs(file, runs.items, ["train_loss", "grad_norm"])
     rows = rows_of(path)
     assert [row["run"] for row in rows] == ["baseline", "baseline", "'=evil"]
     assert [row["iteration"] for row in rows] == ["0", "1", "5"]
@@ -191,9 +190,7 @@ def test_a_new_file_is_whole_or_not_there(tmp_path: Path) -> None:
 
 def test_late_metrics_make_the_export_start_anew(tmp_path: Path) -> None:
     runs = {"a": history(iteration=[0], a=[1.0]), "b": history(iteration=[1], b=[2.0])}
-    path = write_together(
-        lambda: iter(runs.items()), ["a"], lambda write: write_new(tmp_path, "all", ".csv", write)
-    )
+    path = write_new(tmp_path, "all", ".csv", lambda file: write_runs(file, runs.items, ["a"]))
     rows = rows_of(path)
     assert [(row["run"], row["a"], row["b"]) for row in rows] == [
         ("a", "1.0", ""),

@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -60,58 +62,38 @@ def write_records(file: TextIO, history: History, advance: Advance = lambda rows
 
 def write_runs(
     file: TextIO,
-    runs: Iterable[tuple[str, History]],
+    runs: Callable[[], Iterable[tuple[str, History]]],
     metrics: Iterable[str],
     advance: Advance = lambda rows: None,
 ) -> None:
     """The records of several runs below one another as CSV, with their names in column ``run``.
 
-    ``metrics`` are those of all runs; one that a run lacks has empty cells there. Each run is
-    taken when the one before has been written, so that no more than one need be in memory. Raises
-    :class:`MoreMetricsError` for a run that has others.
+    ``metrics`` are those of all runs as far as they are known: when a run turns out to have more,
+    ``runs`` is called once more, and the file begins anew with columns for them. Each run is taken
+    when the one before has been written, so that no more than one need be in memory.
     """
     names = _column_names(metrics)
+    while not _wrote_all(file, runs(), names, advance):
+        file.seek(0)
+        file.truncate()
+
+
+def _wrote_all(
+    file: TextIO, runs: Iterable[tuple[str, History]], names: list[str], advance: Advance
+) -> bool:
+    """Whether all runs were written; if not, the names of more columns have been added."""
     writer = csv_writer(file)
     writer.writerow(["run", *map(plain_cell, names)])
     for run_name, history in runs:
-        unknown = set(history.metrics).difference(names)
-        if unknown:
-            raise MoreMetricsError(sorted(unknown))
+        more = [metric for metric in history.metrics if metric not in names]
+        if more:
+            names += more
+            return False
         run = plain_cell(run_name)
         for part in _portions(history):
             writer.writerows((run, *row) for row in _rows(part, names))
             advance(len(part))
-
-
-def write_together(
-    runs: Callable[[], Iterable[tuple[str, History]]],
-    metrics: Iterable[str],
-    place: Callable[[Callable[[TextIO], None]], Path],
-    advance: Advance = lambda rows: None,
-) -> Path:
-    """As :func:`write_runs`, once more with further columns when runs turn out to have more.
-
-    ``runs`` begins to read them, ``metrics`` are those known before that, and ``place`` gives a
-    file to what writes it.
-    """
-    known = dict.fromkeys(metrics)
-
-    def write(file: TextIO) -> None:
-        write_runs(file, runs(), known, advance)
-
-    while True:
-        try:
-            return place(write)
-        except MoreMetricsError as error:
-            known.update(dict.fromkeys(error.metrics))
-
-
-class MoreMetricsError(ValueError):
-    """A run has metrics that the columns of a file have no place for."""
-
-    def __init__(self, metrics: Sequence[str]) -> None:
-        super().__init__(f"no columns for {', '.join(metrics)}")
-        self.metrics = tuple(metrics)
+    return True
 
 
 class Exported(NamedTuple):
@@ -179,11 +161,13 @@ def export_runs(
     name = exported_name(runs, stem, together=together)
     if together:
         names = unique_names(runs)
-        path = write_together(
-            lambda: ((names[run.id], history) for run, history in histories()),
-            [metric for run in runs for metric in run.stats],
-            lambda write: write_new(directory, stem, ".csv", write),
-            advance,
+        metrics = [metric for run in runs for metric in run.stats]
+
+        def named() -> Iterator[tuple[str, History]]:
+            return ((names[run.id], history) for run, history in histories())
+
+        path = write_new(
+            directory, stem, ".csv", lambda file: write_runs(file, named, metrics, advance)
         )
     elif len(runs) == 1:
         path = write_each(directory)
@@ -204,12 +188,15 @@ def replacing_file(path: Path) -> Iterator[TextIO]:
     """A text file that takes the place of ``path`` when the block ends without an exception.
 
     Until then its content stands beside it in a hidden file, which is gone afterwards in any
-    case. A symbolic link keeps pointing to the file; a device or pipe is written to as it is. The
-    log file of a run is never replaced: ``FileExistsError``.
+    case. A symbolic link keeps pointing to the file; a device or pipe is written to at the end.
+    The log file of a run is never replaced: ``FileExistsError``.
     """
     if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
             yield file
+            file.seek(0)
+            with path.open("w", encoding="utf-8", newline="") as device:
+                shutil.copyfileobj(file, device)
         return
     target = Path(os.path.realpath(path))  # of a pipe, /dev/stdout would lead to no path
     if holds_a_run(target):

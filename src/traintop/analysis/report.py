@@ -36,13 +36,13 @@ _MOST_VARIED_SETTINGS = 3
 _TITLE = """\
 # Experiment log
 
-The tables between `traintop` comments are written by `traintop report`, which replaces nothing
-else: write wherever you like outside of them.
+`traintop report` rewrites the tables between the `traintop` comments, and nothing else: write
+whatever you like around them.
 """
 _PROMPTS = {
     "Hypothesis": "What do you expect, and why?",
-    "Observations": "What happened? What was a surprise?",
-    "Next steps": "What follows, and what would settle it?",
+    "Observations": "What happened? What surprised you?",
+    "Next steps": "What comes next, and what would settle it?",
 }
 
 _OVERVIEW = "log all"
@@ -58,7 +58,7 @@ def _key(scope: str, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """Runs that are told of together, the newest first."""
+    """Runs that share a section, the newest first."""
 
     key: str
     title: str
@@ -72,7 +72,7 @@ class _Section:
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """What ``write_report`` did. ``notices`` says in words what could not be read."""
+    """What ``write_report`` did. ``notices`` name what could not be read."""
 
     path: Path
     changed: bool
@@ -80,7 +80,7 @@ class ReportResult:
 
 
 def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult:
-    """Brings a notebook up to date with the runs of a directory, or begins one.
+    """Update a notebook from the runs of a directory, or create it.
 
     The file is replaced at once, and only when something changed. Raises ``FileNotFoundError``
     when there is no such log directory, ``ValueError`` when the notebook is not UTF-8 text, and
@@ -92,7 +92,7 @@ def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult
         # Reading a pipe, such as /dev/stdout may be, would wait for ever.
         before = output.read_bytes().decode("utf-8") if output.is_file() else ""
     except UnicodeDecodeError:
-        raise ValueError(f"{str(output)!r} is not UTF-8 text; it is left as it is") from None
+        raise ValueError(f"{str(output)!r} is not UTF-8 text, and was not changed") from None
     snapshot = RunCatalog([log_dir]).refresh()
     after = update_report(before, snapshot.runs)
     if after != before:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
-from traintop.commands.output import STANDARD_OUTPUT, warn
+from traintop.commands.output import STANDARD_OUTPUT, output_file, warn
 from traintop.commands.runs import log_directory, named_runs, run_names
 from traintop.text import counted
 
@@ -32,7 +28,7 @@ if TYPE_CHECKING:
 )
 def command(log_dir: Path, names: tuple[str, ...], out: Path) -> None:
     """Write the records of all runs, or of NAMES, to one CSV file."""
-    from traintop.analysis.export import replacing_file, write_together
+    from traintop.analysis.export import write_runs
     from traintop.store.formats import UnreadableRunError
 
     catalog, runs = named_runs(log_dir, names)
@@ -46,25 +42,8 @@ def command(log_dir: Path, names: tuple[str, ...], out: Path) -> None:
             except UnreadableRunError as error:
                 left_out.append(f"left out: {error}")
 
-    def place(write: Callable[[TextIO], None]) -> Path:
-        if out == STANDARD_OUTPUT:
-            _print_when_complete(write)
-        else:
-            with replacing_file(out) as file:
-                write(file)
-        return out
-
-    write_together(histories, [name for run in runs.values() for name in run.stats], place)
+    with output_file(out) as file:
+        write_runs(file, histories, [name for run in runs.values() for name in run.stats])
     warn(*left_out)
     if out != STANDARD_OUTPUT:
         warn(f"wrote {counted(len(runs) - len(left_out), 'run')} to {out}")
-
-
-def _print_when_complete(write: Callable[[TextIO], None]) -> None:
-    """Print what ``write`` writes once it is complete, for it may have to begin again."""
-    with tempfile.TemporaryFile() as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        write(text)
-        file.seek(0)
-        shutil.copyfileobj(file, sys.stdout.buffer)
-    sys.stdout.flush()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -31,6 +36,22 @@ def _encodable(text: str, encoding: str) -> str:
             return to_ascii(text)
         return "".join(_encodable(character, encoding) for character in text)
     return text
+
+
+@contextmanager
+def output_file(path: Path) -> Iterator[TextIO]:
+    """A file that takes the place of ``path``, or is printed, when it is complete."""
+    from traintop.analysis.export import replacing_file
+
+    if path != STANDARD_OUTPUT:
+        with replacing_file(path) as file:
+            yield file
+        return
+    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
+        yield file
+        file.seek(0)
+        shutil.copyfileobj(file.buffer, sys.stdout.buffer)
+    sys.stdout.flush()
 
 
 def print_document(text: str) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from traintop.analysis.axes import X_AXES, XAxis, tokens_per_iteration
 from traintop.analysis.chart_names import charts_of, metrics_of_chart
-from traintop.commands.output import STANDARD_OUTPUT, failure, print_document, print_text, warn
+from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, print_text, warn
 from traintop.commands.runs import log_directory, named_runs, run_names
 from traintop.metrics import logged_name
 from traintop.model import RunSummary
@@ -72,7 +72,6 @@ def command(
     dark: bool,
 ) -> None:
     """Print a chart of the newest runs, or of NAMES."""
-    from traintop.analysis.export import replacing_file
     from traintop.charts import DARK, LIGHT, chart_svg
     from traintop.charts.curves import ChartOptions
 
@@ -87,13 +86,10 @@ def command(
     if svg is None:
         print_text(_text(spec, width, height), color=True)  # it has colours only where wanted
         return
-    picture = chart_svg(spec, palette=DARK if dark else LIGHT)
-    if svg == STANDARD_OUTPUT:
-        print_document(picture)
-        return
-    with replacing_file(svg) as file:
-        file.write(picture)
-    warn(f"wrote {svg}")
+    with output_file(svg) as file:
+        file.write(chart_svg(spec, palette=DARK if dark else LIGHT))
+    if svg != STANDARD_OUTPUT:
+        warn(f"wrote {svg}")
 
 
 def _chart_of(
