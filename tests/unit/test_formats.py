@@ -6,10 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.runs import track_run
+
+from traintop.model import Annotations
+from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.catalog import RunCatalog
+from traintop.store.formats import run_formats
 
 _PACKAGE = '''
 """Runs that are directories with a file for each metric; a line is an iteration and a value."""
@@ -141,3 +147,32 @@ def test_a_format_that_cannot_be_loaded_is_named(installed: Path, logs: Path) ->
     )
     assert "ours" in listed.stdout
     assert "steps:NoSuchFormat" in listed.stderr
+
+
+@pytest.fixture
+def theirs(installed: Path, logs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A run of the format, which is read in this process."""
+    monkeypatch.syspath_prepend(installed)
+    run_formats.cache_clear()
+    yield logs / "theirs"
+    run_formats.cache_clear()
+
+
+def test_a_reader_follows_a_run_into_another_file(theirs: Path) -> None:
+    catalog = RunCatalog([theirs])
+    [run] = catalog.refresh().runs
+    reader = catalog.reader(run.id)
+    assert reader.history().metrics == ("train_loss", "grad_norm")
+    (theirs / "val_loss.steps").write_text("2 3.5\n")
+    assert not reader.follow()
+    catalog.refresh()
+    assert reader.follow()
+    assert reader.history().metrics == ("train_loss", "val_loss", "grad_norm")
+    assert not reader.follow()
+
+
+def test_a_run_in_several_files_is_annotated_beside_them(theirs: Path) -> None:
+    annotate(theirs, AnnotationChange(note="mine"))
+    found = {run.name: run for run in RunCatalog([theirs.parent]).refresh().runs}
+    assert found["theirs"].annotations == Annotations("mine")
+    assert found["ours"].annotations == Annotations()

@@ -66,7 +66,11 @@ class AnnotationChange(msgspec.Struct, frozen=True):
 
 def sidecar_of(run: Path) -> Path:
     """The file that holds the annotations of a run."""
-    return run.parent / FOLDER / f"{run.stem}.json"
+    return run.parent / FOLDER / _with_suffix(run.name)
+
+
+def _with_suffix(run: str) -> str:
+    return run if run.endswith(".json") else f"{run}.json"
 
 
 def decode(data: bytes) -> Annotations:
@@ -176,13 +180,15 @@ class AnnotationFolders:
             if file.annotations != NOTHING
         }
         self._annotated = {
-            run_id: made for run_id, made in self._annotated.items() if run_id in self._by_run
+            run_id: made
+            for run_id, made in self._annotated.items()
+            if _with_suffix(run_id) in self._by_run
         }
         return self._by_run != before
 
     def annotated(self, summary: RunSummary) -> RunSummary:
         """The summary with its annotations: the same object while both are the same."""
-        annotations = self._by_run.get(summary.id) if self._by_run else None
+        annotations = self._by_run.get(_with_suffix(summary.id)) if self._by_run else None
         if annotations is None:
             return summary
         made = self._annotated.get(summary.id)

@@ -291,6 +291,7 @@ class _SharedReader:
         self._run = run
         self._lock = threading.Lock()
         self._reader: RunReader | None = None
+        self._ids: list[str] = []
 
     def sample(self, points: int) -> History:
         return self._read(lambda reader: reader.sample(points))
@@ -300,8 +301,9 @@ class _SharedReader:
 
     def follow(self) -> bool:
         """Whether any record was added; while the run is missing, torn or refused: none."""
+        before = self._reader
         try:
-            return self._read(lambda reader: reader.follow())
+            return self._read(lambda reader: reader.follow()) or self._reader is not before
         except UnreadableRunError:
             return False
 
@@ -323,8 +325,10 @@ class _SharedReader:
         raise UnreadableRunError(f"{run.id} {problem}") from problem
 
     def _readers(self) -> Iterator[RunReader]:
-        """The reader that is in use, then new ones in case the file is of another format now."""
-        if self._reader is not None:
+        """The reader that is in use, then new ones: the file may be of another format now."""
+        entries = self._run.entries
+        before, self._ids = self._ids, [entry.id for entry in entries]
+        if self._reader is not None and before == self._ids:
             yield self._reader
         for run_format in self._run.formats:
-            yield run_format.reader(self._run.files, self._run.entries)
+            yield run_format.reader(self._run.files, entries)
