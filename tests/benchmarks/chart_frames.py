@@ -35,8 +35,8 @@ def _frame(scale: Scale, runs: int, points: int) -> Line:
         f"a chart frame, {_WIDTH}x{_HEIGHT}, {runs} run{'s' * (runs > 1)} of {points:,} points",
         ours,
         "s",
-        "≤ 25 ms" if runs == 5 else "",
-        0.025 if runs == 5 else None,
+        "≤ 6 ms" if runs == 5 else "",
+        0.006 if runs == 5 else None,
         (Floor("plotext draws the same thinned points", by_plotext),),
         f"At most {handed:,} points of each curve are drawn.",
     )

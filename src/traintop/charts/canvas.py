@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -37,7 +38,7 @@ ASCII = Resolution(1, 1)
 
 _BRAILLE_BLANK = 0x2800
 # The bit of each dot of a braille cell, by row and column (Unicode, block "Braille Patterns").
-_BRAILLE_BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)
+_BRAILLE_BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _FAR = 1e12  # dots; beyond it a slope looks the same, and arithmetic stays exact
 
 _MARKERS = "●▲■◆▼○△□◇"
@@ -171,15 +172,18 @@ class Canvas:
 
     def paint(self, curves: Sequence[Curve], markers: Sequence[str], cursor: float | None) -> None:
         """Paint all curves, and the cursor at this x."""
-        marked = list(zip(curves, markers, strict=True))
+        marked = [
+            (curve, marker, self._trace(curve.x, curve.y))
+            for curve, marker in zip(curves, markers, strict=True)
+        ]
         for curve in curves:
             if curve.edges:
                 self._paint_band(curve)
-        for curve, marker in sorted(marked, key=lambda pair: not pair[0].series.dim):
-            self._paint_curve(curve, marker)
-        for curve, marker in marked:
+        for curve, marker, trace in sorted(marked, key=lambda one: not one[0].series.dim):
+            self._paint_curve(curve.series, marker, trace)
+        for curve, marker, trace in marked:
             if not curve.series.dim and not self._ascii and (marker or len(curve.x) == 1):
-                self._paint_markers(curve, marker or _LONE_POINT)
+                self._paint_markers(curve.series, marker or _LONE_POINT, trace)
         if cursor is not None:
             self._paint_cursor(cursor)
         for curve in curves:
@@ -225,21 +229,28 @@ class Canvas:
     def _cells(self, dots: Dots, character: str) -> Cells:
         if self._ascii:
             return np.where(dots, ord(character), 0).astype(np.int32)
-        cells = dots.reshape(self._height, 4, self._width, 2)
-        bits = np.einsum("rycx,yx->rc", cells, _BRAILLE_BITS, dtype=np.int32)
-        return np.where(bits > 0, _BRAILLE_BLANK + bits, 0).astype(np.int32)
+        in_cells = dots.reshape(self._height, 4, self._width, 2)
+        bits: Cells = np.zeros((self._height, self._width), dtype=np.int32)
+        for row, pair in enumerate(_BRAILLE_BITS):
+            for column, bit in enumerate(pair):
+                bits |= in_cells[:, row, :, column] * np.int32(bit)
+        return np.where(bits > 0, _BRAILLE_BLANK + bits, 0)
+
+    @cached_property
+    def _sparse(self) -> Dots:
+        """About one dot of each cell, so that a band stays behind what is drawn over it."""
+        row, column = np.ogrid[: self._down, : self._across]
+        dots: Dots = (column % 2 == 0) & ((row + column) % self._per_cell.y == 0)
+        return dots
 
     def _paint_band(self, curve: Curve) -> None:
         lower, upper = (self._trace(*edge) for edge in curve.edges)
         dots = self._dots(np.fmin(lower.low, upper.low), np.fmax(lower.high, upper.high))
-        # About one dot of each cell, so that the band stays behind what is drawn over it.
-        row, column = np.ogrid[: self._down, : self._across]
-        dots &= (column % 2 == 0) & ((row + column) % self._per_cell.y == 0)
+        dots &= self._sparse
         style = self._style(self._palette.color(curve.series.color), dim=True)
         self._back.paint(self._cells(dots, _ASCII_BAND), style)
 
-    def _paint_curve(self, curve: Curve, marker: str) -> None:
-        series, trace = curve.series, self._trace(curve.x, curve.y)
+    def _paint_curve(self, series: Series, marker: str, trace: _Trace) -> None:
         dots = self._dots(trace.low, trace.high)
         if series.style == "dotted":
             dots &= self._dashes(trace)
@@ -257,12 +268,12 @@ class Canvas:
         dashes: Dots = (travelled + along) // self._per_cell.x % 2 == 0
         return dashes
 
-    def _paint_markers(self, curve: Curve, marker: str) -> None:
+    def _paint_markers(self, series: Series, marker: str, trace: _Trace) -> None:
         """Sets the marker at intervals along the curve; each curve starts at its own offset."""
-        rows = self._trace(curve.x, curve.y).start[:: self._per_cell.x] // self._per_cell.y
+        rows = trace.start[:: self._per_cell.x] // self._per_cell.y
         shown = np.flatnonzero((rows >= 0) & (rows < self._height))
         places = shown[shown % _MARKER_SPACING == ord(marker) * 5 % _MARKER_SPACING]
-        style = self._style(self._palette.color(curve.series.color))
+        style = self._style(self._palette.color(series.color))
         for column in places.tolist() or shown[-1:].tolist():
             self._front.put(int(rows[column]), column, marker, style)
 
