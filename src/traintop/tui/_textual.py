@@ -62,9 +62,9 @@ def write_to_terminal(app: AnyApp, sequence: str) -> None:
         app._driver.write(sequence)
 
 
-def standing_toasts(app: AnyApp) -> frozenset[Notification]:
-    """The toasts that can be seen: ``notify`` returns nothing by which one could be found."""
-    return frozenset(app._notifications)
+def is_standing(app: AnyApp, toast: Notification) -> bool:
+    """Whether a toast can be seen: ``notify`` returns nothing by which it could be found."""
+    return toast in app._notifications
 
 
 def replace_toasts(app: AnyApp, old: Iterable[Notification], new: Iterable[Notification]) -> None:

@@ -14,7 +14,7 @@ from textual.notifications import Notification
 from traintop.analysis.alerts import Alert, AlertKind
 from traintop.lines import Role
 from traintop.text import safe_text
-from traintop.tui._textual import replace_toasts, standing_toasts
+from traintop.tui._textual import is_standing, replace_toasts
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -96,8 +96,7 @@ class NoticeToasts:
 
     def show(self, notices: Sequence[Alert]) -> None:
         """Show new notices beside those that stand."""
-        seen = standing_toasts(self._app)
-        standing = [(shown, of) for shown, of in self._standing if shown in seen]
+        standing = [(toast, of) for toast, of in self._standing if is_standing(self._app, toast)]
         together = (*chain.from_iterable(of for _, of in standing), *notices)
         groups: list[tuple[Alert, ...]] = [(notice,) for notice in notices]
         replaced: list[Notification] = []
