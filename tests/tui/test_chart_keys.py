@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from tests.drawing import is_drawn
 from tests.runs import make_runs
 from tests.waiting import settle
 from textual import events
@@ -24,7 +25,7 @@ PLACES = pytest.mark.parametrize("place", [[], ["z"]], ids=["grid", "zoomed"])
 
 def limits(app):
     screen = app.main_screen
-    return limits_of_view(screen.view.charts, screen.extent)
+    return limits_of_view(screen.view.charts, screen.chart_source.extent(screen.view))
 
 
 def part(app) -> ChartView:
@@ -122,7 +123,7 @@ async def test_charts_are_chosen_from_a_list(place):
         await pilot.press("space", "j", "space", "k", "k")
         assert part(app).chosen == ("tokens_per_sec", "grad_norm", "val_loss")
         await pilot.press("escape")
-        assert app.main_screen.shown_charts() == ("val_loss", "tokens_per_sec", "grad_norm")
+        assert app.main_screen.plots.charts == ("val_loss", "tokens_per_sec", "grad_norm")
         assert "val loss   last" in screen_text(app)
         await pilot.press("O", "0", "O")
         assert part(app).chosen == ()
@@ -133,7 +134,7 @@ async def test_the_last_chosen_chart_stays():
         await pilot.press("O", "space", *["j", "space"] * 4, *["space", "k"] * 5, "escape")
         await pilot.press("O", *["k"] * 9, "j", "space", "j", "space", "j", "space", "j", "space")
         assert part(app).chosen != ()
-        assert len(app.main_screen.shown_charts()) >= 1
+        assert len(app.main_screen.plots.charts) >= 1
 
 
 async def test_zoom_follows_a_live_run_only_at_its_newest_end():
@@ -143,9 +144,9 @@ async def test_zoom_follows_a_live_run_only_at_its_newest_end():
         app.post_history(run, points=100)
         await settle(pilot, lambda: limits(app) == (74.5, 99))
         await pilot.press("{")
-        before = limits(app)
+        before, source = limits(app), app.main_screen.chart_source
         app.post_history(run, points=200)
-        await settle(pilot, lambda: app.main_screen.extent.high == 199)
+        await settle(pilot, lambda: source.extent(app.main_screen.view).high == 199)
         assert limits(app) == before
 
 
@@ -175,85 +176,86 @@ async def test_keys_of_charts_do_nothing_without_records():
         assert part(app).cursor is None
 
 
-async def test_a_cursor_step_draws_each_visible_chart_once():
-    async with showing(make_runs(30), (80, 24)) as (app, pilot):
-        grid = app.screen.query_one(ChartGrid)
+async def test_a_cursor_step_draws_each_visible_chart_once(drawings):
+    async with showing(make_runs(30), (80, 24)) as (_, pilot):
         await pilot.press("tab")
-        await settle(pilot, lambda: grid.charts_drawn == 2)
-        before = grid.charts_drawn
+        await settle(pilot, lambda: drawings["charts"] == 2)
+        before = drawings["charts"]
         await pilot.press("left")
-        assert grid.charts_drawn == before + 2
+        assert drawings["charts"] == before + 2
         await pilot.press("space")
-        assert grid.charts_drawn == before + 2
+        assert drawings["charts"] == before + 2
 
 
-async def test_of_many_curves_one_chart_is_drawn_at_a_time():
+async def test_of_many_curves_one_chart_is_drawn_at_a_time(drawings):
     runs = make_runs(14)
     async with showing(runs) as (app, pilot):
-        screen, grid = app.main_screen, app.screen.query_one(ChartGrid)
+        screen = app.main_screen
         await pilot.press("asterisk")
         for run in runs:
             app.post_history(run, points=50)
-        await settle(pilot, lambda: len(screen.charted.loaded) == 14 and screen.up_to_date)
-        drawn = grid.charts_drawn
+        await settle(pilot, lambda: len(screen.plotted.loaded) == 14 and is_drawn(app))
+        drawn = drawings["charts"]
         screen.action_toggle_log()
-        assert grid.charts_drawn == drawn + 1
-        assert not screen.up_to_date
-        await settle(pilot, lambda: screen.up_to_date)
-        assert grid.charts_drawn == drawn + len(screen.shown_charts())
+        assert drawings["charts"] == drawn + 1
+        assert not is_drawn(app)
+        await settle(pilot, lambda: is_drawn(app))
+        assert drawings["charts"] == drawn + len(screen.plots.charts)
 
 
-async def test_leaving_a_full_screen_chart_redraws_no_other_chart():
+async def test_leaving_a_full_screen_chart_redraws_no_other_chart(drawings):
     async with showing(make_runs(1)) as (app, pilot):
-        grid = app.screen.query_one(ChartGrid)
-        others = len(app.main_screen.shown_charts()) - 1
+        others = len(app.main_screen.plots.charts) - 1
         await pilot.press("z")
         await settle(pilot, lambda: "gradient norm" not in screen_text(app))
-        drawn = grid.charts_drawn
+        drawn = drawings["charts"]
         await pilot.press("z")
         await settle(pilot, lambda: "gradient norm" in screen_text(app))
         assert others > 1
-        assert grid.charts_drawn == drawn + 1
+        assert drawings["charts"] == drawn + 1
 
 
-async def test_keys_are_answered_while_long_runs_are_prepared(monkeypatch):
+async def test_keys_are_answered_while_long_runs_are_prepared(monkeypatch, drawings):
     (run,) = make_runs(1)
     async with showing([run]) as (app, pilot):
         monkeypatch.setattr(curves, "QUICK_RECORDS", 10)
-        grid = app.screen.query_one(ChartGrid)
-        drawn = grid.charts_drawn
+        drawn = drawings["charts"]
         columns = {"iteration": range(3000), "train_loss": [float(i % 7) for i in range(3000)]}
         history = History.from_columns(columns)
-        app.post_message(HistoryLoaded(run.id, history, pace_of(history), 99, complete=True))
+        app.main_screen.post_message(
+            HistoryLoaded(run.id, history, pace_of(history), 99, complete=True)
+        )
         await pilot.press("j", "k", "l")
         assert app.main_screen.view.log_y
-        await settle(pilot, lambda: grid.charts_drawn > drawn and not app.main_screen.source.waits)
+        await settle(
+            pilot, lambda: drawings["charts"] > drawn and not app.main_screen.chart_source.waits
+        )
         await settle(pilot, lambda: "train loss ─ 3" in screen_text(app))
 
 
-async def test_keys_show_the_old_curves_while_new_ones_are_prepared(monkeypatch):
+async def test_keys_show_the_old_curves_while_new_ones_are_prepared(monkeypatch, drawings):
     async with showing(make_runs(1)) as (app, pilot):
         screen, grid = app.main_screen, app.screen.query_one(ChartGrid)
-        prepare, prepared = screen.source.prepare, threading.Event()
+        prepare, prepared = screen.chart_source.prepare, threading.Event()
         monkeypatch.setattr(curves, "QUICK_RECORDS", 10)
-        monkeypatch.setattr(screen.source, "prepare", lambda: prepared.wait(60) and prepare())
-        await settle(pilot, lambda: screen.up_to_date)
-        drawn = grid.charts_drawn
+        monkeypatch.setattr(screen.chart_source, "prepare", lambda: prepared.wait(60) and prepare())
+        await settle(pilot, lambda: is_drawn(app))
+        drawn = drawings["charts"]
         await pilot.press("plus")
-        assert screen.source.waits
-        assert grid.charts_drawn == drawn
+        assert screen.chart_source.waits
+        assert drawings["charts"] == drawn
         await pilot.press("]")
         spec = grid._pictures["loss"].spec
         assert spec.x_limits == limits(app) == (24.5, 49)
         assert not any(series.dim for series in spec.series)
-        drawn = grid.charts_drawn
-        screen.draw_charts()
-        assert grid.charts_drawn == drawn
+        drawn = drawings["charts"]
+        screen.plots.draw()
+        assert drawings["charts"] == drawn
         prepared.set()
         await settle(pilot, lambda: any(one.dim for one in grid._pictures["loss"].spec.series))
         assert grid._pictures["loss"].spec.x_limits == (24.5, 49)
-        await settle(pilot, lambda: screen.up_to_date and not screen.source.waits)
-        assert {key.weight for key in screen.source._maker._series} == {0.0, 0.6}
+        await settle(pilot, lambda: is_drawn(app) and not screen.chart_source.waits)
+        assert {key.weight for key in screen.chart_source._maker._series} == {0.0, 0.6}
 
 
 @PLACES

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.drawing import is_drawn
 from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from tui_runs import PostedApp, help_palette_and_quit, screen_text
@@ -16,7 +17,6 @@ from traintop.model import MetricStats, RunStatus
 from traintop.tui.compare.screen import CompareScreen
 from traintop.tui.kit.dialogs import ChoiceScreen
 from traintop.tui.kit.entry import EntryScreen
-from traintop.tui.kit.pane import LinePane
 from traintop.tui.view import RunRows, ViewState, compared_runs, compared_words
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
@@ -51,8 +51,8 @@ async def comparing(runs=RUNS, *, marks=None, size=(160, 48), read=True):
             for run in runs:
                 app.post_history(run, points=50)
             compared = app.main_screen.view.compared
-            await settle(pilot, lambda: set(compared) <= app.main_screen.charted.loaded)
-            await settle(pilot, lambda: app.main_screen.up_to_date)
+            await settle(pilot, lambda: set(compared) <= app.main_screen.plotted.loaded)
+            await settle(pilot, lambda: is_drawn(app))
         await pilot.pause()
         yield app, pilot, screen
 
@@ -126,7 +126,7 @@ async def test_a_run_whose_records_fail_is_not_waited_for():
         assert "…" in screen_text(app)
         for run in RUNS[1:]:
             app.post_history(run, points=50)
-        app.post_message(LoadFailed(RUNS[0].id, "gone"))
+        app.main_screen.post_message(LoadFailed(RUNS[0].id, "gone"))
         await settle(pilot, lambda: "…" not in screen_text(app))
 
 
@@ -214,7 +214,7 @@ async def test_groups_over_seeds_on_and_off():
 
 async def test_a_group_is_drawn_as_its_mean_with_a_band():
     async with comparing() as (app, pilot, screen):
-        view, source = app.main_screen.view, app.main_screen.source
+        view, source = app.main_screen.view, app.main_screen.chart_source
         labels = {path: str(path) for path in view.compared}
         spec = source.cell("train_loss", view, labels).make_spec()
         await pilot.press("g")
@@ -365,15 +365,13 @@ async def test_hostile_names_and_settings_are_drawn_as_plain_text():
         assert all(part.isprintable() for part in screen_text(app).split("\n"))
 
 
-async def test_an_equal_update_draws_nothing():
-    async with comparing() as (app, pilot, screen):
-        panes = list(screen.query(LinePane))
-        assert panes
-        drawn = [pane.draw_count for pane in panes]
-        redraws = app.main_screen.redraws
+async def test_an_equal_update_draws_nothing(drawings):
+    async with comparing() as (app, pilot, _):
+        await settle(pilot, lambda: is_drawn(app))
+        drawings.clear()
         app.post_runs(list(RUNS))
-        await settle(pilot, lambda: app.main_screen.redraws > redraws)
-        assert [pane.draw_count for pane in panes] == drawn
+        await settle(pilot, lambda: drawings["screen"])
+        assert drawings["panes"] == 0
 
 
 async def test_no_sequence_of_terminal_sizes_crashes():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from rich.color import Color
 from tests.contrast import contrast
+from tests.drawing import is_drawn
 from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual.geometry import Region
@@ -69,7 +70,7 @@ async def test_every_word_stands_out(place: str, theme: str) -> None:
     async with showing(runs) as (app, pilot):
         app.theme = theme
         await pilot.press(*("space" if key == " " else key for key in PLACES[place]))
-        await settle(pilot, lambda: app.main_screen.up_to_date)
+        await settle(pilot, lambda: is_drawn(app))
         if place == "palette":
             await settle(pilot, lambda: app.screen.query_one("CommandList").region.height > 2)
         app.screen.query(Input).blur()

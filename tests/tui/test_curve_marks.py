@@ -33,7 +33,7 @@ async def test_without_colours_the_list_has_the_markers_of_the_charts(monkeypatc
         await pilot.press(*["space", "j"] * 5)
         for run in runs[:6]:
             app.post_history(run, points=50)
-        await settle(pilot, lambda: len(app.main_screen.charted.loaded) == 6)
+        await settle(pilot, lambda: len(app.main_screen.plotted.loaded) == 6)
         await pilot.press("z")
         await settle(pilot, lambda: len(legend_markers(app)) == 6)
         markers = dict(legend_markers(app))

@@ -7,11 +7,12 @@ from msgspec.structs import replace
 from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual import events
+from traintop.tui.main.filter_line import count_line, mistake_line
 from tui_runs import line_text, listed, listing, screen_text
 
 from traintop.lines import line_width
 from traintop.tui.kit.entry import TextEntry
-from traintop.tui.main.filter_line import count_line, mistake_line
+from traintop.tui.kit.keys import Place
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
 
@@ -76,7 +77,7 @@ async def test_conditions_filter_and_mistakes_are_explained_below():
         assert "did you mean 'd_model'" in screen_text(app)
         assert len(listed(app)) == 5
         await pilot.press("enter")
-        assert app.main_screen.is_filtering
+        assert app.main_screen.situation.place is Place.FILTER
 
 
 async def test_marks_and_cursor_stay_on_their_runs():
@@ -88,7 +89,7 @@ async def test_marks_and_cursor_stay_on_their_runs():
         state = app.main_screen.view
         assert app.main_screen.rows.run(state.selected).name == "run-29"
         assert len(state.marks) == 2
-        charted = {run.name for run in app.main_screen.charted.runs}
+        charted = {run.name for run in app.main_screen.plotted.runs}
         assert charted == {"run-0", "run-29"}
         await pilot.press("escape")
         assert app.main_screen.view == replace(state, filter="")

@@ -1,5 +1,5 @@
 import pytest
-from tui_runs import line_text
+from tui_runs import PostedApp, line_text
 
 from traintop.lines import line_width
 from traintop.tui.key_table import KEYS
@@ -14,7 +14,6 @@ from traintop.tui.kit.keys import (
     keys_of,
     use_table,
 )
-from traintop.tui.main.screen import MainScreen
 from traintop.tui.plots.chooser import ChartChooser
 
 
@@ -36,15 +35,16 @@ def test_no_key_has_two_meanings_in_one_place(place):
 
 
 @pytest.mark.parametrize(
-    ("screen", "places"),
+    "make_screen",
     [
-        (MainScreen, (Place.RUNS, Place.ZOOM)),
-        (HelpScreen, (Place.HELP,)),
-        (ChartChooser, (Place.CHARTS,)),
+        lambda: PostedApp().main_screen,
+        lambda: HelpScreen(Place.RUNS),
+        lambda: ChartChooser((), (), print),
     ],
 )
-def test_every_key_of_the_table_has_an_action_on_its_screen(screen, places):
-    bindings = bindings_of(*places)
+def test_every_key_of_the_table_has_an_action_on_its_screen(make_screen):
+    screen = make_screen()
+    bindings = bindings_of(*screen.PLACES)
     assert bindings
     for binding in bindings:
         action = binding.action.split("(")[0]

@@ -71,7 +71,7 @@ async def test_a_click_on_a_notice_goes_to_its_run():
     runs = make_runs(9)
     async with showing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(runs[4]), notice(runs[7])]))
-        await settle(pilot, lambda: app.main_screen.past_notices)
+        await settle(pilot, lambda: app.notice_log.notices)
         await pilot.press("N")
         await settle(pilot, lambda: "run-4  its process" in screen_text(app))
         await pilot.click(offset=place_of(app, "run-4  its process"))

@@ -27,7 +27,7 @@ async def test_a_notice_is_a_toast_and_a_line_of_the_log():
     runs = make_runs(3)
     async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(runs[1])]))
-        await settle(pilot, lambda: app.main_screen.past_notices)
+        await settle(pilot, lambda: app.notice_log.notices)
         assert toasts(app) == [("run-1: crashed", "process exited", "error")]
         await pilot.press("N")
         assert isinstance(app.screen, NoticesScreen)
@@ -41,7 +41,7 @@ async def test_many_notices_are_one_toast():
     runs = make_runs(30)
     async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(run) for run in runs]))
-        await settle(pilot, lambda: app.main_screen.past_notices)
+        await settle(pilot, lambda: app.notice_log.notices)
         assert toasts(app) == [("30 notices: 30 crashed", "N lists them", "error")]
         await pilot.press("N", "down", "j", "k")
         assert [line[3:4] for line in screen_text(app).splitlines() if "▌" in line]
@@ -78,14 +78,14 @@ async def test_toasts_are_dismissed_by_a_click_or_a_key():
         assert "run-2: crashed" in screen_text(app)
         await pilot.press("backspace")
         await settle(pilot, lambda: "crashed" not in screen_text(app))
-        assert len(app.main_screen.past_notices) == 3
+        assert len(app.notice_log.notices) == 3
 
 
 async def test_the_notice_log_leads_to_hidden_runs():
     runs = [*make_runs(3), make_run("old", annotations=Annotations(archived=True))]
     async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(runs[3])]))
-        await settle(pilot, lambda: app.main_screen.past_notices)
+        await settle(pilot, lambda: app.notice_log.notices)
         await pilot.press("slash", *"run", "enter", "N", "enter")
         assert app.main_screen.view.selected == runs[3].id
         assert app.main_screen.rows.position(runs[3].id) is not None

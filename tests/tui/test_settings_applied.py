@@ -12,6 +12,7 @@ from traintop.settings import Settings
 from traintop.tui.key_table import KEYS
 from traintop.tui.kit import keys
 from traintop.tui.kit.keymap import remapped_keys
+from traintop.tui.kit.keys import Place
 from traintop.tui.messages import NoticesRaised
 
 
@@ -79,7 +80,7 @@ async def test_bell_and_desktop_notices_are_sent_only_when_enabled(on):
         app.bell = lambda: sent.append("bell")
         run = make_runs(1)[0]
         app.post_message(NoticesRaised([Alert(AlertKind.CRASHED, run.id, "a", "gone", NOW)]))
-        await settle(pilot, lambda: app.main_screen.past_notices)
+        await settle(pilot, lambda: app.notice_log.notices)
         text = "".join(sent)
         assert ("\x1b]777;notify;traintop: a: crashed;gone\x07" in text) is on
         assert ("\x1b]9;" in text) is on
@@ -99,10 +100,12 @@ async def test_ctrl_c_always_quits():
 async def test_ctrl_c_leaves_the_dialog_that_is_open(way):
     async with with_settings(Settings()) as (app, pilot):
         await pilot.press(way)
-        assert app.screen is not app.main_screen or app.main_screen.is_filtering
+        assert app.screen is not app.main_screen or (
+            app.main_screen.situation.place is Place.FILTER
+        )
         await pilot.press("ctrl+c")
         await settle(pilot, lambda: app.screen is app.main_screen)
-        assert not app.main_screen.is_filtering
+        assert app.main_screen.situation.place is not Place.FILTER
         assert app.is_running
 
 

@@ -103,7 +103,7 @@ def test_marks_toggle_and_the_selected_run_is_charted_first():
     state = toggle_mark(move_to(ViewState(), rows, 0))
     state = toggle_mark(move_to(state, rows, 1))
     assert state.marks == (a, b)
-    assert state.charted == (b, a)
+    assert state.plotted == (b, a)
     assert toggle_mark(state).marks == (a,)
     assert toggle_mark(ViewState()) == ViewState()
 
@@ -155,9 +155,9 @@ def test_all_listed_runs_are_marked_and_then_none():
 
 def test_the_number_of_curves_is_limited():
     paths = tuple(run.id for run in make_runs(100))
-    charted = ViewState(selected=paths[0], marks=paths).charted
-    assert len(charted) == MOST_CHARTED
-    assert charted[0] == paths[0]
+    plotted = ViewState(selected=paths[0], marks=paths).plotted
+    assert len(plotted) == MOST_CHARTED
+    assert plotted[0] == paths[0]
 
 
 def test_the_trend_does_not_sort():

@@ -11,7 +11,6 @@ from traintop.model import RunStatus
 from traintop.store.history import History
 from traintop.tui.main.run_table import RunTable
 from traintop.tui.main.trends import TREND_WIDTH, TrendLoader, trend_text
-from traintop.tui.messages import RowsInView
 
 
 def history(losses):
@@ -63,16 +62,10 @@ def test_visible_runs_are_sampled_once_despite_a_bad_file(tmp_path, loader, post
         posted.get(timeout=0.2)
 
 
-async def test_a_taller_list_requests_sparklines_for_its_new_rows():
+async def test_a_taller_list_requests_sparklines_for_its_new_rows(monkeypatch):
+    asked = []
+    monkeypatch.setattr(TrendLoader, "show", lambda self, runs: asked.append(runs))
     async with showing(make_runs(60), (160, 20)) as (app, pilot):
-        table, told = app.screen.query_one(RunTable), []
-        real = app.post_message
-        app.post_message = lambda message: told.append(message) or real(message)
+        table = app.screen.query_one(RunTable)
         await pilot.resize_terminal(160, 60)
-        await settle(
-            pilot,
-            lambda: any(
-                isinstance(message, RowsInView) and len(message.runs) == table.page_rows
-                for message in told
-            ),
-        )
+        await settle(pilot, lambda: asked and len(asked[-1]) == table.page_rows > 20)

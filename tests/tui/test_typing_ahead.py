@@ -116,7 +116,7 @@ async def test_keys_of_the_charts_wait_for_the_records_of_a_new_run(
         await settle(pilot, lambda: app.main_screen.view.marks)
         assert app.main_screen.view.x_axis == "iteration"
         app.post_history(runs[1], points=50)
-        await settle(pilot, lambda: app.main_screen.charted.loaded)
+        await settle(pilot, lambda: app.main_screen.plotted.loaded)
         view = app.main_screen.view
         assert view.x_axis == axis
         assert (view.charts.cursor is not None) is is_at_cursor
@@ -128,12 +128,12 @@ async def test_keys_for_an_unreadable_run_do_not_reach_another() -> None:
     async with showing(runs) as (app, pilot):
         type_ahead(app, "j", "x", "left")
         await settle(pilot, lambda: app.main_screen.view.selected == runs[1].id)
-        app.post_message(LoadFailed(runs[1].id, "gone"))
-        await settle(pilot, lambda: app.main_screen.charted.failure_of(runs[1].id))
+        app.main_screen.post_message(LoadFailed(runs[1].id, "gone"))
+        await settle(pilot, lambda: app.main_screen.plotted.failure_of(runs[1].id))
         type_ahead(app, "j", "space")
         await settle(pilot, lambda: app.main_screen.view.marks)
         app.post_history(runs[2], points=50)
-        await settle(pilot, lambda: app.main_screen.charted.loaded)
+        await settle(pilot, lambda: app.main_screen.plotted.loaded)
         assert app.main_screen.view.x_axis == "iteration"
         assert app.main_screen.view.charts.cursor is None
 
@@ -161,5 +161,5 @@ async def test_a_chart_is_written_when_its_records_are_read() -> None:
         type_ahead(app, "j", "E", "?")
         await settle(pilot, lambda: isinstance(app.screen, HelpScreen))
         app.post_history(runs[2], points=50)
-        await settle(pilot, lambda: app.main_screen.charted.loaded == {runs[2].id})
+        await settle(pilot, lambda: app.main_screen.plotted.loaded == {runs[2].id})
         assert isinstance(app.screen, HelpScreen)

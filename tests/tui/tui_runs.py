@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
+from tests.drawing import is_drawn
 from tests.runs import DIRECTORY, NOW, write_run
 from tests.waiting import settle
 from textual.pilot import Pilot
@@ -71,7 +72,7 @@ class PostedApp(TraintopApp):
             }
         )
         loaded = HistoryLoaded(run.id, history, pace_of(history), self._revision, complete=complete)
-        self.post_message(loaded)
+        self.main_screen.post_message(loaded)
 
 
 def line_text(line: Line) -> str:
@@ -117,7 +118,7 @@ async def listing(
     app = app or PostedApp()
     async with app.run_test(size=size, notifications=True) as pilot:
         app.post_runs(runs, notices)
-        await settle(pilot, lambda: app.main_screen.redraws > 1 and app.main_screen.up_to_date)
+        await settle(pilot, lambda: app.main_screen.session.runs is not None and is_drawn(app))
         yield app, pilot
 
 
@@ -132,9 +133,7 @@ async def showing(
     async with listing(runs, size, notices, PostedApp(clock)) as (app, pilot):
         for run in runs[:1]:
             app.post_history(run, points=50)
-            await settle(
-                pilot, lambda: app.main_screen.charted.loaded and app.main_screen.up_to_date
-            )
+            await settle(pilot, lambda: app.main_screen.plotted.loaded and is_drawn(app))
         await pilot.pause()
         yield app, pilot
 
@@ -155,9 +154,7 @@ async def watching(
     ]
     app = TraintopApp([directory], lambda: NOW)
     async with app.run_test(size=size, notifications=True) as pilot:
-        await settle(
-            pilot, lambda: len(app.main_screen.rows) == runs and app.main_screen.up_to_date
-        )
+        await settle(pilot, lambda: len(app.main_screen.rows) == runs and is_drawn(app))
         yield app, pilot, paths
 
 

@@ -1,4 +1,4 @@
-"""The App: starts the watcher and the loader, and carries messages between them and the screen."""
+"""The App: wires the watcher, the screens, and what writes for them in the background."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from textual import events
 from textual.app import App
 from textual.filter import LineFilter
@@ -22,9 +23,16 @@ from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.terminal import draws_ascii_only, on_termination, takes_clipboard
 from traintop.text import safe_text
 from traintop.tui._textual import write_to_terminal
-from traintop.tui.alerts.toasts import TOAST_SECONDS, NoticeToasts, desktop_sequence, toasts_of
-from traintop.tui.annotate.actions import written_text
+from traintop.tui.alerts.toasts import (
+    TOAST_SECONDS,
+    NoticeLog,
+    NoticeToasts,
+    desktop_sequence,
+    toasts_of,
+)
+from traintop.tui.annotate.actions import AnnotationController, written_text
 from traintop.tui.annotate.writer import AnnotationWriter
+from traintop.tui.export.choices import ExportController
 from traintop.tui.export.exports import Export, ExportWriter, ended_text
 from traintop.tui.key_table import KEYS
 from traintop.tui.kit.keymap import remapped_keys
@@ -33,31 +41,23 @@ from traintop.tui.kit.pane import StyledLines
 from traintop.tui.kit.themes import THEMES, AsciiFilter, theme_name
 from traintop.tui.kit.typeahead import TypedAheadApp
 from traintop.tui.main.screen import MainScreen
-from traintop.tui.main.trends import TrendLoader
 from traintop.tui.messages import (
     AnnotationRequested,
     AnnotationsWritten,
-    ChartedRunsChanged,
     CopyRequested,
     EndRequested,
     ExportEnded,
     ExportProgress,
     ExportRequested,
-    HistoryLoaded,
-    LoadFailed,
     NoticesRaised,
-    ReadingProgress,
-    RowsInView,
     SnapshotChanged,
     TextExportRequested,
-    TrendsLoaded,
 )
-from traintop.tui.plots.loader import RunLoader
-from traintop.tui.view import ViewState, smoothing_level
+from traintop.tui.session import Session
+from traintop.tui.view import ViewState, compared_runs, compared_words, smoothing_level
 from traintop.tui.view_memory import plain_view, recalled_view
 
 if TYPE_CHECKING:
-    from traintop.model import RunSummary
     from traintop.store.catalog import Snapshot
     from traintop.store.formats import RunReader
     from traintop.store.watch import DirectoryWatcher
@@ -70,6 +70,34 @@ _PATIENCE_SECONDS = 0.5
 """How long an export runs before its progress is shown."""
 
 _TO_ASCII = AsciiFilter()
+
+
+class _Overlays:
+    """Opens over the main screen what needs more of it than the session."""
+
+    def __init__(self, session: Session, main: MainScreen) -> None:
+        self._session = session
+        self._main = main
+
+    def action_compare(self) -> None:
+        from traintop.tui.compare.screen import CompareScreen  # not for the first frame
+
+        session = self._session
+        words = compared_words(session.view, session.rows)
+
+        def close(_: object) -> None:
+            session.change(replace(session.view, compared=()))
+
+        compared = compared_runs(session.view, session.rows)
+        session.change(replace(session.view, compared=compared))
+        source = self._main.chart_source
+        self._main.app.push_screen(CompareScreen(session, source, words), close)
+
+    def action_best(self) -> None:
+        from traintop.tui.leaderboard.screen import BestScreen
+
+        plotted = self._main.plotted
+        self._main.app.push_screen(BestScreen(self._session, plotted, self.action_compare))
 
 
 class TraintopApp(TypedAheadApp):
@@ -109,12 +137,6 @@ class TraintopApp(TypedAheadApp):
             self.theme = theme_name(dark=recalled.get("theme", settings.theme) != "light")
         self._directories = tuple(directories)
         self._watcher: DirectoryWatcher | None = None
-        self._loader = RunLoader(self.reader_of, self.post_message)
-        self._trends = TrendLoader(
-            self.reader_of, self.post_message, ascii_only=StyledLines.ascii_only
-        )
-        self._summaries: dict[str, RunSummary] = {}
-        self._charted: tuple[str, ...] = ()
         self._repainting: Timer | None = None
         self._written: Path | None = None
         self._toasts = NoticeToasts(self)
@@ -124,7 +146,15 @@ class TraintopApp(TypedAheadApp):
             smoothing=smoothing_level(settings.smoothing),
             directions=tuple(settings.directions.items()),
         )
-        self.main_screen = MainScreen(self._directories, clock, recalled_view(recalled, view))
+        session = Session(clock, recalled_view(recalled, view))
+        self.main_screen = main = MainScreen(self._directories, session, self.reader_of)
+        self.notice_log = NoticeLog(session, main)
+        main.use_actions(
+            self.notice_log,
+            AnnotationController(session, main),
+            ExportController(session, main),
+            _Overlays(session, main),
+        )
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = super().get_line_filters()
@@ -175,20 +205,17 @@ class TraintopApp(TypedAheadApp):
         return self._catalog.reader(run_id)
 
     def start_loading(self) -> None:
-        """Start to read the records of the charted runs."""
-        self._loader.start()
-        self._trends.start()
+        """Start to read the records of the plotted runs."""
+        self.main_screen.start_loading()
 
     def on_unmount(self) -> None:
-        self._loader.stop()
-        self._trends.stop()
         if self._watcher is not None:
             self._watcher.stop()
 
     async def on_event(self, event: events.Event) -> None:
         """Answer a person first: reading files gives way."""
         if isinstance(event, events.InputEvent):
-            self._loader.give_way()
+            self.main_screen.loader.give_way()
         await super().on_event(event)
 
     def on_resize(self) -> None:
@@ -211,9 +238,6 @@ class TraintopApp(TypedAheadApp):
     def on_snapshot_changed(self, message: SnapshotChanged) -> None:
         mode = self._watcher.mode if self._watcher is not None else ""
         self.main_screen.show_snapshot(message.snapshot, mode)
-        before, self._summaries = self._summaries, {r.id: r for r in message.snapshot.runs}
-        changed = [p for p in self._charted if self._summaries.get(p) is not before.get(p)]
-        self._loader.follow(changed)
 
     def on_first_runs_painted(self) -> None:
         if not gc.isenabled():  # the command line left it off, for a quick start
@@ -222,27 +246,8 @@ class TraintopApp(TypedAheadApp):
         # Its threads import numpy: after the first frame, not before.
         self.start_loading()
 
-    def on_charted_runs_changed(self, message: ChartedRunsChanged) -> None:
-        self._charted = tuple(run.id for run in message.runs)
-        self._loader.show(message.runs)
-
-    def on_history_loaded(self, message: HistoryLoaded) -> None:
-        self.main_screen.show_history(message)
-
-    def on_reading_progress(self, message: ReadingProgress) -> None:
-        self.main_screen.show_progress(message.id, message.share)
-
-    def on_load_failed(self, message: LoadFailed) -> None:
-        self.main_screen.show_failure(message)
-
-    def on_rows_in_view(self, message: RowsInView) -> None:
-        self._trends.show(message.runs)
-
-    def on_trends_loaded(self, message: TrendsLoaded) -> None:
-        self.main_screen.show_trends(message.trends)
-
     def on_notices_raised(self, message: NoticesRaised) -> None:
-        self.main_screen.remember_notices(message.notices)
+        self.notice_log.add(message.notices)
         for toast in toasts_of(message.notices):
             if self._settings.bell:
                 self.bell()

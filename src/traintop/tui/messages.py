@@ -84,30 +84,11 @@ class LoadFailed(Message):
         super().__init__()
 
 
-class RowsInView(Message):
-    """The rows of the list that can be seen, or their runs, changed."""
-
-    def __init__(self, runs: tuple[RunSummary, ...]) -> None:
-        self.runs = runs
-        super().__init__()
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, RowsInView)
-
-
 class TrendsLoaded(Message):
     """The courses of the losses of some runs, as sparklines."""
 
     def __init__(self, trends: Mapping[str, str]) -> None:
         self.trends = trends
-        super().__init__()
-
-
-class MarkToggled(Message):
-    """The mark of a row was clicked."""
-
-    def __init__(self, run_id: str) -> None:
-        self.id = run_id
         super().__init__()
 
 
@@ -187,14 +168,6 @@ class ViewChanged(Message):
         return isinstance(message, ViewChanged)
 
 
-class ChartedRunsChanged(Message):
-    """The screen shows the curves of these runs now, the most wanted first."""
-
-    def __init__(self, runs: tuple[RunSummary, ...]) -> None:
-        self.runs = runs
-        super().__init__()
-
-
 class CurvesPrepared(Message):
     """Curves that took long to make are there."""
 
@@ -219,12 +192,4 @@ class TextExportRequested(Message):
         self.stem = stem
         self.suffix = suffix
         self.text = text
-        super().__init__()
-
-
-class RunPicked(Message):
-    """A row was clicked."""
-
-    def __init__(self, run_id: str) -> None:
-        self.id = run_id
         super().__init__()

@@ -7,7 +7,7 @@ their runs while others appear, vanish and sort anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from traintop.analysis.axes import XAxis
 from traintop.analysis.query import filter_runs
-from traintop.analysis.query_tokens import QueryError
 from traintop.analysis.ranking import sorted_by
 from traintop.direction import Direction
 from traintop.model import RunStatus, RunSummary
@@ -29,14 +28,13 @@ from traintop.tui.kit.runs import alike_words
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
-    from traintop.store.catalog import Snapshot
 
 _Choice = TypeVar("_Choice")
 
 SMOOTHING_LEVELS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 """Weights of the exponential moving average; 0 is off."""
 
-MOST_CHARTED = 24
+MOST_PLOTTED = 24
 """Runs whose curves are drawn at most."""
 
 
@@ -96,14 +94,14 @@ class ViewState(msgspec.Struct, frozen=True):
         return SMOOTHING_LEVELS[self.smoothing]
 
     @property
-    def charted(self) -> tuple[str, ...]:
+    def plotted(self) -> tuple[str, ...]:
         """The runs whose curves are drawn: the selected one first, then marked and compared.
 
         Of very many marked ones those that were marked last: more curves tell nothing.
         """
         first = () if self.selected is None else (self.selected,)
-        others = [run_id for run_id in self.marks[-MOST_CHARTED:] if run_id != self.selected]
-        return tuple(dict.fromkeys((*first, *others[-MOST_CHARTED + 1 :], *self.compared)))
+        others = [run_id for run_id in self.marks[-MOST_PLOTTED:] if run_id != self.selected]
+        return tuple(dict.fromkeys((*first, *others[-MOST_PLOTTED + 1 :], *self.compared)))
 
 
 class RunRows:
@@ -240,7 +238,7 @@ def compared_runs(state: ViewState, rows: RunRows) -> tuple[str, ...]:
     Where these are fewer than two, the selected run joins, and then its neighbour in the list; of
     very many marked ones those count that were marked last.
     """
-    marks = state.marks[-MOST_CHARTED:]
+    marks = state.marks[-MOST_PLOTTED:]
     runs = (rows.run(run_id) for run_id in dict.fromkeys((state.baseline, *marks)))
     chosen = [r.id for r in runs if r is not None and r.status is not RunStatus.UNREADABLE]
     if len(chosen) >= 2:
@@ -257,7 +255,7 @@ def compared_words(state: ViewState, rows: RunRows) -> str:
     marked = sum(run_id in marks for run_id in compared)
     others = [run_id for run_id in compared if run_id not in marks]
     parts = [counted(marked, "marked run")] if marked else []
-    if len(state.marks) > MOST_CHARTED:
+    if len(state.marks) > MOST_PLOTTED:
         parts = [f"the last {marked} of {len(state.marks):,} marked runs"]
     parts += ["the baseline"] if state.baseline in others else []
     near = [run_id for run_id in others if run_id != state.baseline]
@@ -308,68 +306,3 @@ def _next(choices: Sequence[_Choice], current: _Choice, step: int = 1) -> _Choic
     if current in choices:
         return choices[(choices.index(current) + step) % len(choices)]
     return choices[0] if choices else current
-
-
-class ListedRuns:
-    """Keeps what the watcher saw last, and lists it for a view.
-
-    ``rows`` are the listed runs, and ``mistake`` says why the view's filter lists none. ``mode``
-    says how changes are noticed.
-    """
-
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
-        self._snapshot: Snapshot | None = None
-        self.mode = ""
-        self.rows = RunRows()
-        self.mistake: QueryError | None = None
-
-    def take(self, snapshot: Snapshot, mode: str) -> None:
-        """Keep a newer snapshot, which :meth:`list_for` lists."""
-        self._snapshot, self.mode = snapshot, mode
-
-    def list_for(self, view: ViewState) -> ViewState:
-        """List the runs as the view asks for; the view as it is among these rows."""
-        if self._snapshot is None:
-            return view
-        before, runs = self.rows, self._snapshot.runs
-        try:
-            self.rows, self.mistake = listed_rows(runs, view, self._clock()), None
-        except QueryError as mistake:
-            # The filter is about something that no run has any more, or none has yet.
-            self.rows, self.mistake = RunRows((), hidden=runs), mistake
-        return with_rows(view, before, self.rows)
-
-    def mistake_in(self, query: str) -> QueryError | None:
-        """What is wrong with a filter, given the runs there are now."""
-        try:
-            filter_runs(self.runs or (), query, self._clock())
-        except QueryError as mistake:
-            return mistake
-        return None
-
-    @property
-    def runs(self) -> tuple[RunSummary, ...] | None:
-        """All runs that were seen, ``None`` before the first look."""
-        return None if self._snapshot is None else self._snapshot.runs
-
-    @property
-    def unread(self) -> int:
-        """How many files the first look left for later."""
-        return 0 if self._snapshot is None else self._snapshot.unread
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """What is wrong with the directories, in words."""
-        return () if self._snapshot is None else self._snapshot.notices
-
-    @property
-    def expected(self) -> bool:
-        """Whether nothing is listed because the runs have yet to be read."""
-        return self._snapshot is None or (not len(self.rows) and self._snapshot.unread > 0)
-
-    def archived_out_of_sight(self, view: ViewState) -> int:
-        """How many runs are not listed because they are archived."""
-        if view.show_archived:
-            return 0
-        return sum(run.annotations.archived for run in self.runs or ())

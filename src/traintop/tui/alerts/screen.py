@@ -1,10 +1,9 @@
-"""The log of past notices, the newest first, and the way from one to its run."""
+"""The log of past notices, the newest first; enter goes to the run of one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from msgspec.structs import replace
 from textual.app import ComposeResult
 
 from traintop.analysis.alerts import Alert, AlertKind
@@ -14,7 +13,9 @@ from traintop.tui.alerts.toasts import ROLES, SEVERITIES
 from traintop.tui.kit.keys import Place
 from traintop.tui.kit.pane import ScrollingPane
 from traintop.tui.kit.screen import DialogScreen
-from traintop.tui.view_screen import ViewScreen
+
+_WIDEST_NAME = 30
+_KIND_WIDTH = max(len(kind) for kind in AlertKind)
 
 
 class NoticesScreen(DialogScreen):
@@ -58,39 +59,6 @@ class NoticesScreen(DialogScreen):
             self._go_to(self._notices[self._cursor].run_id)
 
 
-_MOST_NOTICES = 500
-
-
-class NoticeActions(ViewScreen):
-    """Actions by the names that the table of keys has for them."""
-
-    past_notices: tuple[Alert, ...] = ()
-    """The newest first."""
-
-    def remember_notices(self, notices: Sequence[Alert]) -> None:
-        """Take over what happened."""
-        self.past_notices = (*reversed(notices), *self.past_notices)[:_MOST_NOTICES]
-
-    def action_notices(self) -> None:
-        # not needed for the first frame
-
-        self.app.push_screen(NoticesScreen(self.past_notices, self.go_to_run))
-
-    def go_to_run(self, run_id: str) -> None:
-        """Select a run, listed or not."""
-        run = self.rows.run(run_id)
-        if run is None:
-            return
-        if self.rows.position(run_id) is None:
-            self.change(
-                replace(
-                    self.view, filter="", show_archived=run.annotations.archived, selected=run_id
-                )
-            )
-        else:
-            self.change(replace(self.view, selected=run_id))
-
-
 def notice_lines(notices: Sequence[Alert], cursor: int, width: int) -> tuple[Line, ...]:
     """The log of past notices: when, what, which run, and the rest of it."""
     if not notices:
@@ -117,9 +85,3 @@ def _notice_line(notice: Alert, name: str, *, at_cursor: bool) -> Line:
         Piece(f"{name}  ", "strong"),
         Piece(safe_text(notice.text, 500)),
     )
-
-
-_WIDEST_NAME = 30
-
-
-_KIND_WIDTH = max(len(kind) for kind in AlertKind)

@@ -15,6 +15,8 @@ from traintop.analysis.alerts import Alert, AlertKind
 from traintop.lines import Role
 from traintop.text import safe_text
 from traintop.tui._textual import is_standing, replace_toasts
+from traintop.tui.kit.screen import PlaceScreen
+from traintop.tui.session import Session
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -85,6 +87,7 @@ def desktop_sequence(toast: Toast, environment: Mapping[str, str]) -> str:
 
 
 TOAST_SECONDS = 8.0
+_MOST_NOTICES = 500
 
 
 class NoticeToasts:
@@ -110,3 +113,22 @@ class NoticeToasts:
         ]
         replace_toasts(self._app, replaced, [shown for shown, _ in new])
         self._standing = [*standing, *new]
+
+
+class NoticeLog:
+    """What happened since the program was opened, and the key that lists it."""
+
+    def __init__(self, session: Session, screen: PlaceScreen) -> None:
+        self._session = session
+        self._screen = screen
+        self.notices: tuple[Alert, ...] = ()
+        """The newest first."""
+
+    def add(self, notices: Sequence[Alert]) -> None:
+        """Take over what happened."""
+        self.notices = (*reversed(notices), *self.notices)[:_MOST_NOTICES]
+
+    def action_notices(self) -> None:
+        from traintop.tui.alerts.screen import NoticesScreen  # not for the first frame
+
+        self._screen.app.push_screen(NoticesScreen(self.notices, self._session.go_to))

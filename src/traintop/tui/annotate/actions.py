@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from traintop.model import RunSummary
 from traintop.store.annotations import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, AnnotationChange
 from traintop.text import counted
-from traintop.tui.annotate import actions as annotating
 from traintop.tui.kit.runs import run_name
+from traintop.tui.kit.screen import PlaceScreen
 from traintop.tui.messages import AnnotationRequested, AskAgain
+from traintop.tui.session import Session
 from traintop.tui.view import RunRows, ViewState
-from traintop.tui.view_screen import ViewScreen
 
 
 def meant_runs(state: ViewState, rows: RunRows) -> tuple[RunSummary, ...]:
@@ -75,17 +75,24 @@ class _Question(msgspec.Struct, frozen=True):
     change_by: Callable[[str], AnnotationChange]
 
 
-class AnnotationActions(ViewScreen):
-    """Actions by the names that the table of keys has for them."""
+class AnnotationController:
+    """Asks for what is to be added to the runs that are meant, and has it written."""
+
+    def __init__(self, session: Session, screen: PlaceScreen) -> None:
+        self._session = session
+        self._screen = screen
+
+    def _meant_runs(self) -> tuple[RunSummary, ...]:
+        return meant_runs(self._session.view, self._session.rows)
 
     async def action_note(self) -> None:
-        runs = annotating.meant_runs(self.view, self.rows)
+        runs = self._meant_runs()
         if not runs:
             return
-        before = annotating.common_note(runs)
+        before = common_note(runs)
         question = _Question(
             runs,
-            f"note for {annotating.subject(runs)}",
+            f"note for {subject(runs)}",
             "kept beside the run, never in its file; empty removes it",
             LONGEST_NOTE,
             lambda text: AnnotationChange(note=None if text == before else text),
@@ -93,32 +100,34 @@ class AnnotationActions(ViewScreen):
         await self._ask(question, before)
 
     async def action_tags(self) -> None:
-        runs = annotating.meant_runs(self.view, self.rows)
+        runs = self._meant_runs()
         if not runs:
             return
-        before = annotating.common_tags(runs)
+        before = common_tags(runs)
         question = _Question(
             runs,
-            f"tags of {annotating.subject(runs)}",
+            f"tags of {subject(runs)}",
             'tags with spaces between them; the filter finds them: tag == "paper"',
             MOST_TAGS * (LONGEST_TAG + 1),
-            partial(annotating.tags_change, before),
+            partial(tags_change, before),
         )
         await self._ask(question, " ".join(before))
 
     def action_archive(self) -> None:
-        runs = annotating.meant_runs(self.view, self.rows)
+        runs = self._meant_runs()
         if not runs:
             return
-        change = annotating.archive_change(runs)
+        change = archive_change(runs)
         if change.archived:
             put_away = {run.id for run in runs}
-            marks = tuple(run_id for run_id in self.view.marks if run_id not in put_away)
-            self.change(replace(self.view, marks=marks))
+            marks = tuple(run_id for run_id in self._session.view.marks if run_id not in put_away)
+            self._session.change(replace(self._session.view, marks=marks))
         self._annotate(runs, change)
 
     def action_show_archived(self) -> None:
-        self.change(replace(self.view, show_archived=not self.view.show_archived))
+        self._session.change(
+            replace(self._session.view, show_archived=not self._session.view.show_archived)
+        )
 
     async def _ask(self, question: _Question, text: str, problem: str = "") -> None:
         from traintop.tui.kit.entry import EntryScreen  # not needed for the first frame
@@ -129,7 +138,7 @@ class AnnotationActions(ViewScreen):
                 self._annotate(question.runs, change, partial(self._ask, question, typed))
 
         # Awaited, so that what is typed right after the key lands in the dialog.
-        await self.app.push_screen(
+        await self._screen.app.push_screen(
             EntryScreen(
                 question.title,
                 question.hint,
@@ -148,4 +157,4 @@ class AnnotationActions(ViewScreen):
     ) -> None:
         run_ids = tuple(run.id for run in runs)
         # To the App itself, so that it comes before the end that a next key asks for.
-        self.app.post_message(AnnotationRequested(run_ids, change, ask_again))
+        self._screen.app.post_message(AnnotationRequested(run_ids, change, ask_again))

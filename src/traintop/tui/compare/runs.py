@@ -27,7 +27,7 @@ from traintop.charts import ChartSpec, Series
 from traintop.metrics import LOSSES, metrics_of
 from traintop.model import RunSummary
 from traintop.store.history import History
-from traintop.tui.plots.runs import ChartedRuns
+from traintop.tui.plots.runs import PlottedRuns
 from traintop.tui.view import RunRows, ViewState
 
 _NO_RECORDS = History.from_columns({"iteration": ()})
@@ -46,7 +46,7 @@ class CompareChoice(msgspec.Struct, frozen=True):
     target: float | None = None
 
     def metric_of(self, metrics: Sequence[str]) -> str:
-        """The metric that is charted and whose target counts."""
+        """The metric that is plotted and whose target counts."""
         if self.metric is not None and self.metric in metrics:
             return self.metric
         return metrics[0] if metrics else LOSSES[0]
@@ -83,10 +83,9 @@ class ComparedRuns:
         self._runs: dict[str, ComparedRun] = {}
         self._names: Mapping[str, str] = {}
         self._named: tuple[RunRows, list[str]] | None = None
-        self._curves: dict[tuple[Series, ...], Series] = {}
 
     def comparison(
-        self, view: ViewState, rows: RunRows, charted: ChartedRuns, choice: CompareChoice
+        self, view: ViewState, rows: RunRows, plotted: PlottedRuns, choice: CompareChoice
     ) -> tuple[Comparison, Target | None]:
         """The comparison as it stands now, the baseline first, and the target it is made for."""
         run_ids = sorted(view.compared, key=lambda run_id: run_id != view.baseline)
@@ -96,7 +95,7 @@ class ComparedRuns:
             experiments = {run.name for run in summaries}
             alike = (run for run in rows.everything if run.name in experiments)
             self._names, self._named = unique_names(alike), (rows, run_ids)
-        runs = [self._run(summary, charted) for summary in summaries]
+        runs = [self._run(summary, plotted) for summary in summaries]
         self._runs = {run.summary.id: run for run in runs}
         columns = grouped(runs) if choice.grouped else columns_of(runs)
         metric = choice.metric_of(metrics_of(summaries))
@@ -105,10 +104,10 @@ class ComparedRuns:
             target = Target(metric, choice.target)
         return compare(columns, target), target
 
-    def _run(self, summary: RunSummary, charted: ChartedRuns) -> ComparedRun:
-        loaded = charted.records_of(summary.id)
+    def _run(self, summary: RunSummary, plotted: PlottedRuns) -> ComparedRun:
+        loaded = plotted.records_of(summary.id)
         history = loaded.history if loaded is not None and loaded.complete else None
-        if history is None and charted.failure_of(summary.id):
+        if history is None and plotted.failure_of(summary.id):
             history = _NO_RECORDS
         name = self._names[summary.id]
         known = self._runs.get(summary.id)
@@ -120,7 +119,14 @@ class ComparedRuns:
             return known
         return ComparedRun(name, summary, history)
 
-    def group_spec(self, spec: ChartSpec, columns: Sequence[Column]) -> ChartSpec:
+
+class GroupCurves:
+    """Charts of groups; keeps the curve of each as long as its members are the same."""
+
+    def __init__(self) -> None:
+        self._curves: dict[tuple[Series, ...], Series] = {}
+
+    def spec(self, spec: ChartSpec, columns: Sequence[Column]) -> ChartSpec:
         """A chart of single runs, labelled by their ids, as a chart of groups.
 
         A group of several is the mean of its curves, with a band of one standard deviation on

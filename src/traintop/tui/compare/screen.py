@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache, partial
-from typing import TYPE_CHECKING
+from functools import cache
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
@@ -15,6 +14,7 @@ from traintop.lines import Line, Piece, line_width, spread
 from traintop.metrics import metrics_of
 from traintop.progress import progress
 from traintop.text import number
+from traintop.tui.compare.plot import ComparisonPlot
 from traintop.tui.compare.runs import (
     CompareChoice,
     ComparedRuns,
@@ -27,47 +27,44 @@ from traintop.tui.kit.dialogs import ChoiceScreen
 from traintop.tui.kit.entry import EntryScreen
 from traintop.tui.kit.keys import Need, Place, Situation, footer_line
 from traintop.tui.kit.pane import LinePane, ScrollingPane
+from traintop.tui.kit.screen import SessionScreen
+from traintop.tui.kit.themes import look_of
 from traintop.tui.messages import TextExportRequested
-from traintop.tui.plots.actions import ChartActions
-from traintop.tui.plots.grid import ChartGrid
-from traintop.tui.plots.source import ChartCell, chart_notes
-from traintop.tui.view_screen import OverlayScreen
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from traintop.charts import ChartSpec
-    from traintop.tui.view_screen import ViewScreen
+from traintop.tui.plots.source import ChartSource
+from traintop.tui.session import Session
 
 _LONGEST_NUMBER = 40
 _PARTS = ("both", "table", "chart")
 _EXPORTS = (("CSV", ".csv", comparison_csv), ("Markdown", ".md", comparison_markdown))
 
 
-class CompareScreen(OverlayScreen, ChartActions):
+class CompareScreen(SessionScreen):
     """Chart over table; the baseline is the first column."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
     PLACES = (Place.COMPARE,)
 
-    def __init__(self, below: ViewScreen, words: str) -> None:
-        super().__init__(below)
+    def __init__(self, session: Session, source: ChartSource, words: str) -> None:
+        """``words`` say which runs are compared."""
+        super().__init__(session)
+        self._plotted = source.runs
         self._words = words
-        self._chosen = len(below.view.compared)
+        self._chosen = len(session.view.compared)
         self.choice = CompareChoice()
         self._runs = ComparedRuns()
         self.comparison = Comparison((), (), ())
         self.target: Target | None = None
         self._part = _PARTS[0]
         self._status_pane = LinePane(id="compare-status")
-        self._grid = ChartGrid(id="compare-chart")
+        self._plot = ComparisonPlot(session, source, id="compare-chart")
+        self.use_actions(self._plot)
         self._headings_pane = LinePane(id="compare-headings")
         self._rows_pane = ScrollingPane(id="compare-rows")
         self._footer_pane = LinePane(id="compare-footer")
 
     def compose(self) -> ComposeResult:
         yield self._status_pane
-        yield self._grid
+        yield self._plot
         yield self._headings_pane
         yield self._rows_pane
         yield self._footer_pane
@@ -79,26 +76,26 @@ class CompareScreen(OverlayScreen, ChartActions):
         if not self.view.compared:
             self.action_close()
             return
-        comparison, target = self._runs.comparison(self.view, self.rows, self.charted, self.choice)
+        comparison, target = self._runs.comparison(self.view, self.rows, self._plotted, self.choice)
         self.comparison, self.target = comparison, target
         for part in _PARTS:
             self.set_class(self._part == part, f"-part-{part}")
         self._show_lines()
-        self.draw_charts()
-        self.act_on_records()
+        self._plot.show_comparison(comparison.columns, self.metric, grouped=self.choice.grouped)
+        self._plot.run_kept_actions()
 
     def _show_lines(self) -> None:
         comparison, target, metric = self.comparison, self.target, self.metric
         gone = self._chosen - len(self.view.compared)
         words = f"{self._words}{f', {gone} of them gone' if gone else ''}"
         words += ", grouped over seeds" if self.choice.grouped else ""
-        note = self._note()
+        note = "  ".join(self._plot.notes)
         self._status_pane.show(
             (words, metric, target, note),
             lambda width, height: (_status_line(words, metric, target, note, width),),
         )
         cursor = cursor_column(self.choice, comparison.columns)
-        marks = self.curve_marks()
+        marks = self._plotted.curve_marks(look_of(self.app))
 
         @cache  # the headings and the rows are one table
         def table(width: int) -> CompareTable:
@@ -114,36 +111,6 @@ class CompareScreen(OverlayScreen, ChartActions):
             situation, lambda width, height: (footer_line(situation, "", width),)
         )
 
-    def draw_charts(self) -> None:
-        view, columns, metric = self.view, self.comparison.columns, self.metric
-        labels, runs = self.chart_labels, self._runs
-        cell = self.source.cell(metric, view, labels)
-        if self.choice.grouped:
-
-            def grouped(make: Callable[[], ChartSpec | None]) -> ChartSpec | None:
-                spec = make()
-                return None if spec is None else runs.group_spec(spec, columns)
-
-            grouping = tuple(tuple(run.name for run in column.runs) for column in columns)
-            cell = ChartCell(
-                metric,
-                (cell.content, grouping),
-                (cell.view, grouping),
-                partial(grouped, cell.make_spec),
-                partial(grouped, cell.make_interim),
-            )
-        self._grid.show_charts([cell], metric, ready=self.source.prepared)
-
-    @property
-    def chart_labels(self) -> dict[str, str]:
-        if self.choice.grouped:
-            return {run_id: str(run_id) for run_id in self.view.compared}
-        return {column.runs[0].summary.id: column.name for column in self.comparison.columns}
-
-    @property
-    def grid(self) -> ChartGrid:
-        return self._grid
-
     @property
     def metric(self) -> str:
         """The metric of the chart and of the target."""
@@ -156,9 +123,6 @@ class CompareScreen(OverlayScreen, ChartActions):
     @property
     def situation(self) -> Situation:
         return Situation(Place.COMPARE, frozenset({Need.RUNS}))
-
-    def _note(self) -> str:
-        return "  ".join(chart_notes(self.view, range(1), 1))
 
     # Keys.
 
@@ -206,7 +170,7 @@ class CompareScreen(OverlayScreen, ChartActions):
         column = self.comparison.columns[cursor_column(self.choice, self.comparison.columns)]
         run_id = column.runs[0].summary.id
         self.choice = replace(self.choice, cursor=run_id)
-        self.change(replace(self.view, baseline=run_id))
+        self.session.change(replace(self.view, baseline=run_id))
 
     def action_export(self) -> None:
         comparison = self.comparison
@@ -217,6 +181,9 @@ class CompareScreen(OverlayScreen, ChartActions):
 
         names = [name for name, _, _ in _EXPORTS]
         self.app.push_screen(ChoiceScreen("write the comparison as", names, write))
+
+    def action_close(self) -> None:
+        self.dismiss()
 
     def action_next_part(self) -> None:
         self._part = _PARTS[(_PARTS.index(self._part) + 1) % len(_PARTS)]

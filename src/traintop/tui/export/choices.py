@@ -1,4 +1,4 @@
-"""What the person may mean by an export: the selected run, the marked ones, or all listed."""
+"""The key that writes runs, and what may be meant: the selected run, the marked ones, or all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from traintop.model import RunStatus, RunSummary
 from traintop.tui.kit.runs import run_name
+from traintop.tui.kit.screen import PlaceScreen
+from traintop.tui.messages import ExportRequested
+from traintop.tui.session import Session
 from traintop.tui.view import RunRows, ViewState
 
 
@@ -43,3 +46,27 @@ def _of_several(which: str, runs: tuple[RunSummary, ...]) -> list[ExportChoice]:
         ExportChoice(f"{len(runs):,} {which} runs, in one file", runs, together=True),
         ExportChoice(f"{len(runs):,} {which} runs, a file each", runs),
     ]
+
+
+class ExportController:
+    """Asks which runs are to be written, where that can be doubted."""
+
+    def __init__(self, session: Session, screen: PlaceScreen) -> None:
+        self._session = session
+        self._screen = screen
+
+    def action_export(self) -> None:
+        from traintop.tui.kit.dialogs import ChoiceScreen  # not for the first frame
+
+        choices = export_choices(self._session.view, self._session.rows)
+
+        def export(choice: int) -> None:
+            runs, together = choices[choice].runs, choices[choice].together
+            # To the App itself, so that it comes before the end that a next key asks for.
+            self._screen.app.post_message(ExportRequested(runs, together=together))
+
+        if len(choices) == 1:
+            export(0)
+        elif choices:
+            words = [choice.words for choice in choices]
+            self._screen.app.push_screen(ChoiceScreen("write runs as CSV", words, export))

@@ -10,14 +10,14 @@ from textual.screen import ModalScreen
 from traintop.lines import Line, Piece, fit_line
 from traintop.tui.kit.keys import Place
 from traintop.tui.kit.pane import LinePane
-from traintop.tui.kit.screen import SteadyScreen
+from traintop.tui.kit.screen import PlaceScreen
 from traintop.tui.messages import ExportProgress
 
 if TYPE_CHECKING:
     from traintop.tui.export.exports import Export
 
 
-class ProgressScreen(SteadyScreen, ModalScreen[None]):
+class ProgressScreen(PlaceScreen, ModalScreen[None]):
     """How far an export is, while it takes long; it can be stopped here."""
 
     PLACES = (Place.PROGRESS,)

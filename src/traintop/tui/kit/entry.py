@@ -16,7 +16,7 @@ from traintop.text import safe_text, wrap
 from traintop.tui._textual import unbind
 from traintop.tui.kit.keys import INTERRUPT, Place
 from traintop.tui.kit.pane import LinePane
-from traintop.tui.kit.screen import SteadyScreen
+from traintop.tui.kit.screen import PlaceScreen
 
 
 class TextEntry(Input):
@@ -60,7 +60,7 @@ class TextEntry(Input):
 _LONGEST_PROBLEM = 4096
 
 
-class EntryScreen(SteadyScreen, ModalScreen[None]):
+class EntryScreen(PlaceScreen, ModalScreen[None]):
     """``done`` gets the text that enter confirms; escape leaves everything as it was.
 
     ``mistake_in`` says what is wrong with a text, so that it cannot be confirmed; else nothing.

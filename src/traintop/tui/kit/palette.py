@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from traintop.tui._textual import PatientPalette
 from traintop.tui.kit.keys import INTERRUPT, keys_that_apply
-from traintop.tui.kit.screen import SteadyScreen
+from traintop.tui.kit.screen import PlaceScreen
 
 
 class _Command(NamedTuple):
@@ -40,7 +40,7 @@ class KeyCommands(Provider):
 
     def _commands(self) -> Iterator[_Command]:
         screen = self.screen
-        if isinstance(screen, SteadyScreen):
+        if isinstance(screen, PlaceScreen):
             for key in keys_that_apply(screen.situation):
                 if key.name != "palette":
                     words = f"{key.label} {key.name.replace('_', ' ')}"

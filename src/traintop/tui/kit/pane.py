@@ -97,7 +97,6 @@ class LinePane(StyledLines):
         self._draw: Draw = lambda width, height: ()
         self._lines: tuple[Line, ...] = ()
         self._drawn_for: tuple[int, int] | None = None
-        self.draw_count = 0
 
     def show(self, content: Hashable, draw: Draw) -> None:
         """Show ``draw``'s lines; ``content`` is equal exactly when they would be."""
@@ -133,7 +132,6 @@ class LinePane(StyledLines):
     def _make_lines(self, size: tuple[int, int]) -> None:
         self._lines = tuple(self._draw(*size)) if size[0] > 0 else ()
         self._drawn_for = size
-        self.draw_count += 1
 
     def _refresh_changed(self, before: Sequence[Line], after: Sequence[Line]) -> None:
         top = round(self.scroll_y)

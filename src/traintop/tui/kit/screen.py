@@ -1,7 +1,8 @@
-"""A screen that believes the terminal's present size only."""
+"""The screens: with the keys of their places, as dialogs, and those that show the session."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from textual import events
@@ -10,10 +11,13 @@ from textual.screen import ModalScreen, Screen
 from traintop.lines import ROLES
 from traintop.tui._textual import forget_drawn_widgets, set_bindings
 from traintop.tui.kit.keys import Place, Situation, bindings_of
+from traintop.tui.kit.themes import theme_name
+from traintop.tui.session import Session
+from traintop.tui.view import RunRows, ViewState
 
 
-class SteadyScreen(Screen[None]):
-    """Drops resize events that are out of date; knows the colours of the roles of text.
+class PlaceScreen(Screen[None]):
+    """Has the keys of its places and the colours of the roles of text; drops outdated resizes.
 
     Textual 8.2 answers each resize of a screen by laying it out and sending the event once more,
     so two sizes that cross in the queue chase each other for ever, at full load. They cross when
@@ -30,7 +34,7 @@ class SteadyScreen(Screen[None]):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{role}" for role in ROLES} | {"line--cursor"}
 
     DEFAULT_CSS = """
-    SteadyScreen {
+    PlaceScreen {
         & > .line--text { color: $foreground 88%; }
         & > .line--muted { color: $foreground 70%; }
         & > .line--strong { color: $foreground; }
@@ -45,6 +49,14 @@ class SteadyScreen(Screen[None]):
     def __init__(self, *, classes: str | None = None) -> None:
         super().__init__(classes=classes)
         set_bindings(self, bindings_of(*self.PLACES))
+
+    def use_actions(self, *controllers: object) -> None:
+        """Let these objects answer keys: each of their methods ``action_x`` is the action ``x``."""
+        inherited = set(dir(PlaceScreen))
+        for controller in controllers:
+            for name in sorted({*dir(controller)} - inherited):
+                if name.startswith("action_"):
+                    setattr(self, name, getattr(controller, name))
 
     @property
     def situation(self) -> Situation:
@@ -65,7 +77,7 @@ class SteadyScreen(Screen[None]):
             self.post_message(events.Resize(size, size))
 
 
-class DialogScreen(SteadyScreen, ModalScreen[None]):
+class DialogScreen(PlaceScreen, ModalScreen[None]):
     """A dialog that asks for nothing that could be lost: a click beside it closes it."""
 
     def action_close(self) -> None:
@@ -74,3 +86,46 @@ class DialogScreen(SteadyScreen, ModalScreen[None]):
     def on_click(self, event: events.Click) -> None:
         if event.widget is self:
             self.dismiss()
+
+
+class SessionScreen(PlaceScreen):
+    """A screen that shows the session: drawn anew whenever that changes."""
+
+    def __init__(self, session: Session, *, classes: str | None = None) -> None:
+        super().__init__(classes=classes)
+        self.session = session
+
+    @abstractmethod
+    def draw(self) -> None:
+        """Show what is known now."""
+
+    @property
+    def view(self) -> ViewState:
+        """What the person has chosen."""
+        return self.session.view
+
+    @property
+    def rows(self) -> RunRows:
+        """The listed runs."""
+        return self.session.rows
+
+    def action_help(self) -> None:
+        from traintop.tui.kit.help import HelpScreen  # as all dialogs: not for the first frame
+
+        self.app.push_screen(HelpScreen(self.situation.place))
+
+    async def action_palette(self) -> None:
+        from traintop.tui.kit.palette import ActionPalette
+
+        # Awaited, so that what is typed right after the key lands in it.
+        await self.app.push_screen(ActionPalette())
+
+    def action_toggle_theme(self) -> None:
+        self.app.theme = theme_name(dark=not self.app.current_theme.dark)
+        self.session.change(self.view)
+
+    def action_dismiss_notices(self) -> None:
+        self.app.clear_notifications()
+
+    def action_repaint(self) -> None:
+        self.refresh(repaint=True, layout=True)

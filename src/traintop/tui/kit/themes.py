@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from rich.segment import Segment
+from textual.app import App
 from textual.color import Color
 from textual.filter import LineFilter
 from textual.theme import Theme
 
 from traintop.terminal import to_ascii
+from traintop.tui.kit.pane import StyledLines
+
+
+class Look(NamedTuple):
+    """What lines depend on beside their content; curves have ``letters`` where colour is not."""
+
+    dark: bool
+    letters: bool
+    ascii_only: bool
+
+
+def look_of(app: App[Any]) -> Look:
+    """The look that is on now."""
+    return Look(app.current_theme.dark, app.no_color, StyledLines.ascii_only)
+
 
 _DARK, _LIGHT = "traintop", "traintop-light"
 

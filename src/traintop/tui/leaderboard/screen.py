@@ -15,22 +15,27 @@ from traintop.lines import EMPTY_LINE, Line, Piece, spread
 from traintop.metrics import direction_of, metrics_of
 from traintop.tui.kit.keys import Need, Place, Situation, footer_line
 from traintop.tui.kit.pane import LinePane
+from traintop.tui.kit.screen import SessionScreen
+from traintop.tui.kit.themes import look_of
 from traintop.tui.leaderboard.lines import leader_lines
+from traintop.tui.plots.runs import PlottedRuns, shown_marks
+from traintop.tui.session import Session
 from traintop.tui.view import toggle_mark, with_direction
-from traintop.tui.view_screen import OverlayScreen, ViewScreen
 
 _HEADINGS = 1
 _WHEEL_ROWS = 3
 _LIMITS = (None, 10, 25)
 
 
-class BestScreen(OverlayScreen):
+class BestScreen(SessionScreen):
     """Ranks the listed runs; those without a finite value of the metric are left out."""
 
     PLACES = (Place.BEST,)
 
-    def __init__(self, below: ViewScreen, compare: Callable[[], None]) -> None:
-        super().__init__(below)
+    def __init__(self, session: Session, plotted: PlottedRuns, compare: Callable[[], None]) -> None:
+        """``compare`` opens the comparison, which takes the place of this screen."""
+        super().__init__(session)
+        self._plotted = plotted
         self._compare = compare
         self.leaders: list[Leader] = []
         self._places: dict[str, int] = {}
@@ -83,7 +88,7 @@ class BestScreen(OverlayScreen):
 
     def _show(self) -> None:
         ranked, cursor, top = self.leaders, self.cursor, self._top_in_view()
-        marks = self.shown_marks()
+        marks = shown_marks(self.view.marks, self._plotted, look_of(self.app))
         direction, metric, limit = self.direction, self.metric, self.limit
         heading = (metric, direction, limit, self._ranked, len(self.rows))
         self._status_pane.show(heading, lambda width, height: (_status_line(*heading, width),))
@@ -157,7 +162,7 @@ class BestScreen(OverlayScreen):
     def action_flip(self) -> None:
         flipped: Direction = "higher" if self.direction == "lower" else "lower"
         self._cursor = None
-        self.change(with_direction(self.view, self.metric, flipped))
+        self.session.change(with_direction(self.view, self.metric, flipped))
 
     def action_next_limit(self) -> None:
         self.limit = _LIMITS[(_LIMITS.index(self.limit) + 1) % len(_LIMITS)]
@@ -168,17 +173,20 @@ class BestScreen(OverlayScreen):
             run = self.leaders[self.cursor].run
             selected = self.view.selected
             marked = toggle_mark(replace(self.view, selected=run.id))
-            self.change(replace(marked, selected=selected))
+            self.session.change(replace(marked, selected=selected))
 
     def action_go_to_run(self) -> None:
         if self.leaders:
             run = self.leaders[self.cursor].run
             self.dismiss()
-            self.change(replace(self.view, selected=run.id))
+            self.session.change(replace(self.view, selected=run.id))
 
     def action_compare(self) -> None:
         self.dismiss()
-        self._below.call_later(self._compare)
+        self.app.call_later(self._compare)
+
+    def action_close(self) -> None:
+        self.dismiss()
 
 
 def _question(metric: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -16,11 +16,21 @@ from traintop.lines import EMPTY_LINE, Line, Piece
 from traintop.model import RunSummary
 from traintop.text import seconds_until_older
 from traintop.times import age_seconds
-from traintop.tui.columns import DEFAULT_CHOICES, TREND_COLUMN, ColumnChoice, RowContext
+from traintop.tui.columns import TREND_COLUMN, ColumnChoice, RowContext, offered_columns
 from traintop.tui.kit.pane import StyledLines
 from traintop.tui.main.row_layout import RowLayout, format_heading, format_row, lay_out
-from traintop.tui.messages import MarkToggled, RowsInView, RunPicked
-from traintop.tui.view import RunRows, SortOrder
+from traintop.tui.messages import CopyRequested
+from traintop.tui.session import Session
+from traintop.tui.view import (
+    SortOrder,
+    mark_all,
+    mark_to_here,
+    move_by,
+    sort_by,
+    sort_next,
+    toggle_baseline,
+    toggle_mark,
+)
 
 _GUTTER = 3
 _HEADINGS = 1
@@ -32,25 +42,33 @@ class _DrawnRow(msgspec.Struct, frozen=True):
 
 
 class RunTable(StyledLines):
-    """Headings, and one row per run below them; formats only the rows that can be seen."""
+    """Headings, and one row per run below them; formats only the rows that can be seen.
+
+    It answers the keys of the list, each a step of the session's view. ``on_rows_shown`` is called
+    with the runs in view whenever others are, or these changed, while their course has a column.
+    """
 
     DEFAULT_CSS = """
     RunTable { overflow-y: auto; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        session: Session,
+        on_rows_shown: Callable[[Sequence[RunSummary]], None],
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
         super().__init__(id=id)
-        self._rows = RunRows()
-        self._selected: str | None = None
+        self._session = session
+        self._on_rows_shown = on_rows_shown
+        self._rows = session.rows
+        self._view = session.view
         self._marks: Mapping[str, Piece] = {}
-        self._baseline: str | None = None
-        self._sort = SortOrder()
-        self._choices = DEFAULT_CHOICES
         self._row_context = RowContext(datetime.now())
         self._in_view: tuple[RunSummary, ...] = ()
         self._painted: list[_DrawnRow] = []
         self._strips: LRUCache[tuple[_DrawnRow, int], Strip] = LRUCache(1024)
-        self.formatted_rows = 0
 
     @property
     def page_rows(self) -> int:
@@ -62,30 +80,20 @@ class RunTable(StyledLines):
         """The columns that the width has room for."""
         return tuple(column.key for column, _ in self._layout().columns)
 
-    def show(
-        self,
-        rows: RunRows,
-        selected: str | None,
-        marks: Mapping[str, Piece],
-        baseline: str | None,
-        sort: SortOrder,
-        columns: tuple[ColumnChoice, ...],
-        context: RowContext,
-    ) -> None:
-        """Show these runs; repaints the lines that changed, and scrolls to a moved cursor.
+    def draw(self, marks: Mapping[str, Piece], context: RowContext) -> None:
+        """Show the session; repaints the lines that changed, and scrolls to a moved cursor.
 
-        ``marks`` are the marked runs, each with what stands for its curves; ``baseline`` is the
-        pinned one.
+        ``marks`` are the marked runs, each with what stands for its curves.
         """
-        cursor_moved = rows.position(selected) != self._rows.position(self._selected)
-        self._rows, self._selected, self._marks = rows, selected, marks
-        self._baseline, self._sort = baseline, sort
-        self._choices, self._row_context = columns, context
+        view, rows = self._session.view, self._session.rows
+        cursor_moved = rows.position(view.selected) != self._rows.position(self._view.selected)
+        self._rows, self._view = rows, view
+        self._marks, self._row_context = marks, context
         self._fit_scrolling()
         if cursor_moved:
             self._scroll_to_cursor()
         self._refresh_changed()
-        self._tell_rows_in_view()
+        self._follow_rows_in_view()
 
     def seconds_until_older(self) -> float | None:
         """Seconds until the age of a visible row reads otherwise; ``None`` when none will."""
@@ -114,43 +122,41 @@ class RunTable(StyledLines):
     def on_resize(self) -> None:
         self._fit_scrolling()
         self._scroll_to_cursor()
-        self._tell_rows_in_view()
+        self._follow_rows_in_view()
 
     def on_click(self, event: events.Click) -> None:
         index = event.y - _HEADINGS + round(self.scroll_y)
         if event.y >= _HEADINGS and 0 <= index < len(self._rows):
-            run_id = self._rows.runs[index].id
-            self.post_message(MarkToggled(run_id) if event.x < _GUTTER else RunPicked(run_id))
+            view = replace(self._session.view, selected=self._rows.runs[index].id)
+            self._session.change(toggle_mark(view) if event.x < _GUTTER else view)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self._tell_rows_in_view()
+        self._follow_rows_in_view()
 
-    def _tell_rows_in_view(self) -> None:
-        """Whoever samples the runs on screen hears of others, and of changes to them."""
+    def _follow_rows_in_view(self) -> None:
         in_view = self._runs_at(round(self.scroll_y))
         if in_view != self._in_view and TREND_COLUMN in self.column_keys:
             self._in_view = in_view
-            # To the App itself: a message ends at the screen whose timer made the table post it.
-            self.app.post_message(RowsInView(in_view))
+            self._on_rows_shown(in_view)
 
     def _runs_at(self, top: int) -> tuple[RunSummary, ...]:
         return self._rows.runs[top : top + self.page_rows]
 
     def _layout(self) -> RowLayout:
         room = max(self.content_width() - _GUTTER - 1, 0)
-        return lay_out(room, self._choices, self._sort.column)
+        return lay_out(room, self._view.columns, self._view.sort.column)
 
     def _row_at(self, y: int) -> _DrawnRow:
         if y < _HEADINGS:
-            heading = format_heading(self._layout(), self._sort.column, self._sort.descending)
+            sort = self._view.sort
+            heading = format_heading(self._layout(), sort.column, sort.descending)
             return _DrawnRow((Piece(" " * _GUTTER), *heading))
         index = y - _HEADINGS + round(self.scroll_y)
         if not 0 <= index < len(self._rows):
             return _DrawnRow(EMPTY_LINE)
         run = self._rows.runs[index]
-        self.formatted_rows += 1
-        cursor = run.id == self._selected
+        cursor = run.id == self._view.selected
         gutter = (
             Piece("▌" if cursor else " ", "accent"),
             self._marks.get(run.id, Piece(" ")),
@@ -162,7 +168,7 @@ class RunTable(StyledLines):
         return _DrawnRow((*gutter, *row), cursor)
 
     def _third_mark(self, run: RunSummary) -> Piece:
-        if run.id == self._baseline:
+        if run.id == self._view.baseline:
             return Piece("⚑", "warn")
         return Piece("a" if run.annotations.archived else " ", "muted")
 
@@ -180,7 +186,7 @@ class RunTable(StyledLines):
             self.virtual_size = size
 
     def _scroll_to_cursor(self) -> None:
-        position = self._rows.position(self._selected)
+        position = self._rows.position(self._view.selected)
         if position is None:
             return
         top = round(self.scroll_y)
@@ -188,3 +194,49 @@ class RunTable(StyledLines):
         wanted = min(max(top, lowest), position)
         if wanted != top:
             self.scroll_to(y=wanted, animate=False, force=True, immediate=True)
+
+    # Keys.
+
+    def action_move(self, rows: int) -> None:
+        self._session.change(move_by(self._session.view, self._session.rows, rows))
+
+    def action_go_to_end(self, direction: int) -> None:
+        self.action_move(direction * len(self._session.rows))
+
+    def action_mark(self) -> None:
+        self._session.change(toggle_mark(self._session.view))
+
+    def action_mark_to_here(self) -> None:
+        self._session.change(mark_to_here(self._session.view, self._session.rows))
+
+    def action_mark_all(self) -> None:
+        self._session.change(mark_all(self._session.view, self._session.rows))
+
+    def action_unmark_all(self) -> None:
+        self._session.change(replace(self._session.view, marks=()))
+
+    def action_pin(self) -> None:
+        self._session.change(toggle_baseline(self._session.view))
+
+    def action_copy(self) -> None:
+        if self._session.view.selected is not None:
+            self.app.post_message(CopyRequested(self._session.view.selected))
+
+    def action_sort_next(self) -> None:
+        self._session.change(sort_next(self._session.view, self.column_keys))
+
+    def action_sort_reverse(self) -> None:
+        self._session.change(sort_by(self._session.view, self._session.view.sort.column))
+
+    def action_sort_by_place(self, place: int) -> None:
+        """Sort by the column that stands at a place."""
+        self._session.change(sort_by(self._session.view, self.column_keys[place]))
+
+    def action_columns(self) -> None:
+        from traintop.tui.main.column_chooser import ColumnChoosing, ColumnsScreen
+
+        choosing = ColumnChoosing(self._session.view.columns, offered_columns(self._rows.runs))
+        self.app.push_screen(ColumnsScreen(choosing, self._session.view.sort, self._choose_columns))
+
+    def _choose_columns(self, columns: tuple[ColumnChoice, ...], sort: SortOrder) -> None:
+        self._session.change(replace(self._session.view, columns=columns, sort=sort))

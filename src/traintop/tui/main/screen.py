@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -16,39 +15,37 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 
-from traintop.analysis.query_tokens import QueryError
-from traintop.metrics import choose_directions
-from traintop.tui.alerts.screen import NoticeActions
-from traintop.tui.annotate.actions import AnnotationActions
 from traintop.tui.columns import RowContext
 from traintop.tui.kit.keys import Need, Place, Situation, footer_line, key_of_action
-from traintop.tui.kit.pane import LinePane, ScrollingPane
+from traintop.tui.kit.pane import LinePane, ScrollingPane, StyledLines
 from traintop.tui.kit.runs import run_name
+from traintop.tui.kit.screen import SessionScreen
+from traintop.tui.kit.themes import look_of
 from traintop.tui.main.details import detail_lines, header_line
 from traintop.tui.main.empty_state import empty_lines, nothing_listed_lines
-from traintop.tui.main.filter_actions import FilterActions
-from traintop.tui.main.list_actions import ListActions
-from traintop.tui.main.opening_actions import OpeningActions
+from traintop.tui.main.filter import FilterController
 from traintop.tui.main.run_table import RunTable
 from traintop.tui.main.status_line import notices_line, status_line
+from traintop.tui.main.trends import TrendLoader
 from traintop.tui.messages import (
-    ChartedRunsChanged,
     FirstRunsPainted,
     HistoryLoaded,
     LoadFailed,
-    MarkToggled,
-    RunPicked,
+    ReadingProgress,
+    TrendsLoaded,
     ViewChanged,
 )
-from traintop.tui.plots.actions import ChartActions
 from traintop.tui.plots.grid import ChartGrid
-from traintop.tui.plots.runs import PATIENCE_SECONDS, ChartedRuns
-from traintop.tui.plots.source import ChartSource, chart_notes
-from traintop.tui.view import ListedRuns, Pane, ViewState, listing_of, toggle_mark
-from traintop.tui.view_screen import OverlayScreen
+from traintop.tui.plots.loader import RunLoader
+from traintop.tui.plots.pane import PlotPane
+from traintop.tui.plots.runs import PlottedRuns, shown_marks
+from traintop.tui.plots.source import ChartSource
+from traintop.tui.session import Session
+from traintop.tui.view import Pane, next_pane
 
 if TYPE_CHECKING:
     from traintop.store.catalog import Snapshot
+    from traintop.store.formats import RunReader
 
 REDRAW_SECONDS = 0.25
 """The least time between two redraws that news from files cause; keys redraw at once."""
@@ -57,9 +54,7 @@ _PREVIEW_LINES = 14
 """A narrow screen with so many lines beside the rows of the list shows a chart below it."""
 
 
-class MainScreen(
-    ListActions, FilterActions, AnnotationActions, NoticeActions, ChartActions, OpeningActions
-):
+class MainScreen(SessionScreen):
     """Runs, charts and summary; which of them share the screen is up to its size."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (120, "-wide")]  # noqa: RUF012
@@ -68,33 +63,36 @@ class MainScreen(
     PLACES = (Place.FILTER, Place.RUNS, Place.ZOOM)
 
     def __init__(
-        self, directories: Sequence[Path], clock: Callable[[], datetime], view: ViewState
+        self,
+        directories: Sequence[Path],
+        session: Session,
+        reader_of: Callable[[str], RunReader],
     ) -> None:
-        super().__init__(classes=f"-reading -pane-{Pane.RUNS}")
+        super().__init__(session, classes=f"-reading -pane-{Pane.RUNS}")
+        session.on_change = self._show_change
         self._directories = tuple(directories)
-        self._clock = clock
-        self._listed = ListedRuns(clock)
-        self.view = view
-        choose_directions(dict(view.directions))
-        self.rows = self._listed.rows
-        self.redraws = 0
+        self.loader = RunLoader(reader_of, self.post_message)
+        self._trend_loader = TrendLoader(
+            reader_of, self.post_message, ascii_only=StyledLines.ascii_only
+        )
+        self.plotted = PlottedRuns(session)
+        self.chart_source = ChartSource(self.plotted)
         self._status_pane = LinePane(id="status")
         self._notices_pane = LinePane(id="notices")
         self._empty_pane = ScrollingPane(id="empty")
-        self._table = RunTable(id="runs")
+        self._table = RunTable(session, self._trend_loader.show, id="runs")
         self._summary_pane = ScrollingPane(id="summary")
         self._header_pane = LinePane(id="header")
-        self._grid = ChartGrid(id="charts")
+        self.plots = PlotPane(session, self.chart_source, id="charts")
         self._footer_pane = LinePane(id="footer")
+        self._filter = FilterController(session, self)
+        self.use_actions(self._table, self.plots, self._filter)
         self._summary_title = ""
         self._mounted = False
         self._trends: dict[str, str] = {}
-        self.charted = ChartedRuns()
-        self.source = ChartSource(self.charted)
         self._drawn_at = float("-inf")
-        self._pending: Timer | None = None
-        self._aging: Timer | None = None
-        self._patience: Timer | None = None
+        self._redraw_timer: Timer | None = None
+        self._age_timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield self._status_pane
@@ -106,7 +104,7 @@ class MainScreen(
                 yield self._summary_pane
             with Container(id="detail"):
                 yield self._header_pane
-                yield self._grid
+                yield self.plots
         yield self._footer_pane
 
     def on_mount(self) -> None:
@@ -117,97 +115,95 @@ class MainScreen(
     def _look_at_paint(self, screen: Screen[object]) -> None:
         if not self.has_class("-reading"):
             self.screen_layout_refresh_signal.unsubscribe(self)
-            self.post_message(FirstRunsPainted())
+            self.app.post_message(FirstRunsPainted())
 
-    @property
-    def up_to_date(self) -> bool:
-        """Whether all news that arrived have been drawn."""
-        return self._mounted and self._pending is None and self._grid.up_to_date
+    def start_loading(self) -> None:
+        """Start to read records. Its threads import numpy: not before the first frame."""
+        self.loader.start()
+        self._trend_loader.start()
+
+    def on_unmount(self) -> None:
+        self.loader.stop()
+        self._trend_loader.stop()
 
     # What comes from the threads at the edge.
 
     def show_snapshot(self, snapshot: Snapshot, mode: str) -> None:
-        """Show what the watcher saw."""
-        self._listed.take(snapshot, mode)
+        """Show what the watcher saw, and read what is new in the runs that are plotted."""
+        self.session.take(snapshot, mode)
+        self.loader.follow(self.plotted.changed_in(snapshot.runs))
         self._redraw_soon()
 
-    def show_history(self, loaded: HistoryLoaded) -> None:
+    def on_history_loaded(self, loaded: HistoryLoaded) -> None:
         """Show the records of a run: at once when somebody waits for them.
 
         That is for those of the selected run; of many marked ones each would be a redraw.
         """
-        if self.charted.add(loaded) and loaded.id == self.view.selected:
-            self._draw()
+        if self.plotted.add(loaded) and loaded.id == self.view.selected:
+            self.draw()
         else:
             self._redraw_soon()
-        self.act_on_records()
+        self.plots.run_kept_actions()
 
-    def show_failure(self, failure: LoadFailed) -> None:
-        """Say why a run has no curves."""
-        self.charted.fail(failure.id, failure.reason)
+    def on_load_failed(self, failure: LoadFailed) -> None:
+        self.plotted.fail(failure.id, failure.reason)
         self._redraw_soon()
-        self.act_on_records()
+        self.plots.run_kept_actions()
 
-    def show_progress(self, run_id: str, share: float) -> None:
-        """Say how much of a run is read."""
-        self.charted.progress(run_id, share)
+    def on_reading_progress(self, progress: ReadingProgress) -> None:
+        self.plotted.progress(progress.id, progress.share)
         if self._mounted:
             self._show_selected()
 
-    def show_trends(self, trends: Mapping[str, str]) -> None:
-        """Show the sparklines of some runs."""
-        self._trends = {**self._trends, **trends}
+    def on_trends_loaded(self, loaded: TrendsLoaded) -> None:
+        self._trends = {**self._trends, **loaded.trends}
         self._redraw_soon()
 
     def _redraw_soon(self) -> None:
-        if self._pending is not None or not self._mounted:
+        if self._redraw_timer is not None or not self._mounted:
             return
         wait = self._drawn_at + REDRAW_SECONDS - monotonic()
         if wait <= 0:
             self._redraw()
         else:
-            self._pending = self.set_timer(wait, self._redraw)
+            self._redraw_timer = self.set_timer(wait, self._redraw)
 
     def _redraw(self) -> None:
-        self._pending = None
-        self._list_anew()
-        self._draw()
-
-    def _list_anew(self) -> None:
-        self.view = self._listed.list_for(self.view)
-        self.rows = self._listed.rows
-        self.charted.list_runs(self._listed.runs or ())
+        self._redraw_timer = None
+        self.session.list_runs()
+        self.draw()
 
     # Drawing: every pane gets its content, and draws itself only if that is new.
 
-    def _draw(self) -> None:
-        self.redraws += 1
-        if self._listed.runs is not None:  # the first ones need not wait for the empty screen
+    def _show_change(self) -> None:
+        self.draw()
+        self.app.post_message(ViewChanged())
+
+    def draw(self) -> None:
+        if self.session.runs is not None:  # the first ones need not wait for the empty screen
             self._drawn_at = monotonic()
         self._set_classes()
-        self._chart_selected()
+        if self.plotted.follow_view():
+            self.loader.show(self.plotted.runs)
         self._show_frame()
-        shown, marks = self.view, self.shown_marks()
-        context = RowContext(self._clock(), self._trends, self.rows.alike)
-        self._table.show(
-            self.rows, shown.selected, marks, shown.baseline, shown.sort, shown.columns, context
-        )
+        marks = shown_marks(self.view.marks, self.plotted, look_of(self.app))
+        self._table.draw(marks, RowContext(self.session.clock(), self._trends, self.rows.alike))
         self._show_selected()
-        self.draw_charts()
-        self.show_filter_note()
+        self.plots.draw()
+        self._filter.draw()
         self._age_later()
         for screen in self.app.screen_stack:
-            if isinstance(screen, OverlayScreen) and screen.is_mounted:
+            if isinstance(screen, SessionScreen) and screen is not self and screen.is_mounted:
                 screen.draw()
 
     def _set_classes(self) -> None:
         self.set_class(self.view.charts.zoomed, "-zoomed")
         self.set_class(self.view.list_only, "-list-only")
         self._set_few(self.size.height)
-        reading = self._listed.expected
+        reading = self.session.is_reading
         self.set_class(reading, "-reading")
         self.set_class(not reading and not len(self.rows), "-empty")
-        self.set_class(bool(self._listed.notices) and bool(len(self.rows)), "-noticed")
+        self.set_class(bool(self.session.notices) and bool(len(self.rows)), "-noticed")
         for pane in Pane:
             self.set_class(self.view.pane is pane, f"-pane-{pane}")
 
@@ -217,11 +213,11 @@ class MainScreen(
 
     def _show_frame(self) -> None:
         directories = self._directories
-        runs, unread, mode = self._listed.runs, self._listed.unread, self._listed.mode
-        notices = self._listed.notices
+        runs, unread, mode = self.session.runs, self.session.unread, self.session.mode
+        notices = self.session.notices
         counts = None if runs is None else tuple(run.status for run in runs)
         listed, query = len(self.rows), self.view.filter
-        archived = self._listed.archived_out_of_sight(self.view)
+        archived = self.session.hidden_archived
         self._status_pane.show(
             (counts, listed, archived, query, mode, unread),
             lambda width, height: (
@@ -239,7 +235,7 @@ class MainScreen(
         )
         self._notices_pane.show(notices, lambda width, height: (notices_line(notices, width),))
         if self.rows.total:
-            mistake = str(self._listed.mistake or "")
+            mistake = str(self.session.mistake or "")
             self._empty_pane.show(
                 (query, mistake, archived),
                 lambda width, height: nothing_listed_lines(query, mistake, archived, width),
@@ -255,12 +251,12 @@ class MainScreen(
         )
 
     def _show_selected(self) -> None:
-        run = self.rows.run(self.view.selected)
-        note, charts = self.charted.note(), self._chart_notes()
+        run = self.session.selected
+        note, charts = self.plotted.note(), self.plots.notes
         self._header_pane.show(
             (run, note, charts), lambda width, height: (header_line(run, note, width, charts),)
         )
-        loaded = None if run is None else self.charted.records_of(run.id)
+        loaded = None if run is None else self.plotted.records_of(run.id)
         pace, complete = (loaded.pace, loaded.complete) if loaded else (None, False)
         self._summary_pane.show(
             (run, pace, complete),
@@ -272,42 +268,14 @@ class MainScreen(
             self._summary_title = title
             self._summary_pane.border_title = Content(f" {title} ")
 
-    def _chart_selected(self) -> None:
-        runs = (self.rows.run(run_id) for run_id in self.view.charted)
-        if self.charted.chart(run for run in runs if run is not None):
-            self.post_message(ChartedRunsChanged(self.charted.runs))
-
-    def draw_charts(self) -> None:
-        if self._patience is not None:
-            self._patience.stop()
-            self._patience = None
-        if self.charted.waiting:
-            self._patience = self.set_timer(PATIENCE_SECONDS, self._show_selected_and_charts)
-            return
-        if not self.charted.loaded:
-            self._grid.show_nothing()
-            return
-        cells = [self.source.cell(chart, self.view) for chart in self.shown_charts()]
-        focus, alone = self.view.charts.focus, self.view.charts.zoomed
-        self._grid.show_charts(cells, focus, ready=self.source.prepared, alone=alone)
-
-    @on(ChartGrid.Rearranged)
-    def _count_charts_anew(self) -> None:
-        self._show_selected()
-
-    def _show_selected_and_charts(self) -> None:
-        if not self.charted.waiting:
-            self._show_selected()
-            self.draw_charts()
-
     def _age_later(self) -> None:
         """Wake up when the age of a visible run reads otherwise, and not before."""
-        if self._aging is not None:
-            self._aging.stop()
-            self._aging = None
+        if self._age_timer is not None:
+            self._age_timer.stop()
+            self._age_timer = None
         seconds = self._table.seconds_until_older()
         if seconds is not None and len(self.rows):
-            self._aging = self.set_timer(max(seconds, 1.0), self._redraw_soon)
+            self._age_timer = self.set_timer(max(seconds, 1.0), self._redraw_soon)
 
     # Short facts that the drawing needs.
 
@@ -321,30 +289,11 @@ class MainScreen(
         if self.view.filter:
             met.add(Need.FILTER)
         place = Place.ZOOM if self.view.charts.zoomed else Place.RUNS
-        if self.is_filtering:
+        if self._filter.is_open:
             place = Place.FILTER
         return Situation(place, frozenset(met))
 
-    @property
-    def panes(self) -> tuple[Pane, ...]:
-        """The panes that ``tab`` goes round; with room, the charts are beside the list anyway."""
-        return tuple(Pane) if self.has_class("-narrow") else (Pane.RUNS, Pane.SUMMARY)
-
-    @property
-    def grid(self) -> ChartGrid:
-        return self._grid
-
-    @property
-    def column_keys(self) -> tuple[str, ...]:
-        """The columns that the list has room for."""
-        return self._table.column_keys
-
-    def _chart_notes(self) -> tuple[str, ...]:
-        charts = self.shown_charts()
-        page = self._grid.page_of(self.view.charts.focus, charts)
-        return chart_notes(self.view, page, len(charts))
-
-    # Keys. Each is one pure step of the view.
+    # Keys.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         situation = self.situation
@@ -353,30 +302,23 @@ class MainScreen(
             return not any(key_of_action(action, parameters, place) for place in self.PLACES)
         return situation.allows(key)
 
-    def change(self, changed: ViewState) -> None:
-        resort = listing_of(changed) != listing_of(self.view)
-        if changed.directions != self.view.directions:
-            choose_directions(dict(changed.directions))
-        self.view = changed
-        if resort:
-            self._list_anew()
-        self._draw()
-        self.post_message(ViewChanged())
-
-    def mistake_in(self, query: str) -> QueryError | None:
-        return self._listed.mistake_in(query)
-
     def action_page(self, pages: int) -> None:
         if self.view.pane is Pane.SUMMARY and not self.view.charts.zoomed:
             self._summary_pane.scroll_pages(pages)
         else:
-            self.action_move(pages * max(self._table.page_rows - 1, 1))
+            self._table.action_move(pages * max(self._table.page_rows - 1, 1))
 
-    def on_run_picked(self, message: RunPicked) -> None:
-        self.change(replace(self.view, selected=message.id))
+    def action_next_pane(self, step: int) -> None:
+        # With room, the charts are beside the list anyway.
+        panes = tuple(Pane) if self.has_class("-narrow") else (Pane.RUNS, Pane.SUMMARY)
+        self.session.change(next_pane(self.view, panes, step))
 
-    def on_mark_toggled(self, message: MarkToggled) -> None:
-        self.change(toggle_mark(replace(self.view, selected=message.id)))
+    def action_list_only(self) -> None:
+        self.session.change(replace(self.view, list_only=not self.view.list_only))
+
+    @on(ChartGrid.Rearranged)
+    def _count_charts_anew(self) -> None:
+        self._show_selected()
 
     @on(events.Resize)
     def _adapt_to_size(self, event: events.Resize) -> None:

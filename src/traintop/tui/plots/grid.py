@@ -130,12 +130,6 @@ class ChartGrid(LinePane):
         self._pictures: dict[str, _Picture] = {}
         self._places: list[tuple[str, Box]] = []
         self._rest: Timer | None = None
-        self.charts_drawn = 0
-
-    @property
-    def up_to_date(self) -> bool:
-        """Whether no chart on the page waits for its turn to be drawn."""
-        return self._rest is None
 
     @property
     def columns(self) -> int:
@@ -235,7 +229,6 @@ class ChartGrid(LinePane):
                 letters=self.app.no_color,
             )
             self._pictures[cell.chart] = _Picture(made, view, spec, lines)
-            self.charts_drawn += 1
             curves += len(spec.series)
 
     def _draw_rest(self) -> None:

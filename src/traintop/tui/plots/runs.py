@@ -11,27 +11,29 @@ from traintop.lines import Piece
 from traintop.model import RunStatus, RunSummary
 from traintop.text import percentage
 from traintop.tui.kit.runs import run_name
+from traintop.tui.kit.themes import Look
+from traintop.tui.session import Session
 
 if TYPE_CHECKING:
     from traintop.tui.messages import HistoryLoaded
 
 MARK_GLYPH = "◆"
 
-PATIENCE_SECONDS = 0.25
+WAIT_SECONDS = 0.25
 """How long the former charts stay while the records of a newly selected run are read."""
 
 
-class ChartedRuns:
-    """Keeps what the charts need of the charted runs, and forgets the rest."""
+class PlottedRuns:
+    """Keeps what the charts need of the runs that the view plots, and forgets the rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self.runs: tuple[RunSummary, ...] = ()
         self._records: dict[str, HistoryLoaded] = {}
         self._failures: dict[str, str] = {}
         self._shares: dict[str, float] = {}
         self._colors: dict[str, int] = {}
-        self._listed: Sequence[RunSummary] = ()
-        self._colored: Sequence[RunSummary] = ()
+        self._colored: Sequence[RunSummary] | None = None
         self._waiting_since = 0.0
 
     @property
@@ -40,11 +42,11 @@ class ChartedRuns:
 
     @property
     def loaded(self) -> frozenset[str]:
-        """The charted runs of which records are there."""
+        """The plotted runs of which records are there."""
         return frozenset(self._records)
 
     def records_of(self, run_id: str) -> HistoryLoaded | None:
-        """The records of a charted run as far as they are read, ``None`` before the first."""
+        """The records of a plotted run as far as they are read, ``None`` before the first."""
         return self._records.get(run_id)
 
     def failure_of(self, run_id: str) -> str:
@@ -52,7 +54,7 @@ class ChartedRuns:
         return self._failures.get(run_id, "")
 
     def css_colors(self, *, dark: bool) -> dict[str, str]:
-        """The colour of the curves of each charted run."""
+        """The colour of the curves of each plotted run."""
         from traintop.charts import DARK, LIGHT
 
         palette = DARK if dark else LIGHT
@@ -61,31 +63,34 @@ class ChartedRuns:
 
     @property
     def waiting(self) -> bool:
-        """Whether the first charted run was asked for a moment ago and is not there yet."""
+        """Whether the first plotted run was asked for a moment ago and is not there yet."""
         first = self.run_ids[:1]
         known = any(run_id in self._records or run_id in self._failures for run_id in first)
-        return bool(first) and not known and monotonic() - self._waiting_since < PATIENCE_SECONDS
+        return bool(first) and not known and monotonic() - self._waiting_since < WAIT_SECONDS
 
     @property
     def unread(self) -> bool:
-        """Whether of some charted run nothing has come yet, neither records nor a reason."""
+        """Whether of some plotted run nothing has come yet, neither records nor a reason."""
         return any(
             run_id not in self._records and run_id not in self._failures for run_id in self.run_ids
         )
 
-    def list_runs(self, runs: Sequence[RunSummary]) -> None:
-        """Take over the listed runs, which get their colours when the first of them is drawn."""
-        self._listed = runs
-
     def _distinct_colors(self, run_ids: Sequence[str]) -> dict[str, int]:
-        if self._listed is not self._colored:
-            self._colors = assign_colors(self._colors, self._listed)
-            self._colored = self._listed
+        runs = self._session.runs
+        if runs is not self._colored:
+            self._colors = assign_colors(self._colors, runs or ())
+            self._colored = runs
         return distinct_colors(self._colors, run_ids)
 
-    def chart(self, runs: Iterable[RunSummary]) -> bool:
-        """Chart these runs, the selected one first; whether they are others than before."""
-        before, self.runs = self.run_ids, tuple(runs)
+    def changed_in(self, runs: Sequence[RunSummary]) -> list[str]:
+        """Which of the plotted runs are others in a newer snapshot."""
+        newer = {run.id: run for run in runs}
+        return [run.id for run in self.runs if newer.get(run.id) is not run]
+
+    def follow_view(self) -> bool:
+        """Plot what the view asks for, the selected run first; whether it is others than before."""
+        runs = map(self._session.rows.run, self._session.view.plotted)
+        before, self.runs = self.run_ids, tuple(run for run in runs if run is not None)
         after = self.run_ids
         if before == after:
             return False
@@ -115,7 +120,7 @@ class ChartedRuns:
         self._failures[run_id] = reason
 
     def note(self) -> str:
-        """What is to be said of the first charted run's records; empty when all are there."""
+        """What is to be said of the first plotted run's records; empty when all are there."""
         for run in self.runs[:1]:
             if run.id in self._failures:
                 return f"no curves: {self._failures[run.id]}"
@@ -136,25 +141,25 @@ class ChartedRuns:
         records = (one.history.metrics for one in self._records.values())
         return charts_of([*(run.stats for run in self.runs), *records])
 
-    def curve_marks(self, *, dark: bool, letters: bool, ascii_only: bool) -> dict[str, Piece]:
-        """What stands for the curves of each charted run in lists.
+    def curve_marks(self, look: Look) -> dict[str, Piece]:
+        """What stands for the curves of each plotted run in lists.
 
         Its colour tells them, and where there may be none, the marker that the charts have too.
         """
         from traintop.charts import run_markers
 
-        colors = self.css_colors(dark=dark)
+        colors = self.css_colors(dark=look.dark)
         glyphs = dict.fromkeys(colors, MARK_GLYPH)
-        if (letters or ascii_only) and len(colors) > 1:
+        if (look.letters or look.ascii_only) and len(colors) > 1:
             indices = self._distinct_colors(self.run_ids)
-            markers = run_markers([*indices.values()], ascii_only, letters)
+            markers = run_markers([*indices.values()], look.ascii_only, look.letters)
             glyphs = dict(zip(indices, markers, strict=True))
         return {run_id: Piece(glyphs[run_id], "accent", color) for run_id, color in colors.items()}
 
     def drawn(
         self, labels: Mapping[str, str] | None = None
     ) -> list[tuple[RunSummary, str, int, HistoryLoaded]]:
-        """The charted runs whose records are there, with their names, colours and records.
+        """The plotted runs whose records are there, with their names, colours and records.
 
         With ``labels`` those that these name, in their order, instead of all.
         """
@@ -167,6 +172,14 @@ class ChartedRuns:
             for run_id, label in labels.items()
             if run_id in known
         ]
+
+
+def shown_marks(marks: Sequence[str], plotted: PlottedRuns, look: Look) -> dict[str, Piece]:
+    """What stands before each marked run in lists."""
+    if not marks:
+        return {}  # without an import of the charts, for which the first frame does not wait
+    curves, without_curves = plotted.curve_marks(look), Piece(MARK_GLYPH, "accent")
+    return {run_id: curves.get(run_id, without_curves) for run_id in marks}
 
 
 COLORS = 8
@@ -191,15 +204,15 @@ def assign_colors(known: Mapping[str, int], runs: Iterable[RunSummary]) -> dict[
     return assigned
 
 
-def distinct_colors(assigned: Mapping[str, int], charted: Sequence[str]) -> dict[str, int]:
-    """The palette indices of the charted runs, told apart as long as there are colours.
+def distinct_colors(assigned: Mapping[str, int], plotted: Sequence[str]) -> dict[str, int]:
+    """The palette indices of the plotted runs, told apart as long as there are colours.
 
     Beyond that colours repeat, by further indices that have other markers. The marked runs come
     first in the choice, so that moving the cursor never recolours them.
     """
     chosen: dict[str, int] = {}
     used: set[int] = set()
-    for run_id in [*charted[1:], *charted[:1]]:
+    for run_id in [*plotted[1:], *plotted[:1]]:
         wanted = assigned.get(run_id, 0) % COLORS
         turned = [(wanted + step) % COLORS for step in range(COLORS)]
         again = range(wanted + COLORS, _INDICES, COLORS)

@@ -1,4 +1,4 @@
-"""The charts of the charted runs for a view, and what keys need to know of their x.
+"""The charts of the plotted runs for a view, and what keys need to know of their x.
 
 Charts are made when they are drawn. Curves over very many records are prepared in a thread first;
 meanwhile keys are answered with the curves that were shown before.
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from traintop.analysis.axes import X_AXES, X_LABELS, XAxis, tokens_per_iteration
 from traintop.tui.chart_view import ChartView, Extent, limits_of_view, without_window
-from traintop.tui.plots.runs import ChartedRuns
+from traintop.tui.plots.runs import PlottedRuns
 from traintop.tui.view import ViewState
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from traintop.charts.curves import ChartMaker, ChartOptions, CurveKey, PlottedRun
 
 Labels: TypeAlias = Mapping[str, str] | None
-"""The names of some of the charted runs, ``None`` for all of them as they are called."""
+"""The names of some of the plotted runs, ``None`` for all of them as they are called."""
 
 _LABEL_WIDTH = 6
 """Cells for the labels of y: few need more, and so the curves of all charts stand in line."""
@@ -52,10 +52,10 @@ class _Shown(NamedTuple):
 
 
 class ChartSource:
-    """Makes charts over the runs that are charted now."""
+    """Makes charts over the runs that are plotted now."""
 
-    def __init__(self, charted: ChartedRuns) -> None:
-        self._charted = charted
+    def __init__(self, plotted: PlottedRuns) -> None:
+        self.runs = plotted
         self._made_maker: ChartMaker | None = None
         self._wanted: dict[str, tuple[CurveKey, ...]] = {}
         self._shown = _Shown((), 0.0)
@@ -75,7 +75,7 @@ class ChartSource:
 
         With ``labels`` it has the runs that these name, in their order, instead of all.
         """
-        drawn = self._charted.drawn(labels)
+        drawn = self.runs.drawn(labels)
         part = view.charts
         window = (part.span, part.end, part.cursor)
         shown = (view.x_axis, view.log_y, view.robust, window, *(label for _, label, *_ in drawn))
@@ -89,7 +89,7 @@ class ChartSource:
         )
 
     def _spec(self, chart: str, view: ViewState, labels: Labels) -> ChartSpec | None:
-        runs = tuple(self._runs(labels))
+        runs = tuple(self._plotted_runs(labels))
         options = self._options(view, labels, view.smoothing_weight)
         self._wanted[chart] = self._maker.missing(chart, runs, options)
         if self._wanted[chart]:
@@ -102,7 +102,7 @@ class ChartSource:
 
     def _interim_spec(self, chart: str, view: ViewState, labels: Labels) -> ChartSpec | None:
         runs, options = self._shown.runs, self._options(view, labels, self._shown.weight)
-        same = _names(runs) == _names(self._runs(labels))
+        same = _names(runs) == _names(self._plotted_runs(labels))
         if not same or self._maker.missing(chart, runs, options):
             return None
         return self._made(chart, runs, options)
@@ -127,7 +127,7 @@ class ChartSource:
 
     def extent(self, view: ViewState, labels: Labels = None) -> Extent | None:
         """What the records cover on the x axis, ``None`` while there are none."""
-        runs = self._runs(labels)
+        runs = self._plotted_runs(labels)
         covered = self._maker.extent(runs, view.x_axis) if runs else None
         if covered is None:
             return None
@@ -143,11 +143,11 @@ class ChartSource:
         if cursor is None or not low <= cursor <= high:
             return low if cells > 0 else high
         distance = cells * (high - low) / max(columns, 1)
-        return self._maker.record_near(self._runs(), view.x_axis, cursor, distance)
+        return self._maker.record_near(self._plotted_runs(), view.x_axis, cursor, distance)
 
     def x_axes(self) -> tuple[XAxis, ...]:
         """The axes that at least one of the runs has a place on."""
-        runs = self._runs()
+        runs = self._plotted_runs()
         return tuple(
             axis
             for axis in X_AXES
@@ -156,7 +156,7 @@ class ChartSource:
 
     def on_axis(self, view: ViewState, x_axis: XAxis) -> ChartView:
         """The same part of the first run on another axis; all of it where that cannot be told."""
-        part, extent, runs = view.charts, self.extent(view), self._runs()
+        part, extent, runs = view.charts, self.extent(view), self._plotted_runs()
         if extent is None or (part.span is None and part.cursor is None):
             return without_window(part)
         cursor = extent.high if part.cursor is None else part.cursor
@@ -174,7 +174,7 @@ class ChartSource:
             cursor=None if part.cursor is None else at,
         )
 
-    def _runs(self, labels: Labels = None) -> list[PlottedRun]:
+    def _plotted_runs(self, labels: Labels = None) -> list[PlottedRun]:
         from traintop.charts.curves import PlottedRun
 
         return [
@@ -186,7 +186,7 @@ class ChartSource:
                 tokens_per_iteration(run.config),
                 one.history,
             )
-            for run, label, color, one in self._charted.drawn(labels)
+            for run, label, color, one in self.runs.drawn(labels)
         ]
 
     def _options(self, view: ViewState, labels: Labels, weight: float) -> ChartOptions:

@@ -1,0 +1,110 @@
+"""What all screens show: the newest snapshot of the runs, and the view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from traintop.analysis.query import filter_runs
+from traintop.analysis.query_tokens import QueryError
+from traintop.metrics import choose_directions
+from traintop.tui.view import RunRows, ViewState, listed_rows, listing_of, with_rows
+
+if TYPE_CHECKING:
+    from traintop.model import RunSummary
+    from traintop.store.catalog import Snapshot
+
+
+class Session:
+    """Holds the snapshot and the view; screens read both, and change the view here.
+
+    ``rows`` are the listed runs, and ``mistake`` says why the view's filter lists none. ``mode``
+    says how changes are noticed. ``on_change`` is called after each change of the view.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], view: ViewState) -> None:
+        self.clock = clock
+        self.view = view
+        self.rows = RunRows()
+        self.mistake: QueryError | None = None
+        self.mode = ""
+        self.on_change: Callable[[], None] = lambda: None
+        self._snapshot: Snapshot | None = None
+        choose_directions(dict(view.directions))
+
+    def take(self, snapshot: Snapshot, mode: str) -> None:
+        """Keep a newer snapshot, which :meth:`list_runs` lists."""
+        self._snapshot, self.mode = snapshot, mode
+
+    def list_runs(self) -> None:
+        """List the runs of the newest snapshot as the view asks for."""
+        if self._snapshot is None:
+            return
+        before, runs = self.rows, self._snapshot.runs
+        try:
+            self.rows, self.mistake = listed_rows(runs, self.view, self.clock()), None
+        except QueryError as mistake:
+            # The filter is about something that no run has any more, or none has yet.
+            self.rows, self.mistake = RunRows((), hidden=runs), mistake
+        self.view = with_rows(self.view, before, self.rows)
+
+    def change(self, view: ViewState) -> None:
+        """Take over a view, and have it shown."""
+        before, self.view = self.view, view
+        if view.directions != before.directions:
+            choose_directions(dict(view.directions))
+        if listing_of(view) != listing_of(before):
+            self.list_runs()
+        self.on_change()
+
+    def go_to(self, run_id: str) -> None:
+        """Select a run, listed or not."""
+        run, view = self.rows.run(run_id), replace(self.view, selected=run_id)
+        if run is None:
+            return
+        if self.rows.position(run_id) is None:
+            view = replace(view, filter="", show_archived=run.annotations.archived)
+        self.change(view)
+
+    def mistake_in(self, query: str) -> QueryError | None:
+        """What is wrong with a filter, given the runs there are now."""
+        try:
+            filter_runs(self.runs or (), query, self.clock())
+        except QueryError as mistake:
+            return mistake
+        return None
+
+    @property
+    def runs(self) -> tuple[RunSummary, ...] | None:
+        """All runs that were seen, ``None`` before the first look."""
+        return None if self._snapshot is None else self._snapshot.runs
+
+    @property
+    def selected(self) -> RunSummary | None:
+        """The run that the cursor of the list is on."""
+        return self.rows.run(self.view.selected)
+
+    @property
+    def unread(self) -> int:
+        """How many files the first look left for later."""
+        return 0 if self._snapshot is None else self._snapshot.unread
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is wrong with the directories, in words."""
+        return () if self._snapshot is None else self._snapshot.notices
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether nothing is listed because the runs have yet to be read."""
+        return self._snapshot is None or (not len(self.rows) and self._snapshot.unread > 0)
+
+    @property
+    def hidden_archived(self) -> int:
+        """How many runs are not listed because they are archived."""
+        if self.view.show_archived:
+            return 0
+        return sum(run.annotations.archived for run in self.runs or ())
