@@ -252,8 +252,8 @@ async def test_no_sequence_of_terminal_sizes_crashes():
             await pilot.resize_terminal(width, height)
             await settle(pilot, lambda w=width, h=height: app.size == Size(w, h))
             screen_text(app)
+        await settle(pilot, lambda: "Settings" in screen_text(app))
         assert "run-39" in screen_text(app)
-        assert "Settings" in screen_text(app)
 
 
 async def test_crossing_resize_events_settle_at_the_terminals_size():

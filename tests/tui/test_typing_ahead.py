@@ -32,7 +32,7 @@ async def test_a_note_and_then_tags(tmp_path: Path) -> None:
     async with watching(tmp_path) as (app, pilot, paths):
         type_ahead(app, "n", *"abc", "enter", "t", *"x y", "enter", "j")
         await settle(pilot, lambda: read_annotations(paths[0]) == Annotations("abc", ("x", "y")))
-        await settle(pilot, lambda: app.main_screen.view.selected == paths[1])
+        await settle(pilot, lambda: app.main_screen.view.selected == str(paths[1]))
         type_ahead(app, "n", *"ab", "backspace", "c", "left", "x", "enter")
         await settle(pilot, lambda: read_annotations(paths[1]).note == "axc")
 
@@ -40,7 +40,7 @@ async def test_a_note_and_then_tags(tmp_path: Path) -> None:
 async def test_a_note_that_is_dropped_and_keys_of_the_list(tmp_path: Path) -> None:
     async with watching(tmp_path) as (app, pilot, paths):
         type_ahead(app, "n", *"abc", "escape", "j", "space")
-        await settle(pilot, lambda: app.main_screen.view.marks == (paths[1],))
+        await settle(pilot, lambda: app.main_screen.view.marks == (str(paths[1]),))
         assert read_annotations(paths[0]) == Annotations()
 
 
