@@ -211,17 +211,14 @@ class RunCatalog:
                 raise FileError(entry.problem)
             return self._files.read(entry.id, 0, _START_BYTES)
 
-        claims = [
-            (run_id, run_format)
-            for run_format in run_formats().known
-            if (run_id := _claimed(run_format, entry, start)) is not None
-        ]
-        if (
-            not claims and entry.id in self._roots
-        ):  # a person named it: the formats say what is wrong
-            claims = [(entry.id, each) for each in run_formats().known if _may_be(each, entry.id)]
-        first = claims[0][0] if claims else None
-        formats = tuple(run_format for run_id, run_format in claims if run_id == first)
+        known_formats = run_formats().known
+        claims = [(_claimed(each, entry, start), each) for each in known_formats]
+        first = next((run_id for run_id, _ in claims if run_id is not None), None)
+        if first is None and entry.id in self._roots:
+            # A person named this file: a format that reads such names says what is wrong with it.
+            claims = [(entry.id, each) for each in known_formats if _reads_name(each, entry.id)]
+            first = entry.id if claims else None
+        formats = tuple(each for run_id, each in claims if run_id and run_id == first)
         return _Claim(first, formats, entry[:3], entry.age is None or entry.age >= SETTLING)
 
     def _publish(self, changed: bool, notices: Iterable[str], unread: int = 0) -> Snapshot:
@@ -260,7 +257,7 @@ def _wanted(formats: tuple[RunFormat, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?!\.)(?:{names})|{re.escape(FOLDER)}\Z")
 
 
-def _may_be(run_format: RunFormat, file_id: str) -> bool:
+def _reads_name(run_format: RunFormat, file_id: str) -> bool:
     name = PurePath(file_id).name
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in run_format.patterns)
 
@@ -308,10 +305,11 @@ class _SharedReader:
             return False
 
     def _read(self, question: Callable[[RunReader], _Answer]) -> _Answer:
-        run = self._run
+        entries = self._run.entries
+        ids = [entry.id for entry in entries]
+        problem: Exception = FileError("does not exist")
         with self._lock:
-            problem: Exception = FileError("does not exist")
-            for reader in self._readers():
+            for reader in self._readers(entries, ids):
                 try:
                     answer = question(reader)
                 except NotThisFormatError as error:
@@ -320,15 +318,13 @@ class _SharedReader:
                     problem = error
                     break
                 else:
-                    self._reader = reader
+                    self._reader, self._ids = reader, ids
                     return answer
-        raise UnreadableRunError(f"{run.id} {problem}") from problem
+        raise UnreadableRunError(f"{self._run.id} {problem}") from problem
 
-    def _readers(self) -> Iterator[RunReader]:
-        """The reader that is in use, then new ones: the file may be of another format now."""
-        entries = self._run.entries
-        before, self._ids = self._ids, [entry.id for entry in entries]
-        if self._reader is not None and before == self._ids:
+    def _readers(self, entries: Sequence[Entry], ids: Sequence[str]) -> Iterator[RunReader]:
+        """The reader that is in use, then new ones: the files may be of another format now."""
+        if self._reader is not None and ids == self._ids:
             yield self._reader
         for run_format in self._run.formats:
             yield run_format.reader(self._run.files, entries)
