@@ -51,82 +51,68 @@ class Metric(msgspec.Struct, frozen=True):
             yield from (f"{group}/{name}" for name in (self.name, *self.logged_as))
 
 
+def _metric(
+    name: str, headings: str, words: str, explanation: str, logged_as: str, groups: str = ""
+) -> Metric:
+    label, _, short = headings.partition(" | ")
+    logged = tuple(logged_as.split())
+    return Metric(name, label, short or label, words, explanation, logged, tuple(groups.split()))
+
+
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
-            Metric(
+            _metric(
                 "train_loss",
-                "LOSS",
-                "TRAIN",
+                "LOSS | TRAIN",
                 "train loss",
                 "loss on the training data",
-                (
-                    *("loss", "train/loss", "training_loss", "training/loss", "trainer/loss"),
-                    *("loss/train", "loss/training", "losses/train", "train_loss_step"),
-                    *("loss_step", "train_loss_epoch", "loss_epoch", "train/train_loss"),
-                    *("batch_loss", "train/batch_loss", "lm loss", "total_loss"),
-                ),
+                "loss train/loss training_loss training/loss trainer/loss loss/train loss/training "
+                "losses/train train_loss_step loss_step train_loss_epoch loss_epoch "
+                "train/train_loss batch_loss train/batch_loss lm_loss total_loss",
             ),
-            Metric(
+            _metric(
                 "val_loss",
-                "VAL LOSS",
-                "VAL",
+                "VAL LOSS | VAL",
                 "val loss",
                 "loss on the validation data",
-                (
-                    *("eval_loss", "validation_loss", "valid_loss", "dev_loss", "loss/val"),
-                    *("loss/valid", "loss/validation", "loss/eval", "losses/val"),
-                    *("val_loss_epoch", "val_loss_step", "val/val_loss", "eval/eval_loss"),
-                ),
+                "eval_loss validation_loss valid_loss dev_loss loss/val loss/valid loss/validation "
+                "loss/eval losses/val val_loss_epoch val_loss_step val/val_loss eval/eval_loss",
             ),
-            Metric(
+            _metric(
                 "learning_rate",
-                "LR",
                 "LR",
                 "learning rate",
                 "learning rate of the optimizer",
-                (
-                    *("lr", "lr/group0", "lr/pg0", "lr-AdamW", "lr-Adam", "lr-SGD"),
-                    *("lr-AdamW/pg1", "lr-Adam/pg1", "lr-SGD/pg1"),
-                ),
-                ("train", "training", "trainer", "optim", "optimizer"),
+                "lr lr/group0 lr/pg0 lr-AdamW lr-Adam lr-SGD lr-AdamW/pg1 lr-Adam/pg1 lr-SGD/pg1",
+                "train training trainer optim optimizer",
             ),
-            Metric(
+            _metric(
                 "tokens_per_sec",
-                "TOK/S",
                 "TOK/S",
                 "tokens/s",
                 "throughput in tokens per second",
-                (
-                    *("tokens_per_second", "tokens_per_s", "tokens/s", "tokens/sec", "tok/s"),
-                    *("tok_per_sec", "tok/sec", "toks_per_sec", "tps"),
-                ),
-                ("train", "training", "perf", "throughput", "speed"),
+                "tokens_per_second tokens_per_s tokens/s tokens/sec tok/s tok_per_sec tok/sec "
+                "toks_per_sec tps",
+                "train training perf throughput speed",
             ),
-            Metric(
+            _metric(
                 "iter_time_ms",
-                "STEP MS",
                 "STEP MS",
                 "step time, ms",
                 "milliseconds that a step takes",
-                (
-                    *("step_time_ms", "iter_ms", "step_ms", "batch_time_ms", "ms_per_step"),
-                    "ms_per_iter",
-                ),
-                ("train", "perf"),
+                "step_time_ms iter_ms step_ms batch_time_ms ms_per_step ms_per_iter",
+                "train perf",
             ),
-            Metric(
+            _metric(
                 "grad_norm",
-                "GRAD NORM",
                 "GRAD NORM",
                 "gradient norm",
                 "norm of the gradients",
-                (
-                    *("gradient_norm", "grad_norm_l2", "global_grad_norm", "total_grad_norm"),
-                    *("gradients/norm", "grad/norm"),
-                ),
-                ("train", "training", "optim", "optimizer"),
+                "gradient_norm grad_norm_l2 global_grad_norm total_grad_norm gradients/norm "
+                "grad/norm",
+                "train training optim optimizer",
             ),
         )
     }

@@ -117,15 +117,9 @@ class _Parser:
 
     def _negation(self) -> _Term:
         position = self._peek().position
-        count = 0
-        while self._accept("not"):
-            count += 1
-        term = self._comparison()
-        if not count:
-            return term
-        condition = self._condition(term)
-        if count % 2 == 0:
-            return _Term(position, condition)
+        if not self._accept("not"):
+            return self._comparison()
+        condition = self._condition(self._negation())
         return _Term(position, lambda run: not condition(run))
 
     def _comparison(self) -> _Term:
@@ -172,22 +166,20 @@ class _Parser:
     # What is compared.
 
     def _sum(self) -> _Term:
-        first = self._product()
-        parts: list[tuple[bool, Getter]] = []
-        while self._sees("+", "-"):
-            negative = self._take().text == "-"
-            parts = parts or [(False, self._value(first))]
-            parts.append((negative, self._value(self._product())))
-        return _Term(first.position, value=_summed(parts)) if parts else first
+        return self._computed(self._product, {"+": operator.add, "-": operator.sub})
 
     def _product(self) -> _Term:
-        first = self._factor()
-        parts: list[tuple[bool, Getter]] = []
-        while self._sees("*", "/"):
-            divides = self._take().text == "/"
-            parts = parts or [(False, self._value(first))]
-            parts.append((divides, self._value(self._factor())))
-        return _Term(first.position, value=_multiplied(parts)) if parts else first
+        return self._computed(self._factor, {"*": operator.mul, "/": operator.truediv})
+
+    def _computed(
+        self, operand: Callable[[], _Term], signs: Mapping[str, Callable[[float, float], float]]
+    ) -> _Term:
+        term = operand()
+        while self._sees(*signs):
+            compute = signs[self._take().text]
+            value = _computed(self._value(term), compute, self._value(operand()))
+            term = _Term(term.position, value=value)
+        return term
 
     def _factor(self) -> _Term:
         position = self._peek().position
@@ -197,7 +189,7 @@ class _Parser:
         term = self._primary()
         if not count % 2:
             return term
-        return _Term(position, value=_summed([(True, self._value(term))]))
+        return _Term(position, value=_computed(lambda run: 0, operator.sub, self._value(term)))
 
     def _primary(self) -> _Term:
         token = self._take()
@@ -353,28 +345,13 @@ def _contained(x: object, y: object) -> bool:
     return isinstance(y, str) and str(x).casefold() in y.casefold()
 
 
-def _summed(parts: Sequence[tuple[bool, Getter]]) -> Getter:
+def _computed(a: Getter, compute: Callable[[float, float], float], b: Getter) -> Getter:
     def get(run: RunSummary) -> Value:
-        total = 0.0
-        for negative, part in parts:
-            value = _real(part(run))
-            if value is None:
-                return None
-            total += -value if negative else value
-        return total
-
-    return get
-
-
-def _multiplied(parts: Sequence[tuple[bool, Getter]]) -> Getter:
-    def get(run: RunSummary) -> Value:
-        product = 1.0
-        for divides, part in parts:
-            value = _real(part(run))
-            if value is None or (divides and value == 0):
-                return None
-            product = product / value if divides else product * value
-        return product
+        x, y = _real(a(run)), _real(b(run))
+        try:
+            return None if x is None or y is None else compute(x, y)
+        except ZeroDivisionError:
+            return None
 
     return get
 
