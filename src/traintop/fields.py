@@ -40,6 +40,7 @@ from traintop.progress import PLANNED_STEPS, eta_seconds, planned_steps, progres
 from traintop.text import (
     MISSING,
     age,
+    aligned,
     count,
     duration,
     file_size,
@@ -148,7 +149,9 @@ class Field(msgspec.Struct, frozen=True, eq=False):
 
 
 def _measure(value: float, width: int) -> str:
-    return measured(value, width) if isinstance(value, float) else _setting_number(value, width)
+    if not isinstance(value, float):
+        return _setting_number(value, width)
+    return measured(value, width) if width <= _FIGURE_WIDTH + 1 else aligned(value)
 
 
 def _setting_number(value: float, width: int) -> str:

@@ -246,7 +246,7 @@ def test_every_field_of_the_table_says_what_it_is(name):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("val_loss", "3.000"),
+        ("val_loss", "3.0000"),
         ("step", "42"),
         ("progress", "42%"),
         ("age", "1h"),

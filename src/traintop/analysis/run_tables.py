@@ -13,7 +13,7 @@ from traintop.metrics import was_completed
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.tables import Cell, Column, Table, best_of
-from traintop.text import MISSING, aligned, number, safe_text, setting_text
+from traintop.text import MISSING, number, safe_text, setting_text
 from traintop.values import flat_settings
 
 _FIELDS = {
@@ -76,7 +76,10 @@ def _column(field: Field, rank: int, runs: Sequence[RunSummary], now: datetime) 
     rivals = [_rival(field, run, value) for run, value in zip(runs, values, strict=True)]
     best = best_of(rivals, field.direction)
     cells = [
-        Cell(text=_text(field, run, value), best=best is not None and rival == best)
+        Cell(
+            text=steps_text(run) if field.name == "step" else field.text(value),
+            best=best is not None and rival == best,
+        )
         for run, value, rival in zip(runs, values, rivals, strict=True)
     ]
     return Column(field.label, cells, field.align, rank=rank)
@@ -87,14 +90,6 @@ def _rival(field: Field, run: RunSummary, value: Value) -> float | None:
     if not isinstance(value, (int, float)) or (field.name == "duration" and not was_completed(run)):
         return None
     return value
-
-
-def _text(field: Field, run: RunSummary, value: Value) -> str:
-    if field.name == "step":
-        return steps_text(run)
-    if field.kind == "measure" and isinstance(value, float):
-        return aligned(value)  # with a digit more than the list of the UI has room for
-    return field.text(value, field.width)
 
 
 def _setting_columns(runs: Sequence[RunSummary]) -> list[Column]:

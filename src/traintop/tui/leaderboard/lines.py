@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from traintop.analysis.differences import ABSENT, distinctive_settings
 from traintop.analysis.ranking import Leader
+from traintop.fields import Field
 from traintop.lines import Line, Piece, Role, clickable, fit_line
 from traintop.text import (
     MISSING,
-    aligned,
     cell_width,
     duration,
     fit,
@@ -51,6 +51,7 @@ class _Column(msgspec.Struct, frozen=True):
 
 
 def leader_lines(
+    field: Field,
     leaders: Sequence[Leader],
     top: int,
     cursor: int,
@@ -61,6 +62,7 @@ def leader_lines(
 ) -> tuple[Line, ...]:
     """The headings, and as many leaders from place ``top`` on as ``height`` holds below them.
 
+    They lead by ``field``.
     ``marks`` are the marked runs with what stands for their curves. The settings are those that
     tell the first ``told_apart`` leaders apart, or else as many as ``height`` holds; of these
     settings as many as fit.
@@ -69,7 +71,7 @@ def leader_lines(
     shown = leaders[top : top + rows]
     if not shown:
         return ()
-    columns = _columns_that_fit(leaders[: told_apart or rows], shown, top, width)
+    columns = _columns_that_fit(field, leaders[: told_apart or rows], shown, top, width)
     heading = _joined([column.padded(Piece(column.heading, "muted")) for column in columns])
     lines: list[Line] = [(Piece(" " * _GUTTER), *heading)]
     for place, leader in enumerate(shown):
@@ -87,14 +89,14 @@ def leader_lines(
 
 
 def _columns_that_fit(
-    best: Sequence[Leader], shown: Sequence[Leader], top: int, width: int
+    field: Field, best: Sequence[Leader], shown: Sequence[Leader], top: int, width: int
 ) -> list[_Column]:
     marks = [STATUS_MARKS[leader.run.status] for leader in shown]
     names = [run_name(leader.run) for leader in shown]
     ranks = range(top + 1, top + 1 + len(shown))
     rank = _Column("#", _cells(map(str, ranks), "muted"))
     status = _Column("", tuple(Piece(mark.glyph, mark.role) for mark in marks))
-    value = _Column("VALUE", _cells((aligned(leader.value) for leader in shown), "strong"))
+    value = _Column("VALUE", _cells((field.text(leader.value) for leader in shown), "strong"))
     at = _Column("AT", _cells((_at_text(leader.iteration) for leader in shown), "muted"))
     took = _Column("TIME", _cells(duration(leader.run.duration_seconds) for leader in shown))
     candidates = [at, took, *_setting_columns(best, shown)]

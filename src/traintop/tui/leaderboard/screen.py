@@ -90,6 +90,7 @@ class BestScreen(SessionScreen):
         ranked, cursor, top = self.leaders, self.cursor, self._top_in_view()
         marks = shown_marks(self.view.marks, self._plotted, look_of(self.app))
         direction, metric, limit = self.direction, self.metric, self.limit
+        field = field_of(metric)
         heading = (metric, direction, limit, self._ranked, len(self.rows))
         self._status_pane.show(heading, lambda width, height: (_status_line(*heading, width),))
 
@@ -101,7 +102,7 @@ class BestScreen(SessionScreen):
                     EMPTY_LINE,
                     (Piece(f"  no run has a finite {field_of(metric).words}", "muted"),),
                 )
-            return leader_lines(ranked, top, cursor, marks, width, height, told_apart=limit)
+            return leader_lines(field, ranked, top, cursor, marks, width, height, limit)
 
         content = (*heading, tuple(ranked), top, cursor, tuple(marks.items()))
         self._rows_pane.show(content, draw)
