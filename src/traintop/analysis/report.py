@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
 
 from traintop.analysis.differences import differing_settings
@@ -29,7 +28,17 @@ from traintop.tables import code_span
 
 DEFAULT_NOTEBOOK = Path("EXPERIMENT_LOG.md")
 
-_MARKER = re.compile(r"<!-- traintop:(begin|end) ([a-z]+) ([a-z]+ \S+) -->[ \t]*")
+_MARKER = re.compile(
+    r"^<!-- traintop:(?:begin|end) [a-z]+ ([a-z]+ \S+) -->[ \t]*\r?$", re.MULTILINE
+)
+# A beginning without its end, up to the next comment of ours, is no block: what stands between may
+# be a person's.
+_BLOCK = re.compile(
+    r"^<!-- traintop:begin ([a-z]+) ([a-z]+ \S+) -->[ \t]*\r?\n"
+    r"(?:(?!<!-- traintop:(?:begin|end) [a-z]+ [a-z]+ \S+ -->[ \t]*\r?$).*\n)*"
+    r"<!-- traintop:end \1 \2 -->[ \t]*(?=\r?$)",
+    re.MULTILINE,
+)
 _NUMBER = re.compile(r"(?<![\d.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\d.])", re.IGNORECASE)
 _MOST_VARIED_SETTINGS = 3
 
@@ -111,10 +120,15 @@ def update_report(document: str, runs: Iterable[RunSummary]) -> str:
     readable = [run for run in runs if run.status is not RunStatus.UNREADABLE]
     newest_first = sorted(readable, key=lambda run: (run.start_time or "", run.id))[::-1]
     newline = "\r\n" if "\r\n" in document else "\n"
-    lines = document.splitlines(keepends=True)
-    known = _known_keys(lines)
+    known = set(_MARKER.findall(document))
     sections = _sections(newest_first, known)
-    updated = "".join(_with_new_blocks(lines, sections, newest_first, newline))
+
+    def written_anew(block: re.Match[str]) -> str:
+        kind, key = block.groups()
+        found = _runs_of(kind, key, sections, newest_first)
+        return newline.join(_block(kind, key, found)) if found else block[0]
+
+    updated = _BLOCK.sub(written_anew, document)
     added: list[str] = []
     if not document.strip():
         added = _TITLE.splitlines()
@@ -195,66 +209,12 @@ def _block(kind: str, key: str, runs: Sequence[RunSummary]) -> list[str]:
     return [f"<!-- traintop:begin {about}", "", *content, "", f"<!-- traintop:end {about}"]
 
 
-def _known_keys(lines: Sequence[str]) -> set[str]:
-    """What the document has sections of, be their comments whole or not."""
-    return {marker.key for line in lines if (marker := _marker(line)) is not None}
-
-
-class _Marker(NamedTuple):
-    is_begin: bool
-    kind: str
-    key: str
-
-
-def _marker(line: str) -> _Marker | None:
-    found = _MARKER.fullmatch(line.rstrip("\r\n"))
-    if found is None:
-        return None
-    verb, kind, key = found.groups()
-    return _Marker(verb == "begin", kind, key)
-
-
-def _with_new_blocks(
-    lines: Sequence[str],
-    sections: dict[str, _Section],
-    newest_first: Sequence[RunSummary],
-    newline: str,
-) -> Iterator[str]:
-    """The document's lines, with every whole block of runs that are there written anew.
-
-    A beginning without its end, up to the next comment of ours, is no block: what stands between
-    may be a person's.
-    """
-    begun: _Marker | None = None
-    held: list[str] = []
-    for line in lines:
-        marker = _marker(line)
-        if marker is None:
-            held.append(line)
-            continue
-        ends_block = begun is not None and not marker.is_begin and marker[1:] == begun[1:]
-        runs = _runs_of(marker, sections, newest_first) if ends_block else ()
-        if runs:
-            last_newline = line[len(line.rstrip("\r\n")) :]
-            block = _block(marker.kind, marker.key, runs)
-            yield from (text + newline for text in block[:-1])
-            yield block[-1] + last_newline
-            begun, held = None, []
-            continue
-        yield from held
-        begun, held = (marker, [line]) if marker.is_begin else (None, [])
-        if not marker.is_begin:
-            yield line
-    yield from held
-
-
 def _runs_of(
-    marker: _Marker, sections: dict[str, _Section], newest_first: Sequence[RunSummary]
+    kind: str, key: str, sections: dict[str, _Section], newest_first: Sequence[RunSummary]
 ) -> Sequence[RunSummary]:
     """The runs that fill a block; none for a block that is not ours to write, or has no more."""
-    if marker.kind not in _CONTENT:
+    if (kind == "overview") != (key == _OVERVIEW) or kind not in _CONTENT:
         return ()
-    if marker.key == _OVERVIEW:
-        return newest_first if marker.kind == "overview" else ()
-    section = sections.get(marker.key)
-    return section.runs if section is not None and marker.kind != "overview" else ()
+    if key == _OVERVIEW:
+        return newest_first
+    return sections[key].runs if key in sections else ()
