@@ -10,12 +10,13 @@ from typing import Any
 from traintop.analysis.differences import differing_settings
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import sorted_runs
+from traintop.analysis.run_tables import setting_columns
 from traintop.fields import field_of
 from traintop.metrics import best_iteration, stats_of
 from traintop.model import RunSummary
 from traintop.progress import progress
-from traintop.tables import Align, Cell, Column, Table, code_span
-from traintop.text import MISSING, count, number, percentage, safe_text, setting_text
+from traintop.tables import Align, Column, Table, code_span
+from traintop.text import count, number, percentage, safe_text, setting_text
 from traintop.values import flat_settings
 
 _LONGEST_NAME = 60
@@ -56,16 +57,14 @@ def configuration_block(newest_first: Sequence[RunSummary]) -> list[str]:
 def results_block(newest_first: Sequence[RunSummary]) -> list[str]:
     """A line for each run, the lowest validation loss first, then notes and errors."""
     labels = unique_names(newest_first)
-    differing = differing_settings(newest_first)
     # Runs of one experiment stand in the order of their start: it is one thing, tried again.
     is_sweep = len({run.name for run in newest_first}) > 1
     ordered = sorted_runs(newest_first) if is_sweep else newest_first
-    settings = [flat_settings(run.config) for run in ordered]
     lines = _table(
         _literal("Run", (labels[run.id] for run in ordered), "left"),
         *_results(ordered),
-        _literal("Started", map(_started, ordered)),
-        *(_setting_column(name, [one.get(name) for one in settings]) for name in differing),
+        _literal("Started", (_plain(run, "start_time") for run in ordered)),
+        *setting_columns(ordered, _LONGEST_VALUE),
     )
     remarks = [
         f"- {code_span(labels[run.id], _LONGEST_NAME)} {word}: {code_span(text, _LONGEST_NOTE)}"
@@ -83,12 +82,6 @@ def _table(*columns: Column) -> list[str]:
 def _literal(heading: str, texts: Iterable[str], align: Align = "right") -> Column:
     shown = (safe_text(text, _LONGEST_NAME) for text in texts)
     return Column.of_texts(heading, shown, align, literal=True)
-
-
-def _setting_column(name: str, values: Sequence[Any]) -> Column:
-    texts = (MISSING if value is None else setting_text(value, _LONGEST_VALUE) for value in values)
-    cells = [Cell(text=text, literal=True) for text in texts]
-    return Column(safe_text(name, _LONGEST_NAME), cells, literal=True)
 
 
 def _results(runs: Sequence[RunSummary]) -> list[Column]:
@@ -130,10 +123,6 @@ _RESULTS: Mapping[str, Callable[[RunSummary, str], str]] = MappingProxyType(
         "duration": _plain,
     }
 )
-
-
-def _started(run: RunSummary) -> str:
-    return run.start_time[:16].replace("T", " ") if run.start_time else MISSING
 
 
 def _setting(name: str, value: Any) -> str:

@@ -13,7 +13,7 @@ from traintop.metrics import was_completed
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.tables import Cell, Column, Table, best_of
-from traintop.text import MISSING, number, safe_text, setting_text
+from traintop.text import MISSING, safe_text, setting_text
 from traintop.values import flat_settings
 
 _FIELDS = {
@@ -39,7 +39,7 @@ ROW_FIELDS = (
 )
 """What programs get of each run, beside its settings; ``run`` is its unique name."""
 
-_SETTING_WIDTH = 20
+_LONGEST_SETTING = 20
 
 
 def comparison_table(
@@ -65,7 +65,7 @@ def comparison_table(
     columns = [
         Column.of_texts("RUN", names_of_runs, "left", literal=True),
         *(_column(field_of(name), rank, readable, now) for name, rank in _FIELDS.items()),
-        *_setting_columns(readable),
+        *setting_columns(readable, _LONGEST_SETTING),
     ]
     table = Table(columns, "best of its column")
     return table.markdown() if markdown else table.text(max(width, 1))
@@ -92,12 +92,13 @@ def _rival(field: Field, run: RunSummary, value: Value) -> float | None:
     return value
 
 
-def _setting_columns(runs: Sequence[RunSummary]) -> list[Column]:
+def setting_columns(runs: Sequence[RunSummary], longest: int) -> list[Column]:
+    """A column for each setting in which runs differ, its texts of at most ``longest`` cells."""
     settings = [flat_settings(run.config) for run in runs]
     return [
         Column(
-            safe_text(name, _SETTING_WIDTH),
-            [_setting_cell(one.get(name, ABSENT)) for one in settings],
+            safe_text(name, longest),
+            [Cell(text=_setting_text(one.get(name), longest), literal=True) for one in settings],
             literal=True,
             rank=_RANK_OF_SETTINGS,
         )
@@ -105,12 +106,8 @@ def _setting_columns(runs: Sequence[RunSummary]) -> list[Column]:
     ]
 
 
-def _setting_cell(value: Any) -> Cell:
-    if value is None:
-        return Cell(text=MISSING)
-    if isinstance(value, float):
-        return Cell(text=number(value))
-    return Cell(text=setting_text(value, _SETTING_WIDTH), literal=True)
+def _setting_text(value: Any, longest: int) -> str:
+    return MISSING if value is None else setting_text(value, longest)
 
 
 def runs_json(runs: Sequence[RunSummary]) -> str:
