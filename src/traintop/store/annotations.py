@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from traintop.model import Annotations, RunSummary
+from traintop.model import Annotations
 from traintop.store.files import FileError
 from traintop.store.files.local import LocalFiles
 from traintop.whole_file import write_whole
@@ -166,7 +166,6 @@ class AnnotationFolders:
         self._clock = clock
         self._folders: dict[str, _Folder] = {}
         self._by_run: dict[str, Annotations] = {}
-        self._annotated: dict[str, tuple[RunSummary, RunSummary]] = {}
 
     def refresh(self, folders: Iterable[str]) -> bool:
         """Look at these folders; whether an annotation changed."""
@@ -179,23 +178,11 @@ class AnnotationFolders:
             for name, file in folder.files.items()
             if file.annotations != NOTHING
         }
-        self._annotated = {
-            run_id: made
-            for run_id, made in self._annotated.items()
-            if _with_suffix(run_id) in self._by_run
-        }
         return self._by_run != before
 
-    def annotated(self, summary: RunSummary) -> RunSummary:
-        """The summary with its annotations: the same object while both are the same."""
-        annotations = self._by_run.get(_with_suffix(summary.id)) if self._by_run else None
-        if annotations is None:
-            return summary
-        made = self._annotated.get(summary.id)
-        if made is None or made[0] is not summary or made[1].annotations is not annotations:
-            made = (summary, msgspec.structs.replace(summary, annotations=annotations))
-            self._annotated[summary.id] = made
-        return made[1]
+    def of(self, run_id: str) -> Annotations:
+        """The annotations of a run, as of the last look."""
+        return self._by_run.get(_with_suffix(run_id), NOTHING)
 
     def _look(self, path: str) -> _Folder | None:
         try:

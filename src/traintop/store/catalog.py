@@ -227,9 +227,9 @@ class RunCatalog:
         if news or not before.revision:
             runs = before.runs
             if changed:
-                summaries = [run.summary for run in self._runs.values()]
-                annotated = self._annotations.annotated
-                listed = [annotated(summary) for summary in summaries if summary is not None]
+                listed = [
+                    run.annotated(self._annotations.of(run.id)) for run in self._runs.values()
+                ]
                 runs = tuple(sorted(listed, key=_age_order, reverse=True))
             self._snapshot = Snapshot(runs, self.directories, notices, before.revision + 1, unread)
         return self._snapshot

@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 import msgspec
 
-from traintop.model import RunStatus, RunSummary
+from traintop.model import Annotations, RunStatus, RunSummary
 from traintop.process import has_ended
 from traintop.store.files import Entry, FileError, Files
 from traintop.store.formats import NotThisFormatError, RunFormat
@@ -108,6 +108,13 @@ class ObservedRun:
                 return self._judge(now)
         # Also because opening a file is what makes NFS ask its server for the true attributes.
         return self._read(now, changed=False)
+
+    def annotated(self, annotations: Annotations) -> RunSummary:
+        """The summary with what people added: the same object while both are the same."""
+        assert self.summary is not None
+        if self.summary.annotations != annotations:
+            self.summary = msgspec.structs.replace(self.summary, annotations=annotations)
+        return self.summary
 
     @property
     def _lags(self) -> bool:
