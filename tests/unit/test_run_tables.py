@@ -89,6 +89,16 @@ def test_the_more_important_columns_stay() -> None:
     assert heading.split() == ["RUN", "STATUS", "BEST", "VAL"]
 
 
+def test_the_most_distinctive_setting_stays_longest() -> None:
+    runs = [
+        reached(f"r{i}", 2.0 + i, config={"depth": i // 3, "width": i // 3, "learning_rate": i})
+        for i in range(4)
+    ]
+    heading = comparison_table(runs, width=78).splitlines()[0].split()
+    assert heading[-1] == "learning_rate"
+    assert "depth" not in heading
+
+
 def test_without_runs_it_says_so() -> None:
     broken = run("x", status=RunStatus.UNREADABLE, problem="is empty")
     assert comparison_table([]) == comparison_table([broken]) == "No runs."

@@ -106,8 +106,9 @@ def distinctive_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _split(settings: Sequence[Mapping[str, Any]], name: str) -> tuple[int, ...]:
     """For each of ``settings`` the first one that has the same value."""
-    keys = [settings_key(one.get(name, ABSENT)) for one in settings]
-    return tuple(map(keys.index, keys))
+    firsts: dict[bytes, int] = {}
+    keys = (settings_key(one.get(name, ABSENT)) for one in settings)
+    return tuple(firsts.setdefault(key, place) for place, key in enumerate(keys))
 
 
 def _entropy(split: Sequence[int]) -> float:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from traintop.analysis.differences import ABSENT, differing_settings, setting_cell
+from traintop.analysis.differences import ABSENT, differing, distinctive_settings, setting_cell
 from traintop.analysis.naming import unique_names
 from traintop.fields import Field, Value, field_of
 from traintop.metrics import was_completed
@@ -22,13 +21,16 @@ _FIELDS = {
     "best_val_loss": 1,
     "best_train_loss": 3,
     "mean_tokens_per_sec": 5,
-    "mean_iter_time_ms": 8,
+    "mean_iter_time_ms": 10_000,
     "duration": 6,
-    "start_time": 9,
+    "start_time": 10_001,
 }
 """The columns by their place, each with its rank."""
 
 _RANK_OF_SETTINGS = 7
+"""That of the setting that best distinguishes the first runs; the others follow."""
+
+_RANKED_RUNS = 100
 
 ROW_FIELDS = (
     *("run", "run_id", "path", "experiment_name", "status", "iteration", "max_iters", "progress"),
@@ -95,19 +97,15 @@ def _rival(field: Field, run: RunSummary, value: Value) -> float | None:
 def setting_columns(runs: Sequence[RunSummary], longest: int) -> list[Column]:
     """A column for each setting in which runs differ, its texts of at most ``longest`` cells."""
     settings = [flat_settings(run.config) for run in runs]
-    return [
-        Column(
-            safe_text(name, longest),
-            [Cell(text=_setting_text(one.get(name), longest), literal=True) for one in settings],
-            literal=True,
-            rank=_RANK_OF_SETTINGS,
-        )
-        for name in differing_settings(runs)
-    ]
-
-
-def _setting_text(value: Any, longest: int) -> str:
-    return MISSING if value is None else setting_text(value, longest)
+    ranks = {name: rank for rank, name in enumerate(distinctive_settings(settings[:_RANKED_RUNS]))}
+    columns = []
+    for name in differing(settings):
+        values = (one.get(name) for one in settings)
+        texts = (MISSING if value is None else setting_text(value, longest) for value in values)
+        cells = [Cell(text=text, literal=True) for text in texts]
+        rank = _RANK_OF_SETTINGS + ranks.get(name, len(ranks))
+        columns.append(Column(safe_text(name, longest), cells, literal=True, rank=rank))
+    return columns
 
 
 def runs_json(runs: Sequence[RunSummary]) -> str:
