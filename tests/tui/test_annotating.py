@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 from tests.runs import DIRECTORY, make_run, make_runs
 from tests.waiting import settle
-from tui_runs import listed, screen_text, watching
+from tui_runs import listed, screen_text, toasts, watching
 
 from traintop.model import Annotations
 from traintop.store.annotations import AnnotationChange, annotate, read_annotations
@@ -19,7 +19,7 @@ from traintop.tui.view import RunRows, ViewState
 
 
 def notices(app):
-    return " ".join(notice.message for notice in app._notifications)
+    return " ".join(toast.message for toast in toasts(app))
 
 
 async def write_in(app, pilot, key, text):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.runs import make_run, make_runs
 from tests.waiting import settle
-from tui_runs import PostedApp, showing
+from tui_runs import PostedApp, showing, toasts
 
 from traintop.terminal import takes_clipboard
 from traintop.tui.messages import ExportEnded
@@ -18,11 +18,11 @@ async def copied(run):
     app = PostedApp()
     async with app.run_test(notifications=True) as pilot:
         app.post_runs([run])
-        await settle(pilot, lambda: app.main_screen.redraws > 1)
+        await settle(pilot, lambda: app.main_screen.session.runs is not None)
         await pilot.press("y")
-        await settle(pilot, lambda: app._notifications)
-        (notice,) = app._notifications
-        return app.clipboard, notice.message
+        await settle(pilot, lambda: toasts(app))
+        [toast] = toasts(app)
+        return app.clipboard, toast.message
 
 
 async def test_the_path_is_copied_and_shown_in_any_case(monkeypatch):

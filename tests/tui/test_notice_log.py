@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.runs import NOW, make_run, make_runs, write_run
 from tests.waiting import settle
-from tui_runs import line_text, listing, notice, screen_text
+from tui_runs import line_text, listing, notice, screen_text, toasts
 
 from traintop.lines import line_width
 from traintop.model import Annotations
@@ -19,8 +19,8 @@ from traintop.tui.messages import NoticesRaised
 HOSTILE = "\x1b]0;pwned\x07[@click=app.quit]x[/]\x9b31m\u202e;"
 
 
-def toasts(app):
-    return [(one.title, one.message, one.severity) for one in app._notifications]
+def shown_toasts(app):
+    return [(toast.title, toast.message, toast.severity) for toast in toasts(app)]
 
 
 async def test_a_notice_is_a_toast_and_a_line_of_the_log():
@@ -28,7 +28,7 @@ async def test_a_notice_is_a_toast_and_a_line_of_the_log():
     async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(runs[1])]))
         await settle(pilot, lambda: app.notice_log.notices)
-        assert toasts(app) == [("run-1: crashed", "process exited", "error")]
+        assert shown_toasts(app) == [("run-1: crashed", "process exited", "error")]
         await pilot.press("N")
         assert isinstance(app.screen, NoticesScreen)
         assert "02-22 15:00:00  crashed     run-1  process exited" in screen_text(app)
@@ -42,7 +42,7 @@ async def test_many_notices_are_one_toast():
     async with listing(runs) as (app, pilot):
         app.post_message(NoticesRaised([notice(run) for run in runs]))
         await settle(pilot, lambda: app.notice_log.notices)
-        assert toasts(app) == [("30 notices: 30 crashed", "N lists them", "error")]
+        assert shown_toasts(app) == [("30 notices: 30 crashed", "N lists them", "error")]
         await pilot.press("N", "down", "j", "k")
         assert [line[3:4] for line in screen_text(app).splitlines() if "▌" in line]
         await pilot.press("enter")
@@ -122,8 +122,8 @@ async def test_a_run_that_fails_while_watched_makes_a_notice(tmp_path: Path):
     async with app.run_test(notifications=True) as pilot:
         await settle(pilot, lambda: len(app.main_screen.rows) == 2)
         write("new", status="failed", error="CUDA out of memory")
-        await settle(pilot, lambda: toasts(app))
-        assert toasts(app) == [("new: failed", "CUDA out of memory", "error")]
+        await settle(pilot, lambda: shown_toasts(app))
+        assert shown_toasts(app) == [("new: failed", "CUDA out of memory", "error")]
 
 
 @pytest.mark.parametrize("width", [10, 40, 80])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.runs import NOW, make_runs
 from tests.waiting import settle
-from tui_runs import PostedApp, listing, screen_text
+from tui_runs import PostedApp, listing, screen_text, toasts
 
 from traintop.analysis.alerts import Alert, AlertKind
 from traintop.settings import Settings
@@ -54,9 +54,9 @@ async def test_problems_in_settings_are_reported_and_the_rest_applies():
         app,
         pilot,
     ):
-        (notice,) = app._notifications
-        assert "bell = 3" in notice.message
-        assert "keys.mark = 'j': means down" in notice.message
+        [toast] = toasts(app)
+        assert "bell = 3" in toast.message
+        assert "keys.mark = 'j': means down" in toast.message
         assert app.theme == "traintop-light"
         assert app.main_screen.view.smoothing_weight == 0.9
         await pilot.press("P", "space")

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.drawing import is_drawn
 from tests.runs import DIRECTORY, NOW, write_run
 from tests.waiting import settle
+from textual.notifications import Notification
 from textual.pilot import Pilot
 
 from traintop.analysis.alerts import Alert, AlertKind
@@ -84,6 +85,11 @@ def screen_text(app: TraintopApp) -> str:
     """All characters on the screen, as a person sees them."""
     strips = app.screen._compositor.render_strips()
     return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+def toasts(app: TraintopApp) -> list[Notification]:
+    """What pops up over the screen now."""
+    return [*app._notifications]
 
 
 def notice(

@@ -8,6 +8,7 @@ import inspect
 import json
 import logging
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +112,16 @@ def test_the_documented_signatures() -> None:
 def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
     tracker = new_tracker(tmp_path)
     tracker.start()
-    for i in range(20_000):
-        tracker.log_metrics(i, 1.0)
-    tracker.save()
-    writer = tracker._writer
-    assert writer is not None
-    assert len(writer.pending) == 0
-    assert writer._recording.waiting_bytes == 0
-    assert len(writer._recording._statistics._recent) <= 256
+    taken: list[int] = []
+    tracemalloc.start()
+    for end in (5_000, 25_000):
+        for i in range(end):
+            tracker.log_metrics(i, 1.0)
+        tracker.save()
+        taken.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
     tracker.finish()
+    assert taken[1] - taken[0] < 50_000  # bytes, for 20,000 records more
 
 
 def test_one_flush_is_one_write_whatever_the_length(

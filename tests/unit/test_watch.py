@@ -327,7 +327,7 @@ def test_a_listener_may_stop_the_watch(tmp_path: Path) -> None:
     watcher = DirectoryWatcher(RunCatalog([tmp_path]), stop)
     watcher.start()
     assert stopped.wait(PATIENCE)
-    wait_until(lambda: not watcher._thread.is_alive())
+    wait_until(lambda: "traintop-watch" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_without_inotify_left_it_polls_silently(tmp_path: Path) -> None:
