@@ -7,12 +7,12 @@ from msgspec.structs import replace
 from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual import events
-from traintop.tui.main.filter_line import count_line, mistake_line
 from tui_runs import line_text, listed, listing, screen_text
 
 from traintop.lines import line_width
 from traintop.tui.kit.entry import TextEntry
 from traintop.tui.kit.keys import Place
+from traintop.tui.main.filter import count_line, mistake_line
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
 
