@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual import events
@@ -100,21 +101,20 @@ class ChartGrid(LinePane):
     looks as before where there are none, and while its turn to be drawn has not come.
     """
 
+    @dataclass(eq=False)
     class Pointed(Message):
         """A chart was clicked, at this x where there are curves."""
 
-        def __init__(self, chart: str, x: float | None) -> None:
-            self.chart = chart
-            self.x = x
-            super().__init__()
+        chart: str
+        x: float | None
 
+    @dataclass(eq=False)
     class Wheeled(Message):
         """The wheel was turned over a chart, away from the person when ``closer``."""
 
-        def __init__(self, x: float, *, closer: bool) -> None:
-            self.x = x
-            self.closer = closer
-            super().__init__()
+        x: float
+        _: KW_ONLY
+        closer: bool
 
     class Rearranged(Message):
         """The size changed, and with it how many charts there are on a page."""
