@@ -14,6 +14,7 @@ from tests.waiting import settle
 from tui_runs import PostedApp, help_palette_and_quit, screen_text
 
 from traintop.model import MetricStats, RunStatus
+from traintop.tui.compare.runs import GroupCurves
 from traintop.tui.compare.screen import CompareScreen
 from traintop.tui.kit.dialogs import ChoiceScreen
 from traintop.tui.kit.entry import EntryScreen
@@ -218,11 +219,12 @@ async def test_a_group_is_drawn_as_its_mean_with_a_band():
         labels = {path: str(path) for path in view.compared}
         spec = source.cell("train_loss", view, labels).make_spec()
         await pilot.press("g")
-        grouped = screen._runs.group_spec(spec, screen.comparison.columns)
+        curves = GroupCurves()
+        grouped = curves.spec(spec, screen.comparison.columns)
         assert [series.label for series in grouped.series] == ["a ×2", "b_s0"]
         assert grouped.series[0].band is not None
         assert grouped.series[1].band is None
-        again = screen._runs.group_spec(spec, screen.comparison.columns)
+        again = curves.spec(spec, screen.comparison.columns)
         assert again.series[0].x is grouped.series[0].x
 
 

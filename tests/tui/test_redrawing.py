@@ -62,7 +62,7 @@ async def test_records_of_many_marked_runs_share_redraws(monkeypatch, drawings):
     async with showing(runs) as (app, pilot):
         screen = app.main_screen
         await pilot.press("asterisk")
-        assert len(screen.plotted.run_ids) == 20
+        assert len(screen.plotted.runs) == 20
         monkeypatch.setattr(main, "REDRAW_SECONDS", 60.0)
         drawings.clear()
         for run in runs:

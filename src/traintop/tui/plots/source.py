@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from traintop.analysis.axes import X_AXES, X_LABELS, XAxis, tokens_per_iteration
+from traintop.analysis.axes import X_AXES, X_LABELS, XAxis
 from traintop.tui.chart_view import ChartView, Extent, limits_of_view, without_window
 from traintop.tui.plots.runs import PlottedRuns
 from traintop.tui.view import ViewState
@@ -75,11 +75,11 @@ class ChartSource:
 
         With ``labels`` it has the runs that these name, in their order, instead of all.
         """
-        drawn = self.runs.drawn(labels)
+        runs = self.runs.with_records(labels)
         part = view.charts
         window = (part.span, part.end, part.cursor)
-        shown = (view.x_axis, view.log_y, view.robust, window, *(label for _, label, *_ in drawn))
-        records = tuple((one.id, one.revision) for *_, one in drawn)
+        shown = (view.x_axis, view.log_y, view.robust, window, *(run.label for run in runs))
+        records = tuple((run.id, run.revision) for run in runs)
         return ChartCell(
             chart,
             (shown, view.smoothing, records),
@@ -89,7 +89,7 @@ class ChartSource:
         )
 
     def _spec(self, chart: str, view: ViewState, labels: Labels) -> ChartSpec | None:
-        runs = tuple(self._plotted_runs(labels))
+        runs = tuple(self.runs.with_records(labels))
         options = self._options(view, labels, view.smoothing_weight)
         self._wanted[chart] = self._maker.missing(chart, runs, options)
         if self._wanted[chart]:
@@ -102,7 +102,8 @@ class ChartSource:
 
     def _interim_spec(self, chart: str, view: ViewState, labels: Labels) -> ChartSpec | None:
         runs, options = self._shown.runs, self._options(view, labels, self._shown.weight)
-        same = _names(runs) == _names(self._plotted_runs(labels))
+        present = {(run.id, run.label) for run in self.runs.with_records(labels)}
+        same = present == {(run.id, run.label) for run in runs}
         if not same or self._maker.missing(chart, runs, options):
             return None
         return self._made(chart, runs, options)
@@ -127,7 +128,7 @@ class ChartSource:
 
     def extent(self, view: ViewState, labels: Labels = None) -> Extent | None:
         """What the records cover on the x axis, ``None`` while there are none."""
-        runs = self._plotted_runs(labels)
+        runs = self.runs.with_records(labels)
         covered = self._maker.extent(runs, view.x_axis) if runs else None
         if covered is None:
             return None
@@ -143,11 +144,11 @@ class ChartSource:
         if cursor is None or not low <= cursor <= high:
             return low if cells > 0 else high
         distance = cells * (high - low) / max(columns, 1)
-        return self._maker.record_near(self._plotted_runs(), view.x_axis, cursor, distance)
+        return self._maker.record_near(self.runs.with_records(), view.x_axis, cursor, distance)
 
     def x_axes(self) -> tuple[XAxis, ...]:
         """The axes that at least one of the runs has a place on."""
-        runs = self._plotted_runs()
+        runs = self.runs.with_records()
         return tuple(
             axis
             for axis in X_AXES
@@ -155,8 +156,8 @@ class ChartSource:
         )
 
     def on_axis(self, view: ViewState, x_axis: XAxis) -> ChartView:
-        """The same part of the first run on another axis; all of it where that cannot be told."""
-        part, extent, runs = view.charts, self.extent(view), self._plotted_runs()
+        """The same part of the first run on another axis; all of it where that is not known."""
+        part, extent, runs = view.charts, self.extent(view), self.runs.with_records()
         if extent is None or (part.span is None and part.cursor is None):
             return without_window(part)
         cursor = extent.high if part.cursor is None else part.cursor
@@ -174,21 +175,6 @@ class ChartSource:
             cursor=None if part.cursor is None else at,
         )
 
-    def _plotted_runs(self, labels: Labels = None) -> list[PlottedRun]:
-        from traintop.charts.curves import PlottedRun
-
-        return [
-            PlottedRun(
-                one.id,
-                one.revision,
-                label,
-                color,
-                tokens_per_iteration(run.config),
-                one.history,
-            )
-            for run, label, color, one in self.runs.drawn(labels)
-        ]
-
     def _options(self, view: ViewState, labels: Labels, weight: float) -> ChartOptions:
         from traintop.charts.curves import ChartOptions
 
@@ -202,10 +188,6 @@ class ChartSource:
             x_limits=limits_of_view(view.charts, extent) if zoomed_in and extent else None,
             cursor=view.charts.cursor,
         )
-
-
-def _names(runs: Sequence[PlottedRun]) -> list[tuple[str, str]]:
-    return [(run.id, run.label) for run in runs]
 
 
 def chart_notes(state: ViewState, page: range, charts: int) -> tuple[str, ...]:
