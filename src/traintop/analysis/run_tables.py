@@ -12,7 +12,7 @@ from traintop.metrics import was_completed
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.tables import Cell, Column, Table, best_of
-from traintop.text import MISSING, safe_text, setting_text
+from traintop.text import fit_middle, safe_text, setting_text
 from traintop.values import flat_settings
 
 _FIELDS = {
@@ -94,17 +94,23 @@ def _rival(field: Field, run: RunSummary, value: Value) -> float | None:
     return value
 
 
-def setting_columns(runs: Sequence[RunSummary], longest: int) -> list[Column]:
-    """A column for each setting in which runs differ, its texts of at most ``longest`` cells."""
+def setting_columns(
+    runs: Sequence[RunSummary], longest: int, among: Sequence[RunSummary] | None = None
+) -> list[Column]:
+    """A column for each setting that differs among the runs, or among those of a larger group.
+
+    The most distinctive settings have the lowest ranks. Texts have at most ``longest`` cells.
+    """
     settings = [flat_settings(run.config) for run in runs]
-    ranks = {name: rank for rank, name in enumerate(distinctive_settings(settings[:_RANKED_RUNS]))}
+    compared = settings if among is None else [flat_settings(run.config) for run in among]
+    ranks = {name: rank for rank, name in enumerate(distinctive_settings(compared[:_RANKED_RUNS]))}
     columns = []
-    for name in differing(settings):
-        values = (one.get(name) for one in settings)
-        texts = (MISSING if value is None else setting_text(value, longest) for value in values)
+    for name in differing(compared):
+        texts = (fit_middle(setting_text(one.get(name, ABSENT)), longest) for one in settings)
         cells = [Cell(text=text, literal=True) for text in texts]
         rank = _RANK_OF_SETTINGS + ranks.get(name, len(ranks))
-        columns.append(Column(safe_text(name, longest), cells, literal=True, rank=rank))
+        heading = fit_middle(safe_text(name), longest)
+        columns.append(Column(heading, cells, literal=True, rank=rank))
     return columns
 
 
