@@ -132,9 +132,10 @@ def _is_any_added() -> bool:
 
     Looked for by hand, for ``importlib.metadata`` takes longer to import than a list of runs.
     """
-    installed = (Path(folder).glob("*-info/entry_points.txt") for folder in sys.path)
-    for entry_points in itertools.chain.from_iterable(installed):
-        with suppress(OSError):
-            if f"[{ENTRY_POINTS}]" in entry_points.read_text(encoding="utf-8", errors="replace"):
-                return True
+    for folder in sys.path:
+        with suppress(OSError):  # some of them may not be readable
+            for entry_points in Path(folder).glob("*-info/entry_points.txt"):
+                text = entry_points.read_text(encoding="utf-8", errors="replace")
+                if f"[{ENTRY_POINTS}]" in text:
+                    return True
     return False
