@@ -1,6 +1,6 @@
 """The text that the demo learns: the source code of the installed Python's standard library.
 
-It is on every machine that runs Python, so that nothing has to be downloaded.
+Every machine that runs Python has it, so nothing has to be downloaded.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Corpus:
 def load_corpus(directory: Path | None = None) -> Corpus:
     """The Python files of ``directory`` in order of their names, two million characters at most.
 
-    The directory is the standard library's if none is given. The last tenth of every file is
-    for validation. Raises ``FileNotFoundError`` when there is no Python file in it, as in
-    installations that hold the library as a zip archive.
+    The default is the directory of the standard library. The last tenth of every file is for
+    validation. Raises ``FileNotFoundError`` when there is no Python file in it, as where the
+    standard library is a zip archive.
     """
     directory = directory or Path(sysconfig.get_path("stdlib"))
     train: list[Tokens] = []
@@ -54,7 +54,7 @@ def load_corpus(directory: Path | None = None) -> Corpus:
 
 
 def encode(text: str) -> Tokens:
-    """One token for each character: other white space becomes a space, the unknown a ``?``."""
+    """One token per character: other white space becomes a space, unknown characters a ``?``."""
     codes = np.frombuffer(text.encode("ascii", errors="replace"), dtype=np.uint8)
     return _TOKEN_OF_CODE[codes]
 

@@ -1,6 +1,6 @@
 """A small transformer language model in numpy, with its gradients written out by hand.
 
-The architecture is that of present-day models in small: pre-norm blocks with RMSNorm (Zhang and
+The architecture is that of current models, only smaller: pre-norm blocks with RMSNorm (Zhang and
 Sennrich 2019), causal multi-head attention with rotary positions (Su et al. 2021) and a SwiGLU
 feed-forward layer (Shazeer 2020), trained by AdamW (Loshchilov and Hutter 2019).
 
@@ -131,8 +131,8 @@ class LanguageModel:
 
 
 def initial_parameters(config: ExperimentConfig, dtype: DTypeLike = np.float32) -> Parameters:
-    """Normal with the variance 1 / fan-in; the head is smaller, so that training starts from
-    nearly uniform predictions, at a loss of about log(vocab_size)."""
+    """Normally distributed with variance 1 / fan-in. The head is smaller, so that training starts
+    with nearly uniform predictions, at a loss of about log(vocab_size)."""
     generator = np.random.default_rng(config.seed)
 
     def normal(*shape: int, std: float) -> Array:

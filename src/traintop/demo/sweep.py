@@ -1,4 +1,4 @@
-"""The demo's experiments, and how they run: several child processes, a few at a time."""
+"""The demo's learning-rate sweep, trained in child processes, a few at a time."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ INTERACTIVE_ITERATIONS = 6000
 HEADLESS_ITERATIONS = 500
 
 LEARNING_RATES = (1e-3, 1e2, 3e-3, 6e-4, 1e-4)
-"""In the order in which they start: the second one diverges.
+"""In the order in which they start. The second one diverges:
 
-AdamW multiplies the weights by ``1 - learning_rate * weight_decay`` at each step; where this is
+AdamW multiplies the weights by ``1 - learning_rate * weight_decay`` at each step; when that is
 below -1, they grow until float32 overflows.
 """
 
@@ -31,7 +31,7 @@ _MIN_PARALLEL_RUNS = 2
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run to train; it gets a ``SIGTERM`` after so many seconds, if any."""
+    """A run to train; after ``terminate_after`` seconds, if given, it gets a ``SIGTERM``."""
 
     config: ExperimentConfig
     notes: str = ""
@@ -39,7 +39,7 @@ class PlannedRun:
 
 
 def demo_config(name: str, iterations: int, **changes: object) -> ExperimentConfig:
-    """The settings of a model that trains in a minute or so, but for some changes."""
+    """The settings of a model that trains in about a minute, with some changes."""
     settings: dict[str, object] = {
         "d_model": 64,
         "num_heads": 4,
@@ -59,7 +59,7 @@ def demo_config(name: str, iterations: int, **changes: object) -> ExperimentConf
 
 
 def learning_rate_sweep(iterations: int) -> tuple[PlannedRun, ...]:
-    """The same model with different learning rates, of which the highest diverges."""
+    """The same model with different learning rates; the highest one diverges."""
     return tuple(
         PlannedRun(
             demo_config(
@@ -75,7 +75,7 @@ def learning_rate_sweep(iterations: int) -> tuple[PlannedRun, ...]:
 
 
 class Sweep:
-    """Trains planned runs into a log directory, a few at a time and each in its own process.
+    """Trains planned runs, a few at a time, each in its own process.
 
     Entering the block starts it; leaving it stops what is still running, so that those runs are
     recorded as interrupted::
@@ -117,7 +117,7 @@ class Sweep:
         wait(self._futures)
 
     def failures(self) -> tuple[str, ...]:
-        """Which runs could not be trained to their end, and why, in words. After the block."""
+        """The names of runs that failed, each with the reason. To be called after the block."""
         results = [future.result() for future in self._futures if not future.cancelled()]
         return tuple(result for result in results if result)
 
@@ -131,7 +131,7 @@ class Sweep:
 
 
 def parallel_runs() -> int:
-    """How many runs train at the same time: one for each core, but two at least."""
+    """How many runs train at the same time: one per core, and at least two."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(cores or 1, _MIN_PARALLEL_RUNS)
 
@@ -145,10 +145,10 @@ def run_demo(
 ) -> Path:
     """Train the learning-rate sweep and show it; returns the log directory.
 
-    ``open_ui`` is called while the runs train, and when it returns, they are stopped. Without it
-    (no terminal), a short sweep is trained to its end and ``print_table`` called. The directory
-    is a new one under the system's folder for temporary files unless ``log_dir`` is given.
-    Raises ``ChildProcessError`` when a run of the short sweep could not be trained.
+    ``open_ui`` is called while the runs train; when it returns, they are stopped. Without it (no
+    terminal), a short sweep is trained to its end, and then ``print_table`` is called. The
+    directory is a new temporary one unless ``log_dir`` is given. Raises ``ChildProcessError`` when
+    a run of the short sweep failed.
     """
     stamp = f"{datetime.now():%Y%m%d-%H%M%S}"
     directory = log_dir or Path(tempfile.mkdtemp(prefix=f"traintop-demo-{stamp}-"))

@@ -28,7 +28,7 @@ _ITERATIONS_AFTER_DIVERGENCE = 5
 def train(config: ExperimentConfig, log_dir: Path, *, notes: str = "") -> Path:
     """Train a language model on the standard library's text and log it; returns the log file.
 
-    All settings of the configuration but ``device`` are used. A run whose loss is no longer
+    All settings of the configuration except ``device`` are used. A run whose loss is no longer
     finite cannot recover: it stops a few iterations later and says so in its notes. Raises
     ``FileNotFoundError`` when there is no text to learn from.
     """
@@ -42,7 +42,7 @@ def train(config: ExperimentConfig, log_dir: Path, *, notes: str = "") -> Path:
     generator = np.random.default_rng(config.seed)
     loss, val_loss = math.nan, None
     diverged_at = None
-    # Overflow is what a diverging run consists of: it is logged, not warned of.
+    # A diverging run overflows: that belongs in its log, not in warnings.
     with (
         np.errstate(all="ignore"),
         ExperimentTracker(config, log_dir=log_dir, quiet=True) as tracker,

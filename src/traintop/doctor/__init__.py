@@ -1,4 +1,4 @@
-"""`traintop doctor`: the troubleshooting checklist, answered by looking."""
+"""`traintop doctor`: goes through the troubleshooting checklist by itself."""
 
 from __future__ import annotations
 

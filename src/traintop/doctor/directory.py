@@ -32,7 +32,7 @@ def check_access(directory: Path) -> Finding:
             Level.PROBLEM,
             f"{shown} does not exist",
             f"mkdir -p {quoted}, or name another directory: traintop doctor LOG_DIR; "
-            "the tracker makes its log_dir itself",
+            "the tracker creates its log_dir itself",
         )
     except NotADirectoryError:
         return Finding(
@@ -98,7 +98,7 @@ def watching_finding(network: str | None, has_events: bool) -> Finding:
     return Finding(
         "directory.watching",
         Level.NOTE,
-        "the system offers no more events about files: it is polled every 2 s",
+        "the system reports no file events for it: it is polled every 2 s",
         "nothing, or on Linux raise the limits: sudo sysctl fs.inotify.max_user_instances=1024 "
         "fs.inotify.max_user_watches=1048576",
     )

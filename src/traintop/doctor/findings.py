@@ -20,11 +20,11 @@ class Level(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer of one check.
+    """The result of one check.
 
-    ``check`` is a stable name for scripts. ``what`` is one line, which for an ``OK`` finding is a
-    few words. ``next_step`` says what to do, empty where there is nothing to do. ``runs`` names
-    all runs that are meant, while ``what`` names only the first ones.
+    ``check`` is a stable name for scripts. ``what`` is one line, a few words if the check passed.
+    ``next_step`` says what to do, and is empty if there is nothing to do. ``runs`` names all runs
+    concerned, ``what`` only the first few.
     """
 
     check: str
@@ -38,7 +38,7 @@ class Finding:
 class Diagnosis:
     """What was found about a log directory, its runs and the environment.
 
-    ``torn_files`` are those that ``repair`` can make whole again.
+    ``torn_files`` are the files that ``repair`` can make valid again.
     """
 
     log_dir: Path

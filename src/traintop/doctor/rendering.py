@@ -18,7 +18,7 @@ _LONGEST_LINE = 1000
 
 
 def render(diagnosis: Diagnosis, width: int, *, ascii_only: bool = False) -> str:
-    """Problems first, then notes, each with what to do; then in short what is in order.
+    """Problems first, then notes, each with what to do; then, in short, what is in order.
 
     No line is wider than ``width`` cells (20 at least). The text ends without a newline.
     """
@@ -55,14 +55,14 @@ def _finding_lines(finding: Finding, width: int) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int, start: str) -> Iterator[str]:
-    """Lines of at most ``width`` cells; the first begins with ``start``, the others in line."""
+    """Lines of at most ``width`` cells: ``start`` and text, then indented text."""
     for part in wrap(safe_text(text, _LONGEST_LINE), width - cell_width(start)):
         yield start + part
         start = " " * cell_width(start)
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The diagnosis as plain values, with all runs that a finding is about."""
+    """The diagnosis as plain values, with all runs that each finding is about."""
     return {
         "log_dir": safe_text(diagnosis.log_dir, _LONGEST_LINE),
         "runs": diagnosis.run_count,

@@ -1,4 +1,4 @@
-"""Checks of the runs: the troubleshooting checklist, answered from what their files say."""
+"""Checks of the runs, from what their files say."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RunFacts:
 
 
 def run_facts(summaries: Sequence[RunSummary]) -> list[RunFacts]:
-    """Looks at the ends of each run's file."""
+    """What the doctor needs to know of each run, by a look at both ends of its file."""
     names = unique_names(summaries)
     return [_facts_of(run, names) for run in summaries]
 

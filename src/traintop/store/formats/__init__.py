@@ -10,7 +10,6 @@ which names a class (or function) without arguments that makes a :class:`RunForm
 from __future__ import annotations
 
 import functools
-import itertools
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
