@@ -282,19 +282,21 @@ _KINDS: Mapping[str, tuple[Kind, str]] = MappingProxyType(
 
 def _of_metric(name: str, metric: str, statistic: str, get: Getter | None = None) -> Field:
     """The field of a statistic of a metric; ``get`` where the name may mean something else too."""
-    known, what = METRICS.get(standard_name(metric)), STATISTICS[statistic]
-    label = what.label + (known.short if known and what.label else known.label if known else "")
-    label = label if known else _heading(f"{what.label}{metric}")
+    what, words, explanation = STATISTICS[statistic], safe_text(metric), safe_text(metric)
+    label = _heading(f"{what.label}{metric}")
+    if (known := METRICS.get(metric)) is not None:
+        words, explanation = known.words, known.explanation
+        label = f"{what.label}{known.short}" if what.label else known.label
     kind, unit = _KINDS.get(standard_name(metric), ("measure", ""))
     return Field(
-        name=name,
-        label=label,
-        words=f"{what.words}{known.words if known else safe_text(metric)}",
-        get=get or (lambda run, _: what.get(run, metric)),
-        kind=kind,
+        name,
+        label,
+        f"{what.words}{words}",
+        f"{explanation}, {what.explanation}",
+        get or (lambda run, _: what.get(run, metric)),
+        kind,
+        max(_FIGURE_WIDTH if kind != "si" else 6, len(label) + 1),
         unit=unit,
-        width=max(_FIGURE_WIDTH if kind != "si" else 6, len(label) + 1),
-        explanation=f"{known.explanation if known else safe_text(metric)}, {what.explanation}",
         metric=metric,
         statistic=statistic,
     )
@@ -352,13 +354,13 @@ def field_of(name: str) -> Field:
 def _setting(name: str) -> Field:
     heading = _heading(name)
     return Field(
-        name=f"config.{name}",
-        label=heading,
-        words=safe_text(name),
-        get=lambda run, _: plain_value(setting_of(run.config, name)),
-        kind="setting",
-        width=max(_FIGURE_WIDTH, len(heading) + 1),
-        explanation=f"setting {safe_text(name)}",
+        f"config.{name}",
+        heading,
+        safe_text(name),
+        f"setting {safe_text(name)}",
+        lambda run, _: plain_value(setting_of(run.config, name)),
+        "setting",
+        max(_FIGURE_WIDTH, len(heading) + 1),
     )
 
 
