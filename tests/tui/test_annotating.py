@@ -12,7 +12,13 @@ from tui_runs import listed, screen_text, toasts, watching
 from traintop.model import Annotations
 from traintop.store.annotations import AnnotationChange, annotate, read_annotations
 from traintop.tui.annotate import writer as annotation_writer
-from traintop.tui.annotate.actions import common_note, common_tags, meant_runs, subject, tags_change
+from traintop.tui.annotate.actions import (
+    common_note,
+    common_tags,
+    runs_to_annotate,
+    subject,
+    tags_change,
+)
 from traintop.tui.kit.entry import EntryScreen, TextEntry
 from traintop.tui.messages import AnnotationRequested
 from traintop.tui.view import RunRows, ViewState
@@ -156,9 +162,11 @@ def test_annotating_applies_to_marked_runs_before_the_selected():
     runs = make_runs(3)
     rows = RunRows(runs)
     paths = [run.id for run in runs]
-    assert meant_runs(ViewState(selected=paths[2]), rows) == (runs[2],)
-    assert meant_runs(ViewState(selected=paths[2], marks=tuple(paths[:2])), rows) == (*runs[:2],)
-    assert meant_runs(ViewState(), rows) == ()
+    assert runs_to_annotate(ViewState(selected=paths[2]), rows) == (runs[2],)
+    assert runs_to_annotate(ViewState(selected=paths[2], marks=tuple(paths[:2])), rows) == (
+        *runs[:2],
+    )
+    assert runs_to_annotate(ViewState(), rows) == ()
     assert subject(runs) == "3 marked runs"
     assert subject(runs[:1]) == "run-0"
 
@@ -176,7 +184,7 @@ def test_common_annotations_of_several_runs_can_be_edited():
 def test_quitting_does_not_wait_for_a_hanging_filesystem(monkeypatch):
     answers = Event()
     monkeypatch.setattr(annotation_writer, "annotate", lambda path, change: answers.wait())
-    monkeypatch.setattr(annotation_writer, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(annotation_writer, "QUIT_SECONDS", 0.05)
     writer = annotation_writer.AnnotationWriter(lambda message: True)
     writer.write(AnnotationRequested((DIRECTORY / "run.json",), AnnotationChange(note="try 2e-3")))
     assert writer.finish() == ("not kept, the filesystem does not answer: try 2e-3",)

@@ -62,7 +62,7 @@ def write_to_terminal(app: AnyApp, sequence: str) -> None:
         app._driver.write(sequence)
 
 
-def is_standing(app: AnyApp, toast: Notification) -> bool:
+def is_shown(app: AnyApp, toast: Notification) -> bool:
     """Whether a toast can be seen: ``notify`` returns nothing by which it could be found."""
     return toast in app._notifications
 
@@ -76,7 +76,7 @@ def replace_toasts(app: AnyApp, old: Iterable[Notification], new: Iterable[Notif
     app._refresh_notifications()
 
 
-class PatientPalette(CommandPalette):
+class SafePalette(CommandPalette):
     """Textual's palette, made safe for keys that come faster than it searches."""
 
     @on(Input.Submitted)

@@ -39,7 +39,7 @@ from traintop.tui.kit.keymap import remapped_keys
 from traintop.tui.kit.keys import use_table
 from traintop.tui.kit.pane import StyledLines
 from traintop.tui.kit.themes import THEMES, AsciiFilter, theme_name
-from traintop.tui.kit.typeahead import TypedAheadApp
+from traintop.tui.kit.typeahead import TypeAheadApp
 from traintop.tui.main.screen import MainScreen
 from traintop.tui.messages import (
     AnnotationRequested,
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 _LONGEST_PATH = 4096
 _REMEMBER_SECONDS = 3.0
 _RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
-_PATIENCE_SECONDS = 0.5
+_PROGRESS_SECONDS = 0.5
 """How long an export runs before its progress is shown."""
 
 _TO_ASCII = AsciiFilter()
@@ -100,7 +100,7 @@ class _Overlays:
         self._main.app.push_screen(BestScreen(self._session, plotted, self.action_compare))
 
 
-class TraintopApp(TypedAheadApp):
+class TraintopApp(TypeAheadApp):
     """The terminal UI over one or several log directories."""
 
     TITLE = "traintop"
@@ -166,7 +166,7 @@ class TraintopApp(TypedAheadApp):
     def on_mount(self) -> None:
         self.start_watching()
         if self._problems:
-            self._tell("\n".join(self._problems), failed=True)
+            self._report("\n".join(self._problems), failed=True)
         self.app_resume_signal.subscribe(self, self._draw_everything_again)
         if not self.is_headless:
             on_termination(lambda code: self.post_message(EndRequested(code)))
@@ -190,14 +190,14 @@ class TraintopApp(TypedAheadApp):
 
         detector = AlertDetector()
 
-        def tell(snapshot: Snapshot) -> None:
+        def publish(snapshot: Snapshot) -> None:
             self.post_message(SnapshotChanged(snapshot))
             notices = detector.observe(snapshot.runs, datetime.now())
             if notices:
                 self.post_message(NoticesRaised(notices))
 
         self._catalog = RunCatalog(self._directories)
-        self._watcher = DirectoryWatcher(self._catalog, tell)
+        self._watcher = DirectoryWatcher(self._catalog, publish)
         self._watcher.start()
 
     def reader_of(self, run_id: str) -> RunReader:
@@ -261,7 +261,7 @@ class TraintopApp(TypedAheadApp):
     def action_copy_written(self) -> None:
         """Copy the path of what was exported last."""
         if self._written is None:
-            self._tell("Nothing was exported yet: e writes runs, E a chart")
+            self._report("Nothing was exported yet: e writes runs, E a chart")
         else:
             self._copy(self._written)
 
@@ -272,7 +272,7 @@ class TraintopApp(TypedAheadApp):
         # The path is on the screen in any case, for terminals that take nothing.
         shown = safe_text(path.absolute(), limit=_LONGEST_PATH)
         copied = takes_clipboard(os.environ)
-        self._tell(f"{'Copied' if copied else 'Your terminal may not copy it'}: {shown}")
+        self._report(f"{'Copied' if copied else 'Your terminal may not copy it'}: {shown}")
 
     def on_view_changed(self) -> None:
         if self._memory is not None and self._remembering is None:
@@ -294,11 +294,11 @@ class TraintopApp(TypedAheadApp):
     async def on_annotations_written(self, message: AnnotationsWritten) -> None:
         request, failures = message.request, message.failures
         if not failures:
-            self._tell(written_text(request.change, len(request.run_ids)))
+            self._report(written_text(request.change, len(request.run_ids)))
         elif request.ask_again is not None:
             await request.ask_again(failures[0])
         else:
-            self._tell(
+            self._report(
                 safe_text("Not written, " + "\n".join(failures), limit=_LONGEST_PATH), failed=True
             )
         if self._watcher is not None:
@@ -307,7 +307,7 @@ class TraintopApp(TypedAheadApp):
     def on_export_requested(self, message: ExportRequested) -> None:
         stem = self._directories[0].resolve().name or "runs"
         export = self.exports.write_runs(message.runs, stem, together=message.together)
-        self.set_timer(_PATIENCE_SECONDS, partial(self._show_progress, export))
+        self.set_timer(_PROGRESS_SECONDS, partial(self._show_progress, export))
 
     def _show_progress(self, export: Export) -> None:
         if not export.done.is_set():
@@ -333,10 +333,10 @@ class TraintopApp(TypedAheadApp):
             if screen is self.screen and screen.export.done.is_set():
                 screen.dismiss()
         self._written = message.target or self._written
-        self._tell(ended_text(message), failed=message.failed)
+        self._report(ended_text(message), failed=message.failed)
 
-    def _tell(self, text: str, *, failed: bool = False) -> None:
-        # Markup is interpreted in notices unless told otherwise.
+    def _report(self, text: str, *, failed: bool = False) -> None:
+        # Markup is interpreted in notices unless it is turned off.
         self.notify(
             text,
             severity="error" if failed else "information",

@@ -21,7 +21,7 @@ _FEWEST_RECORDS = 4.0
 
 
 class Extent(NamedTuple):
-    """What the charted runs cover on x, and how far apart the records of the densest one are."""
+    """What the plotted runs cover on x, and how far apart the records of the densest one are."""
 
     low: float
     high: float

@@ -1,4 +1,4 @@
-"""What travels from the threads at the edge to the App. All of it is immutable.
+"""What travels from the threads at the edge to the App and its screens. All of it is immutable.
 
 Only ``post_message`` crosses threads: it never blocks, and it is safe after the App has ended.
 """
@@ -6,7 +6,7 @@ Only ``post_message`` crosses threads: it never blocks, and it is safe after the
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,14 @@ AskAgain = Callable[[str], Awaitable[None]]
 """Asks a person once more for what was typed, and says why."""
 
 
+class _Newest(Message):
+    """One that makes an earlier one of its kind, and of its run if it has one, worthless."""
+
+    def can_replace(self, message: Message) -> bool:
+        same_run = getattr(message, "id", None) == getattr(self, "id", None)
+        return type(message) is type(self) and same_run
+
+
 @dataclass(eq=False)
 class EndRequested(Message):
     """The system wants the program to end with this code, as when the terminal is gone."""
@@ -33,17 +41,14 @@ class EndRequested(Message):
 
 
 @dataclass(eq=False)
-class SnapshotChanged(Message):
-    """The watcher saw something new; a later snapshot makes an earlier one worthless."""
+class SnapshotChanged(_Newest):
+    """The watcher saw something new."""
 
     snapshot: Snapshot
 
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, SnapshotChanged)
-
 
 @dataclass(eq=False)
-class HistoryLoaded(Message):
+class HistoryLoaded(_Newest):
     """Records of one run, and its pace. ``complete`` is false while they are only a sample of it.
 
     ``revision`` grows with each load, so that equal revisions mean equal content.
@@ -53,22 +58,15 @@ class HistoryLoaded(Message):
     history: History
     pace: Pace
     revision: int
-    _: KW_ONLY
     complete: bool
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, HistoryLoaded) and message.id == self.id
 
 
 @dataclass(eq=False)
-class ReadingProgress(Message):
+class ReadingProgress(_Newest):
     """So large a share of a run's file is read, from 0 to 1."""
 
     id: str
     share: float
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, ReadingProgress) and message.id == self.id
 
 
 @dataclass(eq=False)
@@ -87,28 +85,32 @@ class TrendsLoaded(Message):
 
 
 @dataclass(eq=False)
-class ExportProgress(Message):
-    """An export is at one of its runs, and has written so many records."""
-
-    run: int
-    runs: int
-    records: int
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, ExportProgress)
+class CurvesPrepared(Message):
+    """Curves that took long to make are there."""
 
 
 @dataclass(eq=False)
-class ExportEnded(Message):
-    """A file or directory was written, or none when ``target`` is ``None``.
+class FirstRunsPainted(Message):
+    """The runs are on the screen for the first time: now there is time for slow imports."""
 
-    ``note`` says why, or what else there is to know.
-    """
 
-    target: Path | None
-    note: str = ""
-    _: KW_ONLY
-    failed: bool = False
+@dataclass(eq=False)
+class ViewChanged(_Newest):
+    """The person changed something of the view that may be worth remembering."""
+
+
+@dataclass(eq=False)
+class NoticesRaised(Message):
+    """Something happened to runs that the person should hear of."""
+
+    notices: Sequence[Alert]
+
+
+@dataclass(eq=False)
+class CopyRequested(Message):
+    """The person wants the path of a run in the clipboard."""
+
+    id: str
 
 
 @dataclass(eq=False)
@@ -132,41 +134,10 @@ class AnnotationsWritten(Message):
 
 
 @dataclass(eq=False)
-class NoticesRaised(Message):
-    """Something happened to runs that the person should hear of."""
-
-    notices: Sequence[Alert]
-
-
-@dataclass(eq=False)
-class CopyRequested(Message):
-    """The person wants the path of a run in the clipboard."""
-
-    id: str
-
-
-@dataclass(eq=False)
-class ViewChanged(Message):
-    """The person changed something of the view that may be worth remembering."""
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, ViewChanged)
-
-
-class CurvesPrepared(Message):
-    """Curves that took long to make are there."""
-
-
-class FirstRunsPainted(Message):
-    """The runs are on the screen for the first time: now there is time for slow imports."""
-
-
-@dataclass(eq=False)
 class ExportRequested(Message):
     """The person asked for the CSV of runs: in one file when ``together``, else one each."""
 
     runs: tuple[RunSummary, ...]
-    _: KW_ONLY
     together: bool
 
 
@@ -177,3 +148,24 @@ class TextExportRequested(Message):
     stem: str
     suffix: str
     text: str
+
+
+@dataclass(eq=False)
+class ExportProgress(_Newest):
+    """An export is at one of its runs, and has written so many records."""
+
+    run: int
+    runs: int
+    records: int
+
+
+@dataclass(eq=False)
+class ExportEnded(Message):
+    """A file or directory was written, or none when ``target`` is ``None``.
+
+    ``note`` says why, or what else there is to know.
+    """
+
+    target: Path | None
+    note: str = ""
+    failed: bool = False

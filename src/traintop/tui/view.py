@@ -52,7 +52,7 @@ class Pane(StrEnum):
 
 
 class SortOrder(msgspec.Struct, frozen=True):
-    """A column, and whether the natural direction of that column is turned round."""
+    """A column, and whether the natural direction of that column is reversed."""
 
     column: str = "age"
     reverse: bool = False
@@ -97,7 +97,7 @@ class ViewState(msgspec.Struct, frozen=True):
     def plotted(self) -> tuple[str, ...]:
         """The runs whose curves are drawn: the selected one first, then marked and compared.
 
-        Of very many marked ones those that were marked last: more curves tell nothing.
+        Of very many marked ones those that were marked last: more curves would be unreadable.
         """
         first = () if self.selected is None else (self.selected,)
         others = [run_id for run_id in self.marks[-MOST_PLOTTED:] if run_id != self.selected]
@@ -282,7 +282,7 @@ def sort_next(state: ViewState, columns: Sequence[str]) -> ViewState:
 
 
 def sort_by(state: ViewState, column: str) -> ViewState:
-    """Sorted by ``column``; turned round when it sorted already. Not all columns sort."""
+    """Sorted by ``column``; reversed when it sorted already. Not all columns sort."""
     if column == TREND_COLUMN:
         return state
     if state.sort.column == column:

@@ -14,7 +14,7 @@ from traintop.tui.chart_view import without_window
 from traintop.tui.columns import column_key
 from traintop.tui.view import SMOOTHING_LEVELS, ViewState
 
-_OF_THE_MOMENT = frozenset({"selected", "marks", "baseline", "compared"})
+_NOT_REMEMBERED = frozenset({"selected", "marks", "baseline", "compared"})
 """What belongs to certain runs or to this visit."""
 
 _LONGEST_TEXT = LONGEST_QUERY
@@ -27,7 +27,7 @@ _WIDEST = 200
 @lru_cache(maxsize=1)
 def _types() -> Mapping[str, Any]:
     hints = get_type_hints(ViewState)
-    return {name: hint for name, hint in hints.items() if name not in _OF_THE_MOMENT}
+    return {name: hint for name, hint in hints.items() if name not in _NOT_REMEMBERED}
 
 
 def plain_view(state: ViewState) -> dict[str, Any]:

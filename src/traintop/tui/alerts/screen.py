@@ -2,61 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from textual.app import ComposeResult
+from collections.abc import Callable, Hashable, Sequence
 
 from traintop.analysis.alerts import Alert, AlertKind
 from traintop.lines import Line, Piece, clickable
 from traintop.text import cell_width, fit, safe_text
 from traintop.tui.alerts.toasts import ROLES, SEVERITIES
+from traintop.tui.kit.dialogs import ListDialog
 from traintop.tui.kit.keys import Place
-from traintop.tui.kit.pane import ScrollingPane
-from traintop.tui.kit.screen import DialogScreen
 
 _WIDEST_NAME = 30
 _KIND_WIDTH = max(len(kind) for kind in AlertKind)
 
 
-class NoticesScreen(DialogScreen):
+class NoticesScreen(ListDialog):
     """``go_to`` is called with the run whose notice enter is pressed on."""
 
     PLACES = (Place.NOTICES,)
 
     def __init__(self, notices: Sequence[Alert], go_to: Callable[[str], None]) -> None:
-        super().__init__()
+        hint = "enter goes to the run  esc closes"
+        super().__init__("notices, newest first", hint, id="past-notices")
         self._notices = tuple(notices)
         self._go_to = go_to
-        self._cursor = 0
-        self._pane = ScrollingPane(id="past-notices")
 
-    def compose(self) -> ComposeResult:
-        self._pane.border_title = "notices, newest first"
-        self._pane.border_subtitle = "enter goes to the run  esc closes"
-        yield self._pane
+    @property
+    def content(self) -> Hashable:
+        return self._notices
 
-    def on_mount(self) -> None:
-        self._show()
-
-    def _show(self) -> None:
-        notices, cursor = self._notices, self._cursor
-        self._pane.show(
-            (notices, cursor), lambda width, height: notice_lines(notices, cursor, width)
-        )
-        self._pane.scroll_to_line(cursor)
+    def lines(self, width: int) -> Sequence[Line]:
+        return notice_lines(self._notices, self.cursor, width)
 
     def action_move_notice(self, lines: int) -> None:
-        self._cursor = min(max(self._cursor + lines, 0), max(len(self._notices) - 1, 0))
-        self._show()
+        self.move_cursor(self.cursor + lines, len(self._notices))
 
     def action_pick_notice(self, place: int) -> None:
-        self._cursor = place
+        self.cursor = place
         self.action_go_to_run()
 
     def action_go_to_run(self) -> None:
         self.dismiss()
         if self._notices:
-            self._go_to(self._notices[self._cursor].run_id)
+            self._go_to(self._notices[self.cursor].run_id)
 
 
 def notice_lines(notices: Sequence[Alert], cursor: int, width: int) -> tuple[Line, ...]:

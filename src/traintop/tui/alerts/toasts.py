@@ -14,7 +14,7 @@ from textual.notifications import Notification
 from traintop.analysis.alerts import Alert, AlertKind
 from traintop.lines import Role
 from traintop.text import safe_text
-from traintop.tui._textual import is_standing, replace_toasts
+from traintop.tui._textual import is_shown, replace_toasts
 from traintop.tui.kit.screen import PlaceScreen
 from traintop.tui.session import Session
 
@@ -99,7 +99,7 @@ class NoticeToasts:
 
     def show(self, notices: Sequence[Alert]) -> None:
         """Show new notices beside those that stand."""
-        standing = [(toast, of) for toast, of in self._standing if is_standing(self._app, toast)]
+        standing = [(toast, of) for toast, of in self._standing if is_shown(self._app, toast)]
         together = (*chain.from_iterable(of for _, of in standing), *notices)
         groups: list[tuple[Alert, ...]] = [(notice,) for notice in notices]
         replaced: list[Notification] = []

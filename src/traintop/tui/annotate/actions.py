@@ -18,7 +18,7 @@ from traintop.tui.session import Session
 from traintop.tui.view import RunRows, ViewState
 
 
-def meant_runs(state: ViewState, rows: RunRows) -> tuple[RunSummary, ...]:
+def runs_to_annotate(state: ViewState, rows: RunRows) -> tuple[RunSummary, ...]:
     """The marked runs if there are any, else the selected one."""
     runs = map(rows.run, state.marks or (state.selected,))
     return tuple(run for run in runs if run is not None)
@@ -82,11 +82,11 @@ class AnnotationController:
         self._session = session
         self._screen = screen
 
-    def _meant_runs(self) -> tuple[RunSummary, ...]:
-        return meant_runs(self._session.view, self._session.rows)
+    def _runs(self) -> tuple[RunSummary, ...]:
+        return runs_to_annotate(self._session.view, self._session.rows)
 
     async def action_note(self) -> None:
-        runs = self._meant_runs()
+        runs = self._runs()
         if not runs:
             return
         before = common_note(runs)
@@ -100,7 +100,7 @@ class AnnotationController:
         await self._ask(question, before)
 
     async def action_tags(self) -> None:
-        runs = self._meant_runs()
+        runs = self._runs()
         if not runs:
             return
         before = common_tags(runs)
@@ -114,7 +114,7 @@ class AnnotationController:
         await self._ask(question, " ".join(before))
 
     def action_archive(self) -> None:
-        runs = self._meant_runs()
+        runs = self._runs()
         if not runs:
             return
         change = archive_change(runs)

@@ -14,7 +14,7 @@ from traintop.store.annotations import annotate, sidecar_of
 from traintop.text import safe_text
 from traintop.tui.messages import AnnotationRequested, AnnotationsWritten
 
-PATIENCE_SECONDS = 5.0
+QUIT_SECONDS = 5.0
 """How long the end of the program waits for a filesystem that may never answer."""
 
 _LONGEST_TEXT = 10_000
@@ -30,23 +30,23 @@ class AnnotationWriter:
         self._post = post
         self._asked: SimpleQueue[AnnotationRequested | None] = SimpleQueue()
         self._thread = Thread(target=self._write_all, name="traintop-annotations", daemon=True)
-        self._untold: dict[AnnotationRequested, tuple[str, ...]] = {}
+        self._unreported: dict[AnnotationRequested, tuple[str, ...]] = {}
 
     def write(self, request: AnnotationRequested) -> None:
         """Write soon."""
-        self._untold[request] = ("the filesystem does not answer",)
+        self._unreported[request] = ("the filesystem does not answer",)
         self._asked.put(request)
         if self._thread.ident is None:
             self._thread.start()
 
     def finish(self) -> tuple[str, ...]:
-        """Write what is left; what could not be written and nobody heard of, in words."""
+        """Write what is left; what could not be written and was not reported, in words."""
         self._asked.put(None)
-        if self._untold:
-            self._thread.join(PATIENCE_SECONDS)
+        if self._unreported:
+            self._thread.join(QUIT_SECONDS)
         return tuple(
             safe_text(f"not kept, {failure}: {request.change.note or ''}", _LONGEST_TEXT)
-            for request, failures in dict(self._untold).items()
+            for request, failures in dict(self._unreported).items()
             for failure in failures
         )
 
@@ -54,9 +54,9 @@ class AnnotationWriter:
         while (request := self._asked.get()) is not None:
             failures = _failures_of(request)
             if self._post(AnnotationsWritten(request, failures)):
-                del self._untold[request]
+                del self._unreported[request]
             else:
-                self._untold[request] = failures
+                self._unreported[request] = failures
 
 
 def _failures_of(request: AnnotationRequested) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from traintop.tui.compare.runs import (
 from traintop.tui.compare.table import CompareTable, compare_table
 from traintop.tui.kit.dialogs import ChoiceScreen
 from traintop.tui.kit.entry import EntryScreen
-from traintop.tui.kit.keys import Need, Place, Situation, footer_line
+from traintop.tui.kit.keys import Need, Place, Situation
 from traintop.tui.kit.pane import LinePane, ScrollingPane
 from traintop.tui.kit.screen import SessionScreen
 from traintop.tui.kit.themes import look_of
@@ -55,19 +55,18 @@ class CompareScreen(SessionScreen):
         self.comparison = Comparison((), (), ())
         self.target: Target | None = None
         self._part = _PARTS[0]
-        self._status_pane = LinePane(id="compare-status")
+        self._status_pane = LinePane(id="status")
         self._plot = ComparisonPlot(session, source, id="compare-chart")
         self.use_actions(self._plot)
         self._headings_pane = LinePane(id="compare-headings")
         self._rows_pane = ScrollingPane(id="compare-rows")
-        self._footer_pane = LinePane(id="compare-footer")
 
     def compose(self) -> ComposeResult:
         yield self._status_pane
         yield self._plot
         yield self._headings_pane
         yield self._rows_pane
-        yield self._footer_pane
+        yield self.footer
 
     def on_mount(self) -> None:
         self.draw()
@@ -90,10 +89,8 @@ class CompareScreen(SessionScreen):
         words = f"{self._words}{f', {gone} of them gone' if gone else ''}"
         words += ", grouped over seeds" if self.choice.grouped else ""
         note = "  ".join(self._plot.notes)
-        self._status_pane.show(
-            (words, metric, target, note),
-            lambda width, height: (_status_line(words, metric, target, note, width),),
-        )
+        heading = (words, metric, target, note)
+        self._status_pane.show_line(heading, lambda width: _status_line(*heading, width))
         cursor = cursor_column(self.choice, comparison.columns)
         marks = self._plotted.curve_marks(look_of(self.app))
 
@@ -106,10 +103,7 @@ class CompareScreen(SessionScreen):
         content = (_content_of(comparison), cursor, tuple(marks.items()))
         self._headings_pane.show(content, lambda width, height: table(width).headings)
         self._rows_pane.show(content, lambda width, height: table(width).rows)
-        situation = self.situation
-        self._footer_pane.show(
-            situation, lambda width, height: (footer_line(situation, "", width),)
-        )
+        self.show_footer()
 
     @property
     def metric(self) -> str:

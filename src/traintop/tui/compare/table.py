@@ -28,7 +28,7 @@ The first that has room for all columns is taken, else the last.
 
 _LEAST_LABEL = 10
 _LABEL_BESIDE = 5
-"""Cells of what a row tells beside a long name of a metric."""
+"""Cells for the words of a row beside a long name of a metric."""
 
 _LABEL_SHARE = 0.36
 

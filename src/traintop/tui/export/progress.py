@@ -36,7 +36,7 @@ class ProgressScreen(PlaceScreen, ModalScreen[None]):
         """Show a newer state."""
         words = f"run {progress.run:,} of {progress.runs:,}, " if progress.runs > 1 else ""
         line: Line = (Piece(f"{words}{progress.records:,} records written"),)
-        self._pane.show(line, lambda width, height: (fit_line(line, width),))
+        self._pane.show_line(line, lambda width: fit_line(line, width))
 
     def action_stop(self) -> None:
         self.export.stop()

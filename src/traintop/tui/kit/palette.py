@@ -11,7 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.widgets import Input
 
-from traintop.tui._textual import PatientPalette
+from traintop.tui._textual import SafePalette
 from traintop.tui.kit.keys import INTERRUPT, keys_that_apply
 from traintop.tui.kit.screen import PlaceScreen
 
@@ -47,7 +47,7 @@ class KeyCommands(Provider):
                     yield _Command(f"{key.help}  ({key.shown})", words, key.action)
 
 
-class ActionPalette(PatientPalette):
+class ActionPalette(SafePalette):
     """The palette over these commands; its cursor stands still, since a blink costs bytes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -110,6 +110,10 @@ class LinePane(StyledLines):
             return
         self.draw_again()
 
+    def show_line(self, content: Hashable, draw: Callable[[int], Line]) -> None:
+        """Show the one line that ``draw`` makes for a width."""
+        self.show(content, lambda width, height: (draw(width),))
+
     def draw_when_painted(self) -> None:
         """Draw no sooner than the pane is painted, at the size that it has then."""
         self._drawn_for = None

@@ -1,4 +1,4 @@
-"""How a run is told in few cells wherever it is drawn: its status and its name."""
+"""How a run is named and marked wherever it is drawn: its status and its name."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from textual.screen import ModalScreen, Screen
 
 from traintop.lines import ROLES
 from traintop.tui._textual import forget_drawn_widgets, set_bindings
-from traintop.tui.kit.keys import Place, Situation, bindings_of
+from traintop.tui.kit.keys import Place, Situation, bindings_of, footer_line
+from traintop.tui.kit.pane import LinePane
 from traintop.tui.kit.themes import theme_name
 from traintop.tui.session import Session
 from traintop.tui.view import RunRows, ViewState
@@ -94,10 +95,16 @@ class SessionScreen(PlaceScreen):
     def __init__(self, session: Session, *, classes: str | None = None) -> None:
         super().__init__(classes=classes)
         self.session = session
+        self.footer = LinePane(id="footer")
 
     @abstractmethod
     def draw(self) -> None:
         """Show what is known now."""
+
+    def show_footer(self, note: str = "") -> None:
+        """Show the keys that apply now, with a note at the right end."""
+        situation = self.situation
+        self.footer.show_line((situation, note), lambda width: footer_line(situation, note, width))
 
     @property
     def view(self) -> ViewState:

@@ -6,7 +6,7 @@ from textual import events
 from textual.app import App
 
 
-class TypedAheadApp(App[None]):
+class TypeAheadApp(App[None]):
     """An App whose keys are answered in the order in which they were typed.
 
     Textual hands each key on to what has the focus when the key arrives, which may be before the

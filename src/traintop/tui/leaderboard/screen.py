@@ -13,7 +13,7 @@ from traintop.direction import Direction
 from traintop.fields import field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, spread
 from traintop.metrics import direction_of, metrics_of
-from traintop.tui.kit.keys import Need, Place, Situation, footer_line
+from traintop.tui.kit.keys import Need, Place, Situation
 from traintop.tui.kit.pane import LinePane
 from traintop.tui.kit.screen import SessionScreen
 from traintop.tui.kit.themes import look_of
@@ -45,14 +45,13 @@ class BestScreen(SessionScreen):
         self.limit: int | None = None
         """How many of the best are listed; all when ``None``."""
         self._ranked = 0
-        self._status_pane = LinePane(id="best-status")
+        self._status_pane = LinePane(id="status")
         self._rows_pane = LinePane(id="best-rows")
-        self._footer_pane = LinePane(id="best-footer")
 
     def compose(self) -> ComposeResult:
         yield self._status_pane
         yield self._rows_pane
-        yield self._footer_pane
+        yield self.footer
 
     def on_mount(self) -> None:
         self.draw()
@@ -92,7 +91,7 @@ class BestScreen(SessionScreen):
         direction, metric, limit = self.direction, self.metric, self.limit
         field = field_of(metric)
         heading = (metric, direction, limit, self._ranked, len(self.rows))
-        self._status_pane.show(heading, lambda width, height: (_status_line(*heading, width),))
+        self._status_pane.show_line(heading, lambda width: _status_line(*heading, width))
 
         def draw(width: int, height: int) -> tuple[Line, ...]:
             if direction is None:
@@ -106,11 +105,7 @@ class BestScreen(SessionScreen):
 
         content = (*heading, tuple(ranked), top, cursor, tuple(marks.items()))
         self._rows_pane.show(content, draw)
-        situation = self.situation
-        note = f"{len(self.view.marks):,} marked" if self.view.marks else ""
-        self._footer_pane.show(
-            (situation, note), lambda width, height: (footer_line(situation, note, width),)
-        )
+        self.show_footer(f"{len(self.view.marks):,} marked" if self.view.marks else "")
 
     @property
     def _page_rows(self) -> int:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import msgspec
 from msgspec.structs import replace
-from textual.app import ComposeResult
 
 from traintop.lines import Line, Piece, clickable
 from traintop.text import fit
 from traintop.tui.columns import DEFAULT_CHOICES, ColumnChoice, column_of
+from traintop.tui.kit.dialogs import ListDialog
 from traintop.tui.kit.keys import Place
-from traintop.tui.kit.pane import ScrollingPane
-from traintop.tui.kit.screen import DialogScreen
 from traintop.tui.view import SortOrder
 
 _HEADING_WIDTH = 18
@@ -105,38 +103,31 @@ def choice_lines(choosing: ColumnChoosing, sort: SortOrder, width: int) -> Seque
 Apply = Callable[[tuple[ColumnChoice, ...], SortOrder], None]
 
 
-class ColumnsScreen(DialogScreen):
+class ColumnsScreen(ListDialog):
     """``apply`` is called with each choice, so that its effect can be seen."""
 
     PLACES = (Place.COLUMNS,)
 
     def __init__(self, choosing: ColumnChoosing, sort: SortOrder, apply: Apply) -> None:
-        super().__init__()
+        hint = "space chooses  J K order  < > width  s sorts  0 resets  esc closes"
+        super().__init__("columns of the list", hint, id="columns")
         self.choosing = choosing
         self._sort = sort
         self._apply = apply
-        self._pane = ScrollingPane(id="columns")
 
-    def compose(self) -> ComposeResult:
-        self._pane.border_title = "columns of the list"
-        self._pane.border_subtitle = (
-            "space chooses  J K order  < > width  s sorts  0 resets  esc closes"
-        )
-        yield self._pane
+    @property
+    def content(self) -> Hashable:
+        return (self.choosing, self._sort)
 
-    def on_mount(self) -> None:
-        self._show()
-
-    def _show(self) -> None:
-        choosing, sort = self.choosing, self._sort
-        self._pane.show((choosing, sort), lambda width, height: choice_lines(choosing, sort, width))
-        self._pane.scroll_to_line(choosing.cursor)
+    def lines(self, width: int) -> Sequence[Line]:
+        return choice_lines(self.choosing, self._sort, width)
 
     def _change(self, changed: ColumnChoosing) -> None:
         chosen_before, self.choosing = self.choosing.chosen, changed
+        self.cursor = changed.cursor
         if changed.chosen != chosen_before:
             self._apply(changed.chosen, self._sort)
-        self._show()
+        self.draw()
 
     def action_move_choice(self, lines: int) -> None:
         self._change(self.choosing.move_to(self.choosing.cursor + lines))
@@ -160,4 +151,4 @@ class ColumnsScreen(DialogScreen):
         key = self.choosing.key
         self._sort = SortOrder(key, self._sort.column == key and not self._sort.reverse)
         self._apply(self.choosing.chosen, self._sort)
-        self._show()
+        self.draw()

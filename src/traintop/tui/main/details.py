@@ -54,7 +54,7 @@ _LONGEST_TEXT = 4000
 _FIGURE_WIDTH = 9
 _MACHINE_ORDER = ("host", "gpus", "git_commit", "command", "directory", "user", "pid", "python")
 _PLUMBING = frozenset({"format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty"})
-"""What tells processes apart for the program, and says nothing to a person."""
+"""What identifies a process for the program, and means nothing to a person."""
 
 _ALONE: Mapping[str, object] = MappingProxyType({"rank": 0, "world_size": 1})
 """What goes without saying of a run in one process."""

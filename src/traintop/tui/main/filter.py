@@ -124,7 +124,7 @@ class FilterLine(Container):
         yield self._note
 
     def on_mount(self) -> None:
-        self._prompt.show(_PROMPT, lambda width, height: ((Piece(_PROMPT, "accent"),),))
+        self._prompt.show_line(_PROMPT, lambda width: (Piece(_PROMPT, "accent"),))
 
     def on_input_changed(self) -> None:
         if self._preview is not None:
@@ -138,12 +138,12 @@ class FilterLine(Container):
     def show_count(self, listed: int, total: int) -> None:
         """Say how many runs the filter lets through."""
         content = (listed, total, not self.text)
-        self._note.show(content, lambda width, height: (count_line(*content, width),))
+        self._note.show_line(content, lambda width: count_line(*content, width))
 
     def show_mistake(self, mistake: QueryError) -> None:
         """Say what is wrong with the filter, and where."""
         content = (str(mistake), cell_width(self.text[: mistake.position]))
-        self._note.show(content, lambda width, height: (mistake_line(*content, width),))
+        self._note.show_line(content, lambda width: mistake_line(*content, width))
 
 
 def count_line(listed: int, total: int, explained: bool, width: int) -> Line:

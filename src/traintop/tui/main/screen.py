@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from traintop.tui.columns import RowContext
-from traintop.tui.kit.keys import Need, Place, Situation, footer_line, key_of_action
+from traintop.tui.kit.keys import Need, Place, Situation, key_of_action
 from traintop.tui.kit.pane import LinePane, ScrollingPane, StyledLines
 from traintop.tui.kit.runs import run_name
 from traintop.tui.kit.screen import SessionScreen
@@ -84,7 +84,6 @@ class MainScreen(SessionScreen):
         self._summary_pane = ScrollingPane(id="summary")
         self._header_pane = LinePane(id="header")
         self.plots = PlotPane(session, self.chart_source, id="charts")
-        self._footer_pane = LinePane(id="footer")
         self._filter = FilterController(session, self)
         self.use_actions(self._table, self.plots, self._filter)
         self._summary_title = ""
@@ -105,7 +104,7 @@ class MainScreen(SessionScreen):
             with Container(id="detail"):
                 yield self._header_pane
                 yield self.plots
-        yield self._footer_pane
+        yield self.footer
 
     def on_mount(self) -> None:
         self._mounted = True
@@ -218,22 +217,20 @@ class MainScreen(SessionScreen):
         counts = None if runs is None else tuple(run.status for run in runs)
         listed, query = len(self.rows), self.view.filter
         archived = self.session.hidden_archived
-        self._status_pane.show(
+        self._status_pane.show_line(
             (counts, listed, archived, query, mode, unread),
-            lambda width, height: (
-                status_line(
-                    directories,
-                    runs,
-                    mode,
-                    width,
-                    unread=unread,
-                    listed=listed,
-                    archived=archived,
-                    query=query,
-                ),
+            lambda width: status_line(
+                directories,
+                runs,
+                mode,
+                width,
+                unread=unread,
+                listed=listed,
+                archived=archived,
+                query=query,
             ),
         )
-        self._notices_pane.show(notices, lambda width, height: (notices_line(notices, width),))
+        self._notices_pane.show_line(notices, lambda width: notices_line(notices, width))
         if self.rows.total:
             mistake = str(self.session.mistake or "")
             self._empty_pane.show(
@@ -244,17 +241,13 @@ class MainScreen(SessionScreen):
             self._empty_pane.show(
                 notices, lambda width, height: empty_lines(directories, notices, width)
             )
-        situation = self.situation
-        note = f"{len(self.view.marks):,} marked" if self.view.marks else ""
-        self._footer_pane.show(
-            (situation, note), lambda width, height: (footer_line(situation, note, width),)
-        )
+        self.show_footer(f"{len(self.view.marks):,} marked" if self.view.marks else "")
 
     def _show_selected(self) -> None:
         run = self.session.selected
         note, charts = self.plotted.note(), self.plots.notes
-        self._header_pane.show(
-            (run, note, charts), lambda width, height: (header_line(run, note, width, charts),)
+        self._header_pane.show_line(
+            (run, note, charts), lambda width: header_line(run, note, width, charts)
         )
         loaded = None if run is None else self.plotted.records_of(run.id)
         pace, complete = (loaded.pace, loaded.complete) if loaded else (None, False)

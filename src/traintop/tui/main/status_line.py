@@ -59,13 +59,18 @@ def status_line(
     total = f"   {shown}{counted(count, 'run')}"
     filtered = [Piece(f"  {archived} archived", "muted")] if archived else []
     filtered += [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
-    told = [
+    counted_marks = [
         (mark, counts[status], str(status))
         for status, mark in STATUS_MARKS.items()
         if counts[status] and mark.role != "muted"
     ]
-    long = [Piece(f"  {mark.glyph} {number} {word}", mark.role) for mark, number, word in told]
-    short = [Piece(f"  {mark.glyph} {number} {mark.word}", mark.role) for mark, number, _ in told]
+    long = [
+        Piece(f"  {mark.glyph} {number} {word}", mark.role) for mark, number, word in counted_marks
+    ]
+    short = [
+        Piece(f"  {mark.glyph} {number} {mark.word}", mark.role)
+        for mark, number, _ in counted_marks
+    ]
     right: Line = (Piece(f"{safe_text(mode)} ", "muted"),)
     # The directory is known to whoever typed it; the counts are not.
     without_directory = (head[0], Piece(total[1:]), *filtered)

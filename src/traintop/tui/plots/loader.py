@@ -1,4 +1,4 @@
-"""Reading the records of the charted runs, off the UI thread.
+"""Reading the records of the plotted runs, off the UI thread.
 
 Two threads: the *sampler* gives a long run its first picture in a few reads, the *reader* then
 reads all of it and follows it while it grows. So moving the cursor never waits for a long load.
@@ -61,7 +61,7 @@ class RunLoader:
         self._revision = 0
         self._rests_until = 0.0
         self._rested_at = 0.0
-        self._told_at = 0.0
+        self._posted_at = 0.0
         self._readers: OrderedDict[str, RunReader] = OrderedDict()
 
     def start(self) -> None:
@@ -158,7 +158,7 @@ class RunLoader:
         changed = known is None or reader.follow()
         if shown and not changed:
             return  # a sign of life without a record
-        self._told_at = monotonic()
+        self._posted_at = monotonic()
         history = reader.history(lambda share: self._go_on(run_id, share))
         with self._condition:
             self._shown.add(run_id)
@@ -177,8 +177,8 @@ class RunLoader:
         with self._condition:
             if self._stopped or run_id not in self._wanted:
                 raise UnwantedError
-        if monotonic() - self._told_at >= _PROGRESS_SECONDS:
-            self._told_at = monotonic()
+        if monotonic() - self._posted_at >= _PROGRESS_SECONDS:
+            self._posted_at = monotonic()
             self._post(ReadingProgress(run_id, share))
 
     def _publish(self, run_id: str, history: History, *, complete: bool) -> None:
