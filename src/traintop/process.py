@@ -41,19 +41,11 @@ def has_ended(process: Mapping[str, Any]) -> bool | None:
 @functools.cache
 def _machine() -> dict[str, str | None]:
     return {
-        "host": _host_name(),
+        "host": os.uname().nodename,
         "machine": _machine_digest(),
         "boot": _first_line(Path("/proc/sys/kernel/random/boot_id")),
         "pid_namespace": _pid_namespace(),
     }
-
-
-def _host_name() -> str:
-    if hasattr(os, "uname"):
-        return os.uname().nodename
-    import socket
-
-    return socket.gethostname()
 
 
 def _machine_digest() -> str | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from packaging.requirements import Requirement
 
@@ -40,17 +37,6 @@ def test_what_the_terminal_lacks_is_noted(changes: dict[str, str], check: str) -
     assert levels(MODERN | changes)[check] is Level.NOTE
 
 
-@pytest.mark.parametrize(("setting", "level"), [("on", Level.OK), ("external", Level.NOTE)])
-def test_tmux_is_asked_whether_it_passes_copies_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, level: Level
-) -> None:
-    tmux = tmp_path / "tmux"
-    tmux.write_text(f"#!/bin/sh\necho {setting}\n")
-    tmux.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert levels(MODERN | {"TMUX": "/tmp/t"})["environment.tmux"] is level
-
-
 @pytest.mark.parametrize(
     ("version", "level"),
     [("8.2.8", Level.OK), ("8.3rc1", Level.OK), ("8.1.9", Level.PROBLEM), (None, Level.PROBLEM)],
@@ -59,7 +45,3 @@ def test_the_versions_of_packages_are_compared(version: str | None, level: Level
     finding = check_packages([Requirement("textual<9,>=8.2")], lambda name: version)
     assert finding.level is level
     assert f"textual {version}" in finding.what or level is Level.PROBLEM
-
-
-def test_a_source_folder_that_is_not_installed_is_noted() -> None:
-    assert check_packages(None, lambda name: "1").level is Level.NOTE

@@ -145,15 +145,6 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             detail=lambda run: duration(run.summary.duration_seconds),
         ),
         _Check(
-            "runs.log_metrics",
-            Level.NOTE,
-            lambda run: (
-                not run.records and run.ended and run.summary.status is not RunStatus.FINISHED
-            ),
-            "ended before the first record",
-            "nothing, if the run failed early; the summary of the run says how it ended",
-        ),
-        _Check(
             "runs.increment_gradient_step",
             Level.PROBLEM,
             _never_counted_steps,
