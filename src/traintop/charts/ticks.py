@@ -12,6 +12,7 @@ _EVEN = (1.0, 2.0, 2.5, 4.0, 5.0)
 _DECADE_STRIDES = (2, 3, 5, 10, 20, 50, 100, 200)
 _SI = ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
 _SI_END = 1e15
+_LONGEST = 1e21  # from here on a number without a unit has too many digits
 _FINEST_SPAN = 1e-290
 _MOST_DECIMALS = 15
 _LEAST_ROWS_APART, _GOOD_ROWS_APART = 2, 5
@@ -153,20 +154,16 @@ def tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:
     """
     if not ticks:
         return ()
-    largest = max(abs(tick) for tick in ticks)
+    largest = max(map(abs, ticks))
     gaps = [abs(right - left) for left, right in itertools.pairwise(ticks)]
     tolerance = min([gap for gap in gaps if gap > 0] or [largest]) * 1e-3
-    ways = [_decimals(ticks, tolerance)]
-    ways += [
-        _scaled(ticks, scale, unit, tolerance) for scale, unit in _SI if scale <= largest < _SI_END
-    ]
+    units = [(1.0, "")] if largest < _LONGEST else []
+    units += [(scale, unit) for scale, unit in _SI if scale <= largest < _SI_END]
     if 1e-307 <= largest < 1e-2 or largest >= _SI_END:
         exponent = math.floor(math.log10(largest))
-        ways.append(_scaled(ticks, 10.0**exponent, f"e{exponent}", tolerance))
-    exact = [way for way in ways if way is not None]
-    if not exact:
-        return tuple(f"{tick:.17g}" for tick in ticks)
-    return min(exact, key=lambda labels: max(map(len, labels)))
+        units.append((10.0**exponent, f"e{exponent}"))
+    ways = [_labels_in(ticks, scale, unit, tolerance) for scale, unit in units]
+    return min(filter(None, ways), key=_longest, default=tuple(f"{tick:.17g}" for tick in ticks))
 
 
 def log_tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:
@@ -175,28 +172,23 @@ def log_tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:
     apart = tuple(tick_labels([tick])[0] for tick in ticks)
     if len(set(apart)) < len(ticks):
         return alike
-    return min(alike, apart, key=lambda labels: max(map(len, labels), default=0))
+    return min(alike, apart, key=_longest)
 
 
-def _decimals(numbers: Sequence[float], tolerance: float) -> tuple[str, ...] | None:
-    """Plain numbers with as few decimals as are exact, the same for all."""
-    if any(abs(number) >= 1e21 for number in numbers):
-        return None
+def _longest(labels: Sequence[str]) -> int:
+    return max(map(len, labels), default=0)
+
+
+def _labels_in(
+    ticks: Sequence[float], scale: float, unit: str, tolerance: float
+) -> tuple[str, ...]:
+    """Ticks in a unit with as few decimals as are exact; alike for all where there is no unit."""
     for decimals in range(_MOST_DECIMALS + 1):
-        labels = tuple(f"{number:.{decimals}f}" for number in numbers)
-        if all(
-            abs(float(label) - number) <= tolerance
-            for label, number in zip(labels, numbers, strict=True)
-        ):
-            return tuple(label if float(label) else label.lstrip("-") for label in labels)
-    return None
-
-
-def _scaled(
-    numbers: Sequence[float], scale: float, unit: str, tolerance: float
-) -> tuple[str, ...] | None:
-    labels = _decimals([number / scale for number in numbers], tolerance / scale)
-    if labels is None:
-        return None
-    short = (label.rstrip("0").rstrip(".") if "." in label else label for label in labels)
-    return tuple(label + unit if float(label) else "0" for label in short)
+        labels = [f"{tick / scale:.{decimals}f}" for tick in ticks]
+        errors = (abs(float(it) - tick / scale) for it, tick in zip(labels, ticks, strict=True))
+        if all(error <= tolerance / scale for error in errors):
+            if not unit:
+                return tuple(label if float(label) else label.lstrip("-") for label in labels)
+            short = (label.rstrip("0").rstrip(".") if decimals else label for label in labels)
+            return tuple(label + unit if float(label) else "0" for label in short)
+    return ()
