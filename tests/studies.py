@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
+from traintop.demo.child import TrainingProcess
 from traintop.demo.sweep import (
     PlannedRun,
     Sweep,
@@ -32,14 +34,6 @@ def batch_size_study(iterations: int) -> tuple[PlannedRun, ...]:
     )
 
 
-def interrupted_run(
-    iterations: int, terminate_after: float = _SECONDS_TO_INTERRUPTION
-) -> PlannedRun:
-    """A larger model that is terminated from outside, as by a scheduler at its time limit."""
-    config = demo_config("large", iterations, d_model=128, num_heads=8, num_layers=4, d_ff=256)
-    return PlannedRun(config, terminate_after=terminate_after)
-
-
 def main() -> None:
     """Train all studies: eight runs to their end, one of them diverging, and one interrupted."""
     parser = argparse.ArgumentParser(prog="python -m tests.studies", description=main.__doc__)
@@ -48,14 +42,18 @@ def main() -> None:
     runs = (
         *batch_size_study(ITERATIONS),
         *learning_rate_sweep(ITERATIONS),
-        interrupted_run(ITERATIONS),
     )
     print(f"training {len(runs)} runs, {parallel_runs()} at a time ...", flush=True)
     with Sweep(runs, directory) as sweep:
         sweep.wait()
     if failures := sweep.failures():
         raise SystemExit("\n".join(failures))
-    print(f"{len(runs)} runs are in {directory}")
+    large = demo_config("large", ITERATIONS, d_model=128, num_heads=8, num_layers=4, d_ff=256)
+    interrupted = TrainingProcess(large, directory)
+    time.sleep(_SECONDS_TO_INTERRUPTION)
+    interrupted.stop()  # as a scheduler does at its time limit
+    interrupted.result()
+    print(f"{len(runs) + 1} runs are in {directory}")
 
 
 if __name__ == "__main__":

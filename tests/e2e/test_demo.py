@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.studies import batch_size_study, interrupted_run
+from tests.studies import batch_size_study
 from tests.waiting import wait_until
 
 from traintop import ExperimentConfig
@@ -135,13 +135,6 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         parent.kill()
     wait_until(lambda: [log["status"] for log in logs(tmp_path)] == ["interrupted"] * 2)
     wait_until(lambda: all(has_ended(log["run"]) for log in logs(tmp_path)))
-
-
-def test_a_planned_termination_ends_an_endless_run(tmp_path: Path) -> None:
-    with Sweep([interrupted_run(ENDLESS, terminate_after=0.5)], tmp_path) as sweep:
-        sweep.wait()
-    assert sweep.failures() == ()
-    assert {log["status"] for log in logs(tmp_path)} <= {"interrupted"}
 
 
 def test_a_run_that_cannot_train_is_reported_by_name(tmp_path: Path) -> None:

@@ -66,18 +66,13 @@ class TrainingProcess:
             self._process.kill()
             self._process.wait()
 
-    def result(self, terminate_after: float | None = None) -> str | None:
-        """Wait for the end; returns why the run failed, if it did.
+    def result(self) -> str | None:
+        """Wait for the end; returns why the run failed, if it did. To be called once.
 
-        Having been stopped is no failure; it is stopped after so many seconds, if given. To be
-        called once.
+        Having been stopped is no failure.
         """
         with self._process as process, self._errors as errors:
-            try:
-                status = process.wait(terminate_after)
-            except subprocess.TimeoutExpired:
-                self.stop()
-                return None
+            status = process.wait()
             if status in (0, _STOPPED, -signal.SIGTERM):
                 return None
             errors.seek(0)

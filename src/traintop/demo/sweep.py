@@ -8,10 +8,10 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from traintop import ExperimentConfig
 from traintop.demo.child import TrainingProcess
@@ -29,13 +29,11 @@ below -1, they grow until float32 overflows.
 _MIN_PARALLEL_RUNS = 2
 
 
-@dataclass(frozen=True)
-class PlannedRun:
-    """A run to train; after ``terminate_after`` seconds, if given, it gets a ``SIGTERM``."""
+class PlannedRun(NamedTuple):
+    """A run to train."""
 
     config: ExperimentConfig
     notes: str = ""
-    terminate_after: float | None = None
 
 
 def demo_config(name: str, iterations: int, **changes: object) -> ExperimentConfig:
@@ -127,7 +125,7 @@ class Sweep:
                 return None
             process = TrainingProcess(run.config, self._log_dir, run.notes)
             self._processes.append(process)
-        return process.result(run.terminate_after)
+        return process.result()
 
 
 def parallel_runs() -> int:
