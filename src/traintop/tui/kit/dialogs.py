@@ -21,9 +21,9 @@ class ListDialog(DialogScreen):
 
     def __init__(self, title: str, hint: str, *, id: str) -> None:  # noqa: A002
         super().__init__()
-        self._pane = ScrollingPane(id=id)
-        self._pane.border_title = Content(title)
-        self._pane.border_subtitle = hint
+        self.pane = ScrollingPane(id=id)
+        self.pane.border_title = Content(title)
+        self.pane.border_subtitle = hint
 
     @abstractmethod
     def lines(self, width: int) -> Sequence[Line]:
@@ -35,15 +35,15 @@ class ListDialog(DialogScreen):
         """What the lines depend on beside the cursor."""
 
     def compose(self) -> ComposeResult:
-        yield self._pane
+        yield self.pane
 
     def on_mount(self) -> None:
         self.draw()
 
     def draw(self) -> None:
         """Show the lines as they are now."""
-        self._pane.show((self.content, self.cursor), lambda width, height: self.lines(width))
-        self._pane.scroll_to_line(self.cursor)
+        self.pane.show((self.content, self.cursor), lambda width, height: self.lines(width))
+        self.pane.scroll_to_line(self.cursor)
 
     def move_cursor(self, line: int, count: int) -> None:
         """Put the cursor on a line, or on the nearest one there is."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.app import ComposeResult
-
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside
 from traintop.text import cell_width, fit, wrap
+from traintop.tui.kit.dialogs import ListDialog
 from traintop.tui.kit.keys import Place, keys_of
-from traintop.tui.kit.pane import ScrollingPane
 from traintop.tui.kit.runs import STATUS_MARKS
-from traintop.tui.kit.screen import DialogScreen
 
 _TWO_COLUMNS = 76
 _COLUMN_GAP = 2
@@ -66,26 +63,21 @@ def _status_lines(width: int) -> list[Line]:
     ]
 
 
-class HelpScreen(DialogScreen):
+class HelpScreen(ListDialog):
     """Lists keys and status marks; scrolls where they are more than the screen holds."""
 
     PLACES = (Place.HELP,)
 
     def __init__(self, place: Place) -> None:
-        super().__init__()
+        super().__init__(f"traintop · keys: {place.value}", "j k scroll  esc closes", id="help")
         self._place = place
 
-    def compose(self) -> ComposeResult:
-        pane = ScrollingPane(id="help")
-        pane.border_title = f"traintop · keys: {self._place.value}"
-        pane.border_subtitle = "j k scroll  esc closes"
-        yield pane
+    @property
+    def content(self) -> Place:
+        return self._place
 
-    def on_mount(self) -> None:
-        place = self._place
-        self.query_one("#help", ScrollingPane).show(
-            place, lambda width, height: help_lines(place, width)
-        )
+    def lines(self, width: int) -> Sequence[Line]:
+        return help_lines(self._place, width)
 
     def action_scroll_help(self, lines: int) -> None:
-        self.query_one("#help", ScrollingPane).scroll_lines(lines)
+        self.pane.scroll_lines(lines)
