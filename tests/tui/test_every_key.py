@@ -12,8 +12,7 @@ from tests.waiting import settle
 from tui_runs import showing
 
 from traintop.tui.app import TraintopApp
-from traintop.tui.export.exports import Export
-from traintop.tui.export.progress import ProgressScreen
+from traintop.tui.export.exports import Export, ProgressScreen
 from traintop.tui.kit.keys import Need, Place, keys_of
 
 WAYS = {

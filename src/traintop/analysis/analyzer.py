@@ -272,6 +272,3 @@ class _LazyLogs(Mapping[str, ExperimentLog]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._ids
-
-    def __repr__(self) -> str:
-        return f"<logs of {len(self)} runs: {', '.join(map(repr, self))}>"

@@ -33,7 +33,7 @@ from traintop.tui.alerts.toasts import (
 from traintop.tui.annotate.actions import AnnotationController, written_text
 from traintop.tui.annotate.writer import AnnotationWriter
 from traintop.tui.export.choices import ExportController
-from traintop.tui.export.exports import Export, ExportWriter, ended_text
+from traintop.tui.export.exports import Export, ExportWriter, ProgressScreen, ended_text
 from traintop.tui.key_table import KEYS
 from traintop.tui.kit.keymap import remapped_keys
 from traintop.tui.kit.keys import use_table
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from traintop.store.catalog import Snapshot
     from traintop.store.formats import RunReader
     from traintop.store.watch import DirectoryWatcher
-    from traintop.tui.export.progress import ProgressScreen
 
 _LONGEST_PATH = 4096
 _REMEMBER_SECONDS = 3.0
@@ -311,27 +310,20 @@ class TraintopApp(TypeAheadApp):
 
     def _show_progress(self, export: Export) -> None:
         if not export.done.is_set():
-            from traintop.tui.export.progress import ProgressScreen  # not for the first frame
-
             self.push_screen(ProgressScreen(export))
 
     def on_text_export_requested(self, message: TextExportRequested) -> None:
         self.exports.write_text(message)
 
-    def _progress_screens(self) -> list[ProgressScreen]:
-        from traintop.tui.export.progress import ProgressScreen
-
-        return [screen for screen in self.screen_stack if isinstance(screen, ProgressScreen)]
-
     def on_export_progress(self, message: ExportProgress) -> None:
-        for screen in self._progress_screens():
-            screen.show(message)
+        for screen in self.screen_stack:
+            if isinstance(screen, ProgressScreen):
+                screen.show(message)
 
     def on_export_ended(self, message: ExportEnded) -> None:
         self.exports.heard(message)
-        for screen in self._progress_screens():
-            if screen is self.screen and screen.export.done.is_set():
-                screen.dismiss()
+        if isinstance(self.screen, ProgressScreen) and self.screen.export.done.is_set():
+            self.screen.dismiss()
         self._written = message.target or self._written
         self._report(ended_text(message), failed=message.failed)
 

@@ -11,9 +11,15 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from textual.app import ComposeResult
 from textual.message import Message
+from textual.screen import ModalScreen
 
+from traintop.lines import Line, Piece, fit_line
 from traintop.text import error_text, safe_text
+from traintop.tui.kit.keys import Place
+from traintop.tui.kit.pane import LinePane
+from traintop.tui.kit.screen import PlaceScreen
 from traintop.tui.messages import ExportEnded, ExportProgress
 
 if TYPE_CHECKING:
@@ -159,6 +165,31 @@ class ExportWriter:
         end = monotonic() + seconds
         for export in self._exports:
             export.done.wait(max(end - monotonic(), 0.0))
+
+
+class ProgressScreen(PlaceScreen, ModalScreen[None]):
+    """How far an export is, while it takes long; it can be stopped here."""
+
+    PLACES = (Place.PROGRESS,)
+
+    def __init__(self, export: Export) -> None:
+        super().__init__()
+        self.export = export
+        self._pane = LinePane(id="progress")
+
+    def compose(self) -> ComposeResult:
+        self._pane.border_title = "writing CSV"
+        self._pane.border_subtitle = "esc stops"
+        yield self._pane
+
+    def show(self, progress: ExportProgress) -> None:
+        """Show a newer state."""
+        words = f"run {progress.run:,} of {progress.runs:,}, " if progress.runs > 1 else ""
+        line: Line = (Piece(f"{words}{progress.records:,} records written"),)
+        self._pane.show_line(line, lambda width: fit_line(line, width))
+
+    def action_stop(self) -> None:
+        self.export.stop()
 
 
 def ended_text(ended: ExportEnded) -> str:
