@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual import events
@@ -102,25 +103,8 @@ class ChartGrid(LinePane):
     """
 
     @dataclass(eq=False)
-    class Pointed(Message):
-        """A chart was clicked, at this x where there are curves."""
-
-        chart: str
-        x: float | None
-
-    @dataclass(eq=False)
-    class Wheeled(Message):
-        """The wheel was turned over a chart, away from the person when ``closer``."""
-
-        x: float
-        _: KW_ONLY
-        closer: bool
-
     class Rearranged(Message):
         """The size changed, and with it how many charts there are on a page."""
-
-    class Waits(Message):
-        """A chart is to be drawn whose specification is not ready."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -214,7 +198,7 @@ class ChartGrid(LinePane):
             made: Hashable = content
             spec = cell.make_spec()
             if spec is None:
-                self.post_message(self.Waits())
+                self.call_later(self.prepare_curves)
                 made = None
                 if known is None or known.view != view:
                     spec = cell.make_interim()
@@ -247,6 +231,20 @@ class ChartGrid(LinePane):
         super().on_resize()
         self.post_message(self.Rearranged())
 
+    # What the charts are about decides these.
+
+    @abstractmethod
+    def prepare_curves(self) -> None:
+        """Prepare what a chart is to be drawn from whose specification is not ready."""
+
+    @abstractmethod
+    def point_at(self, chart: str, x: float | None) -> None:
+        """A chart was clicked, at this x where there are curves."""
+
+    @abstractmethod
+    def zoom_around(self, x: float, *, closer: bool) -> None:
+        """The wheel was turned over a chart, away from the person when ``closer``."""
+
     # The mouse.
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
@@ -265,13 +263,13 @@ class ChartGrid(LinePane):
     def _point(self, event: events.MouseEvent) -> None:
         chart = next((name for name, box in self._places if box.holds(event.x, event.y)), None)
         if chart is not None:
-            self.post_message(self.Pointed(chart, self._x_at(event.x, event.y)))
+            self.point_at(chart, self._x_at(event.x, event.y))
 
     def _wheel(self, event: events.MouseEvent, *, closer: bool) -> None:
         event.stop()
         x = self._x_at(event.x, event.y)
         if x is not None:
-            self.post_message(self.Wheeled(x, closer=closer))
+            self.zoom_around(x, closer=closer)
 
     def _x_at(self, column: int, row: int) -> float | None:
         from traintop.charts import x_at

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
-from textual import on
 from textual.timer import Timer
 
 from traintop.analysis.chart_names import shown_charts
@@ -200,23 +199,20 @@ class PlotPane(ChartGrid):
 
     # The mouse.
 
-    @on(ChartGrid.Pointed)
-    def _focus_and_put_cursor(self, message: ChartGrid.Pointed) -> None:
-        part, extent = replace(self._view, focus=message.chart), self._extent
-        if message.x is not None and extent is not None:
-            part = chart_view.put_cursor(part, extent, message.x)
+    def point_at(self, chart: str, x: float | None) -> None:
+        part, extent = replace(self._view, focus=chart), self._extent
+        if x is not None and extent is not None:
+            part = chart_view.put_cursor(part, extent, x)
         self._change(part)
 
-    @on(ChartGrid.Wheeled)
-    def _zoom_around(self, message: ChartGrid.Wheeled) -> None:
-        extent, factor = self._extent, chart_view.ZOOM_FACTOR ** (-1 if message.closer else 1)
+    def zoom_around(self, x: float, *, closer: bool) -> None:
+        extent, factor = self._extent, chart_view.ZOOM_FACTOR ** (-1 if closer else 1)
         if extent is not None:
-            self._change(chart_view.zoom(self._view, extent, factor, message.x))
+            self._change(chart_view.zoom(self._view, extent, factor, x))
 
     # Curves over very many records are prepared in a thread, one batch after the other.
 
-    @on(ChartGrid.Waits)
-    def _prepare_curves(self) -> None:
+    def prepare_curves(self) -> None:
         if not self._preparing and self._source.waits:
             self._preparing = True
             self.run_worker(self._prepare, thread=True, group="curves", exit_on_error=False)
