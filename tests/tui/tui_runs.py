@@ -58,9 +58,11 @@ class PostedApp(TraintopApp):
             )
         )
 
-    def post_history(self, run: RunSummary, points: int, *, complete: bool = True) -> None:
+    def post_history(
+        self, run: RunSummary, points: int, *, scale: float = 1.0, complete: bool = True
+    ) -> None:
         self._revision += 1
-        loss = [4.0 / (1 + i / 10) for i in range(points)]
+        loss = [4.0 * scale / (1 + i / 10) for i in range(points)]
         history = History.from_columns(
             {
                 "iteration": range(points),
