@@ -57,7 +57,7 @@ def test_a_title_has_last_and_median_or_the_value_at_the_cursor():
     assert ChartMaker().chart("grad_norm", [empty], ChartOptions()).title == "gradient norm"
 
 
-def test_a_loss_logged_under_another_name_is_in_the_chart_of_losses():
+def test_a_loss_of_another_name_is_in_the_chart_of_losses():
     runs = [
         a_run("lightning", train_loss=[None] * 100, **{"training/loss": [2.0] * 100}),
         a_run("transformers", train_loss=[None] * 100, loss=[3.0] * 100, eval_loss=[3.5] * 100),

@@ -85,7 +85,7 @@ def test_where_a_run_logged_both_the_standard_metric_wins():
     ]
 
 
-def test_throughput_is_what_a_run_logged_so_or_else_tokens_per_second():
+def test_throughput_is_as_logged_or_else_tokens_per_second():
     assert value("throughput", logged(tokens_per_sec=9.0)) == 9.0
     assert value("throughput", logged(tokens_per_sec=9.0, throughput=3.0)) == 3.0
     assert value("tokens_per_sec", logged(throughput=3.0)) is None
@@ -217,7 +217,7 @@ def test_a_name_means(name, expected):
     assert value(name, RUN) == expected
 
 
-def test_a_setting_wins_over_the_statistic_that_its_name_looks_like():
+def test_a_setting_wins_over_a_statistic_of_its_name():
     one = run(config={"max_learning_rate": 6e-4}, stats={"learning_rate": MetricStats(max=1e-5)})
     assert value("max_learning_rate", one) == 6e-4
 

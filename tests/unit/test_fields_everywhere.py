@@ -145,7 +145,7 @@ def test_the_table_of_the_command_line_has_its_heading(name, runs):
     assert column_of(name).field.label == field_of(name).label
 
 
-def test_the_records_keep_the_names_under_which_they_were_logged(directory, tmp_path):
+def test_records_keep_the_names_they_were_logged_under(directory, tmp_path):
     invoke("export", directory, "--out", tmp_path / "all.csv")
     columns = (tmp_path / "all.csv").read_text().splitlines()[0].split(",")
     assert {"loss", "training/loss", "eval_loss", "train_loss", "val_loss"} <= set(columns)

@@ -75,7 +75,7 @@ def test_leaders_by_any_field_that_is_a_number():
     assert leaders(runs, "status", "higher") == []
 
 
-def test_a_metric_sorts_by_its_last_value_and_by_its_best_on_demand():
+def test_a_metric_sorts_by_its_last_value_or_its_best():
     runs = [
         trained(name, stats={"loss": MetricStats(last=last, min=best)})
         for name, last, best in (("a", 3.0, 1.0), ("b", 2.0, 1.5))

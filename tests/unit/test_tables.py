@@ -114,6 +114,6 @@ def test_csv_and_json_have_the_exact_values() -> None:
     assert Table.of_values(["run"], []).json() == "[]\n"
 
 
-def test_text_in_csv_has_no_control_characters_and_survives_quoting() -> None:
+def test_csv_text_has_no_controls_and_survives_quoting() -> None:
     table = Table.of_values(["note"], [['a "b",\nc\x1b[31m\x00\ud800\u202e😀']])
     assert list(csv.reader(io.StringIO(table.csv()))) == [["note"], ['a "b", c[31m😀']]
