@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from traintop import ExperimentConfig, ExperimentTracker
-from traintop.logfile import Head, Tail, encode_head, encode_record, encode_tail, padded, record_row
+from traintop.logfile import (
+    FORMAT_VERSION,
+    SEPARATOR,
+    Head,
+    Tail,
+    encode_flush,
+    encode_head,
+    encode_record,
+    padded,
+    record_row,
+)
 from traintop.model import (
     RECORD_FIELDS,
     MetricsSnapshot,
@@ -99,24 +109,32 @@ def layout(
     start_time: str | None = "2025-02-22T14:05:30.123456",
     **tail: Any,
 ) -> bytes:
-    """A whole file of the format."""
-    head = Head(
-        config=config or {"experiment_name": "baseline"}, start_time=start_time, run=run or {}
-    )
-    return encode_head(head) + lines(rows) + tail_of(rows, **tail)
+    """A whole file of the format, whose records are all settled."""
+    head = head_of(config, run, start_time)
+    start = head + lines(rows)
+    return start + encode_flush(b"", tail_of(rows, **tail), len(start))
+
+
+def head_of(
+    config: dict[str, Any] | None = None,
+    run: dict[str, Any] | None = None,
+    start_time: str | None = "2025-02-22T14:05:30.123456",
+) -> bytes:
+    """What a file begins with."""
+    config = config or {"experiment_name": "baseline"}
+    run = {"format": FORMAT_VERSION, **(run or {})}
+    return encode_head(Head(config=config, start_time=start_time, run=run))
 
 
 def lines(rows: Sequence[MetricsSnapshot]) -> bytes:
     """Records as they follow the head."""
-    return b"".join(
-        (b",\n" if number else b"\n") + encode_record(row) for number, row in enumerate(rows)
-    )
+    return SEPARATOR.join(encode_record(row) for row in rows)
 
 
-def tail_of(rows: Sequence[MetricsSnapshot], **fields: Any) -> bytes:
+def tail_of(rows: Sequence[MetricsSnapshot], **fields: Any) -> Tail:
     """The tail after these records."""
-    known = {"count": len(rows), "last_record": record_row(rows[-1]) if rows else {}}
-    return encode_tail(Tail(**{**known, **fields}))
+    known = {"count": len(rows), "highest_record": record_row(rows[-1]) if rows else {}}
+    return Tail(**{**known, **fields})
 
 
 def write_run(path: Path, rows: Sequence[MetricsSnapshot] = (), **fields: Any) -> Path:
@@ -126,41 +144,44 @@ def write_run(path: Path, rows: Sequence[MetricsSnapshot] = (), **fields: Any) -
 
 
 class Writer:
-    """Writes a file as the tracker does: one positioned write at the open record for each flush."""
+    """Writes a file as the tracker does: one positioned write at the end of the lines each time."""
 
     def __init__(self, path: Path, **head: Any) -> None:
         self.path = path
         self.rows: list[MetricsSnapshot] = []
         self._settled = 0
-        start = layout((), **head)
-        self._position = len(start) - len(tail_of(()))
-        path.write_bytes(start)
+        start = head_of(**head)
+        self._position = self._records_at = len(start)
+        path.write_bytes(start + encode_flush(b"", tail_of(()), len(start)))
 
     def flush(self, *added: MetricsSnapshot, cut: int | None = None, **tail: Any) -> int:
         """Appends records; one of the last one's iteration completes that. Returns bytes due.
 
-        With ``cut``, the write is torn after that many bytes, as by a crash.
+        The last one stays open. With ``cut``, the write is torn after that many bytes, as by a
+        crash.
         """
         for row in added:
             if self.rows and self.rows[-1].iteration == row.iteration:
                 self.rows[-1] = row
             else:
                 self.rows.append(row)
-        end = len(self.rows)
-        block = self._encoded(self._settled, end) + tail_of(self.rows, **tail)
+        end = max(len(self.rows) - 1, 0)
+        settled = lines(self.rows[self._settled : end])
+        if settled and self._position > self._records_at:
+            settled = SEPARATOR + settled
+        last = {"last_record": record_row(self.rows[-1]) if self.rows else {}}
+        highest = max(self.rows, key=lambda row: row.iteration, default=None)
+        is_open = not self.rows or highest is self.rows[-1]
+        newest = {} if highest is None or is_open else record_row(highest)
+        known = tail_of(self.rows, **{"highest_record": newest, **last, **tail})
+        block = encode_flush(settled, known, self._position)
         block = padded(block, self.path.stat().st_size - self._position)
         descriptor = os.open(self.path, os.O_WRONLY)
         os.pwrite(descriptor, block[:cut], self._position)
         os.close(descriptor)
-        self._position += len(self._encoded(self._settled, max(end - 1, 0)))
-        self._settled = max(end - 1, 0)
+        self._position += len(settled)
+        self._settled = end
         return len(block)
-
-    def _encoded(self, start: int, end: int) -> bytes:
-        return b"".join(
-            (b",\n" if number else b"\n") + encode_record(self.rows[number])
-            for number in range(start, end)
-        )
 
 
 def foreign_document(rows: Sequence[MetricsSnapshot], **keys: Any) -> dict[str, Any]:

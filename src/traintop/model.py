@@ -264,6 +264,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     notes: str = ""
     error: str = ""
     problem: str = ""
+    damaged: int = 0
+    """Lines of its file that hold no record, where these were read."""
     file_size: int = 0
     annotations: Annotations = Annotations()
 

@@ -25,6 +25,7 @@ from tests.benchmarks.measuring import (
     percentile,
 )
 
+from traintop.logfile import SEPARATOR
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.writer import RunWriter
@@ -110,7 +111,7 @@ class _Flushing:
 
     def write(self) -> float:
         """Seconds of a positioned write of as many bytes."""
-        position = self._raw.size
+        position = self._raw.path.stat().st_size
         block = b"x" * (2400 + _CALLS_PER_FLUSH * 200)
         seconds = []
         for _ in range(_FLUSHES):
@@ -130,10 +131,10 @@ class _Flushing:
 def _long_run(directory: Path, name: str, count: int) -> RunFile:
     """A file with so many records, open at its end."""
     start = datetime.now()
-    file = RunFile.create(directory, f"experiment_{name}", head_of(name, start), b"\n]}\n")
+    tail = tail_of(count, start)
+    file = RunFile.create(directory, f"experiment_{name}", head_of(name, start), tail)
     for chunk in record_lines(count):
-        file.write(chunk, b"")
-    file.write(b",", tail_of(count, start))
+        file.write([chunk.removeprefix(SEPARATOR)], tail)
     return file
 
 

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from traintop.logfile import Head, Tail, encode_head, encode_record, encode_tail, record_row
+from traintop.logfile import (
+    SEPARATOR,
+    Head,
+    Tail,
+    encode_flush,
+    encode_head,
+    encode_record,
+    record_row,
+)
 from traintop.model import ExperimentConfig, MetricsSnapshot, MetricStats
 from traintop.tracking.environment import describe_environment
 
@@ -40,7 +48,7 @@ def head_of(name: str, start: datetime) -> bytes:
     )
 
 
-def tail_of(count: int, start: datetime) -> bytes:
+def tail_of(count: int, start: datetime) -> Tail:
     """The tail of a finished run with as many records."""
     last = record(count - 1)
     end = start + timedelta(seconds=last.wallclock_time)
@@ -54,20 +62,18 @@ def tail_of(count: int, start: datetime) -> bytes:
         min_iteration=count - 1,
         max_iteration=0,
     )
-    return encode_tail(
-        Tail(
-            end_time=end.isoformat(),
-            duration_seconds=last.wallclock_time,
-            best_train_loss=last.train_loss,
-            best_val_loss=2.75,
-            status="finished",
-            updated_at=end.isoformat(),
-            gradient_step=count,
-            iterations_per_second=4.0,
-            count=count,
-            stats=dict.fromkeys(_STATED, stats),
-            last_record=record_row(last),
-        )
+    return Tail(
+        end_time=end.isoformat(),
+        duration_seconds=last.wallclock_time,
+        best_train_loss=last.train_loss,
+        best_val_loss=2.75,
+        status="finished",
+        updated_at=end.isoformat(),
+        gradient_step=count,
+        iterations_per_second=4.0,
+        count=count,
+        stats=dict.fromkeys(_STATED, stats),
+        highest_record=record_row(last),
     )
 
 
@@ -75,7 +81,7 @@ def record_lines(count: int) -> Iterator[bytes]:
     """The records as they follow a head, in chunks."""
     for start in range(0, count, _CHUNK):
         lines = map(encode_record, map(record, range(start, min(start + _CHUNK, count))))
-        yield (b",\n" if start else b"\n") + b",\n".join(lines)
+        yield (SEPARATOR if start else b"") + SEPARATOR.join(lines)
 
 
 def write_run(directory: Path, name: str, count: int, start: datetime) -> Path:
@@ -84,7 +90,7 @@ def write_run(directory: Path, name: str, count: int, start: datetime) -> Path:
     with open(path, "wb") as file:
         file.write(head_of(name, start))
         file.writelines(record_lines(count))
-        file.write(tail_of(count, start))
+        file.write(encode_flush(b"", tail_of(count, start), file.tell()))
     _set_age(path, start, count)
     return path
 
@@ -100,8 +106,9 @@ def write_runs(directory: Path, count: int) -> Path:
         config = ExperimentConfig(experiment_name=name, max_iters=RECORDS_OF_USUAL_RUN)
         head = Head(config=config.to_dict(), start_time=start.isoformat(), run=environment)
         path = directory / f"experiment_{name}_{start:%Y%m%d_%H%M%S}.json"
+        lines = encode_head(head) + records
         tail = tail_of(RECORDS_OF_USUAL_RUN, start)
-        path.write_bytes(encode_head(head) + records + tail)
+        path.write_bytes(lines + encode_flush(b"", tail, len(lines)))
         _set_age(path, start, RECORDS_OF_USUAL_RUN)
     return directory
 

@@ -48,17 +48,16 @@ _CRASH_PATIENCE = 60.0
 
 _VICTIM = """
 import os, struct, sys, time
-from traintop import ExperimentConfig, ExperimentTracker, logfile
+from traintop import ExperimentConfig, ExperimentTracker
 from traintop.tracking import writer
 
 tell = struct.Struct("<cqd").pack
 write = writer.RunFile.write
 
-def write_and_tell(self, settled, rest):
-    write(self, settled, rest)
-    last = logfile.find_last_record(rest)
-    if last is not None:
-        os.write(1, tell(b"F", last.iteration, time.monotonic()))
+def write_and_tell(self, lines, tail):
+    write(self, lines, tail)
+    if tail.newest is not None:
+        os.write(1, tell(b"F", tail.newest.iteration, time.monotonic()))
 
 writer.RunFile.write = write_and_tell
 pwrite, pause = os.pwrite, 0.0 if sys.argv[2] == "full speed" else 0.001

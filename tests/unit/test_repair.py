@@ -55,7 +55,7 @@ def test_a_torn_file_is_found_repaired_and_then_healthy(tmp_path: Path, dead_run
     assert log["config"] == json.loads(whole)["config"]
     assert (log["status"], log["count"], log["gradient_step"]) == ("interrupted", 20, 20)
     assert log["best_train_loss"] == pytest.approx(3 - 19 / 30)
-    assert log["last"] == log["metrics_history"][-1]
+    assert log["highest"] == log["metrics_history"][-1]
     assert log["stats"]["grad_norm"]["nonfinite"] == 20
     assert log["end_time"]
 

@@ -15,13 +15,13 @@ from tests.runs import (
     OpenedRun,
     Writer,
     expected_rows,
+    head_of,
     layout,
     lines,
     normal,
     record,
     records,
     rows_of,
-    tail_of,
 )
 
 from traintop.metrics import diverged
@@ -106,19 +106,6 @@ def test_pages_that_arrive_out_of_order_cost_no_second_reading(
     assert normal(rows_of(run.history())) == normal(expected_rows(records(5010)))
 
 
-def test_a_line_followed_before_its_tail_is_whole_yields_to_it(path: Path) -> None:
-    """Found by fuzzing: what a follower shows is what a first reading would show."""
-    data = layout([record(0, train_loss=2.0), record(1, train_loss=1.5)])
-    mixed = data.replace(b'"train_loss":1.5', b'"train_loss":9.5', 1)
-    path.write_bytes(mixed[: mixed.index(b'"last":')])
-    run = OpenedRun(path)
-    assert run.history().columns["train_loss"].tolist() == [2.0, 9.5]
-    overwrite(path, mixed)
-    assert run.follow()
-    assert run.history().columns["train_loss"].tolist() == [2.0, 1.5]
-    assert rows_of(run.history()) == rows_of(OpenedRun(path).history())
-
-
 def test_torn_file_gets_its_statistics_from_its_records(path: Path) -> None:
     rows = [*records(3000), record(3000, train_loss=math.nan, wallclock_time=750.0)]
     data = layout(rows)
@@ -142,20 +129,24 @@ def test_zeros_after_a_power_loss(path: Path, zeros: int) -> None:
     assert (found.status, found.count) == (RunStatus.RUNNING, 200)
 
 
-def test_a_line_that_does_not_parse_ends_the_reading(path: Path) -> None:
+@pytest.mark.parametrize("at", [0, 20, 29])
+def test_a_damaged_line_is_skipped_and_counted(path: Path, at: int) -> None:
+    """Wherever it is, and whether the file is torn as well."""
     data = layout(records(30))
-    path.write_bytes(data.replace(b'{"iteration":20,', b'{"iteration":!!,'))
-    # The last record is known from the tail.
-    assert OpenedRun(path).history().columns["iteration"].tolist() == [*range(20), 29]
+    kept = [i for i in range(30) if i != at]
+    for cut in (len(data), data.rindex(b',"last"')):
+        path.write_bytes(data[:cut].replace(b'{"iteration":%d,' % at, b'{"iter#tion":%d,' % at, 1))
+        run = OpenedRun(path)
+        assert run.history().columns["iteration"].tolist() == kept
+        behind_all_others = cut < len(data) and at == 29  # what is left of a torn flush
+        assert run.history().damaged == (0 if behind_all_others else 1)
 
 
-def test_a_record_in_two_lines_ends_the_reading(path: Path) -> None:
-    data = layout(records(30)).replace(b'{"iteration":20,', b'{"iteration":20,\n')
-    path.write_bytes(data)
+def test_a_record_in_two_lines_is_damaged(path: Path) -> None:
+    path.write_bytes(layout(records(30)).replace(b'{"iteration":20,', b'{"iteration":20,\n'))
     run = OpenedRun(path)
-    assert run.history().columns["iteration"].tolist() == [*range(20), 29]
-    path.write_bytes(data.replace(b'{"iteration":25,', b'{"iteration":!!,'))
-    assert OpenedRun(path).history().columns["iteration"].tolist() == [*range(20), 29]
+    assert run.history().columns["iteration"].tolist() == [*range(20), *range(21, 30)]
+    assert run.summary().damaged == 2
 
 
 @given(st.binary(max_size=300), st.booleans(), st.booleans())
@@ -164,8 +155,9 @@ def test_any_bytes_are_explained_without_a_traceback(
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "experiment_x.json"
-        head = layout(())[: -len(tail_of(()))] + lines(records(2)) + b",\n"
-        path.write_bytes((head if headed else b"") + data + (tail_of(()) if tailed else b""))
+        head = head_of() + lines(records(2)) + b",\n"
+        tail = layout(())[len(head_of()) :]
+        path.write_bytes((head if headed else b"") + data + (tail if tailed else b""))
         run = OpenedRun(path)
         found = run.summary()
         if found.status is RunStatus.UNREADABLE:
@@ -187,7 +179,7 @@ def test_memory_is_bounded_for_a_huge_line(path: Path) -> None:
             file.write(b"x" * (1 << 20))
         file.write(data[at:])
     tracemalloc.start()
-    assert OpenedRun(path).summary().count == 3
+    assert OpenedRun(path).summary().count == 2
     assert len(OpenedRun(path).history()) == 2
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

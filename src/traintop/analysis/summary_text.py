@@ -36,9 +36,8 @@ def summary_lines(run: RunSummary, name: str) -> list[str]:
 
 def summary_of_log(log: ExperimentLog) -> RunSummary:
     """The summary of a run that is in memory, which may have no file."""
-    statistics = RunStatistics(lambda: log.metrics_history)
-    for record in log.metrics_history:
-        statistics.add(record)
+    statistics = RunStatistics()
+    statistics.add_in_order(log.metrics_history)
     last = log.metrics_history[-1] if log.metrics_history else None
     return RunSummary(
         id=str(log.path or "(none)"),

@@ -1,22 +1,21 @@
 """The log file format: bytes to model and back. The only package that knows it.
 
 A log file is one JSON document laid out in lines, so that appending to it and following it cost
-the same however long it is (``docs/log-format.md`` has the whole specification)::
+the same however long it is (``docs/log-format.md`` has the specification and the proof)::
 
     {"config":{…},"start_time":"…","run":{…},"metrics_history":[      <- head, written once
-    {"iteration":0,"gradient_step":1,…},                              <- records, one a line
+    {"iteration":0,"gradient_step":1,…},                              <- lines: settled records
     {"iteration":1,"gradient_step":2,…}
-    ],"end_time":null,"status":"running",…,"last":{…}}                <- tail, rewritten
+    ],"end_time":null,"status":"running",…,"last":{…},…}              <- tail, rewritten
 
-Strings in JSON hold no raw newline, so ``[\\n`` after the head and ``\\n]`` before the tail can
-stand nowhere else, and a reader may start at any line. The tail ends with the object ``last`` and
-its checksum before it: whatever byte a write is torn at, no remainder of an older tail can complete
-a half-written record, and either that record's line or the older ``last`` is whole; the checksum
-tells which.
+A flush overwrites the tail with new lines and a fresh tail. No remainder of an older tail can
+complete a half-written line, and a tail counts only with its checksums, so a torn flush costs at
+most what it brought.
 
 Everything here is a pure function of bytes; no function opens a file. This module has what a
-training loop needs as well; what only readers need is in :mod:`.columns` (records, quickly), and
-in :mod:`.documents` and :mod:`.tolerance` (JSON of the same schema by other programs).
+training loop needs; :mod:`.lines` reads a file's lines and ends for every reader, :mod:`.format_1`
+finds the tails of older files, and :mod:`.documents` and :mod:`.tolerance` read JSON of the same
+schema by other programs.
 """
 
 from __future__ import annotations
@@ -31,20 +30,29 @@ import msgspec
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot, MetricStats
 from traintop.values import as_number, finite_or_name
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 HEAD_END = b',"metrics_history":[\n'
 """Ends the head of a file of this format, and is found in no other place."""
 
-TAIL_START = b"\n]"
-"""Starts the tail."""
+SEPARATOR = b",\n"
+"""Stands between two lines."""
 
-SEPARATORS = b", \n\r\0"
-"""What may stand around a record; NULs are what a power loss leaves of a write."""
+TAIL_START = b" \n]"
+"""Starts the tail; the separator of the next line will take the place of its first two bytes.
 
-_LAST = b'"last":{'
-_CHECKSUM = re.compile(rb'"last_crc32":(\d+),\Z')
-_LONGEST_CHECKSUM = len(b'"last_crc32":4294967295,')
+A tail ends with at least two blanks and a newline, as no line does."""
+
+LONGEST_NAME = 500
+"""Characters of a key: a line with a longer one is damaged, for an older tail may look like it."""
+
+_REWIND = b'{"iteration":%b,"rewind":true}'
+
+_END = re.compile(
+    rb',"last":(\{.*\}),"flush_at":(\d{1,18}),"tail_at":(\d{1,18}),"flush_crc32":(\d{1,10})'
+    rb',"end_crc32":(\d{1,10})\} {2,}\n\Z'
+)
+_END_START = b',"last":{'  # a record's values are no objects, so no record holds this
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
@@ -67,7 +75,10 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
-    """What every flush writes anew: how the run stands."""
+    """What every flush writes anew: how the run stands.
+
+    Without a ``count``, count, statistics and best losses are to be computed from the records.
+    """
 
     end_time: str | None = None
     duration_seconds: float | None = None
@@ -82,29 +93,36 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     resumed: list[dict[str, Any]] = []
     gradient_step: int = 0
     iterations_per_second: float | None = None
-    count: int = 0
+    count: int | None = None
     dropped: int = 0
+    rewinds: int = 0
     stats: dict[str, MetricStats] = {}
+    highest_record: Row = msgspec.field(default={}, name="highest")
     last_record: Row = msgspec.field(default={}, name="last")
 
     @property
-    def last(self) -> MetricsSnapshot | None:
-        """The last record, ``None`` before the first."""
-        return snapshot_of_row(self.last_record)
+    def newest(self) -> MetricsSnapshot | None:
+        """The record of the highest iteration, ``None`` before the first."""
+        return snapshot_of_row(self.highest_record or self.last_record)
 
 
 # ---------------------------------------------------------------------------------- writing
 
 
 def encode_head(head: Head) -> bytes:
-    """The first bytes of a file, up to and with the bracket that opens the records."""
+    """The first bytes of a file, up to where the first line begins."""
     document = {"config": head.config, "start_time": head.start_time, "run": head.run}
-    return msgspec.json.encode(document)[:-1] + HEAD_END[:-1]
+    return msgspec.json.encode(document)[:-1] + HEAD_END
 
 
 def encode_record(snapshot: MetricsSnapshot) -> bytes:
     """One record, without separator or newline."""
     return msgspec.json.encode(record_row(snapshot))
+
+
+def encode_rewind(iteration: float) -> bytes:
+    """The line that makes void all records before it that are beyond an iteration."""
+    return _REWIND % msgspec.json.encode(iteration)
 
 
 def record_row(snapshot: MetricsSnapshot) -> Row:
@@ -114,8 +132,11 @@ def record_row(snapshot: MetricsSnapshot) -> Row:
     return row
 
 
-def encode_tail(tail: Tail) -> bytes:
-    """The last bytes of a file, from the newline after the last record on."""
+def encode_flush(lines: bytes, tail: Tail, at: int) -> bytes:
+    """What is written at an offset at once: lines, if any, and the tail, which vouches for both.
+
+    Lines begin with a separator, or at the end of the head.
+    """
     row: Row = {
         name: finite_or_name(value) if isinstance(value, float) else value
         for name, value in msgspec.structs.asdict(tail).items()
@@ -126,10 +147,12 @@ def encode_tail(tail: Tail) -> bytes:
         }
         for metric, stats in tail.stats.items()
     }
+    row["highest"] = row.pop("highest_record")
     last = msgspec.json.encode(row.pop("last_record"))
-    # The last record and its checksum end the file, see the module's docstring.
-    end = b',"last_crc32":%d,"last":%b}\n' % (zlib.crc32(last), last)
-    return TAIL_START + b"," + msgspec.json.encode(row)[1:-1] + end
+    block = lines + TAIL_START + b"," + msgspec.json.encode(row)[1:-1]
+    places = b',"flush_at":%d,"tail_at":%d' % (at, at + len(lines))
+    end = b',"last":%b%b,"flush_crc32":%d' % (last, places, zlib.crc32(block))
+    return block + end + b',"end_crc32":%d}  \n' % zlib.crc32(end)
 
 
 def padded(block: bytes, size: int) -> bytes:
@@ -145,12 +168,17 @@ def padded(block: bytes, size: int) -> bytes:
 
 class FoundHead(NamedTuple):
     head: Head
-    records_at: int  # offset of the first byte after the opening bracket
+    records_at: int  # offset of the first line
 
 
-class FoundTail(NamedTuple):
-    tail: Tail
-    starts_at: int  # offset of the newline that starts it, in the bytes that were searched
+class FoundEnd(NamedTuple):
+    """The end of a tail, whose checksum holds whatever became of the beginning."""
+
+    starts_at: int  # offset in the bytes that were searched
+    last: Row | None  # the record that was no line yet, if any
+    flush_at: int  # offset in the file at which the flush begins
+    tail_at: int  # offset in the file at which its tail begins
+    flush_crc32: int  # of what stands between the flush's beginning and this end
 
 
 def find_head(data: bytes) -> FoundHead | None:
@@ -159,86 +187,43 @@ def find_head(data: bytes) -> FoundHead | None:
     if end < 0 or not data.startswith(b'{"config":'):
         return None
     try:
-        head = _decode_usable(_HEAD, data[:end] + b"}")
+        head = decode_usable(_HEAD, data[:end] + b"}")
     except UNREADABLE:
         return None
-    return FoundHead(head, end + len(HEAD_END) - 1)
+    return FoundHead(head, end + len(HEAD_END))
 
 
-def find_tail(data: bytes) -> FoundTail | None:
-    """The tail at the end of ``data``; ``None`` when it is torn or starts before ``data``."""
-    start = data.rfind(TAIL_START)
-    if start < 0 or not _is_last_record_sound(data):
-        return None
-    rest = data[start + len(TAIL_START) :]
-    if not rest.startswith((b",", b"}")):
+def find_end(data: bytes) -> FoundEnd | None:
+    """The end of a tail that ends ``data``; ``None`` when it is not whole."""
+    start = max(data.rfind(_END_START), 0)
+    found = _END.match(data, start)
+    if found is None or zlib.crc32(data[start : found.end(4)]) != int(found[5]):
         return None
     try:
-        tail = _decode_usable(_TAIL, b"{" + rest.removeprefix(b","))
+        last = msgspec.json.decode(found[1])
     except UNREADABLE:
         return None
-    return FoundTail(tail, start)
+    places = (int(found[number]) for number in (2, 3, 4))
+    return FoundEnd(start, last if is_record(last) else None, *places)
 
 
-def find_last_record(data: bytes) -> MetricsSnapshot | None:
-    """The object ``last`` that ends ``data``, of a tail whose beginning may be overwritten."""
-    start = data.rfind(_LAST)
-    if start < 0 or not _is_last_record_sound(data):
+def decode_tail(flush: bytes, end: FoundEnd) -> Tail | None:
+    """The tail of a flush of which ``end`` is the end; ``None`` when that is not whole."""
+    start = flush[end.tail_at - end.flush_at :]
+    if zlib.crc32(flush) != end.flush_crc32 or not start.startswith(TAIL_START + b","):
         return None
     try:
-        row = msgspec.json.decode(_last_record_bytes(data, start))
+        tail = decode_usable(TAIL, b"{" + start[len(TAIL_START) + 1 :] + b"}")
     except UNREADABLE:
         return None
-    return snapshot_of_row(row)
+    return msgspec.structs.replace(tail, last_record=end.last or {})
 
 
-def _is_last_record_sound(data: bytes) -> bool:
-    """Whether the object ``last`` that ends ``data`` has the checksum that stands before it.
-
-    Without a checksum, as in the files of other programs, nothing speaks against it.
-    """
-    start = data.rfind(_LAST)
-    written = _CHECKSUM.search(data, max(start - _LONGEST_CHECKSUM, 0), max(start, 0))
-    return written is None or int(written[1]) == zlib.crc32(_last_record_bytes(data, start))
-
-
-def _last_record_bytes(data: bytes, start: int) -> bytes:
-    """The bytes of the object ``last``, whose key starts at an offset of ``data``."""
-    return data[start + len(_LAST) - 1 :].rstrip()[:-1]
-
-
-def trusted_last_record(line: Row, tail: Tail) -> Row:
-    """The last record of a file whose last line and whole tail do not say the same of it.
-
-    A write that was torn inside of an amended record leaves a line of new and old bytes, which may
-    happen to parse, before the older tail, whose checksum holds.
-    """
-    by_tail = tail.last_record
-    same = as_number(by_tail.get("iteration")) == as_number(line.get("iteration"))
-    return by_tail if same else line
-
-
-def is_followed(line: bytes) -> bool:
-    """Whether the comma behind a record tells that another one was written: so it is whole."""
-    return line.rstrip(b" \n\r\0").endswith(b",")
-
-
-def records_region(data: bytes) -> tuple[bytes, bool]:
-    """The part of ``data`` that holds records, and whether the end of the records was seen.
-
-    ``data`` starts anywhere between two records or at the first byte of one.
-    """
-    end = data.find(TAIL_START)
-    return (data, False) if end < 0 else (data[:end], True)
-
-
-def snapshot_of_row(row: object) -> MetricsSnapshot | None:
+def snapshot_of_row(row: Row) -> MetricsSnapshot | None:
     """The record in a decoded JSON object; ``None`` when it has no usable iteration.
 
     Values that are no numbers count as not measured.
     """
-    if not isinstance(row, dict):
-        return None
     numbers: Row = {name: as_number(value) for name, value in row.items()}
     take = numbers.pop
     iteration = take("iteration", None)
@@ -254,39 +239,8 @@ def snapshot_of_row(row: object) -> MetricsSnapshot | None:
     )
 
 
-def whole_rows(region: bytes) -> list[Row]:
-    """The records of a region as dictionaries, up to the first line that is not one.
-
-    A record is an object with an ``iteration`` whose values are no objects or lists.
-    """
-    try:
-        rows = _ROWS.decode(b"[" + region.strip(SEPARATORS) + b"]")
-        if len(rows) == line_count(region) and all(map(is_record, rows)):
-            return rows
-    except UNREADABLE:
-        pass
-    rows = []
-    for line in region.split(b"\n"):
-        if not (line := line.strip(SEPARATORS)):
-            continue
-        try:
-            row = msgspec.json.decode(line)
-        except UNREADABLE:
-            break
-        if not is_record(row):
-            break
-        rows.append(row)
-    return rows
-
-
-def line_count(region: bytes) -> int:
-    """The lines of a region of records, without blank ones at its ends."""
-    stripped = region.strip(SEPARATORS)
-    return stripped.count(b"\n") + 1 if stripped else 0
-
-
 def is_record(row: object) -> bool:
-    """Whether a decoded JSON value is a record."""
+    """Whether a decoded JSON value is a record: flat, with a finite iteration."""
     if not isinstance(row, dict):
         return False
     iteration = as_number(row.get("iteration"))
@@ -295,7 +249,7 @@ def is_record(row: object) -> bool:
     return not any(isinstance(value, (dict, list)) for value in row.values())
 
 
-def _decode_usable(decoder: msgspec.json.Decoder[_Struct], data: bytes) -> _Struct:
+def decode_usable(decoder: msgspec.json.Decoder[_Struct], data: bytes) -> _Struct:
     """A Head or Tail; values of a wrong type, as of a later format, count as missing."""
     try:
         return decoder.decode(data)
@@ -318,5 +272,4 @@ def convert_usable(found: Row, wanted: type[_Struct]) -> _Struct:
 
 # The lax mode reads the names of non-finite numbers where a number is due.
 _HEAD = msgspec.json.Decoder(Head)
-_TAIL = msgspec.json.Decoder(Tail, strict=False)
-_ROWS = msgspec.json.Decoder(list[Row])
+TAIL = msgspec.json.Decoder(Tail, strict=False)

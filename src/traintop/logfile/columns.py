@@ -5,68 +5,25 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
+import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from traintop.logfile import SEPARATORS, UNREADABLE, Row, is_record, line_count, whole_rows
-from traintop.logfile.tolerance import decode_tolerantly
+from traintop.logfile import Row
 from traintop.model import RECORD_FIELDS
 from traintop.values import as_number
 
 Columns = dict[str, list[Any]]
-"""The values of records by their keys; all of equal length."""
+"""The values of records by their keys: numbers, names of non-finite numbers, or ``None`` for no
+value; all of equal length."""
 
 _MOST_KEYS = 1000
-_FEWEST_KEYS = 32
-_MOST_CELLS = 1 << 26
-
-
-class RecordDecoder:
-    """Decodes regions of records into columns of equal length, quickly for a stable set of keys.
-
-    It remembers the keys it has met, so that the usual region, whose records have the same keys
-    as those before, is decoded without a dictionary for each record.
-    """
-
-    def __init__(self) -> None:
-        self._keys: tuple[str, ...] = RECORD_FIELDS
-
-    def decode(self, region: bytes) -> Columns:
-        """Values by key: numbers, strings (names of non-finite numbers), or ``None`` for no value.
-
-        Stops before the first line that is not a record.
-        """
-        try:
-            rows, columns = _column_decoder(self._keys)
-            decoded = rows(b"[" + region.strip(SEPARATORS) + b"]")
-        except UNREADABLE:
-            return self._decode_loosely(region)
-        if len(decoded) != line_count(region):  # one of them is not in a line of its own
-            return self._decode_loosely(region)
-        return {key: list(map(column, decoded)) for key, column in columns.items()}
-
-    def decode_list(self, array: bytes) -> Columns:
-        """As :meth:`decode`, of a JSON list; what is no record in it is left out.
-
-        Raises ``ValueError`` when it is no JSON.
-        """
-        try:
-            rows, columns = _column_decoder(self._keys)
-            decoded = rows(array)
-        except UNREADABLE:
-            found = decode_tolerantly(array)
-            return columns_of_list(found if isinstance(found, list) else [])
-        return {key: list(map(column, decoded)) for key, column in columns.items()}
-
-    def _decode_loosely(self, region: bytes) -> Columns:
-        return self._columns_of(whole_rows(region))
-
-    def _columns_of(self, rows: list[Row]) -> Columns:
-        columns = columns_of_rows(rows, self._keys)
-        self._keys = tuple(filter(_can_name_a_field, columns))
-        return columns
+_FEWEST_KEYS = 64
+_MOST_CELLS = 1 << 24
+_NONFINITE = Literal["NaN", "Infinity", "-Infinity"]
+_UNUSABLE = re.compile(r'["\\\x00-\x1f]')
 
 
 def most_keys(records: int) -> int:
@@ -76,11 +33,6 @@ def most_keys(records: int) -> int:
     key of its own would cost the square of its length.
     """
     return min(_MOST_KEYS, max(_MOST_CELLS // max(records, 1), _FEWEST_KEYS))
-
-
-def columns_of_list(values: list[Any]) -> Columns:
-    """Columns of the records among decoded JSON values."""
-    return columns_of_rows(list(filter(is_record, values)))
 
 
 def columns_of_rows(rows: list[Row], known: Iterable[str] = RECORD_FIELDS) -> Columns:
@@ -98,21 +50,25 @@ def columns_of_rows(rows: list[Row], known: Iterable[str] = RECORD_FIELDS) -> Co
     return columns
 
 
-def _can_name_a_field(key: str) -> bool:
-    """Whether msgspec takes the key; records with others are decoded one by one."""
-    return not any(character in '"\\' or character < " " for character in key)
+def field_names(columns: Columns) -> tuple[str, ...]:
+    """The keys that msgspec takes; records with others are decoded one by one."""
+    return tuple(key for key in columns if not _UNUSABLE.search(key))
 
 
 @functools.lru_cache(maxsize=64)
-def _column_decoder(
-    keys: tuple[str, ...],
+def column_decoder(
+    keys: tuple[str, ...], texts: Any = _NONFINITE
 ) -> tuple[Callable[[bytes], list[Any]], dict[str, operator.attrgetter[Any]]]:
-    """A decoder for records of these keys, and a getter for each key's value."""
+    """A decoder for records of these keys, and a getter for each key's value.
+
+    ``texts`` is the type of values that are no numbers.
+    """
     names = {key: f"value_{index}" for index, key in enumerate(keys)}
     others = [name for key, name in names.items() if key != "iteration"]
+    value = float | texts | None
     record = msgspec.defstruct(
         "Record",
-        [(names["iteration"], float), *((name, float | str | None, None) for name in others)],
+        [(names["iteration"], float), *((name, value, None) for name in others)],
         rename={name: key for key, name in names.items()},
         forbid_unknown_fields=True,
         gc=False,

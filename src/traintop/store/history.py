@@ -7,6 +7,7 @@ code expects, but they stay distinguishable: "not measured" is a NaN with a payl
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 from array import array
@@ -26,6 +27,7 @@ FloatColumn = NDArray[np.float64]
 RowMask = NDArray[np.bool_]
 
 _NOT_MEASURED_BITS = np.uint64(0x7FF8_0000_0000_0001)
+_is_given = functools.partial(operator.is_not, None)
 _COUNTERS = ("iteration", "gradient_step", "wallclock_time")
 _FIRST_CAPACITY = 256
 
@@ -44,6 +46,8 @@ class History:
 
     columns: Mapping[str, FloatColumn]
     metrics: tuple[str, ...]
+    damaged: int = 0
+    """Lines that were skipped, for they hold no record."""
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Sequence[object]]) -> History:
@@ -74,7 +78,7 @@ class History:
 class GrowingHistory:
     """Gathers the records of a run as they are read, and hands out what it has so far.
 
-    The last record is provisional: ``extend(…, replacing_last=True)`` reads it anew. One thread
+    The open record, which may still be completed, is kept apart and set anew each time. One thread
     at a time may use it; what it hands out never changes, because rows that were handed out are
     never rewritten: should one have to be, the columns move to new memory first.
     """
@@ -82,45 +86,60 @@ class GrowingHistory:
     def __init__(self) -> None:
         # Of what was measured: standard fields that never were take no memory.
         self._buffers = {"iteration": _unmeasured(_FIRST_CAPACITY)}
-        self._rows = 0  # settled rows, all but the provisional one
+        self._rows = 0  # all but the open record
         self._handed_out = 0  # rows of these buffers that someone may be looking at
-        self._last: dict[str, FloatColumn] | None = None
+        self._open: dict[str, FloatColumn] | None = None
         self._measured: dict[str, None] = {}
         self._keys: dict[str, object] = dict.fromkeys(RECORD_FIELDS)
         self._history: History | None = None
 
-    @property
-    def last_iteration(self) -> float | None:
-        """The iteration of the provisional last record, ``None`` when there is none."""
-        return None if self._last is None else float(self._last["iteration"][0])
+    def copy(self) -> GrowingHistory:
+        """The same without the open record, which goes on by itself."""
+        other = GrowingHistory()
+        other._buffers, other._rows = dict(self._buffers), self._rows
+        other._measured, other._keys = dict(self._measured), dict(self._keys)
+        other._move_to(max(self._rows * 2, _FIRST_CAPACITY))
+        return other
 
-    def extend(
-        self, columns: Mapping[str, Sequence[object]], *, replacing_last: bool = False
-    ) -> None:
-        """Adds records; their last one becomes the provisional one.
-
-        The provisional one until now is settled, or forgotten when it is replaced.
-        """
-        self._keep_keys({**self._keys, **columns}, self._rows + len(columns["iteration"]))
-        added = {name: as_column(columns[name]) for name in self._keys if name in columns}
-        usable = np.isfinite(added["iteration"])
-        if not usable.all():
-            added = {name: column[usable] for name, column in added.items()}
-        if not len(added["iteration"]):
-            return
+    def extend(self, columns: Mapping[str, Sequence[object]]) -> None:
+        """Adds records."""
         self._history = None
-        if self._last is not None and not replacing_last:
-            self._settle(self._last)
-        self._settle({name: column[:-1] for name, column in added.items()})
-        self._last = {name: column[-1:] for name, column in added.items()}
+        self._settle(self._usable(columns))
+
+    def set_open(self, columns: Mapping[str, Sequence[object]] | None) -> None:
+        """Has this record as the open one, or none."""
+        self._history = None
+        self._open = self._usable(columns) if columns else None
+        if self._open is not None and not len(self._open["iteration"]):
+            self._open = None
+
+    def rewind(self, iteration: float) -> None:
+        """Forgets all records beyond an iteration."""
+        self._history = None
+        settled = self._buffers["iteration"][: self._rows]
+        self._rows = int(np.searchsorted(settled, iteration, side="right"))
+        kept = {name: self._buffers[name][: self._rows] for name in self._measured}
+        self._measured = _names_measured(kept, {})
+
+    def _usable(self, columns: Mapping[str, Sequence[object]]) -> dict[str, FloatColumn]:
+        self._keep_keys({**self._keys, **columns}, self._rows + len(columns["iteration"]))
+        added = {
+            name: as_column(values)
+            for name in self._keys
+            if (values := columns.get(name)) is not None and any(map(_is_given, values))
+        }
+        if "iteration" not in added:
+            return {"iteration": _unmeasured(0)}
+        usable = np.isfinite(added["iteration"])
+        return added if usable.all() else {name: one[usable] for name, one in added.items()}
 
     def _keep_keys(self, met: Mapping[str, object], rows: int) -> None:
         """Keeps the columns of the keys that were met first, as many as that many rows may have."""
         keys = self._keys = dict.fromkeys(itertools.islice(met, most_keys(rows)))
         if not self._buffers.keys() <= keys.keys():
             self._buffers = {name: one for name, one in self._buffers.items() if name in keys}
-            if self._last is not None:
-                self._last = {name: one for name, one in self._last.items() if name in keys}
+            if self._open is not None:
+                self._open = {name: one for name, one in self._open.items() if name in keys}
             self._measured = {name: None for name in self._measured if name in keys}
 
     def history(self) -> History:
@@ -131,15 +150,15 @@ class GrowingHistory:
 
     def _current(self) -> History:
         columns, rows = self._buffers, self._rows
-        if self._last is not None:
-            if self._is_next(self._last["iteration"]):
-                self._write(self._last)
+        if self._open is not None:
+            if self._is_next(self._open["iteration"]):
+                self._write(self._open)
                 columns, rows = self._buffers, self._rows + 1
             else:
-                columns, rows = self._merged_with(self._last)
+                columns, rows = self._merged_with(self._open)
         if columns is self._buffers:
             self._handed_out = max(self._handed_out, rows)
-        measured = self._measured | _names_measured(self._last or {}, self._measured)
+        measured = self._measured | _names_measured(self._open or {}, self._measured)
         names = (*RECORD_FIELDS, *sorted(measured.keys() - set(RECORD_FIELDS)))
         nothing = np.broadcast_to(_unmeasured(1), rows)
         shown = {name: columns[name][:rows] if name in columns else nothing for name in names}
@@ -178,10 +197,12 @@ class GrowingHistory:
             buffer[start:end] = added[name] if name in added else _unmeasured(end - start)
 
     def _would_rewrite(self, added: Mapping[str, FloatColumn]) -> bool:
-        """Whether a row that was handed out while provisional is to have other values now."""
+        """Whether a row that was handed out is to have other values now."""
         slot = self._rows
         if self._handed_out <= slot:
             return False
+        if self._handed_out > slot + 1:  # since a rewind
+            return True
         return any(
             _bits(buffer)[slot] != (_bits(added[name])[0] if name in added else _NOT_MEASURED_BITS)
             for name, buffer in self._buffers.items()

@@ -18,7 +18,7 @@ _COUNTED = ("iteration", "gradient_step")
 def completed_tail(known: Tail, history: History) -> Tail:
     """``known`` with what it lacks of statistics, best losses, last record and duration."""
     if not len(history):
-        return known
+        return msgspec.structs.replace(known, count=0)
     stats = {metric: _stats(history, metric) for metric in history.metrics}
     last = _last_row(history)
     record = snapshot_of_row(last)
@@ -32,7 +32,7 @@ def completed_tail(known: Tail, history: History) -> Tail:
         known,
         **best,
         stats=known.stats or stats,
-        last_record=known.last_record or last,
+        highest_record=last,
         count=len(history),
         gradient_step=known.gradient_step or (record.gradient_step if record else 0),
         duration_seconds=last.get("wallclock_time") if duration is None else duration,

@@ -23,7 +23,8 @@ def outcome_of(exception: BaseException | None) -> tuple[EndStatus, str]:
     """The status, and the exception's text, of a run that an exception ended, if one did."""
     if exception is None or (isinstance(exception, SystemExit) and not exception.code):
         return "finished", ""
-    interrupted = isinstance(exception, (KeyboardInterrupt, SystemExit))
+    # Ctrl-C, sys.exit, a generator that is closed, a task that is cancelled.
+    interrupted = not isinstance(exception, Exception)
     try:
         text = str(exception)
     except Exception:  # an exception of the training loop may have a broken __str__

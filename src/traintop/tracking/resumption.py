@@ -1,35 +1,99 @@
-"""Finding and opening the file of a run that goes on after a crash or preemption."""
+"""Finding, opening and reading the file of a run that goes on after a crash or preemption."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import math
 import os
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from traintop import logfile
-from traintop.model import ExperimentConfig, MetricsSnapshot
+from traintop.logfile.columns import Columns
+from traintop.logfile.lines import (
+    LONGEST_END,
+    Ends,
+    LineReader,
+    Rewind,
+    lines_from,
+    lines_of,
+    read_ends,
+)
+from traintop.model import ExperimentConfig, MetricsSnapshot, MetricStats
 from traintop.process import has_ended
-from traintop.tracking.run_file import RunFile, RunFileBusyError
+from traintop.tracking.run_file import RunFile, RunFileBusyError, lock, read_span, replace_file
+from traintop.tracking.statistics import WINDOW, RunStatistics, best_loss
 
 _FIRST_BYTES = 64 << 10
-_MOST_BYTES = 4 << 20
+MOST_IN_ANY_ORDER = 1_000_000
+"""Records whose statistics the writer makes exact whatever their order: it takes some seconds."""
+
+_AT_ONCE = 100_000
+_NO_ENDS = Ends(None, None, 0, None, None, 0, b"")
 
 
 class InterruptedRun(NamedTuple):
-    """A run's own file, opened and locked, and what it says of how far it came."""
+    """A run's own file, opened and locked, and what its ends say."""
+
+    path: Path
+    descriptor: int
+    ends: Ends
+    head: logfile.Head
+    tail: logfile.Tail  # of a torn file, with what its last lines say
+
+    def read(self, start: int, length: int) -> bytes:
+        """A part of the file."""
+        return read_span(self.descriptor, start, length)
+
+    @property
+    def records_at(self) -> int:
+        """Where the lines begin."""
+        assert self.ends.head is not None
+        return self.ends.head.records_at
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file is of the format that is written now."""
+        return self.head.run.get("format") == logfile.FORMAT_VERSION
+
+    def regions(self) -> Iterator[bytes]:
+        """All lines in regions, and last the record that is no line yet, if there is one."""
+        yield from (region for _, region in lines_from(self.read, self.records_at, self.ends))
+        if self.ends.tail is not None and self.ends.last is not None:
+            yield msgspec.json.encode(self.ends.last)
+
+    def lines(self) -> Iterator[bytes]:
+        """Those that count, one by one."""
+        for region in self.regions():
+            yield from (line for line, row in lines_of(region) if row is not None)
+
+    def close(self) -> None:
+        """Give the file and its lock back."""
+        with contextlib.suppress(OSError):
+            os.close(self.descriptor)
+
+
+class ResumedRun(NamedTuple):
+    """A run that can be written on."""
 
     file: RunFile
-    head: logfile.Head
-    records_at: int
-    tail: logfile.Tail
-    last: MetricsSnapshot | None  # what the tail, or its remainder, says is the last record
+    statistics: RunStatistics
+    open_record: MetricsSnapshot | None  # the record that is no line yet
+    rewinds: int  # lines that make void what is before them
+    rewind_to: float | None  # what is beyond this iteration is void, which no line says yet
 
 
 def read_config(path: Path) -> ExperimentConfig:
     """The settings of a run. Raises ``OSError``, and ``ValueError`` for a foreign file."""
     with path.open("rb") as file:
         start = file.read(_FIRST_BYTES)
-        found = logfile.find_head(start) or logfile.find_head(start + file.read(_MOST_BYTES))
+        found = logfile.find_head(start) or logfile.find_head(start + file.read(LONGEST_END))
     if found is None:
         raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
     return ExperimentConfig.from_settings(found.head.config)
@@ -58,50 +122,6 @@ def find_run(path_or_name: str | os.PathLike[str], log_dir: Path) -> Path:
     )
 
 
-def open_interrupted_run(path: Path) -> InterruptedRun:
-    """Open a run's file to go on with it; no other process can until this one ends.
-
-    Raises ``RunFileBusyError`` when the run is still written, ``ValueError`` when the file is not
-    in the tracker's own format, and ``OSError``.
-    """
-    file = RunFile.reopen(path)
-    try:
-        found = logfile.find_head(b"".join(file.read(0, min(file.size, _MOST_BYTES))))
-        if found is None:
-            raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
-        end = b"".join(file.read(max(found.records_at, file.size - _MOST_BYTES), file.size))
-        tail, last = _state_at_the_end(end)
-        writer = tail.resumed[-1] if tail.resumed else found.head.run
-        if (
-            tail.status == "running"
-            and writer.get("pid") != os.getpid()
-            and has_ended(writer) is False
-        ):
-            raise RunFileBusyError(
-                f"{path} cannot be resumed: process {writer.get('pid')} on this host writes it"
-            )
-    except BaseException:
-        file.close()
-        raise
-    return InterruptedRun(file, found.head, found.records_at, tail, last)
-
-
-def _state_at_the_end(end: bytes) -> tuple[logfile.Tail, MetricsSnapshot | None]:
-    recorded = logfile.find_last_record(end)
-    found = logfile.find_tail(end)
-    # Where the beginning and the end of two tails make one, what stood between them is missing.
-    if found is not None and (found.tail.count or not found.starts_at):
-        return found.tail, recorded
-    if logfile.TAIL_START in end:
-        recorded = None  # of an older tail: the new one begins behind the last record's whole line
-    rows = [row for line in end.split(b"\n")[1:] for row in logfile.whole_rows(line)]
-    last = recorded or (logfile.snapshot_of_row(rows[-1]) if rows else None)
-    if last is None:
-        return logfile.Tail(), None
-    known = logfile.Tail(gradient_step=last.gradient_step, duration_seconds=last.wallclock_time)
-    return known, recorded
-
-
 def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
@@ -114,3 +134,229 @@ def _experiment_name(path: Path) -> str:
         return read_config(path).experiment_name
     except (OSError, ValueError):
         return ""
+
+
+def open_interrupted_run(path: Path) -> InterruptedRun:
+    """Open a run's file to go on with it; no other process can until this one ends.
+
+    Only its ends are read. Raises ``RunFileBusyError`` when the run is still written,
+    ``ValueError`` when the file is not in the tracker's own format, and ``OSError``.
+    """
+    path = Path(os.path.realpath(path))
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    run = InterruptedRun(path, descriptor, _NO_ENDS, logfile.Head(), logfile.Tail())
+    try:
+        lock(descriptor, path)
+        info = os.fstat(descriptor)
+        if not os.path.samestat(info, os.stat(path)):
+            raise RunFileBusyError(f"{path} was just replaced by another process")
+        ends = read_ends(run.read, info.st_size)
+        if ends.head is None:
+            raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
+        head, tail = ends.head.head, ends.tail or _tail_of_lines(ends)
+        writer = tail.resumed[-1] if tail.resumed else head.run
+        if (
+            tail.status == "running"
+            and writer.get("pid") != os.getpid()
+            and has_ended(writer) is False
+        ):
+            raise RunFileBusyError(
+                f"{path} cannot be resumed: process {writer.get('pid')} on this host writes it"
+            )
+    except BaseException:
+        run.close()
+        raise
+    return run._replace(ends=ends, head=head, tail=tail)
+
+
+def _tail_of_lines(ends: Ends) -> logfile.Tail:
+    """How far a torn run came, by its last lines."""
+    _, _, lines = ends.end.partition(b"\n")
+    rows = [row for _, row in lines_of(lines) if row is not None] + [ends.last or {}]
+    found = [record for row in rows if (record := logfile.snapshot_of_row(row)) is not None]
+    return logfile.Tail(
+        gradient_step=max((record.gradient_step for record in found), default=0),
+        duration_seconds=max((record.wallclock_time for record in found), default=None),
+    )
+
+
+def read_interrupted_run(run: InterruptedRun, gradient_step: int | None) -> ResumedRun:
+    """Read a run's records, and make its file one that can be written on.
+
+    ``gradient_step`` is the number of optimizer steps at the checkpoint that it goes on from: what
+    was recorded beyond it is void. A file that is torn or damaged, or of an older format, is
+    written anew; of one with damaged lines a copy is kept. Raises ``OSError``.
+    """
+    rewinds: list[float] = []
+    rewind_to = None
+    torn = run.ends.tail is None
+    if gradient_step is not None or torn or run.tail.rewinds:
+        rewinds, rewind_to = _rewinds(run, gradient_step)
+    bounds = _bounds(rewinds, rewind_to)
+    reader, statistics, recent, rows = LineReader(), RunStatistics(), deque[Columns](), 0
+    for step in reader.steps(run.regions(), torn=torn):
+        if isinstance(step, Rewind):
+            bounds.pop()
+            continue
+        recent.append(_within(step, bounds[-1]))
+        rows += len(recent[-1]["iteration"])
+        while rows - len(recent[0]["iteration"]) > WINDOW:
+            rows -= len(recent[0]["iteration"])
+            _count_final(statistics, recent.popleft())
+    for columns in recent:
+        _count(statistics, columns)
+    if statistics.spoiled and reader.lines <= MOST_IN_ANY_ORDER:
+        statistics = exact_statistics(run.regions, rewind_to)
+    if run.is_current and not torn and not reader.damaged:
+        head, end = run.read(0, run.records_at), run.ends.lines_end or 0
+        last = logfile.snapshot_of_row(run.ends.last or {})
+        file = RunFile(run.path, run.descriptor, head, end, reader.lines - (last is not None))
+        if last is not None and last.iteration > bounds[-1]:
+            last = None
+    else:
+        file, _ = write_anew(run, run.tail, RunStatistics(), keep=reader.damaged > 0)
+        last = None  # it is a line now
+        run.close()
+    return ResumedRun(file, statistics, last, len(rewinds), rewind_to)
+
+
+def write_anew(
+    run: InterruptedRun, tail: logfile.Tail, statistics: RunStatistics, *, keep: bool
+) -> tuple[RunFile, Path | None]:
+    """Put a whole file in the place of a run's own, with all lines that count.
+
+    With ``keep``, a copy is kept of the file as it was. Returns the new file, open and locked, and
+    the copy. Raises ``OSError``.
+    """
+    stats, newest = statistics.summaries(), statistics.newest
+    final = {"train_loss": tail.final_train_loss, "val_loss": tail.final_val_loss}
+    tail = msgspec.structs.replace(
+        tail,
+        best_train_loss=best_loss("train_loss", stats, final),
+        best_val_loss=best_loss("val_loss", stats, final),
+        count=statistics.count or None,
+        stats=stats,
+        highest_record={} if newest is None else logfile.record_row(newest),
+        last_record={},
+    )
+    new = {**run.head.run, "format": logfile.FORMAT_VERSION}
+    head = logfile.encode_head(msgspec.structs.replace(run.head, run=new))
+    return replace_file(run.path, head, run.lines(), tail, keep=keep)
+
+
+def _rewinds(run: InterruptedRun, gradient_step: int | None) -> tuple[list[float], float | None]:
+    """Where the rewinds lead that the file holds; and the iteration of a checkpoint.
+
+    The latter is ``None`` where nothing was recorded beyond it.
+    """
+    rewinds: list[float] = []
+    lowest, highest, reached = math.inf, -math.inf, -math.inf
+    limit = math.inf if gradient_step is None else gradient_step
+    for step in _steps(run.regions()):
+        if isinstance(step, Rewind):
+            rewinds.append(step.iteration)
+            highest, reached = min(highest, step.iteration), min(reached, step.iteration)
+            continue
+        iterations, steps = step["iteration"], step["gradient_step"]
+        lowest, highest = min(lowest, *iterations), max(highest, *iterations)
+        within = [i for i, taken in zip(iterations, steps, strict=True) if (taken or 0) <= limit]
+        reached = max(reached, *within, -math.inf)
+    if highest <= reached:
+        return rewinds, None
+    return rewinds, _as_written(reached if math.isfinite(reached) else lowest - 1)
+
+
+def _bounds(rewinds: Sequence[float], rewind_to: float | None) -> list[float]:
+    """The highest iterations that stay, last that before the first rewind."""
+    final = math.inf if rewind_to is None else rewind_to
+    return [*itertools.accumulate([final, *reversed(rewinds)], min)]
+
+
+def _steps(regions: Iterable[bytes]) -> Iterator[Columns | Rewind]:
+    return LineReader().steps(regions, torn=False)
+
+
+def exact_statistics(
+    regions: Callable[[], Iterable[bytes]], rewind_to: float | None = None
+) -> RunStatistics:
+    """Those of records in any order, read several times so that few are in memory at once."""
+    iterations, rewinds = array("d"), []
+    for step in _steps(regions()):
+        if isinstance(step, Rewind):
+            rewinds.append(step.iteration)
+        else:
+            iterations.extend(step["iteration"])
+    distinct = sorted(set(iterations))
+    statistics = RunStatistics()
+    for first in range(0, len(distinct), _AT_ONCE):
+        lowest, *_, highest = distinct[first], *distinct[first : first + _AT_ONCE]
+        statistics.add_in_order(_between(regions(), lowest, highest, _bounds(rewinds, rewind_to)))
+    return statistics
+
+
+def _between(
+    regions: Iterable[bytes], lowest: float, highest: float, bounds: list[float]
+) -> Iterator[MetricsSnapshot]:
+    for step in _steps(regions):
+        if isinstance(step, Rewind):
+            bounds.pop()
+            continue
+        for record in _records(_within(step, min(bounds[-1], highest))):
+            if record.iteration >= lowest:
+                yield record
+
+
+def _within(columns: Columns, bound: float) -> Columns:
+    """The records that are not beyond an iteration."""
+    iterations = columns["iteration"]
+    if max(iterations) <= bound:
+        return columns
+    kept = [iteration <= bound for iteration in iterations]
+    return {name: [*itertools.compress(values, kept)] for name, values in columns.items()}
+
+
+def _count_final(statistics: RunStatistics, columns: Columns) -> None:
+    """Count records that no later one is likely to amend."""
+    iterations = [*map(_as_written, columns["iteration"])]
+    if iterations and statistics.follows(iterations):
+        with contextlib.suppress(ValueError):
+            statistics.add_columns(columns, iterations)
+            return
+    _count(statistics, columns)
+
+
+def _count(statistics: RunStatistics, columns: Columns) -> None:
+    for record in _records(columns):
+        statistics.add(record)
+
+
+def _records(columns: Columns) -> Iterator[MetricsSnapshot]:
+    for values in zip(*columns.values(), strict=True):
+        row = dict(zip(columns, values, strict=True))
+        row["iteration"] = _as_written(row["iteration"])
+        if (record := logfile.snapshot_of_row(row)) is not None:
+            yield record
+
+
+def _as_written(iteration: float) -> float:
+    return int(iteration) if abs(iteration) < 2**53 and iteration == int(iteration) else iteration
+
+
+def statistics_of_file(path: Path) -> tuple[int, dict[str, MetricStats]]:
+    """How many iterations a file holds, and the statistics of every metric.
+
+    Of a file that cannot be read: none.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0, {}
+    try:
+        run = InterruptedRun(path, descriptor, _NO_ENDS, logfile.Head(), logfile.Tail())
+        run = run._replace(ends=read_ends(run.read, os.fstat(descriptor).st_size))
+        found = run.ends.head and exact_statistics(run.regions)
+        return (found.count or 0, found.summaries()) if found else (0, {})
+    except OSError:
+        return 0, {}
+    finally:
+        os.close(descriptor)

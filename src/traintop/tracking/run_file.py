@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import itertools
 import os
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from traintop import logfile
+from traintop.logfile.lines import Ends, lines_from
 
 _NAME_BYTES = 120  # leaves room in the usual 255 for prefix, time, suffix and extension
 _COPY_BYTES = 1 << 20
+_LINES_AT_ONCE = 4096
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class RunFileBusyError(RuntimeError):
@@ -29,133 +35,114 @@ def file_stem(experiment_name: str, started: datetime) -> str:
 
 
 class RunFile:
-    """An open run file and the position at which the next flush is due.
+    """An open run file, locked, and the position at which the next flush is due: where lines end.
 
     Everything here may block on the disk: only the writer's thread calls it.
     """
 
-    def __init__(self, path: Path, descriptor: int, position: int, size: int) -> None:
+    def __init__(self, path: Path, descriptor: int, head: bytes, position: int, lines: int) -> None:
         self.path = path
         self._descriptor = descriptor
+        self._head = head
         self._position = position
-        self._records_at = position
-        self._size = size
+        self.lines = lines  # that were written
+        self.lost = 0  # lines that another program took from the file
+        self._size = os.fstat(descriptor).st_size
+        # A filesystem that gives one file several numbers cannot tell that it was replaced.
+        self._is_told_from_others = self._leads_here()
 
     @classmethod
-    def create(cls, directory: Path, stem: str, head: bytes, tail: bytes) -> RunFile:
+    def create(cls, directory: Path, stem: str, head: bytes, tail: logfile.Tail) -> RunFile:
         """A new file without records; on a clash of names a number is appended to the stem.
 
         The directory is made if it is missing. Raises ``OSError``.
         """
-        directory.mkdir(parents=True, exist_ok=True)
-        number = 1
-        while True:
-            path = directory / f"{stem if number == 1 else f'{stem}_{number}'}.json"
-            try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            except FileExistsError:
-                number += 1
-                continue
-            run_file = cls(path, descriptor, 0, 0)
-            try:
-                _lock(descriptor, path)
-                run_file.write(head, tail)
-                run_file._records_at = len(head)
-            except BaseException:
-                os.close(descriptor)
-                path.unlink(missing_ok=True)
-                raise
-            return run_file
-
-    @classmethod
-    def reopen(cls, path: Path) -> RunFile:
-        """The file of a run that goes on; ``resume_at`` must follow.
-
-        Raises ``RunFileBusyError`` while another process writes it, and ``OSError``.
-        """
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        path, descriptor = _create(directory / f"{stem}.json")
         try:
-            _lock(descriptor, path)
-            return cls(path, descriptor, 0, os.fstat(descriptor).st_size)
+            run_file = cls(path, descriptor, head, 0, 0)
+            _write(descriptor, head + logfile.encode_flush(b"", tail, len(head)), 0)
         except BaseException:
             os.close(descriptor)
+            path.unlink(missing_ok=True)
             raise
+        run_file._position = len(head)
+        run_file._size = os.fstat(descriptor).st_size
+        return run_file
 
-    def resume_at(self, position: int, records_at: int) -> None:
-        """Write from this position on; the records before it start at ``records_at``."""
-        self._position = position
-        self._records_at = records_at
+    def write(self, lines: Sequence[bytes], tail: logfile.Tail) -> None:
+        """Write lines and what follows them, in one call, and move the position behind the lines.
 
-    def write(self, settled: bytes, rest: bytes) -> None:
-        """Write both parts at the position, in one call, and move it behind ``settled``.
-
-        ``rest`` ends the document and is written over next time. Raises ``OSError``; then the
-        position has not moved and the same parts are to be written again.
+        Raises ``OSError``; then the position has not moved and the same lines are to be written
+        again.
         """
-        block = settled + rest
-        wanted = self._size - self._position
-        if 0 < len(block) < wanted:
-            block = logfile.padded(block, wanted)
-        written, view = 0, memoryview(block)
-        while written < len(block):  # a disk that fills up takes a part first
-            more = os.pwrite(self._descriptor, view[written:], self._position + written)
-            if more == 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            written += more
-            self._size = max(self._size, self._position + written)
-        self._position += len(settled)
-
-    def close_gap(self, start: int, end: int) -> None:
-        """Have blanks between two records, in place of what a lost block of the disk left."""
-        separator = b",\n" if start > self._records_at else b"\n"
-        os.pwrite(self._descriptor, separator.ljust(end - start), start)
-
-    @property
-    def size(self) -> int:
-        """Bytes that the file has."""
-        return self._size
-
-    def settled_records(self) -> Iterator[bytes]:
-        """The records before the position, in chunks."""
-        return self.read(self._records_at, self._position)
-
-    def read(self, start: int, end: int) -> Iterator[bytes]:
-        """The bytes between two offsets, in chunks."""
-        while start < end:
-            chunk = os.pread(self._descriptor, min(_COPY_BYTES, end - start), start)
-            if not chunk:
-                return
-            start += len(chunk)
-            yield chunk
+        added = logfile.SEPARATOR.join(lines)
+        if added and self._position > len(self._head):
+            added = logfile.SEPARATOR + added
+        block = logfile.encode_flush(added, tail, self._position)
+        block = logfile.padded(block, self._size - self._position)
+        self._size = max(self._size, self._position + len(block))  # or a part of it
+        _write(self._descriptor, block, self._position)
+        self._position += len(added)
+        self.lines += len(lines)
 
     def synchronise(self) -> None:
         """Wait until the disk has what was written."""
         os.fsync(self._descriptor)
 
-    def restore_if_deleted(self) -> bool:
-        """Put a deleted file back under its name, with all it held; whether that was needed.
+    def keep(self) -> str | None:
+        """See that the file is where it was, whole; otherwise mend that, and say what was wrong.
 
-        The records of a run that trains must outlive its log directory. Raises ``OSError``,
-        also ``FileExistsError`` when another file took the name meanwhile.
+        A file that was deleted or moved away is put back, and one whose name leads to another file
+        goes on under the next free name, each with all that it held. Raises ``OSError``.
         """
-        if os.fstat(self._descriptor).st_nlink > 0:
-            return False
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        replacement = os.open(self.path, flags, 0o666)
+        size = os.fstat(self._descriptor).st_size
+        if size < self._position:
+            return self._go_on_after_truncation(size)
+        if not self._is_told_from_others or self._leads_here():
+            return None
+        before = self.path
+        path, descriptor = _create(before)
         try:
-            _lock(replacement, self.path)
-            for chunk in self.read(0, self._position):
-                while chunk:
-                    chunk = chunk[os.write(replacement, chunk) :]
+            offset = 0
+            for chunk in read_chunks(self._descriptor, 0, self._position):
+                _write(descriptor, chunk, offset)
+                offset += len(chunk)
+            after = RunFile(path, descriptor, self._head, self._position, self.lines)
         except BaseException:
-            os.close(replacement)
-            self.path.unlink(missing_ok=True)
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
             raise
         os.close(self._descriptor)
-        self._descriptor = replacement
-        self._size = self._position
-        return True
+        self.__dict__.update(after.__dict__ | {"lost": self.lost})
+        if path == before:
+            return f"{before} was deleted or moved away; it is back, with all it held"
+        return f"{before} was replaced by another file; the whole run goes on in {path}"
+
+    def _leads_here(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
+
+    def _go_on_after_truncation(self, size: int) -> str:
+        """Go on behind the last whole line that is left."""
+        _write(self._descriptor, self._head, 0)
+        position, lines, offset = len(self._head), 0, len(self._head)
+        for chunk in read_chunks(self._descriptor, offset, size):
+            lines += chunk.count(b"\n")
+            if (newline := chunk.rfind(b"\n")) >= 0:
+                position = offset + newline + 1 - len(logfile.SEPARATOR)
+            offset += len(chunk)
+        lost = self.lines - lines
+        self.lost += lost
+        self._position, self.lines, self._size = position, lines, max(size, len(self._head))
+        return f"{self.path} was truncated by another program; {lost} of its records are lost"
+
+    def regions(self) -> Iterator[bytes]:
+        """All lines that were written."""
+        ends = Ends(None, logfile.Tail(), 0, self._position, None, 0, b"")
+        read = functools.partial(read_span, self._descriptor)
+        return (region for _, region in lines_from(read, len(self._head), ends))
 
     def close(self) -> None:
         """Give the file and its lock back."""
@@ -164,8 +151,107 @@ class RunFile:
         self._descriptor = -1  # its number may soon be that of another file
 
 
-def _lock(descriptor: int, path: Path) -> None:
-    """Keep other writers out while this process lives. Filesystems without locks are let pass."""
+def replace_file(
+    path: Path, head: bytes, lines: Iterable[bytes], tail: logfile.Tail, *, keep: bool
+) -> tuple[RunFile, Path | None]:
+    """A file of these lines in the place of another, at once; with ``keep``, a copy of that one.
+
+    Returns the new file, open and locked, and the copy. Raises ``OSError``; then nothing changed.
+    """
+    # Hidden until it is complete, and in the same directory, so that it can take the name.
+    partial = path.with_name(f".traintop-{os.urandom(8).hex()}.tmp")
+    descriptor = os.open(partial, _NEW, 0o666)
+    try:
+        lock(descriptor, partial)
+        before = os.stat(path)
+        position, count = len(head), 0
+        _write(descriptor, head, 0)
+        for batch in _batches(lines):
+            block = logfile.SEPARATOR.join(batch)
+            block = logfile.SEPARATOR + block if count else block
+            _write(descriptor, block, position)
+            position, count = position + len(block), count + len(batch)
+        _write(descriptor, logfile.encode_flush(b"", tail, position), position)
+        os.fsync(descriptor)
+        shutil.copymode(path, partial)
+        with contextlib.suppress(OSError):  # only the superuser may give files away
+            os.chown(partial, before.st_uid, before.st_gid)
+        os.utime(partial, ns=(before.st_atime_ns, before.st_mtime_ns))
+        copy = _keep_copy(path) if keep else None
+        os.replace(partial, path)
+        return RunFile(path, descriptor, head, position, count), copy
+    except BaseException:
+        os.close(descriptor)
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    lines = iter(lines)
+    while batch := list(itertools.islice(lines, _LINES_AT_ONCE)):
+        yield batch
+
+
+def _keep_copy(path: Path) -> Path:
+    """Keeps the file under a second name, which no reader takes for a run's."""
+    stamp = f"{datetime.now():%Y%m%d_%H%M%S}"
+    for number in itertools.count(1):
+        suffix = f".torn-{stamp}{'' if number == 1 else f'_{number}'}.bak"
+        copy = path.with_name(path.name + suffix)
+        try:
+            os.link(path, copy)
+        except FileExistsError:
+            continue
+        except OSError:  # a filesystem without hard links
+            shutil.copy2(path, copy)
+        return copy
+    raise AssertionError
+
+
+def read_chunks(descriptor: int, start: int, end: int) -> Iterator[bytes]:
+    """The bytes of an open file between two offsets, in chunks."""
+    while start < end:
+        chunk = os.pread(descriptor, min(_COPY_BYTES, end - start), start)
+        if not chunk:
+            return
+        start += len(chunk)
+        yield chunk
+
+
+def read_span(descriptor: int, start: int, length: int) -> bytes:
+    """A part of an open file; fewer bytes only where it ends."""
+    return b"".join(read_chunks(descriptor, start, start + length))
+
+
+def _create(wanted: Path) -> tuple[Path, int]:
+    """A new file, locked; if its name is taken, with a number behind it."""
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    path = wanted
+    for number in itertools.count(2):
+        try:
+            descriptor = os.open(path, _NEW, 0o666)
+        except FileExistsError:
+            path = wanted.with_stem(f"{wanted.stem}_{number}")
+            continue
+        lock(descriptor, path)
+        return path, descriptor
+    raise AssertionError
+
+
+def _write(descriptor: int, block: bytes, offset: int) -> None:
+    written, view = 0, memoryview(block)
+    while written < len(block):  # a disk that fills up takes a part first
+        more = os.pwrite(descriptor, view[written:], offset + written)
+        if more == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written += more
+
+
+def lock(descriptor: int, path: Path) -> None:
+    """Keep other writers out while this process lives. Filesystems without locks are let pass.
+
+    Raises ``RunFileBusyError`` when another process has the lock.
+    """
     try:
         import fcntl
     except ImportError:  # not a POSIX system

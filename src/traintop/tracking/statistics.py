@@ -1,19 +1,23 @@
-"""Running statistics of a run's metrics: exact, in memory that does not grow with the run."""
+"""Running statistics of a run's metrics: exact, or known not to be, in bounded memory."""
 
 from __future__ import annotations
 
-import itertools
+import bisect
 import math
-from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import operator
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from traintop.model import RECENT_VALUES, STANDARD_METRICS, MetricsSnapshot, MetricStats
 
-RECENT_RECORDS = 256
-"""How many of the last records can still be amended without reading the file again."""
+WINDOW = 2048
+"""How many of the last records can still be amended, at least, if they have few metrics."""
 
-MOST_READINGS = 50
-"""How often a run may go further back than that; beyond this, replayed iterations count anew."""
+_FEWEST_AMENDED = 128
+_MOST_CELLS = 1 << 17
+_LARGEST_SQUARED = 1e150
+_COUNTERS = ("iteration", "gradient_step", "wallclock_time")
 
 
 class RunningStats:
@@ -71,6 +75,25 @@ class RunningStats:
         self._mean += delta / self.count
         self._squares += delta * (value - self._mean)
         self._recent.append(value)
+
+    def add_all(self, values: Sequence[float], iterations: Sequence[float]) -> None:
+        """Count several finite values at once, several times as fast as one by one.
+
+        As in T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise algorithm
+        for computing sample variances" (1979).
+        """
+        low, high, more = min(values), max(values), len(values)
+        mean = sum(values) / more
+        delta, count = mean - self._mean, self.count + more
+        squares = sum([(value - mean) ** 2 for value in values])
+        self._squares += squares + delta * delta * self.count * more / count
+        self._mean += delta * more / count
+        self.count, self.last = count, values[-1]
+        if low < self.min:
+            self.min, self.min_iteration = low, iterations[values.index(low)]
+        if high > self.max:
+            self.max, self.max_iteration = high, iterations[values.index(high)]
+        self._recent.extend(values[-RECENT_VALUES:])
 
     def summary(self) -> MetricStats:
         """The statistics so far; ``None`` for all but the counts before the first finite value.
@@ -137,81 +160,161 @@ def best_loss(
     )
 
 
-class RunStatistics:
-    """Statistics of all metrics of a run, in which each iteration counts once.
+class _Statistics:
+    """Those of the records up to some iteration."""
 
-    The last records are kept apart, so that a record which amends one of them replaces it. A
-    record that goes further back (a resumed run replays steps) makes ``read_back`` be asked for
-    the records of the file, once for each time the run goes back.
+    def __init__(self) -> None:
+        self.count = 0
+        self.metrics: dict[str, RunningStats] = {}
+
+    def copy(self) -> _Statistics:
+        other = _Statistics()
+        other.count = self.count
+        other.metrics = {name: running.copy() for name, running in self.metrics.items()}
+        return other
+
+    def of(self, metric: str) -> RunningStats:
+        found = self.metrics.get(metric)
+        if found is None:
+            found = self.metrics[metric] = RunningStats()
+        return found
+
+    def add(self, record: MetricsSnapshot) -> None:
+        self.count += 1
+        for name, value in measured_values(record):
+            self.of(name).add(value, record.iteration)
+
+
+class RunStatistics:
+    """Statistics of all metrics of a run, in which each iteration counts once, in their order.
+
+    The last records are kept, so that one which amends or precedes them is counted in its place:
+    the statistics go on from a mark before it. One that goes further back spoils them; then they
+    are to be computed from the file.
     """
 
-    def __init__(self, read_back: Callable[[], Iterable[MetricsSnapshot]]) -> None:
-        self._read_back = read_back
-        self._settled: dict[str, RunningStats] = {}
-        self._settled_count = 0
-        self._readings = 0
-        self._recent: OrderedDict[float, MetricsSnapshot] = OrderedDict()
-        self._first = math.inf  # the lowest and the highest iteration that settled
-        self._last = -math.inf
-
-    def add(self, record: MetricsSnapshot, lowest_later: float = math.inf) -> MetricsSnapshot:
-        """Count a record; returns it merged with an earlier one of the same iteration.
-
-        ``lowest_later`` is the lowest iteration that is known to follow.
-        """
-        earlier = self._recent.get(record.iteration)
-        went_back = self._first <= record.iteration <= self._last
-        if earlier is None and went_back and self._readings < MOST_READINGS:
-            self._readings += 1
-            self._go_back_to(record.iteration)
-            earlier = self._recent.get(record.iteration)
-        merged = merge(earlier, record) if earlier else record
-        self._recent[record.iteration] = merged
-        while (too_many := len(self._recent) - RECENT_RECORDS) > 0:
-            oldest = next(iter(self._recent))
-            if oldest >= lowest_later or (too_many > 1 and self._is_replayed(record.iteration)):
-                break
-            self._settle(self._recent.pop(oldest))
-        return merged
-
-    def _is_replayed(self, iteration: float) -> bool:
-        """Whether a replay that came to an iteration may still amend the oldest records here."""
-        return next(itertools.islice(self._recent, RECENT_RECORDS, None)) > iteration
-
-    def _settle(self, record: MetricsSnapshot) -> None:
-        self._settled_count += 1
-        self._first = min(self._first, record.iteration)
-        self._last = max(self._last, record.iteration)
-        for name, value in measured_values(record):
-            stats = self._settled.get(name)
-            if stats is None:
-                stats = self._settled[name] = RunningStats()
-            stats.add(value, record.iteration)
-
-    def _go_back_to(self, iteration: float) -> None:
-        records: dict[float, MetricsSnapshot] = {}
-        for record in (*self._read_back(), *self._recent.values()):
-            earlier = records.get(record.iteration)
-            records[record.iteration] = merge(earlier, record) if earlier else record
-        self._settled, self._settled_count, self._recent = {}, 0, OrderedDict()
-        self._first, self._last = math.inf, -math.inf
-        for record in records.values():
-            if record.iteration < iteration:
-                self._settle(record)
-            else:
-                self._recent[record.iteration] = record
+    def __init__(self) -> None:
+        self._records: dict[float, MetricsSnapshot] = {}
+        self._order: list[float] = []  # the iterations of these, sorted
+        self._first = _Statistics()  # of what is before them
+        self._lowest = math.inf  # the lowest and the highest iteration before them
+        self._highest = -math.inf
+        self._middle, self._middle_at = _Statistics(), 0  # of what is before one of them
+        self._now, self._now_at = _Statistics(), 0  # never with the last of them
+        self.spoiled = False
 
     @property
-    def count(self) -> int:
-        """How many iterations were recorded."""
-        return self._settled_count + len(self._recent)
+    def count(self) -> int | None:
+        """How many iterations were recorded; ``None`` where only the file tells."""
+        return None if self.spoiled else self._first.count + len(self._order)
+
+    @property
+    def newest(self) -> MetricsSnapshot | None:
+        """The record of the highest iteration, if it is known."""
+        return self._records[self._order[-1]] if self._order else None
+
+    def add(self, record: MetricsSnapshot) -> None:
+        """Count a record, merged with an earlier one of the same iteration."""
+        iteration, order = record.iteration, self._order
+        if iteration <= self._highest:
+            self.spoiled, self._lowest = True, min(self._lowest, iteration)
+            return
+        earlier = self._records.get(iteration)
+        if earlier is not None:
+            record = merge(earlier, record)
+            if iteration != order[-1]:
+                self._go_back(bisect.bisect_left(order, iteration))
+        elif not order or iteration > order[-1]:
+            if order and self._now_at == len(order) - 1:
+                self._now.add(self._records[order[-1]])
+                self._now_at += 1
+            order.append(iteration)
+        else:
+            place = bisect.bisect_left(order, iteration)
+            self._go_back(place)
+            order.insert(place, iteration)
+        self._records[iteration] = record
+        cells = len(STANDARD_METRICS) + len(record.metrics)
+        if len(order) - self._middle_at > max(min(WINDOW, _MOST_CELLS // cells), _FEWEST_AMENDED):
+            self._forget_first()
+
+    def add_in_order(self, records: Iterable[MetricsSnapshot]) -> None:
+        """Count records in the order of their iterations, those of one merged, whatever theirs."""
+        merged: dict[float, MetricsSnapshot] = {}
+        for record in records:
+            earlier = merged.get(record.iteration)
+            merged[record.iteration] = merge(earlier, record) if earlier else record
+        for iteration in sorted(merged):
+            self.add(merged[iteration])
+
+    def add_columns(self, columns: Mapping[str, Sequence[Any]], iterations: list[float]) -> None:
+        """Count finished records, in ascending order and behind all others, quickly.
+
+        Raises ``ValueError`` for values that have to be counted one by one.
+        """
+        blocks: dict[str, tuple[list[float], list[float]]] = {}
+        for name, values in columns.items():
+            kept = [at for at, value in enumerate(values) if value is not None]
+            if kept and name not in _COUNTERS:
+                numbers = [values[at] for at in kept]
+                if not all(type(number) is float for number in numbers):
+                    raise ValueError(f"{name} holds more than floats")
+                if not max(map(abs, numbers)) < _LARGEST_SQUARED:
+                    raise ValueError(f"{name} holds numbers that cannot be squared")
+                blocks[name] = numbers, [iterations[at] for at in kept]
+        self._catch_up(len(self._order))
+        now = self._now
+        for name, block in blocks.items():
+            now.of(name).add_all(*block)
+        now.count += len(iterations)
+        self._lowest = min(self._lowest, iterations[0], *self._order[:1])
+        self._highest = iterations[-1]
+        self._records, self._order, self._now_at = {}, [], 0
+        self._first = now.copy()
+        self._middle, self._middle_at = self._first, 0
+
+    def follows(self, iterations: list[float]) -> bool:
+        """Whether these are in ascending order and behind all others."""
+        highest = self._order[-1] if self._order else self._highest
+        return iterations[0] > highest and all(map(operator.lt, iterations, iterations[1:]))
+
+    def _go_back(self, place: int) -> None:
+        """Take out of the statistics what stands at a place or behind it."""
+        if place < self._middle_at:
+            self._middle, self._middle_at = self._first, 0
+        if place < self._now_at:
+            self._now, self._now_at = self._middle.copy(), self._middle_at
+
+    def _catch_up(self, end: int) -> None:
+        for iteration in self._order[self._now_at : end]:
+            self._now.add(self._records[iteration])
+        self._now_at = max(self._now_at, end)
+
+    def _forget_first(self) -> None:
+        """Forget the records before the middle; the middle is where we are now."""
+        self._catch_up(len(self._order) - 1)
+        forgotten, kept = self._order[: self._middle_at], self._order[self._middle_at :]
+        for iteration in forgotten:
+            del self._records[iteration]
+        if forgotten:
+            self._lowest = min(self._lowest, forgotten[0])
+            self._highest = forgotten[-1]
+        self._first, self._order = self._middle, kept
+        self._now_at -= self._middle_at
+        self._middle, self._middle_at = self._now.copy(), self._now_at
 
     def summaries(self) -> dict[str, MetricStats]:
-        """The statistics of each metric, in the order in which the metrics first appeared."""
-        stats = {name: running.copy() for name, running in self._settled.items()}
-        for record in self._recent.values():
-            for name, value in measured_values(record):
-                if name not in stats:
-                    stats[name] = RunningStats()
-                stats[name].add(value, record.iteration)
-        return {name: running.summary() for name, running in stats.items()}
+        """The statistics of each metric; of none where only the file tells."""
+        if self.spoiled:
+            return {}
+        self._catch_up(len(self._order) - 1)
+        newest = self.newest
+        last = {} if newest is None else dict(measured_values(newest))
+        found = {}
+        for name in dict.fromkeys((*self._now.metrics, *last)):
+            running = self._now.metrics.get(name) or RunningStats()
+            if name in last and newest is not None:
+                running = running.copy()
+                running.add(last[name], newest.iteration)
+            found[name] = running.summary()
+        return found

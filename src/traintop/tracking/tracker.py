@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import msgspec
 
 from traintop import logfile
 from traintop.model import ExperimentConfig
@@ -24,6 +27,8 @@ from traintop.tracking.resumption import (
     find_run,
     open_interrupted_run,
     read_config,
+    read_interrupted_run,
+    statistics_of_file,
 )
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile, file_stem
@@ -36,11 +41,12 @@ _NOT_GIVEN = 0.0
 """The default 0.0 of the documented signature, told by identity from a 0.0 that was measured."""
 
 _monotonic = time.monotonic
-_START_TIMEOUT_SECONDS = 2.0
+_START_TIMEOUT_SECONDS = 1.0
 _SAVE_TIMEOUT_SECONDS = 30.0
 _END_TIMEOUT_SECONDS = 10.0
 _LONGEST_ERROR = 10_000
-_LONGEST_NOTES = 500_000  # readers look for the end of a run in the last 4 MiB of its file
+_LONGEST_NOTES = 500_000  # in bytes of JSON, for readers look for a tail in the last 4 MiB
+_MOST_RESUMPTIONS = 1000
 
 
 class ExperimentTracker:
@@ -88,6 +94,7 @@ class ExperimentTracker:
         self._writer: RunWriter | None = None
         self._pending: deque[tuple[Any, ...]] = deque(maxlen=0)  # the writer's, once there is one
         self._interrupted: InterruptedRun | None = None
+        self._resumed_at: int | None = None  # the gradient step of a checkpoint
         self._accepting = False
         self._ending: Ending | None = None
         self._tell = Teller()
@@ -104,8 +111,9 @@ class ExperimentTracker:
         """Go on with a run's own file, after a crash or preemption.
 
         Steps that are replayed from a checkpoint count once for every reader. ``gradient_step``
-        is the number of optimizer steps at that checkpoint; the run's last one unless given.
-        Reads the file once, so it takes a few seconds for a run of a million records.
+        is the number of optimizer steps at that checkpoint: what was recorded beyond it is void
+        then. The run's last one, and nothing is void, unless given. The file is read in the
+        background.
 
         Raises ``FileNotFoundError`` when there is no such run, ``RunFileBusyError`` while another
         process writes it, ``ValueError`` when this tracker did not write it.
@@ -118,6 +126,7 @@ class ExperimentTracker:
         tracker = cls(read_config(path), path.parent, quiet=quiet)
         tracker._interrupted = interrupted
         attend(tracker)
+        tracker._resumed_at = gradient_step
         steps = interrupted.tail.gradient_step if gradient_step is None else gradient_step
         tracker._gradient_step = steps
         return tracker
@@ -139,22 +148,21 @@ class ExperimentTracker:
         self._pending = self._writer.pending
         attend(self)
         self._writer.start(_START_TIMEOUT_SECONDS)
-        if self._writer.path is not None and not self._quiet:
-            print(whereabouts(self._writer.path), file=sys.stderr)
+        self._pending = self._writer.pending  # another one where there is no thread
+        if not self._quiet and (self._writer.path or interrupted):
+            print(whereabouts(self.path), file=sys.stderr)
 
     def _make_writer(self, clock: RunClock) -> RunWriter:
-        interrupted = self._interrupted
-        if interrupted is None:
-            return RunWriter(
-                clock, lambda tail: self._create_file(clock, tail), self._gradient_steps, []
-            )
+        run = self._interrupted
+        create = functools.partial(self._create_file, clock)
+        if run is None:
+            return RunWriter(clock, create, self._gradient_steps, [])
         resumption = {**current_process(), "time": clock.now()}
-        resumptions = [*interrupted.tail.resumed, resumption]
-        writer = RunWriter(clock, lambda _tail: interrupted.file, self._gradient_steps, resumptions)
-        writer.continue_with(interrupted)
-        return writer
+        resumptions = [*run.tail.resumed[-_MOST_RESUMPTIONS:], resumption]
+        resume = functools.partial(read_interrupted_run, run, self._resumed_at)
+        return RunWriter(clock, create, self._gradient_steps, resumptions, resume, run.tail)
 
-    def _create_file(self, clock: RunClock, tail: bytes) -> RunFile:
+    def _create_file(self, clock: RunClock, tail: logfile.Tail) -> RunFile:
         head = logfile.Head(
             config=jsonable(self.config.to_dict()),
             start_time=clock.started.isoformat(timespec="microseconds"),
@@ -187,7 +195,7 @@ class ExperimentTracker:
             duration_seconds=clock.elapsed(),
             train_loss=self._final("train_loss", train_loss),
             val_loss=self._final("val_loss", val_loss),
-            notes=str(jsonable("" if notes is None else str(notes)[:_LONGEST_NOTES])),
+            notes=_bounded(str(jsonable("" if notes is None else str(notes)[:_LONGEST_NOTES]))),
             error=str(jsonable(error[:_LONGEST_ERROR])),
         )
         self._accepting = False
@@ -220,6 +228,8 @@ class ExperimentTracker:
         """The run's file, or where it would be."""
         if self._writer is not None and self._writer.path is not None:
             return self._writer.path
+        if self._interrupted is not None:
+            return self._interrupted.path
         started = self._started_clock().started
         return self.log_dir / f"{file_stem(self.config.experiment_name, started)}.json"
 
@@ -348,6 +358,9 @@ class ExperimentTracker:
         (mean, max). NaN and ±inf count in none of them; ``std`` is that of the population.
         """
         count, stats = self._writer.statistics() if self._writer else (0, {})
+        if count is None:  # values came late or were replayed: only the file tells
+            self.save()
+            count, stats = statistics_of_file(self.path)
         return {
             "total_iterations": count,
             "total_gradient_steps": self._gradient_step,
@@ -379,7 +392,7 @@ class ExperimentTracker:
         if self._writer is not None:
             self._writer.release_inherited_file()
         if self._interrupted is not None:  # it may not have been started yet
-            self._interrupted.file.close()
+            self._interrupted.close()
         self._writer = None
         self._owns_file = False
         self._pending = deque(maxlen=0)
@@ -387,6 +400,13 @@ class ExperimentTracker:
     def __reduce__(self) -> tuple[Any, ...]:
         # To a spawned worker or a deep copy of a model that holds the tracker: the run stays here.
         return (_silent_tracker, (self.config, self.log_dir))
+
+
+def _bounded(text: str) -> str:
+    """As much of a text as may be written: a control character takes six bytes."""
+    while len(written := msgspec.json.encode(text)) > _LONGEST_NOTES:
+        text = text[: len(text) * _LONGEST_NOTES // len(written)]
+    return text
 
 
 def _silent_tracker(config: ExperimentConfig, log_dir: Path) -> ExperimentTracker:

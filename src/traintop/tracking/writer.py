@@ -2,24 +2,31 @@
 
 One thread for each run. Four times a second it takes the calls that wait, turns them into
 records, and flushes them with one positioned write; it writes a sign of life when there is
-nothing else to write. While the disk refuses, records wait in memory and the loop goes on.
+nothing else to write. While the disk refuses, records wait in memory and the loop goes on. Where no
+thread can be started, the calls of the training loop do the same, at most twice a second.
+
+A signal handler or a finaliser may call anything here while the thread it runs in is in the midst
+of it. So nothing waits for a lock that its own thread may hold: queues of ``queue.SimpleQueue`` are
+re-entrant, as threading's events are not, and who comes back into the recording gets what it said
+before.
 """
 
 from __future__ import annotations
 
 import contextlib
+import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from traintop import logfile
-from traintop.model import MetricStats
+from traintop.model import MetricsSnapshot, MetricStats
 from traintop.tracking.ending import Ending
 from traintop.tracking.recording import LoggedCall, Recording
-from traintop.tracking.resumption import InterruptedRun
+from traintop.tracking.resumption import MOST_IN_ANY_ORDER, ResumedRun, exact_statistics
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.statistics import best_loss
@@ -33,6 +40,8 @@ HEARTBEAT_SECONDS = 10.0
 MAX_PENDING_CALLS = 100_000
 """Calls that may wait for the writer's thread before the training loop feels it."""
 
+_LOOK_SECONDS = 1.0  # how often the writer looks whether the file is where it was
+_CALLERS_SECONDS = 0.5  # how often the training loop's calls write where there is no thread
 _LONGEST_RETRY_SECONDS = 5.0
 _BLOCKED_SECONDS = 1.0  # a write that takes longer is taken for a disk that hangs
 _BATCH = 100
@@ -41,47 +50,59 @@ _FLUSH_BYTES = 8 << 20
 
 class _FlushRequest(NamedTuple):
     durable: bool
-    done: threading.Event
+    answer: queue.SimpleQueue[bool]
     ending: Ending | None = None
 
 
 class RunWriter:
     """Owns a run's file and recording. The tracker only appends to ``pending`` and asks.
 
-    ``create_file`` gets the tail of a run without records, and may raise ``OSError``: then it is
-    asked again later. ``gradient_steps`` tells the optimizer steps so far, and ``resumptions`` are
-    the processes that resumed the run, this one last.
+    ``create_file`` gets the tail of a run without records; a run that goes on is read by
+    ``resume``, and ``known`` is its tail. Both may raise ``OSError``: then they are asked again
+    later. ``gradient_steps`` tells the optimizer steps so far, and ``resumptions`` are the
+    processes that resumed the run, this one last.
     """
 
     def __init__(
         self,
         clock: RunClock,
-        create_file: Callable[[bytes], RunFile],
+        create_file: Callable[[logfile.Tail], RunFile],
         gradient_steps: Callable[[], int],
         resumptions: list[dict[str, Any]],
+        resume: Callable[[], ResumedRun] | None = None,
+        known: logfile.Tail | None = None,
     ) -> None:
         self.pending: deque[tuple[Any, ...]] = deque()
         self._clock = clock
         self._create_file = create_file
         self._gradient_steps = gradient_steps
         self._resumptions = resumptions
+        self._resume = resume  # None once the run is read, or for a new one
+        self._known = known or logfile.Tail()
         self._file: RunFile | None = None
-        self._recording = Recording(self._settled_records)
-        self._notes = ""  # of a run that had ended before it went on
+        self._recording = Recording()
+        self._recording.dropped = self._known.dropped
+        self._rewinds = 0
         self._ending: Ending | None = None
-        self._lock = threading.Lock()  # guards the recording; never held during a write
-        self._wake = threading.Event()
+        self._lock = threading.RLock()  # guards the recording; never held during a write
+        self._is_inside = False  # whether the thread that has the lock is at work on it
+        self._said: tuple[int | None, dict[str, MetricStats]] = (0, {})
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._ended = False
         self._requests: deque[_FlushRequest] = deque()
         self._changed = True
         self._written_at = -HEARTBEAT_SECONDS
+        self._looked_at = 0.0
         self._retry_at = 0.0
         self._retry_seconds = FLUSH_SECONDS
         self._refused = False
-        self._writing_since: float | None = None
+        self._gave_up = False  # a caller waited in vain since the disk last took something
+        self._busy_since: float | None = None
         self._lost_calls = 0
-        self._tried = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="traintop-writer", daemon=True)
+        self._tried: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._turning = threading.RLock()
+        self._is_turning = False
 
     # -- asked by the tracker, in the training loop's thread
 
@@ -90,79 +111,102 @@ class RunWriter:
         """The file, ``None`` before the disk took it."""
         return self._file.path if self._file else None
 
-    def continue_with(self, run: InterruptedRun) -> None:
-        """Go on with a run, before ``start``."""
-        file, records_at, last = run.file, run.records_at, run.last
-        self._notes, self._recording.dropped = run.tail.notes, run.tail.dropped
-        size, gaps = self._recording.restore(
-            lambda size: file.read(records_at, records_at + size), file.size - records_at, last
-        )
-        file.resume_at(records_at + size, records_at)
-        with contextlib.suppress(OSError):  # then they stay, and what is behind them too
-            for start, end in gaps:
-                file.close_gap(records_at + start, records_at + end)
-        self._file = file
-
     @property
     def ended(self) -> bool:
         """Whether the end of the run is written."""
         return self._ended
 
     def start(self, timeout: float) -> None:
-        """Start the thread, and give it time to create the file or to find that it cannot."""
-        self._thread.start()
-        self._wake.set()
-        self._tried.wait(timeout)
+        """Start the thread, and give it time to make the file or to find that it cannot."""
+        thread = threading.Thread(target=self._run, name="traintop-writer", daemon=True)
+        self._thread = thread
+        try:
+            thread.start()
+        except RuntimeError:  # the system has none left, or the interpreter ends
+            self._thread = None
+            self.pending = _WritingDeque(self)
+            self.turn()
+        else:
+            self.wake()
+            _wait(self._tried, timeout)
 
     def wake(self) -> None:
         """Have what is pending flushed now rather than within a quarter of a second."""
-        self._wake.set()
+        if self._bell.empty():
+            self._bell.put(None)
 
     def flush(self, *, durable: bool, timeout: float) -> bool:
         """Wait until all that was logged is in the file, on the disk itself if ``durable``.
 
-        Returns whether that was achieved in ``timeout`` seconds.
+        Returns whether that was achieved, at once where the disk refuses. A disk that hangs is
+        waited for once, up to ``timeout`` seconds, until it takes something again.
         """
-        return self._ask(_FlushRequest(durable, threading.Event()), timeout)
+        if self._gave_up and self._hangs():
+            return False
+        done = self._ask(_FlushRequest(durable, queue.SimpleQueue()), timeout)
+        self._gave_up = not done
+        return done
 
     def end(self, ending: Ending, timeout: float) -> bool:
         """Write how the run ended, and stop. Returns whether the disk took it in time.
 
         It is tried on until the disk takes it, or the process is gone.
         """
-        return self._ask(_FlushRequest(True, threading.Event(), ending), timeout)
+        return self._ask(_FlushRequest(True, queue.SimpleQueue(), ending), timeout)
 
     def _ask(self, request: _FlushRequest, timeout: float) -> bool:
         self._requests.append(request)
-        self._wake.set()
+        if self._thread is None:
+            self.turn()
+            timeout = 0.0
+        elif self._thread is threading.current_thread():
+            return False  # a finaliser that runs there; it would wait for itself
+        self.wake()
         # The thread answers what it finds after it has ended, so that no request is left alone.
-        return self._ended or request.done.wait(timeout)
+        return self._ended or bool(_wait(request.answer, timeout))
 
     def relieve(self) -> None:
         """Too many calls wait: give a healthy writer time; drop the newest if the disk hangs."""
         while len(self.pending) > MAX_PENDING_CALLS // 2:
-            if self._hangs():
+            if self._hangs() or self._thread is threading.current_thread():
                 if len(self.pending) > MAX_PENDING_CALLS:
                     self.pending.pop()
                     self._lost_calls += 1
                     self._recording.tell_dropped()
                 return
-            self._wake.set()
+            self.wake()
             time.sleep(0.001)
 
     def _hangs(self) -> bool:
-        since = self._writing_since
+        since = self._busy_since
         blocked = since is not None and time.monotonic() - since > _BLOCKED_SECONDS
-        return blocked or not self._thread.is_alive()
+        return blocked or self._thread is None or not self._thread.is_alive()
 
-    def statistics(self) -> tuple[int, dict[str, MetricStats]]:
-        """How many iterations were recorded so far, and the statistics of every metric."""
+    def statistics(self) -> tuple[int | None, dict[str, MetricStats]]:
+        """How many iterations were recorded so far, and the statistics of every metric.
+
+        ``None`` and none, where only the file tells.
+        """
+        while self._resume is not None and self._is_waited_for():
+            time.sleep(0.001)
         while True:
             with self._lock:
-                if self._take_pending() or self._hangs():
-                    return self._recording.count, self._recording.stats()
-            self._wake.set()
+                if self._is_inside:  # we run in a handler that interrupted just this
+                    return self._said
+                self._is_inside = True
+                try:
+                    if self._take_pending() or not self._is_waited_for():
+                        statistics = self._recording.statistics
+                        self._said = statistics.count, statistics.summaries()
+                        return self._said
+                finally:
+                    self._is_inside = False
+            self.wake()
             time.sleep(0.001)
+
+    def _is_waited_for(self) -> bool:
+        """Whether the thread will do what is waited for."""
+        return not self._hangs() and self._thread is not threading.current_thread()
 
     @property
     def final_losses(self) -> dict[str, float | None]:
@@ -182,25 +226,46 @@ class RunWriter:
 
     def _run(self) -> None:
         while not self._ended:
-            self._wake.wait(FLUSH_SECONDS)
-            self._wake.clear()
+            _wait(self._bell, FLUSH_SECONDS)
             self.turn()
         while self._requests:
-            self._requests.popleft().done.set()
+            self._requests.popleft().answer.put(True)
 
     def turn(self) -> None:
-        """One round of the thread: take what is pending, flush it if that is due."""
+        """One round of the thread: take what is pending, flush it if that is due.
+
+        Where there is no thread, a call of the training loop makes it, one at a time.
+        """
+        if not self._turning.acquire(blocking=False):
+            return
+        try:
+            if not self._is_turning:
+                self._is_turning = True
+                try:
+                    self._turn()
+                finally:
+                    self._is_turning = False
+        finally:
+            self._turning.release()
+
+    def _turn(self) -> None:
         requests = [self._requests.popleft() for _ in range(len(self._requests))]
-        with self._lock:
-            took_all = self._take_pending()
-        if not took_all:  # first make room for the rest
-            self._requests.extendleft(requests)
-            self._wake.set()
-            requests = []
+        if self._resume is None:
+            with self._lock:
+                self._is_inside = True
+                try:
+                    took_all = self._take_pending()
+                finally:
+                    self._is_inside = False
+            if not took_all:  # first make room for the rest
+                self._requests.extendleft(requests)
+                self.wake()
+                requests = []
         now = time.monotonic()
         due = self._changed or now - self._written_at >= HEARTBEAT_SECONDS
-        if requests or (due and now >= self._retry_at):
-            self._flush(requests)
+        looks = self._file is not None and now - self._looked_at >= _LOOK_SECONDS
+        if requests or ((due or looks) and now >= self._retry_at):
+            self._flush(requests, due=due)
 
     def _take_pending(self) -> bool:
         """Turn calls into records; the lock is held. Whether it took all of them."""
@@ -218,17 +283,21 @@ class RunWriter:
                 return False
         return True
 
-    def _flush(self, requests: list[_FlushRequest]) -> None:
+    def _flush(self, requests: list[_FlushRequest], *, due: bool) -> None:
         endings = [request.ending for request in requests if request.ending is not None]
         self._ending = endings[-1] if endings else self._ending
-        self._writing_since = time.monotonic()
+        self._busy_since = None if self._resume else time.monotonic()
         try:
-            self._write(durable=any(request.durable for request in requests))
+            self._write(durable=any(request.durable for request in requests), due=due)
         except Exception as error:  # a logger must not die, whatever a filesystem raises
             self._refused = True
             self._retry_at = time.monotonic() + self._retry_seconds
             self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
-            self._requests.extendleft(requests)
+            for request in requests:
+                if request.ending is None:
+                    request.answer.put(False)
+                else:
+                    self._requests.append(request)
             self._recording.tell.once(
                 "disk",
                 f"cannot write the run: {error}; training goes on, records wait in memory and "
@@ -236,8 +305,9 @@ class RunWriter:
             )
             return
         finally:
-            self._writing_since = None
-            self._tried.set()
+            self._busy_since = None
+            if self._tried.empty():
+                self._tried.put(None)
         self._retry_seconds = FLUSH_SECONDS
         self._retry_at = 0.0
         self._refused = False
@@ -245,36 +315,70 @@ class RunWriter:
             self._file.close()
             self._ended = True
         for request in requests:
-            request.done.set()
+            request.answer.put(True)
 
-    def _write(self, *, durable: bool) -> None:
+    def _write(self, *, durable: bool, due: bool) -> None:
+        if self._resume is not None:
+            self._go_on(self._resume())
         if self._file is None:
-            self._file = self._create_file(logfile.encode_tail(self._tail()))
-        else:
-            self._file.restore_if_deleted()
-        with self._lock:
-            settled = self._recording.settled_bytes()
-            rest = self._recording.open_bytes() + logfile.encode_tail(self._tail())
-            self._changed = False
-        try:
-            self._file.write(settled, rest)
-        except BaseException:
-            self._changed = True
-            raise
-        with self._lock:
-            self._recording.forget(settled)
-        self._written_at = time.monotonic()
+            self._file = self._create_file(self._tail())
+        now = time.monotonic()
+        if durable or now - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = now
+            if trouble := self._file.keep():
+                due = True
+                self._recording.tell.once("moved", trouble)
+                self._recording.statistics.spoiled |= self._file.lost > 0
+        if not (due or durable):
+            return
+        self._write_records(self._file, settled=durable)
+        spoiled = self._recording.statistics.spoiled
+        if self._ending and spoiled and self._file.lines <= MOST_IN_ANY_ORDER:
+            self._recording.restore(exact_statistics(self._file.regions), None, [])
+            self._write_records(self._file, settled=True)
         if durable:
             self._file.synchronise()
 
-    def _settled_records(self) -> Iterator[bytes]:
-        return self._file.settled_records() if self._file else iter(())
+    def _write_records(self, file: RunFile, *, settled: bool) -> None:
+        waits = True
+        while waits:
+            with self._lock:
+                self._is_inside = True
+                try:
+                    if settled:
+                        self._recording.settle()
+                    lines = self._recording.lines()
+                    waits = self._recording.waiting > len(lines)
+                    tail = self._tail(complete=not waits)
+                    self._changed = False
+                finally:
+                    self._is_inside = False
+            try:
+                file.write(lines, tail)
+            except BaseException:
+                self._changed = True
+                raise
+            with self._lock:
+                self._recording.forget(len(lines))
+        self._written_at = time.monotonic()
 
-    def _tail(self) -> logfile.Tail:
-        recording, ending = self._recording, self._ending
-        stats = recording.stats()
-        now = self._clock.now()
-        final = self.final_losses
+    def _go_on(self, run: ResumedRun) -> None:
+        self._file, self._rewinds = run.file, run.rewinds
+        rewinds = [] if run.rewind_to is None else [logfile.encode_rewind(run.rewind_to)]
+        with self._lock:
+            self._recording.restore(run.statistics, run.open_record, rewinds)
+        self._rewinds += len(rewinds)
+        self._resume = None
+        self._changed = True
+
+    def _tail(self, *, complete: bool = True) -> logfile.Tail:
+        """The tail of a flush; ``complete`` unless more lines wait for another one."""
+        recording, ending, known = self._recording, self._ending, self._known
+        complete &= not recording.statistics.spoiled
+        stats = recording.statistics.summaries() if complete else {}
+        newest, final = recording.statistics.newest, self.final_losses
+        is_open = newest == recording.open_record
+        lost = self._lost_calls + (self._file.lost if self._file else 0)
         return logfile.Tail(
             end_time=ending.end_time if ending else None,
             duration_seconds=round(ending.duration_seconds if ending else self._clock.elapsed(), 6),
@@ -282,15 +386,44 @@ class RunWriter:
             best_val_loss=best_loss("val_loss", stats, final),
             final_train_loss=final["train_loss"],
             final_val_loss=final["val_loss"],
-            notes=(ending.notes if ending else "") or self._notes,
+            notes=(ending.notes if ending else "") or known.notes,
             status=ending.status if ending else "running",
             error=ending.error if ending else "",
-            updated_at=now,
+            updated_at=self._clock.now(),
             resumed=self._resumptions,
             gradient_step=self._gradient_steps(),
             iterations_per_second=recording.iterations_per_second(),
-            count=recording.count,
-            dropped=recording.dropped + self._lost_calls,
+            count=recording.statistics.count if complete else None,
+            dropped=recording.dropped + lost,
+            rewinds=self._rewinds,
             stats=stats,
-            last_record=logfile.record_row(recording.last) if recording.last else {},
+            highest_record=_row(newest if complete and not is_open else None),
+            last_record=_row(recording.open_record),
         )
+
+
+class _WritingDeque(deque[tuple[Any, ...]]):
+    """Calls that wait where there is no thread: now and then, one that comes writes them."""
+
+    def __init__(self, writer: RunWriter) -> None:
+        super().__init__(writer.pending)
+        self._writer = writer
+        self._due = 0.0
+
+    def append(self, call: tuple[Any, ...], /) -> None:
+        super().append(call)
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + _CALLERS_SECONDS
+            self._writer.turn()
+
+
+def _row(record: MetricsSnapshot | None) -> logfile.Row:
+    return {} if record is None else logfile.record_row(record)
+
+
+def _wait(answers: queue.SimpleQueue[Any], timeout: float) -> Any:
+    """The next answer, ``None`` if none comes in so many seconds."""
+    with contextlib.suppress(queue.Empty):
+        return answers.get(timeout=max(timeout, 0.0))
+    return None

@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
 
-from traintop.logfile import UNREADABLE, Head, Row, Tail, WrittenStatus, convert_usable
-from traintop.logfile.columns import Columns, RecordDecoder, columns_of_list
+from traintop.logfile import UNREADABLE, Head, Row, Tail, WrittenStatus, convert_usable, is_record
+from traintop.logfile.columns import Columns, column_decoder, columns_of_rows
 from traintop.logfile.tolerance import decode_tolerantly
-from traintop.model import RunSummary
+from traintop.model import RECORD_FIELDS, RunSummary
 from traintop.store.files import Entry, Files
 from traintop.store.formats.traintop import is_run_name, summary_of
 
@@ -175,4 +175,23 @@ def _decoded(data: bytes) -> tuple[Row, Columns | None]:
         )
     found = {key: decode_tolerantly(value) for key, value in members.items() if value}
     array = bytes(getattr(document, _RECORDS)).lstrip()
-    return found, RecordDecoder().decode_list(array) if array.startswith(b"[") else None
+    return found, decode_list(array) if array.startswith(b"[") else None
+
+
+def decode_list(array: bytes) -> Columns:
+    """The records in a JSON list; what is no record is left out.
+
+    Raises ``ValueError`` when it is no JSON.
+    """
+    rows, columns = column_decoder(RECORD_FIELDS, str)
+    try:
+        decoded = rows(array)
+    except UNREADABLE:
+        found = decode_tolerantly(array)
+        return columns_of_list(found if isinstance(found, list) else [])
+    return {key: list(map(column, decoded)) for key, column in columns.items()}
+
+
+def columns_of_list(values: list[Any]) -> Columns:
+    """Columns of the records among decoded JSON values."""
+    return columns_of_rows(list(filter(is_record, values)))

@@ -10,30 +10,25 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from traintop.logfile import FoundTail, Head, Tail, records_region
-from traintop.logfile.columns import RecordDecoder, columns_of_rows
+import msgspec
+
+from traintop.logfile import Head, Tail
+from traintop.logfile.lines import Ends, read_ends
 from traintop.model import RunStatus, RunSummary
 from traintop.store.files import Entry, Files
 from traintop.store.formats import NotThisFormatError
-from traintop.store.formats.traintop_records import (
-    Ends,
-    LogFile,
-    RecordFollower,
-    ReplacedError,
-    read_ends,
-)
 from traintop.values import as_given
 
 if TYPE_CHECKING:
+    from traintop.store.formats.traintop_records import Reader, RecordFollower
     from traintop.store.history import History
 
 _PREFIX, _SUFFIX = "experiment_", ".json"
 
 _ATTEMPTS = 3
-_SAMPLED_BYTES = 2048
-_LONGEST_SAMPLED_LINE = 256 * 1024
+_MOST_FOLLOWED = 4
 
 
 def is_run_name(path: str) -> bool:
@@ -42,11 +37,31 @@ def is_run_name(path: str) -> bool:
     return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
 
 
+class LogFile(NamedTuple):
+    """One file, wherever it lies."""
+
+    files: Files
+    id: str
+
+    def stat(self) -> Entry:
+        return self.files.stat(self.id)
+
+    def read(self, start: int, length: int) -> bytes:
+        return self.files.read(self.id, start, length)
+
+    def read_many(self, parts: list[tuple[int, int]]) -> list[bytes]:
+        return self.files.read_many([(self.id, start, length) for start, length in parts])
+
+
 class TraintopFormat:
     """The format of :mod:`traintop.logfile`: one file a run."""
 
     patterns = ("*.json",)
     heartbeat = True
+
+    def __init__(self) -> None:
+        # Of runs whose tail leaves the statistics to the reader.
+        self._followers: dict[str, RecordFollower] = {}
 
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
         """Files by our name, and those of another that begin like ours."""
@@ -56,29 +71,50 @@ class TraintopFormat:
     def summary(
         self, files: Files, entries: Sequence[Entry], known: RunSummary | None
     ) -> RunSummary:
-        """What the two ends of the file say."""
+        """What the two ends of the file say, or its lines where these do not say it."""
         entry = entries[0]
         file = LogFile(files, entry.id)
-        ends = read_ends(file, entry.size)
+        ends = read_ends(file.read, entry.size)
         for attempt in range(1, _ATTEMPTS):
             if ends.head is None or ends.tail is not None:
                 break
             before, entry = entry, file.stat()  # torn, or a write was under way
             if attempt > 1 and (before.version, before.size) == (entry.version, entry.size):
                 break
-            ends = read_ends(file, entry.size)
+            ends = read_ends(file.read, entry.size)
         if ends.head is None:
-            raise _not_ours()
+            raise not_ours()
         if ends.tail is None and known is not None:
             return known
-        tail = Tail() if ends.tail is None else ends.tail.tail
-        if not tail.count and _holds_records(ends, entry.size):
-            tail = _completed(tail, file, ends.head.records_at)
-        return summary_of(entry, ends.head.head, tail)
+        if ends.tail is not None and ends.tail.count is not None:
+            return summary_of(entry, ends.head.head, ends.tail)
+        history = self._history(file, ends)
+        from traintop.store.statistics import completed_tail
 
-    def reader(self, files: Files, entries: Sequence[Entry]) -> _Reader:
+        tail = completed_tail(ends.tail or Tail(), history)
+        summary = summary_of(entry, ends.head.head, tail)
+        return msgspec.structs.replace(summary, damaged=history.damaged)
+
+    def _history(self, file: LogFile, ends: Ends) -> History:
+        """All records, of which few are read when the file has grown."""
+        from traintop.store.formats.traintop_records import RecordFollower, ReplacedError
+
+        follower = self._followers.pop(file.id, None) or RecordFollower()
+        try:
+            follower.read(file, ends)
+        except ReplacedError:
+            follower = RecordFollower()
+            follower.read(file, ends)
+        self._followers[file.id] = follower
+        while len(self._followers) > _MOST_FOLLOWED:
+            self._followers.pop(next(iter(self._followers)), None)
+        return follower.history()
+
+    def reader(self, files: Files, entries: Sequence[Entry]) -> Reader:
         """A reader that follows the file from where its records begin."""
-        return _Reader(LogFile(files, entries[0].id))
+        from traintop.store.formats.traintop_records import Reader  # numpy
+
+        return Reader(LogFile(files, entries[0].id))
 
 
 def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
@@ -105,7 +141,7 @@ def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
         final_train_loss=tail.final_train_loss,
         final_val_loss=tail.final_val_loss,
         stats=tail.stats,
-        last=tail.last,
+        last=tail.newest,
         notes=tail.notes,
         error=tail.error,
         file_size=entry.size,
@@ -124,109 +160,6 @@ def _environment(head: Head, tail: Tail) -> dict[str, Any]:
     return known
 
 
-def _holds_records(ends: Ends, size: int) -> bool:
-    records_end = ends.tail.starts_at if ends.tail is not None else size
-    return ends.head is not None and records_end > ends.head.records_at
-
-
-def _completed(known: Tail, file: LogFile, records_at: int) -> Tail:
-    """What a tail lacks, made from the records: for a file whose own is torn or a short one."""
-    from traintop.store.statistics import completed_tail  # numpy: only damaged files need it here
-
-    follower = RecordFollower(records_at)
-    follower.read(file)
-    return completed_tail(known, follower.history())
-
-
-def _not_ours() -> NotThisFormatError:
+def not_ours() -> NotThisFormatError:
+    """What is raised for a file whose head is not whole, or of another format."""
     return NotThisFormatError("does not begin like a log file of traintop")
-
-
-class _Reader:
-    def __init__(self, file: LogFile) -> None:
-        self._file = file
-        self._history: History | None = None
-        self._follower = RecordFollower(0)
-        self._seen: Entry | None = None  # how the file was before it was read
-
-    def history(self, reached: Callable[[float], None] = lambda share: None) -> History:
-        if self._history is None:
-            self._load(self._file.stat(), reached)
-        assert self._history is not None
-        return self._history
-
-    def follow(self) -> bool:
-        entry, seen = self._file.stat(), self._seen
-        if seen is None or entry.inode != seen.inode or entry.size < seen.size:
-            return self._load(entry)
-        try:
-            changed = self._follower.read(self._file)
-        except ReplacedError:
-            return self._load(entry)
-        if self._follower.is_stuck and not self._is_headed(entry):
-            return self._load(entry)
-        self._seen = entry
-        self._history = self._follower.history()
-        return changed
-
-    def sample(self, points: int) -> History:
-        size = self._file.stat().size
-        ends = read_ends(self._file, size)
-        if ends.head is None:
-            raise _not_ours()
-        return _sampled(self._file, size, ends.head.records_at, ends.tail, points)
-
-    def _load(self, entry: Entry, reached: Callable[[float], None] = lambda share: None) -> bool:
-        """Reads the file anew; whether there was or is any record."""
-        head = read_ends(self._file, entry.size).head
-        if head is None:
-            raise _not_ours()
-        follower = RecordFollower(head.records_at)
-        # A live run may have grown past the size it had.
-        follower.read(self._file, lambda offset: reached(min(offset / max(entry.size, 1), 1.0)))
-        before, self._history = self._history, follower.history()
-        self._follower, self._seen = follower, entry
-        return before is None or len(before) > 0 or len(self._history) > 0
-
-    def _is_headed(self, entry: Entry) -> bool:
-        """Whether the file still has the head it had."""
-        head = read_ends(self._file, entry.size).head
-        return head is not None and head.records_at == self._follower.records_at
-
-
-def _sampled(
-    file: LogFile, size: int, records_at: int, tail: FoundTail | None, points: int
-) -> History:
-    """The records at evenly spaced offsets of a file."""
-    from traintop.store.history import GrowingHistory
-
-    end = tail.starts_at if tail is not None else size
-    if end - records_at <= points * _SAMPLED_BYTES:
-        follower = RecordFollower(records_at)
-        follower.read(file)
-        return follower.history()
-    growing = GrowingHistory()
-    decoder = RecordDecoder()
-    step = (end - records_at) / points
-    places = [(records_at + int(place * step), _SAMPLED_BYTES) for place in range(points)]
-    for (start, _), data in zip(places, file.read_many(places), strict=True):
-        growing.extend(decoder.decode(_lines_at(file, start, data)))
-    if tail is not None and tail.tail.last_record:
-        growing.extend(columns_of_rows([tail.tail.last_record]))
-    return growing.history()
-
-
-def _lines_at(file: LogFile, offset: int, data: bytes) -> bytes:
-    """The first whole lines of records after an offset, from where ``data`` was read."""
-    length = _SAMPLED_BYTES
-    while True:
-        first, last = data.find(b"\n"), data.rfind(b"\n")
-        records, is_last = records_region(data[max(first, 0) :])
-        if is_last:
-            return records
-        if first < last:
-            return data[first:last]
-        if len(data) < length or length >= _LONGEST_SAMPLED_LINE:
-            return b""
-        length *= 8
-        data = file.read(offset, length)
