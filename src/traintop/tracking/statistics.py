@@ -189,8 +189,8 @@ class RunStatistics:
     """Statistics of all metrics of a run, in which each iteration counts once, in their order.
 
     The last records are kept, so that one which amends or precedes them is counted in its place:
-    the statistics go on from a mark before it. One that goes further back spoils them; then they
-    are to be computed from the file.
+    their part is computed anew. One that goes further back spoils the statistics; then they are to
+    be computed from the file.
     """
 
     def __init__(self) -> None:
@@ -199,7 +199,6 @@ class RunStatistics:
         self._first = _Statistics()  # of what is before them
         self._lowest = math.inf  # the lowest and the highest iteration before them
         self._highest = -math.inf
-        self._middle, self._middle_at = _Statistics(), 0  # of what is before one of them
         self._now, self._now_at = _Statistics(), 0  # never with the last of them
         self.spoiled = False
 
@@ -224,7 +223,9 @@ class RunStatistics:
             record = merge(earlier, record)
             if iteration != order[-1]:
                 self._go_back(bisect.bisect_left(order, iteration))
-        elif not order or iteration > order[-1]:
+            self._records[iteration] = record
+            return
+        if not order or iteration > order[-1]:
             if order and self._now_at == len(order) - 1:
                 self._now.add(self._records[order[-1]])
                 self._now_at += 1
@@ -235,8 +236,9 @@ class RunStatistics:
             order.insert(place, iteration)
         self._records[iteration] = record
         cells = len(STANDARD_METRICS) + len(record.metrics)
-        if len(order) - self._middle_at > max(min(WINDOW, _MOST_CELLS // cells), _FEWEST_AMENDED):
-            self._forget_first()
+        kept = max(min(WINDOW, _MOST_CELLS // cells), _FEWEST_AMENDED)
+        if len(order) > 2 * kept:
+            self._forget_first(len(order) - kept)
 
     def add_in_order(self, records: Iterable[MetricsSnapshot]) -> None:
         """Count records in the order of their iterations, those of one merged, whatever theirs."""
@@ -271,7 +273,6 @@ class RunStatistics:
         self._highest = iterations[-1]
         self._records, self._order, self._now_at = {}, [], 0
         self._first = now.copy()
-        self._middle, self._middle_at = self._first, 0
 
     def follows(self, iterations: list[float]) -> bool:
         """Whether these are in ascending order and behind all others."""
@@ -280,28 +281,23 @@ class RunStatistics:
 
     def _go_back(self, place: int) -> None:
         """Take out of the statistics what stands at a place or behind it."""
-        if place < self._middle_at:
-            self._middle, self._middle_at = self._first, 0
         if place < self._now_at:
-            self._now, self._now_at = self._middle.copy(), self._middle_at
+            self._now, self._now_at = self._first.copy(), 0
 
     def _catch_up(self, end: int) -> None:
         for iteration in self._order[self._now_at : end]:
             self._now.add(self._records[iteration])
         self._now_at = max(self._now_at, end)
 
-    def _forget_first(self) -> None:
-        """Forget the records before the middle; the middle is where we are now."""
-        self._catch_up(len(self._order) - 1)
-        forgotten, kept = self._order[: self._middle_at], self._order[self._middle_at :]
-        for iteration in forgotten:
-            del self._records[iteration]
-        if forgotten:
-            self._lowest = min(self._lowest, forgotten[0])
-            self._highest = forgotten[-1]
-        self._first, self._order = self._middle, kept
-        self._now_at -= self._middle_at
-        self._middle, self._middle_at = self._now.copy(), self._now_at
+    def _forget_first(self, count: int) -> None:
+        """Forget so many records, which cannot be amended from now on."""
+        for iteration in self._order[:count]:
+            self._first.add(self._records.pop(iteration))
+        self._lowest, self._highest = min(self._lowest, self._order[0]), self._order[count - 1]
+        del self._order[:count]
+        if self._now_at < count:
+            self._now, self._now_at = self._first.copy(), count
+        self._now_at -= count
 
     def summaries(self) -> dict[str, MetricStats]:
         """The statistics of each metric; of none where only the file tells."""
