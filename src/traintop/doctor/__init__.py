@@ -38,5 +38,5 @@ def diagnose(log_dir: Path | None = None) -> Diagnosis:
         runs = run_facts(RunCatalog([directory]).refresh().runs)
         findings += [*check_directory(directory, len(runs)), *check_runs(runs)]
     findings += check_environment(os.environ)
-    torn = tuple(Path(run.summary.id) for run in runs if run.state.torn)
+    torn = tuple(Path(run.summary.id) for run in runs if run.state.torn or run.state.damaged)
     return Diagnosis(directory, len(runs), tuple(findings), torn)

@@ -188,6 +188,14 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             "files whole",
         ),
         _Check(
+            "runs.damaged",
+            Level.PROBLEM,
+            lambda run: run.state.damaged > 0,
+            "with damaged lines, which every reader skips",
+            "traintop doctor --repair, which takes them out and keeps a copy of the file",
+            detail=lambda run: counted(run.state.damaged, "line"),
+        ),
+        _Check(
             "runs.dropped",
             Level.NOTE,
             lambda run: run.state.dropped > 0,

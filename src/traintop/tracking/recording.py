@@ -146,13 +146,16 @@ class Recording:
             'run\'s file will say how many ("dropped")',
         )
 
-    def settle(self) -> None:
-        """Have the open record written as a line; what comes of it later is a further line."""
+    def settle(self, *, saved: bool = False) -> None:
+        """Have the open record written as a line; what comes of it later is a further line.
+
+        Where too much waits for the disk, it is dropped; what is ``saved`` is worth more memory.
+        """
         if self._open is None:
             return
         encoded = logfile.encode_record(self._open)
         self._open = None
-        if self._waiting_bytes + len(encoded) > MAX_WAITING_BYTES:
+        if self._waiting_bytes + len(encoded) > MAX_WAITING_BYTES * (2 if saved else 1):
             self.dropped += 1
             self._statistics.spoiled = True  # for it has counted this record
             self.tell_dropped()

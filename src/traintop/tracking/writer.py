@@ -346,7 +346,7 @@ class RunWriter:
                 self._is_inside = True
                 try:
                     if settled:
-                        self._recording.settle()
+                        self._recording.settle(saved=True)
                     lines = self._recording.lines()
                     waits = self._recording.waiting > len(lines)
                     tail = self._tail(complete=not waits)
