@@ -139,7 +139,7 @@ def _bounded_of(stored: _Stored) -> Annotations:
 
 
 def _bounded(note: str, tags: Iterable[str], archived: bool) -> Annotations:
-    short = (tag.strip()[:LONGEST_TAG] for tag in tags)
+    short = (tag.strip()[:LONGEST_TAG].rstrip() for tag in tags)
     unique = dict.fromkeys(tag for tag in short if tag)
     return Annotations(note[:LONGEST_NOTE], tuple(unique)[:MOST_TAGS], archived)
 
