@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import math
 import os
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -34,7 +33,6 @@ _FIRST_BYTES = 64 << 10
 MOST_IN_ANY_ORDER = 100_000
 """Records whose statistics the writer makes exact whatever their order: it takes a second."""
 
-_AT_ONCE = 50_000
 _NO_ENDS = Ends(None, None, 0, None, None, 0, b"")
 
 
@@ -279,31 +277,20 @@ def _steps(regions: Iterable[bytes]) -> Iterator[Columns | Rewind]:
 def exact_statistics(
     regions: Callable[[], Iterable[bytes]], rewind_to: float | None = None
 ) -> RunStatistics:
-    """Those of records in any order, read several times so that few are in memory at once."""
-    iterations, rewinds = array("d"), []
-    for step in _steps(regions()):
-        if isinstance(step, Rewind):
-            rewinds.append(step.iteration)
-        else:
-            iterations.extend(step["iteration"])
-    distinct = sorted(set(iterations))
+    """Those of records in any order, all of which are in memory for a moment."""
+    rewinds = [step.iteration for step in _steps(regions()) if isinstance(step, Rewind)]
     statistics = RunStatistics()
-    for first in range(0, len(distinct), _AT_ONCE):
-        lowest, *_, highest = distinct[first], *distinct[first : first + _AT_ONCE]
-        statistics.add_in_order(_between(regions(), lowest, highest, _bounds(rewinds, rewind_to)))
+    statistics.add_in_order(_kept(regions(), _bounds(rewinds, rewind_to)))
     return statistics
 
 
-def _between(
-    regions: Iterable[bytes], lowest: float, highest: float, bounds: list[float]
-) -> Iterator[MetricsSnapshot]:
+def _kept(regions: Iterable[bytes], bounds: list[float]) -> Iterator[MetricsSnapshot]:
+    """The records that no rewind makes void."""
     for step in _steps(regions):
         if isinstance(step, Rewind):
             bounds.pop()
-            continue
-        for record in _records(_within(step, min(bounds[-1], highest))):
-            if record.iteration >= lowest:
-                yield record
+        else:
+            yield from _records(_within(step, bounds[-1]))
 
 
 def _within(columns: Columns, bound: float) -> Columns:
