@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from threading import Thread
 
@@ -19,6 +21,9 @@ _WITHOUT_SCREEN = frozenset({"dumb", "unknown"})
 
 _SIGNALLED = 128
 """A shell adds this to the number of the signal that ended a program."""
+
+_SECONDS_TO_END = 15.0
+"""How long a program whose terminal is gone may take to end; more than exports and notes get."""
 
 
 def has_screen(environment: Mapping[str, str]) -> bool:
@@ -124,6 +129,9 @@ def _on_hangup(descriptor: int, then: Callable[[], object]) -> None:
 
     Most programs end by the SIGHUP of the login shell. One in a session of its own gets none and
     would read the end of its input again and again, at full load. Waiting costs nothing.
+
+    Whoever waits for that terminal to take what is drawn waits for ever: after some seconds the
+    program ends all the same.
     """
     poll = select.poll()
     poll.register(descriptor, 0)  # a hang-up is always reported
@@ -131,5 +139,7 @@ def _on_hangup(descriptor: int, then: Callable[[], object]) -> None:
     def wait() -> None:
         poll.poll()
         then()
+        time.sleep(_SECONDS_TO_END)
+        os._exit(_SIGNALLED + signal.SIGHUP)
 
     Thread(target=wait, name="traintop-terminal", daemon=True).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from datetime import datetime
 
 import pytest
@@ -30,6 +31,17 @@ def test_an_export_finished_while_quitting_is_whole_and_printed(tmp_path, end):
     assert written.read_bytes().count(b"\n") == records + 1
     after = terminal.received.rpartition(b"\x1b[?1049l")[2].decode()
     assert f"wrote {tmp_path / run.stem}.csv" in after
+
+
+def test_it_ends_when_a_stuck_terminal_is_gone(tmp_path):
+    for name in ("a", "b", "c"):
+        write_run(tmp_path, name, 10, START)
+    with TerminalSession(tmp_path, columns=200, lines=60) as terminal:
+        terminal.wait_for("3 runs")
+        for _ in range(100):  # nobody reads what these draw
+            terminal.press("\x14")
+            time.sleep(0.1)
+        assert terminal.hang_up() == 128 + signal.SIGHUP
 
 
 def test_it_ends_when_the_terminal_is_gone(tmp_path):
