@@ -10,7 +10,7 @@ import pytest
 from tests.runs import OpenedRun, reader_of
 
 from traintop import ExperimentConfig, ExperimentTracker
-from traintop.store.formats import traintop_records
+from traintop.logfile import lines
 from traintop.tui.messages import HistoryLoaded, LoadFailed, ReadingProgress
 from traintop.tui.plots import loader as loader_module
 from traintop.tui.plots.loader import RunLoader
@@ -158,7 +158,7 @@ def test_deselecting_a_run_while_it_loads_delays_nothing(tmp_path, loader, poste
 
 
 def test_read_progress_is_measured_in_bytes_of_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(traintop_records, "CHUNK", 4096)
+    monkeypatch.setattr(lines, "CHUNK", 4096)
     path = start_run(tmp_path, "long", 500).save()
     shares = []
     history = OpenedRun(path).history(shares.append)
@@ -173,7 +173,7 @@ def test_reading_rests_while_a_key_is_answered_and_then_goes_on(
     tmp_path, loader, posted, monkeypatch
 ):
     rests = []
-    monkeypatch.setattr(traintop_records, "CHUNK", 1000)
+    monkeypatch.setattr(lines, "CHUNK", 1000)
     monkeypatch.setattr(loader_module, "_TURN_SECONDS", 0.0)
     monkeypatch.setattr(loader_module, "sleep", rests.append)
     summary = OpenedRun(start_run(tmp_path, "long", 5000).save()).summary()

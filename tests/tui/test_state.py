@@ -5,7 +5,7 @@ from tests.runs import NOW, make_run, make_runs
 
 from traintop.model import MetricStats, RunStatus
 from traintop.tui.view import (
-    MOST_CHARTED,
+    MOST_PLOTTED,
     SMOOTHING_LEVELS,
     Pane,
     RunRows,
@@ -156,7 +156,7 @@ def test_all_listed_runs_are_marked_and_then_none():
 def test_the_number_of_curves_is_limited():
     paths = tuple(run.id for run in make_runs(100))
     plotted = ViewState(selected=paths[0], marks=paths).plotted
-    assert len(plotted) == MOST_CHARTED
+    assert len(plotted) == MOST_PLOTTED
     assert plotted[0] == paths[0]
 
 

@@ -374,10 +374,12 @@ class RunWriter:
     def _tail(self, *, complete: bool = True) -> logfile.Tail:
         """The tail of a flush; ``complete`` unless more lines wait for another one."""
         recording, ending, known = self._recording, self._ending, self._known
+        # An open record would stand behind a gap, were the lines that wait never written.
+        open_record = recording.open_record if complete else None
         complete &= not recording.statistics.spoiled
         stats = recording.statistics.summaries() if complete else {}
         newest, final = recording.statistics.newest, self.final_losses
-        is_open = newest == recording.open_record
+        is_open = newest == open_record
         lost = self._lost_calls + (self._file.lost if self._file else 0)
         return logfile.Tail(
             end_time=ending.end_time if ending else None,
@@ -398,7 +400,7 @@ class RunWriter:
             rewinds=self._rewinds,
             stats=stats,
             highest_record=_row(newest if complete and not is_open else None),
-            last_record=_row(recording.open_record),
+            last_record=_row(open_record),
         )
 
 
