@@ -68,8 +68,8 @@ async def screen_after(picture: Picture, logs: Path) -> str:
 
         async def settled() -> None:
             for _ in range(600):
-                charted = [main.charted.records_of(path) for path in main.view.charted]
-                if all(records and records.complete for records in charted) and main.up_to_date:
+                plotted = [main.plotted.records_of(run_id) for run_id in main.view.plotted]
+                if all(records and records.complete for records in plotted):
                     break
                 await pilot.pause(0.05)
             await pilot.pause(1.5)  # for what comes later: sparklines, curves of another thread
