@@ -205,6 +205,8 @@ _FIELDS = (
           lambda run, _: run.gradient_step, "count", 10, highest_first=True),
     Field("count", "RECORDS", "records", "number of records",
           lambda run, _: run.count, "count", 8, ("records",), highest_first=True),
+    Field("damaged", "DAMAGED", "damaged lines", "lines of the file that every reader skips",
+          lambda run, _: run.damaged, "count", 8, ("damaged_lines",), highest_first=True),
     Field("final_train_loss", "FINAL TRAIN", "final train loss", "train loss given to finish()",
           lambda run, _: run.final_train_loss, width=12, better="lower"),
     Field("final_val_loss", "FINAL VAL", "final val loss", "validation loss given to finish()",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.runs import records, write_run
+from tests.runs import records, track_run, write_run
 
 from traintop.cli import main
 
@@ -164,3 +164,11 @@ def test_an_os_error_is_one_line(logs: Path, tmp_path: Path) -> None:
     demo = invoke("demo", "--headless", "--log-dir", tmp_path / "file" / "logs")
     assert demo.exit_code == 1
     assert demo.stderr == f"Error: {tmp_path / 'file' / 'logs'}: Not a directory\n"
+
+
+def test_list_says_how_many_lines_are_damaged(tmp_path: Path) -> None:
+    path = track_run(tmp_path, "harmed")
+    path.write_bytes(path.read_bytes().replace(b'{"iteration":1,', b'{"iteration"!1,'))
+    result = CliRunner().invoke(main, ["list", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "has 1 damaged line, left out" in result.output

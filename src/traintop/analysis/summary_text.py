@@ -28,6 +28,8 @@ _LONGEST_NOTE = 2000
 def summary_lines(run: RunSummary, name: str) -> list[str]:
     """Results, timing, further metrics, settings and notes of a run, a line each."""
     rows = [*_results(run), *_further_metrics(run), *_settings(run.config)]
+    if run.damaged:
+        rows.append(("damaged lines", f"{count(run.damaged)}, left out"))
     if run.notes:
         rows.append(("notes", safe_text(run.notes, _LONGEST_NOTE)))
     rows.append(("file", safe_text(run.id, 500)))

@@ -10,7 +10,7 @@ import click
 
 from traintop.commands.output import failure, warn
 from traintop.model import RunStatus, RunSummary
-from traintop.text import safe_text
+from traintop.text import counted, safe_text
 
 if TYPE_CHECKING:
     from traintop.store.catalog import RunCatalog
@@ -61,6 +61,13 @@ def named_runs(
 
 
 def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:
-    """For each file that cannot be read a line that names it and the reason."""
-    unreadable = (run for run in runs if run.status is RunStatus.UNREADABLE)
-    return [f"{safe_text(run.id, 500)} {safe_text(run.problem)}" for run in unreadable]
+    """For each file that cannot be read, or only in part, a line with its name and the reason."""
+    lines = []
+    for run in runs:
+        reason = safe_text(run.problem) if run.status is RunStatus.UNREADABLE else ""
+        if run.damaged:
+            skipped = counted(run.damaged, "damaged line")
+            reason = f"has {skipped}, left out: traintop doctor --repair takes them out of the file"
+        if reason:
+            lines.append(f"{safe_text(run.id, 500)} {reason}")
+    return lines

@@ -185,7 +185,7 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             "torn by a crash or power loss: what was written before is shown, but the file is not "
             "valid JSON",
             "traintop doctor --repair, which keeps a copy of the torn file",
-            "files whole",
+            "no torn files",
         ),
         _Check(
             "runs.damaged",

@@ -25,6 +25,7 @@ from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.progress import eta_seconds, progress
 from traintop.text import (
     cell_width,
+    counted,
     duration,
     file_size,
     fit,
@@ -314,12 +315,14 @@ def _machine_text(value: object) -> str:
 
 
 def _file_section(summary: RunSummary) -> Section:
-    entries = (
+    entries = [
         Entry("run", safe_text(summary.stem, limit=_LONGEST_TEXT)),
         Entry("in", safe_text(PurePath(summary.id).parent, limit=_LONGEST_TEXT)),
         Entry("size", file_size(summary.file_size)),
-    )
-    return Section("File", entries)
+    ]
+    if summary.damaged:
+        entries.append(Entry("damaged", counted(summary.damaged, "line"), "skipped"))
+    return Section("File", tuple(entries))
 
 
 def _section_lines(section: Section, width: int) -> list[Line]:
