@@ -1,0 +1,88 @@
+"""What other programs and the system do to a run that is being written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from tests.runs import OpenedRun, new_tracker
+from tests.waiting import wait_until
+
+from traintop import ExperimentTracker, load_experiment_log
+from traintop.logfile import FORMAT_VERSION
+from traintop.model import RunStatus
+
+EXPERIMENT_LOGS = Path(__file__).parents[2] / "experiment_logs"
+
+
+def test_a_file_truncated_in_place_keeps_what_follows(tmp_path: Path) -> None:
+    with new_tracker(tmp_path, "cut") as tracker:
+        for i in range(10):
+            tracker.log_metrics(i, train_loss=1.0)
+        path = tracker.save()
+        path.write_bytes(b"")  # as `> file` does: the same file, emptied
+        for i in range(10, 20):
+            tracker.log_metrics(i, train_loss=2.0)
+    found = json.loads(path.read_bytes())
+    assert [record["iteration"] for record in found["metrics_history"]] == [*range(10, 20)]
+    assert OpenedRun(path).summary().status is RunStatus.FINISHED
+
+
+def test_a_file_replaced_by_rename_goes_on_under_another_name(tmp_path: Path) -> None:
+    with new_tracker(tmp_path, "replaced") as tracker:
+        for i in range(10):
+            tracker.log_metrics(i, train_loss=1.0)
+        path = tracker.save()
+        other = tmp_path / "other"
+        shutil.copy(path, other)
+        other.rename(path)
+        for i in range(10, 20):
+            tracker.log_metrics(i, train_loss=2.0)
+        wait_until(lambda: len([*tmp_path.glob("*.json")]) == 2)
+    (moved,) = {*tmp_path.glob("*.json")} - {path}
+    assert len(load_experiment_log(moved).metrics_history) == 20
+    assert tracker.path == moved
+
+
+def test_a_run_is_written_where_no_thread_can_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with new_tracker(tmp_path, "alone") as tracker:
+        for i in range(10):
+            tracker.log_metrics(i, train_loss=1.0)
+    log = load_experiment_log(tracker.path)
+    assert len(log.metrics_history) == 10
+    assert log.status is RunStatus.FINISHED
+
+
+@pytest.mark.parametrize("left", [GeneratorExit, asyncio.CancelledError])
+def test_a_loop_that_is_left_is_interrupted(tmp_path: Path, left: type[BaseException]) -> None:
+    def train() -> ExperimentTracker:
+        with new_tracker(tmp_path, "left") as tracker:
+            tracker.log_metrics(0, train_loss=1.0)
+            raise left
+
+    with pytest.raises(left):
+        train()
+    (path,) = tmp_path.glob("*.json")
+    assert load_experiment_log(path).status is RunStatus.INTERRUPTED
+
+
+def test_resuming_a_file_of_format_1_rewrites_it_whole(tmp_path: Path) -> None:
+    original = next(EXPERIMENT_LOGS.glob("*lr_1e-03*.json"))
+    path = Path(shutil.copy(original, tmp_path))
+    before = load_experiment_log(path).metrics_history
+    with ExperimentTracker.resume(path, quiet=True) as tracker:
+        tracker.log_metrics(before[-1].iteration + 1, train_loss=0.5)
+    log = load_experiment_log(tracker.path)
+    assert log.metrics_history[:-1] == before
+    assert log.metrics_history[-1].train_loss == 0.5
+    assert json.loads(tracker.path.read_bytes())["run"]["format"] == FORMAT_VERSION
