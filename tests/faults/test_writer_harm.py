@@ -25,7 +25,9 @@ def test_a_file_truncated_in_place_keeps_what_follows(tmp_path: Path) -> None:
             tracker.log_metrics(i, train_loss=1.0)
         path = tracker.save()
         path.write_bytes(b"")  # as `> file` does: the same file, emptied
-        for i in range(10, 20):
+        tracker.log_metrics(10, train_loss=2.0)
+        wait_until(lambda: path.stat().st_size)  # the next flush, long before the run ends
+        for i in range(11, 20):
             tracker.log_metrics(i, train_loss=2.0)
     found = json.loads(path.read_bytes())
     assert [record["iteration"] for record in found["metrics_history"]] == [*range(10, 20)]

@@ -89,15 +89,19 @@ class RunFile:
         """Wait until the disk has what was written."""
         os.fsync(self._descriptor)
 
+    @property
+    def is_truncated(self) -> bool:
+        """Whether another program cut off what was written; a write now would leave a hole."""
+        return os.fstat(self._descriptor).st_size < self._position
+
     def keep(self) -> str | None:
         """See that the file is where it was, whole; otherwise mend that, and say what was wrong.
 
         A file that was deleted or moved away is put back, and one whose name leads to another file
         goes on under the next free name, each with all that it held. Raises ``OSError``.
         """
-        size = os.fstat(self._descriptor).st_size
-        if size < self._position:
-            return self._go_on_after_truncation(size)
+        if self.is_truncated:
+            return self._go_on_after_truncation(os.fstat(self._descriptor).st_size)
         if not self._is_told_from_others or self._leads_here():
             return None
         before = self.path

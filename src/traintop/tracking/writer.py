@@ -323,7 +323,8 @@ class RunWriter:
         if self._file is None:
             self._file = self._create_file(self._tail())
         now = time.monotonic()
-        if durable or now - self._looked_at >= _LOOK_SECONDS:
+        due_to_look = now - self._looked_at >= _LOOK_SECONDS
+        if durable or due_to_look or self._file.is_truncated:
             self._looked_at = now
             if trouble := self._file.keep():
                 due = True
