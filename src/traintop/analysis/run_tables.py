@@ -1,4 +1,4 @@
-"""Runs as tables: the most telling columns for people, everything for programs."""
+"""Runs as tables: the columns that distinguish them best for people, everything for programs."""
 
 from __future__ import annotations
 

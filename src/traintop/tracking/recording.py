@@ -14,7 +14,7 @@ from traintop.logfile import LONGEST_NAME
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot
 from traintop.tracking.capture import resolve
 from traintop.tracking.statistics import RunStatistics, merge
-from traintop.tracking.telling import Teller
+from traintop.tracking.warn_once import WarnOnce
 from traintop.values import Number, jsonable
 
 MAX_WAITING_BYTES = 64 << 20
@@ -60,7 +60,7 @@ class Recording:
         self._keys: dict[object, str] = {}
         self._names_bytes = 0
         self._pace: deque[tuple[float, float]] = deque()
-        self.tell = Teller()
+        self.warn_once = WarnOnce()
         self.dropped = 0
 
     def restore(
@@ -84,7 +84,7 @@ class Recording:
     def _resolved(self, call: LoggedCall) -> MetricsSnapshot | None:
         iteration = self._number("iteration", call.iteration)
         if iteration is None or not math.isfinite(iteration):
-            self.tell.once(
+            self.warn_once(
                 "iteration", f"a record without a usable iteration ({call.iteration!r}) is left out"
             )
             return None
@@ -94,7 +94,7 @@ class Recording:
             if name in STANDARD_METRICS:
                 fields[name] = self._number(name, value)
             elif str(name) in RECORD_FIELDS:
-                self.tell.once(name, f"metric {name!r} is left out: the tracker sets it")
+                self.warn_once(name, f"metric {name!r} is left out: the tracker sets it")
             elif (key := self._key(name)) is not None:
                 metrics[key] = self._number(name, value)
         return MetricsSnapshot(
@@ -112,7 +112,7 @@ class Recording:
         size = len(msgspec.json.encode(written))
         key = None
         if len(written) > LONGEST_NAME:
-            self.tell.once(
+            self.warn_once(
                 "long name",
                 f"the metric name {written[:100]!r}… is longer than {LONGEST_NAME} characters; "
                 "such metrics are left out",
@@ -121,7 +121,7 @@ class Recording:
             self._names_bytes += size
             key = self._keys[name] = written
         else:
-            self.tell.once(
+            self.warn_once(
                 "metric names",
                 f"more than {MAX_METRICS} metric names, or {MAX_NAMES_BYTES} bytes of them: "
                 f"{written[:100]!r} and further new ones are left out (is a changing number "
@@ -135,12 +135,12 @@ class Recording:
         try:
             return resolve(value)
         except ValueError as reason:
-            self.tell.once(name, f"metric {name!r} {reason}; such values are left out")
+            self.warn_once(name, f"metric {name!r} {reason}; such values are left out")
             return None
 
-    def tell_dropped(self) -> None:
+    def warn_dropped(self) -> None:
         """Tell once that records are lost; how many, the tail says."""
-        self.tell.once(
+        self.warn_once(
             "dropped",
             "the disk has not taken the run for so long that its newest records are dropped; the "
             'run\'s file will say how many ("dropped")',
@@ -158,7 +158,7 @@ class Recording:
         if self._waiting_bytes + len(encoded) > MAX_WAITING_BYTES * (2 if saved else 1):
             self.dropped += 1
             self._statistics.spoiled = True  # for it has counted this record
-            self.tell_dropped()
+            self.warn_dropped()
             return
         self._waiting.append(encoded)
         self._waiting_bytes += len(encoded)

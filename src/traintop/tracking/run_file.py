@@ -49,7 +49,7 @@ class RunFile:
         self.lost = 0  # lines that another program took from the file
         self._size = os.fstat(descriptor).st_size
         # A filesystem that gives one file several numbers cannot tell that it was replaced.
-        self._is_told_from_others = self._leads_here()
+        self._is_distinguishable = self._leads_here()
 
     @classmethod
     def create(cls, directory: Path, stem: str, head: bytes, tail: logfile.Tail) -> RunFile:
@@ -102,7 +102,7 @@ class RunFile:
         """
         if self.is_truncated:
             return self._go_on_after_truncation(os.fstat(self._descriptor).st_size)
-        if not self._is_told_from_others or self._leads_here():
+        if not self._is_distinguishable or self._leads_here():
             return None
         before = self.path
         path, descriptor = _create(before)

@@ -33,7 +33,7 @@ from traintop.tracking.resumption import (
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile, file_stem
 from traintop.tracking.summary import summary_statistics, summary_text, whereabouts
-from traintop.tracking.telling import Teller, log
+from traintop.tracking.warn_once import WarnOnce, log
 from traintop.tracking.writer import MAX_PENDING_CALLS, RunWriter
 from traintop.values import jsonable
 
@@ -97,7 +97,7 @@ class ExperimentTracker:
         self._resumed_at: int | None = None  # the gradient step of a checkpoint
         self._accepting = False
         self._ending: Ending | None = None
-        self._tell = Teller()
+        self._warn_once = WarnOnce()
 
     @classmethod
     def resume(
@@ -136,7 +136,7 @@ class ExperimentTracker:
     def start(self) -> None:
         """Begin timing, and create the run's file."""
         if self._clock is not None:
-            self._tell.once("start", "start() was called again; the run goes on")
+            self._warn_once("start", "start() was called again; the run goes on")
             return
         interrupted = self._interrupted
         seconds_before = interrupted.tail.duration_seconds if interrupted else None
@@ -187,7 +187,7 @@ class ExperimentTracker:
     ) -> None:
         clock = self._started_clock()
         if not self._accepting:
-            self._tell.once("finish", "finish() was called again; the first call counts")
+            self._warn_once("finish", "finish() was called again; the first call counts")
             return
         self._ending = Ending(
             status,
@@ -200,13 +200,13 @@ class ExperimentTracker:
         )
         self._accepting = False
         if self._writer is not None and not self._writer.end(self._ending, timeout):
-            self._tell.once("end", "the disk did not take the end of the run yet; still trying")
+            self._warn_once("end", "the disk did not take the end of the run yet; still trying")
 
     def _final(self, metric: str, value: Any) -> float | None:
         try:
             return resolve(value)
         except ValueError as reason:
-            self._tell.once(metric, f"the final {metric} {reason}; it is left out")
+            self._warn_once(metric, f"the final {metric} {reason}; it is left out")
             return None
 
     def save(self) -> Path:
@@ -220,7 +220,7 @@ class ExperimentTracker:
         if writer is None or writer.ended:
             return self.path
         if not writer.flush(durable=True, timeout=_SAVE_TIMEOUT_SECONDS):
-            self._tell.once("save", "save(): the disk did not take the run yet; still trying")
+            self._warn_once("save", "save(): the disk did not take the run yet; still trying")
         return self.path
 
     @property
@@ -334,12 +334,12 @@ class ExperimentTracker:
 
     def _begin_or_refuse(self, method: str) -> None:
         if self._clock is None:
-            self._tell.once("late start", f"{method}() was called before start(): started now")
+            self._warn_once("late start", f"{method}() was called before start(): started now")
             self.start()
         else:
             # The writer has stopped: what comes now would only fill the memory.
             self._pending = deque(maxlen=0)
-            self._tell.once("late call", f"{method}() was called after finish(): it is left out")
+            self._warn_once("late call", f"{method}() was called after finish(): it is left out")
 
     # -- what is known so far
 
@@ -377,7 +377,7 @@ class ExperimentTracker:
     def leave(self, status: EndStatus, error: str, timeout: float) -> None:
         """The process ends: write what is known of why, within ``timeout`` seconds."""
         deadline = _monotonic() + timeout
-        self._tell.hush("late call")  # a loop that goes on for a moment is not to blame
+        self._warn_once.silence("late call")  # a loop that goes on for a moment is not to blame
         if self._accepting:
             self._end(status, error, timeout=timeout)
         writer = self._writer

@@ -172,7 +172,7 @@ class RunWriter:
                 if len(self.pending) > MAX_PENDING_CALLS:
                     self.pending.pop()
                     self._lost_calls += 1
-                    self._recording.tell_dropped()
+                    self._recording.warn_dropped()
                 return
             self.wake()
             time.sleep(0.001)
@@ -275,7 +275,7 @@ class RunWriter:
             try:
                 self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
             except Exception as error:  # one odd record must not silence the rest of the run
-                self._recording.tell.once("record", f"a record is left out: {error!r}")
+                self._recording.warn_once("record", f"a record is left out: {error!r}")
             self._changed = True
             if taken % _BATCH == 0:
                 time.sleep(0)  # lets the training loop have the interpreter
@@ -298,7 +298,7 @@ class RunWriter:
                     request.answer.put(False)
                 else:
                     self._requests.append(request)
-            self._recording.tell.once(
+            self._recording.warn_once(
                 "disk",
                 f"cannot write the run: {error}; training goes on, records wait in memory and "
                 "are written when the disk is back",
@@ -328,7 +328,7 @@ class RunWriter:
             self._looked_at = now
             if trouble := self._file.keep():
                 due = True
-                self._recording.tell.once("moved", trouble)
+                self._recording.warn_once("moved", trouble)
                 self._recording.statistics.spoiled |= self._file.lost > 0
         if not (due or durable):
             return

@@ -94,7 +94,6 @@ class FirstRunsPainted(Message):
     """The runs are on the screen for the first time: now there is time for slow imports."""
 
 
-@dataclass(eq=False)
 class ViewChanged(_Newest):
     """The person changed something of the view that may be worth remembering."""
 

@@ -32,19 +32,19 @@ def leader_lines(
     marks: Mapping[str, Piece],
     width: int,
     height: int,
-    told_apart: int | None = None,
+    distinguished: int | None = None,
 ) -> tuple[Line, ...]:
     """The headings, and as many leaders from place ``top`` on as ``height`` holds below them.
 
     They lead by ``field``. ``marks`` are the marked runs with what stands for their curves. The
-    settings are those in which the first ``told_apart`` leaders differ, or else as many as
+    settings are those in which the first ``distinguished`` leaders differ, or else as many as
     ``height`` holds; of these settings as many as fit.
     """
     rows = max(height - 1, 0)
     shown = leaders[top : top + rows]
     if not shown:
         return ()
-    columns = _columns_that_fit(field, leaders[: told_apart or rows], shown, top, width)
+    columns = _columns_that_fit(field, leaders[: distinguished or rows], shown, top, width)
     headings, *rows_of_cells = zip(*columns, strict=True)
     lines: list[Line] = [(Piece(" " * _GUTTER), *headings)]
     for place, cells in enumerate(rows_of_cells, start=top):

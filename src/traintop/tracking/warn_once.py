@@ -1,0 +1,24 @@
+"""What is wrong is said once, through the logger ``traintop``; it never stops a training."""
+
+from __future__ import annotations
+
+import logging
+
+log = logging.getLogger("traintop")
+
+
+class WarnOnce:
+    """Warns of what is wrong, once for each topic."""
+
+    def __init__(self) -> None:
+        self._warned: set[str] = set()
+
+    def __call__(self, topic: str, message: str) -> None:
+        """Log a warning, unless there was one of this topic."""
+        if topic not in self._warned:
+            self._warned.add(topic)
+            log.warning("traintop: %s", message)
+
+    def silence(self, topic: str) -> None:
+        """Say nothing of this topic from now on."""
+        self._warned.add(topic)
