@@ -19,7 +19,7 @@ from tests.benchmarks.measuring import child_environment
 
 COLUMNS, LINES = 160, 48
 
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 
 
 class Chunk(NamedTuple):
@@ -66,7 +66,7 @@ class PseudoTerminal:
 
     def listen_until(self, holds: Callable[[], object]) -> None:
         """Note what arrives until a condition holds. Raises ``TimeoutError``."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while not holds():
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise TimeoutError(f"never came; the last bytes: {self.received()[-2000:]!r}")

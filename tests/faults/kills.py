@@ -44,7 +44,7 @@ PACES = {
 
 _EVENT = struct.Struct("<cqd")  # what happened, the iteration, and when by time.monotonic
 _LONGEST_LIFE = 0.6  # seconds between the first flush and the kill
-_CRASH_PATIENCE = 60.0
+_CRASH_TIMEOUT = 60.0
 
 _VICTIM = """
 import os, struct, sys, time
@@ -208,7 +208,7 @@ def _check_records(path: Path) -> int:
 def _seconds_until_crashed(path: Path, killed_at: float) -> float:
     run = OpenedRun(path)
     while (status := run.summary().status) is not RunStatus.CRASHED:
-        assert time.monotonic() - killed_at < _CRASH_PATIENCE, f"its status is still {status}"
+        assert time.monotonic() - killed_at < _CRASH_TIMEOUT, f"its status is still {status}"
         time.sleep(0.01)
     return time.monotonic() - killed_at
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 _NEEDED = {"sshfs": "sshfs", "sshd": "openssh-server", "ssh-keygen": "openssh-client"}
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 
 class Mount(NamedTuple):
@@ -113,7 +113,7 @@ def _free_port() -> int:
 
 
 def _wait_until_listening(process: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
@@ -121,7 +121,7 @@ def _wait_until_listening(process: subprocess.Popen[str], port: int) -> None:
 
 
 def _wait_until_mounted(process: subprocess.Popen[str], point: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while not os.path.ismount(point):
         _check(process, deadline)
 

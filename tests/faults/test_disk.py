@@ -301,7 +301,7 @@ def test_finish_waits_for_a_blocked_disk_with_a_limit(
 def test_sigterm_is_not_delayed_for_ever_by_a_blocked_disk(tmp_path: Path) -> None:
     code = """
 import traintop.tracking.sigterm as sigterm
-sigterm._PATIENCE_SECONDS = 0.2
+sigterm._GRACE_SECONDS = 0.2
 tracker.start()
 os.pwrite = lambda *_: time.sleep(600)
 tracker.log_metrics(0, 1.0)

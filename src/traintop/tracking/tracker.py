@@ -19,9 +19,8 @@ from traintop.model import ExperimentConfig
 from traintop.process import current_process
 from traintop.tracking.capture import capture, resolve
 from traintop.tracking.configuration import as_experiment_config
-from traintop.tracking.ending import Ending, EndStatus, outcome_of
 from traintop.tracking.environment import default_log_dir, describe_environment, process_rank
-from traintop.tracking.process_end import attend
+from traintop.tracking.exit_hooks import register
 from traintop.tracking.resumption import (
     InterruptedRun,
     find_run,
@@ -31,6 +30,7 @@ from traintop.tracking.resumption import (
     statistics_of_file,
 )
 from traintop.tracking.run_clock import RunClock
+from traintop.tracking.run_end import EndStatus, RunEnd, status_of
 from traintop.tracking.run_file import RunFile, file_stem
 from traintop.tracking.summary import summary_statistics, summary_text, whereabouts
 from traintop.tracking.warn_once import WarnOnce, log
@@ -96,7 +96,7 @@ class ExperimentTracker:
         self._interrupted: InterruptedRun | None = None
         self._resumed_at: int | None = None  # the gradient step of a checkpoint
         self._accepting = False
-        self._ending: Ending | None = None
+        self._run_end: RunEnd | None = None
         self._warn_once = WarnOnce()
 
     @classmethod
@@ -125,7 +125,7 @@ class ExperimentTracker:
         interrupted = open_interrupted_run(path)
         tracker = cls(read_config(path), path.parent, quiet=quiet)
         tracker._interrupted = interrupted
-        attend(tracker)
+        register(tracker)
         tracker._resumed_at = gradient_step
         steps = interrupted.tail.gradient_step if gradient_step is None else gradient_step
         tracker._gradient_step = steps
@@ -146,7 +146,7 @@ class ExperimentTracker:
             return
         self._writer = self._make_writer(self._clock)
         self._pending = self._writer.pending
-        attend(self)
+        register(self)
         self._writer.start(_START_TIMEOUT_SECONDS)
         self._pending = self._writer.pending  # another one where there is no thread
         if not self._quiet and (self._writer.path or interrupted):
@@ -189,7 +189,7 @@ class ExperimentTracker:
         if not self._accepting:
             self._warn_once("finish", "finish() was called again; the first call counts")
             return
-        self._ending = Ending(
+        self._run_end = RunEnd(
             status,
             end_time=clock.now(),
             duration_seconds=clock.elapsed(),
@@ -199,7 +199,7 @@ class ExperimentTracker:
             error=str(jsonable(error[:_LONGEST_ERROR])),
         )
         self._accepting = False
-        if self._writer is not None and not self._writer.end(self._ending, timeout):
+        if self._writer is not None and not self._writer.end(self._run_end, timeout):
             self._warn_once("end", "the disk did not take the end of the run yet; still trying")
 
     def _final(self, metric: str, value: Any) -> float | None:
@@ -250,7 +250,7 @@ class ExperimentTracker:
         traceback: TracebackType | None,
     ) -> None:
         if self._accepting:
-            self._end(*outcome_of(exception))
+            self._end(*status_of(exception))
         self.save()
 
     # -- in the training loop
@@ -345,8 +345,8 @@ class ExperimentTracker:
 
     def get_elapsed_time(self) -> float:
         """Seconds since ``start()``, up to ``finish()``; 0 before."""
-        if self._ending is not None:
-            return self._ending.duration_seconds
+        if self._run_end is not None:
+            return self._run_end.duration_seconds
         return self._clock.elapsed() if self._clock else 0.0
 
     def get_summary_stats(self) -> dict[str, Any]:
@@ -358,7 +358,7 @@ class ExperimentTracker:
         (mean, max). NaN and ±inf count in none of them; ``std`` is that of the population.
         """
         count, stats = self._writer.statistics() if self._writer else (0, {})
-        if count is None:  # values came late or were replayed: only the file tells
+        if count is None:  # values came late or were replayed: only the file knows
             self.save()
             count, stats = statistics_of_file(self.path)
         return {
@@ -374,20 +374,20 @@ class ExperimentTracker:
 
     # -- the end of the process, and forked children
 
-    def leave(self, status: EndStatus, error: str, timeout: float) -> None:
+    def end_at_exit(self, status: EndStatus, error: str, timeout: float) -> None:
         """The process ends: write what is known of why, within ``timeout`` seconds."""
         deadline = _monotonic() + timeout
         self._warn_once.silence("late call")  # a loop that goes on for a moment is not to blame
         if self._accepting:
             self._end(status, error, timeout=timeout)
         writer = self._writer
-        if writer is None or writer.ended or self._ending is None:
+        if writer is None or writer.ended or self._run_end is None:
             return
-        # Once more, for an interrupt may have come before the writer was told.
-        if not writer.end(self._ending, timeout=max(deadline - _monotonic(), 0.0)):
+        # Once more, for an interrupt may have come before the writer had it.
+        if not writer.end(self._run_end, timeout=max(deadline - _monotonic(), 0.0)):
             log.warning("traintop: the disk never took the end of %s", self.path)
 
-    def become_silent(self) -> None:
+    def disable(self) -> None:
         """This is a forked child: the run belongs to the parent."""
         if self._writer is not None:
             self._writer.release_inherited_file()
@@ -399,7 +399,7 @@ class ExperimentTracker:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # To a spawned worker or a deep copy of a model that holds the tracker: the run stays here.
-        return (_silent_tracker, (self.config, self.log_dir))
+        return (_disabled_tracker, (self.config, self.log_dir))
 
 
 def _bounded(text: str) -> str:
@@ -409,7 +409,7 @@ def _bounded(text: str) -> str:
     return text
 
 
-def _silent_tracker(config: ExperimentConfig, log_dir: Path) -> ExperimentTracker:
+def _disabled_tracker(config: ExperimentConfig, log_dir: Path) -> ExperimentTracker:
     tracker = ExperimentTracker(config, log_dir, quiet=True)
-    tracker.become_silent()
+    tracker.disable()
     return tracker

@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 
 from traintop import logfile
 from traintop.model import MetricsSnapshot, MetricStats
-from traintop.tracking.ending import Ending
 from traintop.tracking.recording import LoggedCall, Recording
 from traintop.tracking.resumption import MOST_IN_ANY_ORDER, ResumedRun, exact_statistics
 from traintop.tracking.run_clock import RunClock
+from traintop.tracking.run_end import RunEnd
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.statistics import best_loss
 
@@ -51,7 +51,7 @@ _FLUSH_BYTES = 8 << 20
 class _FlushRequest(NamedTuple):
     durable: bool
     answer: queue.SimpleQueue[bool]
-    ending: Ending | None = None
+    run_end: RunEnd | None = None
 
 
 class RunWriter:
@@ -83,7 +83,7 @@ class RunWriter:
         self._recording = Recording()
         self._recording.dropped = self._known.dropped
         self._rewinds = 0
-        self._ending: Ending | None = None
+        self._run_end: RunEnd | None = None
         self._lock = threading.RLock()  # guards the recording; never held during a write
         self._is_inside = False  # whether the thread that has the lock is at work on it
         self._said: tuple[int | None, dict[str, MetricStats]] = (0, {})
@@ -147,12 +147,12 @@ class RunWriter:
         self._gave_up = not done
         return done
 
-    def end(self, ending: Ending, timeout: float) -> bool:
+    def end(self, run_end: RunEnd, timeout: float) -> bool:
         """Write how the run ended, and stop. Returns whether the disk took it in time.
 
         It is tried on until the disk takes it, or the process is gone.
         """
-        return self._ask(_FlushRequest(True, queue.SimpleQueue(), ending), timeout)
+        return self._ask(_FlushRequest(True, queue.SimpleQueue(), run_end), timeout)
 
     def _ask(self, request: _FlushRequest, timeout: float) -> bool:
         self._requests.append(request)
@@ -211,10 +211,10 @@ class RunWriter:
     @property
     def final_losses(self) -> dict[str, float | None]:
         """The losses that the run was said to end with, by metric."""
-        ending = self._ending
+        run_end = self._run_end
         return {
-            "train_loss": ending.train_loss if ending else None,
-            "val_loss": ending.val_loss if ending else None,
+            "train_loss": run_end.train_loss if run_end else None,
+            "val_loss": run_end.val_loss if run_end else None,
         }
 
     def release_inherited_file(self) -> None:
@@ -284,8 +284,8 @@ class RunWriter:
         return True
 
     def _flush(self, requests: list[_FlushRequest], *, due: bool) -> None:
-        endings = [request.ending for request in requests if request.ending is not None]
-        self._ending = endings[-1] if endings else self._ending
+        run_ends = [request.run_end for request in requests if request.run_end is not None]
+        self._run_end = run_ends[-1] if run_ends else self._run_end
         self._busy_since = None if self._resume else time.monotonic()
         try:
             self._write(durable=any(request.durable for request in requests), due=due)
@@ -294,7 +294,7 @@ class RunWriter:
             self._retry_at = time.monotonic() + self._retry_seconds
             self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
             for request in requests:
-                if request.ending is None:
+                if request.run_end is None:
                     request.answer.put(False)
                 else:
                     self._requests.append(request)
@@ -311,7 +311,7 @@ class RunWriter:
         self._retry_seconds = FLUSH_SECONDS
         self._retry_at = 0.0
         self._refused = False
-        if endings and self._file is not None:
+        if run_ends and self._file is not None:
             self._file.close()
             self._ended = True
         for request in requests:
@@ -334,7 +334,7 @@ class RunWriter:
             return
         self._write_records(self._file, settled=durable)
         spoiled = self._recording.statistics.spoiled
-        if self._ending and spoiled and self._file.lines <= MOST_IN_ANY_ORDER:
+        if self._run_end and spoiled and self._file.lines <= MOST_IN_ANY_ORDER:
             self._recording.restore(exact_statistics(self._file.regions), None, [])
             self._write_records(self._file, settled=True)
         if durable:
@@ -374,7 +374,7 @@ class RunWriter:
 
     def _tail(self, *, complete: bool = True) -> logfile.Tail:
         """The tail of a flush; ``complete`` unless more lines wait for another one."""
-        recording, ending, known = self._recording, self._ending, self._known
+        recording, run_end, known = self._recording, self._run_end, self._known
         # An open record would stand behind a gap, were the lines that wait never written.
         open_record = recording.open_record if complete else None
         complete &= not recording.statistics.spoiled
@@ -383,15 +383,17 @@ class RunWriter:
         is_open = newest == open_record
         lost = self._lost_calls + (self._file.lost if self._file else 0)
         return logfile.Tail(
-            end_time=ending.end_time if ending else None,
-            duration_seconds=round(ending.duration_seconds if ending else self._clock.elapsed(), 6),
+            end_time=run_end.end_time if run_end else None,
+            duration_seconds=round(
+                run_end.duration_seconds if run_end else self._clock.elapsed(), 6
+            ),
             best_train_loss=best_loss("train_loss", stats, final),
             best_val_loss=best_loss("val_loss", stats, final),
             final_train_loss=final["train_loss"],
             final_val_loss=final["val_loss"],
-            notes=(ending.notes if ending else "") or known.notes,
-            status=ending.status if ending else "running",
-            error=ending.error if ending else "",
+            notes=(run_end.notes if run_end else "") or known.notes,
+            status=run_end.status if run_end else "running",
+            error=run_end.error if run_end else "",
             updated_at=self._clock.now(),
             resumed=self._resumptions,
             gradient_step=self._gradient_steps(),

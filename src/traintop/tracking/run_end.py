@@ -1,4 +1,4 @@
-"""How a run ended: what its owner said of it, or what an exception says."""
+"""How a run ended: as given to ``finish``, or as an exception shows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 EndStatus = Literal["finished", "failed", "interrupted"]
 
 
-class Ending(NamedTuple):
-    """How and when a run ended, and what its owner said of it."""
+class RunEnd(NamedTuple):
+    """How and when a run ended, with what was given to ``finish``."""
 
     status: EndStatus
     end_time: str
@@ -19,8 +19,8 @@ class Ending(NamedTuple):
     error: str = ""
 
 
-def outcome_of(exception: BaseException | None) -> tuple[EndStatus, str]:
-    """The status, and the exception's text, of a run that an exception ended, if one did."""
+def status_of(exception: BaseException | None) -> tuple[EndStatus, str]:
+    """Status and error text of a run that ended with this exception, or with none."""
     if exception is None or (isinstance(exception, SystemExit) and not exception.code):
         return "finished", ""
     # Ctrl-C, sys.exit, a generator that is closed, a task that is cancelled.

@@ -1,0 +1,68 @@
+"""What happens to runs when their process exits, is sent SIGTERM, or forks."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import sys
+import time
+import weakref
+from typing import Protocol
+
+from traintop.tracking.run_end import EndStatus, status_of
+
+_EXIT_SECONDS = 10.0
+
+
+class TrackedRun(Protocol):
+    """A run that must not outlive its process."""
+
+    def end_at_exit(self, status: EndStatus, error: str, timeout: float) -> None:
+        """The process ends: record it within ``timeout`` seconds."""
+
+    def disable(self) -> None:
+        """This process is a forked child: write nothing more."""
+
+
+_registered: weakref.WeakValueDictionary[int, TrackedRun] = weakref.WeakValueDictionary()
+
+
+def register(run: TrackedRun) -> None:
+    """Have a run ended when the process ends, and disabled in forked children."""
+    from traintop.tracking.sigterm import record_sigterm  # not at the cost of every import
+
+    _registered[id(run)] = run
+    record_sigterm(functools.partial(_end_all, "interrupted", "SIGTERM"))
+
+
+def _runs() -> list[TrackedRun]:
+    # In one step, for another thread may start a run meanwhile.
+    return [run for reference in _registered.valuerefs() if (run := reference()) is not None]
+
+
+def _end_all(status: EndStatus, error: str, timeout: float) -> None:
+    """End all runs, within so many seconds together: a disk may hang."""
+    deadline = time.monotonic() + timeout
+    for run in _runs():
+        run.end_at_exit(status, error, max(deadline - time.monotonic(), 0.0))
+
+
+def _at_exit() -> None:
+    """End all runs; an exception that ends the process because nobody caught it is recorded."""
+    uncaught = getattr(sys, "last_value", None)
+    if uncaught is None:
+        _end_all("interrupted", "the process ended without finish()", _EXIT_SECONDS)
+    else:
+        _end_all(*status_of(uncaught), _EXIT_SECONDS)
+
+
+def _in_forked_child() -> None:
+    for run in _runs():
+        run.disable()
+    _registered.clear()
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
