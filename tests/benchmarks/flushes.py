@@ -102,7 +102,7 @@ class _Flushing:
             )
             self._iteration += 1
         started = perf_counter()
-        self._writer.turn()
+        self._writer.run_once()
         return perf_counter() - started
 
     def flush(self) -> float:

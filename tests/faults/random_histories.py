@@ -220,7 +220,7 @@ class Machine:
         if self.random.random() < 0.2:  # so that a tail takes several pages
             self.names += [f"metric_{number}" for number in range(40)]
         self.writer = RunWriter(self.clock, self._create, lambda: self.steps, [])
-        self.writer.turn()
+        self.writer.run_once()
         assert self.writer.path is not None
         self.path = self.writer.path
         self.followers = [self._reader() for _ in range(2)]
@@ -294,7 +294,7 @@ class Machine:
         if self.random.random() < 0.25:
             self.writer.flush(durable=True, timeout=0.0)
         else:
-            self.writer.turn()
+            self.writer.run_once()
         return before, self.path.read_bytes()
 
     def _settled(self) -> None:
@@ -407,7 +407,7 @@ class Machine:
             lambda: read_interrupted_run(run, gradient_step),
             run.tail,
         )
-        self.writer.turn()
+        self.writer.run_once()
         if self.writer.path is None:
             raise DifferenceError("the run was not gone on with")
 

@@ -137,7 +137,7 @@ def test_following_reads_only_new_bytes_of_a_run_of_any_length(
 
 
 class FlushedRun(NamedTuple):
-    """A writer without its thread: it flushes when it is told to take its turn."""
+    """A writer without its thread: it flushes when `run_once` is called."""
 
     writer: RunWriter
     path: Path
@@ -173,7 +173,7 @@ def flushed_run(tmp_path: Path) -> Iterator[FlushedRun]:
         return files[0]
 
     writer = RunWriter(RunClock(), create, lambda: 0, [])
-    writer.turn()  # creates the file
+    writer.run_once()  # creates the file
     yield FlushedRun(writer, files[0].path)
     files[0].close()
 
@@ -185,7 +185,7 @@ def test_a_flush_is_one_write_for_each_mebibyte_that_waits(
     for count in (1, 2, 1_000, 20_000):
         writes.clear()
         flushed_run.log(range(done, done + count))
-        flushed_run.writer.turn()
+        flushed_run.writer.run_once()
         done += count
         assert len(writes) == 1 + sum(writes) // (1 << 20)
         assert OpenedRun(flushed_run.path).summary().count == done
@@ -195,14 +195,14 @@ def test_a_flush_writes_as_much_whatever_the_length_of_the_run(
     flushed_run: FlushedRun, writes: list[int]
 ) -> None:
     flushed_run.log(range(1_000))
-    flushed_run.writer.turn()
+    flushed_run.writer.run_once()
     flushed_run.log(range(1_000, 1_010))
-    flushed_run.writer.turn()
+    flushed_run.writer.run_once()
     early = writes[-1]
     flushed_run.log(range(1_010, 30_000))
-    flushed_run.writer.turn()
+    flushed_run.writer.run_once()
     flushed_run.log(range(30_000, 30_010))
-    flushed_run.writer.turn()
+    flushed_run.writer.run_once()
     assert writes[-1] <= 1.1 * early
 
 
@@ -210,11 +210,11 @@ def test_nothing_is_written_while_nothing_is_logged(
     flushed_run: FlushedRun, writes: list[int]
 ) -> None:
     flushed_run.log(range(10))
-    flushed_run.writer.turn()
+    flushed_run.writer.run_once()
     assert writes
     writes.clear()
     for _ in range(100):
-        flushed_run.writer.turn()
+        flushed_run.writer.run_once()
     assert writes == []
 
 

@@ -18,7 +18,7 @@ from traintop.tracking.resumption import (
     InterruptedRun,
     exact_statistics,
     open_interrupted_run,
-    write_anew,
+    rewrite_run,
 )
 from traintop.tracking.run_file import RunFileBusyError
 
@@ -53,7 +53,7 @@ def repair(path: Path) -> Path:
             raise RepairRefusedError(f"{path} is whole: there is nothing to repair")
         _refuse_if_written_elsewhere(path, run)
         tail = msgspec.structs.replace(_tail(run), rewinds=rewinds)
-        file, copy = write_anew(run, tail, exact_statistics(run.regions), keep=True)
+        file, copy = rewrite_run(run, tail, exact_statistics(run.regions), keep=True)
         file.close()
     finally:
         run.close()

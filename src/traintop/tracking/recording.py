@@ -157,7 +157,7 @@ class Recording:
         self._open = None
         if self._waiting_bytes + len(encoded) > MAX_WAITING_BYTES * (2 if saved else 1):
             self.dropped += 1
-            self._statistics.spoiled = True  # for it has counted this record
+            self._statistics.stale = True  # for it has counted this record
             self.warn_dropped()
             return
         self._waiting.append(encoded)

@@ -203,7 +203,7 @@ def read_interrupted_run(run: InterruptedRun, gradient_step: int | None) -> Resu
             _count_final(statistics, recent.popleft())
     for columns in recent:
         _count(statistics, columns)
-    if statistics.spoiled and reader.lines <= MOST_IN_ANY_ORDER:
+    if statistics.stale and reader.lines <= MOST_IN_ANY_ORDER:
         statistics = exact_statistics(run.regions, rewind_to)
     if run.is_current and not torn and not reader.damaged:
         head, end = run.read(0, run.records_at), run.ends.lines_end or 0
@@ -212,13 +212,13 @@ def read_interrupted_run(run: InterruptedRun, gradient_step: int | None) -> Resu
         if last is not None and last.iteration > bounds[-1]:
             last = None
     else:
-        file, _ = write_anew(run, run.tail, RunStatistics(), keep=reader.damaged > 0)
+        file, _ = rewrite_run(run, run.tail, RunStatistics(), keep=reader.damaged > 0)
         last = None  # it is a line now
         run.close()
     return ResumedRun(file, statistics, last, len(rewinds), rewind_to)
 
 
-def write_anew(
+def rewrite_run(
     run: InterruptedRun, tail: logfile.Tail, statistics: RunStatistics, *, keep: bool
 ) -> tuple[RunFile, Path | None]:
     """Put a whole file in the place of a run's own, with all lines that count.

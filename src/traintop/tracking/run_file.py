@@ -49,7 +49,7 @@ class RunFile:
         self.lost = 0  # lines that another program took from the file
         self._size = os.fstat(descriptor).st_size
         # A filesystem that gives one file several numbers cannot tell that it was replaced.
-        self._is_distinguishable = self._leads_here()
+        self._is_distinguishable = self._path_is_ours()
 
     @classmethod
     def create(cls, directory: Path, stem: str, head: bytes, tail: logfile.Tail) -> RunFile:
@@ -85,7 +85,7 @@ class RunFile:
         self._position += len(added)
         self.lines += len(lines)
 
-    def synchronise(self) -> None:
+    def fsync(self) -> None:
         """Wait until the disk has what was written."""
         os.fsync(self._descriptor)
 
@@ -94,15 +94,15 @@ class RunFile:
         """Whether another program cut off what was written; a write now would leave a hole."""
         return os.fstat(self._descriptor).st_size < self._position
 
-    def keep(self) -> str | None:
-        """See that the file is where it was, whole; otherwise mend that, and say what was wrong.
+    def restore(self) -> str | None:
+        """Restore the file if another program moved or truncated it; returns what was wrong.
 
         A file that was deleted or moved away is put back, and one whose name leads to another file
         goes on under the next free name, each with all that it held. Raises ``OSError``.
         """
         if self.is_truncated:
-            return self._go_on_after_truncation(os.fstat(self._descriptor).st_size)
-        if not self._is_distinguishable or self._leads_here():
+            return self._recover_from_truncation(os.fstat(self._descriptor).st_size)
+        if not self._is_distinguishable or self._path_is_ours():
             return None
         before = self.path
         path, descriptor = _create(before)
@@ -122,14 +122,14 @@ class RunFile:
             return f"{before} was deleted or moved away; it is back, with all it held"
         return f"{before} was replaced by another file; the whole run goes on in {path}"
 
-    def _leads_here(self) -> bool:
+    def _path_is_ours(self) -> bool:
         try:
             return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
         except FileNotFoundError:
             return False
 
-    def _go_on_after_truncation(self, size: int) -> str:
-        """Go on behind the last whole line that is left."""
+    def _recover_from_truncation(self, size: int) -> str:
+        """Continue after the last whole line that is left."""
         _write(self._descriptor, self._head, 0)
         position, lines, offset = len(self._head), 0, len(self._head)
         for chunk in read_chunks(self._descriptor, offset, size):

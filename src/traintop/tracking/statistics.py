@@ -189,8 +189,8 @@ class RunStatistics:
     """Statistics of all metrics of a run, in which each iteration counts once, in their order.
 
     The last records are kept, so that one which amends or precedes them is counted in its place:
-    their part is computed anew. One that goes further back spoils the statistics; then they are to
-    be computed from the file.
+    their part is computed anew. One that goes further back makes the statistics stale; then they
+    are to be computed from the file.
     """
 
     def __init__(self) -> None:
@@ -200,12 +200,12 @@ class RunStatistics:
         self._lowest = math.inf  # the lowest and the highest iteration before them
         self._highest = -math.inf
         self._now, self._now_at = _Statistics(), 0  # never with the last of them
-        self.spoiled = False
+        self.stale = False
 
     @property
     def count(self) -> int | None:
-        """How many iterations were recorded; ``None`` where only the file tells."""
-        return None if self.spoiled else self._first.count + len(self._order)
+        """How many iterations were recorded; ``None`` where only the file can answer."""
+        return None if self.stale else self._first.count + len(self._order)
 
     @property
     def newest(self) -> MetricsSnapshot | None:
@@ -216,7 +216,7 @@ class RunStatistics:
         """Count a record, merged with an earlier one of the same iteration."""
         iteration, order = record.iteration, self._order
         if iteration <= self._highest:
-            self.spoiled, self._lowest = True, min(self._lowest, iteration)
+            self.stale, self._lowest = True, min(self._lowest, iteration)
             return
         earlier = self._records.get(iteration)
         if earlier is not None:
@@ -300,8 +300,8 @@ class RunStatistics:
         self._now_at -= count
 
     def summaries(self) -> dict[str, MetricStats]:
-        """The statistics of each metric; of none where only the file tells."""
-        if self.spoiled:
+        """The statistics of each metric; of none where only the file can answer."""
+        if self.stale:
             return {}
         self._catch_up(len(self._order) - 1)
         newest = self.newest

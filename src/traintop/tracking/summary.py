@@ -33,7 +33,7 @@ def summary_statistics(
     return found
 
 
-def whereabouts(path: Path) -> str:
+def location_text(path: Path) -> str:
     """Where a run is written, and the command to watch it."""
     import shlex  # only where it is said
 

@@ -32,7 +32,7 @@ from traintop.tracking.resumption import (
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_end import EndStatus, RunEnd, status_of
 from traintop.tracking.run_file import RunFile, file_stem
-from traintop.tracking.summary import summary_statistics, summary_text, whereabouts
+from traintop.tracking.summary import location_text, summary_statistics, summary_text
 from traintop.tracking.warn_once import WarnOnce, log
 from traintop.tracking.writer import MAX_PENDING_CALLS, RunWriter
 from traintop.values import jsonable
@@ -150,7 +150,7 @@ class ExperimentTracker:
         self._writer.start(_START_TIMEOUT_SECONDS)
         self._pending = self._writer.pending  # another one where there is no thread
         if not self._quiet and (self._writer.path or interrupted):
-            print(whereabouts(self.path), file=sys.stderr)
+            print(location_text(self.path), file=sys.stderr)
 
     def _make_writer(self, clock: RunClock) -> RunWriter:
         run = self._interrupted
@@ -304,7 +304,7 @@ class ExperimentTracker:
             )
         )
         if len(pending) > MAX_PENDING_CALLS and self._writer is not None:
-            self._writer.relieve()
+            self._writer.wait_for_room()
 
     def log_eval(
         self,

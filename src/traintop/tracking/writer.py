@@ -101,8 +101,8 @@ class RunWriter:
         self._lost_calls = 0
         self._tried: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._turning = threading.RLock()
-        self._is_turning = False
+        self._running_once = threading.RLock()
+        self._is_running_once = False
 
     # -- asked by the tracker, in the training loop's thread
 
@@ -125,7 +125,7 @@ class RunWriter:
         except RuntimeError:  # the system has none left, or the interpreter ends
             self._thread = None
             self.pending = _WritingDeque(self)
-            self.turn()
+            self.run_once()
         else:
             self.wake()
             _wait(self._tried, timeout)
@@ -141,9 +141,9 @@ class RunWriter:
         Returns whether that was achieved, at once where the disk refuses. A disk that hangs is
         waited for once, up to ``timeout`` seconds, until it takes something again.
         """
-        if self._gave_up and self._hangs():
+        if self._gave_up and self._is_stuck():
             return False
-        done = self._ask(_FlushRequest(durable, queue.SimpleQueue()), timeout)
+        done = self._submit(_FlushRequest(durable, queue.SimpleQueue()), timeout)
         self._gave_up = not done
         return done
 
@@ -152,12 +152,12 @@ class RunWriter:
 
         It is tried on until the disk takes it, or the process is gone.
         """
-        return self._ask(_FlushRequest(True, queue.SimpleQueue(), run_end), timeout)
+        return self._submit(_FlushRequest(True, queue.SimpleQueue(), run_end), timeout)
 
-    def _ask(self, request: _FlushRequest, timeout: float) -> bool:
+    def _submit(self, request: _FlushRequest, timeout: float) -> bool:
         self._requests.append(request)
         if self._thread is None:
-            self.turn()
+            self.run_once()
             timeout = 0.0
         elif self._thread is threading.current_thread():
             return False  # a finaliser that runs there; it would wait for itself
@@ -165,10 +165,10 @@ class RunWriter:
         # The thread answers what it finds after it has ended, so that no request is left alone.
         return self._ended or bool(_wait(request.answer, timeout))
 
-    def relieve(self) -> None:
+    def wait_for_room(self) -> None:
         """Too many calls wait: give a healthy writer time; drop the newest if the disk hangs."""
         while len(self.pending) > MAX_PENDING_CALLS // 2:
-            if self._hangs() or self._thread is threading.current_thread():
+            if self._is_stuck() or self._thread is threading.current_thread():
                 if len(self.pending) > MAX_PENDING_CALLS:
                     self.pending.pop()
                     self._lost_calls += 1
@@ -177,7 +177,7 @@ class RunWriter:
             self.wake()
             time.sleep(0.001)
 
-    def _hangs(self) -> bool:
+    def _is_stuck(self) -> bool:
         since = self._busy_since
         blocked = since is not None and time.monotonic() - since > _BLOCKED_SECONDS
         return blocked or self._thread is None or not self._thread.is_alive()
@@ -206,7 +206,7 @@ class RunWriter:
 
     def _is_waited_for(self) -> bool:
         """Whether the thread will do what is waited for."""
-        return not self._hangs() and self._thread is not threading.current_thread()
+        return not self._is_stuck() and self._thread is not threading.current_thread()
 
     @property
     def final_losses(self) -> dict[str, float | None]:
@@ -227,28 +227,28 @@ class RunWriter:
     def _run(self) -> None:
         while not self._ended:
             _wait(self._bell, FLUSH_SECONDS)
-            self.turn()
+            self.run_once()
         while self._requests:
             self._requests.popleft().answer.put(True)
 
-    def turn(self) -> None:
+    def run_once(self) -> None:
         """One round of the thread: take what is pending, flush it if that is due.
 
         Where there is no thread, a call of the training loop makes it, one at a time.
         """
-        if not self._turning.acquire(blocking=False):
+        if not self._running_once.acquire(blocking=False):
             return
         try:
-            if not self._is_turning:
-                self._is_turning = True
+            if not self._is_running_once:
+                self._is_running_once = True
                 try:
-                    self._turn()
+                    self._run_once()
                 finally:
-                    self._is_turning = False
+                    self._is_running_once = False
         finally:
-            self._turning.release()
+            self._running_once.release()
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         requests = [self._requests.popleft() for _ in range(len(self._requests))]
         if self._resume is None:
             with self._lock:
@@ -319,26 +319,26 @@ class RunWriter:
 
     def _write(self, *, durable: bool, due: bool) -> None:
         if self._resume is not None:
-            self._go_on(self._resume())
+            self._continue_run(self._resume())
         if self._file is None:
             self._file = self._create_file(self._tail())
         now = time.monotonic()
         due_to_look = now - self._looked_at >= _LOOK_SECONDS
         if durable or due_to_look or self._file.is_truncated:
             self._looked_at = now
-            if trouble := self._file.keep():
+            if trouble := self._file.restore():
                 due = True
                 self._recording.warn_once("moved", trouble)
-                self._recording.statistics.spoiled |= self._file.lost > 0
+                self._recording.statistics.stale |= self._file.lost > 0
         if not (due or durable):
             return
         self._write_records(self._file, settled=durable)
-        spoiled = self._recording.statistics.spoiled
-        if self._run_end and spoiled and self._file.lines <= MOST_IN_ANY_ORDER:
+        stale = self._recording.statistics.stale
+        if self._run_end and stale and self._file.lines <= MOST_IN_ANY_ORDER:
             self._recording.restore(exact_statistics(self._file.regions), None, [])
             self._write_records(self._file, settled=True)
         if durable:
-            self._file.synchronise()
+            self._file.fsync()
 
     def _write_records(self, file: RunFile, *, settled: bool) -> None:
         waits = True
@@ -363,7 +363,7 @@ class RunWriter:
                 self._recording.forget(len(lines))
         self._written_at = time.monotonic()
 
-    def _go_on(self, run: ResumedRun) -> None:
+    def _continue_run(self, run: ResumedRun) -> None:
         self._file, self._rewinds = run.file, run.rewinds
         rewinds = [] if run.rewind_to is None else [logfile.encode_rewind(run.rewind_to)]
         with self._lock:
@@ -377,7 +377,7 @@ class RunWriter:
         recording, run_end, known = self._recording, self._run_end, self._known
         # An open record would stand behind a gap, were the lines that wait never written.
         open_record = recording.open_record if complete else None
-        complete &= not recording.statistics.spoiled
+        complete &= not recording.statistics.stale
         stats = recording.statistics.summaries() if complete else {}
         newest, final = recording.statistics.newest, self.final_losses
         is_open = newest == open_record
@@ -420,7 +420,7 @@ class _WritingDeque(deque[tuple[Any, ...]]):
         now = time.monotonic()
         if now >= self._due:
             self._due = now + _CALLERS_SECONDS
-            self._writer.turn()
+            self._writer.run_once()
 
 
 def _row(record: MetricsSnapshot | None) -> logfile.Row:
