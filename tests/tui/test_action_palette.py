@@ -3,7 +3,7 @@ from tests.waiting import settle
 from textual.command import CommandInput, CommandList
 from tui_runs import selected, showing
 
-from traintop.tui.kit.palette import ActionPalette
+from traintop.tui.kit.palette import ActionPalette, KeyCommands
 
 
 async def test_the_palette_finds_an_action_by_its_words():
@@ -18,6 +18,22 @@ async def test_the_palette_finds_an_action_by_its_words():
         await pilot.press("enter")
         await settle(pilot, lambda: app.screen is app.main_screen)
         await settle(pilot, lambda: selected(app) == "run-19")
+
+
+async def test_an_action_is_found_by_other_words():
+    async with showing(make_runs(2)) as (app, _pilot):
+        palette = KeyCommands(app.main_screen)
+        for words, shown in {
+            "hide": "archive or restore",
+            "diff": "side by side",
+            "exit": "quit",
+            "comment": "add a note",
+            "refresh": "draw the whole screen again",
+        }.items():
+            hits = [hit async for hit in palette.search(words)]
+            highest = max(hit.score for hit in hits)
+            best = [str(hit.text) for hit in hits if hit.score == highest]
+            assert any(shown in text for text in best), (words, best)
 
 
 async def test_the_palette_offers_only_what_applies():

@@ -64,11 +64,14 @@ def test_what_an_analyzer_answers_is_typed(tmp_path: Path) -> None:
     assert assert_type(best, tuple[str, float] | Any) == ("typed", 3.5)
 
 
-def test_both_import_paths_give_the_same_objects() -> None:
+def test_the_names_of_the_quick_reference_are_of_the_same_kind() -> None:
     log, analysis = cs336_basics.experiment_log, cs336_basics.experiment_analysis
-    assert_type(log.ExperimentTracker, type[ExperimentTracker])
-    assert log.ExperimentTracker is ExperimentTracker
-    assert analysis.ExperimentAnalyzer is ExperimentAnalyzer
+    assert issubclass(log.ExperimentTracker, ExperimentTracker)
+    assert issubclass(analysis.ExperimentAnalyzer, ExperimentAnalyzer)
+    assert log.ExperimentAnalyzer is analysis.ExperimentAnalyzer
+    assert assert_type(
+        analysis.ExperimentLog(config=ExperimentConfig("a")).to_dict(), dict[str, Any]
+    )
 
 
 def test_the_version_is_that_of_the_command_line() -> None:

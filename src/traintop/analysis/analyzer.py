@@ -14,7 +14,7 @@ from traintop.analysis.export import write_csv
 from traintop.analysis.loading import load_experiment_log
 from traintop.analysis.naming import find_run, unique_names
 from traintop.analysis.ranking import leaders, sorted_runs
-from traintop.analysis.records import Number, column_values
+from traintop.analysis.records import Number, column_values, measured_values
 from traintop.analysis.run_tables import comparison_table
 from traintop.analysis.summary_text import summary_lines
 from traintop.direction import Direction
@@ -65,7 +65,7 @@ class ExperimentAnalyzer:
         self._loaded: set[str] | None = None
         self._reported: set[str] = set()
         self._read_history = functools.lru_cache(_RUNS_IN_MEMORY)(self._read)
-        self._read_log = functools.lru_cache(_RUNS_IN_MEMORY)(load_experiment_log)
+        self._read_log = functools.lru_cache(_RUNS_IN_MEMORY)(self._load_log)
 
     # -- loading
 
@@ -180,8 +180,8 @@ class ExperimentAnalyzer:
     def get_loss_trajectories(self, name: str) -> tuple[list[Number], list[Number], list[Number]]:
         """Iterations, training losses and validation losses of a run, of equal length.
 
-        All trajectories of a run have one entry for each recorded iteration, sorted, with ``nan``
-        where nothing was measured.
+        They have one entry for each recorded iteration, sorted, with ``nan`` where nothing was
+        measured: the lowest is ``numpy.nanmin(val_losses)``, for ``min`` may yield ``nan``.
         """
         history = self._history(name)
         return (
@@ -191,27 +191,39 @@ class ExperimentAnalyzer:
         )
 
     def get_throughput_trajectory(self, name: str) -> tuple[list[Number], list[Number]]:
-        """Iterations and tokens per second of a run."""
-        return self.get_trajectory(name, "tokens_per_sec")
+        """Recorded iterations and tokens per second of a run, ``nan`` where not measured."""
+        return self._aligned(name, "tokens_per_sec")
 
     def get_learning_rate_trajectory(self, name: str) -> tuple[list[Number], list[Number]]:
-        """Iterations and learning rates of a run."""
-        return self.get_trajectory(name, "learning_rate")
+        """Recorded iterations and learning rates of a run, ``nan`` where not measured."""
+        return self._aligned(name, "learning_rate")
+
+    def _aligned(self, name: str, metric: str) -> tuple[list[Number], list[Number]]:
+        history = self._history(name)
+        values = column_values(history, column_name(metric, history.metrics))
+        return column_values(history, "iteration"), values
 
     def get_trajectory(self, name: str, metric: str) -> tuple[list[Number], list[Number]]:
-        """Iterations and the values of any metric or other field of a run's records.
+        """The values of any metric or other field that were measured, with their iterations.
 
-        Raises ``ValueError`` for a metric that is no standard one and that the run does not have.
+        They are ready to plot. Raises ``ValueError`` for a metric that is no standard one and
+        that the run does not have.
         """
         history = self._history(name)
         metric = column_name(metric, history.metrics)
         if metric not in RECORD_FIELDS and metric not in history.metrics:
             hint = suggestions(metric, dict.fromkeys((*history.metrics, *RECORD_FIELDS)))
             raise ValueError(f"run {name!r} has no metric {metric!r}: {hint}")
-        return column_values(history, "iteration"), column_values(history, metric)
+        iterations = column_values(history, "iteration")
+        pairs = zip(iterations, measured_values(history, metric), strict=True)
+        measured = [(iteration, value) for iteration, value in pairs if value is not None]
+        return [iteration for iteration, _ in measured], [value for _, value in measured]
 
     def _read(self, run_id: str) -> History:
         return self._catalog.reader(run_id).history()
+
+    def _load_log(self, run_id: str) -> ExperimentLog:
+        return load_experiment_log(run_id)
 
     def _history(self, name: str) -> History:
         return self._read_history(self._id_of(name))

@@ -50,13 +50,19 @@ def compare_experiments(paths: Iterable[FilePath] | FilePath) -> str:
 
     A file that holds no run is left out, and the logger ``traintop`` says why.
     """
+    runs = sorted_runs(summaries_of_files(paths))
+    return comparison_table(runs, width=shutil.get_terminal_size().columns)
+
+
+def summaries_of_files(paths: Iterable[FilePath] | FilePath) -> list[RunSummary]:
+    """The runs in some log files. One that holds no run is left out, and the logger says why."""
     runs = []
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         try:
             runs.append(_opened(path)[1])
         except (FileNotFoundError, ValueError) as error:
             log.warning("traintop: %s", safe_text(error, 500))
-    return comparison_table(sorted_runs(runs), width=shutil.get_terminal_size().columns)
+    return runs
 
 
 def print_experiment_summary(experiment: ExperimentLog | FilePath) -> None:
