@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 from tests.runs import DIRECTORY, make_run, make_runs
 from tests.waiting import settle
-from tui_runs import listed, screen_text, toasts, watching
+from tui_runs import listed_names, screen_text, toasts, watching
 
 from traintop.model import Annotations
 from traintop.store.annotations import AnnotationChange, annotate, read_annotations
@@ -66,16 +66,16 @@ async def test_tags_go_to_all_marked_runs_and_leave_their_own(tmp_path):
 async def test_archived_runs_leave_the_list_until_they_are_asked_for(tmp_path):
     async with watching(tmp_path) as (app, pilot, paths):
         await pilot.press("j", "a")
-        await settle(pilot, lambda: listed(app) == ["run-0", "run-2"])
+        await settle(pilot, lambda: listed_names(app) == ["run-0", "run-2"])
         assert "2 of 3 runs  1 archived" in screen_text(app)
         await pilot.press("A")
-        assert listed(app) == ["run-0", "run-1", "run-2"]
+        assert listed_names(app) == ["run-0", "run-1", "run-2"]
         row = next(line for line in screen_text(app).splitlines() if "run-1" in line)
         assert row[2] == "a"
         await pilot.press("g", "j", "a")
         await settle(pilot, lambda: not read_annotations(paths[1]).archived)
         await pilot.press("A")
-        await settle(pilot, lambda: listed(app) == ["run-0", "run-1", "run-2"])
+        await settle(pilot, lambda: listed_names(app) == ["run-0", "run-1", "run-2"])
 
 
 async def test_with_all_runs_archived_the_list_says_how_to_see_them(tmp_path):

@@ -47,7 +47,7 @@ def test_a_row_is_exactly_as_wide_as_its_layout_at_any_width(width, name):
 
 
 @pytest.mark.parametrize(
-    ("names", "alike"),
+    ("names", "prefix"),
     [
         (["sweep_lr_1e-03", "sweep_lr_2e-03"], "sweep_lr_"),
         (["sweep_lr_1e-03", "sweep_lr_1e-04"], "sweep_lr_1e-"),
@@ -58,8 +58,8 @@ def test_a_row_is_exactly_as_wide_as_its_layout_at_any_width(width, name):
         ([], ""),
     ],
 )
-def test_a_common_prefix_consists_of_whole_words(names, alike):
-    assert RunRows([make_run(name) for name in names]).alike == alike
+def test_a_common_prefix_consists_of_whole_words(names, prefix):
+    assert RunRows([make_run(name) for name in names]).prefix == prefix
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_common_prefix_consists_of_whole_words(names, alike):
 )
 def test_names_are_cut_in_their_common_prefix(width, first, second):
     runs = [make_run("sweep_lr_1e-03_seed9"), make_run("sweep_lr_2e-03_seed10")]
-    context = RowContext(NOW, alike=RunRows(runs).alike)
+    context = RowContext(NOW, prefix=RunRows(runs).prefix)
     name = column_of("name")
     assert [name.text(run, context, width) for run in runs] == [first, second]
     assert name.text(make_run("another_that_is_long"), context, 12) == "anoth…s_long"

@@ -18,7 +18,7 @@ from traintop.tui.compare.runs import GroupCurves
 from traintop.tui.compare.screen import CompareScreen
 from traintop.tui.kit.dialogs import ChoiceScreen
 from traintop.tui.kit.entry import EntryScreen
-from traintop.tui.view import RunRows, ViewState, compared_runs, compared_words
+from traintop.tui.view import RunRows, ViewState, describe_comparison, runs_to_compare
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
 
@@ -66,28 +66,28 @@ def test_without_marks_the_selected_run_meets_its_neighbour():
     rows = RunRows(make_runs(4))
     paths = [run.id for run in rows.runs]
     view = ViewState(selected=paths[1])
-    assert compared_runs(view, rows) == (paths[1], paths[2])
-    assert "selected run and its neighbour" in compared_words(view, rows)
+    assert runs_to_compare(view, rows) == (paths[1], paths[2])
+    assert "selected run and its neighbour" in describe_comparison(view, rows)
     last = ViewState(selected=paths[3])
-    assert compared_runs(last, rows) == (paths[3], paths[2])
+    assert runs_to_compare(last, rows) == (paths[3], paths[2])
     pinned = ViewState(selected=paths[1], baseline=paths[3])
-    assert compared_runs(pinned, rows) == (paths[3], paths[1])
-    assert "the baseline and the selected run" in compared_words(pinned, rows)
+    assert runs_to_compare(pinned, rows) == (paths[3], paths[1])
+    assert "the baseline and the selected run" in describe_comparison(pinned, rows)
     marked = ViewState(selected=paths[0], marks=(paths[2],))
-    assert compared_runs(marked, rows) == (paths[2], paths[0])
+    assert runs_to_compare(marked, rows) == (paths[2], paths[0])
     both = ViewState(selected=paths[0], marks=(paths[2], paths[1]), baseline=paths[3])
-    assert compared_runs(both, rows) == (paths[3], paths[2], paths[1])
-    assert compared_words(both, rows) == "2 marked runs and the baseline"
+    assert runs_to_compare(both, rows) == (paths[3], paths[2], paths[1])
+    assert describe_comparison(both, rows) == "2 marked runs and the baseline"
 
 
 def test_marks_hidden_by_a_filter_are_compared_broken_files_not():
     shown, hidden = make_runs(4)[:2], make_runs(4)[2:]
     rows = RunRows([make_run("broken", status=RunStatus.UNREADABLE), *shown], hidden)
     hidden_paths = tuple(run.id for run in hidden)
-    assert compared_runs(ViewState(marks=hidden_paths), rows) == hidden_paths
+    assert runs_to_compare(ViewState(marks=hidden_paths), rows) == hidden_paths
     broken = ViewState(selected=rows.runs[0].id)
-    assert compared_runs(broken, rows) == tuple(run.id for run in shown)
-    assert compared_runs(ViewState(), RunRows()) == ()
+    assert runs_to_compare(broken, rows) == tuple(run.id for run in shown)
+    assert runs_to_compare(ViewState(), RunRows()) == ()
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -52,7 +52,7 @@ def test_an_export_seen_on_screen_is_not_printed_again(tmp_path):
     writer = ExportWriter(ended.append, reader_of, [tmp_path])
     writer.write_text(TextExportRequested("a", ".md", ""))
     writer.finish()
-    writer.heard(ended[0])
+    writer.mark_reported(ended[0])
     assert writer.finish() == ()
 
 

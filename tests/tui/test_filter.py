@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual import events
-from tui_runs import line_text, listed, listing, screen_text
+from tui_runs import line_text, listed_names, listing, screen_text
 
 from traintop.lines import line_width
 from traintop.tui.kit.entry import TextEntry
@@ -31,14 +31,14 @@ def events_of(text):
 async def test_the_list_follows_what_is_typed_and_enter_keeps_it(size):
     async with listing(make_runs(30), size) as (app, pilot):
         await type_filter(app, pilot, "run-2")
-        await settle(pilot, lambda: len(listed(app)) == 11)
+        await settle(pilot, lambda: len(listed_names(app)) == 11)
         await pilot.press("enter")
         await settle(pilot, lambda: not app.screen.query(TextEntry))
         assert app.main_screen.view.filter == "run-2"
         if size[0] >= 80:
             assert "11 of 30 runs  / run-2" in screen_text(app)
         await pilot.press("escape")
-        assert len(listed(app)) == 30
+        assert len(listed_names(app)) == 30
 
 
 async def test_the_letters_of_keys_are_text_while_a_filter_is_typed():
@@ -62,20 +62,20 @@ async def test_escape_brings_the_list_back_as_it_was():
         await type_filter(app, pilot, "run-2")
         await pilot.press("enter")
         await type_filter(app, pilot, "9")
-        await settle(pilot, lambda: listed(app) == ["run-29"])
+        await settle(pilot, lambda: listed_names(app) == ["run-29"])
         await pilot.press("escape")
-        assert len(listed(app)) == 11
+        assert len(listed_names(app)) == 11
         await settle(pilot, lambda: not app.screen.query(TextEntry))
 
 
 async def test_conditions_filter_and_mistakes_are_explained_below():
     async with listing(make_runs(30)) as (app, pilot):
         await type_filter(app, pilot, "loss < 2.005")
-        await settle(pilot, lambda: len(listed(app)) == 5)
+        await settle(pilot, lambda: len(listed_names(app)) == 5)
         await pilot.press(*events_of(" and d_modl == 512"))
         await settle(pilot, lambda: "no run has d_modl" in screen_text(app))
         assert "did you mean 'd_model'" in screen_text(app)
-        assert len(listed(app)) == 5
+        assert len(listed_names(app)) == 5
         await pilot.press("enter")
         assert app.main_screen.situation.place is Place.FILTER
 
@@ -84,7 +84,7 @@ async def test_marks_and_cursor_stay_on_their_runs():
     async with listing(make_runs(30)) as (app, pilot):
         await pilot.press("space", "G", "space")
         await type_filter(app, pilot, "run-2")
-        await settle(pilot, lambda: len(listed(app)) == 11)
+        await settle(pilot, lambda: len(listed_names(app)) == 11)
         await pilot.press("enter")
         state = app.main_screen.view
         assert app.main_screen.rows.run(state.selected).name == "run-29"
@@ -98,7 +98,7 @@ async def test_marks_and_cursor_stay_on_their_runs():
 async def test_the_cursor_moves_in_the_list_while_a_filter_is_typed():
     async with listing(make_runs(30)) as (app, pilot):
         await type_filter(app, pilot, "run-2")
-        await settle(pilot, lambda: len(listed(app)) == 11)
+        await settle(pilot, lambda: len(listed_names(app)) == 11)
         await pilot.press("down")
         assert app.main_screen.rows.position(app.main_screen.view.selected) == 1
 
@@ -107,10 +107,10 @@ async def test_new_runs_pass_through_the_filter():
     runs = make_runs(3)
     async with listing(runs) as (app, pilot):
         await type_filter(app, pilot, "loss < 1")
-        await settle(pilot, lambda: listed(app) == [])
+        await settle(pilot, lambda: listed_names(app) == [])
         await pilot.press("enter")
         app.post_runs([make_run("low", loss=0.5), make_run("high"), *runs])
-        await settle(pilot, lambda: listed(app) == ["low"])
+        await settle(pilot, lambda: listed_names(app) == ["low"])
 
 
 async def test_a_kept_filter_whose_metric_is_gone_says_so():
@@ -118,11 +118,11 @@ async def test_a_kept_filter_whose_metric_is_gone_says_so():
     async with listing(runs) as (app, pilot):
         await type_filter(app, pilot, "width = 3")
         await pilot.press("enter")
-        assert listed(app) == ["a"]
+        assert listed_names(app) == ["a"]
         app.post_runs(runs[1:])
         await settle(pilot, lambda: "no run has width" in screen_text(app))
         app.post_runs(runs)
-        await settle(pilot, lambda: listed(app) == ["a"])
+        await settle(pilot, lambda: listed_names(app) == ["a"])
 
 
 async def test_pasted_text_is_harmless():

@@ -181,7 +181,7 @@ def test_reading_rests_while_a_key_is_answered_and_then_goes_on(
     records_of(posted, summary.id)
     assert rests == []
     monkeypatch.setattr(loader_module, "_ANSWER_SECONDS", 1000.0)
-    loader.give_way()
+    loader.pause()
     other = OpenedRun(start_run(tmp_path, "other", 5000).save()).summary()
     loader.show([other])
     assert len(records_of(posted, other.id)) == 5000

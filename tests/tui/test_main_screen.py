@@ -7,7 +7,7 @@ from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual import events
 from textual.geometry import Size
-from tui_runs import listed, screen_text, selected, showing
+from tui_runs import listed_names, screen_text, selected, showing
 
 from traintop.model import RunStatus, RunSummary
 from traintop.tui.kit.help import HelpScreen
@@ -123,7 +123,7 @@ async def test_sorting_by_column_and_back():
         assert "NAME↑" in screen_text(app)
         await pilot.press("S")
         assert "NAME↓" in screen_text(app)
-        assert listed(app) == ["run-2", "run-1", "run-0"]
+        assert listed_names(app) == ["run-2", "run-1", "run-0"]
         assert selected(app) == "run-0"
 
 

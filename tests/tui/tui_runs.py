@@ -110,7 +110,7 @@ def selected(app: TraintopApp) -> str:
     return run.name
 
 
-def listed(app: TraintopApp) -> list[str]:
+def listed_names(app: TraintopApp) -> list[str]:
     """The names of the listed runs, in their order."""
     return [run.name for run in app.main_screen.rows.runs]
 

@@ -8,11 +8,11 @@ import math
 from typing import Any
 
 import pytest
-from compared_runs import best, compared, history, row, values
+from comparison_runs import best, comparison_run, history, row, values
 
 from traintop.analysis.compare import (
     Cell,
-    ComparedRun,
+    ComparisonRun,
     Row,
     Target,
     columns_of,
@@ -61,8 +61,8 @@ def test_settings_may_nest_deeper_than_python_calls():
 
 def test_only_differing_settings_are_rows_missing_is_not_none():
     runs = [
-        compared("a", settings={"lr": 1e-3, "d": 512, "opt": {"name": "adamw"}, "ema": None}),
-        compared("b", settings={"lr": 3e-4, "d": 512.0, "opt": {"name": "adamw"}}),
+        comparison_run("a", settings={"lr": 1e-3, "d": 512, "opt": {"name": "adamw"}, "ema": None}),
+        comparison_run("b", settings={"lr": 3e-4, "d": 512.0, "opt": {"name": "adamw"}}),
     ]
     rows = compare(columns_of(runs)).settings
     assert [row.label for row in rows] == ["lr", "ema"]
@@ -81,7 +81,7 @@ def test_equal_numbers_of_any_type_agree_but_booleans_do_not():
 def test_csv_has_raw_settings_and_empty_cells_for_missing_ones():
     text = "x" * 500
     settings = {"lr": 0.1, "none": None, "text": text, "betas": [0.9, 1], "on": True}
-    columns = columns_of([compared("a", settings=settings), compared("b")])
+    columns = columns_of([comparison_run("a", settings=settings), comparison_run("b")])
     rows = list(csv.reader(io.StringIO(comparison_csv(compare(columns)))))
     cells = {row[1]: row[2:4] for row in rows if row[0] == "settings"}
     assert cells == {
@@ -107,8 +107,8 @@ def test_informative_settings_come_first_and_seeds_last():
 
 def test_each_run_has_first_last_best_final_and_deltas():
     runs = [
-        compared("base", [4.0, 2.0, 2.5], final_val_loss=2.5),
-        compared("other", [4.0, 1.0, 3.0], final_val_loss=3.0),
+        comparison_run("base", [4.0, 2.0, 2.5], final_val_loss=2.5),
+        comparison_run("other", [4.0, 1.0, 3.0], final_val_loss=3.0),
     ]
     comparison = compare(columns_of(runs))
     assert values(comparison, "val_loss", "first") == [4.0, 4.0]
@@ -124,9 +124,9 @@ def test_each_run_has_first_last_best_final_and_deltas():
 
 def test_a_target_is_reached_at_the_first_record_at_or_below_it():
     runs = [
-        compared("a", ["NaN", 3.0, None, 2.0, 1.0]),
-        compared("b", [5.0, 2.0]),
-        compared("c", [9.0]),
+        comparison_run("a", ["NaN", 3.0, None, 2.0, 1.0]),
+        comparison_run("b", [5.0, 2.0]),
+        comparison_run("c", [9.0]),
     ]
     comparison = compare(columns_of(runs), Target("val_loss", 2.0))
     assert values(comparison, "val_loss", "step to 2") == [30.0, 10.0, None]
@@ -135,16 +135,16 @@ def test_a_target_is_reached_at_the_first_record_at_or_below_it():
 
 
 def test_infinite_losses_reach_no_target_and_no_time_is_none():
-    diverged = compared("a", ["-Infinity", 3.0, 1.0])
+    diverged = comparison_run("a", ["-Infinity", 3.0, 1.0])
     timeless = history(iteration=[0, 1], val_loss=[3.0, 1.0])
-    runs = [diverged, ComparedRun("b", compared("b").summary, timeless)]
+    runs = [diverged, ComparisonRun("b", comparison_run("b").summary, timeless)]
     comparison = compare(columns_of(runs), Target("val_loss", 2.0))
     assert values(comparison, "val_loss", "step to 2") == [20.0, 1.0]
     assert values(comparison, "val_loss", "time to 2") == [2.0, None]
 
 
 def test_the_only_run_to_reach_the_target_is_the_rows_best():
-    columns = columns_of([compared("quick", [3.0, 1.0]), compared("slow", [3.0, 2.9])])
+    columns = columns_of([comparison_run("quick", [3.0, 1.0]), comparison_run("slow", [3.0, 2.9])])
     assert best(compare(columns, Target("val_loss", 1.5)), "val_loss", "step to 1.5") == [
         True,
         False,
@@ -162,14 +162,14 @@ def test_step_times_keep_their_decimals_in_line():
 
 
 def test_the_highest_wins_where_higher_is_better():
-    def with_accuracy(name: str, accuracies: list[float]) -> ComparedRun:
-        run = compared(name)
+    def with_accuracy(name: str, accuracies: list[float]) -> ComparisonRun:
+        run = comparison_run(name)
         stats = MetricStats(
             last=accuracies[-1], min=min(accuracies), max=max(accuracies), count=len(accuracies)
         )
         summary = RunSummary(id=run.summary.id, status=run.summary.status, stats={"acc": stats})
         steps = list(range(len(accuracies)))
-        return ComparedRun(name, summary, history(iteration=steps, acc=accuracies))
+        return ComparisonRun(name, summary, history(iteration=steps, acc=accuracies))
 
     columns = columns_of([with_accuracy("a", [0.1, 0.8]), with_accuracy("b", [0.5, 0.9])])
     target = default_target(columns, "acc")
@@ -182,12 +182,12 @@ def test_the_highest_wins_where_higher_is_better():
 def test_a_learning_rate_has_no_target():
     stats = {"learning_rate": MetricStats(count=1, min=0.1, max=0.1, last=0.1)}
     summary = RunSummary(id="/logs/a.json", status=RunStatus.FINISHED, stats=stats)
-    columns = columns_of([ComparedRun("a", summary, history(iteration=[0], learning_rate=[0.1]))])
+    columns = columns_of([ComparisonRun("a", summary, history(iteration=[0], learning_rate=[0.1]))])
     assert default_target(columns, "learning_rate") is None
     comparison = compare(columns, Target("learning_rate", 0.1))
     assert [row.label for row in comparison.results] == ["last"]
     assert target_metric([summary]) == "val_loss"
-    assert target_metric([summary, compared("b").summary]) == "val_loss"
+    assert target_metric([summary, comparison_run("b").summary]) == "val_loss"
     score = RunSummary(id=summary.id, status=summary.status, stats={**stats, "acc": MetricStats()})
     assert target_metric([score]) == "acc"
 
@@ -196,13 +196,13 @@ def test_a_learning_rate_has_no_target():
 def test_nobody_wins_by_a_metric_without_a_direction(metric: str):
     stats = {metric: MetricStats(count=1, min=0.0, max=9.0, last=math.nan)}
     summary = RunSummary(id="/logs/a.json", status=RunStatus.FINISHED, stats=stats)
-    columns = columns_of([ComparedRun("a", summary, history(iteration=[0])), compared("b")])
+    columns = columns_of([ComparisonRun("a", summary, history(iteration=[0])), comparison_run("b")])
     rows = [row for row in compare(columns).results if row.section == standard_name(metric)]
     assert [(row.label, row.better) for row in rows] == [("last", None)]
 
 
 def test_the_usual_target_is_one_that_every_run_has_reached():
-    columns = columns_of([compared("a", [3.0, 1.0]), compared("b", [4.0, 2.0])])
+    columns = columns_of([comparison_run("a", [3.0, 1.0]), comparison_run("b", [4.0, 2.0])])
     target = default_target(columns, "val_loss")
     assert target == Target("val_loss", 2.0)
     assert None not in values(compare(columns, target), "val_loss", "step to 2")
@@ -211,7 +211,7 @@ def test_the_usual_target_is_one_that_every_run_has_reached():
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_non_finite_values_never_win_and_have_no_delta(value):
-    runs = [compared("a", [2.0]), compared("b", [value]), compared("c", [3.0])]
+    runs = [comparison_run("a", [2.0]), comparison_run("b", [value]), comparison_run("c", [3.0])]
     comparison = compare(columns_of(runs))
     assert best(comparison, "val_loss", "last") == [True, False, False]
     cell = row(comparison, "val_loss", "last").cells[1]
@@ -220,20 +220,20 @@ def test_non_finite_values_never_win_and_have_no_delta(value):
 
 
 def test_nobody_wins_among_equals_or_alone():
-    alike = compare(columns_of([compared("a"), compared("b")]))
+    alike = compare(columns_of([comparison_run("a"), comparison_run("b")]))
     assert not any(cell.best for row in alike.rows for cell in row.cells)
-    alone = compare(columns_of([compared("a")]))
+    alone = compare(columns_of([comparison_run("a")]))
     assert not any(cell.best for row in alone.rows for cell in row.cells)
 
 
 def test_a_baseline_of_zero_has_no_percent():
-    comparison = compare(columns_of([compared("a", [0.0]), compared("b", [1.0])]))
+    comparison = compare(columns_of([comparison_run("a", [0.0]), comparison_run("b", [1.0])]))
     cell = row(comparison, "val_loss", "last").cells[1]
     assert (cell.delta, cell.percent) == (1.0, None)
 
 
 def test_values_that_need_records_say_so_until_they_are_read():
-    runs = [compared("a"), compared("b", read=False)]
+    runs = [comparison_run("a"), comparison_run("b", read=False)]
     comparison = compare(columns_of(runs), Target("val_loss", 2.0))
     pending = row(comparison, "val_loss", "step to 2").cells[1]
     assert pending.pending
@@ -243,18 +243,18 @@ def test_values_that_need_records_say_so_until_they_are_read():
 
 def test_only_ended_runs_can_be_the_quickest():
     runs = [
-        compared("a", duration_seconds=10.0),
-        compared("b", duration_seconds=5.0, status=RunStatus.RUNNING),
+        comparison_run("a", duration_seconds=10.0),
+        comparison_run("b", duration_seconds=5.0, status=RunStatus.RUNNING),
     ]
     assert best(compare(columns_of(runs)), "duration", "") == [False, False]
-    runs[1] = compared("b", duration_seconds=5.0)
+    runs[1] = comparison_run("b", duration_seconds=5.0)
     assert best(compare(columns_of(runs)), "duration", "") == [False, True]
 
 
 def test_a_run_that_gave_up_or_did_less_is_not_the_quickest():
-    def run(name: str, seconds: float, iteration: int, loss: float) -> ComparedRun:
+    def run(name: str, seconds: float, iteration: int, loss: float) -> ComparisonRun:
         last = MetricsSnapshot(iteration=iteration, train_loss=loss)
-        return compared(name, duration_seconds=seconds, last=last)
+        return comparison_run(name, duration_seconds=seconds, last=last)
 
     full = run("a", 10.0, 99, 2.0)
     for other, winners in (
@@ -266,7 +266,7 @@ def test_a_run_that_gave_up_or_did_less_is_not_the_quickest():
 
 
 def test_a_result_computed_from_records_is_kept():
-    run = compared("a")
+    run = comparison_run("a")
     seen: list[History] = []
     for _ in range(3):
         assert run.measured("key", lambda h: seen.append(h) or 1.0) == 1.0

@@ -7,7 +7,7 @@ import io
 import json
 
 import pytest
-from compared_runs import compared, seeds
+from comparison_runs import comparison_run, seeds
 
 from traintop.analysis.compare import Comparison, columns_of, compare
 from traintop.analysis.comparison_text import (
@@ -23,7 +23,10 @@ HOSTILE = "=cmd|'x'!A1\n**b** `c` | <i>\x1b[31m"
 
 
 def hostile() -> Comparison:
-    runs = [compared("base", settings={"note": "a"}), compared(HOSTILE, settings={"note": HOSTILE})]
+    runs = [
+        comparison_run("base", settings={"note": "a"}),
+        comparison_run(HOSTILE, settings={"note": HOSTILE}),
+    ]
     return compare(columns_of(runs))
 
 
@@ -45,7 +48,7 @@ def test_no_cell_of_the_csv_is_a_formula():
 
 
 def test_csv_has_full_precision_distances_and_winners():
-    runs = [compared("base", [0.1 + 0.2]), compared("other", [0.2])]
+    runs = [comparison_run("base", [0.1 + 0.2]), comparison_run("other", [0.2])]
     rows = list(csv.DictReader(io.StringIO(comparison_csv(compare(columns_of(runs))))))
     last = next(r for r in rows if (r["section"], r["row"]) == ("val_loss", "last"))
     assert float(last["base"]) == 0.1 + 0.2
@@ -54,7 +57,7 @@ def test_csv_has_full_precision_distances_and_winners():
 
 
 def test_json_is_strict_and_has_groups():
-    comparison = compare(grouped([*seeds("a", 1, {0: 1.0, 1: 2.0}), compared("b", ["NaN"])]))
+    comparison = compare(grouped([*seeds("a", 1, {0: 1.0, 1: 2.0}), comparison_run("b", ["NaN"])]))
     document = json.loads(comparison_json(comparison), parse_constant=pytest.fail)
     assert [len(column["runs"]) for column in document["columns"]] == [2, 1]
     last = next(r for r in document["rows"] if (r["section"], r["row"]) == ("val_loss", "last"))
@@ -64,7 +67,7 @@ def test_json_is_strict_and_has_groups():
 
 @pytest.mark.parametrize("width", [1, 20, 40, 60, 80, 200])
 def test_text_never_outgrows_the_terminal_and_shows_every_run(width):
-    runs = [compared(f"run-{i}", [float(i + 1)], settings={"lr": i}) for i in range(7)]
+    runs = [comparison_run(f"run-{i}", [float(i + 1)], settings={"lr": i}) for i in range(7)]
     text = comparison_text(compare(columns_of(runs)), width)
     assert max(map(cell_width, text.splitlines())) <= width
     if width >= 60:

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from traintop import ExperimentAnalyzer, ExperimentTracker
-from traintop.analysis.compare import ComparedRun, columns_of, compare
+from traintop.analysis.compare import ComparisonRun, columns_of, compare
 from traintop.analysis.query import filter_runs
 from traintop.analysis.ranking import leaders, sorted_runs
 from traintop.analysis.run_tables import ROW_FIELDS, comparison_table
@@ -129,7 +129,7 @@ def test_rows_of_json_and_csv_have_its_value(name, runs, directory, now):
 @pytest.mark.parametrize("metric", ["train_loss", "val_loss", "train/acc", "learning_rate"])
 def test_the_comparison_has_its_value(metric, statistic, runs):
     field = field_of(metric if statistic == "last" else f"{statistic}_{metric}")
-    compared = compare(columns_of([ComparedRun(run.name, run) for run in runs]))
+    compared = compare(columns_of([ComparisonRun(run.name, run) for run in runs]))
     rows = [row for row in compared.results if (row.section, row.label) == (metric, statistic)]
     assert len(rows) == (0 if statistic == "best" and field.direction is None else 1)
     for row in rows:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from compared_runs import compared, row, seeds
+from comparison_runs import comparison_run, row, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +28,7 @@ def test_runs_that_differ_only_in_the_seed_are_a_group():
 
 
 def test_a_setting_that_only_looks_like_a_seed_separates():
-    runs = [compared(f"r{i}", settings={"seeding": i, "data_seed": i}) for i in range(2)]
+    runs = [comparison_run(f"r{i}", settings={"seeding": i, "data_seed": i}) for i in range(2)]
     assert len(grouped(runs)) == 2
 
 
@@ -44,13 +44,13 @@ def test_a_setting_that_only_looks_like_a_seed_separates():
     ],
 )
 def test_a_group_is_named_by_what_its_names_have_in_common(names, expected):
-    runs = [compared(name, settings={"seed": seed}) for seed, name in enumerate(names)]
+    runs = [comparison_run(name, settings={"seed": seed}) for seed, name in enumerate(names)]
     assert grouped(runs)[0].name == expected
 
 
 def test_groups_of_one_name_get_distinct_names():
     runs = [
-        compared(f"base_{seed}", settings={"seed": seed, "lr": lr})
+        comparison_run(f"base_{seed}", settings={"seed": seed, "lr": lr})
         for lr in (1, 2)
         for seed in (0, 1)
     ]
@@ -59,7 +59,7 @@ def test_groups_of_one_name_get_distinct_names():
 
 def test_members_without_a_value_do_not_count():
     runs = seeds("a", 1e-3, {0: 1.0, 1: 3.0})
-    runs.append(compared("a_seed2", [None], settings={"lr": 1e-3, "opt": {"seed": 2}}))
+    runs.append(comparison_run("a_seed2", [None], settings={"lr": 1e-3, "opt": {"seed": 2}}))
     cell = row(compare(grouped(runs)), "val_loss", "last").cells[0]
     assert (cell.value, cell.n) == (2.0, 2)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from compared_runs import history
+from comparison_runs import history
 
 from traintop.analysis.percentiles import percentiles
 from traintop.analysis.ranking import Leader, leaders, sorted_runs

@@ -39,7 +39,7 @@ Unit = Literal["value", "iteration", "seconds", "rate", "milliseconds", "setting
 
 
 @dataclass(frozen=True, eq=False)
-class ComparedRun:
+class ComparisonRun:
     """A run as it is compared. ``history`` is ``None`` while its records are not read.
 
     What takes a look at every record is done once, so keep it as long as the run is the same.
@@ -64,7 +64,7 @@ class Column:
     """One run, or the runs of a group."""
 
     name: str
-    runs: tuple[ComparedRun, ...]
+    runs: tuple[ComparisonRun, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def compare(columns: Sequence[Column], target: Target | None = None) -> Comparis
     )
 
 
-def columns_of(runs: Iterable[ComparedRun]) -> list[Column]:
+def columns_of(runs: Iterable[ComparisonRun]) -> list[Column]:
     """A column for each run."""
     return [Column(run.name, (run,)) for run in runs]
 
@@ -177,7 +177,7 @@ def _merged_settings(settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 # Results
 
-_Measure = Callable[[ComparedRun], "float | None"]
+_Measure = Callable[[ComparisonRun], "float | None"]
 
 
 @dataclass(frozen=True, slots=True)

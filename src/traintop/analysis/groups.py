@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from traintop.analysis.compare import Column, ComparedRun
+from traintop.analysis.compare import Column, ComparisonRun
 from traintop.analysis.differences import is_seed, settings_key
 from traintop.analysis.naming import free_name
 from traintop.analysis.series import FloatArray, finite
@@ -21,13 +21,13 @@ GRID_POINTS = 20_000
 _TRAILING = re.compile(r"[\W_]+(seed|s|run)?[\W_]*$", re.IGNORECASE)
 
 
-def grouped(runs: Iterable[ComparedRun]) -> list[Column]:
+def grouped(runs: Iterable[ComparisonRun]) -> list[Column]:
     """A column for each group, in the order in which the groups begin.
 
     Runs belong together when their configurations are the same but for the experiment's name and
     their seeds. So a repetition with the same seed counts as well.
     """
-    groups: dict[bytes, list[ComparedRun]] = {}
+    groups: dict[bytes, list[ComparisonRun]] = {}
     for run in runs:
         settings = flat_settings(run.summary.config)
         chosen = {
@@ -109,7 +109,7 @@ def _evenly(values: FloatArray) -> FloatArray:
     return chosen
 
 
-def _common_name(runs: Sequence[ComparedRun]) -> str:
+def _common_name(runs: Sequence[ComparisonRun]) -> str:
     """What the experiments' names have in common, without the words that announce a seed."""
     names = [run.summary.name or run.name for run in runs]
     if len(set(names)) == 1:

@@ -39,7 +39,7 @@ def command(
     catalog, found = named_runs(log_dir, names, baseline)
     try:
         runs = [
-            compare.ComparedRun(name, run, catalog.reader(run.id).history())
+            compare.ComparisonRun(name, run, catalog.reader(run.id).history())
             for name, run in found.items()
         ]
     except UnreadableRunError as error:

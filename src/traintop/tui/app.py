@@ -54,7 +54,7 @@ from traintop.tui.messages import (
     TextExportRequested,
 )
 from traintop.tui.session import Session
-from traintop.tui.view import ViewState, compared_runs, compared_words, smoothing_level
+from traintop.tui.view import ViewState, describe_comparison, runs_to_compare, smoothing_level
 from traintop.tui.view_memory import plain_view, recalled_view
 
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ class _Overlays:
         from traintop.tui.compare.screen import CompareScreen  # not for the first frame
 
         session = self._session
-        words = compared_words(session.view, session.rows)
+        words = describe_comparison(session.view, session.rows)
 
         def close(_: object) -> None:
             session.change(replace(session.view, compared=()))
 
-        compared = compared_runs(session.view, session.rows)
+        compared = runs_to_compare(session.view, session.rows)
         session.change(replace(session.view, compared=compared))
         source = self._main.chart_source
         self._main.app.push_screen(CompareScreen(session, source, words), close)
@@ -214,7 +214,7 @@ class TraintopApp(TypeAheadApp):
     async def on_event(self, event: events.Event) -> None:
         """Answer a person first: reading files gives way."""
         if isinstance(event, events.InputEvent):
-            self.main_screen.loader.give_way()
+            self.main_screen.loader.pause()
         await super().on_event(event)
 
     def on_resize(self) -> None:
@@ -321,7 +321,7 @@ class TraintopApp(TypeAheadApp):
                 screen.show(message)
 
     def on_export_ended(self, message: ExportEnded) -> None:
-        self.exports.heard(message)
+        self.exports.mark_reported(message)
         if isinstance(self.screen, ProgressScreen) and self.screen.export.done.is_set():
             self.screen.dismiss()
         self._written = message.target or self._written

@@ -67,14 +67,14 @@ def zoom(view: ChartView, extent: Extent, factor: float, around: float | None = 
     if not span < whole:
         return replace(view, span=None, end=None)
     share = (high - anchor) / (high - low) if high > low else 0.0
-    return _ending_at(replace(view, span=span), extent, anchor + share * span)
+    return _with_end(replace(view, span=span), extent, anchor + share * span)
 
 
 def pan(view: ChartView, extent: Extent, share: float) -> ChartView:
     """The view moved by a share of its width, to the right when positive, within the records."""
     if view.span is None:
         return view
-    return _ending_at(view, extent, limits_of_view(view, extent)[1] + share * view.span)
+    return _with_end(view, extent, limits_of_view(view, extent)[1] + share * view.span)
 
 
 def put_cursor(view: ChartView, extent: Extent, x: float) -> ChartView:
@@ -84,7 +84,7 @@ def put_cursor(view: ChartView, extent: Extent, x: float) -> ChartView:
     if moved.span is None or moved.cursor is None or low <= moved.cursor <= high:
         return moved
     end = moved.cursor if moved.cursor > high else moved.cursor + moved.span
-    return _ending_at(moved, extent, end)
+    return _with_end(moved, extent, end)
 
 
 def without_window(view: ChartView) -> ChartView:
@@ -98,7 +98,7 @@ def focus_next(view: ChartView, charts: Sequence[str], step: int) -> ChartView:
     return replace(view, focus=charts[place % len(charts)]) if charts else view
 
 
-def _ending_at(view: ChartView, extent: Extent, end: float) -> ChartView:
+def _with_end(view: ChartView, extent: Extent, end: float) -> ChartView:
     """The view with its right end there, as far as there are records; at the newest it follows."""
     end = max(end, extent.low + (view.span or 0.0))
     slack = 1e-9 * (extent.high - extent.low)

@@ -28,12 +28,12 @@ from traintop.values import flat_settings
 class RowContext(msgspec.Struct, frozen=True):
     """What a row shows beside the run's summary: the time, and the course of its loss.
 
-    ``alike`` is what the names of all rows begin with.
+    ``prefix`` is what the names of all rows begin with.
     """
 
     now: datetime
     trends: Mapping[str, str] = msgspec.field(default_factory=dict)
-    alike: str = ""
+    prefix: str = ""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -123,7 +123,7 @@ _BUILT_IN = (
     _column(
         FIELDS["name"],
         0,
-        text=lambda run, context, width: fit_name(run_name(run), width, context.alike),
+        text=lambda run, context, width: fit_name(run_name(run), width, context.prefix),
         role=lambda run: "bad" if run.status is RunStatus.UNREADABLE else "strong",
         narrow_width=6,
     ),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import QueryError
 from traintop.metrics import choose_directions
-from traintop.tui.view import RunRows, ViewState, listed_rows, listing_of, with_rows
+from traintop.tui.view import RunRows, ViewState, listing_key, visible_rows, with_rows
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
@@ -35,7 +35,7 @@ class Session:
         self._snapshot: Snapshot | None = None
         choose_directions(dict(view.directions))
 
-    def take(self, snapshot: Snapshot, mode: str) -> None:
+    def take_snapshot(self, snapshot: Snapshot, mode: str) -> None:
         """Keep a newer snapshot, which :meth:`list_runs` lists."""
         self._snapshot, self.mode = snapshot, mode
 
@@ -45,7 +45,7 @@ class Session:
             return
         before, runs = self.rows, self._snapshot.runs
         try:
-            self.rows, self.mistake = listed_rows(runs, self.view, self.clock()), None
+            self.rows, self.mistake = visible_rows(runs, self.view, self.clock()), None
         except QueryError as mistake:
             # The filter is about something that no run has any more, or none has yet.
             self.rows, self.mistake = RunRows((), hidden=runs), mistake
@@ -56,7 +56,7 @@ class Session:
         before, self.view = self.view, view
         if view.directions != before.directions:
             choose_directions(dict(view.directions))
-        if listing_of(view) != listing_of(before):
+        if listing_key(view) != listing_key(before):
             self.list_runs()
         self.on_change()
 

@@ -24,7 +24,7 @@ from traintop.model import RunStatus, RunSummary
 from traintop.text import counted
 from traintop.tui.chart_view import ChartView
 from traintop.tui.columns import DEFAULT_CHOICES, TREND_COLUMN, ColumnChoice, column_of
-from traintop.tui.kit.runs import alike_words
+from traintop.tui.kit.runs import common_prefix
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
@@ -110,7 +110,7 @@ class RunRows:
     ``hidden`` are the runs that the filter keeps from the list; their marks stay.
     """
 
-    __slots__ = ("_alike", "_hidden", "_positions", "runs")
+    __slots__ = ("_hidden", "_positions", "_prefix", "runs")
 
     def __init__(self, runs: Sequence[RunSummary] = (), hidden: Sequence[RunSummary] = ()) -> None:
         self.runs = tuple(runs)
@@ -118,7 +118,7 @@ class RunRows:
             {run.id: position for position, run in enumerate(self.runs)}
         )
         self._hidden: Mapping[str, RunSummary] = MappingProxyType({run.id: run for run in hidden})
-        self._alike: str | None = None
+        self._prefix: str | None = None
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -134,11 +134,11 @@ class RunRows:
         return (*self.runs, *self._hidden.values())
 
     @property
-    def alike(self) -> str:
+    def prefix(self) -> str:
         """The words that all listed names begin with, as in a sweep; empty without any."""
-        if self._alike is None:
-            self._alike = alike_words([run.name or run.stem for run in self.runs])
-        return self._alike
+        if self._prefix is None:
+            self._prefix = common_prefix([run.name or run.stem for run in self.runs])
+        return self._prefix
 
     def position(self, run_id: str | None) -> int | None:
         """The row of a run, ``None`` when it is not listed."""
@@ -152,12 +152,12 @@ class RunRows:
         return self._hidden.get(run_id) if position is None else self.runs[position]
 
 
-def listing_of(state: ViewState) -> tuple[object, ...]:
+def listing_key(state: ViewState) -> tuple[object, ...]:
     """What decides which runs are listed, and in which order."""
     return (state.sort, state.filter, state.show_archived)
 
 
-def listed_rows(runs: Sequence[RunSummary], state: ViewState, now: datetime) -> RunRows:
+def visible_rows(runs: Sequence[RunSummary], state: ViewState, now: datetime) -> RunRows:
     """The runs that the filter lets through, sorted; archived ones only where they are asked for.
 
     Raises ``QueryError`` when the filter asks for something that no run has.
@@ -232,7 +232,7 @@ def mark_all(state: ViewState, rows: RunRows) -> ViewState:
     return replace(state, marks=tuple(dict.fromkeys((*state.marks, *listed))))
 
 
-def compared_runs(state: ViewState, rows: RunRows) -> tuple[str, ...]:
+def runs_to_compare(state: ViewState, rows: RunRows) -> tuple[str, ...]:
     """The runs to compare: the marked ones, and the baseline, which comes first.
 
     Where these are fewer than two, the selected run joins, and then its neighbour in the list; of
@@ -249,9 +249,9 @@ def compared_runs(state: ViewState, rows: RunRows) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*chosen, *(listed[place] for place in near))))[:2]
 
 
-def compared_words(state: ViewState, rows: RunRows) -> str:
-    """Which runs :func:`compared_runs` chose, for the person who did not."""
-    compared, marks = compared_runs(state, rows), frozenset(state.marks)
+def describe_comparison(state: ViewState, rows: RunRows) -> str:
+    """Which runs :func:`runs_to_compare` chose, in words."""
+    compared, marks = runs_to_compare(state, rows), frozenset(state.marks)
     marked = sum(run_id in marks for run_id in compared)
     others = [run_id for run_id in compared if run_id not in marks]
     parts = [counted(marked, "marked run")] if marked else []

@@ -122,7 +122,7 @@ class LocalFiles:
                 directory, depth = waiting.pop()
                 if len(visited) >= MOST_DIRECTORIES:
                     left_out = f"has more than {MOST_DIRECTORIES} directories; some are left out"
-                    yield 0, [_unlisted(root, left_out)]
+                    yield 0, [_unreadable_entry(root, left_out)]
                     break
                 try:
                     state = os.stat(directory)
@@ -137,7 +137,7 @@ class LocalFiles:
                             waiting += [(path, depth + 1) for path in below]
                 except OSError as error:
                     if not depth or not isinstance(error, FileNotFoundError):  # deleted meanwhile
-                        yield 0, [_unlisted(directory, reason_of(error))]
+                        yield 0, [_unreadable_entry(directory, reason_of(error))]
 
 
 def _list(
@@ -174,7 +174,7 @@ def _entry(path: str, state: os.stat_result, now: float, lags: bool) -> Entry:
     return Entry(path, state.st_size, version, age, is_dir, inode, lags, problem)
 
 
-def _unlisted(directory: str, reason: str) -> Entry:
+def _unreadable_entry(directory: str, reason: str) -> Entry:
     return Entry(directory, 0, None, None, is_dir=True, problem=reason)
 
 

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from traintop.analysis.compare import (
     Column,
-    ComparedRun,
     Comparison,
+    ComparisonRun,
     Target,
     columns_of,
     compare,
@@ -76,11 +76,11 @@ def cursor_column(choice: CompareChoice, columns: Sequence[Column]) -> int:
     return min(1, len(columns) - 1)
 
 
-class ComparedRuns:
+class ComparisonMaker:
     """The runs of the open comparison; keeps each as long as neither it nor its records change."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, ComparedRun] = {}
+        self._runs: dict[str, ComparisonRun] = {}
         self._names: Mapping[str, str] = {}
         self._named: tuple[RunRows, list[str]] | None = None
 
@@ -104,7 +104,7 @@ class ComparedRuns:
             target = Target(metric, choice.target)
         return compare(columns, target), target
 
-    def _run(self, summary: RunSummary, plotted: PlottedRuns) -> ComparedRun:
+    def _run(self, summary: RunSummary, plotted: PlottedRuns) -> ComparisonRun:
         loaded = plotted.records_of(summary.id)
         history = loaded.history if loaded is not None and loaded.complete else None
         if history is None and plotted.failure_of(summary.id):
@@ -117,7 +117,7 @@ class ComparedRuns:
             history,
         ):
             return known
-        return ComparedRun(name, summary, history)
+        return ComparisonRun(name, summary, history)
 
 
 class GroupCurves:

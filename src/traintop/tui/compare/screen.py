@@ -17,7 +17,7 @@ from traintop.text import number
 from traintop.tui.compare.plot import ComparisonPlot
 from traintop.tui.compare.runs import (
     CompareChoice,
-    ComparedRuns,
+    ComparisonMaker,
     cursor_column,
     move_cursor,
     next_metric,
@@ -51,7 +51,7 @@ class CompareScreen(SessionScreen):
         self._words = words
         self._chosen = len(session.view.compared)
         self.choice = CompareChoice()
-        self._runs = ComparedRuns()
+        self._runs = ComparisonMaker()
         self.comparison = Comparison((), (), ())
         self.target: Target | None = None
         self._part = _PARTS[0]
@@ -81,7 +81,7 @@ class CompareScreen(SessionScreen):
             self.set_class(self._part == part, f"-part-{part}")
         self._show_lines()
         self._plot.show_comparison(comparison.columns, self.metric, grouped=self.choice.grouped)
-        self._plot.run_kept_actions()
+        self._plot.run_deferred_actions()
 
     def _show_lines(self) -> None:
         comparison, target, metric = self.comparison, self.target, self.metric

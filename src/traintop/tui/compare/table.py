@@ -13,7 +13,7 @@ from traintop.lines import Line, Piece, clickable, fit_line, line_width
 from traintop.progress import progress
 from traintop.tables import AlignedCell
 from traintop.text import cell_width, fit, fit_middle, percentage, safe_text
-from traintop.tui.kit.runs import STATUS_MARKS, alike_words, fit_name
+from traintop.tui.kit.runs import STATUS_MARKS, common_prefix, fit_name
 
 BEST_GLYPH = "★"
 _GUTTER = 3
@@ -141,8 +141,8 @@ def _column_lines(
     flag = Piece(" ⚑" if place == 0 else "", "warn")
     wanted = min(cell_width(label), name_width) + cell_width(flag.text)
     inner = max([_LEAST_COLUMN, wanted, *map(line_width, lines)])
-    alike = alike_words([other.name for other in comparison.columns])
-    name = fit_name(label, inner - cell_width(flag.text), alike)
+    prefix = common_prefix([other.name for other in comparison.columns])
+    name = fit_name(label, inner - cell_width(flag.text), prefix)
     heading: Line = (
         Piece("▌" if is_cursor else " ", "accent"),
         mark_of(column) or Piece("◆", "muted"),

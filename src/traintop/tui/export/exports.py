@@ -37,7 +37,7 @@ _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
 _LONGEST_LINE = 10_000
 
 
-class StoppedError(Exception):
+class ExportStoppedError(Exception):
     """The person stopped an export."""
 
 
@@ -54,10 +54,10 @@ class Export:
         """Let it end soon, and leave nothing behind."""
         self._stop.set()
 
-    def go_on(self) -> None:
-        """Raises :class:`StoppedError` once it is to end."""
+    def check_stopped(self) -> None:
+        """Raise :class:`ExportStoppedError` if it was stopped."""
         if self._stop.is_set():
-            raise StoppedError
+            raise ExportStoppedError
 
 
 class ExportWriter:
@@ -77,7 +77,7 @@ class ExportWriter:
         self._reader_of = reader_of
         self._directories = directories
         self._exports: list[Export] = []
-        self._unheard: list[ExportEnded] = []
+        self._unreported: list[ExportEnded] = []
 
     def write_runs(self, runs: Sequence[RunSummary], stem: str, *, together: bool) -> Export:
         """Begin to write the records of runs as :func:`~traintop.analysis.export.export_runs` does.
@@ -91,7 +91,7 @@ class ExportWriter:
 
         def progress(run: int, rows: int) -> None:
             nonlocal posted_at
-            export.go_on()
+            export.check_stopped()
             if monotonic() - posted_at >= _PROGRESS_SECONDS:
                 posted_at = monotonic()
                 self._post(ExportProgress(run, len(runs), rows))
@@ -110,7 +110,7 @@ class ExportWriter:
         export = Export(f"{request.stem}{request.suffix}")
 
         def write(directory: Path) -> Exported:
-            export.go_on()
+            export.check_stopped()
             stem, suffix, text = request.stem, request.suffix, request.text
             return Exported(write_new(directory, stem, suffix, lambda file: file.write(text)))
 
@@ -126,20 +126,20 @@ class ExportWriter:
         try:
             directory = writable_directory(self._directories)
             exported = write(directory.path)
-        except StoppedError:
+        except ExportStoppedError:
             ended = ExportEnded(None, f"Stopped: {export.name} was not written")
         except Exception as error:
             ended = ExportEnded(None, f"No {export.name}: {error_text(error)}", failed=True)
         else:
             notes = filter(None, (directory.note, *exported.left_out))
             ended = ExportEnded(exported.path, "\n".join(notes))
-        self._unheard.append(ended)
+        self._unreported.append(ended)
         export.done.set()
         self._post(ended)
 
-    def heard(self, ended: ExportEnded) -> None:
-        """Take note that the person has seen how an export ended."""
-        self._unheard = [one for one in self._unheard if one is not ended]
+    def mark_reported(self, ended: ExportEnded) -> None:
+        """The person has seen how an export ended."""
+        self._unreported = [one for one in self._unreported if one is not ended]
 
     @property
     def unfinished(self) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ class ExportWriter:
             export.stop()
         with suppress(KeyboardInterrupt):
             self._wait(_STOPPING_SECONDS)
-        lines = [line for ended in self._unheard for line in ended_text(ended).splitlines()]
+        lines = [line for ended in self._unreported for line in ended_text(ended).splitlines()]
         lines += [f"{name} was not written: no answer" for name in self.unfinished]
         return tuple(f"{line[:1].lower()}{line[1:]}" for line in lines)
 

@@ -41,8 +41,8 @@ _WORD_ENDS = "_-/. "
 """Between the words of a name."""
 
 
-def alike_words(names: Sequence[str]) -> str:
-    """The words that all names begin with, as in a sweep; empty without any."""
+def common_prefix(names: Sequence[str]) -> str:
+    """The whole words that all names begin with, as in a sweep; may be empty."""
     ends = [safe_text(min(names)), safe_text(max(names))] if names else []
     if len(set(ends)) < 2:
         return ""
@@ -51,16 +51,16 @@ def alike_words(names: Sequence[str]) -> str:
     return common[: max(map(common.rfind, _WORD_ENDS)) + 1]
 
 
-def fit_name(name: str, width: int, alike: str = "") -> str:
-    """The name in ``width`` cells, without as many words of its beginning as all names share.
+def fit_name(name: str, width: int, prefix: str = "") -> str:
+    """The name in ``width`` cells, without the words of the ``prefix`` that all names share.
 
     Where it does not begin so, or what is left has no room, it is cut in its middle.
     """
-    if not alike or not name.startswith(alike) or not 0 < width < cell_width(name):
+    if not prefix or not name.startswith(prefix) or not 0 < width < cell_width(name):
         return fit_middle(name, width)
-    ends = [place for place, sign in enumerate(alike, start=1) if sign in _WORD_ENDS]
+    ends = [place for place, sign in enumerate(prefix, start=1) if sign in _WORD_ENDS]
     rests = (name[end:] for end in ends if cell_width(name[end:]) < width)
-    return f"{ELLIPSIS}{fit_middle(next(rests, name[len(alike) :]), width - 1)}"
+    return f"{ELLIPSIS}{fit_middle(next(rests, name[len(prefix) :]), width - 1)}"
 
 
 def run_name(summary: RunSummary) -> str:

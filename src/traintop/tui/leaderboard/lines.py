@@ -13,7 +13,7 @@ from traintop.fields import Field
 from traintop.lines import Line, Piece, Role, clickable, fit_line
 from traintop.tables import Align, Column
 from traintop.text import cell_width, duration, si
-from traintop.tui.kit.runs import STATUS_MARKS, alike_words, fit_name, run_name
+from traintop.tui.kit.runs import STATUS_MARKS, common_prefix, fit_name, run_name
 
 _GUTTER = 3
 _MARGIN = 1
@@ -90,8 +90,8 @@ def _columns_that_fit(
     if min(longest, _SHORT_NAME) <= beside:
         longest = min(longest, beside)
     name_width = max(min(longest, room), _LEAST_NAME)
-    alike = alike_words(list(map(run_name, best_runs)))
-    name = _column("NAME", (fit_name(text, name_width, alike) for text in names), align="left")
+    prefix = common_prefix(list(map(run_name, best_runs)))
+    name = _column("NAME", (fit_name(text, name_width, prefix) for text in names), align="left")
     room -= _cells_of(name) - _GAP
     chosen = [*fixed[:2], name, fixed[2]]
     for column in candidates:

@@ -74,7 +74,7 @@ def empty_lines(
     )
 
 
-def nothing_listed_lines(query: str, mistake: str, archived: int, width: int) -> tuple[Line, ...]:
+def no_match_lines(query: str, mistake: str, archived: int, width: int) -> tuple[Line, ...]:
     """What stands in place of the list when the filter or the archive leaves no run in it."""
     inner = max(width - 4, 1)
     lines: list[Line] = [EMPTY_LINE]

@@ -22,7 +22,7 @@ from traintop.tui.kit.runs import run_name
 from traintop.tui.kit.screen import SessionScreen
 from traintop.tui.kit.themes import look_of
 from traintop.tui.main.details import detail_lines, header_line
-from traintop.tui.main.empty_state import empty_lines, nothing_listed_lines
+from traintop.tui.main.empty_state import empty_lines, no_match_lines
 from traintop.tui.main.filter import FilterController
 from traintop.tui.main.run_table import RunTable
 from traintop.tui.main.status_line import notices_line, status_line
@@ -129,7 +129,7 @@ class MainScreen(SessionScreen):
 
     def show_snapshot(self, snapshot: Snapshot, mode: str) -> None:
         """Show what the watcher saw, and read what is new in the runs that are plotted."""
-        self.session.take(snapshot, mode)
+        self.session.take_snapshot(snapshot, mode)
         self.loader.follow(self.plotted.changed_in(snapshot.runs))
         self._redraw_soon()
 
@@ -142,12 +142,12 @@ class MainScreen(SessionScreen):
             self.draw()
         else:
             self._redraw_soon()
-        self.plots.run_kept_actions()
+        self.plots.run_deferred_actions()
 
     def on_load_failed(self, failure: LoadFailed) -> None:
         self.plotted.fail(failure.id, failure.reason)
         self._redraw_soon()
-        self.plots.run_kept_actions()
+        self.plots.run_deferred_actions()
 
     def on_reading_progress(self, progress: ReadingProgress) -> None:
         self.plotted.progress(progress.id, progress.share)
@@ -186,7 +186,7 @@ class MainScreen(SessionScreen):
             self.loader.show(self.plotted.runs)
         self._show_frame()
         marks = shown_marks(self.view.marks, self.plotted, look_of(self.app))
-        self._table.draw(marks, RowContext(self.session.clock(), self._trends, self.rows.alike))
+        self._table.draw(marks, RowContext(self.session.clock(), self._trends, self.rows.prefix))
         self._show_selected()
         self.plots.draw()
         self._filter.draw()
@@ -235,7 +235,7 @@ class MainScreen(SessionScreen):
             mistake = str(self.session.mistake or "")
             self._empty_pane.show(
                 (query, mistake, archived),
-                lambda width, height: nothing_listed_lines(query, mistake, archived, width),
+                lambda width, height: no_match_lines(query, mistake, archived, width),
             )
         else:
             self._empty_pane.show(

@@ -35,8 +35,8 @@ _ANSWER_SECONDS = 0.06  # in which a key is answered
 _TURN_SECONDS = 0.02  # of reading at least, however fast keys are pressed
 
 
-class UnwantedError(Exception):
-    """Nobody looks any more at the run that is being read."""
+class CancelledError(Exception):
+    """The run that is being read is no longer shown."""
 
 
 class RunLoader:
@@ -90,8 +90,8 @@ class RunLoader:
             self._to_read = _unique([*fresh, *waiting])
             self._condition.notify_all()
 
-    def give_way(self) -> None:
-        """Rest from reading for a moment, in which a key is answered; safe in any thread."""
+    def pause(self) -> None:
+        """Pause reading for a moment, so that a key is answered; safe in any thread."""
         self._rests_until = monotonic() + _ANSWER_SECONDS
 
     def follow(self, run_ids: Sequence[str]) -> None:
@@ -126,7 +126,7 @@ class RunLoader:
         while (run_id := self._next_read()) is not None:
             try:
                 self._load_whole(run_id)
-            except UnwantedError:
+            except CancelledError:
                 continue  # so that what is wanted now need not wait
             except Exception as error:
                 with self._condition:
@@ -159,7 +159,7 @@ class RunLoader:
         if shown and not changed:
             return  # a sign of life without a record
         self._posted_at = monotonic()
-        history = reader.history(lambda share: self._go_on(run_id, share))
+        history = reader.history(lambda share: self._check_and_report(run_id, share))
         with self._condition:
             self._shown.add(run_id)
             self._readers[run_id] = reader
@@ -168,15 +168,15 @@ class RunLoader:
                 self._readers.popitem(last=False)
         self._publish(run_id, history, complete=True)
 
-    def _go_on(self, run_id: str, share: float) -> None:
-        """Say how far a reading is. Raises ``UnwantedError`` when nobody waits for it."""
+    def _check_and_report(self, run_id: str, share: float) -> None:
+        """Post how far a read is. Raises ``CancelledError`` when its run is no longer shown."""
         now = monotonic()
         if now < self._rests_until and now - self._rested_at > _TURN_SECONDS:
             sleep(self._rests_until - now)
             self._rested_at = monotonic()
         with self._condition:
             if self._stopped or run_id not in self._wanted:
-                raise UnwantedError
+                raise CancelledError
         if monotonic() - self._posted_at >= _PROGRESS_SECONDS:
             self._posted_at = monotonic()
             self._post(ReadingProgress(run_id, share))

@@ -101,7 +101,7 @@ class PlotPane(ChartGrid):
         else:
             act()
 
-    def run_kept_actions(self) -> None:
+    def run_deferred_actions(self) -> None:
         """Do what keys asked for while there were no records."""
         if self._kept_actions and not self._awaits_records:
             kept, self._kept_actions = self._kept_actions, ()

@@ -7,11 +7,11 @@ from typing import Any
 
 from tests.runs import history
 
-from traintop.analysis.compare import ComparedRun, Comparison, Row
+from traintop.analysis.compare import Comparison, ComparisonRun, Row
 from traintop.model import MetricStats, RunStatus, RunSummary
 
 
-def compared(
+def comparison_run(
     name: str,
     losses: list[object] | None = None,
     *,
@@ -19,7 +19,7 @@ def compared(
     read: bool = True,
     settings: dict[str, Any] | None = None,
     **fields: Any,
-) -> ComparedRun:
+) -> ComparisonRun:
     """A run with a validation loss at each tenth iteration, a second apart."""
     values: list[Any] = [3.0, 2.0, 1.0] if losses is None else losses
     numbers = [float(value) for value in values if value is not None]
@@ -45,12 +45,12 @@ def compared(
         val_loss=values,
         tokens_per_sec=[100.0] * count,
     )
-    return ComparedRun(name, summary, records if read else None)
+    return ComparisonRun(name, summary, records if read else None)
 
 
-def seeds(name: str, lr: float, losses: dict[int, float]) -> list[ComparedRun]:
+def seeds(name: str, lr: float, losses: dict[int, float]) -> list[ComparisonRun]:
     return [
-        compared(f"{name}_seed{seed}", [loss], settings={"lr": lr, "opt": {"seed": seed}})
+        comparison_run(f"{name}_seed{seed}", [loss], settings={"lr": lr, "opt": {"seed": seed}})
         for seed, loss in losses.items()
     ]
 
