@@ -12,7 +12,7 @@ from tests.runs import DIRECTORY, make_runs
 from tests.waiting import settle
 from tui_runs import PostedApp, listing, screen_text
 
-from traintop.remembered import DirectoryMemory
+from traintop.directory_memory import DirectoryMemory
 from traintop.settings import DEFAULTS, Settings
 from traintop.tui.columns import ColumnChoice
 from traintop.tui.view import Pane, SortOrder, ViewState

@@ -15,9 +15,9 @@ from textual.pilot import Pilot
 
 from traintop.analysis.alerts import Alert, AlertKind
 from traintop.analysis.percentiles import pace_of
+from traintop.directory_memory import DirectoryMemory
 from traintop.lines import Line
 from traintop.model import RunSummary
-from traintop.remembered import DirectoryMemory
 from traintop.settings import DEFAULTS, Settings
 from traintop.store.catalog import Snapshot
 from traintop.store.history import History

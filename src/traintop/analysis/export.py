@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from traintop.analysis.naming import unique_names
 from traintop.analysis.records import measured_values
+from traintop.atomic_file import hidden_path
 from traintop.model import RECORD_FIELDS, RunSummary
 from traintop.store.catalog import holds_a_run
 from traintop.tables import csv_writer, plain_cell
-from traintop.whole_file import hidden_path
 
 if TYPE_CHECKING:
     from traintop.store.formats import RunReader

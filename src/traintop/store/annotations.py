@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from traintop.atomic_file import write_atomically
 from traintop.model import Annotations
 from traintop.store.files import FileError
 from traintop.store.files.local import LocalFiles
-from traintop.whole_file import write_whole
 
 FOLDER = ".traintop"
 
@@ -109,7 +109,7 @@ def annotate(run: Path, change: AnnotationChange) -> Annotations:
             path.parent.rmdir()  # which only succeeds when it is empty
         return after
     _make_folder(path.parent)
-    write_whole(path, msgspec.json.encode(after) + b"\n")
+    write_atomically(path, msgspec.json.encode(after) + b"\n")
     return after
 
 

@@ -18,7 +18,7 @@ from textual.app import App
 from textual.filter import LineFilter
 from textual.timer import Timer
 
-from traintop.remembered import DirectoryMemory, memory_path
+from traintop.directory_memory import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.terminal import draws_ascii_only, on_termination, takes_clipboard
 from traintop.text import safe_text

@@ -14,7 +14,7 @@ import msgspec
 
 from traintop.logfile import UNREADABLE, Head, Row, Tail, WrittenStatus, convert_usable, is_record
 from traintop.logfile.columns import Columns, column_decoder, columns_of_rows
-from traintop.logfile.tolerance import decode_tolerantly
+from traintop.logfile.tolerant_json import decode_tolerantly
 from traintop.model import RECORD_FIELDS, RunSummary
 from traintop.store.files import Entry, Files
 from traintop.store.formats.traintop import is_run_name, summary_of

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traintop.remembered import MOST_DIRECTORIES, DirectoryMemory, memory_path
+from traintop.directory_memory import MOST_DIRECTORIES, DirectoryMemory, memory_path
 
 
 def memory(folder, *directories):

@@ -23,7 +23,7 @@ def hidden_path(directory: Path) -> Iterator[Path]:
                 path.unlink()
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Replace ``path`` by a file with this content; readers see the old one or the new one.
 
     A symbolic link there is replaced, not followed: in a shared directory, somebody else may have

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from traintop.whole_file import write_whole
+from traintop.atomic_file import write_atomically
 
 MOST_DIRECTORIES = 200
 
@@ -60,7 +60,7 @@ class DirectoryMemory:
                 if len(msgspec.json.encode(data)) > _LARGEST_ENTRY:
                     return
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(self._path, msgspec.json.encode(dict([*kept, (self._key, data)])))
+                write_atomically(self._path, msgspec.json.encode(dict([*kept, (self._key, data)])))
             except (OSError, ValueError, TypeError):
                 return  # nothing that matters depends on it
 
