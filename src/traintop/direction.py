@@ -1,7 +1,7 @@
 """Whether lower or higher values of a metric are better, judged by the words of its name.
 
 Losses, errors and latencies are better when lower; accuracies, rewards and rates when higher. Of
-everything else (an epoch, a norm, a temperature) nobody knows, and then nothing is the best.
+everything else (an epoch, a norm, a temperature) it is unknown, and then nothing is the best.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _by_phrases(name: str) -> Direction | None:
 
 def _by_words(words: Sequence[str], *, own_times: bool = False) -> Direction | None:
     known = set(words)
-    # Of a time that stands alone, or is that of the whole run, nobody knows.
+    # A time alone, or one of the whole run, may be either.
     is_pace = own_times and known & _TIMES and known - _TIMES and not known & _TIMES_OF_NO_WORK
     lower = bool(known & _LOWER or is_pace)
     if lower or known & _HIGHER:

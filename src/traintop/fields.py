@@ -101,7 +101,7 @@ class Field(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def direction(self) -> Direction | None:
-        """Whether lower or higher values are better; ``None`` where nobody knows."""
+        """Whether lower or higher values are better; ``None`` where that is unknown."""
         if self.metric is not None and self.statistic != "std":
             return direction_of(self.metric)
         return self.better

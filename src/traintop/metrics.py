@@ -297,6 +297,6 @@ def choose_directions(directions: Mapping[str, Direction]) -> None:
 
 
 def direction_of(metric: str) -> Direction | None:
-    """Whether lower or higher values of a metric are better; ``None`` where nobody knows."""
+    """Whether lower or higher values of a metric are better; ``None`` where that is unknown."""
     name = standard_name(metric)
     return _chosen.get(name) or direction_of_name(name)

@@ -176,8 +176,8 @@ analyzer = ExperimentAnalyzer()
 analyzer.load_all()
 print(cs336_basics.owner, ExperimentTracker.__module__, len(analyzer.logs) > 5)
 """
-    told = run_python(workplace, "-c", script).stdout.split()
-    assert told == ["the", "student", "traintop.tracking.tracker", "True"]
+    printed = run_python(workplace, "-c", script).stdout.split()
+    assert printed == ["the", "student", "traintop.tracking.tracker", "True"]
 
 
 def shell_lines(program: str) -> list[str]:

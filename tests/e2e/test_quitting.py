@@ -1,4 +1,4 @@
-"""However the program is told to end, it leaves the terminal and the files as they should be."""
+"""However the program is ended, it leaves the terminal and the files as they should be."""
 
 from __future__ import annotations
 

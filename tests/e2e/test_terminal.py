@@ -29,7 +29,7 @@ with ExperimentTracker(config, log_dir=sys.argv[1], quiet=True) as tracker:
 
 
 class Training:
-    """A training process that logs what it is told to, and finishes when left."""
+    """A training process that logs what its input says, and finishes at its end."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._process = subprocess.Popen(

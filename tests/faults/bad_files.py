@@ -1,4 +1,4 @@
-"""Files that should not be in a log directory: each with what a person is to be told of it."""
+"""Files that should not be in a log directory: each with the reason that a person should see."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _OWN_KEYS = [b'\n{"iteration":%d,"key_%d":1.0}' % (i, i) for i in range(4000)]
 
 
 def write_bad_files(directory: Path) -> dict[str, str]:
-    """Write every kind; what is told of each by the file's name, empty for a readable one."""
-    told = {}
+    """Write every kind; returns the reason by file name, empty for a readable file."""
+    reasons = {}
     for name, (write, problem) in _KINDS.items():
         path = directory / f"experiment_{name}.json"
         write(path)
-        told[path.name] = problem
-    return told
+        reasons[path.name] = problem
+    return reasons
 
 
 def _bytes(*parts: bytes) -> Callable[[Path], object]:

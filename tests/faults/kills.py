@@ -54,12 +54,12 @@ from traintop.tracking import writer
 tell = struct.Struct("<cqd").pack
 write = writer.RunFile.write
 
-def write_and_tell(self, lines, tail):
+def write_and_report(self, lines, tail):
     write(self, lines, tail)
     if tail.newest is not None:
         os.write(1, tell(b"F", tail.newest.iteration, time.monotonic()))
 
-writer.RunFile.write = write_and_tell
+writer.RunFile.write = write_and_report
 pwrite, pause = os.pwrite, 0.0 if sys.argv[2] == "full speed" else 0.001
 
 def write_slowly(descriptor, data, offset):
@@ -118,8 +118,8 @@ class Victim:
         self._process.kill()
         return time.monotonic()
 
-    def bury(self) -> list[tuple[bytes, int, float]]:
-        """All it told, after it is gone."""
+    def reap(self) -> list[tuple[bytes, int, float]]:
+        """All it reported, after it is gone."""
         self._process.wait()
         while self._hear(0.0):
             pass
@@ -152,25 +152,25 @@ def kill_together(directory: Path, paces: Sequence[str], chance: random.Random) 
     for victim in victims:
         victim.listen(time_left / len(victims))
     killed_at = [victim.kill() for victim in victims]
-    told = [victim.bury() for victim in victims]
+    reported = [victim.reap() for victim in victims]
     torn = [not _is_json(victim.file) for victim in victims]
     crashed_after = [
         _seconds_until_crashed(victim.file, moment)
         for victim, moment in zip(victims, killed_at, strict=True)
     ]
-    found = zip(victims, killed_at, told, torn, crashed_after, strict=True)
+    found = zip(victims, killed_at, reported, torn, crashed_after, strict=True)
     return [_examined(*each) for each in found]
 
 
 def _examined(
     victim: Victim,
     killed_at: float,
-    told: Sequence[tuple[bytes, int, float]],
+    reported: Sequence[tuple[bytes, int, float]],
     was_torn: bool,
     crashed_after: float,
 ) -> Death:
-    flushed = [iteration for kind, iteration, _ in told if kind == b"F"]
-    logged = [(iteration, moment) for kind, iteration, moment in told if kind == b"L"]
+    flushed = [iteration for kind, iteration, _ in reported if kind == b"F"]
+    logged = [(iteration, moment) for kind, iteration, moment in reported if kind == b"L"]
     path = victim.file
     last = _check_records(path)
     assert last >= flushed[-1], f"record {last} is the last one, {flushed[-1]} was flushed"

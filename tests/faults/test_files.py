@@ -78,7 +78,7 @@ def logs() -> Iterator[Path]:
 
 @pytest.mark.timeout(_LONGEST_READING)
 def test_bad_files_hide_no_good_one_and_name_the_reason(logs: Path) -> None:
-    told = write_bad_files(logs)
+    reasons = write_bad_files(logs)
     good = {track_run(logs, f"good_{number}").name for number in range(3)}
     done = subprocess.run(
         [sys.executable, "-c", _READS_EVERYTHING, str(logs)],
@@ -89,22 +89,23 @@ def test_bad_files_hide_no_good_one_and_name_the_reason(logs: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
-    assert seen["runs"].keys() == told.keys() | good
+    assert seen["runs"].keys() == reasons.keys() | good
     for name in good:
         assert seen["runs"][name] == ["finished", "", 3]
-    for name, problem in told.items():
+    for name, problem in reasons.items():
         status, said, _ = seen["runs"][name]
         assert (status == "unreadable") == bool(problem), (name, status, said)
         assert said.startswith(problem) or problem in said, (name, said)
         if problem:
             assert name in done.stderr, "the analyzer tells of it"
-    readable = {name for name, problem in told.items() if not problem}
+    readable = {name for name, problem in reasons.items() if not problem}
     assert set(seen["loaded"]) == good | readable
-    assert seen["refused"].keys() == told.keys() - readable
+    assert seen["refused"].keys() == reasons.keys() - readable
     assert all(name in error for name, error in seen["refused"].items())
     assert seen["notices"] == []
     assert (
-        f"{len(told) - len(readable)} of {len(seen['runs'])} files cannot be read" in seen["doctor"]
+        f"{len(reasons) - len(readable)} of {len(seen['runs'])} files cannot be read"
+        in seen["doctor"]
     )
     assert seen["peak"] < _MOST_MEMORY_KB
 

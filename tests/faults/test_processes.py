@@ -1,4 +1,4 @@
-"""Trackers in processes that end, fork, spawn, and are told to stop in every way there is."""
+"""Trackers in processes that end, fork, spawn, and are stopped in every way there is."""
 
 from __future__ import annotations
 

@@ -132,10 +132,10 @@ def test_broken_files_are_reported_once_and_stop_nothing(
         analyzer.load_all()
         analyzer.load_all()
     assert list(analyzer.logs) == ["good"]
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 4
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == 4
     for name, reason in (("empty", "is empty"), ("folder", "is a directory"), ("torn", "not JSON")):
-        assert [line for line in told if f"experiment_{name}_" in line and reason in line]
+        assert [line for line in warnings if f"experiment_{name}_" in line and reason in line]
 
 
 def test_a_missing_directory_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -291,7 +291,7 @@ async def test_nothing_is_repainted_while_no_file_changes(
     async with app.run_test(size=(160, 48)) as pilot:
         screen = app.main_screen
         await settle(pilot, lambda: screen.plotted.loaded and is_drawn(app))
-        # The mode of the watcher is told with the next news, so this is the last of the start.
+        # The watcher reports its mode with its next snapshot, so this is the last of the start.
         await settle(pilot, lambda: calls["refresh"] > 10)
         await pilot.pause()
         await settle(pilot, lambda: is_drawn(app))

@@ -90,7 +90,7 @@ class RunningMedian:
 
     @property
     def value(self) -> float | None:
-        """``None`` before enough values were added to tell what is usual."""
+        """The median; ``None`` before enough values were added to know what is usual."""
         return _median(self._kept) if self._count >= _FEWEST_RATES else None
 
 

@@ -169,8 +169,8 @@ class ExperimentAnalyzer:
         direction = _DIRECTIONS[mode] if mode else field.direction
         if direction is None:
             raise ValueError(
-                f"nobody knows whether lower or higher values of {metric!r} are better: "
-                "give mode='min' or mode='max'"
+                f"it is unknown whether lower or higher values of {metric!r} are better: "
+                "pass mode='min' or mode='max'"
             )
         best = leaders(runs, metric, direction)[:1]
         return (self._names[best[0].run.id], best[0].value) if best else None

@@ -81,8 +81,8 @@ class Cell:
 
     Of a group, a number is the mean over the ``n`` runs that have one, and ``spread`` their sample
     standard deviation (n - 1), ``None`` for fewer than two. ``delta`` and ``percent`` are against
-    the baseline; the latter relative to its magnitude. ``pending`` tells that records which are
-    not read yet may bring a value.
+    the baseline; the latter relative to its magnitude. ``pending`` means that records which are
+    not read yet may hold a value.
     """
 
     value: Any = None
@@ -182,7 +182,7 @@ _Measure = Callable[[ComparisonRun], "float | None"]
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What a row tells of each run; ``of_records`` when its summary does not.
+    """What a row shows of each run; ``of_records`` when its summary does not have it.
 
     ``missing_loses`` where a run without a value is worse than any with one.
     """
@@ -233,7 +233,7 @@ def _results_of_target(target: Target) -> Iterator[_Result]:
 def first_reached(history: History, target: Target, axis: str) -> float | None:
     """Where on an axis the first record stands that reached the target; ``None`` if none did.
 
-    An infinite value reaches nothing. ``None`` too where that record does not tell its place.
+    An infinite value reaches nothing. ``None`` too where that record has no place on the axis.
     """
     values = history.columns.get(column_name(target.metric, history.metrics))
     if values is None:

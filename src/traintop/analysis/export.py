@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from traintop.store.history import History
 
 Advance = Callable[[int], object]
-"""Told how many rows more were written; may raise to stop the writing."""
+"""Called with the number of rows just written; may raise to stop the writing."""
 
 _PORTION_ROWS = 8192
 

@@ -65,7 +65,7 @@ _EQUALITIES = frozenset({"=", "==", "!=", *_MEMBERSHIPS})
 class _Term(msgspec.Struct, frozen=True):
     """A part of a query: a condition, or something that can be compared.
 
-    ``word`` is what it searches names for when it stands alone; ``named`` tells that it may be
+    ``word`` is what it searches names for when it stands alone; ``named`` means that it may be
     the name of a field.
     """
 

@@ -56,8 +56,8 @@ def draw_chart(
     """The chart as exactly ``height`` lines of exactly ``width`` cells, whatever the data.
 
     Where there is little room, the legend goes first, then the title, then the axes. With
-    ``ascii_only`` all text is ASCII; with ``letters`` these mark the curves, for where no colours
-    can tell them apart. Safe to call from any thread.
+    ``ascii_only`` all text is ASCII; with ``letters`` these mark the curves, for terminals without
+    colours. Safe to call from any thread.
     """
     if width < 1 or height < 1:
         return ((),) * max(height, 0)
@@ -132,8 +132,8 @@ def _entries(
 ) -> list[Line]:
     """Label, line sample and value of each curve; at the end the note.
 
-    A curve without a label belongs to the one before it. An arrow behind the value tells of a
-    curve that runs above or below the view.
+    A curve without a label belongs to the one before it. An arrow behind the value marks a curve
+    that runs above or below the view.
     """
     marker_of = dict(zip(map(id, spec.series), markers, strict=True))
     entries: list[Line] = []

@@ -69,14 +69,14 @@ def _survey(run: InterruptedRun) -> tuple[int, int]:
 
 
 def _refuse_if_written_elsewhere(path: Path, run: InterruptedRun) -> None:
-    """On a network filesystem, where locks may not reach other machines, the file's rest tells.
+    """On a network filesystem, where locks may not reach other machines, refuse a recent change.
 
     A tracker writes every 10 seconds, so a file that did not change for a minute has none.
     """
     if network_filesystem(run.path) is None:
-        return  # the lock has told already
+        return  # the lock is enough
     resumed = run.tail.resumed
-    # A lost tail does not tell whether another process went on with the run.
+    # Without its tail the file does not say whether another process resumed the run.
     if run.ends.tail is not None and has_ended(resumed[-1] if resumed else run.head.run):
         return
     with tempfile.TemporaryFile(dir=run.path.parent, prefix=".traintop-") as probe:
@@ -86,8 +86,8 @@ def _refuse_if_written_elsewhere(path: Path, run: InterruptedRun) -> None:
     quiet = now - os.stat(run.path).st_mtime
     if quiet < NETWORK_TIMEOUT:
         raise RepairRefusedError(
-            f"{path} was written {max(quiet, 0.0):.0f} s ago, and whether its process lives cannot "
-            f"be told from here: try again in {NETWORK_TIMEOUT:.0f} s"
+            f"{path} was written {max(quiet, 0.0):.0f} s ago, and this machine cannot see whether "
+            f"its process is still running: try again in {NETWORK_TIMEOUT:.0f} s"
         )
 
 

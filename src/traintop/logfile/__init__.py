@@ -14,8 +14,7 @@ most what it brought.
 
 Everything here is a pure function of bytes; no function opens a file. This module has what a
 training loop needs; :mod:`.lines` reads a file's lines and ends for every reader, :mod:`.format_1`
-finds the tails of older files, and :mod:`.documents` and :mod:`.tolerance` read JSON of the same
-schema by other programs.
+finds the tails of older files, and :mod:`.tolerant_json` reads JSON as other programs write it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Telling a run that is alive from one that only says so.
+"""Whether a run is alive, or its file only says so.
 
 A file says "running" until its writer changes it, so a reader has to judge by what it sees. Wall
 clocks of two hosts are never compared: what counts is for how long this reader has seen no

@@ -139,7 +139,7 @@ class Recording:
             return None
 
     def warn_dropped(self) -> None:
-        """Tell once that records are lost; how many, the tail says."""
+        """Warn once that records are lost; the tail has their number."""
         self.warn_once(
             "dropped",
             "the disk has not taken the run for so long that its newest records are dropped; the "

@@ -48,7 +48,7 @@ class RunFile:
         self.lines = lines  # that were written
         self.lost = 0  # lines that another program took from the file
         self._size = os.fstat(descriptor).st_size
-        # A filesystem that gives one file several numbers cannot tell that it was replaced.
+        # On a filesystem that gives one file several numbers, a replaced file goes unnoticed.
         self._is_distinguishable = self._path_is_ours()
 
     @classmethod
@@ -252,7 +252,7 @@ def _write(descriptor: int, block: bytes, offset: int) -> None:
 
 
 def lock(descriptor: int, path: Path) -> None:
-    """Keep other writers out while this process lives. Filesystems without locks are let pass.
+    """Keep other writers out while this process lives; does nothing on filesystems without locks.
 
     Raises ``RunFileBusyError`` when another process has the lock.
     """

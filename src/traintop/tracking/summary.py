@@ -1,4 +1,4 @@
-"""What is said of a run where it trains: where it is written, and its closing summary."""
+"""What a training script prints: where its run is written, and the summary at its end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def summary_statistics(
 
 def location_text(path: Path) -> str:
     """Where a run is written, and the command to watch it."""
-    import shlex  # only where it is said
+    import shlex  # only where it is printed
 
     directory = safe_text(shlex.quote(os.fspath(path.parent)), 500)
     return f"traintop: writing {safe_text(path, 500)}  ·  watch: traintop {directory}"

@@ -38,7 +38,7 @@ from traintop.tracking.writer import MAX_PENDING_CALLS, RunWriter
 from traintop.values import jsonable
 
 _NOT_GIVEN = 0.0
-"""The default 0.0 of the documented signature, told by identity from a 0.0 that was measured."""
+"""The default 0.0 of the documented signature; its identity differs from that of a measured 0.0."""
 
 _monotonic = time.monotonic
 _START_TIMEOUT_SECONDS = 1.0
@@ -61,11 +61,11 @@ class ExperimentTracker:
                 tracker.increment_gradient_step()
 
     A call costs about a microsecond: a background thread converts, encodes and writes, within
-    half a second. Nothing here raises into a training loop because logging failed; what is wrong
-    is told once, through the logger ``traintop``. In a forked child, in a copy (as another process
+    half a second. Nothing here raises into a training loop because logging failed; each problem
+    is a warning of the logger ``traintop``, once. In a forked child, in a copy (as another process
     gets it), and in processes of a rank other than 0 unless ``all_ranks``, every method works and
     nothing is written. A ``SIGTERM`` that the script does not handle is recorded before the
-    process dies of it.
+    process ends.
 
     Args:
         config: the settings: an ``ExperimentConfig``, mapping, dataclass, ``Namespace``, or

@@ -1,4 +1,4 @@
-"""What is wrong is said once, through the logger ``traintop``; it never stops a training."""
+"""Warnings that are logged once, by the logger ``traintop``; a problem never stops a training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ log = logging.getLogger("traintop")
 
 
 class WarnOnce:
-    """Warns of what is wrong, once for each topic."""
+    """Logs one warning for each topic."""
 
     def __init__(self) -> None:
         self._warned: set[str] = set()
@@ -20,5 +20,5 @@ class WarnOnce:
             log.warning("traintop: %s", message)
 
     def silence(self, topic: str) -> None:
-        """Say nothing of this topic from now on."""
+        """Log no warning of this topic from now on."""
         self._warned.add(topic)

@@ -59,7 +59,7 @@ class RunWriter:
 
     ``create_file`` gets the tail of a run without records; a run that goes on is read by
     ``resume``, and ``known`` is its tail. Both may raise ``OSError``: then they are asked again
-    later. ``gradient_steps`` tells the optimizer steps so far, and ``resumptions`` are the
+    later. ``gradient_steps`` returns the optimizer steps so far, and ``resumptions`` are the
     processes that resumed the run, this one last.
     """
 
@@ -185,7 +185,7 @@ class RunWriter:
     def statistics(self) -> tuple[int | None, dict[str, MetricStats]]:
         """How many iterations were recorded so far, and the statistics of every metric.
 
-        ``None`` and none, where only the file tells.
+        ``None`` and none, where only the file can answer.
         """
         while self._resume is not None and self._is_waited_for():
             time.sleep(0.001)

@@ -57,7 +57,7 @@ class RecordFollower:
     ) -> bool:
         """Reads what is new, given the ends of the file; whether any record was added or changed.
 
-        ``reached`` is told the offset of each chunk; what it raises ends the reading. Raises
+        ``reached`` is called with the offset of each chunk; what it raises ends the reading. Raises
         ``ReplacedError`` when this is another file than the one that was read before.
         """
         assert ends.head is not None
@@ -91,7 +91,7 @@ class RecordFollower:
     def _continues(self, file: LogFile, ends: Ends) -> bool:
         """Whether the lines that were read are still there, of which the last flush is not safe.
 
-        If the writer has gone on behind it, a few bytes tell.
+        If the writer has written more after it, comparing a few bytes is enough.
         """
         known = self._flushed
         if ends.tail is not None and ends.flush_at >= self._lines_end:
