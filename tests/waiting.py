@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which a condition will not come true any more."""
 
 _LOOKS = 4000
@@ -19,7 +19,7 @@ _LOOKS = 4000
 
 def wait_until(condition: Callable[[], object]) -> None:
     """Wait for a condition; fails the test when it never holds."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.005)

@@ -184,7 +184,7 @@ def _until_on_disk(scale: Scale, directory: Path) -> Line:
 
 
 def _last_iteration(descriptor: int) -> int:
-    """The iteration of the last record, as the end of the file tells it."""
+    """The iteration of the last record, from the end of the file."""
     size = os.fstat(descriptor).st_size
     end = os.pread(descriptor, _END_BYTES, max(size - _END_BYTES, 0))
     _, found, last = end.rpartition(b'"last":{"iteration":')

@@ -1,4 +1,4 @@
-"""A training in another process that logs at random moments, and tells when."""
+"""A training in another process that logs at random moments, and reports them."""
 
 from __future__ import annotations
 

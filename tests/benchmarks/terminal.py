@@ -187,7 +187,7 @@ def _write_to_visible(scale: Scale, runs: Path) -> Iterator[Line]:
 
 
 def _shown_iterations(terminal: PseudoTerminal) -> Iterator[tuple[float, int]]:
-    """When the list showed which iteration of the live run: its loss tells."""
+    """When the list showed which iteration of the live run, read from its loss."""
     for arrived, rows in screens(terminal.chunks):
         found = next(filter(None, map(_LISTED_LOSS.search, rows)), None)
         if found:

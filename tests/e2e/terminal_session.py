@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyte
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 # Who runs the tests may have SIGHUP ignored, as nohup does; a login shell's programs have not.
 _PROGRAM = """
@@ -85,7 +85,7 @@ class TerminalSession:
     def wait_for(self, condition: str | Callable[[], object]) -> None:
         """Read what the program draws until a text is on screen, or a condition holds."""
         holds = condition if callable(condition) else lambda: condition in self.text()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         alive = True
         while not holds():
             if not alive or time.monotonic() > deadline:
@@ -102,7 +102,7 @@ class TerminalSession:
 
     def wait_until_quiet(self, seconds: float = 1.0) -> None:
         """Wait until the program has sent nothing for a while."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self.bytes_within(seconds):
             assert time.monotonic() < deadline, "the program never came to rest"
 
@@ -131,7 +131,7 @@ class TerminalSession:
         """Take the terminal away, as a lost connection does; the exit code that follows."""
         os.close(self._master)
         self._master = os.open(os.devnull, os.O_RDONLY)
-        return self._process.wait(PATIENCE)
+        return self._process.wait(TIMEOUT)
 
     def exit_code(self) -> int:
         """The exit code, once the program has ended by itself."""

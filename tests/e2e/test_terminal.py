@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from terminal_session import PATIENCE, TerminalSession
+from terminal_session import TIMEOUT, TerminalSession
 
 _TRAINING = """
 import sys
@@ -50,7 +50,7 @@ class Training:
     def __exit__(self, *exception: object) -> None:
         self._process.stdin.close()
         try:
-            self._process.wait(PATIENCE)
+            self._process.wait(TIMEOUT)
         finally:
             self._process.kill()
         self._process.stdout.close()

@@ -2,8 +2,8 @@
 
     python -m tests.faults.kills --kills 200
 
-The victims tell through a pipe which record each completed flush ended with; so what must be there
-after the kill is known exactly, whatever the machine's pace.
+The victims report through a pipe which record each completed flush ended with; so what must be
+there after the kill is known exactly, however fast the machine is.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ import os, struct, sys, time
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.tracking import writer
 
-tell = struct.Struct("<cqd").pack
+event = struct.Struct("<cqd").pack
 write = writer.RunFile.write
 
 def write_and_report(self, lines, tail):
     write(self, lines, tail)
     if tail.newest is not None:
-        os.write(1, tell(b"F", tail.newest.iteration, time.monotonic()))
+        os.write(1, event(b"F", tail.newest.iteration, time.monotonic()))
 
 writer.RunFile.write = write_and_report
 pwrite, pause = os.pwrite, 0.0 if sys.argv[2] == "full speed" else 0.001
@@ -72,21 +72,21 @@ tracker = ExperimentTracker(ExperimentConfig(experiment_name="victim"), sys.argv
 tracker.start()
 for i in range(10**9):
     if pause or i % 100 == 0:
-        os.write(1, tell(b"L", i, time.monotonic()))
+        os.write(1, event(b"L", i, time.monotonic()))
     tracker.log_metrics(i, i * 0.5, grad_norm=-i)
     if pause:
         time.sleep(pause)
 """
 
 
-class Death(NamedTuple):
+class KillResult(NamedTuple):
     """What was found after one kill."""
 
     pace: str
     records: int
     was_torn: bool  # whether the file was no valid JSON: the kill struck in the middle of a write
     oldest_loss: float  # age in seconds, at the kill, of the first record that was lost
-    crashed_after: float  # seconds until a reader said so
+    crashed_after: float  # seconds until a reader called it crashed
 
 
 class Victim:
@@ -98,7 +98,7 @@ class Victim:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _VICTIM, str(directory), pace], stdout=subprocess.PIPE
         )
-        self._told = bytearray()
+        self._received = bytearray()
 
     @property
     def file(self) -> Path:
@@ -106,11 +106,11 @@ class Victim:
         [path] = self._directory.glob("experiment_*.json")
         return path
 
-    def listen(self, seconds: float) -> None:
-        """Hear what it tells, at least until its first flush, and for so long after that."""
+    def read_events(self, seconds: float) -> None:
+        """Read its events, at least until its first flush, and for so long after that."""
         end = time.monotonic() + seconds
         while time.monotonic() < end or b"F" not in self._kinds():
-            self._hear(0.01)
+            self._receive(0.01)
             end = end if b"F" in self._kinds() else time.monotonic() + seconds
 
     def kill(self) -> float:
@@ -121,36 +121,38 @@ class Victim:
     def reap(self) -> list[tuple[bytes, int, float]]:
         """All it reported, after it is gone."""
         self._process.wait()
-        while self._hear(0.0):
+        while self._receive(0.0):
             pass
         assert self._process.stdout is not None
         self._process.stdout.close()
-        return list(_EVENT.iter_unpack(self._told[: len(self._told) // _EVENT.size * _EVENT.size]))
+        return list(
+            _EVENT.iter_unpack(self._received[: len(self._received) // _EVENT.size * _EVENT.size])
+        )
 
     def _kinds(self) -> bytes:
-        return bytes(self._told[:: _EVENT.size])
+        return bytes(self._received[:: _EVENT.size])
 
-    def _hear(self, patience: float) -> bool:
+    def _receive(self, timeout: float) -> bool:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
-        if not select.select([pipe], [], [], patience)[0]:
+        if not select.select([pipe], [], [], timeout)[0]:
             return False
         data = os.read(pipe, 1 << 16)
-        self._told += data
+        self._received += data
         return bool(data)
 
 
-def kill_together(directory: Path, paces: Sequence[str], chance: random.Random) -> list[Death]:
+def kill_together(directory: Path, paces: Sequence[str], chance: random.Random) -> list[KillResult]:
     """Kill writers of these paces at one random moment.
 
     Raises ``AssertionError`` when anything is missing afterwards.
     """
     victims = [Victim(directory / f"victim_{number}", pace) for number, pace in enumerate(paces)]
     for victim in victims:
-        victim.listen(0.0)
+        victim.read_events(0.0)
     time_left = chance.random() * _LONGEST_LIFE
     for victim in victims:
-        victim.listen(time_left / len(victims))
+        victim.read_events(time_left / len(victims))
     killed_at = [victim.kill() for victim in victims]
     reported = [victim.reap() for victim in victims]
     torn = [not _is_json(victim.file) for victim in victims]
@@ -168,7 +170,7 @@ def _examined(
     reported: Sequence[tuple[bytes, int, float]],
     was_torn: bool,
     crashed_after: float,
-) -> Death:
+) -> KillResult:
     flushed = [iteration for kind, iteration, _ in reported if kind == b"F"]
     logged = [(iteration, moment) for kind, iteration, moment in reported if kind == b"L"]
     path = victim.file
@@ -184,7 +186,7 @@ def _examined(
     assert _is_json(path)
     assert _check_records(path) == last + 1
     lost = next((moment for iteration, moment in logged if iteration > last), killed_at)
-    return Death(victim.pace, last + 1, was_torn, killed_at - lost, crashed_after)
+    return KillResult(victim.pace, last + 1, was_torn, killed_at - lost, crashed_after)
 
 
 def _is_json(path: Path) -> bool:
@@ -231,23 +233,23 @@ def main() -> None:
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
     paces = itertools.cycle(PACES)
-    deaths: list[Death] = []
-    while len(deaths) < arguments.kills:
-        together = TOGETHER if len(deaths) % 20 == 12 else 1
+    results: list[KillResult] = []
+    while len(results) < arguments.kills:
+        together = TOGETHER if len(results) % 20 == 12 else 1
         with tempfile.TemporaryDirectory() as directory:
-            deaths += kill_together(
+            results += kill_together(
                 Path(directory), list(itertools.islice(paces, together)), chance
             )
     print(
-        f"{len(deaths)} kills, {sum(death.was_torn for death in deaths)} of them in the middle of "
-        f"a flush; {sum(death.records for death in deaths):,} records read back; none that had "
-        "been flushed is missing, none is wrong, every run was resumed\n"
-        f"shown as crashed after {max(death.crashed_after for death in deaths):.2f} s at most, "
+        f"{len(results)} kills, {sum(result.was_torn for result in results)} of them in "
+        f"the middle of a flush; {sum(result.records for result in results):,} records "
+        "read back; none that had been flushed is missing, none is wrong, every run was resumed\n"
+        f"shown as crashed after {max(result.crashed_after for result in results):.2f} s at most, "
         "and as stalled to another host\n"
         "age at the kill of the oldest record that was lost:"
     )
     for pace, meaning in PACES.items():
-        losses = [death.oldest_loss for death in deaths if death.pace == pace]
+        losses = [result.oldest_loss for result in results if result.pace == pace]
         print(
             f"  {pace} ({meaning}): median {statistics.median(losses):.2f} s, "
             f"longest {max(losses):.2f} s"

@@ -103,9 +103,9 @@ class Soak:
         return [OpenedRun(path) for path in self._directory.glob("experiment_soak_*.json")]
 
     def watch(
-        self, terminals: Mapping[str, PseudoTerminal], *, tell: bool = False
+        self, terminals: Mapping[str, PseudoTerminal], *, report: bool = False
     ) -> dict[str, list[Sample]]:
-        """What the UIs and a writer use until all is logged; with ``tell`` said each minute."""
+        """What UIs and a writer use until all is logged; printed each minute with ``report``."""
         watched = {name: terminal.pid for name, terminal in terminals.items()}
         watched[ONE_WRITER] = next(iter(self._writers.values())).pid
         samples: dict[str, list[Sample]] = {name: [] for name in watched}
@@ -116,7 +116,7 @@ class Soak:
             for name, pid in watched.items():
                 with suppress(OSError, StopIteration):  # it has ended
                     samples[name].append(_sample(pid))
-            if tell and number % _SAMPLES_BETWEEN_WORDS == 0:
+            if report and number % _SAMPLES_BETWEEN_WORDS == 0:
                 print(*(_reading(*each) for each in samples.items()), sep=", ", flush=True)
         return samples
 
@@ -274,7 +274,7 @@ def main() -> None:
         soak = stack.enter_context(Soak(directory, arguments.writers, count, RECORDS_PER_SECOND))
         if arguments.ui:
             select_live_run(terminals[LIVE])
-        samples = soak.watch(terminals, tell=True)
+        samples = soak.watch(terminals, report=True)
         print(
             f"{arguments.writers} writers at {RECORDS_PER_SECOND} records/s for "
             f"{arguments.minutes:g} minutes: all {soak.account():,} records are there, "

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.runs import OpenedRun
 from tests.waiting import wait_until
-from training_processes import only_run, said, start
+from training_processes import next_line, only_run, start
 
 from traintop import ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.progress import eta_seconds
@@ -93,7 +93,7 @@ def test_a_reader_whose_clock_is_stepped_judges_as_before(
     process = start(
         "tracker.start()\ntracker.save()\nprint('ready', flush=True)\nos.read(0, 1)", tmp_path
     )
-    said(process)
+    next_line(process)
     assert [run.status for run in catalog.refresh().runs] == [RunStatus.RUNNING]
     real = time.time
     monkeypatch.setattr(catalog_module.time, "time", lambda: real() + error)
@@ -178,7 +178,7 @@ tracker.finish()
     monkeypatch.delenv("LD_PRELOAD")
     assert process.stdin is not None
     for step in ("+3600", "-3600", "+0"):
-        assert said(process) == "logged"
+        assert next_line(process) == "logged"
         offset.write_text(step)
         process.stdin.write("on\n")
         process.stdin.flush()

@@ -19,7 +19,7 @@ from blocked_disk import BlockedDisk
 from mounts import tmpfs
 from tests.runs import OpenedRun
 from tests.waiting import wait_until
-from training_processes import only_run, said, start
+from training_processes import next_line, only_run, start
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.tracking import recording, tracker, writer
@@ -108,7 +108,7 @@ time.sleep(600)
 """
     with tmpfs(logs, "size=64k") as disk:
         process = start(code, logs)
-        said(process)
+        next_line(process)
         wait_until(lambda: shutil.disk_usage(logs).free == 0)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -198,7 +198,7 @@ os.read(0, 1)
 tracker.finish()
 """
     process = start(code, logs)
-    assert said(process) == "logged"
+    assert next_line(process) == "logged"
     assert list(logs.iterdir()) == []
     logs.chmod(0o777)
     _, errors = process.communicate("go", timeout=60)
@@ -309,7 +309,7 @@ print("ready", flush=True)
 time.sleep(600)
 """
     process = start(code, tmp_path)
-    said(process)
+    next_line(process)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGTERM

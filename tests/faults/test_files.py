@@ -93,11 +93,11 @@ def test_bad_files_hide_no_good_one_and_name_the_reason(logs: Path) -> None:
     for name in good:
         assert seen["runs"][name] == ["finished", "", 3]
     for name, problem in reasons.items():
-        status, said, _ = seen["runs"][name]
-        assert (status == "unreadable") == bool(problem), (name, status, said)
-        assert said.startswith(problem) or problem in said, (name, said)
+        status, shown, _ = seen["runs"][name]
+        assert (status == "unreadable") == bool(problem), (name, status, shown)
+        assert shown.startswith(problem) or problem in shown, (name, shown)
         if problem:
-            assert name in done.stderr, "the analyzer tells of it"
+            assert name in done.stderr, "the analyzer warns of it"
     readable = {name for name, problem in reasons.items() if not problem}
     assert set(seen["loaded"]) == good | readable
     assert seen["refused"].keys() == reasons.keys() - readable

@@ -10,7 +10,7 @@ import pytest
 from sshfs import Export, export
 from tests.runs import OpenedRun
 from tests.waiting import wait_until
-from training_processes import only_run, said, start
+from training_processes import next_line, only_run, start
 
 from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.store.catalog import RunCatalog, Snapshot
@@ -112,12 +112,12 @@ tracker.finish()
     with exported.mounted(tmp_path / "a") as mount:
         process = start(code, mount.directory)
         assert process.stdin is not None
-        assert said(process) == "saved"
+        assert next_line(process) == "saved"
         mount.freeze()
         try:
             process.stdin.write("go\n")
             process.stdin.flush()
-            assert said(process) == "logged", "while nothing is answered"
+            assert next_line(process) == "logged", "while nothing is answered"
         finally:
             mount.thaw()
         assert process.communicate("finish\n", timeout=60)[1] == ""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.runs import OpenedRun
 from tests.waiting import wait_until
-from training_processes import TRAINS, only_run, run_to_end, said, start, started_together
+from training_processes import TRAINS, next_line, only_run, run_to_end, start, started_together
 
 from traintop import RunStatus
 
@@ -220,7 +220,7 @@ with tracker:
     for number in range(6):
         directory = tmp_path / str(number)
         process = start(code, directory)
-        said(process)
+        next_line(process)
         for _ in range(2):
             process.send_signal(signal.SIGINT)
             time.sleep(number * 0.002)
@@ -349,7 +349,7 @@ else:
 os.read(0, 1)
 """
     processes = started_together(code, tmp_path, 6)
-    answers = [said(process).split()[0] for process in processes]
+    answers = [next_line(process).split()[0] for process in processes]
     for process in processes:
         process.communicate("g", timeout=60)
     assert sorted(answers) == ["busy"] * 5 + ["mine"]
@@ -359,7 +359,7 @@ os.read(0, 1)
 
 def test_a_run_whose_process_lives_cannot_be_resumed(tmp_path: Path) -> None:
     process = start(TRAINS, tmp_path)
-    said(process)
+    next_line(process)
     before = process.pid
     code, errors = run_to_end('ExperimentTracker.resume("job", sys.argv[1])', tmp_path)
     assert code == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.runs import OpenedRun
-from training_processes import TRAINS, only_run, run_to_end, said, start
+from training_processes import TRAINS, next_line, only_run, run_to_end, start
 
 from traintop import RunStatus
 
@@ -15,7 +15,7 @@ from traintop import RunStatus
 def terminated(code: str, directory: Path) -> int:
     """The exit status of a process that gets a SIGTERM once it is ready."""
     process = start(code, directory)
-    assert said(process) == "ready"
+    assert next_line(process) == "ready"
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     return process.returncode
@@ -109,7 +109,7 @@ assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 tracker.finish()
 """
     process = start(code, tmp_path)
-    said(process)
+    next_line(process)
     process.send_signal(signal.SIGTERM)
     assert process.communicate("go", timeout=60)[1] == ""
     assert process.returncode == 0

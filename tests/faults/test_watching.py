@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from bad_files import HEAD, RECORD, TAIL
 from mounts import tmpfs
-from tests.listening import Listener
-from tests.waiting import PATIENCE, wait_until
+from tests.listener import Listener
+from tests.waiting import TIMEOUT, wait_until
 
 from traintop.store import watch as watch_module
 from traintop.store.catalog import RunCatalog
@@ -86,7 +86,7 @@ def test_without_inotify_it_polls_and_the_doctor_says_why() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
         add_runs(logs, 0, 1)
-        output, errors = process.communicate(timeout=2 * PATIENCE)
+        output, errors = process.communicate(timeout=2 * TIMEOUT)
     assert errors == ""
     mode, message = json.loads(output)
     assert mode == "polling 2 s"
@@ -120,7 +120,7 @@ def test_ten_thousand_files_at_once_are_all_found(tmp_path: Path) -> None:
         listener.wait_for(lambda snapshot: len(snapshot.runs) == 10_000)
         add_runs(tmp_path, 10_000, 1)
         listener.wait_for(lambda snapshot: len(snapshot.runs) == 10_001)
-        assert len(listener.snapshots) < 1000, "it tells of many changes at once"
+        assert len(listener.snapshots) < 1000, "it reports many changes at once"
 
 
 def test_lost_events_cost_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import PATIENCE
+from tests.waiting import TIMEOUT
 
 PREAMBLE = """
 import os, signal, sys, threading, time, warnings
@@ -47,11 +47,11 @@ def start(code: str, directory: Path, *arguments: str) -> subprocess.Popen[str]:
 def run_to_end(code: str, directory: Path, *arguments: str) -> tuple[int, str]:
     """The exit status and the errors of such a process."""
     process = start(code, directory, *arguments)
-    _, errors = process.communicate(timeout=PATIENCE)
+    _, errors = process.communicate(timeout=TIMEOUT)
     return process.returncode, errors
 
 
-def said(process: subprocess.Popen[str]) -> str:
+def next_line(process: subprocess.Popen[str]) -> str:
     """The next line that a process prints."""
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -65,7 +65,7 @@ def started_together(code: str, directory: Path, count: int) -> list[subprocess.
     """Processes that go on at once: each says a line, and reads a character when all have."""
     processes = [start(code, directory) for _ in range(count)]
     for process in processes:
-        said(process)
+        next_line(process)
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("g")

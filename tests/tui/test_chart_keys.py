@@ -75,7 +75,7 @@ async def test_the_next_axis_keeps_the_part_and_the_cursor(place):
         assert app.main_screen.view.x_axis == "wallclock_time"
         assert limits(app) == pytest.approx([(x - 1) / 2 for x in before])
         await pilot.press("x")
-        assert app.main_screen.view.x_axis == "iteration"  # the settings tell of no tokens
+        assert app.main_screen.view.x_axis == "iteration"  # the settings have no token counts
 
 
 async def test_tokens_are_an_axis_where_the_settings_give_them():

@@ -15,7 +15,7 @@ from traintop.tui.messages import HistoryLoaded, LoadFailed, ReadingProgress
 from traintop.tui.plots import loader as loader_module
 from traintop.tui.plots.loader import RunLoader
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 def start_run(directory: Path, name: str, records: int) -> ExperimentTracker:
@@ -43,7 +43,7 @@ def loader(posted):
 def next_of(posted, path):
     """The next message about a run; others are left out."""
     while True:
-        message = posted.get(timeout=PATIENCE)
+        message = posted.get(timeout=TIMEOUT)
         if message.id == path:
             return message
 
@@ -90,7 +90,7 @@ def test_a_heartbeat_without_records_posts_nothing(tmp_path, loader, posted):
     next_of(posted, one.id)
     loader.follow([one.id])
     loader.show([one, other])  # read after the follow, so its message comes after as well
-    assert posted.get(timeout=PATIENCE).id == other.id
+    assert posted.get(timeout=TIMEOUT).id == other.id
 
 
 def test_a_run_that_is_shown_again_is_posted_again(tmp_path, loader, posted):
@@ -152,7 +152,7 @@ def test_deselecting_a_run_while_it_loads_delays_nothing(tmp_path, loader, poste
     long = OpenedRun(start_run(tmp_path, "long", 3).save()).summary()
     other = OpenedRun(start_run(tmp_path, "other", 3).save()).summary()
     loader.show([long])
-    assert endless_read.wait(PATIENCE)
+    assert endless_read.wait(TIMEOUT)
     loader.show([other])
     assert len(next_of(posted, other.id).history) == 3
 

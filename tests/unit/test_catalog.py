@@ -200,7 +200,7 @@ def test_permissions_that_change_are_noticed(tmp_path: Path) -> None:
 
 
 def test_a_refused_file_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of the system, which no time of the file tells when it is over."""
+    """An error of the system, whose end changes no time of the file."""
     age(run_at(tmp_path, "a"), 10)
     catalog = RunCatalog([tmp_path])
     with monkeypatch.context() as patch:

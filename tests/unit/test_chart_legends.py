@@ -55,7 +55,7 @@ def test_a_legend_of_several_lines_is_in_columns() -> None:
     assert len(samples[0]) == 3
 
 
-def test_legends_tell_long_names_apart_by_their_ends() -> None:
+def test_long_names_in_legends_differ_by_their_ends() -> None:
     x = np.arange(10.0)
     many = [Series(f"{'very' * 20}_{n:02d}", x, x + n, n % 8) for n in range(24)]
     legend = "".join(drawn(chart(*many), 158, 46)[1:8])

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.listening import Listener
+from tests.listener import Listener
 from tests.runs import Writer, record, write_run
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import TIMEOUT, wait_until
 
 from traintop.store import watch as watch_module
 from traintop.store.catalog import RunCatalog, Snapshot
@@ -54,7 +54,7 @@ def add_run(directory: Path, name: str) -> Path:
 @pytest.fixture
 def slow_scans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without events, nothing would be seen before the deadline."""
-    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 10 * PATIENCE)
+    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 10 * TIMEOUT)
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_events_come_from_the_new_directory(
             and (armed[logs].watch.path, armed[logs].identity[1]) == (real, os.stat(real).st_ino)
         )
     )
-    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 10 * PATIENCE)
+    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 10 * TIMEOUT)
     add_run(Path(real), "first after")  # ends the last short interval
     listener.wait_for(lambda snapshot: names(snapshot) == {"first after"})
     add_run(Path(real), "second after")
@@ -326,7 +326,7 @@ def test_a_listener_may_stop_the_watch(tmp_path: Path) -> None:
 
     watcher = DirectoryWatcher(RunCatalog([tmp_path]), stop)
     watcher.start()
-    assert stopped.wait(PATIENCE)
+    assert stopped.wait(TIMEOUT)
     wait_until(lambda: "traintop-watch" not in {thread.name for thread in threading.enumerate()})
 
 

@@ -1,11 +1,11 @@
-"""What a watcher tells, and waiting for it."""
+"""The snapshots of a watcher, and waiting for one."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
-from tests.waiting import PATIENCE
+from tests.waiting import TIMEOUT
 
 from traintop.store.catalog import Snapshot
 
@@ -26,6 +26,6 @@ class Listener:
         """The newest snapshot, once it is as wanted."""
         with self._arrived:
             assert self._arrived.wait_for(
-                lambda: self.snapshots and condition(self.snapshots[-1]), PATIENCE
+                lambda: self.snapshots and condition(self.snapshots[-1]), TIMEOUT
             ), f"last: {self.snapshots[-1:]}"
             return self.snapshots[-1]
