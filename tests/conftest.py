@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
+from traintop.metrics import choose_directions
+
 # A busy machine is no failure, and the same code gives the same result.
 settings.register_profile(
     "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -28,3 +30,9 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory):
         patch.setenv("XDG_STATE_HOME", str(folder / "state"))
         patch.setenv("TRAINTOP_CONFIG", str(folder / "settings.toml"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_directions_are_left_behind():
+    yield
+    choose_directions({})  # an app in this process takes over what its person chose
