@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.runs import make_run
 from tests.waiting import settle
-from tui_runs import PostedApp, help_palette_and_quit, screen_text
+from tui_runs import PostedApp, help_palette_and_back, screen_text
 
 from traintop.model import MetricStats
 from traintop.tui.compare.screen import CompareScreen
@@ -68,7 +68,7 @@ async def test_it_opens_at_any_size(size):
         if size[0] >= 60:
             for part in ("lowest train loss", "NAME", "VALUE", "3 of 4 runs", "1.0000"):
                 assert part in text
-            assert text.splitlines()[-1].split()[-2:] == ["q", "quit"]
+            assert text.splitlines()[-1].split()[-2:] == ["?", "help"]
 
 
 async def test_only_settings_that_differ_among_the_leaders_are_shown():
@@ -190,7 +190,7 @@ async def test_enter_goes_to_the_run_in_the_list():
 
 
 async def test_marks_are_shared_with_the_list_and_compared():
-    async with ranking() as (app, pilot, _):
+    async with ranking() as (app, pilot, best):
         before = app.main_screen.view.selected
         await pilot.press("space", "j", "space")
         assert "2 marked" in screen_text(app)
@@ -200,20 +200,21 @@ async def test_marks_are_shared_with_the_list_and_compared():
         await pilot.press("space", "space", "c")
         await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
         assert set(app.main_screen.view.compared) == {RUNS[3].id, RUNS[0].id}
-        await pilot.press("escape")
-        await settle(pilot, lambda: app.screen is app.main_screen)
+        for screen in (best, app.main_screen):
+            await pilot.press("escape")
+            await settle(pilot, lambda wanted=screen: app.screen is wanted)
 
 
-@pytest.mark.parametrize("key", ["escape", "b"])
+@pytest.mark.parametrize("key", ["escape", "b", "q", "ctrl+c"])
 async def test_back_to_the_runs(key):
     async with ranking() as (app, pilot, _):
         await pilot.press(key)
         await settle(pilot, lambda: app.screen is app.main_screen)
 
 
-async def test_help_palette_and_quit():
+async def test_help_palette_and_back():
     async with ranking() as (app, pilot, _):
-        await help_palette_and_quit(app, pilot, "keys: best runs")
+        await help_palette_and_back(app, pilot, "keys: best runs")
 
 
 async def test_ranks_change_live_and_the_cursor_stays_on_its_run():

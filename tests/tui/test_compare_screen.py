@@ -11,13 +11,14 @@ import pytest
 from tests.drawing import is_drawn
 from tests.runs import make_run, make_runs
 from tests.waiting import settle
-from tui_runs import PostedApp, help_palette_and_quit, screen_text
+from tui_runs import PostedApp, help_palette_and_back, screen_text
 
 from traintop.model import MetricStats, RunStatus
 from traintop.tui.compare.runs import GroupCurves
 from traintop.tui.compare.screen import CompareScreen
 from traintop.tui.kit.dialogs import ChoiceScreen
 from traintop.tui.kit.entry import EntryScreen
+from traintop.tui.kit.help import HelpScreen
 from traintop.tui.view import RunRows, ViewState, describe_comparison, runs_to_compare
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
@@ -98,7 +99,7 @@ async def test_it_opens_at_any_size(size):
         if size[0] >= 80:
             for part in ("compare", "3 marked runs", "a_s0", "val loss", "best", "1.5000 ★"):
                 assert part in text
-            assert text.splitlines()[-1].split()[-2:] == ["q", "quit"]
+            assert text.splitlines()[-1].split()[-2:] == ["?", "help"]
 
 
 async def test_it_shows_differing_settings_and_baseline_deltas():
@@ -213,6 +214,29 @@ async def test_groups_over_seeds_on_and_off():
         assert columns(screen) == ["a_s0", "a_s1", "b_s0"]
 
 
+async def test_the_pinned_baseline_joins_no_seed_group_unless_marked():
+    async with comparing(marks=2) as (app, pilot, _):
+        await pilot.press("escape")
+        await pilot.press("g", "p", "u", "j", "space", "j", "space", "c")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await pilot.press("g")
+        assert columns(app.screen) == ["a_s0", "a_s1", "b_s0"]
+        await pilot.press("escape", "*", "c")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await pilot.press("g")
+        assert columns(app.screen) == ["a", "b_s0"]
+
+
+async def test_a_comparison_without_runs_closes_when_its_dialog_does():
+    async with comparing() as (app, pilot, _):
+        await pilot.press("?")
+        app.post_runs([])
+        await settle(pilot, lambda: not app.main_screen.view.compared)
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape")
+        await settle(pilot, lambda: app.screen is app.main_screen)
+
+
 async def test_a_group_is_drawn_as_its_mean_with_a_band():
     async with comparing() as (app, pilot, screen):
         view, source = app.main_screen.view, app.main_screen.chart_source
@@ -324,9 +348,9 @@ async def test_back_to_the_runs(key):
         assert "3 marked" in screen_text(app)
 
 
-async def test_help_palette_and_quit():
+async def test_help_palette_and_back():
     async with comparing() as (app, pilot, _):
-        await help_palette_and_quit(app, pilot, "keys: comparison", "baseline")
+        await help_palette_and_back(app, pilot, "keys: comparison", "baseline")
 
 
 async def test_vanished_runs_leave_and_the_last_one_closes_the_screen():

@@ -30,7 +30,7 @@ WAYS = {
 }
 """The keys that lead from the list to each place that keys lead to."""
 
-LEAVING = ("app.quit", "app.suspend_process")
+LEAVING = ("quit", "app.suspend_process")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def test_every_key_of_a_place_does_what_the_table_says(
             while app.screen is not main:
                 app.pop_screen()
             main.action_drop_filter()
-            main.session.change(replace(start, filter="run" if Need.FILTER in key.needs else ""))
+            main.session.change(replace(start, filter="run" if Need.BACK in key.needs else ""))
             await pilot.press(*WAYS[place])
             await settle(pilot, lambda: app.screen.situation.place is place)
             actions.clear()

@@ -7,12 +7,13 @@ from msgspec.structs import replace
 from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual import events
-from tui_runs import line_text, listed_names, listing, screen_text
+from tui_runs import line_text, listed_names, listing, screen_text, showing
 
 from traintop.lines import line_width
 from traintop.tui.kit.entry import TextEntry
 from traintop.tui.kit.keys import Place
 from traintop.tui.main.filter import count_line, mistake_line
+from traintop.tui.view import Pane
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
 
@@ -135,6 +136,15 @@ async def test_pasted_text_is_harmless():
         app.post_message(events.Paste("x" * 5000))
         await settle(pilot, lambda: len(entry.value) == 500)
         await pilot.press("enter")
+
+
+async def test_escape_leaves_the_pane_before_it_clears_the_filter():
+    async with showing(make_runs(3), (80, 24)) as (app, pilot):
+        await type_filter(app, pilot, "run-1")
+        await pilot.press("enter", "tab", "escape")
+        assert (app.main_screen.view.pane, app.main_screen.view.filter) == (Pane.RUNS, "run-1")
+        await pilot.press("escape")
+        assert app.main_screen.view.filter == ""
 
 
 async def test_an_open_line_sends_nothing_while_nobody_types():

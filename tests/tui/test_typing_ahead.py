@@ -9,7 +9,7 @@ from tests.runs import make_runs
 from tests.waiting import settle
 from textual import events
 from textual.keys import _character_to_key
-from tui_runs import screen_text, showing, watching
+from tui_runs import screen_text, selected, showing, watching
 
 from traintop.model import Annotations
 from traintop.store.annotations import read_annotations
@@ -88,6 +88,27 @@ async def test_the_target_of_a_comparison_is_typed_over_the_old_one() -> None:
         type_ahead(app, "t", *"3x", "enter", "backspace", "enter", "g")
         await settle(pilot, lambda: compare.choice.grouped)
         assert compare.choice.target == 3.0
+
+
+@pytest.mark.parametrize("times", [2, 3])
+async def test_enter_several_times_in_the_palette_acts_once(times: int) -> None:
+    async with showing(make_runs(30), (80, 24)) as (app, pilot):
+        type_ahead(app, "ctrl+p", *"a page down", *["enter"] * times)
+        await settle(pilot, lambda: selected(app) != "run-0")
+        await pilot.pause()
+        assert (app.screen, selected(app)) == (app.main_screen, "run-20")
+
+
+@pytest.mark.parametrize("key", ["q", "escape", "ctrl+c"])
+async def test_a_key_several_times_leaves_one_place(key: str) -> None:
+    async with showing(make_runs(3)) as (app, pilot):
+        for way, place in {"c": Place.COMPARE, "b": Place.BEST, "z": Place.ZOOM}.items():
+            type_ahead(app, way, way, way)
+            await settle(pilot, lambda wanted=place: app.screen.situation.place is wanted)
+            type_ahead(app, key, key, key)
+            await settle(pilot, lambda: app.screen is app.main_screen)
+            await settle(pilot, lambda: app.main_screen.situation.place is Place.RUNS)
+            assert not app._exit
 
 
 async def test_words_for_the_palette_and_enter() -> None:

@@ -166,8 +166,8 @@ async def watching(
         yield app, pilot, paths
 
 
-async def help_palette_and_quit(app: TraintopApp, pilot: Pilot[None], *words: str) -> None:
-    """From a screen over the list: its help, which has these words, the palette, and the end."""
+async def help_palette_and_back(app: TraintopApp, pilot: Pilot[None], *words: str) -> None:
+    """From a screen over the list: its help, which has these words, the palette, and the list."""
     screen = app.screen
     await pilot.press("?")
     assert isinstance(app.screen, HelpScreen)
@@ -177,4 +177,4 @@ async def help_palette_and_quit(app: TraintopApp, pilot: Pilot[None], *words: st
     await pilot.press("escape")
     await settle(pilot, lambda: app.screen is screen)
     await pilot.press("q")
-    await settle(pilot, lambda: not app.is_running)
+    await settle(pilot, lambda: app.screen is app.main_screen)

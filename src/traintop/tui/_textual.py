@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from textual import on
 from textual._styles_cache import StylesCache
 from textual.app import App
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingsMap
 from textual.command import CommandPalette
 from textual.dom import DOMNode
 from textual.keys import Keys, _character_to_key
 from textual.notifications import Notification
-from textual.widgets import Input
+from textual.screen import Screen
+from textual.widgets import Button, Input
 from textual.worker import WorkerError
 
 if TYPE_CHECKING:
@@ -76,7 +78,19 @@ def replace_toasts(app: AnyApp, old: Iterable[Notification], new: Iterable[Notif
     app._refresh_notifications()
 
 
-class SafePalette(CommandPalette):
+class DismissedOnce(Screen[None]):
+    """A screen that leaves the stack once, and takes no other screen with it.
+
+    Textual 8.2 removes whatever screen is in front, and ends the program when that is the last
+    one: by a second enter or click that came before the first one had its effect, and by a screen
+    that closes while a dialog is over it.
+    """
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        return super().dismiss(result) if self.is_active else AwaitComplete()
+
+
+class SafePalette(CommandPalette, DismissedOnce):
     """Textual's palette, made safe for keys that come faster than it searches."""
 
     @on(Input.Submitted)
@@ -91,6 +105,11 @@ class SafePalette(CommandPalette):
                 with contextlib.suppress(WorkerError):  # newer words took its place
                     await worker.wait()
         self._select_or_command(event)
+
+    def _select_or_command(self, event: Input.Submitted | Button.Pressed | None = None) -> None:
+        """Take a command, and only one however often enter was pressed."""
+        if self.is_active:
+            super()._select_or_command(event)
 
     def _action_command_list(self, action: str) -> None:
         """Page through the list; Textual's fails before it has been laid out."""

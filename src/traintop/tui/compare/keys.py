@@ -20,7 +20,7 @@ KEYS = (
     *group(
         "Compare",
         _COMPARE,
-        Key("close_compare", "escape,c", "close", "back to the runs", "back"),
+        Key("close_compare", "escape|c,q,ctrl+c", "close", "back to where you came from", "back"),
         Key("group", "g", "toggle_groups", "group over seeds: mean ±std", "seeds"),
         Key("compared_metric", "m", "next_metric(1)", "next metric", "metric"),
         Key("previous_compared_metric", "M", "next_metric(-1)", "previous metric"),

@@ -97,7 +97,7 @@ class ComparisonMaker:
             self._names, self._named = unique_names(alike), (rows, run_ids)
         runs = [self._run(summary, plotted) for summary in summaries]
         self._runs = {run.summary.id: run for run in runs}
-        columns = grouped(runs) if choice.grouped else columns_of(runs)
+        columns = _groups(runs, view) if choice.grouped else columns_of(runs)
         metric = choice.metric_of(metrics_of(summaries))
         target = default_target(columns, metric)
         if choice.target is not None:
@@ -118,6 +118,13 @@ class ComparisonMaker:
         ):
             return known
         return ComparisonRun(name, summary, history)
+
+
+def _groups(runs: Sequence[ComparisonRun], view: ViewState) -> list[Column]:
+    """A column for each seed group; a baseline that was pinned, but not marked, is in none."""
+    pinned = {view.baseline}.difference(view.marks)
+    alone = columns_of(run for run in runs if run.summary.id in pinned)
+    return [*alone, *grouped(run for run in runs if run.summary.id not in pinned)]
 
 
 class GroupCurves:

@@ -71,6 +71,9 @@ class CompareScreen(SessionScreen):
     def on_mount(self) -> None:
         self.draw()
 
+    def on_screen_resume(self) -> None:
+        self.draw()  # its runs may have vanished while a dialog was over it
+
     def draw(self) -> None:
         if not self.view.compared:
             self.action_close()
@@ -129,8 +132,8 @@ class CompareScreen(SessionScreen):
         self.choose(move_cursor(self.choice, self.comparison.columns, step))
 
     def action_pick_column(self, place: int) -> None:
-        run_id = self.comparison.columns[place].runs[0].summary.id
-        self.choose(replace(self.choice, cursor=run_id))
+        for column in self.comparison.columns[place : place + 1]:  # none when it vanished meanwhile
+            self.choose(replace(self.choice, cursor=column.runs[0].summary.id))
 
     def action_scroll_rows(self, lines: int) -> None:
         self._rows_pane.scroll_lines(lines)
@@ -161,8 +164,10 @@ class CompareScreen(SessionScreen):
         )
 
     def action_pin_column(self) -> None:
-        column = self.comparison.columns[cursor_column(self.choice, self.comparison.columns)]
-        run_id = column.runs[0].summary.id
+        columns = self.comparison.columns
+        if not columns:
+            return
+        run_id = columns[cursor_column(self.choice, columns)].runs[0].summary.id
         self.choice = replace(self.choice, cursor=run_id)
         self.session.change(replace(self.view, baseline=run_id))
 

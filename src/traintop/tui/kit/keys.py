@@ -49,7 +49,7 @@ class Need(StrEnum):
 
     RUNS = "runs"
     MARKS = "marks"
-    FILTER = "filter"
+    BACK = "back"
 
 
 class Key(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ KEYS = (
         Key("dismiss", "backspace", "dismiss_notices", "dismiss notices"),
         Key("repaint", "ctrl+l", "repaint", "draw the whole screen again"),
         Key("suspend", "ctrl+z", "app.suspend_process", "back to the shell; fg returns"),
-        Key("quit", "q|ctrl+c", "app.quit", "quit", "quit"),
+        Key("quit", "q|ctrl+c", "quit", "quit", "quit", places=(Place.RUNS,)),
         needs=(),
     ),
     *group(

@@ -6,10 +6,10 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from textual import events
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 
 from traintop.lines import ROLES
-from traintop.tui._textual import forget_drawn_widgets, set_bindings
+from traintop.tui._textual import DismissedOnce, forget_drawn_widgets, set_bindings
 from traintop.tui.kit.keys import Place, Situation, bindings_of, footer_line
 from traintop.tui.kit.pane import LinePane
 from traintop.tui.kit.themes import theme_name
@@ -17,7 +17,7 @@ from traintop.tui.session import Session
 from traintop.tui.view import RunRows, ViewState
 
 
-class PlaceScreen(Screen[None]):
+class PlaceScreen(DismissedOnce):
     """Has the keys of its places and the colours of the roles of text; drops outdated resizes.
 
     Textual 8.2 answers each resize of a screen by laying it out and sending the event once more,

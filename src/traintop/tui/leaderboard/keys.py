@@ -27,6 +27,6 @@ KEYS = (
         Key("previous_best_metric", "M", "next_metric(-1)", "previous metric"),
         Key("flip", "i", "flip", "the lowest or the highest is the best", "min/max"),
         Key("limit", "t", "next_limit", "the top 10, the top 25, or all", "top"),
-        Key("close_best", "escape,b", "close", "back to the runs", "back"),
+        Key("close_best", "escape|b,q,ctrl+c", "close", "back to the runs", "back"),
     ),
 )

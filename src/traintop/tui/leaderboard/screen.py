@@ -33,7 +33,7 @@ class BestScreen(SessionScreen):
     PLACES = (Place.BEST,)
 
     def __init__(self, session: Session, plotted: PlottedRuns, compare: Callable[[], None]) -> None:
-        """``compare`` opens the comparison, which takes the place of this screen."""
+        """``compare`` opens the comparison, from which one comes back to this screen."""
         super().__init__(session)
         self._plotted = plotted
         self._compare = compare
@@ -178,8 +178,7 @@ class BestScreen(SessionScreen):
             self.session.change(replace(self.view, selected=run.id))
 
     def action_compare(self) -> None:
-        self.dismiss()
-        self.app.call_later(self._compare)
+        self._compare()
 
     def action_close(self) -> None:
         self.dismiss()

@@ -65,9 +65,6 @@ class FilterController:
             self._screen.set_focus(self._line.entry)
             self._session.change(self._session.view)
 
-    def action_unfilter(self) -> None:
-        self._session.change(replace(self._session.view, filter=""))
-
     def action_keep_filter(self) -> None:
         if self._line is not None:
             self._follow(self._line.text)

@@ -32,7 +32,13 @@ KEYS = (
         Key("pin", "p", "pin", "pin as the baseline of comparisons"),
         Key("filter", "/", "filter", "filter runs", "filter"),
         Key(
-            "unfilter", "escape", "unfilter", "clear the filter", "all runs", _LIST, (Need.FILTER,)
+            "unfilter",
+            "escape",
+            "step_back",
+            "back to the list, then clear its filter",
+            "back",
+            _LIST,
+            (Need.BACK,),
         ),
         Key("sort", "s", "sort_next", "sort by the next column", "sort", _LIST),
         Key("reverse", "S", "sort_reverse", "reverse the order", places=_LIST),

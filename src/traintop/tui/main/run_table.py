@@ -229,8 +229,9 @@ class RunTable(StyledLines):
         self._session.change(sort_by(self._session.view, self._session.view.sort.column))
 
     def action_sort_by_place(self, place: int) -> None:
-        """Sort by the column that stands at a place."""
-        self._session.change(sort_by(self._session.view, self.column_keys[place]))
+        """Sort by the column that stands at a place, if one still does."""
+        for key in self.column_keys[place : place + 1]:
+            self._session.change(sort_by(self._session.view, key))
 
     def action_columns(self) -> None:
         from traintop.tui.main.column_chooser import ColumnChoosing, ColumnsScreen

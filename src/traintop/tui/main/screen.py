@@ -279,8 +279,8 @@ class MainScreen(SessionScreen):
             met.add(Need.RUNS)
         if self.view.marks:
             met.add(Need.MARKS)
-        if self.view.filter:
-            met.add(Need.FILTER)
+        if self.view.filter or self.view.pane is not Pane.RUNS:
+            met.add(Need.BACK)
         place = Place.ZOOM if self.view.charts.zoomed else Place.RUNS
         if self._filter.is_open:
             place = Place.FILTER
@@ -295,6 +295,9 @@ class MainScreen(SessionScreen):
             return not any(key_of_action(action, parameters, place) for place in self.PLACES)
         return situation.allows(key)
 
+    async def action_quit(self) -> None:
+        await self.app.action_quit()
+
     def action_page(self, pages: int) -> None:
         if self.view.pane is Pane.SUMMARY and not self.view.charts.zoomed:
             self._summary_pane.scroll_pages(pages)
@@ -305,6 +308,12 @@ class MainScreen(SessionScreen):
         # With room, the charts are beside the list anyway.
         panes = tuple(Pane) if self.has_class("-narrow") else (Pane.RUNS, Pane.SUMMARY)
         self.session.change(next_pane(self.view, panes, step))
+
+    def action_step_back(self) -> None:
+        if self.view.pane is Pane.RUNS:
+            self.session.change(replace(self.view, filter=""))
+        else:
+            self.session.change(replace(self.view, pane=Pane.RUNS))
 
     def action_list_only(self) -> None:
         self.session.change(replace(self.view, list_only=not self.view.list_only))

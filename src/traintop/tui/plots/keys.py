@@ -11,7 +11,7 @@ KEYS = (
         "Charts",
         (*_MAIN, Place.COMPARE),
         Key("zoom", "z", "toggle_zoom", "one chart full screen", "zoom", _MAIN),
-        Key("unzoom", "escape", "unzoom", "back to all panes", "back", (Place.ZOOM,)),
+        Key("unzoom", "escape|q,ctrl+c", "unzoom", "back to all panes", "back", (Place.ZOOM,)),
         Key("metric", "m", "next_chart(1)", "next chart, and its page", "metric", _MAIN),
         Key("previous_metric", "M", "next_chart(-1)", "previous chart", places=_MAIN),
         Key("charts", "O", "choose_charts", "choose which charts are shown", places=_MAIN),
