@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from traintop.text import ELLIPSIS, cell_width, fit_middle
+from traintop.text import ELLIPSIS, LONGEST_NAME, cell_width, fit_middle, safe_text
 
 # Letters and digits, with the signs within a number: "lr3e-4", "wd0.1".
 _WORD = re.compile(r"(?:[^\W_]|(?<=\d)\.(?=\d)|(?<=\d[eE])[+-](?=\d))+")
@@ -41,7 +41,7 @@ class ShortNames:
         self._at_width: dict[int, dict[str, str]] = {}
 
     def fit(self, name: str, width: int) -> str:
-        """The name in at most ``width`` cells."""
+        """The name, which is printable, in at most ``width`` cells."""
         if cell_width(name) <= width:
             return name
         known = self._at_width.get(width)
@@ -53,7 +53,7 @@ class ShortNames:
         return known[name]
 
     @cached_property
-    def telling_width(self) -> int:
+    def distinct_width(self) -> int:
         """The cells in which each name has all words in which it differs from the others."""
         most = 2 * len(self._sample)
         widths = [0]
@@ -147,9 +147,9 @@ class ShortNames:
 def short_names(names: frozenset[str]) -> ShortNames:
     """Shortens each of the names so that they stay different, as far as the width allows.
 
-    The names are printable. Those of one set are taken apart once.
+    Those of one set are taken apart once.
     """
-    return ShortNames(names)
+    return ShortNames({safe_text(name, LONGEST_NAME) for name in names})
 
 
 def _before_stamp(name: str) -> str:

@@ -13,13 +13,14 @@ import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TextIO
 
 import msgspec
 
 from traintop.direction import Direction
-from traintop.text import MISSING, cell_width, fit, fit_middle, safe_json, safe_text
+from traintop.short_names import short_names
+from traintop.text import MISSING, cell_width, fit, safe_json, safe_text
 from traintop.values import jsonable
 
 Align = Literal["left", "right"]
@@ -100,7 +101,9 @@ class Column:
         ]
 
     def lines(self, width: int | None = None) -> list[str]:
-        """Heading and cells in ``width`` cells (as many as they need), each with its mark."""
+        """Heading and cells, each with its mark; as names in ``width`` cells, which keep what
+        differs, else in as many as they need.
+        """
         texts = [cell.text for cell in self.cells]
         marks = [BEST_MARK if cell.best else " " for cell in self.cells]
         if any(cell.asides for cell in self.cells):
@@ -113,7 +116,8 @@ class Column:
             texts = _fitted(texts, self.align)
         texts = [self.heading, *texts]
         if width is not None:
-            texts = [fit(fit_middle(text, width), width) for text in texts]
+            names = short_names(frozenset(texts[1:]))
+            texts = [fit(names.fit(text, width), width) for text in texts]
         texts = _fitted(texts, self.heading_align or self.align)
         return [text + mark for text, mark in zip(texts, (" ", *marks), strict=True)]
 
@@ -156,7 +160,14 @@ class Table:
 
     def stacked_text(self, width: int) -> str:
         """Blocks of lines of at most ``width`` cells, each with the first two columns."""
-        names, baseline, *others = (column.lines() for column in self.columns)
+        labels, *columns = self.columns
+        names = labels.lines()
+        # So that two columns stand beside each other.
+        most = (width - cell_width(names[0]) - 2 * len(_GAP)) // 2 - len(BEST_MARK)
+        short = short_names(frozenset(column.heading for column in columns))
+        headings = (short.fit(c.heading, max(most, _LEAST_NAME_WIDTH)) for c in columns)
+        shown = (replace(c, heading=text) for c, text in zip(columns, headings, strict=True))
+        baseline, *others = (column.lines() for column in shown)
         widths = [len(_GAP) + cell_width(lines[0]) for lines in others]
         room = width - cell_width(_GAP.join((names[0], baseline[0])))
         blocks = [

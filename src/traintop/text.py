@@ -19,6 +19,9 @@ MISSING = "–"
 ELLIPSIS = "…"
 REPLACEMENT = "\ufffd"
 
+LONGEST_NAME = 1000
+"""Characters of the name of a run: names may differ at their ends only."""
+
 _MOST_SUGGESTIONS = 5
 
 _BLANKS = frozenset("\t\n\r\v\f\x85\u2028\u2029\xa0\u3000")

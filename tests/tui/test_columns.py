@@ -46,39 +46,32 @@ def test_a_row_is_exactly_as_wide_as_its_layout_at_any_width(width, name):
     assert heading <= max(width, 9)  # two marks, a gap, and six cells of a name
 
 
-@pytest.mark.parametrize(
-    ("names", "prefix"),
-    [
-        (["sweep_lr_1e-03", "sweep_lr_2e-03"], "sweep_lr_"),
-        (["sweep_lr_1e-03", "sweep_lr_1e-04"], "sweep_lr_1e-"),
-        (["lr", "lr_1"], ""),
-        (["a_1", "a_2", "b_1"], ""),
-        (["the_same", "the_same"], ""),
-        (["a_single_one"], ""),
-        ([], ""),
-    ],
-)
-def test_a_common_prefix_consists_of_whole_words(names, prefix):
-    assert RunRows([make_run(name) for name in names]).prefix == prefix
-
-
-@pytest.mark.parametrize(
-    ("width", "first", "second"),
-    [
-        (21, "sweep_lr_1e-03_seed9", "sweep_lr_2e-03_seed10"),
-        (20, "sweep_lr_1e-03_seed9", "…lr_2e-03_seed10"),
-        (14, "…1e-03_seed9", "…2e-03_seed10"),
-        (9, "…1e-…eed9", "…2e-…ed10"),
-        (1, "…", "…"),
-        (0, "", ""),
-    ],
-)
-def test_names_are_cut_in_their_common_prefix(width, first, second):
+def test_names_keep_what_differs():
     runs = [make_run("sweep_lr_1e-03_seed9"), make_run("sweep_lr_2e-03_seed10")]
-    context = RowContext(NOW, prefix=RunRows(runs).prefix)
-    name = column_of("name")
-    assert [name.text(run, context, width) for run in runs] == [first, second]
-    assert name.text(make_run("another_that_is_long"), context, 12) == "anoth…s_long"
+    context = RowContext(NOW, short_name=RunRows(runs).short_name)
+    shown = [column_of("name").text(run, context, 14) for run in runs]
+    assert shown == ["…1e-03_seed9", "…2e-03_seed10"]
+
+
+def test_runs_of_one_name_have_their_time():
+    runs = [
+        make_run("again", id=f"experiment_again_2025022{day}_140530.json", start_time=start)
+        for day, start in ((2, "2025-02-22T14:05:30"), (3, "2025-02-23T14:05:30"))
+    ]
+    rows = RunRows(runs)
+    assert [rows.short_name(run, 40) for run in runs] == ["again@20250222_140530", "again"]
+    assert rows.short_name(runs[0], 14) == "again@20250222"[:5] + "@140530"
+
+
+@pytest.mark.parametrize("any_eta", [True, False])
+def test_a_long_name_comes_before_percentage_and_empty_eta(any_eta):
+    usual = {column.key: width for column, width in lay_out(76).columns}
+    layout = lay_out(76, name_width=24, any_eta=any_eta)
+    widths = {column.key: width for column, width in layout.columns}
+    assert {"progress", "eta"} <= usual.keys()
+    assert "progress" not in widths
+    assert ("eta" in widths) is any_eta
+    assert widths["name"] > usual["name"]
 
 
 def test_an_unreadable_file_is_named_in_full_with_the_reason():

@@ -9,8 +9,18 @@ from traintop import tables
 from traintop.analysis.compare import Cell, Column, Comparison, Row, Unit
 from traintop.analysis.differences import Absent, setting_cell
 from traintop.metrics import METRICS
+from traintop.short_names import short_names
 from traintop.tables import Table
-from traintop.text import aligned, duration, fit_middle, number, safe_text, setting_text, si
+from traintop.text import (
+    LONGEST_NAME,
+    aligned,
+    duration,
+    fit_middle,
+    number,
+    safe_text,
+    setting_text,
+    si,
+)
 
 PENDING = "…"
 """What stands where records that are not read yet may bring a value."""
@@ -106,7 +116,9 @@ def section_words(section: str) -> str:
 
 def column_label(column: Column) -> str:
     """The name of a column; of a group with the number of its runs."""
-    return safe_text(column.name) + (f" ×{len(column.runs)}" if len(column.runs) > 1 else "")
+    return safe_text(column.name, LONGEST_NAME) + (
+        f" ×{len(column.runs)}" if len(column.runs) > 1 else ""
+    )
 
 
 def _table(comparison: Comparison, column_of: Callable[[Comparison, int], tables.Column]) -> Table:
@@ -129,7 +141,8 @@ def short_column(comparison: Comparison, place: int) -> tables.Column:
     """The column in this place as text, with its name and long settings shortened."""
     column = _column(comparison, place)
     cells = [cell._replace(text=fit_middle(cell.text, _WIDEST_VALUE)) for cell in column.cells]
-    return tables.Column(fit_middle(column.heading, _LONGEST_NAME), cells, "right", "left")
+    names = short_names(frozenset(map(column_label, comparison.columns)))
+    return tables.Column(names.fit(column.heading, _LONGEST_NAME), cells, "right", "left")
 
 
 def table_cell(row: Row, cell: Cell) -> tables.Cell:

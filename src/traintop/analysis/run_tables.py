@@ -12,7 +12,7 @@ from traintop.metrics import was_completed
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.tables import Cell, Column, Table, best_of
-from traintop.text import fit_middle, safe_text, setting_text
+from traintop.text import LONGEST_NAME, fit_middle, safe_text, setting_text
 from traintop.values import flat_settings
 
 _FIELDS = {
@@ -62,7 +62,7 @@ def comparison_table(
     if not readable:
         return "No runs."
     labels = unique_names(runs) if names is None else names
-    names_of_runs = (safe_text(labels[run.id]) for run in readable)
+    names_of_runs = (safe_text(labels[run.id], LONGEST_NAME) for run in readable)
     now = datetime.now()
     columns = [
         Column.of_texts("RUN", names_of_runs, "left", literal=True),

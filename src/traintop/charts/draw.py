@@ -17,7 +17,7 @@ from traintop.charts.spec import DARK, ChartSpec, Palette, Series
 from traintop.charts.view import View, limits_of, points_for, share_of, view_of
 from traintop.lines import Line, Piece, line_text, line_width, pad_line, spread
 from traintop.terminal import to_ascii
-from traintop.text import cell_width, fit, fit_middle, safe_text
+from traintop.text import LONGEST_NAME, cell_width, fit, safe_text
 
 # Rows a chart must have before it spends one on its legend, and on its title.
 _LEGEND_HEIGHT = 8
@@ -26,7 +26,7 @@ _TITLE_HEIGHT = 6
 _ROWS_PER_LEGEND_LINE = 4
 _MOST_LEGEND_LINES, _LEGEND_SHARE = 4, 5  # a share of the height where that is more
 
-_LONGEST_LABEL = 28
+_LEAST_LABEL, _LONGEST_LABEL = 12, 28
 _GAP = "   "  # between two entries of the legend, and between the title and each of its figures
 _CURSOR_ROOM = 20  # cells that the place of the cursor is likely to take
 
@@ -107,7 +107,12 @@ def _layout(
     if (spec.in_legend or spec.note) and height >= _LEGEND_HEIGHT:
         most = max(_MOST_LEGEND_LINES, height // _LEGEND_SHARE)
         most = min(1 + (height - _LEGEND_HEIGHT) // _ROWS_PER_LEGEND_LINE, most)
-        entries = _entries(spec, view, markers, palette, ascii_only)
+        least = max(spec.short_labels.distinct_width, _LEAST_LABEL)
+        for longest in (_LONGEST_LABEL, min(least, _LONGEST_LABEL)):
+            entries = _entries(spec, view, markers, palette, ascii_only, longest)
+            across = (width + len(_GAP)) // (max(map(line_width, entries)) + len(_GAP))
+            if across * most >= len(entries):
+                break
         heading += _legend(entries, spec, width, most)
     per_cell = ASCII if ascii_only else BRAILLE
     return _Layout(heading, *frame_for(view, spec, width, height - len(heading), per_cell))
@@ -128,17 +133,23 @@ def _with_cursor(line: Line, spec: ChartSpec, width: int) -> Line:
 
 
 def _entries(
-    spec: ChartSpec, view: View, markers: Sequence[str], palette: Palette, ascii_only: bool
+    spec: ChartSpec,
+    view: View,
+    markers: Sequence[str],
+    palette: Palette,
+    ascii_only: bool,
+    longest: int,
 ) -> list[Line]:
-    """Label, line sample and value of each curve; at the end the note.
+    """Label, of ``longest`` cells at most, line sample and value of each curve; then the note.
 
     A curve without a label belongs to the one before it. An arrow behind the value marks a curve
     that runs above or below the view.
     """
     marker_of = dict(zip(map(id, spec.series), markers, strict=True))
     entries: list[Line] = []
+    names = spec.short_labels
     for one in spec.in_legend:
-        label = fit_middle(safe_text(one.label), _LONGEST_LABEL)
+        label = names.fit(safe_text(one.label, LONGEST_NAME), longest)
         sample = _sample(one, marker_of[id(one)], ascii_only)
         arrow = view.arrow(one)
         entry: Line = (

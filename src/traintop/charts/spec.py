@@ -17,6 +17,7 @@ from traintop.analysis.series import (
     thin,
     value_near,
 )
+from traintop.short_names import ShortNames, short_names
 from traintop.text import aligned, number, safe_text
 
 _OVERVIEW_COLUMNS = 2048
@@ -199,6 +200,11 @@ class ChartSpec(msgspec.Struct, frozen=True):
     name: str = ""
     value_text: Callable[[float | None], str] = figure
     place_text: Callable[[float], str] = place
+
+    @property
+    def short_labels(self) -> ShortNames:
+        """What shortens the labels in the legend."""
+        return short_names(frozenset(series.label for series in self.in_legend))
 
     @property
     def in_legend(self) -> tuple[Series, ...]:

@@ -13,7 +13,7 @@ from traintop.analysis.series import FloatArray
 from traintop.charts.spec import DARK, ChartSpec, Palette, Series
 from traintop.charts.ticks import nice_ticks, tick_labels
 from traintop.charts.view import Curve, View, points_for, share_of, view_of
-from traintop.text import cell_width, fit_middle, safe_text
+from traintop.text import LONGEST_NAME, cell_width, safe_text
 
 _WIDTH, _HEIGHT = 960, 540
 _LEFT, _TOP, _RIGHT, _BOTTOM = 72, 24, 936, 488  # the edges of legend and plot
@@ -116,10 +116,10 @@ def _legend(spec: ChartSpec, view: View) -> list[list[tuple[Series, str]]]:
     A curve without a label belongs to the one before it, and is called like that.
     """
     legend: list[list[tuple[Series, str]]] = []
-    label = ""
+    label, names = "", spec.short_labels
     for series in spec.in_legend:
         if series.label or not legend:
-            label = fit_middle(safe_text(series.label), _LONGEST_LABEL)
+            label = names.fit(safe_text(series.label, LONGEST_NAME), _LONGEST_LABEL)
             legend.append([])
         words = (label, spec.legend_value(series), view.arrow(series))
         legend[-1].append((series, " ".join(filter(None, words))))

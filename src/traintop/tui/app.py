@@ -246,13 +246,13 @@ class TraintopApp(TypeAheadApp):
         self.start_loading()
 
     def on_notices_raised(self, message: NoticesRaised) -> None:
-        self.notice_log.add(message.notices)
-        for toast in toasts_of(message.notices):
+        notices = self.notice_log.add(message.notices)
+        for toast in toasts_of(notices):
             if self._settings.bell:
                 self.bell()
             if self._settings.desktop_notices:
                 write_to_terminal(self, desktop_sequence(toast, os.environ))
-        self._toasts.show(message.notices)
+        self._toasts.show(notices)
 
     def on_copy_requested(self, message: CopyRequested) -> None:
         self._copy(Path(message.id))

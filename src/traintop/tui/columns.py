@@ -21,19 +21,19 @@ from traintop.metrics import direction_of, diverged, metrics_of
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import eta_seconds, steps_text
 from traintop.text import duration
-from traintop.tui.kit.runs import STATUS_MARKS, fit_name, run_name
+from traintop.tui.kit.runs import STATUS_MARKS, short_run_name
 from traintop.values import flat_settings
 
 
 class RowContext(msgspec.Struct, frozen=True):
     """What a row shows beside the run's summary: the time, and the course of its loss.
 
-    ``prefix`` is what the names of all rows begin with.
+    ``short_name`` is the name of a run in so many cells that stays different from the others'.
     """
 
     now: datetime
     trends: Mapping[str, str] = msgspec.field(default_factory=dict)
-    prefix: str = ""
+    short_name: Callable[[RunSummary, int], str] = short_run_name
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -123,7 +123,7 @@ _BUILT_IN = (
     _column(
         FIELDS["name"],
         0,
-        text=lambda run, context, width: fit_name(run_name(run), width, context.prefix),
+        text=lambda run, context, width: context.short_name(run, width),
         role=lambda run: "bad" if run.status is RunStatus.UNREADABLE else "strong",
         narrow_width=6,
     ),

@@ -7,9 +7,11 @@ their runs while others appear, vanish and sort anew.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,14 +19,17 @@ import msgspec
 from msgspec.structs import replace
 
 from traintop.analysis.axes import XAxis
+from traintop.analysis.naming import unique_names
 from traintop.analysis.query import filter_runs
 from traintop.analysis.ranking import sorted_by
 from traintop.direction import Direction
-from traintop.model import RunStatus, RunSummary
-from traintop.text import counted
+from traintop.model import ALIVE, RunStatus, RunSummary
+from traintop.progress import eta_seconds
+from traintop.short_names import ShortNames, short_names
+from traintop.text import LONGEST_NAME, counted, safe_text
 from traintop.tui.chart_view import ChartView
 from traintop.tui.columns import DEFAULT_CHOICES, TREND_COLUMN, ColumnChoice, column_of
-from traintop.tui.kit.runs import common_prefix
+from traintop.tui.kit.runs import run_name
 
 if TYPE_CHECKING:
     from traintop.model import RunSummary
@@ -110,15 +115,12 @@ class RunRows:
     ``hidden`` are the runs that the filter keeps from the list; their marks stay.
     """
 
-    __slots__ = ("_hidden", "_positions", "_prefix", "runs")
-
     def __init__(self, runs: Sequence[RunSummary] = (), hidden: Sequence[RunSummary] = ()) -> None:
         self.runs = tuple(runs)
         self._positions: Mapping[str, int] = MappingProxyType(
             {run.id: position for position, run in enumerate(self.runs)}
         )
         self._hidden: Mapping[str, RunSummary] = MappingProxyType({run.id: run for run in hidden})
-        self._prefix: str | None = None
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -133,12 +135,34 @@ class RunRows:
         """All runs there are, the listed ones first."""
         return (*self.runs, *self._hidden.values())
 
+    def name(self, run: RunSummary) -> str:
+        """The name of a run as it is drawn: older runs of one experiment have their time in it."""
+        return safe_text(self._shared_names.get(run.id) or run_name(run), LONGEST_NAME)
+
+    def short_name(self, run: RunSummary, width: int) -> str:
+        """The name of a run in ``width`` cells, different from those of the other listed runs."""
+        return self._short_names.fit(self.name(run), width)
+
     @property
-    def prefix(self) -> str:
-        """The words that all listed names begin with, as in a sweep; empty without any."""
-        if self._prefix is None:
-            self._prefix = common_prefix([run.name or run.stem for run in self.runs])
-        return self._prefix
+    def name_width(self) -> int:
+        """The cells in which the listed names have all words in which they differ."""
+        return self._short_names.distinct_width
+
+    @cached_property
+    def _shared_names(self) -> Mapping[str, str]:
+        """The names of runs that are not the only one of their experiment."""
+        counts = Counter(run.name for run in self.everything)
+        return unique_names([run for run in self.everything if counts[run.name] > 1])
+
+    @cached_property
+    def _short_names(self) -> ShortNames:
+        experiments = (run.name or run.stem for run in self.runs)
+        return short_names(frozenset((*experiments, *self._shared_names.values())))
+
+    @cached_property
+    def any_eta(self) -> bool:
+        """Whether of some listed run it is known how long it will take."""
+        return any(run.status in ALIVE and eta_seconds(run) is not None for run in self.runs)
 
     def position(self, run_id: str | None) -> int | None:
         """The row of a run, ``None`` when it is not listed."""

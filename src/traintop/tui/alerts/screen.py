@@ -7,11 +7,10 @@ from collections.abc import Callable, Hashable, Sequence
 from traintop.analysis.alerts import Alert, AlertKind
 from traintop.lines import Line, Piece, clickable
 from traintop.text import cell_width, fit, safe_text
-from traintop.tui.alerts.toasts import ROLES, SEVERITIES
+from traintop.tui.alerts.toasts import ROLES, SEVERITIES, WIDEST_NAME
 from traintop.tui.kit.dialogs import ListDialog
 from traintop.tui.kit.keys import Place
 
-_WIDEST_NAME = 30
 _KIND_WIDTH = max(len(kind) for kind in AlertKind)
 
 
@@ -52,7 +51,7 @@ def notice_lines(notices: Sequence[Alert], cursor: int, width: int) -> tuple[Lin
         return (
             (Piece("  Nothing since you opened this: no NaN, stall, crash or slowdown.", "muted"),),
         )
-    names = [safe_text(notice.name, _WIDEST_NAME) for notice in notices]
+    names = [safe_text(notice.name, WIDEST_NAME) for notice in notices]
     name_width = max(map(cell_width, names))
     return tuple(
         clickable(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+from msgspec.structs import replace
 from textual.notifications import Notification
 
 from traintop.analysis.alerts import Alert, AlertKind
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from traintop.analysis.alerts import Alert
 
 Severity = Literal["information", "warning", "error"]
+
+WIDEST_NAME = 30
+"""Cells of the name of a run in a notice."""
 
 MOST_TOASTS = 3
 """More at a time would cover the screen; the log has them all."""
@@ -124,9 +128,16 @@ class NoticeLog:
         self.notices: tuple[Alert, ...] = ()
         """The newest first."""
 
-    def add(self, notices: Sequence[Alert]) -> None:
-        """Take over what happened."""
-        self.notices = (*reversed(notices), *self.notices)[:_MOST_NOTICES]
+    def add(self, notices: Sequence[Alert]) -> tuple[Alert, ...]:
+        """Take over what happened; returns it, the runs named as in the list."""
+        named = tuple(map(self._named, notices))
+        self.notices = (*reversed(named), *self.notices)[:_MOST_NOTICES]
+        return named
+
+    def _named(self, notice: Alert) -> Alert:
+        rows = self._session.rows
+        run = rows.run(notice.run_id)
+        return notice if run is None else replace(notice, name=rows.short_name(run, WIDEST_NAME))
 
     def action_notices(self) -> None:
         from traintop.tui.alerts.screen import NoticesScreen  # not for the first frame

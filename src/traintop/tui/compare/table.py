@@ -11,9 +11,10 @@ from traintop.analysis.compare import Column, Comparison, Row
 from traintop.analysis.comparison_text import column_label, section_words, short_column
 from traintop.lines import Line, Piece, clickable, fit_line, line_width
 from traintop.progress import progress
+from traintop.short_names import short_names
 from traintop.tables import AlignedCell
 from traintop.text import cell_width, fit, fit_middle, percentage, safe_text
-from traintop.tui.kit.runs import STATUS_MARKS, common_prefix, fit_name
+from traintop.tui.kit.runs import STATUS_MARKS
 
 BEST_GLYPH = "★"
 _GUTTER = 3
@@ -141,8 +142,8 @@ def _column_lines(
     flag = Piece(" ⚑" if place == 0 else "", "warn")
     wanted = min(cell_width(label), name_width) + cell_width(flag.text)
     inner = max([_LEAST_COLUMN, wanted, *map(line_width, lines)])
-    prefix = common_prefix([other.name for other in comparison.columns])
-    name = fit_name(label, inner - cell_width(flag.text), prefix)
+    names = short_names(frozenset(map(column_label, comparison.columns)))
+    name = names.fit(label, inner - cell_width(flag.text))
     heading: Line = (
         Piece("▌" if is_cursor else " ", "accent"),
         mark_of(column) or Piece("◆", "muted"),

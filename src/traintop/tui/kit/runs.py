@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
 
 from traintop.lines import Role
 from traintop.model import RunStatus, RunSummary
-from traintop.text import ELLIPSIS, cell_width, fit_middle, safe_text
+from traintop.text import LONGEST_NAME, fit_middle, safe_text
 
 
 class StatusMark(msgspec.Struct, frozen=True):
@@ -37,32 +36,12 @@ STATUS_MARKS: Mapping[RunStatus, StatusMark] = MappingProxyType(
     }
 )
 
-_WORD_ENDS = "_-/. "
-"""Between the words of a name."""
-
-
-def common_prefix(names: Sequence[str]) -> str:
-    """The whole words that all names begin with, as in a sweep; may be empty."""
-    ends = [safe_text(min(names)), safe_text(max(names))] if names else []
-    if len(set(ends)) < 2:
-        return ""
-    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*ends, strict=False))
-    common = "".join(letter for letter, _ in pairs)
-    return common[: max(map(common.rfind, _WORD_ENDS)) + 1]
-
-
-def fit_name(name: str, width: int, prefix: str = "") -> str:
-    """The name in ``width`` cells, without the words of the ``prefix`` that all names share.
-
-    Where it does not begin so, or what is left has no room, it is cut in its middle.
-    """
-    if not prefix or not name.startswith(prefix) or not 0 < width < cell_width(name):
-        return fit_middle(name, width)
-    ends = [place for place, sign in enumerate(prefix, start=1) if sign in _WORD_ENDS]
-    rests = (name[end:] for end in ends if cell_width(name[end:]) < width)
-    return f"{ELLIPSIS}{fit_middle(next(rests, name[len(prefix) :]), width - 1)}"
-
 
 def run_name(summary: RunSummary) -> str:
     """The name of a run as it is drawn: the experiment's, or the file's where there is none."""
-    return safe_text(summary.name or summary.stem)
+    return safe_text(summary.name or summary.stem, LONGEST_NAME)
+
+
+def short_run_name(summary: RunSummary, width: int) -> str:
+    """The name of a run that stands alone in ``width`` cells, cut in its middle."""
+    return fit_middle(run_name(summary), width)

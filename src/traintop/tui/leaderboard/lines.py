@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 
 from msgspec.structs import replace
@@ -11,9 +11,10 @@ from traintop.analysis.ranking import Leader
 from traintop.analysis.run_tables import setting_columns
 from traintop.fields import Field
 from traintop.lines import Line, Piece, Role, clickable, fit_line
+from traintop.model import RunSummary
 from traintop.tables import Align, Column
 from traintop.text import cell_width, duration, si
-from traintop.tui.kit.runs import STATUS_MARKS, common_prefix, fit_name, run_name
+from traintop.tui.kit.runs import STATUS_MARKS
 
 _GUTTER = 3
 _MARGIN = 1
@@ -30,21 +31,24 @@ def leader_lines(
     top: int,
     cursor: int,
     marks: Mapping[str, Piece],
+    short_name: Callable[[RunSummary, int], str],
     width: int,
     height: int,
     distinguished: int | None = None,
 ) -> tuple[Line, ...]:
     """The headings, and as many leaders from place ``top`` on as ``height`` holds below them.
 
-    They lead by ``field``. ``marks`` are the marked runs with what stands for their curves. The
-    settings are those in which the first ``distinguished`` leaders differ, or else as many as
-    ``height`` holds; of these settings as many as fit.
+    They lead by ``field``. ``marks`` are the marked runs with what stands for their curves,
+    ``short_name`` is the name of a run in so many cells. The settings are those in which the first
+    ``distinguished`` leaders differ, or else as many as ``height`` holds; of these settings as many
+    as fit.
     """
     rows = max(height - 1, 0)
     shown = leaders[top : top + rows]
     if not shown:
         return ()
-    columns = _columns_that_fit(field, leaders[: distinguished or rows], shown, top, width)
+    best = leaders[: distinguished or rows]
+    columns = _columns_that_fit(field, best, shown, top, short_name, width)
     headings, *rows_of_cells = zip(*columns, strict=True)
     lines: list[Line] = [(Piece(" " * _GUTTER), *headings)]
     for place, cells in enumerate(rows_of_cells, start=top):
@@ -60,10 +64,15 @@ def leader_lines(
 
 
 def _columns_that_fit(
-    field: Field, best: Sequence[Leader], shown: Sequence[Leader], top: int, width: int
+    field: Field,
+    best: Sequence[Leader],
+    shown: Sequence[Leader],
+    top: int,
+    short_name: Callable[[RunSummary, int], str],
+    width: int,
 ) -> list[Line]:
     runs, best_runs = [leader.run for leader in shown], [leader.run for leader in best]
-    names = [run_name(run) for run in runs]
+    names = [short_name(run, _USUAL_NAME) for run in runs]
     places = range(top + 1, top + 1 + len(shown))
     fixed = [
         _column("#", map(str, places), repeat("muted")),
@@ -84,14 +93,13 @@ def _columns_that_fit(
         ),
     ]
     room = width - _GUTTER - _MARGIN - sum(map(_cells_of, fixed))
-    longest = min(max(map(cell_width, names)), _USUAL_NAME)
+    longest = max(map(cell_width, names))
     # A long name gives way to the setting that says the most.
     beside = room - sum(map(_cells_of, candidates[:3]))
     if min(longest, _SHORT_NAME) <= beside:
         longest = min(longest, beside)
     name_width = max(min(longest, room), _LEAST_NAME)
-    prefix = common_prefix(list(map(run_name, best_runs)))
-    name = _column("NAME", (fit_name(text, name_width, prefix) for text in names), align="left")
+    name = _column("NAME", (short_name(run, name_width) for run in runs), align="left")
     room -= _cells_of(name) - _GAP
     chosen = [*fixed[:2], name, fixed[2]]
     for column in candidates:

@@ -101,7 +101,9 @@ class BestScreen(SessionScreen):
                     EMPTY_LINE,
                     (Piece(f"  no run has a finite {field_of(metric).words}", "muted"),),
                 )
-            return leader_lines(field, ranked, top, cursor, marks, width, height, limit)
+            return leader_lines(
+                field, ranked, top, cursor, marks, self.rows.short_name, width, height, limit
+            )
 
         content = (*heading, tuple(ranked), top, cursor, tuple(marks.items()))
         self._rows_pane.show(content, draw)

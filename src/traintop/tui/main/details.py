@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ from traintop.text import (
     wrap,
 )
 from traintop.times import parse_time
-from traintop.tui.kit.runs import STATUS_MARKS, run_name
+from traintop.tui.kit.runs import STATUS_MARKS, short_run_name
 from traintop.values import flat_settings
 
 if TYPE_CHECKING:
@@ -79,7 +79,11 @@ class Section(msgspec.Struct, frozen=True):
 
 
 def header_line(
-    summary: RunSummary | None, note: str, width: int, charts: Sequence[str] = ()
+    summary: RunSummary | None,
+    note: str,
+    width: int,
+    charts: Sequence[str] = (),
+    short_name: Callable[[RunSummary, int], str] = short_run_name,
 ) -> Line:
     """One line on the selected run: status, name, progress, time left, and a note.
 
@@ -90,10 +94,10 @@ def header_line(
     if summary is None:
         return EMPTY_LINE
     mark = STATUS_MARKS[summary.status]
-    name = run_name(summary)
     glyph = Piece(f" {mark.glyph} ", mark.role)
     facts = _facts_of(summary)
-    least = min(cell_width(glyph.text) + cell_width(name), _LEAST_HEADER)
+    least = cell_width(glyph.text) + cell_width(short_name(summary, _LEAST_HEADER))
+    least = min(least, _LEAST_HEADER)
 
     def tail_with(kept: int) -> Line:
         return (
@@ -112,7 +116,8 @@ def header_line(
         ("", tail_with(len(facts))),
     )
     room = max(width - line_width(tail) - cell_width(words) - 1, least) - cell_width(glyph.text)
-    line = fit_line((glyph, Piece(fit_middle(name, room), "strong", bold=True), *tail), width)
+    name = Piece(short_name(summary, room), "strong", bold=True)
+    line = fit_line((glyph, name, *tail), width)
     left = width - line_width(line) - cell_width(words) - len(_NOTE_GAP) - 1
     if summary.error and left >= _LEAST_ERROR:
         line = (*line, Piece(f"{_NOTE_GAP}{fit(safe_text(summary.error), left).rstrip()}", "bad"))

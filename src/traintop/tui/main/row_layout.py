@@ -12,6 +12,7 @@ from traintop.lines import Line, Piece, Role
 from traintop.model import RunStatus, RunSummary
 from traintop.text import cell_width, fit, safe_text
 from traintop.tui.columns import (
+    BUILT_IN,
     DEFAULT_CHOICES,
     Column,
     ColumnChoice,
@@ -52,11 +53,18 @@ def chosen_columns(choices: Sequence[ColumnChoice]) -> tuple[Column, ...]:
 
 @lru_cache(maxsize=8)
 def lay_out(
-    width: int, choices: tuple[ColumnChoice, ...] = DEFAULT_CHOICES, sort_key: str = ""
+    width: int,
+    choices: tuple[ColumnChoice, ...] = DEFAULT_CHOICES,
+    sort_key: str = "",
+    name_width: int = 0,
+    *,
+    any_eta: bool = True,
 ) -> RowLayout:
     """The columns that fit ``width`` cells; the name takes what the others leave, within reason.
 
-    The column that sorts, ``sort_key``, comes before others: it explains the order.
+    The column that sorts, ``sort_key``, comes before others: it explains the order. Where the name
+    would have less than ``name_width`` cells, in which names differ, the percentage goes, and the
+    time left where no run has ``any_eta``.
     """
     columns = chosen_columns(choices)
     gap = next((gap for gap in _GAPS if _taken(columns, gap) <= width), _GAPS[-1])
@@ -65,6 +73,10 @@ def lay_out(
     for column in sorted(columns, key=lambda column: (column.key != sort_key, column.importance)):
         if column not in chosen and _taken([*chosen, column], gap) <= width:
             chosen.append(column)
+    for key in ("progress", *(() if any_eta else ("eta",))):
+        more = max(min(name_width, _USUAL_NAME) - BUILT_IN["name"].width, 0)
+        if _taken(chosen, gap) + more > width and key != sort_key:
+            chosen = [column for column in chosen if column.key != key]
     shown = [column for column in columns if column in chosen]
     widths = {column.key: (narrow and column.narrow_width) or column.width for column in shown}
     spare = width - sum(widths.values()) - gap * (len(shown) - 1)

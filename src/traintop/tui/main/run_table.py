@@ -145,7 +145,9 @@ class RunTable(StyledLines):
 
     def _layout(self) -> RowLayout:
         room = max(self.content_width() - _GUTTER - 1, 0)
-        return lay_out(room, self._view.columns, self._view.sort.column)
+        rows, view = self._rows, self._view
+        eta = rows.any_eta
+        return lay_out(room, view.columns, view.sort.column, rows.name_width, any_eta=eta)
 
     def _row_at(self, y: int) -> _DrawnRow:
         if y < _HEADINGS:

@@ -18,7 +18,6 @@ from textual.timer import Timer
 from traintop.tui.columns import RowContext
 from traintop.tui.kit.keys import Need, Place, Situation, key_of_action
 from traintop.tui.kit.pane import LinePane, ScrollingPane, StyledLines
-from traintop.tui.kit.runs import run_name
 from traintop.tui.kit.screen import SessionScreen
 from traintop.tui.kit.themes import look_of
 from traintop.tui.main.details import detail_lines, header_line
@@ -186,7 +185,9 @@ class MainScreen(SessionScreen):
             self.loader.show(self.plotted.runs)
         self._show_frame()
         marks = shown_marks(self.view.marks, self.plotted, look_of(self.app))
-        self._table.draw(marks, RowContext(self.session.clock(), self._trends, self.rows.prefix))
+        self._table.draw(
+            marks, RowContext(self.session.clock(), self._trends, self.rows.short_name)
+        )
         self._show_selected()
         self.plots.draw()
         self._filter.draw()
@@ -247,7 +248,8 @@ class MainScreen(SessionScreen):
         run = self.session.selected
         note, charts = self.plotted.note(), self.plots.notes
         self._header_pane.show_line(
-            (run, note, charts), lambda width: header_line(run, note, width, charts)
+            (run, note, charts),
+            lambda width: header_line(run, note, width, charts, self.rows.short_name),
         )
         loaded = None if run is None else self.plotted.records_of(run.id)
         pace, complete = (loaded.pace, loaded.complete) if loaded else (None, False)
@@ -255,7 +257,7 @@ class MainScreen(SessionScreen):
             (run, pace, complete),
             lambda width, height: detail_lines(run, width, pace, complete=complete),
         )
-        title = "" if run is None else run_name(run)
+        title = "" if run is None else self.rows.name(run)
         if title != self._summary_title:
             # Each assignment repaints the pane, be it equal or not.
             self._summary_title = title

@@ -13,7 +13,6 @@ from traintop.analysis.chart_names import charts_of
 from traintop.lines import Piece
 from traintop.model import RunStatus, RunSummary
 from traintop.text import percentage
-from traintop.tui.kit.runs import run_name
 from traintop.tui.kit.themes import Look
 from traintop.tui.messages import HistoryLoaded
 from traintop.tui.session import Session
@@ -164,7 +163,7 @@ class PlottedRuns:
 
         colors = self._distinct_colors()
         if labels is None:
-            labels = {run_id: run_name(run) for run_id, run in known.items()}
+            labels = {run_id: self._session.rows.name(run) for run_id, run in known.items()}
         return [
             PlottedRun(
                 run_id,
