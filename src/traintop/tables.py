@@ -142,7 +142,9 @@ class Table:
         """
         names, *others = (column.lines() for column in self.columns)
         name_width = cell_width(names[0]) - 1
-        room = width - 1 - min(name_width, _USUAL_NAME_WIDTH)
+        short = short_names(frozenset(cell.text for cell in self.columns[0].cells))
+        usual = min(max(short.distinct_width, _LEAST_NAME_WIDTH), _USUAL_NAME_WIDTH)
+        room = width - 1 - min(name_width, usual)
         chosen: set[int] = set()
         for place in sorted(range(len(others)), key=lambda i: self.columns[i + 1].rank):
             needed = len(_GAP) + cell_width(others[place][0])

@@ -99,6 +99,23 @@ def test_the_most_distinctive_setting_stays_longest() -> None:
     assert "depth" not in heading
 
 
+def test_a_sweep_shows_its_learning_rate_on_80_columns() -> None:
+    runs = [
+        reached(
+            f"gpt2_small_owt_lr{lr}_seed{seed}",
+            2.0 + lr,
+            config={"out": f"ckpt/{lr}/{seed}", "min_lr": lr / 10, "seed": seed, "lr": lr},
+        )
+        for lr in (1e-4, 3e-4, 1e-3)
+        for seed in range(4)
+    ]
+    heading = comparison_table(runs, width=80).splitlines()[0].split()
+    assert heading[-1] in ("lr", "min_lr")
+    assert "seed" not in heading
+    wide = comparison_table(runs, width=200).splitlines()[0].split()
+    assert {"lr", "min_lr", "seed", "out"} <= {*wide}
+
+
 def test_without_runs_it_says_so() -> None:
     broken = run("x", status=RunStatus.UNREADABLE, problem="is empty")
     assert comparison_table([]) == comparison_table([broken]) == "No runs."

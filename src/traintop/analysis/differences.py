@@ -17,6 +17,9 @@ from traintop.values import finite_or_name, flat_settings
 
 _SEED = re.compile(r"(^|[._])seed$", re.IGNORECASE)
 
+_FEW_RUNS = 8
+"""Of so many runs each may well have an optimizer of its own."""
+
 
 class Absent:
     """Stands for a setting that a run does not have, which is not the setting ``None``."""
@@ -90,16 +93,19 @@ def differing_settings(runs: Sequence[RunSummary]) -> list[str]:
 def distinctive_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of flat settings that differ, those first that best distinguish the runs.
 
-    They are ordered by the entropy of their values. A setting that splits the runs just as an
-    earlier one does adds nothing, as the least learning rate that is a tenth of the greatest; such
-    settings come after the others, and seeds come last.
+    They are ordered by the entropy of their values, numbers before texts. A setting that splits the
+    runs just as an earlier one does adds nothing, as the least learning rate that is a tenth of the
+    greatest, and neither does a text that each of many runs has for itself, as the directory of
+    its checkpoints; such settings come after the others, and seeds come last.
     """
     splits = {name: _split(settings, name) for name in differing(settings)}
-    by_entropy = sorted(splits, key=lambda name: -_entropy(splits[name]))
+    texts = {name for name in splits if any(isinstance(one.get(name), str) for one in settings)}
+    by_entropy = sorted(splits, key=lambda name: (-_entropy(splits[name]), name in texts))
     seen: set[tuple[int, ...]] = set()
     rank = {}
     for name in by_entropy:
-        rank[name] = 2 if is_seed(name) else int(splits[name] in seen)
+        is_another_name = name in texts and len(set(splits[name])) == len(settings) > _FEW_RUNS
+        rank[name] = 2 if is_seed(name) else int(is_another_name or splits[name] in seen)
         seen.add(splits[name])
     return sorted(by_entropy, key=lambda name: rank[name])
 

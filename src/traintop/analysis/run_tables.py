@@ -17,20 +17,21 @@ from traintop.values import flat_settings
 
 _FIELDS = {
     "status": 2,
-    "step": 4,
+    "step": 5,
     "best_val_loss": 1,
-    "best_train_loss": 3,
-    "mean_tokens_per_sec": 5,
+    "best_train_loss": 4,
+    "mean_tokens_per_sec": 6,
     "mean_iter_time_ms": 10_000,
-    "duration": 6,
+    "duration": 7,
     "start_time": 10_001,
 }
 """The columns by their place, each with its rank."""
 
-_RANK_OF_SETTINGS = 7
-"""That of the setting that best distinguishes the first runs; the others follow."""
+_RANK_OF_FIRST_SETTING, _RANK_OF_SETTINGS = 3, 8
+"""Those of the setting that best distinguishes the runs, and of the next; the others follow."""
 
 _RANKED_RUNS = 100
+"""Of more a sample says which settings distinguish them."""
 
 ROW_FIELDS = (
     *("run", "run_id", "path", "experiment_name", "status", "iteration", "max_iters", "progress"),
@@ -103,12 +104,14 @@ def setting_columns(
     """
     settings = [flat_settings(run.config) for run in runs]
     compared = settings if among is None else [flat_settings(run.config) for run in among]
-    ranks = {name: rank for rank, name in enumerate(distinctive_settings(compared[:_RANKED_RUNS]))}
+    sample = compared[:: len(compared) // _RANKED_RUNS + 1]
+    ranks = {name: rank for rank, name in enumerate(distinctive_settings(sample))}
     columns = []
     for name in differing(compared):
         texts = (fit_middle(setting_text(one.get(name, ABSENT)), longest) for one in settings)
         cells = [Cell(text=text, literal=True) for text in texts]
-        rank = _RANK_OF_SETTINGS + ranks.get(name, len(ranks))
+        place = ranks.get(name, len(ranks))
+        rank = _RANK_OF_SETTINGS + place - 1 if place else _RANK_OF_FIRST_SETTING
         heading = fit_middle(safe_text(name), longest)
         columns.append(Column(heading, cells, literal=True, rank=rank))
     return columns
