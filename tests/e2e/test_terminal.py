@@ -359,7 +359,7 @@ def test_the_terminal_may_change_its_size_at_any_time(tmp_path):
         ("b", "lowest"),
         ("N", "newest first"),
         ("?", "esc closes"),
-        ("n", "enter keeps"),
+        ("n", "enter saves"),
     ],
 )
 def test_an_idle_screen_of_any_kind_sends_nothing(tmp_path, keys, shown):

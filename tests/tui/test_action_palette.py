@@ -25,10 +25,10 @@ async def test_an_action_is_found_by_other_words():
         palette = KeyCommands(app.main_screen)
         for words, shown in {
             "hide": "archive or restore",
-            "diff": "side by side",
+            "diff": "compare the marked runs",
             "exit": "quit",
-            "comment": "add a note",
-            "refresh": "draw the whole screen again",
+            "comment": "edit the note",
+            "refresh": "redraw the screen",
         }.items():
             hits = [hit async for hit in palette.search(words)]
             highest = max(hit.score for hit in hits)

@@ -59,7 +59,7 @@ async def test_tags_go_to_all_marked_runs_and_leave_their_own(tmp_path):
         await pilot.press(*"paper", "space", *"v2", "enter")
         await settle(pilot, lambda: read_annotations(paths[0]).tags == ("paper", "v2"))
         await settle(pilot, lambda: read_annotations(paths[1]).tags == ("mine", "paper", "v2"))
-        await settle(pilot, lambda: "Wrote the tags beside 2 runs" in notices(app))
+        await settle(pilot, lambda: "Saved the tags of 2 runs" in notices(app))
         await settle(pilot, lambda: "#paper" in screen_text(app))
 
 
@@ -82,14 +82,14 @@ async def test_with_all_runs_archived_the_list_says_how_to_see_them(tmp_path):
     async with watching(tmp_path, runs=1) as (app, pilot, _):
         await pilot.press("a")
         await settle(pilot, lambda: "All runs are archived." in screen_text(app))
-        assert "A lists the 1 archived too." in screen_text(app)
+        assert "A shows the 1 archived run." in screen_text(app)
 
 
 async def test_a_failed_archiving_names_path_and_reason(tmp_path):
     async with watching(tmp_path) as (app, pilot, _):
         (tmp_path / ".traintop").write_text("a file where a folder should be")
         await pilot.press("space", "j", "space", "a")
-        await settle(pilot, lambda: "Not written, not a directory" in notices(app))
+        await settle(pilot, lambda: "Not saved, not a directory" in notices(app))
         assert notices(app).count(str(tmp_path / ".traintop")) == 1
         await pilot.press("k")
         assert app.is_running
@@ -105,11 +105,11 @@ async def test_text_that_cannot_be_saved_is_asked_for_again(tmp_path, key, typed
         app.screen.query_one(TextEntry).value = typed
         logs.rename(tmp_path / "elsewhere")
         await pilot.press("enter")
-        await settle(pilot, lambda: "Not kept, no such file" in screen_text(app))
+        await settle(pilot, lambda: "Not saved, no such file" in screen_text(app))
         assert app.screen.query_one(TextEntry).value == typed
         await pilot.press("enter")  # in vain
         await settle(pilot, lambda: app.screen.query_one(TextEntry).value == typed)
-        await settle(pilot, lambda: "Not kept, no such file" in screen_text(app))
+        await settle(pilot, lambda: "Not saved, no such file" in screen_text(app))
         (tmp_path / "elsewhere").rename(logs)
         await pilot.press("!", "enter")
         await settle(pilot, lambda: app.screen is app.main_screen)
@@ -187,7 +187,7 @@ def test_quitting_does_not_wait_for_a_hanging_filesystem(monkeypatch):
     monkeypatch.setattr(annotation_writer, "QUIT_SECONDS", 0.05)
     writer = annotation_writer.AnnotationWriter(lambda message: True)
     writer.write(AnnotationRequested((DIRECTORY / "run.json",), AnnotationChange(note="try 2e-3")))
-    assert writer.finish() == ("not kept, the filesystem does not answer: try 2e-3",)
+    assert writer.finish() == ("not saved, the filesystem does not answer: try 2e-3",)
     answers.set()
 
 
@@ -197,6 +197,6 @@ def test_quitting_waits_for_notes_and_reports_unsaved_ones(tmp_path):
     for path in (kept, lost):
         writer.write(AnnotationRequested((path,), AnnotationChange(note="try 2e-3")))
     (told,) = writer.finish()
-    assert told.startswith("not kept, no such file or directory: ")
+    assert told.startswith("not saved, no such file or directory: ")
     assert told.endswith(": try 2e-3")
     assert read_annotations(kept).note == "try 2e-3"

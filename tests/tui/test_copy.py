@@ -31,7 +31,7 @@ async def test_the_path_is_copied_and_shown_in_any_case(monkeypatch):
     run = make_runs(1)[0]
     assert await copied(run) == (str(run.id), f"Copied: {run.id}")
     monkeypatch.setenv("TMUX", "/tmp/tmux-0/default")
-    assert await copied(run) == (str(run.id), f"Your terminal may not copy it: {run.id}")
+    assert await copied(run) == (str(run.id), f"Your terminal may not support copying: {run.id}")
 
 
 async def test_the_path_of_the_last_export_is_copied():

@@ -77,7 +77,7 @@ def test_an_export_that_takes_too_long_is_stopped_and_named(tmp_path, monkeypatc
     assert half.startswith(".traintop-")
     stop = export.stop
     monkeypatch.setattr(export, "stop", lambda: (stop(), go_on.set()))
-    assert writer.finish() == (f"stopped: {export.name} was not written",)
+    assert writer.finish() == (f"cancelled: {export.name} was not written",)
     assert os.listdir(out) == []
 
 

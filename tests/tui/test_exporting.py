@@ -108,7 +108,7 @@ def test_a_stopped_export_leaves_nothing_behind(tmp_path, monkeypatch, together)
     ended = posted[-1]
     assert isinstance(ended, ExportEnded)
     assert (ended.target, ended.failed) == (None, False)
-    assert "Stopped" in ended.note
+    assert "Cancelled" in ended.note
     assert os.listdir(out) == []
 
 

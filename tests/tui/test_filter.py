@@ -48,7 +48,7 @@ async def test_the_letters_of_keys_are_text_while_a_filter_is_typed():
         await settle(pilot, lambda: "no name has q in it" in screen_text(app))
         assert app.is_running
         assert not app.main_screen.view.charts.zoomed
-        assert "enter keep" in screen_text(app)
+        assert "enter apply" in screen_text(app)
 
 
 async def test_an_empty_list_says_which_filter_empties_it():

@@ -97,7 +97,7 @@ async def test_the_notice_log_opens_at_any_size_and_when_empty(size):
         await pilot.press("N", "j", "enter")
         assert app.screen is app.main_screen
         await pilot.press("N")
-        assert "Nothing since" in screen_text(app)
+        assert "Nothing has" in screen_text(app)
         await pilot.press("escape")
         assert app.screen is app.main_screen
 

@@ -85,10 +85,10 @@ def test_throughput_percentiles_appear_once_records_are_read():
     for expected in ("median  50k tok/s  10 ms", "p5      5k tok/s", "p95     95k tok/s"):
         assert expected in read
     assert "sample" not in read
-    assert "of a sample" in text_of(detail_lines(run, 40, pace_of(history)))
+    assert "from a sample" in text_of(detail_lines(run, 40, pace_of(history)))
     unread = text_of(detail_lines(run, 60))
     assert "mean  121k tok/s" in unread
-    assert "when records are read" in unread
+    assert "once records are read" in unread
     assert "median" not in unread
 
 

@@ -177,7 +177,7 @@ async def test_a_chart_is_written_when_its_records_are_read() -> None:
         await settle(pilot, lambda: app.main_screen.view.log_y)
         assert app.screen is app.main_screen
         app.post_history(runs[1], points=50)
-        await settle(pilot, lambda: "write the chart as" in screen_text(app))
+        await settle(pilot, lambda: "export the chart as" in screen_text(app))
         await pilot.press("escape")
         type_ahead(app, "j", "E", "?")
         await settle(pilot, lambda: isinstance(app.screen, HelpScreen))

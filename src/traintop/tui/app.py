@@ -260,7 +260,7 @@ class TraintopApp(TypeAheadApp):
     def action_copy_written(self) -> None:
         """Copy the path of what was exported last."""
         if self._written is None:
-            self._report("Nothing was exported yet: e writes runs, E a chart")
+            self._report("Nothing exported yet: e exports runs, E a chart")
         else:
             self._copy(self._written)
 
@@ -271,7 +271,7 @@ class TraintopApp(TypeAheadApp):
         # The path is on the screen in any case, for terminals that take nothing.
         shown = safe_text(path.absolute(), limit=_LONGEST_PATH)
         copied = takes_clipboard(os.environ)
-        self._report(f"{'Copied' if copied else 'Your terminal may not copy it'}: {shown}")
+        self._report(f"{'Copied' if copied else 'Your terminal may not support copying'}: {shown}")
 
     def on_view_changed(self) -> None:
         if self._memory is not None and self._remembering is None:
@@ -298,7 +298,7 @@ class TraintopApp(TypeAheadApp):
             await request.ask_again(failures[0])
         else:
             self._report(
-                safe_text("Not written, " + "\n".join(failures), limit=_LONGEST_PATH), failed=True
+                safe_text("Not saved, " + "\n".join(failures), limit=_LONGEST_PATH), failed=True
             )
         if self._watcher is not None:
             self._watcher.look_again()

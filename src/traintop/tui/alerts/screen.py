@@ -48,9 +48,7 @@ class NoticesScreen(ListDialog):
 def notice_lines(notices: Sequence[Alert], cursor: int, width: int) -> tuple[Line, ...]:
     """The log of past notices: when, what, which run, and the rest of it."""
     if not notices:
-        return (
-            (Piece("  Nothing since you opened this: no NaN, stall, crash or slowdown.", "muted"),),
-        )
+        return ((Piece("  Nothing has happened since you opened traintop.", "muted"),),)
     names = [safe_text(notice.name, WIDEST_NAME) for notice in notices]
     name_width = max(map(cell_width, names))
     return tuple(

@@ -55,9 +55,9 @@ def written_text(change: AnnotationChange, count: int) -> str:
     """What was done, in words."""
     runs = counted(count, "run")
     if change.archived is not None:
-        return f"Archived {runs}; A lists archived runs too" if change.archived else f"{runs} back"
+        return f"Archived {runs}; A shows archived runs" if change.archived else f"Restored {runs}"
     what = "tags" if change.note is None else "note"
-    return f"Wrote the {what} beside {runs}"
+    return f"Saved the {what} of {runs}"
 
 
 def archive_change(runs: Sequence[RunSummary]) -> AnnotationChange:
@@ -93,7 +93,7 @@ class AnnotationController:
         question = _Question(
             runs,
             f"note for {subject(runs)}",
-            "kept beside the run, never in its file; empty removes it",
+            "saved beside the run's file, never in it; empty removes it",
             LONGEST_NOTE,
             lambda text: AnnotationChange(note=None if text == before else text),
         )
@@ -107,7 +107,7 @@ class AnnotationController:
         question = _Question(
             runs,
             f"tags of {subject(runs)}",
-            'tags with spaces between them; the filter finds them: tag == "paper"',
+            'separated by spaces; filter by a tag with: tag == "paper"',
             MOST_TAGS * (LONGEST_TAG + 1),
             partial(tags_change, before),
         )

@@ -7,8 +7,8 @@ from traintop.tui.kit.keys import Key, Place, group
 KEYS = group(
     "Runs",
     (Place.RUNS, Place.ZOOM),
-    Key("note", "n", "note", "add a note beside the run", "note"),
-    Key("tags", "t", "tags", "tag the run", "tag"),
+    Key("note", "n", "note", "edit the note", "note"),
+    Key("tags", "t", "tags", "edit the tags", "tag"),
     Key("archive", "a", "archive", "archive or restore the run"),
-    Key("archived", "A", "show_archived", "list archived runs too", places=(Place.RUNS,)),
+    Key("archived", "A", "show_archived", "show archived runs", places=(Place.RUNS,)),
 )

@@ -45,7 +45,7 @@ class AnnotationWriter:
         if self._unreported:
             self._thread.join(QUIT_SECONDS)
         return tuple(
-            safe_text(f"not kept, {failure}: {request.change.note or ''}", _LONGEST_TEXT)
+            safe_text(f"not saved, {failure}: {request.change.note or ''}", _LONGEST_TEXT)
             for request, failures in dict(self._unreported).items()
             for failure in failures
         )

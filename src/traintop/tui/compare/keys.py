@@ -25,8 +25,8 @@ KEYS = (
         Key("compared_metric", "m", "next_metric(1)", "next metric", "metric"),
         Key("previous_compared_metric", "M", "next_metric(-1)", "previous metric"),
         Key("target", "t", "ask_target", "set the target value", "target"),
-        Key("pin_column", "p", "pin_column", "take its run as the baseline", "baseline"),
-        Key("export_comparison", "e", "export", "write it as CSV or Markdown", "export"),
-        Key("compare_layout", "tab|z", "next_part", "table, chart, or both"),
+        Key("pin_column", "p", "pin_column", "make its run the baseline", "baseline"),
+        Key("export_comparison", "e", "export", "export as CSV or Markdown", "export"),
+        Key("compare_layout", "tab|z", "next_part", "show table, chart, or both"),
     ),
 )

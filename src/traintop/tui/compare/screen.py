@@ -154,7 +154,7 @@ class CompareScreen(SessionScreen):
         await self.app.push_screen(
             EntryScreen(
                 f"{section_words(self.metric)} to reach",
-                "when did each run first reach it? empty: what all have reached",
+                "shows when each run first reached it; empty: a value that all reached",
                 "" if self.target is None else number(self.target.value, 6),
                 longest=_LONGEST_NUMBER,
                 done=take,
@@ -179,7 +179,7 @@ class CompareScreen(SessionScreen):
             self.app.post_message(TextExportRequested("comparison", suffix, written(comparison)))
 
         names = [name for name, _, _ in _EXPORTS]
-        self.app.push_screen(ChoiceScreen("write the comparison as", names, write))
+        self.app.push_screen(ChoiceScreen("export the comparison as", names, write))
 
     def action_close(self) -> None:
         self.dismiss()
@@ -192,9 +192,9 @@ class CompareScreen(SessionScreen):
 def _mistake_in_number(text: str) -> str:
     """What keeps a text from being a finite number; nothing for none at all."""
     try:
-        return "" if not text or math.isfinite(float(text)) else "it has to be finite"
+        return "" if not text or math.isfinite(float(text)) else "must be a finite number"
     except ValueError:
-        return "that is no number: 3.2 or 1e-4, for example"
+        return "not a number; try 3.2 or 1e-4"
 
 
 def _content_of(comparison: Comparison) -> tuple[object, ...]:

@@ -69,4 +69,4 @@ class ExportController:
             export(0)
         elif choices:
             words = [choice.words for choice in choices]
-            self._screen.app.push_screen(ChoiceScreen("write runs as CSV", words, export))
+            self._screen.app.push_screen(ChoiceScreen("export runs as CSV", words, export))

@@ -127,9 +127,11 @@ class ExportWriter:
             directory = writable_directory(self._directories)
             exported = write(directory.path)
         except ExportStoppedError:
-            ended = ExportEnded(None, f"Stopped: {export.name} was not written")
+            ended = ExportEnded(None, f"Cancelled: {export.name} was not written")
         except Exception as error:
-            ended = ExportEnded(None, f"No {export.name}: {error_text(error)}", failed=True)
+            ended = ExportEnded(
+                None, f"Could not write {export.name}: {error_text(error)}", failed=True
+            )
         else:
             notes = filter(None, (directory.note, *exported.left_out))
             ended = ExportEnded(exported.path, "\n".join(notes))
@@ -179,7 +181,7 @@ class ProgressScreen(PlaceScreen, ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         self._pane.border_title = "writing CSV"
-        self._pane.border_subtitle = "esc stops"
+        self._pane.border_subtitle = "esc cancels"
         yield self._pane
 
     def show(self, progress: ExportProgress) -> None:

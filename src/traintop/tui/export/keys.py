@@ -8,12 +8,12 @@ KEYS = (
     *group(
         "Runs",
         (Place.RUNS, Place.ZOOM),
-        Key("export", "e", "export", "write runs as CSV", "csv"),
+        Key("export", "e", "export", "export runs as CSV", "csv"),
     ),
     *group(
         "Progress",
         (Place.PROGRESS,),
-        Key("stop_export", "escape|ctrl+c", "stop", "stop, and keep nothing"),
+        Key("stop_export", "escape|ctrl+c", "stop", "cancel the export"),
         needs=(),
     ),
 )

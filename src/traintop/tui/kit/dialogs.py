@@ -57,7 +57,7 @@ class ChoiceScreen(ListDialog):
     PLACES = (Place.CHOICE,)
 
     def __init__(self, title: str, choices: Sequence[str], take: Callable[[int], None]) -> None:
-        super().__init__(title, "enter takes  esc closes", id="choices")
+        super().__init__(title, "enter chooses  esc closes", id="choices")
         self._choices = tuple(choices)
         self._take = take
 

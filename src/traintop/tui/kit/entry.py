@@ -95,11 +95,11 @@ class EntryScreen(PlaceScreen, ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Container(id="entry") as box:
             box.border_title = Content(self._title)
-            box.border_subtitle = "enter keeps  esc leaves it as it was"
+            box.border_subtitle = "enter saves  esc cancels"
             yield self._entry
             yield self._hint_pane
         if self._problem:
-            self._say(f"Not kept, {safe_text(self._problem, _LONGEST_PROBLEM)}", "bad")
+            self._say(f"Not saved, {safe_text(self._problem, _LONGEST_PROBLEM)}", "bad")
         else:
             self._say(self._hint, "muted")
 

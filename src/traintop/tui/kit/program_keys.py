@@ -13,7 +13,7 @@ KEYS = (
         Key("palette", "ctrl+p", "palette", "find any action"),
         Key("theme", "ctrl+t", "toggle_theme", "dark or light colours"),
         Key("dismiss", "backspace", "dismiss_notices", "dismiss notices"),
-        Key("repaint", "ctrl+l", "repaint", "draw the whole screen again"),
+        Key("repaint", "ctrl+l", "repaint", "redraw the screen"),
         Key("suspend", "ctrl+z", "app.suspend_process", "back to the shell; fg returns"),
         Key("quit", "q|ctrl+c", "quit", "quit", "quit", places=(Place.RUNS,)),
         needs=(),
@@ -21,7 +21,7 @@ KEYS = (
     *group(
         "Text",
         (Place.ENTRY,),
-        Key("confirm_entry", "enter", "confirm_entry", "keep the text", "keep"),
+        Key("confirm_entry", "enter", "confirm_entry", "save the text", "save"),
         Key("close_entry", "escape|ctrl+c", "close", "cancel", "back"),
         needs=(),
     ),
@@ -30,8 +30,8 @@ KEYS = (
         (Place.CHOICE,),
         Key("answer_down", "j,down|tab", "move(1)", "next choice"),
         Key("answer_up", "k,up|shift+tab", "move(-1)", "previous choice"),
-        Key("answer", "enter", "choose", "take this choice"),
-        Key("close_question", "escape|q,ctrl+c", "close", "close without a choice"),
+        Key("answer", "enter", "choose", "choose"),
+        Key("close_question", "escape|q,ctrl+c", "close", "cancel"),
         needs=(),
     ),
     *group(

@@ -20,13 +20,13 @@ KEYS = (
     *group(
         "Best",
         _BEST,
-        Key("go_to_run", "enter", "go_to_run", "back to the list, at this run", "go to"),
+        Key("go_to_run", "enter", "go_to_run", "show this run in the list", "go to"),
         Key("mark_best", "space", "mark", "mark: overlay its curves", "mark"),
-        Key("compare_best", "c", "compare", "the marked runs side by side", "compare"),
+        Key("compare_best", "c", "compare", "compare the marked runs", "compare"),
         Key("best_metric", "m", "next_metric(1)", "next metric", "metric"),
         Key("previous_best_metric", "M", "next_metric(-1)", "previous metric"),
-        Key("flip", "i", "flip", "the lowest or the highest is the best", "min/max"),
-        Key("limit", "t", "next_limit", "the top 10, the top 25, or all", "top"),
+        Key("flip", "i", "flip", "rank by lowest or by highest", "min/max"),
+        Key("limit", "t", "next_limit", "show the top 10, the top 25, or all", "top"),
         Key("close_best", "escape|b,q,ctrl+c", "close", "back to the runs", "back"),
     ),
 )

@@ -188,7 +188,7 @@ class BestScreen(SessionScreen):
 
 def _question(metric: str) -> str:
     words = field_of(metric).words
-    return f"Are lower or higher values of {words} better? i: lower; again: higher"
+    return f"Are lower or higher values of {words} better? Press i for lower, again for higher."
 
 
 def _status_line(

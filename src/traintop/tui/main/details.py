@@ -250,14 +250,14 @@ def _throughput(summary: RunSummary, pace: Pace | None, *, complete: bool) -> Se
     """Tokens per second and the time of a step: over all records when they are read."""
     if pace is None:
         means = [mean_value(summary, metric) for metric in PACE]
-        title = "Throughput · more when records are read"
+        title = "Throughput · more once records are read"
         return Section(title, tuple(_pace("mean", *means)))
     entries = (
         entry
         for label, per_second, milliseconds in zip(_PACE_LABELS, *pace, strict=True)
         for entry in _pace(label, per_second, milliseconds)
     )
-    return Section("Throughput" if complete else "Throughput · of a sample", tuple(entries))
+    return Section("Throughput" if complete else "Throughput · from a sample", tuple(entries))
 
 
 def _pace(label: str, tokens: float | None, milliseconds: float | None) -> Iterable[Entry]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from traintop.lines import EMPTY_LINE, Line, Piece
-from traintop.text import cell_width, safe_text, wrap
+from traintop.text import cell_width, counted, safe_text, wrap
 from traintop.tracking.environment import default_log_dir
 from traintop.tui.main.status_line import shorten_path
 
@@ -59,7 +59,7 @@ def empty_lines(
     code = example(first, width)
     hint = "A run appears here by itself as soon as it starts. "
     hint += "Paste this into Python, or put it around a training loop:" if code else ""
-    demo = "No training at hand? `traintop demo` trains small models and shows them here."
+    demo = "To try it out, `traintop demo` trains small models and shows them here."
     return (
         EMPTY_LINE,
         *_indented(
@@ -82,8 +82,8 @@ def no_match_lines(query: str, mistake: str, archived: int, width: int) -> tuple
     lines += [(Piece(part, "strong", bold=True),) for part in wrap(said, inner)]
     lines += [(Piece(part, "warn"),) for part in wrap(safe_text(mistake), inner)]
     lines.append(EMPTY_LINE)
-    hints = ["/ changes the filter, esc lists all runs again."] if query else []
-    hints += [f"A lists the {archived} archived too."] if archived else []
+    hints = ["/ edits the filter, esc clears it."] if query else []
+    hints += [f"A shows the {counted(archived, 'archived run')}."] if archived else []
     hint = " ".join(hints)
     lines += [(Piece(part, "muted"),) for part in wrap(hint, inner)]
     return _indented(lines)

@@ -183,7 +183,7 @@ class PlotPane(ChartGrid):
             return  # what is typed now is meant for another screen
         spec = self.spec_in_focus()
         if spec is None or not spec.series:
-            self.notify("No chart to write: its records are not read yet.", markup=False)
+            self.notify("No chart to export: its records are not read yet.", markup=False)
             return
         from traintop.tui.kit.dialogs import ChoiceScreen
 
@@ -195,7 +195,7 @@ class PlotPane(ChartGrid):
             )
             self.app.post_message(TextExportRequested(stem, suffix, text))
 
-        self.app.push_screen(ChoiceScreen("write the chart as", FORMS, write))
+        self.app.push_screen(ChoiceScreen("export the chart as", FORMS, write))
 
     # The mouse.
 
