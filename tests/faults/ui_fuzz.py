@@ -11,6 +11,7 @@ import asyncio
 import os
 import random
 import resource
+import string
 import sys
 import tempfile
 from collections import deque
@@ -19,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from traintop.tracking.tracker import ExperimentTracker
@@ -26,9 +29,15 @@ from traintop.tui.app import TraintopApp
 from traintop.tui.key_table import KEYS
 
 SIZES = [(160, 48), (120, 40), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1), (250, 70)]
-_BURST = 12
+_BURST = 8
+_TIMES = (1, 1, 1, 2, 3)
+"""How often a key of a burst is pressed."""
+
+_PALETTE = 0.1
+_WORDS = ("page", "mark", "sort", "note", "filter", "chart", "x" * 40)
 _MOST_LIVE = 6
 _MEMORY_EVERY = 1000  # keys
+_SIGNS = {_character_to_key(sign): sign for sign in string.printable}
 _HOSTILE = [
     "plain",
     "[@click=app.quit]x",
@@ -94,13 +103,24 @@ class Fuzzer:
             width, height = pilot.app.size
             spot = (self._random.randrange(width), self._random.randrange(height))
             self.pressed.append(f"click{spot}")
-            await pilot.click(offset=spot)
-        keys = self._random.choices(self._keys, k=_BURST)
+            await pilot.click(offset=spot, times=self._random.choice([1, 1, 2]))
+        keys = [
+            key
+            for key in self._random.choices(self._keys, k=_BURST)
+            for _ in range(self._random.choice(_TIMES))
+        ]
+        if self._random.random() < _PALETTE:
+            keys[:0] = ["ctrl+p", *self._random.choice(_WORDS), *["enter"] * 2]
+        in_one_piece = self._random.random() < 0.5
         for key in keys:
             if pilot.app._exit:
                 break
             self.pressed.append(key)
-            await pilot.press(key)
+            if in_one_piece:
+                pilot.app.post_message(key_event(key))
+            else:
+                await pilot.press(key)
+        await pilot.pause()
         return len(keys)
 
     def _change_runs(self) -> None:
@@ -131,6 +151,12 @@ class Fuzzer:
     def _end_runs(self) -> None:
         while self._trackers:
             self._trackers.pop().finish()
+
+
+def key_event(key: str) -> events.Key:
+    """What the terminal sends for a key: one letter, or a name."""
+    name = _character_to_key(key) if len(key) == 1 else key
+    return events.Key(name, key if len(key) == 1 else _SIGNS.get(key))
 
 
 def resident_bytes() -> int:

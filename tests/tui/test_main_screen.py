@@ -116,6 +116,16 @@ async def test_a_run_that_vanishes_gives_the_cursor_to_its_neighbour():
         await settle(pilot, lambda: "No runs" in screen_text(app))
 
 
+async def test_after_a_sort_the_run_of_the_cursor_is_in_view():
+    async with showing(make_runs(60), (80, 24)) as (app, pilot):
+        table = app.main_screen.query_one(RunTable)
+        await pilot.press("j")
+        table.scroll_to(y=40, animate=False, force=True, immediate=True)
+        await pilot.press("s", "S")
+        await settle(pilot, lambda: "▌" in screen_text(app))
+        assert selected(app) == "run-1"
+
+
 async def test_sorting_by_column_and_back():
     async with showing(make_runs(3), (160, 48)) as (app, pilot):
         assert "AGE↑" in screen_text(app)

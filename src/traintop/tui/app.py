@@ -38,7 +38,7 @@ from traintop.tui.key_table import KEYS
 from traintop.tui.kit.keymap import remapped_keys
 from traintop.tui.kit.keys import use_table
 from traintop.tui.kit.pane import StyledLines
-from traintop.tui.kit.themes import THEMES, AsciiFilter, theme_name
+from traintop.tui.kit.themes import THEMES, AsciiFilter, ColorlessFilter, theme_name
 from traintop.tui.kit.typeahead import TypeAheadApp
 from traintop.tui.main.screen import MainScreen
 from traintop.tui.messages import (
@@ -68,7 +68,7 @@ _RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to res
 _PROGRESS_SECONDS = 0.5
 """How long an export runs before its progress is shown."""
 
-_TO_ASCII = AsciiFilter()
+_WITHOUT_COLORS, _TO_ASCII = ColorlessFilter(), AsciiFilter()
 
 
 class _Overlays:
@@ -156,7 +156,7 @@ class TraintopApp(TypeAheadApp):
         )
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        filters = super().get_line_filters()
+        filters = (_WITHOUT_COLORS,) if self.no_color else super().get_line_filters()
         return (*filters, _TO_ASCII) if StyledLines.ascii_only else filters
 
     def get_default_screen(self) -> MainScreen:

@@ -64,6 +64,16 @@ def theme_name(*, dark: bool) -> str:
     return _DARK if dark else _LIGHT
 
 
+class ColorlessFilter(LineFilter):
+    """Takes all colours away, for NO_COLOR: Textual 8.2 would put greys in their place."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            Segment(text, style and style.without_color, control)
+            for text, style, control in segments
+        ]
+
+
 class AsciiFilter(LineFilter):
     """Puts all that is drawn into ASCII, the frames and the scrollbars of Textual too."""
 

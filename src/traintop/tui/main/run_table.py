@@ -87,6 +87,7 @@ class RunTable(StyledLines):
         """
         view, rows = self._session.view, self._session.rows
         cursor_moved = rows.position(view.selected) != self._rows.position(self._view.selected)
+        cursor_moved |= view.sort != self._view.sort  # the cursor's run is in view after a sort
         self._rows, self._view = rows, view
         self._marks, self._row_context = marks, context
         self._fit_scrolling()

@@ -199,6 +199,7 @@ class MainScreen(SessionScreen):
     def _set_classes(self) -> None:
         self.set_class(self.view.charts.zoomed, "-zoomed")
         self.set_class(self.view.list_only, "-list-only")
+        self.set_class(self._filter.is_open, "-filtering")
         self._set_few(self.size.height)
         reading = self.session.is_reading
         self.set_class(reading, "-reading")
