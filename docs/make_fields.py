@@ -9,7 +9,7 @@ from traintop.metrics import METRICS
 PAGE = Path(__file__).with_name("fields.md")
 
 TEMPLATE = """\
-# What can be asked of a run
+# The fields of a run
 
 The filter, `--sort`, the columns of the list, the leaderboard, the comparison, JSON, CSV and the
 report know a field by the same names, with the same value and the same heading. (Made by `python
@@ -26,7 +26,7 @@ docs/make_fields.py`.)
 A plain name that is not in this table means a metric, else a setting, else a fact about the
 machine; `config.x` is the setting in any case. Lower or higher values are better by the words of
 a metric's name: losses, errors and latencies down; accuracies, rewards and rates up. Where the
-name does not say, nothing is the best until you say it: `i` in the leaderboard, or `[directions]`
+name does not say, no run is the best until you choose: `i` in the leaderboard, or `[directions]`
 in the [settings](settings.md).
 
 ## Metrics that tools call differently

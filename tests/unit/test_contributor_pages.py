@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md")
+TEXTUAL_HOOKS = frozenset(
+    {"apply", "check_action", "compose", "discover", "get_default_screen", "get_line_filters"}
+    | {"notify_style_update", "render_line", "search", "validate_value", "watch_scroll_y"}
+)
+"""What Textual calls; its documentation says when."""
 
 
 def answers() -> list[str]:
@@ -44,3 +51,27 @@ def test_links_and_paths_of_a_page_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
     homes = (ROOT, ROOT / "src" / "traintop")
     assert [path for path in named if not any((home / path).exists() for home in homes)] == []
+
+
+def test_public_definitions_have_docstrings() -> None:
+    """But overrides, which have that of what they override, and actions, whose keys have help."""
+    documented: set[str] = set()
+    missing: dict[str, str] = {}
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for name, node in public_definitions(ast.parse(path.read_text(encoding="utf-8"))):
+            if ast.get_docstring(node):
+                documented.add(name)
+            elif not name.startswith(("action_", "on_")) and name not in TEXTUAL_HOOKS:
+                missing[f"{path.relative_to(ROOT)}:{node.lineno}"] = name
+    assert {at: name for at, name in missing.items() if name not in documented} == {}
+
+
+def public_definitions(
+    parent: ast.Module | ast.ClassDef,
+) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for node in parent.body:
+        is_definition = isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        if is_definition and not node.name.startswith("_"):
+            yield node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from public_definitions(node)

@@ -115,6 +115,7 @@ class Comparison:
 
     @property
     def rows(self) -> tuple[Row, ...]:
+        """All rows, the settings first."""
         return self.settings + self.results
 
 

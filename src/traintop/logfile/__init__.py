@@ -166,6 +166,8 @@ def padded(block: bytes, size: int) -> bytes:
 
 
 class FoundHead(NamedTuple):
+    """The head of a file, and where its lines begin."""
+
     head: Head
     records_at: int  # offset of the first line
 

@@ -51,6 +51,7 @@ class Column(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
+        """The name of its field."""
         return self.field.name
 
 

@@ -64,6 +64,7 @@ class SortOrder(msgspec.Struct, frozen=True):
 
     @property
     def descending(self) -> bool:
+        """Whether the highest values come first."""
         return column_of(self.column).field.descending is not self.reverse
 
 
@@ -96,6 +97,7 @@ class ViewState(msgspec.Struct, frozen=True):
 
     @property
     def smoothing_weight(self) -> float:
+        """The weight of the moving average; 0 is off."""
         return SMOOTHING_LEVELS[self.smoothing]
 
     @property

@@ -44,12 +44,15 @@ class LogFile(NamedTuple):
     id: str
 
     def stat(self) -> Entry:
+        """How the file is now."""
         return self.files.stat(self.id)
 
     def read(self, start: int, length: int) -> bytes:
+        """A part of the file."""
         return self.files.read(self.id, start, length)
 
     def read_many(self, parts: list[tuple[int, int]]) -> list[bytes]:
+        """Several parts, given as offset and length, in one go."""
         return self.files.read_many([(self.id, start, length) for start, length in parts])
 
 

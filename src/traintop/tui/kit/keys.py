@@ -114,6 +114,7 @@ class Situation(msgspec.Struct, frozen=True):
     met: frozenset[Need] = frozenset()
 
     def allows(self, key: Key) -> bool:
+        """Whether a key does something now."""
         return self.place in key.places and self.met.issuperset(key.needs or ())
 
 

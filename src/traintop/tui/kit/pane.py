@@ -81,6 +81,7 @@ class StyledLines(ScrollView, can_focus=False):
         return self.scrollable_content_region.width
 
     def content_height(self) -> int:
+        """The lines that are visible at a time."""
         return self.scrollable_content_region.height
 
 
@@ -178,6 +179,7 @@ class ScrollingPane(LinePane):
             self.scroll_lines(wanted - top)
 
     def scroll_pages(self, count: int) -> None:
+        """Scroll ``count`` pages down (up when negative); one line stays in view."""
         self.scroll_lines(count * max(self.content_height() - 1, 1))
 
 

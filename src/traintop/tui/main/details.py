@@ -74,6 +74,8 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Section(msgspec.Struct, frozen=True):
+    """Labelled values under one heading."""
+
     title: str
     entries: tuple[Entry, ...]
 

@@ -130,6 +130,7 @@ class FilterLine(Container):
 
     @property
     def text(self) -> str:
+        """What is typed so far."""
         return self.entry.value
 
     def show_count(self, listed: int, total: int) -> None:
