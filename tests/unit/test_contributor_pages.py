@@ -13,9 +13,10 @@ ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md")
 TEXTUAL_HOOKS = frozenset(
     {"apply", "check_action", "compose", "discover", "get_default_screen", "get_line_filters"}
-    | {"notify_style_update", "render_line", "search", "validate_value", "watch_scroll_y"}
+    | {"dismiss", "notify_style_update", "render_line", "search", "validate_value"}
+    | {"watch_scroll_y"}
 )
-"""What Textual calls; its documentation says when."""
+"""Methods of Textual, which documents them."""
 
 
 def answers() -> list[str]:
