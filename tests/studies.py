@@ -6,14 +6,9 @@ import argparse
 import time
 from pathlib import Path
 
+from traintop import ExperimentConfig
 from traintop.demo.child import TrainingProcess
-from traintop.demo.sweep import (
-    PlannedRun,
-    Sweep,
-    demo_config,
-    learning_rate_sweep,
-    parallel_runs,
-)
+from traintop.demo.sweep import Sweep, demo_config, learning_rate_sweep, parallel_runs
 
 ITERATIONS = 1500
 
@@ -23,13 +18,10 @@ BATCH_SIZES = (128, 64, 32)
 _SECONDS_TO_INTERRUPTION = 30.0
 
 
-def batch_size_study(iterations: int) -> tuple[PlannedRun, ...]:
+def batch_size_study(iterations: int) -> tuple[ExperimentConfig, ...]:
     """The same model with different batch sizes, for the same number of iterations."""
     return tuple(
-        PlannedRun(
-            demo_config(f"batch_{batch_size}", iterations, batch_size=batch_size),
-            notes=f"Batch-size study: {batch_size} excerpts.",
-        )
+        demo_config(f"batch_{batch_size}", iterations, batch_size=batch_size)
         for batch_size in BATCH_SIZES
     )
 

@@ -92,7 +92,7 @@ def sweep_learning_rates(config: ExperimentConfig, log_dir: Path) -> None:
             experiment_name=f"lr_{lr:.0e}", max_learning_rate=lr, min_learning_rate=lr / 10
         )
         print(f"training {run_config.experiment_name} ...", flush=True)
-        train(run_config, log_dir, notes="The example's learning-rate sweep.")
+        train(run_config, log_dir)
 
 
 def analyze(log_dir: Path) -> None:

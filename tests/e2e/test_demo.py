@@ -17,12 +17,7 @@ from tests.waiting import wait_until
 
 from traintop import ExperimentConfig
 from traintop.demo.child import TrainingProcess
-from traintop.demo.sweep import (
-    PlannedRun,
-    Sweep,
-    learning_rate_sweep,
-    run_demo,
-)
+from traintop.demo.sweep import Sweep, learning_rate_sweep, run_demo
 from traintop.demo.training import train
 from traintop.process import has_ended
 
@@ -138,8 +133,8 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_run_that_cannot_train_is_reported_by_name(tmp_path: Path) -> None:
-    impossible = PlannedRun(TINY._replace(experiment_name="odd", d_model=17))
-    possible = PlannedRun(TINY._replace(experiment_name="even", max_iters=2))
+    impossible = TINY._replace(experiment_name="odd", d_model=17)
+    possible = TINY._replace(experiment_name="even", max_iters=2)
     with Sweep([impossible, possible], tmp_path) as sweep:
         sweep.wait()
     (failure,) = sweep.failures()
@@ -149,7 +144,7 @@ def test_a_run_that_cannot_train_is_reported_by_name(tmp_path: Path) -> None:
 
 def test_studies_have_the_documented_names_and_own_settings() -> None:
     runs = (*learning_rate_sweep(10), *batch_size_study(10))
-    configs = {run.config.experiment_name: run.config for run in runs}
+    configs = {config.experiment_name: config for config in runs}
     assert {"lr_1e-04", "lr_6e-04", "lr_1e-03"} < set(configs)
     assert {"batch_32", "batch_64", "batch_128"} < set(configs)
     assert configs["lr_6e-04"].max_learning_rate == 6e-4
@@ -158,10 +153,9 @@ def test_studies_have_the_documented_names_and_own_settings() -> None:
 
 
 def test_a_log_holds_what_was_trained(tmp_path: Path) -> None:
-    path = train(TINY._replace(max_iters=101), tmp_path, notes="as an example")
+    path = train(TINY._replace(max_iters=101), tmp_path)
     (log,) = logs(tmp_path)
     assert path.parent == tmp_path
-    assert log["notes"] == "as an example"
     records = log["metrics_history"]
     assert [record["gradient_step"] for record in records] == list(range(1, 102))
     evaluated = [record["iteration"] for record in records if record["val_loss"] is not None]

@@ -1,8 +1,8 @@
-"""One training run in a child process, which ends cleanly on SIGTERM and when its parent is gone.
+"""One training run in a child process, which ends on SIGTERM and when its parent is gone.
 
 The child reads its settings as one line of JSON from standard input and then waits there for the
 end of the file: the system closes the pipe when the parent process is gone, even after
-``kill -9``. Either way the run ends with the status ``interrupted``.
+``kill -9``. Either way the tracker records the run as ``interrupted``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,9 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from traintop import ExperimentConfig
 
-_STOPPED = 128 + signal.SIGTERM  # the exit status that shells give to a process ended by SIGTERM
 _SECONDS_TO_STOP = 10.0
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
@@ -31,7 +28,7 @@ _ONE_THREAD = dict.fromkeys(
 class TrainingProcess:
     """A child process that trains one run into ``log_dir``."""
 
-    def __init__(self, config: ExperimentConfig, log_dir: Path, notes: str = "") -> None:
+    def __init__(self, config: ExperimentConfig, log_dir: Path) -> None:
         self.name: str = config.experiment_name
         # A file: a full pipe would block the child.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (result() closes it)
@@ -49,9 +46,8 @@ class TrainingProcess:
         )
         self.pid = self._process.pid
         assert self._process.stdin is not None
-        settings = json.dumps({"config": config.to_dict(), "notes": notes})
         with contextlib.suppress(BrokenPipeError):  # it failed at once; result() says why
-            self._process.stdin.write(settings.encode() + b"\n")
+            self._process.stdin.write(json.dumps(config.to_dict()).encode() + b"\n")
 
     def terminate(self) -> None:
         """Ask the run to end: it is recorded as interrupted. Does not wait."""
@@ -73,7 +69,7 @@ class TrainingProcess:
         """
         with self._process as process, self._errors as errors:
             status = process.wait()
-            if status in (0, _STOPPED, -signal.SIGTERM):
+            if status in (0, -signal.SIGTERM):
                 return None
             errors.seek(0)
             lines = errors.read().decode(errors="replace").strip().splitlines()
@@ -82,23 +78,12 @@ class TrainingProcess:
 
 def main() -> None:
     """Train the run that the parent describes on standard input."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        order = json.loads(sys.stdin.readline())
-        threading.Thread(target=_stop_without_parent, daemon=True).start()
+    config = ExperimentConfig.from_settings(json.loads(sys.stdin.readline()))
+    threading.Thread(target=_stop_without_parent, daemon=True).start()
 
-        from traintop.demo.training import train  # numpy, which the parent does not need
+    from traintop.demo.training import train  # numpy, which the parent does not need
 
-        config = ExperimentConfig.from_settings(order["config"])
-        train(config, Path(sys.argv[1]), notes=order["notes"])
-    except KeyboardInterrupt:
-        raise SystemExit(_STOPPED) from None
-
-
-def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
-    # Once is enough: a second signal must not disturb the tracker, which is saving the log.
-    signal.signal(signal_number, signal.SIG_IGN)
-    raise KeyboardInterrupt(signal.Signals(signal_number).name)
+    train(config, Path(sys.argv[1]))
 
 
 def _stop_without_parent() -> None:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple
 
 from traintop import ExperimentConfig
 from traintop.demo.child import TrainingProcess
@@ -27,13 +25,6 @@ below -1, they grow until float32 overflows.
 """
 
 _MIN_PARALLEL_RUNS = 2
-
-
-class PlannedRun(NamedTuple):
-    """A run to train."""
-
-    config: ExperimentConfig
-    notes: str = ""
 
 
 def demo_config(name: str, iterations: int, **changes: object) -> ExperimentConfig:
@@ -56,24 +47,21 @@ def demo_config(name: str, iterations: int, **changes: object) -> ExperimentConf
     return ExperimentConfig(name, **{**settings, **changes})
 
 
-def learning_rate_sweep(iterations: int) -> tuple[PlannedRun, ...]:
+def learning_rate_sweep(iterations: int) -> tuple[ExperimentConfig, ...]:
     """The same model with different learning rates; the highest one diverges."""
     return tuple(
-        PlannedRun(
-            demo_config(
-                f"lr_{learning_rate:.0e}",
-                iterations,
-                max_learning_rate=learning_rate,
-                min_learning_rate=learning_rate / 10,
-            ),
-            notes=f"Learning-rate sweep: {learning_rate:g}.",
+        demo_config(
+            f"lr_{learning_rate:.0e}",
+            iterations,
+            max_learning_rate=learning_rate,
+            min_learning_rate=learning_rate / 10,
         )
         for learning_rate in LEARNING_RATES
     )
 
 
 class Sweep:
-    """Trains planned runs, a few at a time, each in its own process.
+    """Trains a run for each of some settings, a few at a time, each in its own process.
 
     Entering the block starts it; leaving it stops what is still running, so that those runs are
     recorded as interrupted::
@@ -82,8 +70,8 @@ class Sweep:
             sweep.wait()
     """
 
-    def __init__(self, runs: Iterable[PlannedRun], log_dir: Path) -> None:
-        self._runs = tuple(runs)
+    def __init__(self, configs: Iterable[ExperimentConfig], log_dir: Path) -> None:
+        self._configs = tuple(configs)
         self._log_dir = log_dir
         self._executor = ThreadPoolExecutor(parallel_runs())
         self._futures: list[Future[str | None]] = []
@@ -93,15 +81,10 @@ class Sweep:
 
     def __enter__(self) -> Sweep:
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        self._futures = [self._executor.submit(self._train, run) for run in self._runs]
+        self._futures = [self._executor.submit(self._train, config) for config in self._configs]
         return self
 
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self._stopping = True
         for process in self._processes:
@@ -119,11 +102,11 @@ class Sweep:
         results = [future.result() for future in self._futures if not future.cancelled()]
         return tuple(result for result in results if result)
 
-    def _train(self, run: PlannedRun) -> str | None:
+    def _train(self, config: ExperimentConfig) -> str | None:
         with self._lock:
             if self._stopping:
                 return None
-            process = TrainingProcess(run.config, self._log_dir, run.notes)
+            process = TrainingProcess(config, self._log_dir)
             self._processes.append(process)
         return process.result()
 
@@ -155,8 +138,8 @@ def run_demo(
             _train_briefly(directory, iterations or HEADLESS_ITERATIONS)
             print_table(directory)
         else:
-            runs = learning_rate_sweep(iterations or INTERACTIVE_ITERATIONS)
-            with Sweep(runs, directory) as sweep:
+            sweep_configs = learning_rate_sweep(iterations or INTERACTIVE_ITERATIONS)
+            with Sweep(sweep_configs, directory) as sweep:
                 open_ui(directory)
             for failure in sweep.failures():
                 print(failure, file=sys.stderr)

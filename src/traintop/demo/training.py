@@ -25,7 +25,7 @@ _VALIDATION_SEED = 0  # the same excerpts for every run, so that runs can be com
 _ITERATIONS_AFTER_DIVERGENCE = 5
 
 
-def train(config: ExperimentConfig, log_dir: Path, *, notes: str = "") -> Path:
+def train(config: ExperimentConfig, log_dir: Path) -> Path:
     """Train a language model on the standard library's text and log it; returns the log file.
 
     All settings of the configuration except ``device`` are used. A run whose loss is no longer
@@ -41,7 +41,7 @@ def train(config: ExperimentConfig, log_dir: Path, *, notes: str = "") -> Path:
     optimizer = AdamW(model.parameters, config)
     generator = np.random.default_rng(config.seed)
     loss, val_loss = math.nan, None
-    diverged_at = None
+    diverged_at, notes = None, ""
     # A diverging run overflows: that belongs in its log, not in warnings.
     with (
         np.errstate(all="ignore"),
@@ -75,6 +75,6 @@ def train(config: ExperimentConfig, log_dir: Path, *, notes: str = "") -> Path:
                 val_loss = model.loss(*validation)
                 tracker.log_eval(iteration=iteration, train_loss=loss, val_loss=val_loss)
         if diverged_at is not None:
-            notes = f"{notes} Diverged: loss {loss} since iteration {diverged_at}.".strip()
+            notes = f"Diverged: loss {loss} since iteration {diverged_at}."
         tracker.finish(train_loss=loss, val_loss=val_loss, notes=notes)
         return tracker.save()
