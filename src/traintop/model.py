@@ -30,7 +30,38 @@ RECORD_FIELDS = ("iteration", "gradient_step", "wallclock_time", *STANDARD_METRI
 """The keys of a record in the order in which they are written."""
 
 
-class ExperimentConfig:
+class _StandardSettings:
+    """The settings that every ``ExperimentConfig`` has: those of the CS336 training script."""
+
+    d_model: int = 512
+    num_heads: int = 8
+    num_layers: int = 6
+    d_ff: int = 2048
+    vocab_size: int = 10000
+    context_length: int = 256
+    rope_theta: float = 10000.0
+    batch_size: int = 64
+    max_iters: int = 100000
+    max_learning_rate: float = 6e-4
+    min_learning_rate: float = 6e-5
+    warmup_iters: int = 2000
+    weight_decay: float = 0.1
+    grad_clip: float = 1.0
+    beta1: float = 0.9
+    beta2: float = 0.95
+    eps: float = 1e-8
+    seed: int = 42
+    device: str = "cuda"
+
+
+# Declared for type checkers only: each config has values of its own.
+if TYPE_CHECKING:
+    _Declared = _StandardSettings
+else:
+    _Declared = object
+
+
+class ExperimentConfig(_Declared):
     """The settings of one experiment: immutable, comparable, and open to further keywords.
 
     ``experiment_name`` is required; the other standard settings have the defaults of the CS336
@@ -46,48 +77,9 @@ class ExperimentConfig:
 
     if TYPE_CHECKING:
         experiment_name: str
-        d_model: int
-        num_heads: int
-        num_layers: int
-        d_ff: int
-        vocab_size: int
-        context_length: int
-        rope_theta: float
-        batch_size: int
-        max_iters: int
-        max_learning_rate: float
-        min_learning_rate: float
-        warmup_iters: int
-        weight_decay: float
-        grad_clip: float
-        beta1: float
-        beta2: float
-        eps: float
-        seed: int
-        device: str
 
     _field_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {
-            "d_model": 512,
-            "num_heads": 8,
-            "num_layers": 6,
-            "d_ff": 2048,
-            "vocab_size": 10000,
-            "context_length": 256,
-            "rope_theta": 10000.0,
-            "batch_size": 64,
-            "max_iters": 100000,
-            "max_learning_rate": 6e-4,
-            "min_learning_rate": 6e-5,
-            "warmup_iters": 2000,
-            "weight_decay": 0.1,
-            "grad_clip": 1.0,
-            "beta1": 0.9,
-            "beta2": 0.95,
-            "eps": 1e-8,
-            "seed": 42,
-            "device": "cuda",
-        }
+        {name: getattr(_StandardSettings, name) for name in _StandardSettings.__annotations__}
     )
 
     __slots__ = ("_settings",)
