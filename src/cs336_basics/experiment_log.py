@@ -127,8 +127,7 @@ def compare_experiments(log_files: Iterable[FilePath] | FilePath) -> dict[str, d
     for run in runs:
         evaluated = stats_of(run, "val_loss")
         compared[names[run.id]] = {
-            "best_train_loss": math.inf if run.best_train_loss is None else run.best_train_loss,
-            "best_val_loss": math.inf if run.best_val_loss is None else run.best_val_loss,
+            **{f"best_{loss}": _best_or_inf(run, loss) for loss in ("train_loss", "val_loss")},
             "final_train_loss": run.final_train_loss,
             "final_val_loss": run.final_val_loss,
             "duration_seconds": run.duration_seconds or 0.0,
@@ -136,6 +135,13 @@ def compare_experiments(log_files: Iterable[FilePath] | FilePath) -> dict[str, d
             "num_val_evals": evaluated.count + evaluated.nonfinite if evaluated else 0,
         }
     return compared
+
+
+def _best_or_inf(run: traintop.model.RunSummary, loss: str) -> float:
+    from traintop.metrics import best_value
+
+    best = best_value(run, loss)
+    return math.inf if best is None else best
 
 
 def __getattr__(name: str) -> Any:

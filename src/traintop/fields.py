@@ -16,6 +16,7 @@ these names, so that a name has one value, one heading and one way of being writ
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -26,6 +27,7 @@ import msgspec
 from traintop.direction import Direction
 from traintop.metrics import (
     METRICS,
+    best_iteration,
     best_value,
     direction_of,
     diverged,
@@ -41,6 +43,7 @@ from traintop.text import (
     MISSING,
     age,
     aligned,
+    at_iteration,
     count,
     duration,
     file_size,
@@ -126,11 +129,11 @@ class Field(msgspec.Struct, frozen=True, eq=False):
         return None if isinstance(value, (bool, str)) else as_number(value)
 
     def sort_key(self, value: Value) -> tuple[int, float | str] | None:
-        """By what values sort, numbers before text; ``None`` for nothing and NaN."""
+        """By what values sort, numbers before text; ``None`` for nothing, NaN and ±inf."""
         if self.name == "status":
             return (0, STATUS_ORDER.index(RunStatus(str(value))))
         if isinstance(value, (int, float)):
-            return (0, value) if value == value else None
+            return (0, value) if math.isfinite(value) else None
         if value is None or value == ():
             return None
         return (1, (value if isinstance(value, str) else setting_text([*value])).casefold())
@@ -393,6 +396,14 @@ def plain_value(value: object) -> Value:
         plain = (bool, int, float, str)
         return tuple(item if isinstance(item, plain) else setting_text(item) for item in value)
     return None
+
+
+def best_text(run: RunSummary, metric: str, write: Callable[[float], str]) -> str:
+    """The best that a run recorded of a metric, and where: "1.656 @1,499"; "–" without any."""
+    best = best_value(run, metric)
+    if best is None:
+        return MISSING
+    return at_iteration(write(best), best_iteration(run, metric, best))
 
 
 # Names in what runs have.

@@ -234,31 +234,24 @@ def mean_value(run: RunSummary, metric: str) -> float | None:
 
 
 def best_value(run: RunSummary, metric: str, direction: Direction | None = None) -> float | None:
-    """The best finite value that a run reached of a metric at any iteration.
+    """The best finite value that a run recorded of a metric at any iteration.
 
-    ``None`` where there is none, and where it is unknown which values are better. A loss that was
-    given to ``finish()``, or that only the file's own ``best_val_loss`` has, counts like a
-    recorded one.
+    ``None`` where there is none, and where it is unknown which values are better. Of a loss that
+    no record has, it is what the file's own ``best_val_loss`` says, or else what ``finish()`` was
+    given.
     """
     better = direction or direction_of(metric)
     if better is None:
         return None
-    name, logged = standard_name(metric), logged_name(metric, run.stats)
-    found: list[float | None] = []
-    if logged is not None:
-        stats = run.stats[logged]
-        found.append(stats.min if better == "lower" else stats.max)
-    if metric == name or logged == logged_name(
-        name, run.stats
-    ):  # and not another loss beside the standard one
+    name, stats = standard_name(metric), stats_of(run, metric)
+    found = [] if stats is None else [stats.min if better == "lower" else stats.max]
+    # Another loss beside the standard one is not what the file and finish() speak of.
+    if metric == name or stats is stats_of(run, name):
         if name == "train_loss":
             found += [run.best_train_loss, run.final_train_loss]
         elif name == "val_loss":
             found += [run.best_val_loss, run.final_val_loss]
-    finite = [value for value in found if value is not None and math.isfinite(value)]
-    if not finite:
-        return None
-    return min(finite) if better == "lower" else max(finite)
+    return next((one for one in found if one is not None and math.isfinite(one)), None)
 
 
 def best_iteration(run: RunSummary, metric: str, best: float) -> float | None:

@@ -46,10 +46,31 @@ def _positive(setting: object) -> int | None:
 
 
 def steps_done(run: RunSummary) -> float | None:
-    """The iterations done: one more than the last index, which is 0-based."""
-    if run.iteration is None:
-        return None
-    return run.iteration + 1 if isinstance(run.iteration, int) else run.iteration
+    """The iterations done: one more than the highest index, unless the loop counts from 1.
+
+    A finished run whose plan ends before its next record would have come has done all of it.
+    """
+    last, planned = run.iteration, planned_steps(run)
+    if last is None or not isinstance(last, int):
+        return last
+    done = last if last == planned or _counts_from_1(run, last) else last + 1
+    if planned is not None and run.status is RunStatus.FINISHED and done < planned:
+        return planned if planned - done < _logging_interval(run, last) else done
+    return done
+
+
+def _counts_from_1(run: RunSummary, last: int) -> bool:
+    """Whether the indices are 1, 2, 3, … or 10, 20, 30, … by their number, and none is 0."""
+    count = run.count or 0
+    if last != count and (count < 2 or last % count):
+        return False
+    return all(0 not in (one.min_iteration, one.max_iteration) for one in run.stats.values())
+
+
+def _logging_interval(run: RunSummary, last: int) -> float:
+    """How many iterations lie between two records of the metric that is logged most often."""
+    logged = [stats.count + stats.nonfinite for stats in run.stats.values()] or [run.count or 0]
+    return last / (max(logged) - 1) if max(logged) > 1 else 0.0
 
 
 def steps_text(run: RunSummary) -> str:
@@ -62,17 +83,17 @@ def steps_text(run: RunSummary) -> str:
 
 def progress(run: RunSummary) -> float | None:
     """Share of the planned iterations that is done, 0 to 1; ``None`` when unknown."""
-    planned = planned_steps(run)
-    if run.iteration is None or planned is None:
+    done, planned = steps_done(run), planned_steps(run)
+    if done is None or planned is None:
         return None
-    return min(max((run.iteration + 1) / planned, 0.0), 1.0)
+    return min(max(done / planned, 0.0), 1.0)
 
 
 def eta_seconds(run: RunSummary) -> float | None:
     """Seconds to the last planned iteration at the recent pace; ``None`` unless running."""
     if run.status is not RunStatus.RUNNING or not run.iterations_per_second:
         return None
-    planned = planned_steps(run)
-    if run.iteration is None or planned is None:
+    done, planned = steps_done(run), planned_steps(run)
+    if done is None or planned is None:
         return None
-    return max(planned - 1 - run.iteration, 0) / run.iterations_per_second
+    return max(planned - done, 0) / run.iterations_per_second

@@ -110,6 +110,11 @@ def count(value: float) -> str:
     return f"{value:,}" if abs(value) < _LARGEST_COUNT else number(value)
 
 
+def at_iteration(value: str, iteration: float | None) -> str:
+    """A written value with where it was, to the exact iteration: "1.656 @1,499"."""
+    return value if iteration is None else f"{value} @{count(iteration)}"
+
+
 def aligned(value: float | None, digits: int = 5) -> str:
     """As :func:`number`, but with trailing zeros, so that the decimals of a column stand in line.
 

@@ -50,24 +50,23 @@ def test_summaries_show_results_settings_and_notes(
     by_path = capsys.readouterr().out
     print_experiment_summary(load_experiment_log(path))
     assert capsys.readouterr().out == by_path == by_analyzer
-    for words in ("Run baseline", "finished", "2.5 at iteration 41", "2.75", "1.25", "ReLU", "try"):
+    for words in ("Run baseline", "finished", "2.5 @41", "2.75", "1.25", "ReLU", "try"):
         assert words in by_analyzer
     assert by_analyzer.replace("\n", "").isprintable()
 
 
-def test_the_best_has_no_iteration_when_the_final_value_wins(
+def test_tracker_and_analyzer_print_the_same_best_of_what_was_recorded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ExperimentTracker(ExperimentConfig("run"), tmp_path, quiet=True) as tracker:
-        tracker.log_eval(7, train_loss=3.0, val_loss=2.5)
-        tracker.finish(val_loss=2.25)
+        tracker.log_metrics(1499, train_loss=3.0)
+        tracker.finish(train_loss=2.0, val_loss=2.25)
     capsys.readouterr()
-    loaded(tmp_path).print_summary("run")
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(maxsplit=3)[3] for line in lines if line.startswith("  best ")] == [
-        "3 at iteration 7",
-        "2.25",
-    ]
+    for print_summary in (tracker.print_summary, lambda: loaded(tmp_path).print_summary("run")):
+        print_summary()
+        lines = capsys.readouterr().out.splitlines()
+        best = [line.split(maxsplit=3)[3] for line in lines if line.startswith("  best ")]
+        assert best == ["3 @1,499", "2.25"]
 
 
 def test_a_foreign_run_has_the_same_summary_everywhere(

@@ -23,7 +23,8 @@ from traintop.metrics import (
     metrics_of,
 )
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
-from traintop.progress import planned_steps, progress
+from traintop.progress import planned_steps, progress, steps_text
+from traintop.text import percentage
 
 NOW = datetime.fromisoformat("2025-02-22T15:00:00")
 
@@ -106,12 +107,12 @@ def test_the_last_record_counts_where_a_file_has_no_statistics():
 # The best of a run.
 
 
-def test_a_final_loss_counts_as_a_recorded_one_does():
+def test_the_best_is_recorded_and_a_final_loss_only_where_none_is():
     stats = {"loss": MetricStats(count=1, min=2.5, max=4.0, min_iteration=7)}
-    one = run(stats=stats, final_train_loss=2.25)
-    assert best_value(one, "train_loss") == best_value(one, "loss") == 2.25
-    assert best_iteration(one, "train_loss", 2.25) is None
+    one = run(stats=stats, best_train_loss=2.0, final_train_loss=2.25, final_val_loss=2.25)
+    assert best_value(one, "train_loss") == best_value(one, "loss") == 2.5
     assert best_iteration(one, "train_loss", 2.5) == 7
+    assert best_value(one, "val_loss") == 2.25
     assert best_value(run(best_val_loss=math.inf, final_val_loss=math.nan), "val_loss") is None
 
 
@@ -297,3 +298,39 @@ def test_a_default_that_nobody_gave_is_no_plan():
 def test_the_page_of_fields_is_made_from_the_table():
     maker = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "make_fields.py"))
     assert maker["PAGE"].read_text(encoding="utf-8") == maker["page"]()
+
+
+# How far a run is.
+
+
+def position(indices: range, *, planned: int, status: RunStatus = RunStatus.RUNNING) -> str:
+    """What is written of a run that recorded at these iterations."""
+    losses = MetricStats(count=len(indices), max_iteration=indices[0], min_iteration=indices[-1])
+    one = run(
+        config={"max_iters": planned},
+        status=status,
+        count=len(indices),
+        stats={"train_loss": losses},
+        last=MetricsSnapshot(iteration=indices[-1]),
+    )
+    return f"{steps_text(one)} {percentage(progress(one))}"
+
+
+@pytest.mark.parametrize(
+    ("indices", "running", "finished"),
+    [
+        (range(500), "500/500 100%", "500/500 100%"),
+        (range(1, 501), "500/500 100%", "500/500 100%"),
+        (range(1, 251), "250/500 50%", "250/500 50%"),
+        (range(250), "250/500 50%", "250/500 50%"),
+        (range(10, 501, 10), "500/500 100%", "500/500 100%"),
+        (range(10, 251, 10), "250/500 50%", "250/500 50%"),
+        (range(9, 500, 10), "500/500 100%", "500/500 100%"),
+        (range(0, 500, 10), "491/500 98%", "500/500 100%"),
+        (range(0, 480, 10), "471/500 94%", "471/500 94%"),
+        (range(1), "1/500 0%", "1/500 0%"),
+    ],
+)
+def test_loops_count_from_0_or_1_and_log_now_and_then(indices, running, finished):
+    assert position(indices, planned=500) == running
+    assert position(indices, planned=500, status=RunStatus.FINISHED) == finished

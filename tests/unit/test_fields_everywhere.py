@@ -161,7 +161,7 @@ def test_scripts_find_a_loss_under_any_of_its_names(metric, directory):
 
 def test_a_script_is_asked_which_values_are_better(directory):
     analyzer = ExperimentAnalyzer(directory)
-    with pytest.raises(ValueError, match="give mode='min' or mode='max'"):
+    with pytest.raises(ValueError, match="pass mode='min' or mode='max'"):
         analyzer.get_best_experiment("alpha")
     assert analyzer.get_best_experiment("alpha", "max") == ("run2", 3.0)
     assert analyzer.get_best_experiment("unheard_of") is None

@@ -63,20 +63,18 @@ def test_a_new_notebook_has_a_section_for_each_experiment(tmp_path: Path) -> Non
     titles = re.findall(r"^### (.*)$", baseline, re.MULTILINE)
     assert titles == ["Hypothesis", "Configuration", "Results", "Observations", "Next steps"]
     assert "`d_model=512`" in baseline
-    assert "2.5 at 2" in baseline
+    assert "2.5 @2" in baseline
     assert "notes: `the first one`" in baseline
     assert "`optimizer_name=Muon`" in section(document, "## `muon`")
     overview = section(document, "## Overview")
     assert overview.index("`muon`") < overview.index("`baseline`")  # the best first
 
 
-def test_the_best_has_no_iteration_when_the_final_value_wins(
-    tmp_path: Path,
-) -> None:
+def test_a_loss_that_no_record_has_is_the_best_without_an_iteration(tmp_path: Path) -> None:
     with ExperimentTracker(ExperimentConfig("run"), log_dir=tmp_path, quiet=True) as tracker:
-        tracker.log_eval(7, train_loss=3.0, val_loss=2.5)
-        tracker.finish(val_loss=2.25)
-    assert "| 2.25 | 3 at 7 |" in update_report("", runs_of(tmp_path))
+        tracker.log_metrics(1499, train_loss=3.0)
+        tracker.finish(train_loss=2.0, val_loss=2.25)
+    assert "| 2.25 | 3 @1,499 |" in update_report("", runs_of(tmp_path))
 
 
 def test_updating_twice_changes_nothing(tmp_path: Path) -> None:
@@ -104,7 +102,7 @@ def test_text_written_by_a_person_is_kept_byte_for_byte(tmp_path: Path) -> None:
     updated = update_report(document, runs_of(tmp_path))
     assert outside_of_blocks(updated).startswith(outside_of_blocks(document))
     assert headings(updated)[-2:] == ["## The *baseline*", "## `wider`"]
-    assert "1.5 at 2" in section(updated, "## The *baseline*")
+    assert "1.5 @2" in section(updated, "## The *baseline*")
     assert updated.count("`baseline@") == 1  # the older run, in the results
     assert update_report(updated, runs_of(tmp_path)) == updated
 
@@ -214,7 +212,7 @@ def test_an_opening_marker_without_an_end_swallows_nothing(tmp_path: Path) -> No
     train(tmp_path, "baseline", loss=1.5, d_model=64)
     updated = update_report(broken, runs_of(tmp_path))
     assert "Mine." in updated
-    assert "1.5 at 2" in section(updated, "## `baseline`")
+    assert "1.5 @2" in section(updated, "## `baseline`")
     assert outside_of_blocks(updated) == outside_of_blocks(broken)
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.runs import new_tracker, saved_document
+from tests.runs import OpenedRun, new_tracker, saved_document
 
-from traintop import ExperimentConfig, ExperimentTracker
+from traintop import ExperimentConfig, ExperimentTracker, load_experiment_log
+from traintop.progress import eta_seconds, progress
 from traintop.tracking.writer import RunWriter
 
 
@@ -58,9 +59,10 @@ def test_a_whole_run_is_in_the_file(tmp_path: Path) -> None:
         "iter_time_ms": 2.5,
         "grad_norm": 0.5,
     }
-    assert run["metrics_history"][2]["train_loss"] == 0.9
+    assert run["metrics_history"][2]["train_loss"] == 1.0
+    assert run["metrics_history"][2]["eval_train_loss"] == 0.9
     assert run["metrics_history"][2]["val_loss"] == 1.25
-    assert run["best_train_loss"] == 0.9
+    assert run["best_train_loss"] == 1.0
     assert run["best_val_loss"] == run["final_val_loss"] == 1.25
     assert (run["status"], run["notes"], run["count"]) == ("finished", "a\nnote", 3)
     assert run["gradient_step"] == 3
@@ -68,6 +70,56 @@ def test_a_whole_run_is_in_the_file(tmp_path: Path) -> None:
     assert run["duration_seconds"] >= run["metrics_history"][2]["wallclock_time"]
     assert run["stats"]["train_loss"]["max"] == 3.0
     assert run["run"]["pid"] > 0
+
+
+def test_an_evaluation_has_a_train_loss_beside_that_of_the_step(tmp_path: Path) -> None:
+    with new_tracker(tmp_path) as tracker:
+        for i in range(10):
+            tracker.log_metrics(i, train_loss=3.0)
+            if i % 5 == 4:
+                tracker.log_eval(i, train_loss=1.0, val_loss=2.0)
+        tracker.log_eval(10, train_loss=1.5)  # the only loss of its iteration
+        tracker.log_eval(11, train_loss=1.25)
+        tracker.log_metrics(11, train_loss=3.0)
+        tracker.log_eval(2, train_loss=0.5)  # late
+        tracker.log_metrics(10, grad_norm=1.0)
+        tracker.finish(train_loss=0.5, val_loss=0.75)
+    run = load_experiment_log(tracker.path)
+    steps = {record.iteration: record.train_loss for record in run.metrics_history}
+    assert steps == {**dict.fromkeys(range(12), 3.0), 10: 1.5}
+    estimates = {r.iteration: r.value("eval_train_loss") for r in run.metrics_history}
+    assert {i for i, loss in estimates.items() if loss is not None} == {2, 4, 9, 10, 11}
+    assert (run.best_train_loss, run.best_val_loss, run.final_val_loss) == (1.5, 2.0, 0.75)
+    stats = tracker.get_summary_stats()
+    assert (stats["best_train_loss"], stats["best_val_loss"]) == (1.5, 2.0)
+    document = json.loads(tracker.path.read_text())
+    assert (document["best_train_loss"], document["best_val_loss"]) == (1.5, 2.0)
+    assert document["stats"]["train_loss"]["count"] == 12
+
+
+def test_a_metric_called_loss_is_the_train_loss_of_the_run(tmp_path: Path) -> None:
+    with new_tracker(tmp_path) as tracker:
+        for i in range(4):
+            tracker.log_metrics(i, metrics={"loss": 3.0 - i, "val/loss": 4.0 - i})
+    stats = tracker.get_summary_stats()
+    assert (stats["best_train_loss"], stats["best_val_loss"]) == (0.0, 1.0)
+    assert stats["train_loss_stats"]["max"] == 3.0
+    document = json.loads(tracker.path.read_text())
+    assert (document["best_train_loss"], document["best_val_loss"]) == (0.0, 1.0)
+
+
+def test_a_late_evaluation_changes_neither_position_nor_pace(tmp_path: Path) -> None:
+    with new_tracker(tmp_path, max_iters=200) as tracker:
+        for i in range(150):
+            tracker.log_metrics(i, train_loss=5 - i / 50)
+            if i == 50:
+                tracker.save()
+        before = saved_document(tracker)["iterations_per_second"]
+        tracker.log_eval(20, val_loss=4.7)
+        run = OpenedRun(tracker.save()).summary()
+        assert run.iterations_per_second == before > 0
+        assert (run.iteration, progress(run)) == (149, 0.75)
+        assert eta_seconds(run) == 50 / before
 
 
 def test_one_record_stands_on_one_line(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from traintop.analysis.ranking import sorted_runs
 from traintop.analysis.records import snapshots
 from traintop.analysis.run_tables import comparison_table
 from traintop.analysis.summary_text import summary_lines, summary_of_log
+from traintop.metrics import best_value
 from traintop.model import ExperimentConfig, ExperimentLog, RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
 from traintop.text import safe_text
@@ -34,8 +35,8 @@ def load_experiment_log(path: FilePath) -> ExperimentLog:
         end_time=summary.end_time,
         duration_seconds=summary.duration_seconds or 0.0,
         metrics_history=snapshots(catalog.reader(summary.id).history()),
-        best_train_loss=summary.best_train_loss,
-        best_val_loss=summary.best_val_loss,
+        best_train_loss=best_value(summary, "train_loss"),
+        best_val_loss=best_value(summary, "val_loss"),
         final_train_loss=summary.final_train_loss,
         final_val_loss=summary.final_val_loss,
         notes=summary.notes,

@@ -32,10 +32,10 @@ def sorted_by(
 ) -> list[RunSummary]:
     """The runs in the order of a field at a moment; equal ones keep their order.
 
-    Those whose value is NaN or missing come last in either direction.
+    Those whose value is NaN, infinite or missing come last in either direction.
     """
     known: list[tuple[tuple[int, float | str], RunSummary]] = []
-    nan: list[RunSummary] = []
+    diverged: list[RunSummary] = []
     missing: list[RunSummary] = []
     for run in runs:
         value = field.get(run, now)
@@ -43,9 +43,9 @@ def sorted_by(
         if key is not None:
             known.append((key, run))
         else:
-            (missing if value is None or value == () else nan).append(run)
+            (missing if value is None or value == () else diverged).append(run)
     known.sort(key=lambda pair: pair[0], reverse=descending)
-    return [*(run for _, run in known), *nan, *missing]
+    return [*(run for _, run in known), *diverged, *missing]
 
 
 class Leader(NamedTuple):

@@ -11,10 +11,10 @@ from traintop.analysis.differences import differing_settings
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import sorted_runs
 from traintop.analysis.run_tables import setting_columns
-from traintop.fields import field_of
-from traintop.metrics import best_iteration, stats_of
+from traintop.fields import best_text, field_of
+from traintop.metrics import stats_of
 from traintop.model import RunSummary
-from traintop.progress import progress
+from traintop.progress import progress, steps_done
 from traintop.tables import Align, Column, Table, code_span
 from traintop.text import count, number, percentage, safe_text, setting_text
 from traintop.values import flat_settings
@@ -97,20 +97,15 @@ def _plain(run: RunSummary, name: str) -> str:
 
 
 def _iterations(run: RunSummary, _: str) -> str:
-    if run.iteration is None:
-        return "0"
-    done, share = count(run.iteration + 1), progress(run)
+    done, share = count(steps_done(run) or 0), progress(run)
     return done if share is None or share >= 1 else f"{done} ({percentage(share)})"
 
 
 def _best(run: RunSummary, name: str) -> str:
-    field = field_of(name)
-    best, metric = field.number(run), field.metric or name
+    metric = field_of(name).metric or name
     stats = stats_of(run, metric)
-    iteration = None if best is None else best_iteration(run, metric, best)
-    at = "" if iteration is None else f" at {count(iteration)}"
     nan = " (and NaN)" if stats is not None and stats.nonfinite else ""
-    return f"{number(best, 5)}{at}{nan}"
+    return f"{best_text(run, metric, lambda best: number(best, 5))}{nan}"
 
 
 _RESULTS: Mapping[str, Callable[[RunSummary, str], str]] = MappingProxyType(

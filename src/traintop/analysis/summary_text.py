@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from traintop.fields import field_of
+from traintop.fields import best_text, field_of
 from traintop.metrics import (
     LOSSES,
     PACE,
-    best_iteration,
-    best_value,
     last_value,
     metrics_of,
     stats_of,
 )
 from traintop.model import ExperimentLog, MetricStats, RunSummary
-from traintop.progress import planned_steps, progress
+from traintop.progress import planned_steps, progress, steps_done
 from traintop.text import MISSING, count, duration, number, percentage, safe_text, setting_text, si
 from traintop.tracking.statistics import RunStatistics
 from traintop.values import flat_settings
@@ -82,18 +80,15 @@ def _results(run: RunSummary) -> Iterator[tuple[str, str]]:
 
 
 def _progress(run: RunSummary) -> str:
-    done = MISSING if run.iteration is None else count(run.iteration + 1)
+    steps = steps_done(run)
+    done = MISSING if steps is None else count(steps)
     planned = planned_steps(run)
     return done if planned is None else f"{done} of {count(planned)} ({percentage(progress(run))})"
 
 
 def _best_text(run: RunSummary, metric: str) -> str:
-    best = best_value(run, metric)
     stats = stats_of(run, metric)
-    text = number(best, 6)
-    iteration = None if best is None else best_iteration(run, metric, best)
-    if iteration is not None:
-        text += f" at iteration {count(iteration)}"
+    text = best_text(run, metric, lambda best: number(best, 6))
     if stats is not None and stats.nonfinite:
         text += f" ({stats.nonfinite:,} NaN or infinite)"
     return text

@@ -13,7 +13,7 @@ from traintop import logfile
 from traintop.logfile import LONGEST_NAME
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot
 from traintop.tracking.capture import resolve
-from traintop.tracking.statistics import RunStatistics, merge
+from traintop.tracking.statistics import RunStatistics, merge, with_train_loss
 from traintop.tracking.warn_once import WarnOnce
 from traintop.values import Number, jsonable
 
@@ -79,7 +79,8 @@ class Recording:
             self.settle()
         self._statistics.add(record)
         self._open = merge(self._open, record) if self._open else record
-        self._latest = record
+        if self._latest is None or record.iteration >= self._latest.iteration:
+            self._latest = record
 
     def _resolved(self, call: LoggedCall) -> MetricsSnapshot | None:
         iteration = self._number("iteration", call.iteration)
@@ -153,7 +154,7 @@ class Recording:
         """
         if self._open is None:
             return
-        encoded = logfile.encode_record(self._open)
+        encoded = logfile.encode_record(self._written(self._open))
         self._open = None
         if self._waiting_bytes + len(encoded) > MAX_WAITING_BYTES * (2 if saved else 1):
             self.dropped += 1
@@ -189,7 +190,12 @@ class Recording:
     @property
     def open_record(self) -> MetricsSnapshot | None:
         """The record that may still be completed."""
-        return self._open
+        return None if self._open is None else self._written(self._open)
+
+    def _written(self, record: MetricsSnapshot) -> MetricsSnapshot:
+        """A record as the file has it; what an evaluation estimated never stands over a step's."""
+        step = self._statistics.has_train_loss(record.iteration)
+        return with_train_loss(record) if step is False else record
 
     @property
     def statistics(self) -> RunStatistics:

@@ -9,7 +9,12 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from traintop.model import RECENT_VALUES, STANDARD_METRICS, MetricsSnapshot, MetricStats
+
+EVAL_TRAIN_LOSS = "eval_train_loss"
+"""The train loss that an evaluation estimates, beside the one that a step logs."""
 
 WINDOW = 2048
 """How many of the last records can still be amended, at least, if they have few metrics."""
@@ -124,8 +129,17 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def with_train_loss(record: MetricsSnapshot) -> MetricsSnapshot:
+    """The record with the train loss of an evaluation where no step logged one."""
+    evaluated = record.metrics.get(EVAL_TRAIN_LOSS)
+    if record.train_loss is not None or evaluated is None:
+        return record
+    return msgspec.structs.replace(record, train_loss=evaluated)
+
+
 def measured_values(record: MetricsSnapshot) -> Iterator[tuple[str, float]]:
     """The metrics of a record that were measured, standard ones first."""
+    record = with_train_loss(record)
     for name in STANDARD_METRICS:
         value = getattr(record, name)
         if value is not None:
@@ -153,11 +167,21 @@ def merge(earlier: MetricsSnapshot, later: MetricsSnapshot) -> MetricsSnapshot:
 def best_loss(
     metric: str, stats: Mapping[str, MetricStats], final: Mapping[str, float | None]
 ) -> float | None:
-    """The lowest finite value of a loss, the one that the run ended with included."""
-    found = (stats[metric].min if metric in stats else None, final.get(metric))
-    return min(
-        (value for value in found if value is not None and math.isfinite(value)), default=None
-    )
+    """The lowest recorded value of a loss, or else the finite one that the run ended with."""
+    known, end = stats_of_metric(metric, stats), final.get(metric)
+    if known is not None and known.min is not None:
+        return known.min
+    return end if end is not None and math.isfinite(end) else None
+
+
+def stats_of_metric(metric: str, stats: Mapping[str, MetricStats]) -> MetricStats | None:
+    """The statistics of a metric under whichever name it was logged, as readers find it."""
+    if metric in stats:
+        return stats[metric]
+    from traintop.metrics import logged_name  # few runs need it, and all would wait for it
+
+    name = logged_name(metric, stats) if stats else None
+    return None if name is None else stats[name]
 
 
 class _Statistics:
@@ -210,7 +234,12 @@ class RunStatistics:
     @property
     def newest(self) -> MetricsSnapshot | None:
         """The record of the highest iteration, if it is known."""
-        return self._records[self._order[-1]] if self._order else None
+        return with_train_loss(self._records[self._order[-1]]) if self._order else None
+
+    def has_train_loss(self, iteration: float) -> bool | None:
+        """Whether a step logged its loss at an iteration; ``None`` where only the file knows."""
+        record = self._records.get(iteration)
+        return None if record is None else record.train_loss is not None
 
     def add(self, record: MetricsSnapshot) -> None:
         """Count a record, merged with an earlier one of the same iteration."""

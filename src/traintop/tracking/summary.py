@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from traintop.model import MetricStats
-from traintop.text import MISSING, duration, number, safe_text, si
-from traintop.tracking.statistics import best_loss
+from traintop.text import MISSING, at_iteration, duration, number, safe_text, si
+from traintop.tracking.statistics import best_loss, stats_of_metric
 
 _STATISTICS = (
     ("train_loss_stats", "train_loss", ("min", "max", "mean", "std")),
@@ -28,9 +28,15 @@ def summary_statistics(
         "best_val_loss": best_loss("val_loss", stats, final),
     }
     for key, metric, fields in _STATISTICS:
-        if metric in stats and stats[metric].count:
-            found[key] = {field: getattr(stats[metric], field) for field in fields}
+        if (known := stats_of_metric(metric, stats)) and known.count:
+            found[key] = {field: getattr(known, field) for field in fields}
     return found
+
+
+def _best_text(metric: str, summary: Mapping[str, Any], stats: Mapping[str, MetricStats]) -> str:
+    best, known = summary[f"best_{metric}"], stats_of_metric(metric, stats)
+    iteration = known.min_iteration if known and known.min == best else None
+    return at_iteration(number(best, 6), iteration)
 
 
 def location_text(path: Path) -> str:
@@ -41,7 +47,9 @@ def location_text(path: Path) -> str:
     return f"traintop: writing {safe_text(path, 500)}  ·  watch: traintop {directory}"
 
 
-def summary_text(name: str, path: Path, summary: Mapping[str, Any]) -> str:
+def summary_text(
+    name: str, path: Path, summary: Mapping[str, Any], stats: Mapping[str, MetricStats]
+) -> str:
     """The totals and statistics of :meth:`ExperimentTracker.get_summary_stats`, a line each."""
     throughput = summary.get("throughput_stats_tokens_per_sec", {})
     step_time = summary.get("iter_time_stats_ms", {})
@@ -49,8 +57,8 @@ def summary_text(name: str, path: Path, summary: Mapping[str, Any]) -> str:
         ("iterations", f"{summary['total_iterations']:,}"),
         ("gradient steps", f"{summary['total_gradient_steps']:,}"),
         ("duration", duration(summary["total_duration_seconds"])),
-        ("best train loss", number(summary["best_train_loss"], 6)),
-        ("best val loss", number(summary["best_val_loss"], 6)),
+        ("best train loss", _best_text("train_loss", summary, stats)),
+        ("best val loss", _best_text("val_loss", summary, stats)),
         ("tokens/s (mean)", si(throughput.get("mean"))),
         ("step time (mean)", f"{number(step_time['mean'])} ms" if step_time else MISSING),
         ("file", safe_text(path, 500)),

@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from traintop import logfile
-from traintop.model import ExperimentConfig
+from traintop.model import ExperimentConfig, MetricStats
 from traintop.process import current_process
 from traintop.tracking.capture import capture, resolve
 from traintop.tracking.configuration import as_experiment_config
@@ -32,6 +32,7 @@ from traintop.tracking.resumption import (
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_end import EndStatus, RunEnd, status_of
 from traintop.tracking.run_file import RunFile, file_stem
+from traintop.tracking.statistics import EVAL_TRAIN_LOSS
 from traintop.tracking.summary import location_text, summary_statistics, summary_text
 from traintop.tracking.warn_once import WarnOnce, log
 from traintop.tracking.writer import MAX_PENDING_CALLS, RunWriter
@@ -315,10 +316,15 @@ class ExperimentTracker:
         metrics: Mapping[str, Any] | None = None,
         **further: Any,
     ) -> None:
-        """Log an evaluation, which completes the record of its iteration and is flushed at once."""
+        """Log an evaluation, which completes the record of its iteration and is flushed at once.
+
+        Its estimate of the train loss is the metric ``eval_train_loss``, beside what the step
+        logged, and the train loss of iterations whose step logged none.
+        """
         evaluated = {**(metrics or {}), **further}
-        if train_loss is not None:
-            evaluated["train_loss"] = train_loss
+        estimate = evaluated.pop("train_loss", None) if train_loss is None else train_loss
+        if estimate is not None:
+            evaluated[EVAL_TRAIN_LOSS] = estimate
         if val_loss is not None:
             evaluated["val_loss"] = val_loss
         self.log_metrics(iteration, metrics=evaluated)
@@ -357,10 +363,17 @@ class ExperimentTracker:
         mean, std), ``iter_time_stats_ms`` (mean, std) and ``throughput_stats_tokens_per_sec``
         (mean, max). NaN and ±inf count in none of them; ``std`` is that of the population.
         """
+        return self._summary(*self._statistics())
+
+    def _statistics(self) -> tuple[int, dict[str, MetricStats]]:
+        """How many iterations were recorded, and the statistics of each metric."""
         count, stats = self._writer.statistics() if self._writer else (0, {})
         if count is None:  # values came late or were replayed: only the file knows
             self.save()
             count, stats = statistics_of_file(self.path)
+        return count, stats
+
+    def _summary(self, count: int, stats: dict[str, MetricStats]) -> dict[str, Any]:
         return {
             "total_iterations": count,
             "total_gradient_steps": self._gradient_step,
@@ -370,7 +383,9 @@ class ExperimentTracker:
 
     def print_summary(self) -> None:
         """Print the totals and statistics of this run."""
-        print(summary_text(self.config.experiment_name, self.path, self.get_summary_stats()))
+        count, stats = self._statistics()
+        summary = self._summary(count, stats)
+        print(summary_text(self.config.experiment_name, self.path, summary, stats))
 
     # -- the end of the process, and forked children
 

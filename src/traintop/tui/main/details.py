@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from traintop.fields import Field, field_of
+from traintop.fields import Field, best_text, field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, spread
 from traintop.metrics import (
     PACE,
-    best_iteration,
     best_value,
     last_value,
     mean_value,
@@ -239,11 +238,8 @@ def _results(summary: RunSummary) -> Iterable[Entry]:
 def _aside(field: Field, summary: RunSummary) -> str:
     """The best of a metric and where it was, or the mean of one that is a pace or has no best."""
     metric = field.metric or field.name
-    best = None if metric in PACE else best_value(summary, metric)
-    if best is not None:
-        iteration = best_iteration(summary, metric, best)
-        at = "" if iteration is None else f" @{si(iteration)}"
-        return f"best {field.text(best, _FIGURE_WIDTH)}{at}"
+    if metric not in PACE and best_value(summary, metric) is not None:
+        return f"best {best_text(summary, metric, lambda best: field.text(best, _FIGURE_WIDTH))}"
     mean = None if metric == "learning_rate" else mean_value(summary, metric)
     return "" if mean is None else f"mean {field.text(mean, _FIGURE_WIDTH)}"
 
