@@ -17,6 +17,7 @@ from traintop.tui.kit.keys import Need, Place, keys_of
 
 WAYS = {
     Place.RUNS: ["space"],
+    Place.RUN: ["enter"],
     Place.ZOOM: ["space", "z"],
     Place.COLUMNS: ["o"],
     Place.CHARTS: ["O"],

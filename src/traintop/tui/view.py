@@ -72,16 +72,17 @@ class ViewState(msgspec.Struct, frozen=True):
     """``columns`` are those of the list, and with ``list_only`` it has the whole width.
 
     ``baseline`` is the pinned run that others are compared with, ``compared`` the runs of the
-    comparison that is open. ``robust`` keeps a few outliers from flattening all else. ``filter``
-    is a query that understands the listed runs. Which charts are shown, and which part
-    of x, is in ``charts``. ``directions`` are those of metrics whose names do not say which values
-    are better, or say it wrongly.
+    comparison that is open, ``opened`` the run that has the whole screen. ``robust`` keeps a few
+    outliers from flattening all else. ``filter`` is a query that understands the listed runs. Which
+    charts are shown, and which part of x, is in ``charts``. ``directions`` are those of metrics
+    whose names do not say which values are better, or say it wrongly.
     """
 
     selected: str | None = None
     marks: tuple[str, ...] = ()
     baseline: str | None = None
     compared: tuple[str, ...] = ()
+    opened: str | None = None
     sort: SortOrder = SortOrder()
     columns: tuple[ColumnChoice, ...] = DEFAULT_CHOICES
     list_only: bool = False
@@ -108,7 +109,9 @@ class ViewState(msgspec.Struct, frozen=True):
         """
         first = () if self.selected is None else (self.selected,)
         others = [run_id for run_id in self.marks[-MOST_PLOTTED:] if run_id != self.selected]
-        return tuple(dict.fromkeys((*first, *others[-MOST_PLOTTED + 1 :], *self.compared)))
+        opened = () if self.opened is None else (self.opened,)
+        plotted = (*first, *others[-MOST_PLOTTED + 1 :], *self.compared, *opened)
+        return tuple(dict.fromkeys(plotted))
 
 
 class RunRows:
@@ -214,7 +217,15 @@ def with_rows(state: ViewState, before: RunRows, after: RunRows) -> ViewState:
         selected = after.runs[min(place, len(after) - 1)].id if len(after) else None
     baseline = state.baseline if after.run(state.baseline) is not None else None
     compared = tuple(run_id for run_id in state.compared if after.run(run_id) is not None)
-    kept = replace(state, marks=marks, selected=selected, baseline=baseline, compared=compared)
+    opened = state.opened if after.run(state.opened) is not None else None
+    kept = replace(
+        state,
+        marks=marks,
+        selected=selected,
+        baseline=baseline,
+        compared=compared,
+        opened=opened,
+    )
     return state if kept == state else kept
 
 

@@ -14,7 +14,7 @@ from traintop.tui.chart_view import without_window
 from traintop.tui.columns import column_key
 from traintop.tui.view import SMOOTHING_LEVELS, ViewState
 
-_NOT_REMEMBERED = frozenset({"selected", "marks", "baseline", "compared"})
+_NOT_REMEMBERED = frozenset({"selected", "marks", "baseline", "compared", "opened"})
 """What belongs to certain runs or to this visit."""
 
 _LONGEST_TEXT = LONGEST_QUERY

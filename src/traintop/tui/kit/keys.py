@@ -32,6 +32,7 @@ class Place(StrEnum):
 
     RUNS = "runs"
     ZOOM = "one chart"
+    RUN = "one run"
     COLUMNS = "columns"
     CHARTS = "charts to show"
     FILTER = "filter"

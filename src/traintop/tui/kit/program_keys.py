@@ -7,7 +7,7 @@ from traintop.tui.kit.keys import Key, Place, group
 KEYS = (
     *group(
         "Program",
-        (Place.RUNS, Place.ZOOM, Place.COMPARE, Place.BEST),
+        (Place.RUNS, Place.ZOOM, Place.RUN, Place.COMPARE, Place.BEST),
         Key("copy_written", "Y", "app.copy_written", "copy the path of the last export"),
         Key("help", "?|f1", "help", "this help", "help"),
         Key("palette", "ctrl+p", "palette", "find any action"),

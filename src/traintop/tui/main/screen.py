@@ -298,6 +298,12 @@ class MainScreen(SessionScreen):
             return not any(key_of_action(action, parameters, place) for place in self.PLACES)
         return situation.allows(key)
 
+    def action_open_run(self) -> None:
+        from traintop.tui.main.run_screen import RunScreen  # not for the first frame
+
+        self.session.change(replace(self.view, opened=self.view.selected))
+        self.app.push_screen(RunScreen(self.session, self.plotted))
+
     async def action_quit(self) -> None:
         await self.app.action_quit()
 
@@ -313,7 +319,7 @@ class MainScreen(SessionScreen):
         self.session.change(next_pane(self.view, panes, step))
 
     def action_step_back(self) -> None:
-        if self.view.pane is Pane.RUNS:
+        if self.view.pane is Pane.RUNS or not len(self.rows):
             self.session.change(replace(self.view, filter=""))
         else:
             self.session.change(replace(self.view, pane=Pane.RUNS))

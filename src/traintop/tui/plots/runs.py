@@ -116,18 +116,21 @@ class PlottedRuns:
 
     def note(self) -> str:
         """What is to be said of the first plotted run's records; empty when all are there."""
-        for run in self.runs[:1]:
-            reading = self._readings[run.id]
-            if reading.failure:
-                return f"no curves: {reading.failure}"
-            if run.status is RunStatus.UNREADABLE or self.waiting:
-                return ""
-            share = "" if reading.share is None else f" {percentage(reading.share)}"
-            if reading.records is None:
-                return f"reading{share}…"
-            if not reading.records.complete:
-                return f"sample, reading{share}…"
-        return ""
+        return self.note_of(self.runs[0].id) if self.runs else ""
+
+    def note_of(self, run_id: str) -> str:
+        """What is to be said of the records of a plotted run; empty when all are there."""
+        run, reading = self._session.rows.run(run_id), self._readings.get(run_id)
+        if run is None or reading is None:
+            return ""
+        if reading.failure:
+            return f"no curves: {reading.failure}"
+        if run.status is RunStatus.UNREADABLE or self.waiting:
+            return ""
+        share = "" if reading.share is None else f" {percentage(reading.share)}"
+        if reading.records is None:
+            return f"reading{share}…"
+        return "" if reading.records.complete else f"sample, reading{share}…"
 
     def charts(self) -> tuple[str, ...]:
         """All charts that the runs have something to show in, the most useful first."""

@@ -1,0 +1,107 @@
+"""The records of a run as lines of numbers, the newest at the bottom; only those in view."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from traintop.fields import Field, field_of
+from traintop.lines import Line, Piece
+from traintop.text import MISSING, cell_width, count, fit, stopwatch
+
+if TYPE_CHECKING:
+    from traintop.store.history import History
+
+_GAP = 2
+_FIGURE = 9
+_PLACES = (("iteration", "ITERATION", 9), ("wallclock_time", "TIME", 8))
+"""What tells where a record stands: these columns stay when others are scrolled."""
+
+
+class RecordsView(msgspec.Struct, frozen=True):
+    """Which part of the records is shown.
+
+    ``end`` is how many records there are up to the last one shown; ``None`` for all, which then
+    follows new ones. ``first`` is how many metrics are scrolled out at the left.
+    """
+
+    end: int | None = None
+    first: int = 0
+
+    def scroll(self, lines: int, records: int, page: int) -> RecordsView:
+        """So many lines further down (up when negative); at the bottom it follows again."""
+        end = max((records if self.end is None else self.end) + lines, min(page, records))
+        return replace(self, end=None if end >= records else end)
+
+    def shift(self, columns: int, metrics: int) -> RecordsView:
+        """So many metrics further right (left when negative)."""
+        return replace(self, first=min(max(self.first + columns, 0), max(metrics - 1, 0)))
+
+    def shown(self, records: int, page: int) -> range:
+        """The records in view, by their places."""
+        end = records if self.end is None else min(self.end, records)
+        return range(max(end - page, 0), end)
+
+
+def metrics_in(history: History) -> list[str]:
+    """What was measured, the metrics that every loop has first, and the optimizer's steps last."""
+    return [*history.metrics, "gradient_step"]
+
+
+def record_lines(history: History, view: RecordsView, width: int, height: int) -> list[Line]:
+    """The headings, and below them as many records as fit."""
+    fields = [field_of(metric) for metric in metrics_in(history)[view.first :]]
+    room = width - 1 - sum(cells + _GAP for _, _, cells in _PLACES)
+    shown: list[tuple[Field, int]] = []
+    for field in fields:
+        cells = max(_FIGURE, cell_width(field.label))
+        room -= cells + _GAP
+        if room < 0:
+            break
+        shown.append((field, cells))
+    left = len(fields) - len(shown)
+    more = f"  → {left} more" if left else ""
+    headings = [(label, cells) for _, label, cells in _PLACES]
+    headings += [(field.label, cells) for field, cells in shown]
+    lines = [_line([Piece(fit(label, cells, "right"), "muted") for label, cells in headings])]
+    lines[0] = (*lines[0], Piece(more, "muted"))
+    in_view = view.shown(len(history), max(height - 1, 0))
+    columns = {key: column[in_view.start : in_view.stop] for key, column in history.columns.items()}
+    part = dataclasses.replace(history, columns=columns)
+    measured = {field.name: part.measured(field.name).tolist() for field, _ in shown}
+    for row in range(len(in_view)):
+        pieces = _place_of(part, row)
+        for field, cells in shown:
+            value = float(part.columns[field.name][row])
+            pieces.append(_value(field, value if measured[field.name][row] else None, cells))
+        lines.append(_line(pieces))
+    return lines
+
+
+def _line(pieces: Sequence[Piece]) -> Line:
+    gap = Piece(" " * _GAP)
+    return (Piece(" "), *(part for piece in pieces for part in (piece, gap)))
+
+
+def _place_of(part: History, row: int) -> list[Piece]:
+    iteration, seconds = (float(part.columns[key][row]) for key, _, _ in _PLACES)
+    place = count(int(iteration) if iteration.is_integer() else iteration)
+    time = stopwatch(seconds) if math.isfinite(seconds) else MISSING
+    (_, _, place_cells), (_, _, time_cells) = _PLACES
+    return [
+        Piece(fit(place, place_cells, "right"), "strong"),
+        Piece(fit(time, time_cells, "right"), "muted"),
+    ]
+
+
+def _value(field: Field, value: float | None, cells: int) -> Piece:
+    if value is None:
+        return Piece(fit(MISSING, cells, "right"), "muted")
+    whole = field.kind == "count" and value.is_integer()
+    text = field.text(int(value) if whole else value, cells)
+    return Piece(fit(text, cells, "right"), "text" if math.isfinite(value) else "bad")
