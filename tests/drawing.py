@@ -17,10 +17,11 @@ from traintop.tui.plots.grid import ChartGrid
 
 
 def is_drawn(app: TraintopApp) -> bool:
-    """Whether all news that arrived have been drawn: nothing says so but the timers at work."""
+    """Whether all news that arrived have been drawn."""
     main = app.main_screen
-    grids = [grid for screen in app.screen_stack for grid in screen.query(ChartGrid)]
-    return main.is_mounted and main._redraw_timer is None and all(g._rest is None for g in grids)
+    grids = (grid for screen in app.screen_stack for grid in screen.query(ChartGrid))
+    waiting = (main.redraw_timer, *(grid.draw_timer for grid in grids))
+    return main.is_mounted and not any(waiting)
 
 
 def count_drawings(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:

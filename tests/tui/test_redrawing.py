@@ -78,7 +78,7 @@ async def test_charts_waiting_for_records_are_drawn_once(monkeypatch, drawings):
         app.post_history(screen.rows.run(screen.view.selected), points=50)
         await settle(pilot, lambda: screen.plotted.loaded)
         monkeypatch.setattr(main, "REDRAW_SECONDS", 60.0)  # the next news have to wait
-        await settle(pilot, lambda: app.screen.query_one(ChartGrid)._rest is None)
+        await settle(pilot, lambda: app.screen.query_one(ChartGrid).draw_timer is None)
         assert drawings["charts"]
         drawings.clear()
         app.post_history(screen.rows.run(screen.view.selected), points=51)

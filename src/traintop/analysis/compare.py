@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from traintop.analysis.differences import ABSENT, differing, settings_key
 from traintop.analysis.percentiles import percentiles
 from traintop.direction import Direction
+from traintop.fields import Kind
 from traintop.metrics import (
     LOSSES,
     PACE,
@@ -33,9 +34,6 @@ from traintop.values import flat_settings
 
 if TYPE_CHECKING:
     from traintop.store.history import History
-
-Unit = Literal["value", "iteration", "seconds", "rate", "milliseconds", "setting"]
-"""What the values of a row are, and so how they are written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +94,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One setting, or one result in a section of results. ``better`` is how a winner is found."""
+    """One setting, or one result in a section of results.
+
+    ``kind`` is how its values are written, and ``better`` how a winner is found.
+    """
 
     section: str
     label: str
-    unit: Unit
+    kind: Kind
     better: Direction | None
     cells: tuple[Cell, ...]
 
@@ -190,7 +191,7 @@ class _Result:
 
     section: str
     label: str
-    unit: Unit
+    kind: Kind
     better: Direction | None
     of: _Measure
     of_records: bool = False
@@ -203,7 +204,7 @@ def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Res
         yield from _results_of_metric(metric)
         if target is not None and target.metric == metric and direction_of(metric):
             yield from _results_of_target(target)
-    yield _Result("throughput", "median", "rate", "higher", _median("tokens_per_sec"), True)
+    yield _Result("throughput", "median", "si", "higher", _median("tokens_per_sec"), True)
     yield _Result("step time", "median", "milliseconds", "lower", _median("iter_time_ms"), True)
     # The time a run took says which was the quickest only when all have done the same work.
     same_work = all(map(was_completed, runs)) and len({run.iteration for run in runs}) == 1
@@ -214,20 +215,20 @@ def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Res
 def _results_of_metric(metric: str) -> Iterator[_Result]:
     better = direction_of(metric)
     if better is None:
-        yield _Result(metric, "last", "value", None, lambda run: last_value(run.summary, metric))
+        yield _Result(metric, "last", "measure", None, lambda run: last_value(run.summary, metric))
         return
-    yield _Result(metric, "best", "value", better, lambda run: best_value(run.summary, metric))
-    yield _Result(metric, "last", "value", better, lambda run: last_value(run.summary, metric))
+    yield _Result(metric, "best", "measure", better, lambda run: best_value(run.summary, metric))
+    yield _Result(metric, "last", "measure", better, lambda run: last_value(run.summary, metric))
     if metric in LOSSES:
         final = f"final_{metric}"
-        yield _Result(metric, "final", "value", better, lambda run: getattr(run.summary, final))
-    yield _Result(metric, "first", "value", None, _first(metric), True)
+        yield _Result(metric, "final", "measure", better, lambda run: getattr(run.summary, final))
+    yield _Result(metric, "first", "measure", None, _first(metric), True)
 
 
 def _results_of_target(target: Target) -> Iterator[_Result]:
     words = number(target.value, 5)
     steps, seconds = _reached(target, "iteration"), _reached(target, "wallclock_time")
-    yield _Result(target.metric, f"step to {words}", "iteration", "lower", steps, True, True)
+    yield _Result(target.metric, f"step to {words}", "count", "lower", steps, True, True)
     yield _Result(target.metric, f"time to {words}", "seconds", "lower", seconds, True, True)
 
 
@@ -274,7 +275,7 @@ def _result_rows(columns: Sequence[Column], target: Target | None) -> Iterator[R
         yield Row(
             result.section,
             result.label,
-            result.unit,
+            result.kind,
             result.better,
             tuple(_with_best([cells[0], *against], result.better, result.missing_loses)),
         )

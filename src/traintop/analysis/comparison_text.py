@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from traintop import tables
-from traintop.analysis.compare import Cell, Column, Comparison, Row, Unit
+from traintop.analysis.compare import Cell, Column, Comparison, Row
 from traintop.analysis.differences import Absent, setting_cell
+from traintop.fields import Kind
 from traintop.metrics import METRICS
 from traintop.short_names import short_names
 from traintop.tables import Table
@@ -64,9 +65,9 @@ def comparison_csv(comparison: Comparison) -> str:
 def _csv_row(columns: Sequence[Column], row: Row) -> list[object]:
     values: list[object] = [row.section or "settings", row.label]
     for place, (column, cell) in enumerate(zip(columns, row.cells, strict=True)):
-        values.append(setting_cell(cell.value) if row.unit == "setting" else cell.value)
+        values.append(setting_cell(cell.value) if row.kind == "setting" else cell.value)
         if len(column.runs) > 1:
-            values += [cell.spread, None if row.unit == "setting" else cell.n]
+            values += [cell.spread, None if row.kind == "setting" else cell.n]
         if place:
             values += [cell.delta, cell.percent]
     best = [column.name for column, cell in zip(columns, row.cells, strict=True) if cell.best]
@@ -94,7 +95,7 @@ def comparison_json(comparison: Comparison) -> str:
 
 
 def _json_cell(row: Row, cell: Cell) -> dict[str, Any]:
-    if row.unit == "setting":
+    if row.kind == "setting":
         return {} if isinstance(cell.value, Absent) else {"value": cell.value}
     return {
         "value": cell.value,
@@ -147,39 +148,39 @@ def short_column(comparison: Comparison, place: int) -> tables.Column:
 
 def table_cell(row: Row, cell: Cell) -> tables.Cell:
     """What is written of a cell: its value, and its distances from the baseline."""
-    if row.unit == "setting":
+    if row.kind == "setting":
         return tables.Cell(text=setting_text(cell.value), literal=True)
     if cell.pending:
         return tables.Cell(text=PENDING)
-    text = _value_text(row.unit, cell.value)
+    text = _value_text(row.kind, cell.value)
     if cell.spread is not None:
-        text += f" ±{_amount_text(row.unit, cell.spread)}"
+        text += f" ±{_amount_text(row.kind, cell.spread)}"
     asides: tuple[str, ...] = ()
     if cell.delta is not None:
-        asides = (_delta_text(row.unit, cell.delta), _percent_text(cell.percent))
+        asides = (_delta_text(row.kind, cell.delta), _percent_text(cell.percent))
     return tables.Cell(text=text, best=cell.best, asides=asides)
 
 
-def _value_text(unit: Unit, value: float | None) -> str:
-    if unit in ("value", "milliseconds"):
-        return aligned(value, 5 if unit == "value" else 4)
-    return _amount_text(unit, value, 4)
+def _value_text(kind: Kind, value: float | None) -> str:
+    if kind in ("measure", "milliseconds"):
+        return aligned(value, 5 if kind == "measure" else 4)
+    return _amount_text(kind, value, 4)
 
 
-def _amount_text(unit: Unit, amount: float | None, digits: int = 2) -> str:
-    if unit == "seconds":
+def _amount_text(kind: Kind, amount: float | None, digits: int = 2) -> str:
+    if kind == "seconds":
         return duration(amount)
-    if unit == "iteration" and amount is not None and abs(amount) < _SPELLED_OUT:
+    if kind == "count" and amount is not None and abs(amount) < _SPELLED_OUT:
         return f"{amount:,.0f}"
-    if unit in ("iteration", "rate"):
+    if kind in ("count", "si"):
         return si(amount)
     return number(amount, digits)
 
 
-def _delta_text(unit: Unit, delta: float) -> str:
+def _delta_text(kind: Kind, delta: float) -> str:
     if delta == 0:
         return "0"
-    return f"{'-' if delta < 0 else '+'}{_amount_text(unit, abs(delta), 3)}"
+    return f"{'-' if delta < 0 else '+'}{_amount_text(kind, abs(delta), 3)}"
 
 
 def _percent_text(percent: float | None) -> str:

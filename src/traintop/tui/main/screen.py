@@ -89,7 +89,8 @@ class MainScreen(SessionScreen):
         self._mounted = False
         self._trends: dict[str, str] = {}
         self._drawn_at = float("-inf")
-        self._redraw_timer: Timer | None = None
+        self.redraw_timer: Timer | None = None
+        """Set while news from files wait to be drawn."""
         self._age_timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -158,16 +159,16 @@ class MainScreen(SessionScreen):
         self._redraw_soon()
 
     def _redraw_soon(self) -> None:
-        if self._redraw_timer is not None or not self._mounted:
+        if self.redraw_timer is not None or not self._mounted:
             return
         wait = self._drawn_at + REDRAW_SECONDS - monotonic()
         if wait <= 0:
             self._redraw()
         else:
-            self._redraw_timer = self.set_timer(wait, self._redraw)
+            self.redraw_timer = self.set_timer(wait, self._redraw)
 
     def _redraw(self) -> None:
-        self._redraw_timer = None
+        self.redraw_timer = None
         self.session.list_runs()
         self.draw()
 

@@ -113,7 +113,8 @@ class ChartGrid(LinePane):
         self._alone = False
         self._pictures: dict[str, _Picture] = {}
         self._places: list[tuple[str, Box]] = []
-        self._rest: Timer | None = None
+        self.draw_timer: Timer | None = None
+        """Set while charts of the page wait to be drawn."""
 
     @property
     def columns(self) -> int:
@@ -181,9 +182,9 @@ class ChartGrid(LinePane):
         """
         from traintop.charts import DARK, LIGHT, draw_chart
 
-        if self._rest is not None:
-            self._rest.stop()
-            self._rest = None
+        if self.draw_timer is not None:
+            self.draw_timer.stop()
+            self.draw_timer = None
         curves = 0
         placed = [(cell, box) for cell, (_, box) in zip(page, self._places, strict=True)]
         for cell, box in sorted(placed, key=lambda one: one[0].chart != self._focus):
@@ -193,7 +194,7 @@ class ChartGrid(LinePane):
             if known is not None and known.content == content:
                 continue
             if curves >= _CURVES_AT_ONCE:
-                self._rest = self.set_timer(_PAINTING_SECONDS, self._draw_rest)
+                self.draw_timer = self.set_timer(_PAINTING_SECONDS, self._draw_rest)
                 return
             made: Hashable = content
             spec = cell.make_spec()
@@ -216,7 +217,7 @@ class ChartGrid(LinePane):
             curves += len(spec.series)
 
     def _draw_rest(self) -> None:
-        self._rest = None
+        self.draw_timer = None
         self.draw_again()
 
     def _block(self, chart: str, box: Box) -> list[Line]:
