@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from analyzed import FOREIGN, loaded
+from analyzer_runs import FOREIGN, loaded
 from tests.runs import OpenedRun, track_run
 
 from traintop import (

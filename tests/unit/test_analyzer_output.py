@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from analyzed import loaded
+from analyzer_runs import loaded
 from tests.runs import track_run
 
 from traintop import (

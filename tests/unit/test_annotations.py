@@ -7,7 +7,7 @@ import os
 import stat
 
 import pytest
-from catalogs import Clock
+from catalog_runs import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.runs import records, write_run

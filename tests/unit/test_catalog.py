@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from catalogs import Clock, age, names, only, run_at
+from catalog_runs import Clock, age, names, only, run_at
 from tests.runs import Writer, foreign_document, record, records, write_run
 
 from traintop.model import RunStatus

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from catalogs import Clock, age, names, only, run_at
+from catalog_runs import Clock, age, names, only, run_at
 from tests.runs import Writer, record
 
 from traintop.model import RunStatus

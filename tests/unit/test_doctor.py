@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from doctored_runs import LINUX_ONLY, only, run_of_a_dead_process
+from doctor_runs import LINUX_ONLY, only, run_of_a_dead_process
 from tests.runs import track_run
 
 from traintop import ExperimentConfig, ExperimentTracker

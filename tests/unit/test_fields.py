@@ -165,7 +165,7 @@ UNKNOWN = """
         *((name, None) for name in UNKNOWN.split()),
     ],
 )
-def test_the_direction_is_told_by_the_words_of_a_name(metric, direction):
+def test_the_direction_follows_from_the_words_of_a_name(metric, direction):
     assert direction_of_name(metric) == direction
 
 

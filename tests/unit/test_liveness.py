@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from catalogs import Clock, age, only
+from catalog_runs import Clock, age, only
 from tests.runs import OpenedRun, Writer, foreign_document, record, records, write_run
 
 from traintop import process

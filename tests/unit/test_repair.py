@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doctored_runs import only, run_of_a_dead_process
+from doctor_runs import only, run_of_a_dead_process
 from tests.runs import OpenedRun, Writer, records, track_run
 
 from traintop import ExperimentConfig, ExperimentTracker, RunStatus
