@@ -75,6 +75,19 @@ STATUS_ORDER = (
 )
 """What is alive first, then what needs a look."""
 
+STATUS_WORDS: Mapping[RunStatus, str] = MappingProxyType(
+    {
+        RunStatus.RUNNING: "run",
+        RunStatus.STALLED: "stall",
+        RunStatus.CRASHED: "crash",
+        RunStatus.FAILED: "fail",
+        RunStatus.INTERRUPTED: "stop",
+        RunStatus.FINISHED: "done",
+        RunStatus.UNREADABLE: "file",
+    }
+)
+"""What the list, which has few cells for it, writes of a status; the filter knows it too."""
+
 _FIGURE_WIDTH = 8
 _LONGEST_HEADING = 16
 _LONGEST_TEXT = 40
@@ -331,6 +344,7 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
         **{synonym: field.name for field in FIELDS.values() for synonym in field.synonyms},
         "loss": "train_loss",
         "val": "best_val_loss",
+        "commit": "git_commit",
     }
 )
 

@@ -45,7 +45,7 @@ async def test_the_list_follows_what_is_typed_and_enter_keeps_it(size):
 async def test_the_letters_of_keys_are_text_while_a_filter_is_typed():
     async with listing(make_runs(3)) as (app, pilot):
         await type_filter(app, pilot, "q jzs")
-        await settle(pilot, lambda: "no name has q in it" in screen_text(app))
+        await settle(pilot, lambda: "no name, tag or note has q in it" in screen_text(app))
         assert app.is_running
         assert not app.main_screen.view.charts.zoomed
         assert "enter apply" in screen_text(app)

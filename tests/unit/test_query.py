@@ -24,7 +24,7 @@ def run(name: str, **changes: Any) -> RunSummary:
         "status": RunStatus.RUNNING,
         "name": name,
         "config": {**config, **changes.pop("config", {})},
-        "environment": {"host": "node7"},
+        "environment": {"host": "node7", "user": "ada", "git_commit": "12e4567f" + "0" * 32},
         "start_time": (NOW - timedelta(seconds=changes.pop("age", 3600))).isoformat(),
         "stats": {
             "val_loss": MetricStats(count=2, last=3.1, min=2.9, max=4.0, mean=3.3),
@@ -105,6 +105,36 @@ def mistake(text: str) -> QueryError:
         ("d_model > 5k", []),
         ("seed == 7", []),
         ('seed == "7"', ["new"]),
+        ("status == fail", ["muon_wide"]),
+        ("status in (fail, done)", ["muon_wide"]),
+        ("status != run", ["muon_wide"]),
+        ("failed", ["muon_wide"]),
+        ("not running", ["muon_wide"]),
+        ("run baseline", ["baseline"]),
+        ("paper", ["baseline"]),
+        ("ada node7 wide", ["muon_wide"]),
+        ("commit == 12e4567 and new", ["new"]),
+        ("git_commit == 12E4567F new", ["new"]),
+        ("12e4567 new", ["new"]),
+        ("commit == 12e and new", []),
+        ("commit != 12e4567", []),
+        ("commit == ffff", []),
+        ("started > 2025-02-22 13:59 baseline", ["baseline"]),
+        ("started > 2025-02-22T13:59 baseline", ["baseline"]),
+        ("started > 2025-02-22 14:01 baseline", []),
+        ("started == 2025-02-22 14:00 and baseline", ["baseline"]),
+        ("started == 2025-02-19", ["muon_wide"]),
+        ("started < 2025-02-22", ["muon_wide"]),
+        ("2025-02-22 > started", ["muon_wide"]),
+        ("started != today", ["muon_wide"]),
+        ("started >= today muon", ["muon_2e-3"]),
+        ("not started == today", ["muon_wide"]),
+        ("started < yesterday", ["muon_wide"]),
+        ("2025-02-19", ["muon_wide"]),
+        ("started > 2h ago muon", ["muon_2e-3"]),
+        ("started < 2d ago", ["muon_wide"]),
+        ("today wide", []),
+        ("ended > today", []),
     ],
 )
 def test_a_query_finds(text, names):
@@ -122,7 +152,14 @@ def test_a_query_finds(text, names):
         ("muon) x", ") does not fit here", 4),
         ("d_model + 1", "compare it with something", 0),
         ("(val_loss < 3) < 4", "a condition, not a value", 1),
-        ("muon adam", "no name has adam in it", 5),
+        ("muon adam", "no name, tag or note has adam in it", 5),
+        ("runing", "did you mean 'running'", 0),
+        ("val_los", "did you mean 'val_loss'", 0),
+        ("papr", "did you mean 'paper'", 0),
+        ("status == finishd", "no status is finishd: did you mean 'finished'", 10),
+        ("started > 2025-02-31", "there is no time 2025-02-31", 10),
+        ("started > 3h ago ago", "no name", 17),
+        ("yesterday", "no name", 0),
         ("muon d_model", "compare it, as in d_model < 3", 5),
         ("val_loss ; 3", "; means nothing here", 9),
         ("val_loss < none", "none goes with", 11),
@@ -136,6 +173,12 @@ def test_a_mistake_is_explained_where_it_is(text, words, position):
     error = mistake(text)
     assert words in str(error)
     assert error.position == position
+
+
+def test_notes_are_searched_too():
+    runs = [run("a", notes="Warmup halved"), run("b", annotations=Annotations(note="broken GPU"))]
+    assert [one.name for one in filter_runs(runs, "halved", NOW)] == ["a"]
+    assert [one.name for one in filter_runs(runs, "gpu", NOW)] == ["b"]
 
 
 def test_names_that_came_with_a_later_run_are_understood_then():
@@ -162,6 +205,7 @@ _WORDS = [
     *"and or not in ( ) , < <= > >= == != = + - * /".split(),  # noqa: SIM905
     *"a b a.b 1 2.5 1e999 5k 50% .5 'x' \"y\" `a` ' \" ` none true nan inf".split(),  # noqa: SIM905
     *"name status age tags val_loss best_val_loss min_a step".split(),  # noqa: SIM905
+    *"today yesterday ago 3h 1e9d 2025-02-22 9999-12-31 started commit".split(),  # noqa: SIM905
 ]
 
 

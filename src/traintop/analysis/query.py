@@ -2,10 +2,14 @@
 
 Conditions compare what :mod:`traintop.fields` knows of a run with numbers, texts and
 each other; ``and``, ``or``, ``not``, ``in`` and parentheses join them. A word, number or quoted
-text that is compared with nothing must occur in the run's name, and conditions that merely stand
-beside each other must all hold: ``muon val_loss<3.2``. Text is compared without regard to case.
-Units save zeros: ``age < 2h``, ``step > 50k``, ``progress > 90%``. Names may hold ``/``, ``.``
-and ``-`` (write ``a - b`` with spaces to subtract), and any name at all stands in backticks.
+text that is compared with nothing must occur in the run's name, tags, notes, user or host, or be
+its status or the beginning of its commit; and conditions that merely stand beside each other must
+all hold: ``muon val_loss<3.2``. Text is compared without regard to case. Units save zeros:
+``age < 2h``, ``step > 50k``, ``progress > 90%``. Names may hold ``/``, ``.`` and ``-`` (write
+``a - b`` with spaces to subtract), and any name at all stands in backticks.
+
+Times are ``2025-02-22``, ``2025-02-22 14:05``, ``today``, ``yesterday`` and ``3h ago``. A day, or
+a minute, lasts: ``started == today`` is any time of it, ``started > today`` from its beginning on.
 
 A comparison with something that a run does not have is false; ``x == none`` finds such runs.
 
@@ -25,17 +29,28 @@ from typing import Any
 
 import msgspec
 
+from traintop.analysis.query_conditions import (
+    Condition,
+    Getter,
+    computed,
+    contained,
+    equal,
+    has_status,
+    is_commit,
+    is_nothing,
+    joined,
+    mentions,
+    ordered,
+)
+from traintop.analysis.query_times import Period
 from traintop.analysis.query_tokens import END, QueryError, Token, tokens_of
-from traintop.fields import Value, field_of, is_known, known_names
+from traintop.fields import STATUS_WORDS, Value, field_of, is_known, known_names
 from traintop.model import RunSummary
 from traintop.text import suggestions
-from traintop.values import as_number
+from traintop.times import parse_time
 
 _DEEPEST = 30
 """Parentheses in each other."""
-
-Condition = Callable[[RunSummary], bool]
-Getter = Callable[[RunSummary], Value]
 
 
 def filter_runs(runs: Sequence[RunSummary], text: str, now: datetime) -> Sequence[RunSummary]:
@@ -55,6 +70,7 @@ _UNITS: Mapping[str, float] = MappingProxyType(
 _CONSTANTS: Mapping[str, Value] = MappingProxyType(
     {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "none": None}
 )
+_MIRRORED: Mapping[str, str] = MappingProxyType({"<": ">", "<=": ">=", ">": "<", ">=": "<="})
 _ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
     {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 )
@@ -75,6 +91,8 @@ class _Term(msgspec.Struct, frozen=True):
     word: str | None = None
     named: bool = False
     is_none: bool = False
+    time: Period | None = None
+    items: tuple[_Term, ...] = ()
 
 
 class _Parser:
@@ -147,21 +165,69 @@ class _Parser:
     def _compared(self, left: _Term, sign: str, right: _Term) -> Condition:
         if left.is_none or right.is_none:
             return self._missing(left, sign, right)
+        if sign not in _MEMBERSHIPS and (left.time is None) is not (right.time is None):
+            return self._compared_times(left, sign, right)
+        if sign in _MEMBERSHIPS and right.items:
+            each = [
+                self._compared(left, "!=" if sign == "not in" else "==", i) for i in right.items
+            ]
+            if sign == "not in":
+                return lambda run: all(part(run) for part in each)
+            return lambda run: any(part(run) for part in each)
+        if sign in _EQUALITIES and sign not in _MEMBERSHIPS:
+            for field, literal in ((left, right), (right, left)):
+                named = self._compared_by_name(field, literal, negated=sign == "!=")
+                if named is not None:
+                    return named
         a = self._value(left, text_too=sign in _MEMBERSHIPS)
         b = self._value(right, text_too=sign in _EQUALITIES)
         if sign in _ORDERINGS:
-            return _ordered(a, _ORDERINGS[sign], b)
+            return ordered(a, _ORDERINGS[sign], b)
         if sign in _MEMBERSHIPS:
-            return _joined(a, _contained, b, negated=sign == "not in")
-        return _joined(a, _equal, b, negated=sign == "!=")
+            return joined(a, contained, b, negated=sign == "not in")
+        return joined(a, equal, b, negated=sign == "!=")
+
+    def _compared_times(self, left: _Term, sign: str, right: _Term) -> Condition:
+        other, time = (left, right.time) if left.time is None else (right, left.time)
+        if left.time is not None:
+            sign = _MIRRORED.get(sign, sign)
+        assert time is not None
+        get, period = self._value(other), time
+
+        def matches(run: RunSummary) -> bool:
+            value = get(run)
+            moment = parse_time(value) if isinstance(value, str) else None
+            return moment is not None and period.compares(moment, sign)
+
+        return matches
+
+    def _compared_by_name(self, field: _Term, literal: _Term, *, negated: bool) -> Condition | None:
+        """Whether a run has a status by one of its words, or a commit by its beginning.
+
+        ``None`` for other fields. Raises ``QueryError`` for a status that no run can have.
+        """
+        if not field.named or field.word is None or literal.word is None:
+            return None
+        name, word = field_of(field.word).name, literal.word.lower()
+        if name == "git_commit":
+            known = self._getter(name) or (lambda run: None)
+            return lambda run: known(run) is not None and is_commit(run, word) is not negated
+        if name != "status":
+            return None
+        if word not in {*STATUS_WORDS, *STATUS_WORDS.values()}:
+            if self._getter(literal.word):
+                return None
+            hint = suggestions(word, [status.value for status in STATUS_WORDS])
+            raise QueryError(f"no status is {literal.word}: {hint}", literal.position)
+        return lambda run: has_status(run, word) is not negated
 
     def _missing(self, left: _Term, sign: str, right: _Term) -> Condition:
         if sign not in ("=", "==", "!="):
             raise QueryError("none goes with == and != only", right.position)
         get = self._value(right if left.is_none else left)
         if sign == "!=":
-            return lambda run: not _is_nothing(get(run))
-        return lambda run: _is_nothing(get(run))
+            return lambda run: not is_nothing(get(run))
+        return lambda run: is_nothing(get(run))
 
     # What is compared.
 
@@ -177,7 +243,7 @@ class _Parser:
         term = operand()
         while self._sees(*signs):
             compute = signs[self._take().text]
-            value = _computed(self._value(term), compute, self._value(operand()))
+            value = computed(self._value(term), compute, self._value(operand()))
             term = _Term(term.position, value=value)
         return term
 
@@ -189,19 +255,26 @@ class _Parser:
         term = self._primary()
         if not count % 2:
             return term
-        return _Term(position, value=_computed(lambda run: 0, operator.sub, self._value(term)))
+        return _Term(position, value=computed(lambda run: 0, operator.sub, self._value(term)))
 
     def _primary(self) -> _Term:
         token = self._take()
         if token.kind == "number":
             number = _number(token.text)
+            if token.text[-1] in "smhd" and self._peek().text.lower() == "ago":
+                self._take()
+                return self._time(token, Period.ago(number, self._now))
             return _Term(token.position, value=lambda run: number, word=token.text)
         if token.kind == "text":
             text = token.text[1:-1]
             return _Term(token.position, value=lambda run: text, word=text)
         if token.kind == "name":
             return _Term(token.position, word=token.text[1:-1], named=True)
+        if token.kind == "time":
+            return self._time(token, Period.written(token.text))
         if token.kind == "word":
+            if token.text.lower() in ("today", "yesterday"):
+                return self._time(token, Period.day(token.text.lower(), self._now))
             if token.text.lower() in _CONSTANTS:
                 constant = _CONSTANTS[token.text.lower()]
                 return _Term(
@@ -216,6 +289,12 @@ class _Parser:
         where = "at the end" if token.kind == END else f"before {token.text}"
         raise QueryError(f"something is missing {where}", token.position)
 
+    def _time(self, token: Token, time: Period | None) -> _Term:
+        if time is None:
+            raise QueryError(f"there is no time {token.text}", token.position)
+        text = token.text
+        return _Term(token.position, value=lambda run: text, word=text, time=time)
+
     def _parenthesis(self, opening: Token) -> _Term:
         self._depth += 1
         if self._depth > _DEEPEST:
@@ -229,7 +308,11 @@ class _Parser:
         if len(terms) == 1:
             return terms[0]
         values = [self._value(term, text_too=True) for term in terms]
-        return _Term(opening.position, value=lambda run: tuple(value(run) for value in values))
+        return _Term(
+            opening.position,
+            value=lambda run: tuple(value(run) for value in values),
+            items=tuple(terms),
+        )
 
     # What a term means where it stands.
 
@@ -238,13 +321,21 @@ class _Parser:
             return term.condition
         if term.word is None:
             raise QueryError("compare it with something, as in step > 100", term.position)
-        named = _named(term.word)
+        named = mentions(term.word, term.time)
         if not any(map(named, self._runs)):
             # Half of a condition that is being typed, or a slip: either way no list to show.
             compare = self._getter(term.word) if term.named else None
-            hint = f"; compare it, as in {term.word} < 3" if compare else ""
-            raise QueryError(f"no name has {term.word} in it{hint}", term.position)
+            hint = f"; compare it, as in {term.word} < 3" if compare else self._meant(term.word)
+            raise QueryError(f"no name, tag or note has {term.word} in it{hint}", term.position)
         return named
+
+    def _meant(self, word: str) -> str:
+        """What a word that nothing matches may be a slip of."""
+        facts = (run.environment.get(fact) for run in self._runs for fact in ("user", "host"))
+        tags = (tag for run in self._runs for tag in run.annotations.tags)
+        known = {*known_names(self._runs), *STATUS_WORDS, *tags, *filter(None, facts)}
+        hint = suggestions(word, sorted(map(str, known)))
+        return f": {hint}" if hint.startswith("did") else ""
 
     def _value(self, term: _Term, *, text_too: bool = False) -> Getter:
         if term.value is not None:
@@ -290,72 +381,3 @@ class _Parser:
 def _number(text: str) -> float:
     unit = _UNITS.get(text[-1])
     return float(text) if unit is None else float(text[:-1]) * unit
-
-
-def _named(word: str) -> Condition:
-    wanted = word.casefold()
-
-    def matches(run: RunSummary) -> bool:
-        return wanted in run.name.casefold() or wanted in run.stem.casefold()
-
-    return matches
-
-
-def _ordered(a: Getter, compare: Callable[[Any, Any], bool], b: Getter) -> Condition:
-    def matches(run: RunSummary) -> bool:
-        x, y = a(run), b(run)
-        if isinstance(x, (int, float)) and isinstance(y, (int, float)):
-            return compare(x, y)
-        if isinstance(x, str) and isinstance(y, str):
-            return compare(x.casefold(), y.casefold())
-        return False
-
-    return matches
-
-
-def _joined(
-    a: Getter, holds: Callable[[object, object], bool], b: Getter, *, negated: bool
-) -> Condition:
-    def matches(run: RunSummary) -> bool:
-        x, y = a(run), b(run)
-        if x is None or y is None:
-            return False
-        return holds(x, y) is not negated
-
-    return matches
-
-
-def _is_nothing(value: Value) -> bool:
-    """Whether a run does not have something: no tags are none."""
-    return value is None or value == ()
-
-
-def _equal(x: object, y: object) -> bool:
-    """Equality as a person means it: a list equals each of its items, and NaN is NaN."""
-    if isinstance(x, tuple) and not isinstance(y, tuple):
-        return any(_equal(item, y) for item in x)
-    if isinstance(x, str) and isinstance(y, str):
-        return x.casefold() == y.casefold()
-    return x == y or (x != x and y != y)
-
-
-def _contained(x: object, y: object) -> bool:
-    if isinstance(y, tuple):
-        return any(_equal(x, item) for item in y)
-    return isinstance(y, str) and str(x).casefold() in y.casefold()
-
-
-def _computed(a: Getter, compute: Callable[[float, float], float], b: Getter) -> Getter:
-    def get(run: RunSummary) -> Value:
-        x, y = _real(a(run)), _real(b(run))
-        try:
-            return None if x is None or y is None else compute(x, y)
-        except ZeroDivisionError:
-            return None
-
-    return get
-
-
-def _real(value: Value) -> float | None:
-    number = as_number(value)
-    return None if number is None else float(number)

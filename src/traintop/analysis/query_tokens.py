@@ -18,7 +18,7 @@ class QueryError(ValueError):
 
 
 class Token(NamedTuple):
-    """``kind`` is text, name (in backticks), number, word, sign (also a keyword), or end."""
+    """``kind`` is text, name (in backticks), time, number, word, sign (also a keyword), or end."""
 
     kind: str
     text: str
@@ -30,6 +30,8 @@ _TOKEN = re.compile(
     (?P<blank>\s+)
     | (?P<text>"[^"]*"|'[^']*')
     | (?P<name>`[^`]*`)
+    | (?P<time>\d{4}-\d\d-\d\d
+        (?:[\ T]\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?(?![\w./@:-]))
     | (?P<number>(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[smhdkMG%]?(?![\w./@:-]))
     | (?P<word>\w[\w./@:-]*)
     | (?P<sign><=|>=|==|!=|[=<>(),+*/-])

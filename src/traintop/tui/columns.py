@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from traintop.fields import FIELDS, Field, field_of
+from traintop.fields import FIELDS, STATUS_WORDS, Field, field_of
 from traintop.lines import Role
 from traintop.metrics import direction_of, diverged, metrics_of
 from traintop.model import RunStatus, RunSummary
@@ -68,7 +68,11 @@ _STATISTICS = ("", "best_", "recent_", "mean_")
 
 def _status_text(summary: RunSummary, context: RowContext, width: int) -> str:
     mark = STATUS_MARKS[summary.status]
-    return f"{mark.glyph} {mark.word}" if width > 2 else f"{mark.glyph}{mark.letter}"
+    return (
+        f"{mark.glyph} {STATUS_WORDS[summary.status]}"
+        if width > 2
+        else f"{mark.glyph}{mark.letter}"
+    )
 
 
 def _eta_text(summary: RunSummary, context: RowContext, width: int) -> str:

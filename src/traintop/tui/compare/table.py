@@ -9,6 +9,7 @@ import msgspec
 
 from traintop.analysis.compare import Column, Comparison, Row
 from traintop.analysis.comparison_text import column_label, section_words, short_column
+from traintop.fields import STATUS_WORDS
 from traintop.lines import Line, Piece, clickable, fit_line, line_width
 from traintop.progress import progress
 from traintop.short_names import short_names
@@ -178,4 +179,4 @@ def _status_line(column: Column) -> Line:
     mark = STATUS_MARKS[run.status]
     share = progress(run)
     done = "" if share is None else f" {percentage(share)}"
-    return (Piece(f"{mark.glyph} {mark.word}", mark.role), Piece(done, "muted"))
+    return (Piece(f"{mark.glyph} {STATUS_WORDS[run.status]}", mark.role), Piece(done, "muted"))

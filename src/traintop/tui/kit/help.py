@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from traintop.fields import STATUS_WORDS
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside
 from traintop.text import cell_width, fit, wrap
 from traintop.tui.kit.dialogs import ListDialog
@@ -56,9 +57,9 @@ def _entry_lines(name: str, role: Role, name_width: int, words: str, width: int)
 def _status_lines(width: int) -> list[Line]:
     return [
         line
-        for mark in STATUS_MARKS.values()
+        for status, mark in STATUS_MARKS.items()
         for line in _entry_lines(
-            f"{mark.glyph} {mark.word}", mark.role, _STATUS_WIDTH, mark.meaning, width
+            f"{mark.glyph} {STATUS_WORDS[status]}", mark.role, _STATUS_WIDTH, mark.meaning, width
         )
     ]
 

@@ -13,10 +13,9 @@ from traintop.text import LONGEST_NAME, fit_middle, safe_text
 
 
 class StatusMark(msgspec.Struct, frozen=True):
-    """``word`` is at most 5 cells; ``letter`` stands for it where there is no room."""
+    """``letter`` stands for the word of the status where there is no room."""
 
     glyph: str
-    word: str
     letter: str
     role: Role
     meaning: str
@@ -24,15 +23,13 @@ class StatusMark(msgspec.Struct, frozen=True):
 
 STATUS_MARKS: Mapping[RunStatus, StatusMark] = MappingProxyType(
     {
-        RunStatus.RUNNING: StatusMark("●", "run", "R", "good", "running now"),
-        RunStatus.STALLED: StatusMark(
-            "◐", "stall", "S", "warn", "no records for longer than usual"
-        ),
-        RunStatus.CRASHED: StatusMark("✗", "crash", "C", "bad", "process exited without finishing"),
-        RunStatus.FAILED: StatusMark("✗", "fail", "F", "bad", "ended by an exception"),
-        RunStatus.INTERRUPTED: StatusMark("■", "stop", "I", "warn", "stopped before its end"),
-        RunStatus.FINISHED: StatusMark("✓", "done", "D", "muted", "finished"),
-        RunStatus.UNREADABLE: StatusMark("!", "file", "U", "bad", "its file cannot be read"),
+        RunStatus.RUNNING: StatusMark("●", "R", "good", "running now"),
+        RunStatus.STALLED: StatusMark("◐", "S", "warn", "no records for longer than usual"),
+        RunStatus.CRASHED: StatusMark("✗", "C", "bad", "process exited without finishing"),
+        RunStatus.FAILED: StatusMark("✗", "F", "bad", "ended by an exception"),
+        RunStatus.INTERRUPTED: StatusMark("■", "I", "warn", "stopped before its end"),
+        RunStatus.FINISHED: StatusMark("✓", "D", "muted", "finished"),
+        RunStatus.UNREADABLE: StatusMark("!", "U", "bad", "its file cannot be read"),
     }
 )
 

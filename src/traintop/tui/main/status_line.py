@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from traintop.fields import STATUS_WORDS
 from traintop.lines import Line, Piece, fit_line, line_width, spread
 from traintop.model import RunSummary
 from traintop.text import counted, safe_text
@@ -60,16 +61,17 @@ def status_line(
     filtered = [Piece(f"  {archived} archived", "muted")] if archived else []
     filtered += [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
     counted_marks = [
-        (mark, counts[status], str(status))
+        (status, mark, counts[status])
         for status, mark in STATUS_MARKS.items()
         if counts[status] and mark.role != "muted"
     ]
     long = [
-        Piece(f"  {mark.glyph} {number} {word}", mark.role) for mark, number, word in counted_marks
+        Piece(f"  {mark.glyph} {number} {status}", mark.role)
+        for status, mark, number in counted_marks
     ]
     short = [
-        Piece(f"  {mark.glyph} {number} {mark.word}", mark.role)
-        for mark, number, _ in counted_marks
+        Piece(f"  {mark.glyph} {number} {STATUS_WORDS[status]}", mark.role)
+        for status, mark, number in counted_marks
     ]
     right: Line = (Piece(f"{safe_text(mode)} ", "muted"),)
     # The directory is known to whoever typed it; the counts are not.

@@ -1,0 +1,109 @@
+"""What the conditions of a query hold of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from traintop.analysis.query_times import Period
+from traintop.fields import STATUS_WORDS, Value
+from traintop.model import RunSummary
+from traintop.times import parse_time
+from traintop.values import as_number
+
+Condition = Callable[[RunSummary], bool]
+Getter = Callable[[RunSummary], Value]
+
+_LEAST_COMMIT = 4
+"""Characters by which a commit is known, as in git."""
+
+
+def mentions(word: str, time: Period | None) -> Condition:
+    """Whether a word stands in the names, tags, notes, user or host of a run.
+
+    It may be a status, the beginning of a commit, or a day on which runs started, too.
+    """
+    wanted = word.casefold()
+
+    def matches(run: RunSummary) -> bool:
+        facts = (run.environment.get(fact) for fact in ("user", "host"))
+        texts = (run.name, run.stem, run.notes, run.annotations.note, *run.annotations.tags, *facts)
+        if wanted in "\n".join(text for text in texts if isinstance(text, str)).casefold():
+            return True
+        if has_status(run, wanted) or is_commit(run, wanted):
+            return True
+        started = parse_time(run.start_time) if time else None
+        return bool(time and started and time.compares(started, "=="))
+
+    return matches
+
+
+def has_status(run: RunSummary, word: str) -> bool:
+    """Whether a run has a status, named in full or by its word in the list."""
+    return word in (run.status.value, STATUS_WORDS[run.status])
+
+
+def is_commit(run: RunSummary, begin: str) -> bool:
+    """Whether the commit of a run begins so."""
+    commit = run.environment.get("git_commit")
+    return len(begin) >= _LEAST_COMMIT and isinstance(commit, str) and commit.startswith(begin)
+
+
+def ordered(a: Getter, compare: Callable[[Any, Any], bool], b: Getter) -> Condition:
+    def matches(run: RunSummary) -> bool:
+        x, y = a(run), b(run)
+        if isinstance(x, (int, float)) and isinstance(y, (int, float)):
+            return compare(x, y)
+        if isinstance(x, str) and isinstance(y, str):
+            return compare(x.casefold(), y.casefold())
+        return False
+
+    return matches
+
+
+def joined(
+    a: Getter, holds: Callable[[object, object], bool], b: Getter, *, negated: bool
+) -> Condition:
+    def matches(run: RunSummary) -> bool:
+        x, y = a(run), b(run)
+        if x is None or y is None:
+            return False
+        return holds(x, y) is not negated
+
+    return matches
+
+
+def is_nothing(value: Value) -> bool:
+    """Whether a run does not have something: no tags are none."""
+    return value is None or value == ()
+
+
+def equal(x: object, y: object) -> bool:
+    """Equality as a person means it: a list equals each of its items, and NaN is NaN."""
+    if isinstance(x, tuple) and not isinstance(y, tuple):
+        return any(equal(item, y) for item in x)
+    if isinstance(x, str) and isinstance(y, str):
+        return x.casefold() == y.casefold()
+    return x == y or (x != x and y != y)
+
+
+def contained(x: object, y: object) -> bool:
+    if isinstance(y, tuple):
+        return any(equal(x, item) for item in y)
+    return isinstance(y, str) and str(x).casefold() in y.casefold()
+
+
+def computed(a: Getter, compute: Callable[[float, float], float], b: Getter) -> Getter:
+    def get(run: RunSummary) -> Value:
+        x, y = _real(a(run)), _real(b(run))
+        try:
+            return None if x is None or y is None else compute(x, y)
+        except ZeroDivisionError:
+            return None
+
+    return get
+
+
+def _real(value: Value) -> float | None:
+    number = as_number(value)
+    return None if number is None else float(number)

@@ -1,0 +1,56 @@
+"""The times of a query: ``2025-02-22``, ``2025-02-22 14:05``, ``today``, ``3h ago``."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import msgspec
+
+from traintop.times import parse_time
+
+_ONE_DIGIT = re.compile(r"[ T](?=\d:)")
+_LASTS = (timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1))
+"""How long a time lasts that is written with so many colons."""
+
+
+class Period(msgspec.Struct, frozen=True):
+    """A time that lasts, as a day does, from ``begin`` to before ``end``."""
+
+    begin: datetime
+    end: datetime
+
+    @classmethod
+    def written(cls, text: str) -> Period | None:
+        """A day, minute or second in ISO 8601; ``None`` for one that no calendar has."""
+        begin = parse_time(_ONE_DIGIT.sub(" 0", text))
+        return cls._lasting(begin, _LASTS[min(text[:19].count(":"), 2)])
+
+    @classmethod
+    def day(cls, word: str, now: datetime) -> Period | None:
+        """``today`` or ``yesterday``."""
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return cls._lasting(midnight - timedelta(days=word == "yesterday"), _LASTS[0])
+
+    @classmethod
+    def ago(cls, seconds: float, now: datetime) -> Period | None:
+        """The moment so many seconds ago; ``None`` before all calendars."""
+        try:
+            return cls(now - timedelta(seconds=seconds), now - timedelta(seconds=seconds))
+        except OverflowError:
+            return None
+
+    @classmethod
+    def _lasting(cls, begin: datetime | None, lasts: timedelta) -> Period | None:
+        try:
+            return None if begin is None else cls(begin, begin + lasts)
+        except OverflowError:
+            return None
+
+    def compares(self, moment: datetime, sign: str) -> bool:
+        """Whether ``moment`` stands in this relation to it; what is later begins with it."""
+        if sign in (">", ">="):
+            return moment >= self.begin
+        if sign in ("<", "<="):
+            return moment < (self.begin if sign == "<" else self.end)
+        return (self.begin <= moment < self.end) is not (sign == "!=")
