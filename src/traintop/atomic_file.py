@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def hidden_path(directory: Path) -> Iterator[Path]:
-    """A free hidden path in a directory; what still stands there at the end is removed."""
+    """A free hidden path in a directory; whatever is still there at the end is removed."""
     path = directory / f".traintop-{os.urandom(8).hex()}.tmp"
     try:
         yield path

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 Direction = Literal["lower", "higher"]
-"""Which values are better; ``None`` stands for unknown."""
+"""Which values are better; ``None`` means unknown."""
 
 _RATE = re.compile(r"per[_ ]?(?:s|secs?|seconds?)(?![a-z])|/(?:s|secs?|seconds?)$")
 _PHRASES_LOWER = re.compile(r"bits?[ _-]per[ _-]|cross[ _-]?entropy|false[ _-](?:pos|neg)itives?")
@@ -61,7 +61,7 @@ _OCCASIONS = frozenset({"step", "epoch", "mean", "avg", "average"})
 def direction_of_name(metric: str) -> Direction | None:
     """Whether lower or higher values are better by a metric's name, ``None`` where it is unknown.
 
-    What stands behind the last ``/`` counts first: ``time/fps`` is a rate, ``loss/scale`` no loss.
+    What follows the last ``/`` counts first: ``time/fps`` is a rate, ``loss/scale`` no loss.
     """
     if _RATE.search(metric.lower()):
         return "higher"

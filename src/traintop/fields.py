@@ -58,7 +58,7 @@ from traintop.times import age_seconds
 from traintop.values import as_number, setting_of
 
 Value = float | int | str | bool | tuple[object, ...] | None
-"""What a name can stand for; ``None`` where a run does not have it."""
+"""The value of a field; ``None`` where a run does not have it."""
 
 Getter = Callable[[RunSummary, datetime], Value]
 """What a run has at a moment."""
@@ -129,7 +129,7 @@ class Field(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def align(self) -> Literal["left", "right"]:
-        """The side of its column on which a value stands."""
+        """The side of its column on which a value is written."""
         return "left" if self.kind in ("text", "time") else "right"
 
     def value(self, run: RunSummary, now: datetime | None = None) -> Value:

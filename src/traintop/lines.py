@@ -79,7 +79,7 @@ def pad_line(line: Line, width: int) -> Line:
 
 
 def spread(left: Line, right: Line, width: int) -> Line:
-    """``left`` and ``right`` at the two ends of ``width`` cells; the right one gives way first."""
+    """``left`` and ``right`` at the two ends of ``width`` cells; the right one is dropped first."""
     gap = width - line_width(left) - line_width(right)
     if gap < 1:
         return fit_line(left, width)

@@ -30,7 +30,7 @@ _SIGNS = re.compile(r"[^a-z0-9]+")
 class Metric(msgspec.Struct, frozen=True):
     """A metric that tools call differently. ``logged_as`` are further names, the likeliest first.
 
-    They may stand within ``groups``, as in ``train/lr``; case and the signs between words make no
+    They may be within ``groups``, as in ``train/lr``; case and the signs between words make no
     difference. ``label`` is its heading, ``short`` the one behind "BEST" or "MEAN", and ``words``
     what a person says.
     """
@@ -281,7 +281,7 @@ _chosen: Mapping[str, Direction] = MappingProxyType({})
 
 
 def choose_directions(directions: Mapping[str, Direction]) -> None:
-    """Take over which values are better of some metrics, for every face of this process.
+    """Set which values of some metrics are better, for every face of this process.
 
     They are a person's: what the settings file says, or what was answered to the leaderboard.
     """

@@ -47,7 +47,7 @@ _FORMULA_STARTS = tuple("=+-@＝＋－＠")  # the wide forms count in East Asia
 class Cell(NamedTuple):
     """A value for programs, and its ``text`` for people.
 
-    ``asides`` stand behind the text, such as the distance from a baseline. ``literal`` text comes
+    ``asides`` follow the text, such as the distance from a baseline. ``literal`` text comes
     from a log file.
     """
 
@@ -131,7 +131,7 @@ class Table:
 
     @classmethod
     def of_values(cls, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-        """A table for programs only, with what stands in its rows."""
+        """A table for programs only, from its rows."""
         places = enumerate(headings)
         return cls([Column(name, [Cell(row[place]) for row in rows]) for place, name in places])
 
@@ -239,7 +239,7 @@ def _portions(widths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
 def best_of(
     values: Iterable[float | None], direction: Direction | None, *, missing_loses: bool = False
 ) -> float | None:
-    """The best of values that stand side by side; NaN and ±inf never win.
+    """The best of several values; NaN and ±inf never win.
 
     ``None`` where nobody wins: the direction is unknown, or there is nothing to win against, as
     all values are the same. A missing value is lost against only if ``missing_loses``.

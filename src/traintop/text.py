@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Literal
 
 MISSING = "–"
-"""What stands where nothing was measured."""
+"""Shown where nothing was measured."""
 
 ELLIPSIS = "…"
 REPLACEMENT = "\ufffd"
@@ -29,7 +29,7 @@ _BLANKS = frozenset("\t\n\r\v\f\x85\u2028\u2029\xa0\u3000")
 _NARROW = frozenset(
     map(chr, (*range(0x20, 0x7F), *range(0xA0, 0xAD), *range(0xAE, 0x300), *range(0x370, 0x483)))
 ) | frozenset(map(chr, (*range(0x2010, 0x2028), *range(0x2190, 0x231A), *range(0x2500, 0x25FD))))
-_JOINER = "\u200d"  # takes what follows it into the cells of what stands before it
+_JOINER = "\u200d"  # joins what follows it to the cells of what precedes it
 _SI_UNITS = ("", "k", "M", "G", "T", "P", "E")
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _SECONDS_PER_HOUR = 3600
@@ -88,7 +88,7 @@ def number(value: float | None, digits: int = 4) -> str:
     """A measured value with ``digits`` significant digits: "2.702", "1.2e-05", "NaN", "-inf".
 
     Never longer than ``digits + 5`` characters: an exponent takes the place of digits. Whole
-    parts of up to six places are written out. "–" stands for ``None``.
+    parts of up to six places are written out. "–" is ``None``.
     """
     if value is None:
         return MISSING
@@ -116,7 +116,7 @@ def at_iteration(value: str, iteration: float | None) -> str:
 
 
 def aligned(value: float | None, digits: int = 5) -> str:
-    """As :func:`number`, but with trailing zeros, so that the decimals of a column stand in line.
+    """As :func:`number`, but with trailing zeros, so that the decimals of a column are aligned.
 
     Values of less than 0.1 or of 10,000 and more are written as :func:`number` does.
     """
@@ -128,7 +128,7 @@ def aligned(value: float | None, digits: int = 5) -> str:
 def measured(value: float | None, width: int) -> str:
     """A value with as many of 4 significant digits as ``width`` cells hold.
 
-    Trailing zeros are kept, so that the decimals of a column stand below one another.
+    Trailing zeros are kept, so that the decimals of a column are aligned.
     """
     if value is not None and 1e-3 <= abs(value) < 1e3:
         return f"{value:#.4g}"

@@ -19,7 +19,7 @@ _PLAIN = frozenset({int, float, bool, type(None)})
 
 
 def as_number(value: object) -> Number | None:
-    """The number that a JSON value stands for, ``None`` if it is no number.
+    """The number that a JSON value means, ``None`` if it is no number.
 
     The strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` are numbers of this format.
     """
@@ -54,7 +54,7 @@ def finite_or_name(value: Number | None) -> Number | str | None:
 def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with nested ones named by their path: ``optimizer.lr``; without the name.
 
-    Lists and empty mappings are values. Where a dotted key stands beside the nested one that it
+    Lists and empty mappings are values. Where a dotted key is given beside the nested one that it
     spells, the dotted key counts.
     """
     if _NOT_NESTED.issuperset(map(type, config.values())):  # as most are, and there may be many

@@ -70,7 +70,7 @@ class ExperimentAnalyzer:
     # -- loading
 
     def load_all(self) -> None:
-        """Load every run of the directory, as it stands now.
+        """Load every run of the directory, in its present state.
 
         A file that cannot be read is left out; the logger ``traintop`` warns of it once, with the
         reason.

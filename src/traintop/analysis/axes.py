@@ -1,4 +1,4 @@
-"""What may stand along the x axis of a chart; needs no numpy."""
+"""The x axes that a chart may have; needs no numpy."""
 
 from __future__ import annotations
 

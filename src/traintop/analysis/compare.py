@@ -233,7 +233,7 @@ def _results_of_target(target: Target) -> Iterator[_Result]:
 
 
 def first_reached(history: History, target: Target, axis: str) -> float | None:
-    """Where on an axis the first record stands that reached the target; ``None`` if none did.
+    """The place on an axis of the first record that reached the target; ``None`` if none did.
 
     An infinite value reaches nothing. ``None`` too where that record has no place on the axis.
     """

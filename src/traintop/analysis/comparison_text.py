@@ -24,7 +24,7 @@ from traintop.text import (
 )
 
 PENDING = "…"
-"""What stands where records that are not read yet may bring a value."""
+"""Shown where records that are not read yet may hold a value."""
 
 _SPELLED_OUT = 999_999.5
 _LONGEST_NAME = 28
@@ -34,7 +34,7 @@ _WIDEST_VALUE = 24
 def comparison_text(comparison: Comparison, width: int) -> str:
     """The comparison in lines of at most ``width`` cells, the best of each row with a ``*``.
 
-    Columns that do not fit beside one another stand below one another, each time with the labels
+    Columns that do not fit side by side follow below one another, each time with the labels
     and the baseline.
     """
     return _table(comparison, short_column).stacked_text(width)

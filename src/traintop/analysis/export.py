@@ -69,7 +69,7 @@ def write_runs(
     """The records of several runs below one another as CSV, with their names in column ``run``.
 
     ``metrics`` are those of all runs as far as they are known: when a run turns out to have more,
-    ``runs`` is called once more, and the file begins anew with columns for them. Each run is taken
+    ``runs`` is called again, and the file is begun again with columns for them. Each run is taken
     when the one before has been written, so that no more than one need be in memory.
     """
     names = _column_names(metrics)
@@ -187,7 +187,7 @@ def export_runs(
 def replacing_file(path: Path) -> Iterator[TextIO]:
     """A text file that takes the place of ``path`` when the block ends without an exception.
 
-    Until then its content stands beside it in a hidden file, which is gone afterwards in any
+    Until then its content is beside it in a hidden file, which is gone afterwards in any
     case. A symbolic link keeps pointing to the file; a device or pipe is written to at the end.
     The log file of a run is never replaced: ``FileExistsError``.
     """

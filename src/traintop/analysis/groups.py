@@ -60,13 +60,13 @@ class GroupCurve:
 
 
 def group_curve(curves: Iterable[tuple[FloatArray, FloatArray]]) -> GroupCurve:
-    """The mean curve of x and y arrays, which may stand on different x.
+    """The mean curve of x and y arrays, which may have different x.
 
     The x are all those at which any curve has a finite value; of more than ``GRID_POINTS`` that
     many are taken, evenly spaced by rank, with the first and the last. At each of them a curve
     counts with the value it has there, or else with the one on the straight line between its
     neighbouring points. Before its first and after its last point it does not count: nothing is
-    extrapolated. So where all curves stand on the same x, their values are averaged as they are.
+    extrapolated. So where all curves have the same x, their values are averaged as they are.
     """
     points = [pair for pair in (_ascending(*finite(x, y)) for x, y in curves) if len(pair[0])]
     grid = _grid([x for x, _ in points])

@@ -6,7 +6,7 @@ text that is compared with nothing must occur in the run's name, tags, notes, us
 its status or the beginning of its commit; and conditions that merely stand beside each other must
 all hold: ``muon val_loss<3.2``. Text is compared without regard to case. Units save zeros:
 ``age < 2h``, ``step > 50k``, ``progress > 90%``. Names may hold ``/``, ``.`` and ``-`` (write
-``a - b`` with spaces to subtract), and any name at all stands in backticks.
+``a - b`` with spaces to subtract), and any name at all may be in backticks.
 
 Times are ``2025-02-22``, ``2025-02-22 14:05``, ``today``, ``yesterday`` and ``3h ago``. A day, or
 a minute, lasts: ``started == today`` is any time of it, ``started > today`` from its beginning on.
@@ -81,7 +81,7 @@ _EQUALITIES = frozenset({"=", "==", "!=", *_MEMBERSHIPS})
 class _Term(msgspec.Struct, frozen=True):
     """A part of a query: a condition, or something that can be compared.
 
-    ``word`` is what it searches names for when it stands alone; ``named`` means that it may be
+    ``word`` is what it searches names for when it is alone; ``named`` means that it may be
     the name of a field.
     """
 
@@ -154,7 +154,7 @@ class _Parser:
         return _Term(first.position, lambda run: all(part(run) for part in parts))
 
     def _comparing(self) -> str | None:
-        """The comparing sign that stands next, taken."""
+        """Take the next token if it is a comparison operator."""
         if self._sees("not") and self._tokens[self._next + 1].text == "in":
             self._next += 2
             return "not in"
@@ -352,7 +352,7 @@ class _Parser:
         return getter
 
     def _getter(self, name: str) -> Getter | None:
-        """What a name stands for, ``None`` when no run has it."""
+        """What a name means, ``None`` when no run has it."""
         field, now = field_of(name), self._now
         return (lambda run: field.get(run, now)) if is_known(field, self._runs) else None
 

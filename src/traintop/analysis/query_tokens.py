@@ -1,4 +1,4 @@
-"""A query taken apart into tokens, and what is said about one that cannot be understood."""
+"""A query taken apart into tokens, and the error of one that cannot be understood."""
 
 from __future__ import annotations
 

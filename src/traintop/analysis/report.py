@@ -1,6 +1,6 @@
 """EXPERIMENT_LOG.md: the lab notebook, in which runs fill the tables and people write the rest.
 
-What is generated stands between two comments, and only there is anything ever replaced::
+Generated text is between two comments, and only there is anything ever replaced::
 
     <!-- traintop:begin results experiment baseline -->
     …
@@ -98,7 +98,7 @@ def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult
     if not log_dir.is_dir():
         raise FileNotFoundError(f"there is no directory {str(log_dir)!r}")
     try:
-        # Reading a pipe, such as /dev/stdout may be, would wait for ever.
+        # Reading a pipe, as /dev/stdout may be, would wait forever.
         before = output.read_bytes().decode("utf-8") if output.is_file() else ""
     except UnicodeDecodeError:
         raise ValueError(f"{str(output)!r} is not UTF-8 text, and was not changed") from None

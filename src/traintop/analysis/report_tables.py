@@ -57,7 +57,7 @@ def configuration_block(newest_first: Sequence[RunSummary]) -> list[str]:
 def results_block(newest_first: Sequence[RunSummary]) -> list[str]:
     """A line for each run, the lowest validation loss first, then notes and errors."""
     labels = unique_names(newest_first)
-    # Runs of one experiment stand in the order of their start: it is one thing, tried again.
+    # Runs of one experiment are in the order of their start: it is one thing, tried again.
     is_sweep = len({run.name for run in newest_first}) > 1
     ordered = sorted_runs(newest_first) if is_sweep else newest_first
     lines = _table(

@@ -200,7 +200,7 @@ class Canvas:
 
     def _line(self, codes: Cells, styles: Cells) -> Line:
         inked = codes > 0
-        # A blank goes on in the style left of it, which makes for few pieces.
+        # A blank has the style of what is left of it, which makes for few pieces.
         styles = styles[np.maximum.accumulate(np.where(inked, np.arange(len(codes)), 0))]
         text = np.where(inked, codes, ord(" ")).astype("<u4").tobytes().decode("utf-32-le")
         bounds = [0, *(np.flatnonzero(np.diff(styles)) + 1).tolist(), len(codes)]

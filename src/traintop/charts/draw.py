@@ -37,7 +37,7 @@ _RESET = "\x1b[0m"
 
 
 class _Layout(NamedTuple):
-    """What stands above the plot, what the plot shows, and its frame."""
+    """What is above the plot, what the plot shows, and its frame."""
 
     heading: list[Line]
     view: View

@@ -1,4 +1,4 @@
-"""What a chart is made from: its curves, what is said of them, and its colours."""
+"""What a chart is made from: its curves, their words, and its colours."""
 
 from __future__ import annotations
 

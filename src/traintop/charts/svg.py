@@ -111,7 +111,7 @@ def _drawn(
 
 
 def _legend(spec: ChartSpec, view: View) -> list[list[tuple[Series, str]]]:
-    """The curves of each run with what is said of them.
+    """The curves of each run with their words in the legend.
 
     A curve without a label belongs to the one before it, and is called like that.
     """

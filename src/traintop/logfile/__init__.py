@@ -74,7 +74,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
-    """What every flush writes anew: how the run stands.
+    """What every flush rewrites: the state of the run.
 
     Without a ``count``, count, statistics and best losses are to be computed from the records.
     """
@@ -125,7 +125,7 @@ def encode_rewind(iteration: float) -> bytes:
 
 
 def record_row(snapshot: MetricsSnapshot) -> Row:
-    """A record as the JSON object that stands in the file."""
+    """A record as the JSON object in the file."""
     row: Row = {name: finite_or_name(getattr(snapshot, name)) for name in RECORD_FIELDS}
     row.update((name, finite_or_name(value)) for name, value in snapshot.metrics.items())
     return row
@@ -179,7 +179,7 @@ class FoundEnd(NamedTuple):
     last: Row | None  # the record that was no line yet, if any
     flush_at: int  # offset in the file at which the flush begins
     tail_at: int  # offset in the file at which its tail begins
-    flush_crc32: int  # of what stands between the flush's beginning and this end
+    flush_crc32: int  # of the bytes between the flush's beginning and this end
 
 
 def find_head(data: bytes) -> FoundHead | None:

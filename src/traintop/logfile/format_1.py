@@ -1,6 +1,6 @@
 """The ends of files of format 1, as trackers wrote them before.
 
-They have the last record twice: as the last line, which was written anew with each flush until
+They have the last record twice: as the last line, which each flush rewrote until
 another iteration began, and as ``last`` in the tail. So that line is taken for a part of the tail.
 """
 

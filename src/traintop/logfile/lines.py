@@ -62,7 +62,7 @@ class Rewind(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """What stands at the two ends of a file."""
+    """What is at the two ends of a file."""
 
     head: FoundHead | None  # None: not whole, or not of this format
     tail: Tail | None  # None: the file is torn
@@ -256,7 +256,7 @@ def lines_from(read: Read, offset: int, ends: Ends) -> Iterator[tuple[int, bytes
 class LineReader:
     """Decodes lines, and counts those that were skipped.
 
-    At the end of a torn file stands what is left of its last flush, which is not counted.
+    What is left of its last flush at the end of a torn file is not counted.
     """
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ MOST_TAGS = 20
 _LARGEST_FILE = 65_536
 _MOST_FILES = 50_000
 _SETTLING = 2.0
-"""Two changes within one tick of the file's clock leave one time: so long a folder is read anew."""
+"""Seconds for which a changed folder is read again: two changes may leave one time."""
 
 NOTHING = Annotations()
 

@@ -95,7 +95,7 @@ class RunCatalog:
             return self._publish(changed, self._notices(scan), max(len(scan.files) - most, 0))
 
     def refresh(self) -> Snapshot:
-        """Looks at every file, reads those that changed, and says how things stand now."""
+        """Looks at every file, reads those that changed, and returns the present state."""
         with self._lock:
             scan = self._scan()
             changed = self._update(scan.files)

@@ -38,7 +38,7 @@ class History:
 
     ``columns`` always holds the standard fields of a record, and the further metrics that were
     measured; NaN where nothing was measured. ``metrics`` names those that were measured at least
-    once, standard ones first, then the others by name. Each iteration stands once: records of one
+    once, standard ones first, then the others by name. Each iteration is there once: records of one
     iteration are merged, later values win.
 
     It never changes, so any thread may keep it while the run goes on.
@@ -63,7 +63,7 @@ class History:
         return len(self.columns["iteration"])
 
     def measured(self, metric: str) -> RowMask:
-        """The rows in which a metric was measured, be it as NaN. None, for an unknown metric."""
+        """The rows in which a metric was measured, even as NaN; none for an unknown metric."""
         column = self.columns.get(metric)
         return np.zeros(len(self), np.bool_) if column is None else _measured(column)
 
@@ -78,7 +78,7 @@ class History:
 class GrowingHistory:
     """Gathers the records of a run as they are read, and hands out what it has so far.
 
-    The open record, which may still be completed, is kept apart and set anew each time. One thread
+    The open record, which may still be completed, is kept apart and set each time. One thread
     at a time may use it; what it hands out never changes, because rows that were handed out are
     never rewritten: should one have to be, the columns move to new memory first.
     """
@@ -94,7 +94,7 @@ class GrowingHistory:
         self._history: History | None = None
 
     def copy(self) -> GrowingHistory:
-        """The same without the open record, which goes on by itself."""
+        """An independent copy, without the open record."""
         other = GrowingHistory()
         other._buffers, other._rows = dict(self._buffers), self._rows
         other._measured, other._keys = dict(self._measured), dict(self._keys)

@@ -130,7 +130,7 @@ class _Armed(NamedTuple):
 
 
 class _Hints:
-    """Observers of the operating system's events, as far as they can be had."""
+    """Observers of the operating system's events, as far as the system has any."""
 
     def __init__(self, catalog: RunCatalog, wake: threading.Event) -> None:
         self._directories = catalog.directories

@@ -25,7 +25,7 @@ def capture(value: Any) -> Any:
             return value.detach().clone()
         if hasattr(value, "copy") and hasattr(value, "flags"):
             return value.copy()  # a numpy array, which the loop may write into
-    except Exception:  # whatever it is, `resolve` will say so; the training loop goes on
+    except Exception:  # `resolve` will say what is wrong; the training loop continues
         pass
     return value
 
@@ -38,7 +38,7 @@ def _element_count(value: Any) -> int:
 
 
 def resolve(value: Any) -> Number | None:
-    """The number that a captured value stands for, ``None`` where nothing was measured.
+    """The number in a captured value, ``None`` where nothing was measured.
 
     Raises ``ValueError`` with the reason when the value is not one number.
     """

@@ -1,4 +1,4 @@
-"""Finding, opening and reading the file of a run that goes on after a crash or preemption."""
+"""Finding, opening and reading the file of a run to resume after a crash or preemption."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _experiment_name(path: Path) -> str:
 
 
 def open_interrupted_run(path: Path) -> InterruptedRun:
-    """Open a run's file to go on with it; no other process can until this one ends.
+    """Open a run's file to resume it; no other process can until this one ends.
 
     Only its ends are read. Raises ``RunFileBusyError`` when the run is still written,
     ``ValueError`` when the file is not in the tracker's own format, and ``OSError``.

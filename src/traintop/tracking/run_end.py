@@ -28,6 +28,6 @@ def status_of(exception: BaseException | None) -> tuple[EndStatus, str]:
     try:
         text = str(exception)
     except Exception:  # an exception of the training loop may have a broken __str__
-        text = "(its text cannot be had)"
+        text = "(its text is not available)"
     error = f"{type(exception).__name__}: {text}" if text else type(exception).__name__
     return ("interrupted" if interrupted else "failed"), error

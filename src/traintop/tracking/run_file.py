@@ -98,7 +98,7 @@ class RunFile:
         """Restore the file if another program moved or truncated it; returns what was wrong.
 
         A file that was deleted or moved away is put back, and one whose name leads to another file
-        goes on under the next free name, each with all that it held. Raises ``OSError``.
+        continues under the next free name, each with its whole content. Raises ``OSError``.
         """
         if self.is_truncated:
             return self._recover_from_truncation(os.fstat(self._descriptor).st_size)

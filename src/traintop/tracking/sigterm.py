@@ -4,7 +4,7 @@ By default it would end the process at once and leave a run that looks crashed. 
 leaves it to its default, a handler passes it on to a thread, which has the runs ended and then
 the process die from it. The handler does no more, for the code it interrupts may hold any lock.
 And since Python runs handlers only between two steps of the main thread, which may hang outside
-of Python for ever, the thread is also woken through :func:`signal.set_wakeup_fd`.
+of Python forever, the thread is also woken through :func:`signal.set_wakeup_fd`.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class RunningStats:
         self._recent: deque[float] = deque(maxlen=RECENT_VALUES)
 
     def copy(self) -> RunningStats:
-        """The same statistics, which go on by themselves."""
+        """An independent copy."""
         other = RunningStats()
         for name in self.__slots__:
             setattr(other, name, getattr(self, name))
@@ -213,7 +213,7 @@ class RunStatistics:
     """Statistics of all metrics of a run, in which each iteration counts once, in their order.
 
     The last records are kept, so that one which amends or precedes them is counted in its place:
-    their part is computed anew. One that goes further back makes the statistics stale; then they
+    their part is computed again. One that goes further back makes the statistics stale; then they
     are to be computed from the file.
     """
 
@@ -309,7 +309,7 @@ class RunStatistics:
         return iterations[0] > highest and all(map(operator.lt, iterations, iterations[1:]))
 
     def _go_back(self, place: int) -> None:
-        """Take out of the statistics what stands at a place or behind it."""
+        """Take the records from a place on out of the statistics."""
         if place < self._now_at:
             self._now, self._now_at = self._first.copy(), 0
 

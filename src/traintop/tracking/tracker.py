@@ -392,7 +392,7 @@ class ExperimentTracker:
     def end_at_exit(self, status: EndStatus, error: str, timeout: float) -> None:
         """The process ends: write what is known of why, within ``timeout`` seconds."""
         deadline = _monotonic() + timeout
-        self._warn_once.silence("late call")  # a loop that goes on for a moment is not to blame
+        self._warn_once.silence("late call")  # a loop may run on for a moment
         if self._accepting:
             self._end(status, error, timeout=timeout)
         writer = self._writer

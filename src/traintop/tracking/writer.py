@@ -210,7 +210,7 @@ class RunWriter:
 
     @property
     def final_losses(self) -> dict[str, float | None]:
-        """The losses that the run was said to end with, by metric."""
+        """The losses that were given to ``finish``, by metric."""
         run_end = self._run_end
         return {
             "train_loss": run_end.train_loss if run_end else None,
@@ -375,7 +375,7 @@ class RunWriter:
     def _tail(self, *, complete: bool = True) -> logfile.Tail:
         """The tail of a flush; ``complete`` unless more lines wait for another one."""
         recording, run_end, known = self._recording, self._run_end, self._known
-        # An open record would stand behind a gap, were the lines that wait never written.
+        # An open record would follow a gap if the waiting lines were never written.
         open_record = recording.open_record if complete else None
         complete &= not recording.statistics.stale
         stats = recording.statistics.summaries() if complete else {}

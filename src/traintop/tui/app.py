@@ -212,13 +212,13 @@ class TraintopApp(TypeAheadApp):
             self._watcher.stop()
 
     async def on_event(self, event: events.Event) -> None:
-        """Answer a person first: reading files gives way."""
+        """Answer a person first: pause reading files."""
         if isinstance(event, events.InputEvent):
             self.main_screen.loader.pause()
         await super().on_event(event)
 
     def on_resize(self) -> None:
-        """Draw all anew: a terminal that was smaller for a moment has lost what stood outside.
+        """Redraw everything: a terminal that was smaller for a moment has lost what was outside.
 
         Textual draws what differs between the sizes it met, and may not have met that one.
         """
@@ -232,7 +232,7 @@ class TraintopApp(TypeAheadApp):
         if self.screen.outer_size == self.size:
             self.screen.refresh(repaint=True, layout=True)
         else:
-            self.on_resize()  # a busy screen has yet to hear of its size
+            self.on_resize()  # a busy screen does not know its size yet
 
     def on_snapshot_changed(self, message: SnapshotChanged) -> None:
         mode = self._watcher.mode if self._watcher is not None else ""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 AskAgain = Callable[[str], Awaitable[None]]
-"""Asks a person once more for what was typed, and says why."""
+"""Asks a person again for what was typed, and says why."""
 
 
 class _Newest(Message):
@@ -100,7 +100,7 @@ class ViewChanged(_Newest):
 
 @dataclass(eq=False)
 class NoticesRaised(Message):
-    """Something happened to runs that the person should hear of."""
+    """Something happened to runs that the person should know."""
 
     notices: Sequence[Alert]
 

@@ -52,7 +52,7 @@ class Session:
         self.view = with_rows(self.view, before, self.rows)
 
     def change(self, view: ViewState) -> None:
-        """Take over a view, and have it shown."""
+        """Set the view, and show it."""
         before, self.view = self.view, view
         if view.directions != before.directions:
             choose_directions(dict(view.directions))

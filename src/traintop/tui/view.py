@@ -2,7 +2,7 @@
 
 Every key is a pure function from a :class:`ViewState` (and the rows it is about) to the next.
 Runs are known by their identity, never by their place in the list: the cursor and the marks stay on
-their runs while others appear, vanish and sort anew.
+their runs while others appear, vanish and change places.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def sort_runs(runs: Sequence[RunSummary], sort: SortOrder, now: datetime) -> Run
 
 
 def with_rows(state: ViewState, before: RunRows, after: RunRows) -> ViewState:
-    """The state for new rows: the cursor goes on to a neighbour of a run that is not listed now.
+    """The state for new rows: the cursor moves to a neighbour of a run that is no longer listed.
 
     A vanished run loses its mark; one that is only hidden keeps it.
     """

@@ -90,7 +90,7 @@ class LocalFiles:
         return self.read_many([(file_id, start, length)])[0]
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
-        """Several parts; a file is opened once for those that stand next to each other."""
+        """Several parts; a file is opened once for those next to each other."""
         parts: list[bytes] = []
         for file_id, of_file in itertools.groupby(spans, operator.itemgetter(0)):
             try:
@@ -239,7 +239,7 @@ def _read_span(descriptor: int, size: int, start: int, length: int) -> bytes:
 def network_filesystem(path: Path | str) -> str | None:
     """The type of the network filesystem that holds ``path`` (``"nfs4"``, ``"fuse.sshfs"``, …).
 
-    There, the kernel of this machine hears nothing of what other machines write, so watching needs
+    There, the kernel of this machine does not see what other machines write, so watching needs
     polling; and the times of files come from the server's clock, not from ours. ``None`` for a
     local filesystem, and where that is not known (only Linux says).
     """

@@ -72,7 +72,7 @@ class RunFormat(Protocol):
 
     @property
     def heartbeat(self) -> bool:
-        """Whether the file of a live run changes every 10 s, be it without a record."""
+        """Whether the file of a live run changes every 10 s, even without a record."""
         ...
 
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
@@ -86,7 +86,7 @@ class RunFormat(Protocol):
     def summary(
         self, files: Files, entries: Sequence[Entry], known: RunSummary | None
     ) -> RunSummary:
-        """How the run in these files stands, whatever its length; its status as they say.
+        """The state of the run in these files, at a cost that does not grow with its length.
 
         ``known`` is what was read last, if they changed within the last two seconds: return it
         rather than make up for a file that is just being written. Raises

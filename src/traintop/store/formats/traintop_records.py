@@ -27,13 +27,13 @@ _LONGEST_SAMPLED_LINE = 256 * 1024
 
 
 class ReplacedError(Exception):
-    """The file is not the one that was read before: read it anew."""
+    """The file is not the one that was read before: read it again."""
 
 
 class RecordFollower:
     """Reads the records of a file whose head is whole, then whatever is new at each call.
 
-    What a whole tail vouches for is read once. What stands behind that in a torn file is read again
+    What a whole tail vouches for is read once. What follows it in a torn file is read again
     each time, so what a follower shows is what a first reading would show.
     """
 
@@ -170,7 +170,7 @@ class Reader:
         return growing.history()
 
     def _load(self, entry: Entry, reached: Callable[[float], None] = lambda share: None) -> bool:
-        """Reads the file anew; whether there was or is any record."""
+        """Reads the whole file again; whether there was or is any record."""
         ends = read_ends(self._file.read, entry.size)
         if ends.head is None:
             raise not_ours()

@@ -76,7 +76,7 @@ def toasts_of(notices: Sequence[Alert]) -> tuple[Toast, ...]:
 def desktop_sequence(toast: Toast, environment: Mapping[str, str]) -> str:
     """What makes the person's terminal show a notice outside of it: OSC 9 and OSC 777.
 
-    Terminals that know both get the second only, lest they show it twice. Inside tmux it is
+    Terminals that know both get the second only, as they would show it twice. Inside tmux it is
     wrapped so that tmux hands it on, which needs its option ``allow-passthrough``.
     """
     # A semicolon would begin another argument of the sequence; "4;" would be a progress bar.
@@ -95,14 +95,14 @@ _MOST_NOTICES = 500
 
 
 class NoticeToasts:
-    """Shows notices; those that would become too many stand together in one toast."""
+    """Shows notices; too many at a time are combined in one toast."""
 
     def __init__(self, app: App[None]) -> None:
         self._app = app
         self._standing: list[tuple[Notification, tuple[Alert, ...]]] = []
 
     def show(self, notices: Sequence[Alert]) -> None:
-        """Show new notices beside those that stand."""
+        """Show new notices beside those on the screen."""
         standing = [(toast, of) for toast, of in self._standing if is_shown(self._app, toast)]
         together = (*chain.from_iterable(of for _, of in standing), *notices)
         groups: list[tuple[Alert, ...]] = [(notice,) for notice in notices]

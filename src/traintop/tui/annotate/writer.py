@@ -23,7 +23,7 @@ _LONGEST_TEXT = 10_000
 class AnnotationWriter:
     """Writes one change after the other, for each reads what is there before; all before the end.
 
-    ``post`` gets an :class:`AnnotationsWritten` for each, and says whether anybody still hears it.
+    ``post`` gets an :class:`AnnotationsWritten` for each; it returns whether that was received.
     """
 
     def __init__(self, post: Callable[[Message], bool]) -> None:

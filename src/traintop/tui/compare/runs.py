@@ -87,7 +87,7 @@ class ComparisonMaker:
     def comparison(
         self, view: ViewState, rows: RunRows, plotted: PlottedRuns, choice: CompareChoice
     ) -> tuple[Comparison, Target | None]:
-        """The comparison as it stands now, the baseline first, and the target it is made for."""
+        """The present comparison, the baseline first, and the target it is made for."""
         run_ids = sorted(view.compared, key=lambda run_id: run_id != view.baseline)
         summaries = [run for run in map(rows.run, run_ids) if run is not None]
         if self._named != (rows, run_ids):

@@ -124,7 +124,7 @@ class CompareScreen(SessionScreen):
     # Keys.
 
     def choose(self, choice: CompareChoice) -> None:
-        """Take over a choice and show it."""
+        """Apply a choice and show it."""
         self.choice = choice
         self.draw()
 

@@ -83,7 +83,7 @@ class KeyCommands(Provider):
 
 
 class ActionPalette(SafePalette):
-    """The palette over these commands; its cursor stands still, since a blink costs bytes."""
+    """The palette over these commands; its cursor does not blink, since that costs bytes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(INTERRUPT, "escape", show=False, priority=True)  # before the input, which copies

@@ -128,7 +128,7 @@ class LinePane(StyledLines):
         self._refresh_changed(before, self._lines)
 
     def lines(self) -> tuple[Line, ...]:
-        """The lines for the present size, drawn anew only when the size or content changed."""
+        """The lines for the present size, redrawn only when the size or content changed."""
         size = (self.content_width(), self.content_height())
         if self._drawn_for != size:
             self._make_lines(size)

@@ -20,8 +20,8 @@ from traintop.tui.view import RunRows, ViewState
 class PlaceScreen(DismissedOnce):
     """Has the keys of its places and the colours of the roles of text; drops outdated resizes.
 
-    Textual 8.2 answers each resize of a screen by laying it out and sending the event once more,
-    so two sizes that cross in the queue chase each other for ever, at full load. They cross when
+    Textual 8.2 answers each resize of a screen by laying it out and sending the event again,
+    so two sizes that cross in the queue chase each other forever, at full load. They cross when
     a terminal is resized quickly, and at the start under ``TERM=dumb``.
 
     The colours are here and not in each pane, because a component class costs time wherever it
@@ -90,7 +90,7 @@ class DialogScreen(PlaceScreen, ModalScreen[None]):
 
 
 class SessionScreen(PlaceScreen):
-    """A screen that shows the session: drawn anew whenever that changes."""
+    """A screen that shows the session: redrawn whenever that changes."""
 
     def __init__(self, session: Session, *, classes: str | None = None) -> None:
         super().__init__(classes=classes)

@@ -62,7 +62,7 @@ class BestScreen(SessionScreen):
 
     @property
     def direction(self) -> Direction | None:
-        """Which values of the metric are the best; ``None`` while nobody has said."""
+        """Which values of the metric are the best; ``None`` while that is unknown."""
         return direction_of(self.metric)
 
     @property

@@ -1,4 +1,4 @@
-"""What stands where no run is: what was looked for, and the lines to paste to get one."""
+"""What the screen shows without runs: where it looked, and the lines to paste to make one."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def empty_lines(
 
 
 def no_match_lines(query: str, mistake: str, archived: int, width: int) -> tuple[Line, ...]:
-    """What stands in place of the list when the filter or the archive leaves no run in it."""
+    """What the screen shows when the filter or the archive leaves no run in the list."""
     inner = max(width - 4, 1)
     lines: list[Line] = [EMPTY_LINE]
     said = f"No run matches {safe_text(query, limit=500)}" if query else "All runs are archived."

@@ -1,6 +1,6 @@
 """Filtering the list: a line opens below it, and the list follows what is typed.
 
-Under the line stands what the filter does, or what is wrong with it.
+Below the line is what the filter does, or what is wrong with it.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class RunTable(StyledLines):
     def draw(self, marks: Mapping[str, Piece], context: RowContext) -> None:
         """Show the session; repaints the lines that changed, and scrolls to a moved cursor.
 
-        ``marks`` are the marked runs, each with what stands for its curves.
+        ``marks`` are the marked runs, each with the mark of its curves.
         """
         view, rows = self._session.view, self._session.rows
         cursor_moved = rows.position(view.selected) != self._rows.position(self._view.selected)

@@ -261,7 +261,7 @@ class MainScreen(SessionScreen):
         )
         title = "" if run is None else self.rows.name(run)
         if title != self._summary_title:
-            # Each assignment repaints the pane, be it equal or not.
+            # Each assignment repaints the pane, even an equal one.
             self._summary_title = title
             self._summary_pane.border_title = Content(f" {title} ")
 

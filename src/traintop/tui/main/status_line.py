@@ -1,4 +1,4 @@
-"""The first lines (where we look, how many runs, what is wrong), and what is said of the charts."""
+"""The first lines of the screen: the directories, how many runs there are, and what is wrong."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SAMPLE_POINTS = 3 * TREND_WIDTH
 """Places of a file that are looked at for a sparkline."""
 
 RESAMPLE_SECONDS = 5.0
-"""How soon the sparkline of a run that goes on may be drawn anew."""
+"""The shortest time between two samples of a live run."""
 
 _BATCH = 8
 _KEPT_RUNS = 2000

@@ -52,7 +52,7 @@ class PlotPane(ChartGrid):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of the charts."""
+        """What is unusual about the charts, in words."""
         charts = self.charts
         return chart_notes(self._session.view, self.page_of(self._view.focus, charts), len(charts))
 

@@ -94,7 +94,7 @@ class PlottedRuns:
         return True
 
     def add(self, loaded: HistoryLoaded) -> bool:
-        """Take over records; whether they are the first ones of a plotted run."""
+        """Add records; returns whether they are the first ones of a plotted run."""
         reading = self._readings.get(loaded.id)
         if reading is None:
             return False
@@ -115,11 +115,11 @@ class PlottedRuns:
             self._readings[run_id].failure = reason
 
     def note(self) -> str:
-        """What is to be said of the first plotted run's records; empty when all are there."""
+        """How far the first plotted run is read, in words; empty when all records are there."""
         return self.note_of(self.runs[0].id) if self.runs else ""
 
     def note_of(self, run_id: str) -> str:
-        """What is to be said of the records of a plotted run; empty when all are there."""
+        """How far a plotted run is read, in words; empty when all records are there."""
         run, reading = self._session.rows.run(run_id), self._readings.get(run_id)
         if run is None or reading is None:
             return ""
@@ -138,7 +138,7 @@ class PlottedRuns:
         return charts_of([*(run.stats for run in self.runs), *records])
 
     def curve_marks(self, look: Look) -> dict[str, Piece]:
-        """What stands for the curves of each plotted run in lists.
+        """The mark of each plotted run's curves in lists.
 
         It has their colour, and where there may be none, the marker that the charts have too.
         """
@@ -189,7 +189,7 @@ class PlottedRuns:
 
 
 def shown_marks(marks: Sequence[str], plotted: PlottedRuns, look: Look) -> dict[str, Piece]:
-    """What stands before each marked run in lists."""
+    """The mark before each marked run in lists."""
     if not marks:
         return {}  # without an import of the charts, for which the first frame does not wait
     curves, without_curves = plotted.curve_marks(look), Piece(MARK_GLYPH, "accent")

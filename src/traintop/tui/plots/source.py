@@ -25,7 +25,7 @@ Labels: TypeAlias = Mapping[str, str] | None
 """The names of some of the plotted runs, ``None`` for all of them as they are called."""
 
 _LABEL_WIDTH = 6
-"""Cells for the labels of y: few need more, and so the curves of all charts stand in line."""
+"""Cells for the labels of y: few need more, and the curves of all charts are aligned."""
 
 
 class ChartCell(msgspec.Struct, frozen=True):
