@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
-from drawings import SMOOTH, chart, curve, text_of
+from drawings import SMOOTH, chart, curve, plot_area, text_of
 
-from traintop.charts import DARK, Series, draw_chart, points_for
+from traintop.analysis.series import FloatArray
+from traintop.charts import DARK, Series, chart_svg, draw_chart, points_for
+from traintop.charts.view import view_of
 from traintop.lines import Line
 
 NOISE = 3 + 0.2 * np.random.default_rng(7).standard_normal(20_000)
@@ -91,6 +94,35 @@ def test_a_diverged_run_is_noted_as_above_a_readable_scale() -> None:
     flat = draw_chart(chart(*good, bad), 100, 24)
     assert "↑" not in text_of(flat)[1]
     assert len({row for row, _ in ink_in(flat[2:], dim=False)}) <= 3
+
+
+def left_behind(y: FloatArray, **settings: object) -> list[str]:
+    """What stands beside the arrows in a robust chart, read from the terminal and from SVG."""
+    spec = chart(curve(y), curve(SMOOTH), robust=True, **settings)
+    rows = "\n".join(plot_area(text_of(draw_chart(spec, 100, 24))))
+    arrows = re.findall(r"[↑↓][-+e.\d]+", rows)
+    assert all(f">{arrow}<" in chart_svg(spec) for arrow in arrows)
+    return arrows
+
+
+def test_a_run_that_left_the_view_is_told_by_its_latest_value() -> None:
+    rising, falling, spike = SMOOTH.copy(), SMOOTH.copy(), SMOOTH.copy()
+    rising[400:] = np.geomspace(3, 5e6, 100)
+    falling[400:] = np.linspace(0, -900, 100)
+    spike[250] = 5e6
+    assert left_behind(rising) == ["↑5e+06"]
+    assert left_behind(falling) == ["↓-900"]
+    assert left_behind(spike) == ["↑5e+06"]
+    assert left_behind(spike, x_limits=(300.0, 499.0)) == []
+    assert left_behind(SMOOTH) == []
+
+
+def test_the_latest_value_of_a_run_is_no_outlier_within_reason() -> None:
+    late = SMOOTH.copy()
+    late[250], late[-1] = 1e6, 8.0
+    view = view_of(chart(curve(late), robust=True), 100)
+    assert view.y is not None
+    assert 8.0 <= view.y[1] < 100
 
 
 def test_moderate_differences_are_no_outliers() -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from traintop.analysis.series import FloatArray
 from traintop.charts.spec import Palette, Series
-from traintop.charts.view import Curve, View, share_of
+from traintop.charts.view import Curve, Departure, View, share_of
 from traintop.lines import Line, Piece
 
 Dots: TypeAlias = NDArray[np.bool_]
@@ -288,6 +288,23 @@ class Canvas:
         for row, places in zip((0, self._height - 1), curve.series.marks, strict=True):
             for column in self._columns_of_cells(places):
                 self._front.put(row, column, "X" if self._ascii else "×", style)
+
+    def paint_departures(self, found: Sequence[Departure], texts: Sequence[str]) -> None:
+        """Write where curves left the view, with the arrow and text of each in its colour."""
+        taken: dict[int, int] = {}  # by row: the first free column
+        placed = zip(found, texts, strict=True)
+        for one, text in sorted(placed, key=lambda pair: pair[0].x):
+            column = max(
+                min(*self._columns_of_cells(np.array([one.x])), self._width - len(text)), 0
+            )
+            rows = range(self._height // 2) if one.above else range(-1, -self._height // 2, -1)
+            row = next((row for row in rows if taken.get(row, 0) <= column), None)
+            if row is None or len(text) > self._width:
+                continue
+            taken[row] = column + len(text) + 1
+            style = self._style(self._palette.color(one.series.color), bold=True)
+            for offset, character in enumerate(text):
+                self._front.put(row, column + offset, character, style)
 
     def _columns_of_cells(self, x: FloatArray) -> list[int]:
         """The columns of cells of those x that are in view."""

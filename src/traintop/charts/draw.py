@@ -14,7 +14,15 @@ from traintop.analysis.series import FloatArray, resample
 from traintop.charts.canvas import ASCII, BRAILLE, Canvas, markers_for
 from traintop.charts.frame import Frame, frame_for, frame_text
 from traintop.charts.spec import DARK, ChartSpec, Palette, Series
-from traintop.charts.view import View, limits_of, points_for, share_of, view_of
+from traintop.charts.view import (
+    View,
+    departure_text,
+    departures,
+    limits_of,
+    points_for,
+    share_of,
+    view_of,
+)
 from traintop.lines import Line, Piece, line_text, line_width, pad_line, spread
 from traintop.terminal import to_ascii
 from traintop.text import LONGEST_NAME, cell_width, fit, safe_text
@@ -67,6 +75,8 @@ def draw_chart(
     heading, view, frame = _layout(spec, width, height, markers, palette, ascii_only)
     canvas = Canvas(view, frame.width, frame.height, palette, ascii_only)
     canvas.paint(points_for(spec, frame.width), markers, spec.cursor)
+    left = departures(spec, view, frame.width)
+    canvas.paint_departures(left, [departure_text(spec, one) for one in left])
     plot = canvas.lines()
     if frame.left:
         around = frame_text(frame)

@@ -12,7 +12,15 @@ import numpy as np
 from traintop.analysis.series import FloatArray
 from traintop.charts.spec import DARK, ChartSpec, Palette, Series
 from traintop.charts.ticks import nice_ticks, tick_labels
-from traintop.charts.view import Curve, View, points_for, share_of, view_of
+from traintop.charts.view import (
+    Curve,
+    View,
+    departure_text,
+    departures,
+    points_for,
+    share_of,
+    view_of,
+)
 from traintop.text import LONGEST_NAME, cell_width, safe_text
 
 _WIDTH, _HEIGHT = 960, 540
@@ -64,6 +72,7 @@ def chart_svg(spec: ChartSpec, *, palette: Palette = DARK) -> str:
         '<g clip-path="url(#plot)" fill="none" stroke-width="1.6" stroke-linejoin="round">',
         *_curves(points_for(spec, columns), plot, palette),
         "</g>",
+        *_departures(spec, plot, columns, palette),
         *_events(spec, plot, palette),
         *_cursor(spec, plot, palette),
         "</svg>",
@@ -164,6 +173,14 @@ def _curves(curves: Sequence[Curve], plot: _Plot, palette: Palette) -> Iterator[
             faint = ' stroke-opacity="0.3"' if curve.series.dim else ""
             style = f'stroke="{color}"{faint} {_dash(curve.series)}'
             yield f'<polyline points="{plot.points(curve.x, curve.y)}" {style}/>'
+
+
+def _departures(spec: ChartSpec, plot: _Plot, columns: int, palette: Palette) -> Iterator[str]:
+    """An arrow with the value where a curve left the view."""
+    for line, one in enumerate(departures(spec, plot.view, columns)):
+        x = min(float(plot.x(np.array([one.x]))[0]), _RIGHT - 60)
+        y = plot.top + 14 + line * _LINE if one.above else _BOTTOM - 6 - line * _LINE
+        yield _text(x, y, departure_text(spec, one), palette.color(one.series.color))
 
 
 def _events(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:

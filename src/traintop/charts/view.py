@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -213,8 +213,73 @@ def view_of(spec: ChartSpec, width: int) -> View:
     y_limits = limits_of([np.log10(_ends(y)) if spec.log_y else _ends(y) for y in values])
     robust = _robust_limits(spec, x_limits) if spec.robust and y_limits else None
     if y_limits and robust and _span(y_limits) > _STRETCHED * _span(robust):
-        y_limits = robust
+        y_limits = _with_latest(spec, robust, x_limits)
     return View(x_limits, y_limits, spec.log_y, whole)
+
+
+def _with_latest(spec: ChartSpec, robust: Limits, x_limits: Limits) -> Limits:
+    """The limits, and the latest value of each curve where that leaves the others readable.
+
+    What a run does now is no outlier. One that is further off gets an arrow (:func:`departures`).
+    """
+    low, high = robust
+    for series in spec.series:
+        y = series.measured[1][_in_view(series.measured[0], x_limits)][-1:]
+        latest = _scaled(y, spec.log_y).tolist()
+        wider = min(low, *latest, high), max(low, *latest, high)
+        if _span(wider) <= _STRETCHED * _span(robust):
+            low, high = wider
+    return low, high
+
+
+def _scaled(y: FloatArray, log_y: bool) -> FloatArray:
+    """Values as they stand on the axis; none for those that have no place on it."""
+    return np.log10(y[y > 0]) if log_y else y
+
+
+class Departure(NamedTuple):
+    """Where a curve left the view, over its upper or under its lower limit, and the value there."""
+
+    series: Series
+    x: float
+    value: float
+    above: bool
+
+
+def departure_text(spec: ChartSpec, departure: Departure) -> str:
+    """The arrow and the value that stand where a curve left the view."""
+    return f"{'↑' if departure.above else '↓'}{spec.value_text(departure.value)}"
+
+
+def departures(spec: ChartSpec, view: View, width: int) -> list[Departure]:
+    """Where the curves in front leave a view of about ``width`` cells upwards or downwards.
+
+    One that stays away has its last value where it left; one that comes back the furthest one.
+    """
+    found = []
+    for series in spec.series:
+        if view.y is None or series.dim:
+            continue
+        points = _source(series, spec.log_y, width, view.x)
+        x, y = _loggable(*points) if spec.log_y else points
+        shown = _in_view(x, view.x)
+        x, y = x[shown], y[shown]
+        scaled = np.log10(y) if spec.log_y else y
+        beyond = np.where(scaled > view.y[1], 1, np.where(scaled < view.y[0], -1, 0))
+        inside = np.flatnonzero(beyond == 0)
+        # The steep start of a loss curve has not left: it only comes.
+        outside = np.flatnonzero(beyond[inside[0] :]) + inside[0] if len(inside) else inside
+        if not len(beyond) or not (beyond[-1] or len(outside)):
+            continue
+        if beyond[-1]:
+            changes = np.flatnonzero(beyond != beyond[-1])
+            left, value = (changes[-1] + 1 if len(changes) else 0), y[-1]
+        else:
+            middle = (view.y[0] + view.y[1]) / 2
+            left = outside[np.abs(scaled[outside] - middle).argmax()]
+            value = y[left]
+        found.append(Departure(series, float(x[left]), float(value), bool(beyond[left] > 0)))
+    return found
 
 
 def _ends(y: FloatArray) -> FloatArray:
