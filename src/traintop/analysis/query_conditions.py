@@ -1,4 +1,4 @@
-"""What the conditions of a query hold of a run."""
+"""The conditions that a query is made of."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEAST_COMMIT = 4
 
 
 def mentions(word: str, time: Period | None) -> Condition:
-    """Whether a word stands in the names, tags, notes, user or host of a run.
+    """Whether a word is in the names, tags, notes, user or host of a run.
 
     It may be a status, the beginning of a commit, or a day on which runs started, too.
     """
@@ -44,12 +44,14 @@ def has_status(run: RunSummary, word: str) -> bool:
 
 
 def is_commit(run: RunSummary, begin: str) -> bool:
-    """Whether the commit of a run begins so."""
+    """Whether the commit of a run begins with this text."""
     commit = run.environment.get("git_commit")
     return len(begin) >= _LEAST_COMMIT and isinstance(commit, str) and commit.startswith(begin)
 
 
 def ordered(a: Getter, compare: Callable[[Any, Any], bool], b: Getter) -> Condition:
+    """Whether ``compare`` holds of two numbers or two texts; false for anything else."""
+
     def matches(run: RunSummary) -> bool:
         x, y = a(run), b(run)
         if isinstance(x, (int, float)) and isinstance(y, (int, float)):
@@ -64,6 +66,8 @@ def ordered(a: Getter, compare: Callable[[Any, Any], bool], b: Getter) -> Condit
 def joined(
     a: Getter, holds: Callable[[object, object], bool], b: Getter, *, negated: bool
 ) -> Condition:
+    """Whether ``holds`` is true of two values, or not if ``negated``; false if one is missing."""
+
     def matches(run: RunSummary) -> bool:
         x, y = a(run), b(run)
         if x is None or y is None:
@@ -88,12 +92,15 @@ def equal(x: object, y: object) -> bool:
 
 
 def contained(x: object, y: object) -> bool:
+    """Whether a value is one of several, or a part of a text."""
     if isinstance(y, tuple):
         return any(equal(x, item) for item in y)
     return isinstance(y, str) and str(x).casefold() in y.casefold()
 
 
 def computed(a: Getter, compute: Callable[[float, float], float], b: Getter) -> Getter:
+    """The result of an arithmetic operation; ``None`` where a value is no number."""
+
     def get(run: RunSummary) -> Value:
         x, y = _real(a(run)), _real(b(run))
         try:
