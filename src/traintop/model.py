@@ -204,6 +204,32 @@ class MetricStats(msgspec.Struct, frozen=True, gc=False):
     recent_mean: float | None = None
 
 
+class Pauses(msgspec.Struct, frozen=True, gc=False):
+    """For how long a run logged nothing, in seconds of its own monotonic clock.
+
+    ``current`` counts from the last call that logged. ``usual`` is the median time from one
+    iteration that was logged to the next, ``recent`` that of the last few, and ``longest`` the
+    longest time between two calls; ``None`` before there were two.
+    """
+
+    current: float = 0.0
+    recent: float | None = None
+    usual: float | None = None
+    longest: float | None = None
+
+    @property
+    def is_stall(self) -> bool:
+        """Whether the current pause is longer than the rhythm of the run explains."""
+        if self.longest is None:
+            return self.current > _FIRST_PAUSE_GRANTED
+        return self.current > max(_SHORTEST_STALL, _PAUSES_GRANTED * self.longest)
+
+
+_SHORTEST_STALL = 60.0
+_PAUSES_GRANTED = 3
+_FIRST_PAUSE_GRANTED = 600.0  # a model that is compiled, a dataset that is indexed
+
+
 class RunStatus(enum.StrEnum):
     """How a run is doing. The first four are written by the run itself."""
 
@@ -211,7 +237,7 @@ class RunStatus(enum.StrEnum):
     FINISHED = "finished"
     FAILED = "failed"  # an exception ended it; its text is in `error`
     INTERRUPTED = "interrupted"  # Ctrl-C, SIGTERM, or the process exited without finish()
-    STALLED = "stalled"  # says "running", but is silent for longer than its rhythm explains
+    STALLED = "stalled"  # says "running", but logs nothing for longer than its rhythm explains
     CRASHED = "crashed"  # says "running", but its process has ended
     UNREADABLE = "unreadable"  # the file cannot be read; the reason is in `problem`
 
@@ -247,6 +273,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     count: int | None = None
     gradient_step: int = 0
     iterations_per_second: float | None = None
+    pauses: Pauses | None = None
+    """``None`` where its writer does not say."""
     best_train_loss: float | None = None
     best_val_loss: float | None = None
     final_train_loss: float | None = None

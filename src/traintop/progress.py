@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from traintop.model import RunStatus, RunSummary
-from traintop.text import si
+from traintop.text import duration, number, si
 from traintop.values import flat_settings
 
 PLANNED_STEPS = (
@@ -87,6 +87,18 @@ def progress(run: RunSummary) -> float | None:
     if done is None or planned is None:
         return None
     return min(max(done / planned, 0.0), 1.0)
+
+
+def stall_text(run: RunSummary) -> str:
+    """Why a run counts as stalled: "no iteration for 4m00s (usually 0.05 s)"."""
+    pauses = run.pauses
+    if pauses is None or not pauses.is_stall:
+        return "no sign of life for longer than usual"
+    text = f"no iteration for {duration(pauses.current)}"
+    if pauses.usual is None:
+        return text
+    usual = duration(pauses.usual) if pauses.usual >= 10 else f"{number(pauses.usual, 2)} s"
+    return f"{text} (usually {usual})"
 
 
 def eta_seconds(run: RunSummary) -> float | None:

@@ -1,9 +1,47 @@
-"""The times of log files: local ISO 8601, as ``datetime.now().isoformat()`` writes them."""
+"""The times of log files: local ISO 8601, as ``datetime.now().isoformat()`` writes them.
+
+Local is where a run was written, which its file says by ``run.utc_offset``. Readers bring such
+times to their own zone first, so that all of them are of one time line.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+
+_SECONDS_PER_DAY = 86_400
+
+
+def utc_offset(time: datetime) -> int:
+    """Seconds east of UTC of a naive local time."""
+    offset = time.astimezone().utcoffset()
+    return round(offset.total_seconds()) if offset else 0
+
+
+def in_local_time(text: str | None, written_at: object) -> str | None:
+    """A time that was written so many seconds east of UTC, as it is in this process's zone.
+
+    It carries its offset where it would stand for another moment without: in another zone, or in
+    the hour that comes twice when summer time ends. It stays as it is where ``written_at`` is no
+    offset.
+    """
+    if text is None or type(written_at) is not int:
+        return text
+    try:
+        if written_at == _offset_at(text[:13]) or not abs(written_at) < _SECONDS_PER_DAY:
+            return text
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=timezone(timedelta(seconds=written_at)))
+        return time.astimezone().isoformat()
+    except (ValueError, OverflowError, OSError):
+        return text
+
+
+@lru_cache(maxsize=4096)
+def _offset_at(hour: str) -> int:
+    """Seconds east of UTC in this process's zone in an hour such as "2025-02-22T14"."""
+    return utc_offset(datetime.fromisoformat(f"{hour}:00"))
 
 
 @lru_cache(maxsize=20_000)
@@ -18,7 +56,16 @@ def parse_time(text: str | None) -> datetime | None:
         return None
 
 
+@lru_cache(maxsize=20_000)
+def posix_time(text: str | None) -> float | None:
+    """The moment that a time stands for, in seconds since 1970; by it, times are in order."""
+    try:
+        return datetime.fromisoformat(text).timestamp() if text else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def age_seconds(start: str | None, now: datetime) -> float | None:
     """Seconds since ``start``; 0 for a start in the future, as clocks of two hosts can yield."""
-    started = parse_time(start)
-    return None if started is None else max((now - started).total_seconds(), 0.0)
+    started = posix_time(start)
+    return None if started is None else max(now.timestamp() - started, 0.0)

@@ -11,13 +11,23 @@ from pathlib import Path
 
 import pytest
 from catalog_runs import Clock, age, only
-from tests.runs import OpenedRun, Writer, foreign_document, record, records, write_run
+from tests.runs import (
+    OpenedRun,
+    Writer,
+    foreign_document,
+    new_tracker,
+    record,
+    records,
+    write_run,
+)
 
 from traintop import process
-from traintop.model import RunStatus, RunSummary
+from traintop.model import Pauses, RunStatus, RunSummary
+from traintop.progress import eta_seconds, stall_text
 from traintop.store.catalog import RunCatalog
 from traintop.store.files import local
 from traintop.store.liveness import HEARTBEAT_TIMEOUT, QUIET_TIMEOUT
+from traintop.tracking.pace import Pace
 
 
 def test_a_killed_process_is_shown_as_crashed(tmp_path: Path) -> None:
@@ -174,3 +184,58 @@ def test_summary_of_a_torn_file_stays_for_a_moment(path: Path) -> None:
     writer.flush(*records(6)[3:], cut=400)
     assert watch.after(1) is before
     assert watch.after(3).iteration == 3
+
+
+@pytest.mark.parametrize(
+    ("current", "longest", "is_stall"),
+    [
+        (59.0, 0.05, False),
+        (61.0, 0.05, True),
+        (800.0, 300.0, False),  # an evaluation as long has been before
+        (901.0, 300.0, True),
+        (400.0, None, False),  # the first step is often slow
+        (601.0, None, True),
+    ],
+)
+def test_a_pause_is_a_stall_by_the_rhythm_of_the_run(
+    current: float, longest: float | None, is_stall: bool
+) -> None:
+    assert Pauses(current=current, longest=longest).is_stall is is_stall
+
+
+def test_a_loop_that_hangs_is_stalled_and_runs_again(path: Path) -> None:
+    writer = Writer(path, config={"experiment_name": "hung", "max_iters": 100})
+    rhythm = {"recent": 0.05, "usual": 0.05, "longest": 2.0}
+    writer.flush(record(0), pauses=Pauses(0.0, **rhythm), iterations_per_second=20.0)
+    run = OpenedRun(path)
+    assert run.summary().status is RunStatus.RUNNING
+    writer.flush(pauses=Pauses(240.0, **rhythm), iterations_per_second=20.0)
+    for hung in (run.summary(), OpenedRun(path).summary()):  # whenever it was opened
+        assert hung.status is RunStatus.STALLED
+        assert stall_text(hung) == "no iteration for 4m00s (usually 0.05 s)"
+        assert eta_seconds(hung) is None
+    writer.flush(record(1), pauses=Pauses(0.0, 0.05, 0.05, 240.0), iterations_per_second=20.0)
+    assert run.summary().status is RunStatus.RUNNING
+
+
+def test_pauses_are_those_between_calls_and_iterations() -> None:
+    pace = Pace(began=100.0, longest=7.0)  # of a run that was resumed
+    assert pace.pauses(160.0) == Pauses(60.0, None, None, 7.0)
+    for iteration in range(20):
+        pace.add(record(iteration, wallclock_time=400.0 + iteration))
+    pace.add(record(19, wallclock_time=449.0))  # its evaluation
+    pace.add(record(20, wallclock_time=450.0))
+    pace.add(record(3, wallclock_time=450.5))  # comes late
+    assert pace.pauses(452.5) == Pauses(2.0, 1.0, 1.0, 30.0)
+
+
+def test_a_run_says_for_how_long_it_logged_nothing(tmp_path: Path) -> None:
+    with new_tracker(tmp_path) as tracker:
+        for iteration in range(3):
+            tracker.log_metrics(iteration, train_loss=1.0)
+        pauses = OpenedRun(tracker.save()).summary().pauses
+    assert pauses is not None
+    assert pauses.longest is not None
+    assert pauses.usual is not None
+    assert 0.0 <= pauses.usual <= pauses.longest < 60.0
+    assert pauses.current >= 0.0

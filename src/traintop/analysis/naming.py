@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import PurePath
 
 from traintop.model import RunSummary
+from traintop.times import posix_time
 
 _STAMP = re.compile(r"_(\d{8}_\d{6}(?:_\d+)?)$")
 
@@ -18,7 +19,9 @@ def unique_names(runs: Iterable[RunSummary]) -> dict[str, str]:
     The newest run of an experiment has the experiment's plain name; an older one has the time of
     its start behind it, as its file does: ``baseline@20250222_140530``.
     """
-    newest_first = sorted(runs, key=lambda run: (run.start_time or "", run.id), reverse=True)
+    newest_first = sorted(
+        runs, key=lambda run: (posix_time(run.start_time) or 0.0, run.id), reverse=True
+    )
     plain = {run.name: run.id for run in reversed(newest_first)}
     taken = set(plain)
     names = {}

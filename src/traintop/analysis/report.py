@@ -25,6 +25,7 @@ from traintop.analysis.report_tables import configuration_block, overview_block,
 from traintop.model import RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
 from traintop.tables import code_span
+from traintop.times import posix_time
 
 DEFAULT_NOTEBOOK = Path("EXPERIMENT_LOG.md")
 
@@ -74,9 +75,9 @@ class _Section:
     runs: tuple[RunSummary, ...]
 
     @property
-    def started(self) -> str:
-        """When the first of them started."""
-        return min(run.start_time or "" for run in self.runs)
+    def started(self) -> float:
+        """When the first of them started, in seconds since 1970."""
+        return min(posix_time(run.start_time) or 0.0 for run in self.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,9 @@ def update_report(document: str, runs: Iterable[RunSummary]) -> str:
     Doing it twice changes nothing more.
     """
     readable = [run for run in runs if run.status is not RunStatus.UNREADABLE]
-    newest_first = sorted(readable, key=lambda run: (run.start_time or "", run.id))[::-1]
+    newest_first = sorted(readable, key=lambda run: (posix_time(run.start_time) or 0.0, run.id))[
+        ::-1
+    ]
     newline = "\r\n" if "\r\n" in document else "\n"
     known = set(_MARKER.findall(document))
     sections = _sections(newest_first, known)

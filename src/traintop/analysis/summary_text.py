@@ -13,8 +13,8 @@ from traintop.metrics import (
     metrics_of,
     stats_of,
 )
-from traintop.model import ExperimentLog, MetricStats, RunSummary
-from traintop.progress import planned_steps, progress, steps_done
+from traintop.model import ExperimentLog, MetricStats, RunStatus, RunSummary
+from traintop.progress import planned_steps, progress, stall_text, steps_done
 from traintop.text import MISSING, count, duration, number, percentage, safe_text, setting_text, si
 from traintop.tracking.statistics import RunStatistics
 from traintop.values import flat_settings
@@ -61,7 +61,8 @@ def summary_of_log(log: ExperimentLog) -> RunSummary:
 
 
 def _results(run: RunSummary) -> Iterator[tuple[str, str]]:
-    yield "status", f"{run.status.value}{f': {safe_text(run.error)}' if run.error else ''}"
+    why = stall_text(run) if run.status is RunStatus.STALLED else safe_text(run.error)
+    yield "status", f"{run.status.value}{f': {why}' if why else ''}"
     yield "started", safe_text(run.start_time)[:19].replace("T", " ") if run.start_time else MISSING
     yield "duration", duration(run.duration_seconds)
     yield "iterations", _progress(run)

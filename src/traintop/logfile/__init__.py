@@ -26,7 +26,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot, MetricStats
+from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot, MetricStats, Pauses
 from traintop.values import as_number, finite_or_name
 
 FORMAT_VERSION = 2
@@ -92,6 +92,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     resumed: list[dict[str, Any]] = []
     gradient_step: int = 0
     iterations_per_second: float | None = None
+    pauses: Pauses | None = None
     count: int | None = None
     dropped: int = 0
     rewinds: int = 0

@@ -27,6 +27,7 @@ from traintop.store.formats import (
     run_formats,
 )
 from traintop.store.liveness import SETTLING, ObservedRun
+from traintop.times import posix_time
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -276,9 +277,9 @@ def _apparent_start(entry: Entry) -> str:
     return time.strftime("%Y%m%d_%H%M%S", time.localtime(time.time() - (entry.age or 0.0)))
 
 
-def _age_order(summary: RunSummary) -> tuple[str, str]:
-    # ISO 8601 times sort as text; names settle the order of those that started together.
-    return (summary.start_time or "", summary.name)
+def _age_order(summary: RunSummary) -> tuple[float, str]:
+    # Names settle the order of those that started together.
+    return (posix_time(summary.start_time) or 0.0, summary.name)
 
 
 class _SharedReader:

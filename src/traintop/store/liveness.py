@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 import msgspec
 
-from traintop.model import Annotations, RunStatus, RunSummary
+from traintop.model import Annotations, Pauses, RunStatus, RunSummary
 from traintop.process import has_ended
 from traintop.store.files import Entry, FileError, Files
 from traintop.store.formats import NotThisFormatError, RunFormat
@@ -37,18 +37,25 @@ _PAUSES_GRANTED = 10
 
 
 def infer_status(
-    written: RunStatus, *, process_ended: bool | None, quiet: float, timeout: float
+    written: RunStatus,
+    *,
+    process_ended: bool | None,
+    quiet: float,
+    timeout: float,
+    pauses: Pauses | None = None,
 ) -> RunStatus:
     """What a run is, given what its file says and what a reader sees.
 
     ``process_ended`` is ``None`` when that is not known on this machine; ``quiet`` is for how
-    many seconds nothing changed, and ``timeout`` for how many its rhythm explains that.
+    many seconds nothing changed, and ``timeout`` for how many its rhythm explains that. A writer
+    that lives says by its ``pauses`` whether the loop goes on.
     """
     if written is not RunStatus.RUNNING:
         return written
     if process_ended:
         return RunStatus.CRASHED
-    return RunStatus.STALLED if quiet > timeout else RunStatus.RUNNING
+    hangs = pauses is not None and pauses.is_stall
+    return RunStatus.STALLED if hangs or quiet > timeout else RunStatus.RUNNING
 
 
 class ObservedRun:
@@ -190,6 +197,7 @@ class ObservedRun:
             process_ended=self._process_ended,
             quiet=now - self._changed_at,
             timeout=self._timeout(),
+            pauses=written.pauses,
         )
         if status is summary.status:
             return False

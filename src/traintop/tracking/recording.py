@@ -13,6 +13,7 @@ from traintop import logfile
 from traintop.logfile import LONGEST_NAME
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot
 from traintop.tracking.capture import resolve
+from traintop.tracking.pace import Pace
 from traintop.tracking.statistics import RunStatistics, merge, with_train_loss
 from traintop.tracking.warn_once import WarnOnce
 from traintop.values import Number, jsonable
@@ -27,7 +28,6 @@ MAX_NAMES_BYTES = 500_000
 """Bytes that the names of all metrics of a run take: readers look for a tail no further."""
 
 _WRITTEN_BYTES = 1 << 20  # readers of a tail read the lines that were written with it
-_PACE_WINDOW_SECONDS = 60.0
 
 
 class LoggedCall(NamedTuple):
@@ -56,10 +56,9 @@ class Recording:
         self._open: MetricsSnapshot | None = None
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._latest: MetricsSnapshot | None = None
         self._keys: dict[object, str] = {}
         self._names_bytes = 0
-        self._pace: deque[tuple[float, float]] = deque()
+        self.pace = Pace()
         self.warn_once = WarnOnce()
         self.dropped = 0
 
@@ -79,8 +78,7 @@ class Recording:
             self.settle()
         self._statistics.add(record)
         self._open = merge(self._open, record) if self._open else record
-        if self._latest is None or record.iteration >= self._latest.iteration:
-            self._latest = record
+        self.pace.add(record)
 
     def _resolved(self, call: LoggedCall) -> MetricsSnapshot | None:
         iteration = self._number("iteration", call.iteration)
@@ -201,15 +199,3 @@ class Recording:
     def statistics(self) -> RunStatistics:
         """Those of all records."""
         return self._statistics
-
-    def iterations_per_second(self) -> float | None:
-        """The pace of the last minute, evaluations and checkpoints included."""
-        if self._latest is None:
-            return None
-        now = (self._latest.wallclock_time, float(self._latest.iteration))
-        if not self._pace or self._pace[-1] != now:
-            self._pace.append(now)
-        while len(self._pace) > 2 and now[0] - self._pace[1][0] > _PACE_WINDOW_SECONDS:
-            self._pace.popleft()
-        seconds, iterations = now[0] - self._pace[0][0], now[1] - self._pace[0][1]
-        return iterations / seconds if seconds > 0 and iterations > 0 else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
+from traintop.times import utc_offset
+
 
 class RunClock:
     """Counts a run's seconds on the monotonic clock, from ``seconds_before`` on.
@@ -21,6 +23,11 @@ class RunClock:
     def started(self) -> datetime:
         """The local time at which this process started to count."""
         return self._origin_time
+
+    @property
+    def utc_offset(self) -> int:
+        """Seconds east of UTC of its local times."""
+        return utc_offset(self._origin_time)
 
     def elapsed(self) -> float:
         """Seconds of training so far."""

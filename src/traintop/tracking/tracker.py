@@ -158,7 +158,11 @@ class ExperimentTracker:
         create = functools.partial(self._create_file, clock)
         if run is None:
             return RunWriter(clock, create, self._gradient_steps, [])
-        resumption = {**current_process(), "time": clock.now()}
+        resumption = {
+            **current_process(),
+            "time": clock.now(),
+            "utc_offset": clock.utc_offset,
+        }
         resumptions = [*run.tail.resumed[-_MOST_RESUMPTIONS:], resumption]
         resume = functools.partial(read_interrupted_run, run, self._resumed_at)
         return RunWriter(clock, create, self._gradient_steps, resumptions, resume, run.tail)
@@ -167,7 +171,7 @@ class ExperimentTracker:
         head = logfile.Head(
             config=jsonable(self.config.to_dict()),
             start_time=clock.started.isoformat(timespec="microseconds"),
-            run=jsonable(describe_environment()),
+            run={**jsonable(describe_environment()), "utc_offset": clock.utc_offset},
         )
         stem = file_stem(self.config.experiment_name, clock.started)
         return RunFile.create(self.log_dir, stem, logfile.encode_head(head), tail)

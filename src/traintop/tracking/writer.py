@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from traintop import logfile
 from traintop.model import MetricsSnapshot, MetricStats
+from traintop.tracking.pace import Pace
 from traintop.tracking.recording import LoggedCall, Recording
 from traintop.tracking.resumption import MOST_IN_ANY_ORDER, ResumedRun, exact_statistics
 from traintop.tracking.run_clock import RunClock
@@ -82,6 +83,8 @@ class RunWriter:
         self._file: RunFile | None = None
         self._recording = Recording()
         self._recording.dropped = self._known.dropped
+        pauses = self._known.pauses
+        self._recording.pace = Pace(clock.elapsed(), pauses.longest if pauses else None)
         self._rewinds = 0
         self._run_end: RunEnd | None = None
         self._lock = threading.RLock()  # guards the recording; never held during a write
@@ -382,11 +385,10 @@ class RunWriter:
         newest, final = recording.statistics.newest, self.final_losses
         is_open = newest == open_record
         lost = self._lost_calls + (self._file.lost if self._file else 0)
+        elapsed = run_end.duration_seconds if run_end else self._clock.elapsed()
         return logfile.Tail(
             end_time=run_end.end_time if run_end else None,
-            duration_seconds=round(
-                run_end.duration_seconds if run_end else self._clock.elapsed(), 6
-            ),
+            duration_seconds=round(elapsed, 6),
             best_train_loss=best_loss("train_loss", stats, final),
             best_val_loss=best_loss("val_loss", stats, final),
             final_train_loss=final["train_loss"],
@@ -397,7 +399,8 @@ class RunWriter:
             updated_at=self._clock.now(),
             resumed=self._resumptions,
             gradient_step=self._gradient_steps(),
-            iterations_per_second=recording.iterations_per_second(),
+            iterations_per_second=recording.pace.iterations_per_second(),
+            pauses=recording.pace.pauses(elapsed),
             count=recording.statistics.count if complete else None,
             dropped=recording.dropped + lost,
             rewinds=self._rewinds,

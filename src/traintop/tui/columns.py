@@ -19,8 +19,7 @@ from traintop.fields import FIELDS, STATUS_WORDS, Field, field_of
 from traintop.lines import Role
 from traintop.metrics import direction_of, diverged, metrics_of
 from traintop.model import RunStatus, RunSummary
-from traintop.progress import eta_seconds, steps_text
-from traintop.text import duration
+from traintop.progress import steps_text
 from traintop.tui.kit.runs import STATUS_MARKS, short_run_name
 from traintop.values import flat_settings
 
@@ -73,10 +72,6 @@ def _status_text(summary: RunSummary, context: RowContext, width: int) -> str:
         if width > 2
         else f"{mark.glyph}{mark.letter}"
     )
-
-
-def _eta_text(summary: RunSummary, context: RowContext, width: int) -> str:
-    return "?" if summary.status is RunStatus.STALLED else duration(eta_seconds(summary))
 
 
 def _muted(summary: RunSummary) -> Role:
@@ -137,7 +132,7 @@ _BUILT_IN = (
     _column(FIELDS["train_loss"], 2),
     _column(FIELDS["best_val_loss"], 3, width=8),
     _column(FIELDS["tokens_per_sec"], 6),
-    _column(FIELDS["eta"], 5, text=_eta_text),
+    _column(FIELDS["eta"], 5),
     _column(FIELDS["age"], 7, role=_muted),
     _column(
         _TREND,

@@ -19,6 +19,7 @@ from traintop.logfile.lines import Ends, read_ends
 from traintop.model import RunStatus, RunSummary
 from traintop.store.files import Entry, Files
 from traintop.store.formats import NotThisFormatError
+from traintop.times import in_local_time
 from traintop.values import as_given
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
     """The summary of a run with this head and tail; its status is the one that is written."""
     name = head.config.get("experiment_name")
     config = as_given(head.config)
+    environment = _environment(head, tail)
+    zone = environment.get("utc_offset")  # of the process that wrote last
     if name is not None:
         config["experiment_name"] = name  # which may be "NaN"
     return RunSummary(
@@ -131,14 +134,15 @@ def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
         status=RunStatus(tail.status),
         name=name if isinstance(name, str) and name else PurePath(entry.id).stem,
         config=config,
-        environment=_environment(head, tail),
-        start_time=head.start_time,
-        end_time=tail.end_time,
-        updated_at=tail.updated_at,
+        environment=environment,
+        start_time=in_local_time(head.start_time, head.run.get("utc_offset")),
+        end_time=in_local_time(tail.end_time, zone),
+        updated_at=in_local_time(tail.updated_at, zone),
         duration_seconds=tail.duration_seconds,
         count=tail.count,
         gradient_step=tail.gradient_step,
         iterations_per_second=tail.iterations_per_second,
+        pauses=tail.pauses,
         best_train_loss=tail.best_train_loss,
         best_val_loss=tail.best_val_loss,
         final_train_loss=tail.final_train_loss,

@@ -21,7 +21,7 @@ from traintop.metrics import (
     stats_of,
 )
 from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
-from traintop.progress import eta_seconds, progress
+from traintop.progress import eta_seconds, progress, stall_text
 from traintop.text import (
     cell_width,
     counted,
@@ -53,7 +53,9 @@ _LONGEST_TEXT = 4000
 
 _FIGURE_WIDTH = 9
 _MACHINE_ORDER = ("host", "gpus", "git_commit", "command", "directory", "user", "pid", "python")
-_PLUMBING = frozenset({"format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty"})
+_PLUMBING = frozenset(
+    {"format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty", "utc_offset"}
+)
 """What identifies a process for the program, and means nothing to a person."""
 
 _ALONE: Mapping[str, object] = MappingProxyType({"rank": 0, "world_size": 1})
@@ -127,6 +129,8 @@ def header_line(
 
 def _facts_of(summary: RunSummary) -> list[str]:
     facts: list[str] = []
+    if summary.status is RunStatus.STALLED:
+        facts.append(stall_text(summary))
     share, left = progress(summary), eta_seconds(summary)
     if share is not None:
         facts.append(percentage(share))
@@ -203,6 +207,8 @@ def _texts(summary: RunSummary) -> Iterable[tuple[str, str, Role]]:
     def clean(text: str) -> str:
         return safe_text(text, limit=_LONGEST_TEXT)
 
+    if summary.status is RunStatus.STALLED:
+        yield "Stalled", stall_text(summary), "warn"
     if summary.problem:
         yield "Cannot be read", clean(summary.problem), "bad"
     if summary.error:
