@@ -13,8 +13,8 @@ complete a half-written line, and a tail counts only with its checksums, so a to
 most what it brought.
 
 Everything here is a pure function of bytes; no function opens a file. This module has what a
-training loop needs; :mod:`.lines` reads a file's lines and ends for every reader, :mod:`.format_1`
-finds the tails of older files, and :mod:`.tolerant_json` reads JSON as other programs write it.
+training loop needs; :mod:`.lines` reads a file's lines and ends for every reader, and
+:mod:`.format_1` finds the tails of older files.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ import msgspec
 
 from traintop.logfile import UNREADABLE, Head, Row, Tail, WrittenStatus, convert_usable, is_record
 from traintop.logfile.columns import Columns, column_decoder, columns_of_rows
-from traintop.logfile.tolerant_json import decode_tolerantly
 from traintop.model import RECORD_FIELDS, RunSummary
 from traintop.store.files import Entry, Files
 from traintop.store.formats.traintop import is_run_name, summary_of
@@ -35,6 +34,7 @@ _ONE_DOCUMENT = threading.Lock()
 """Several threads read; one document at a time is in memory."""
 
 _BARE_NAMES = re.compile(rb":\s*+(NaN|-?Infinity)")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _RECORDS = "metrics_history"
@@ -161,7 +161,7 @@ def _decoded(data: bytes) -> tuple[Row, Columns | None]:
     try:
         document = _DOCUMENT.decode(strict)
     except UNREADABLE:
-        found = decode_tolerantly(data)
+        found = _decode_tolerantly(data)
         if not isinstance(found, dict):
             raise ValueError(f"holds a JSON {type(found).__name__}, not an object") from None
         rows = found.get(_RECORDS)
@@ -173,7 +173,7 @@ def _decoded(data: bytes) -> tuple[Row, Columns | None]:
             f"has settings or notes of {size / 1e6:.0f} MB; up to {LONGEST_MEMBERS / 1e6:.0f} MB "
             "are read"
         )
-    found = {key: decode_tolerantly(value) for key, value in members.items() if value}
+    found = {key: _decode_tolerantly(value) for key, value in members.items() if value}
     array = bytes(getattr(document, _RECORDS)).lstrip()
     return found, decode_list(array) if array.startswith(b"[") else None
 
@@ -187,7 +187,7 @@ def decode_list(array: bytes) -> Columns:
     try:
         decoded = rows(array)
     except UNREADABLE:
-        found = decode_tolerantly(array)
+        found = _decode_tolerantly(array)
         return columns_of_list(found if isinstance(found, list) else [])
     return {key: list(map(column, decoded)) for key, column in columns.items()}
 
@@ -195,3 +195,29 @@ def decode_list(array: bytes) -> Columns:
 def columns_of_list(values: list[Any]) -> Columns:
     """Columns of the records among decoded JSON values."""
     return columns_of_rows(list(filter(is_record, values)))
+
+
+def _decode_tolerantly(data: bytes) -> object:
+    """A JSON value, with bare NaN and Infinity, and with U+FFFD for half a character.
+
+    Raises ``ValueError`` with the reason, as words that follow the name of the file.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    import json  # the slow path only: accepts bare NaN, Infinity and numbers out of range
+
+    try:
+        found = json.loads(data.decode("utf-8-sig"))
+        if b"\\ud" in data.lower():  # it may be one half of a pair
+            found = json.loads(_SURROGATES.sub("\ufffd", json.dumps(found, ensure_ascii=False)))
+        return found
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 text: {error.reason} at byte {error.start}") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"is not JSON: {error}") from None
