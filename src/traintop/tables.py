@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, TextIO
 import msgspec
 
 from traintop.direction import Direction
-from traintop.short_names import short_names
+from traintop.short_names import ShortNames, short_names
 from traintop.text import MISSING, cell_width, fit, safe_json, safe_text
 from traintop.values import jsonable
 
@@ -33,6 +33,7 @@ _GAP = " "
 
 _LEAST_NAME_WIDTH = 8
 _USUAL_NAME_WIDTH = 28
+_WINNER_WIDTH = 14  # cells for the name of a column that is the best of a row and in another block
 
 _LOOK_ALIKES = str.maketrans({"`": "ˋ", "|": "¦", "<": "‹", ">": "›"})
 
@@ -172,12 +173,25 @@ class Table:
         baseline, *others = (column.lines() for column in shown)
         widths = [len(_GAP) + cell_width(lines[0]) for lines in others]
         room = width - cell_width(_GAP.join((names[0], baseline[0])))
+        if sum(widths) > room:
+            room -= _WINNER_WIDTH
         blocks = [
-            _joined([names, baseline, *others[start:end]], width)
+            _joined([names, baseline, *others[start:end], self._winners(short, start, end)], width)
             for start, end in _portions(widths, room)
         ]
         *before, last = ("\n".join(lines) for lines in blocks)
         return "\n\n".join([*before, self._with_legend([last], width)])
+
+    def _winners(self, short: ShortNames, start: int, end: int) -> list[str]:
+        """For each line, the name of the best column where a block of columns is without it."""
+        _, baseline, *others = self.columns
+        hidden = [*others[:start], *others[end:]]
+        names = [
+            next((column.heading for column in hidden if column.cells[row].best), "")
+            for row in range(len(baseline.cells))
+        ]
+        room = _WINNER_WIDTH - len(BEST_MARK) - len(_GAP)
+        return ["", *(f"{BEST_MARK}{short.fit(name, room)}" if name else "" for name in names)]
 
     def _with_legend(self, lines: Sequence[str], width: int) -> str:
         if any(cell.best for column in self.columns for cell in column.cells):
@@ -236,21 +250,40 @@ def _portions(widths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def best_of(
-    values: Iterable[float | None], direction: Direction | None, *, missing_loses: bool = False
-) -> float | None:
-    """The best of several values; NaN and ±inf never win.
+class Rival(NamedTuple):
+    """A value that may be the best of those beside it, as it is shown, and what it varies by."""
 
-    ``None`` where nobody wins: the direction is unknown, or there is nothing to win against, as
-    all values are the same. A missing value is lost against only if ``missing_loses``.
+    value: float | None
+    text: str = ""
+    spread: float = 0.0
+
+
+def winner(
+    rivals: Sequence[Rival], direction: Direction | None, *, missing_loses: bool = False
+) -> int | None:
+    """The place of the best of values that stand side by side; NaN and ±inf never win.
+
+    ``None`` where nobody wins: the direction is unknown, there is nothing to win against, or it is
+    a tie, because another value reads the same or is no further away than either of them varies.
+    A missing value is lost against only if ``missing_loses``.
     """
-    known = [*values]
-    finite = [value for value in known if value is not None and math.isfinite(value)]
+    finite = {
+        place: rival.value
+        for place, rival in enumerate(rivals)
+        if rival.value is not None and math.isfinite(rival.value)
+    }
     if direction is None or not finite:
         return None
-    if min(finite) == max(finite) and not (missing_loses and None in known):
-        return None
-    return min(finite) if direction == "lower" else max(finite)
+    best = (min if direction == "lower" else max)(finite, key=finite.__getitem__)
+    first, value = rivals[best], finite.pop(best)
+    if not finite:
+        return best if missing_loses and any(one.value is None for one in rivals) else None
+    for place, other in finite.items():
+        rival = rivals[place]
+        is_near = abs(value - other) <= max(first.spread, rival.spread)
+        if is_near or first.text == rival.text != "":
+            return None
+    return best
 
 
 # Markdown, CSV and JSON

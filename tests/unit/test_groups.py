@@ -6,16 +6,17 @@ import math
 
 import numpy as np
 import pytest
-from comparison_runs import comparison_run, row, seeds
+from comparison_runs import best, comparison_run, row, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from traintop.analysis.compare import compare
+from traintop.analysis.compare import Target, compare
+from traintop.analysis.comparison_text import comparison_text
 from traintop.analysis.groups import GRID_POINTS, group_curve, grouped
 
 
 def test_runs_that_differ_only_in_the_seed_are_a_group():
-    runs = [*seeds("slow", 1e-4, {0: 3.0, 1: 5.0}), *seeds("fast", 1e-3, {0: 1.0, 1: 2.0, 2: 6.0})]
+    runs = [*seeds("slow", 1e-4, {0: 3.0, 1: 5.0}), *seeds("fast", 1e-3, {0: 1.0, 1: 2.0, 2: 3.0})]
     columns = grouped(runs)
     assert [(column.name, len(column.runs)) for column in columns] == [("slow", 2), ("fast", 3)]
     comparison = compare(columns)
@@ -23,8 +24,28 @@ def test_runs_that_differ_only_in_the_seed_are_a_group():
     assert [cell.value for cell in comparison.settings[1].cells] == [[0, 1], [0, 1, 2]]
     first, second = row(comparison, "val_loss", "last").cells
     assert (first.value, first.n, first.spread) == (4.0, 2, pytest.approx(math.sqrt(2)))
-    assert (second.value, second.n, second.spread) == (3.0, 3, pytest.approx(math.sqrt(7)))
-    assert (second.delta, second.best) == (-1.0, True)
+    assert (second.value, second.n, second.spread) == (2.0, 3, pytest.approx(1.0))
+    assert (second.delta, second.best) == (-2.0, True)
+
+
+def test_groups_that_overlap_have_no_winner():
+    runs = [*seeds("slow", 1e-4, {0: 3.0, 1: 5.0}), *seeds("fast", 1e-3, {0: 1.0, 1: 5.5})]
+    comparison = compare(grouped(runs))
+    assert best(comparison, "val_loss", "last") == [False, False]
+
+
+def test_a_group_that_reached_a_target_in_part_says_so_and_wins_nothing():
+    fast = [
+        comparison_run(f"fast_seed{seed}", losses, settings={"lr": 1e-3, "seed": seed})
+        for seed, losses in enumerate(([3.0, 1.0], [3.0, 2.5], [3.0, 2.5]))
+    ]
+    slow = comparison_run("slow", [3.0, 2.5, 1.0], settings={"lr": 1e-4, "seed": 0})
+    comparison = compare(grouped([*fast, slow]), Target("val_loss", 1.5))
+    steps = row(comparison, "val_loss", "step to 1.5")
+    assert [cell.best for cell in steps.cells] == [False, True]
+    lines = comparison_text(comparison, 200).split("\n")
+    [line] = [line for line in lines if line.startswith("val loss step to")]
+    assert line.split()[5:] == ["10", "(1", "of", "3)", "20*", "+10", "+100%"]
 
 
 def test_a_setting_that_only_looks_like_a_seed_separates():

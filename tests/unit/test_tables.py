@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traintop.tables import Cell, Column, Table, best_of, code_span
+from traintop.tables import Cell, Column, Rival, Table, code_span, winner
 from traintop.text import cell_width, safe_text
 
 any_line = st.text(max_size=30).map(safe_text)
@@ -61,9 +61,10 @@ def test_asides_stand_below_one_another() -> None:
 @pytest.mark.parametrize(
     ("values", "best"),
     [
-        ([2.0, 1.0, None], 1.0),
-        ([2.0, math.nan, -math.inf, 3.0], 2.0),
+        ([2.0, 1.0, None], 1),
+        ([2.0, math.nan, -math.inf, 3.0], 0),
         ([1.0, 1.0], None),
+        ([1.0, 2.0, 1.0], None),
         ([1.0, None], None),
         ([1.0], None),
         ([None, math.nan], None),
@@ -71,14 +72,33 @@ def test_asides_stand_below_one_another() -> None:
     ],
 )
 def test_the_best_is_what_won_against_another(values: list[float | None], best: object) -> None:
-    assert best_of(values, "lower") == best
-    assert best_of([value and -value for value in values], "higher") == (best and -best)
-    assert best_of(values, None) is None
+    rivals = [*map(Rival, values)]
+    assert winner(rivals, "lower") == best
+    assert winner([Rival(one.value and -one.value) for one in rivals], "higher") == best
+    assert winner(rivals, None) is None
 
 
 def test_a_missing_value_can_lose() -> None:
-    assert best_of([1.0, None], "lower", missing_loses=True) == 1.0
-    assert best_of([1.0, 1.0], "lower", missing_loses=True) is None
+    assert winner([Rival(1.0), Rival(None)], "lower", missing_loses=True) == 0
+    assert winner([Rival(1.0), Rival(1.0)], "lower", missing_loses=True) is None
+
+
+def test_nobody_wins_by_less_than_what_is_shown_or_varies() -> None:
+    assert winner([Rival(0.6021, "0.602"), Rival(0.6022, "0.602")], "lower") is None
+    assert winner([Rival(0.6021, "0.6021"), Rival(0.6022, "0.6022")], "lower") == 0
+    assert winner([Rival(2.0, "2", 0.5), Rival(2.4, "2.4", 0.1)], "lower") is None
+    assert winner([Rival(2.0, "2", 0.5), Rival(2.6, "2.6", 0.1), Rival(9.0)], "lower") == 0
+
+
+def test_a_row_says_which_column_of_another_block_is_the_best() -> None:
+    columns = [
+        Column(name, [Cell(text="1.2345", best=name == best) for best in ("first", "last")])
+        for name in ("base", "first", "second", "last")
+    ]
+    names = Column.of_texts("", ("a row", "another"), "left")
+    blocks = Table([names, *columns], "best").stacked_text(36).split("\n\n")
+    ends = [[line.split()[-1] for line in block.split("\n")[1:3]] for block in blocks]
+    assert ends == [["1.2345*", "*last"], ["*first", "*last"], ["*first", "1.2345*"]]
 
 
 @given(st.text())

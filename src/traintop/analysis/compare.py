@@ -20,6 +20,7 @@ from traintop.fields import Kind
 from traintop.metrics import (
     LOSSES,
     PACE,
+    best_iteration,
     best_value,
     column_name,
     direction_of,
@@ -28,12 +29,14 @@ from traintop.metrics import (
     was_completed,
 )
 from traintop.model import RunSummary
-from traintop.tables import best_of
-from traintop.text import number
+from traintop.tables import Rival, winner
+from traintop.text import aligned, duration, number, si
 from traintop.values import flat_settings
 
 if TYPE_CHECKING:
     from traintop.store.history import History
+
+_SPELLED_OUT = 999_999.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +82,8 @@ class Cell:
 
     Of a group, a number is the mean over the ``n`` runs that have one, and ``spread`` their sample
     standard deviation (n - 1), ``None`` for fewer than two. ``delta`` and ``percent`` are against
-    the baseline; the latter relative to its magnitude. ``pending`` means that records which are
-    not read yet may hold a value.
+    the baseline; the latter relative to its magnitude. ``iteration`` is that of the best value of
+    one run. ``pending`` means that records which are not read yet may hold a value.
     """
 
     value: Any = None
@@ -90,6 +93,7 @@ class Cell:
     percent: float | None = None
     best: bool = False
     pending: bool = False
+    iteration: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +128,8 @@ def compare(columns: Sequence[Column], target: Target | None = None) -> Comparis
     """Compares columns with the first one.
 
     Rows in which no column has anything are left out. The best of a row is marked where at least
-    two columns have a finite value and they are not all the same, or where only some reached the
-    target; NaN and ±inf never win.
+    two columns have a finite value, or where only some reached the target. Nobody wins a tie, when
+    values read the same or are no further apart than the runs of a group; NaN and ±inf never win.
     """
     return Comparison(
         tuple(columns), tuple(_setting_rows(columns)), tuple(_result_rows(columns, target))
@@ -186,7 +190,8 @@ _Measure = Callable[[ComparisonRun], "float | None"]
 class _Result:
     """What a row shows of each run; ``of_records`` when its summary does not have it.
 
-    ``missing_loses`` where a run without a value is worse than any with one.
+    ``missing_loses`` where a run without a value is worse than any with one. ``at`` is where a run
+    had such a value.
     """
 
     section: str
@@ -196,6 +201,7 @@ class _Result:
     of: _Measure
     of_records: bool = False
     missing_loses: bool = False
+    at: Callable[[RunSummary, float], float | None] = lambda run, value: None
 
 
 def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Result]:
@@ -217,7 +223,14 @@ def _results_of_metric(metric: str) -> Iterator[_Result]:
     if better is None:
         yield _Result(metric, "last", "measure", None, lambda run: last_value(run.summary, metric))
         return
-    yield _Result(metric, "best", "measure", better, lambda run: best_value(run.summary, metric))
+    yield _Result(
+        metric,
+        "best",
+        "measure",
+        better,
+        lambda run: best_value(run.summary, metric),
+        at=lambda run, best: best_iteration(run, metric, best),
+    )
     yield _Result(metric, "last", "measure", better, lambda run: last_value(run.summary, metric))
     if metric in LOSSES:
         final = f"final_{metric}"
@@ -277,7 +290,7 @@ def _result_rows(columns: Sequence[Column], target: Target | None) -> Iterator[R
             result.label,
             result.kind,
             result.better,
-            tuple(_with_best([cells[0], *against], result.better, result.missing_loses)),
+            tuple(_with_best(columns, [cells[0], *against], result)),
         )
 
 
@@ -285,6 +298,8 @@ def _cell(column: Column, result: _Result) -> Cell:
     if result.of_records and any(run.history is None for run in column.runs):
         return Cell(pending=True)
     values = [value for value in map(result.of, column.runs) if value is not None]
+    if len(column.runs) == 1 and values:
+        return Cell(values[0], iteration=result.at(column.runs[0].summary, values[0]))
     if len(values) < 2:
         return Cell(values[0] if values else None, len(values))
     with np.errstate(over="ignore", invalid="ignore"):  # values up to 1e308, NaN and ±inf
@@ -302,9 +317,34 @@ def _against(cell: Cell, baseline: Cell) -> Cell:
     return replace(cell, delta=delta, percent=percent)
 
 
-def _with_best(
-    cells: Sequence[Cell], better: Direction | None, missing_loses: bool
-) -> Iterator[Cell]:
-    known = (cell.value for cell in cells if not cell.pending)
-    best = best_of(known, better, missing_loses=missing_loses)
-    return (replace(cell, best=best is not None and cell.value == best) for cell in cells)
+def _with_best(columns: Sequence[Column], cells: Sequence[Cell], result: _Result) -> Iterator[Cell]:
+    rivals = []
+    for column, cell in zip(columns, cells, strict=True):
+        # A target that only some of a group reached is not reached.
+        lost = cell.pending or (result.missing_loses and cell.n < len(column.runs))
+        value = None if lost else cell.value
+        rivals.append(Rival(value, value_text(result.kind, value), cell.spread or 0.0))
+    pending = any(cell.pending for cell in cells)
+    best = winner(rivals, result.better, missing_loses=result.missing_loses and not pending)
+    return (replace(cell, best=place == best) for place, cell in enumerate(cells))
+
+
+# Figures
+
+
+def value_text(kind: Kind, value: float | None) -> str:
+    """A value of a row as it is shown."""
+    if kind in ("measure", "milliseconds"):
+        return aligned(value, 5 if kind == "measure" else 4)
+    return amount_text(kind, value, 4)
+
+
+def amount_text(kind: Kind, amount: float | None, digits: int = 2) -> str:
+    """A difference or a deviation in a row as it is shown."""
+    if kind == "seconds":
+        return duration(amount)
+    if kind == "count" and amount is not None and abs(amount) < _SPELLED_OUT:
+        return f"{amount:,.0f}"
+    if kind in ("count", "si"):
+        return si(amount)
+    return number(amount, digits)

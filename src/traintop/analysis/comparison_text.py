@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from traintop import tables
-from traintop.analysis.compare import Cell, Column, Comparison, Row
+from traintop.analysis.compare import (
+    Cell,
+    Column,
+    Comparison,
+    Row,
+    amount_text,
+    value_text,
+)
 from traintop.analysis.differences import Absent, setting_cell
 from traintop.fields import Kind
 from traintop.metrics import METRICS
@@ -14,10 +21,8 @@ from traintop.short_names import short_names
 from traintop.tables import Table
 from traintop.text import (
     LONGEST_NAME,
-    aligned,
-    duration,
+    count,
     fit_middle,
-    number,
     safe_text,
     setting_text,
     si,
@@ -26,7 +31,6 @@ from traintop.text import (
 PENDING = "…"
 """Shown where records that are not read yet may hold a value."""
 
-_SPELLED_OUT = 999_999.5
 _LONGEST_NAME = 28
 _WIDEST_VALUE = 24
 
@@ -48,14 +52,17 @@ def comparison_markdown(comparison: Comparison) -> str:
 def comparison_csv(comparison: Comparison) -> str:
     """The comparison as CSV: a line for each row, the numbers in full precision.
 
-    Beside the value of a group stand its standard deviation and the number of runs, beside that
-    of a column other than the baseline its distance from it. ``best`` names the winner.
+    Beside the value of a run stands the iteration of its best, beside that of a group its standard
+    deviation and the number of runs, beside that of a column other than the baseline its distance
+    from it. ``best`` names the winner.
     """
     headings = ["section", "row"]
     for place, column in enumerate(comparison.columns):
         headings.append(column.name)
         if len(column.runs) > 1:
             headings += [f"{column.name} std", f"{column.name} n"]
+        else:
+            headings.append(f"{column.name} iteration")
         if place:
             headings += [f"{column.name} delta", f"{column.name} percent"]
     rows = [_csv_row(comparison.columns, row) for row in comparison.rows]
@@ -68,6 +75,8 @@ def _csv_row(columns: Sequence[Column], row: Row) -> list[object]:
         values.append(setting_cell(cell.value) if row.kind == "setting" else cell.value)
         if len(column.runs) > 1:
             values += [cell.spread, None if row.kind == "setting" else cell.n]
+        else:
+            values.append(cell.iteration)
         if place:
             values += [cell.delta, cell.percent]
     best = [column.name for column, cell in zip(columns, row.cells, strict=True) if cell.best]
@@ -101,6 +110,7 @@ def _json_cell(row: Row, cell: Cell) -> dict[str, Any]:
         "value": cell.value,
         "n": cell.n,
         "std": cell.spread,
+        "iteration": cell.iteration,
         "delta": cell.delta,
         "percent": cell.percent,
         "best": cell.best,
@@ -134,7 +144,8 @@ def _table(comparison: Comparison, column_of: Callable[[Comparison, int], tables
 
 def _column(comparison: Comparison, place: int) -> tables.Column:
     heading = column_label(comparison.columns[place])
-    cells = [table_cell(row, row.cells[place]) for row in comparison.rows]
+    members = len(comparison.columns[place].runs)
+    cells = [table_cell(row, row.cells[place], members) for row in comparison.rows]
     return tables.Column(heading, cells, "right", "left", literal=True)
 
 
@@ -146,41 +157,30 @@ def short_column(comparison: Comparison, place: int) -> tables.Column:
     return tables.Column(names.fit(column.heading, _LONGEST_NAME), cells, "right", "left")
 
 
-def table_cell(row: Row, cell: Cell) -> tables.Cell:
-    """What is written of a cell: its value, and its distances from the baseline."""
+def table_cell(row: Row, cell: Cell, members: int = 1) -> tables.Cell:
+    """What is written of a cell: its value, where it was, and its distances from the baseline.
+
+    ``members`` are the runs of its column, of which not all may have a value.
+    """
     if row.kind == "setting":
         return tables.Cell(text=setting_text(cell.value), literal=True)
     if cell.pending:
         return tables.Cell(text=PENDING)
-    text = _value_text(row.kind, cell.value)
+    text = value_text(row.kind, cell.value)
     if cell.spread is not None:
-        text += f" ±{_amount_text(row.kind, cell.spread)}"
-    asides: tuple[str, ...] = ()
-    if cell.delta is not None:
-        asides = (_delta_text(row.kind, cell.delta), _percent_text(cell.percent))
+        text += f" ±{amount_text(row.kind, cell.spread)}"
+    if 0 < cell.n < members:
+        text += f" ({cell.n} of {members})"
+    at = "" if cell.iteration is None else f"@{count(cell.iteration)}"
+    delta = "" if cell.delta is None else _delta_text(row.kind, cell.delta)
+    asides = (at, delta, _percent_text(cell.percent))
     return tables.Cell(text=text, best=cell.best, asides=asides)
-
-
-def _value_text(kind: Kind, value: float | None) -> str:
-    if kind in ("measure", "milliseconds"):
-        return aligned(value, 5 if kind == "measure" else 4)
-    return _amount_text(kind, value, 4)
-
-
-def _amount_text(kind: Kind, amount: float | None, digits: int = 2) -> str:
-    if kind == "seconds":
-        return duration(amount)
-    if kind == "count" and amount is not None and abs(amount) < _SPELLED_OUT:
-        return f"{amount:,.0f}"
-    if kind in ("count", "si"):
-        return si(amount)
-    return number(amount, digits)
 
 
 def _delta_text(kind: Kind, delta: float) -> str:
     if delta == 0:
         return "0"
-    return f"{'-' if delta < 0 else '+'}{_amount_text(kind, abs(delta), 3)}"
+    return f"{'-' if delta < 0 else '+'}{amount_text(kind, abs(delta), 3)}"
 
 
 def _percent_text(percent: float | None) -> str:

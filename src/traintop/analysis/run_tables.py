@@ -11,7 +11,7 @@ from traintop.fields import Field, Value, field_of
 from traintop.metrics import was_completed
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
-from traintop.tables import Cell, Column, Table, best_of
+from traintop.tables import Cell, Column, Rival, Table, winner
 from traintop.text import LONGEST_NAME, fit_middle, safe_text, setting_text
 from traintop.values import flat_settings
 
@@ -76,15 +76,16 @@ def comparison_table(
 
 def _column(field: Field, rank: int, runs: Sequence[RunSummary], now: datetime) -> Column:
     values = [field.get(run, now) for run in runs]
-    rivals = [_rival(field, run, value) for run, value in zip(runs, values, strict=True)]
-    best = best_of(rivals, field.direction)
-    cells = [
-        Cell(
-            text=steps_text(run) if field.name == "step" else field.text(value),
-            best=best is not None and rival == best,
-        )
-        for run, value, rival in zip(runs, values, rivals, strict=True)
+    texts = [
+        steps_text(run) if field.name == "step" else field.text(value)
+        for run, value in zip(runs, values, strict=True)
     ]
+    rivals = [
+        Rival(_rival(field, run, value), text)
+        for run, value, text in zip(runs, values, texts, strict=True)
+    ]
+    best = winner(rivals, field.direction)
+    cells = [Cell(text=text, best=place == best) for place, text in enumerate(texts)]
     return Column(field.label, cells, field.align, rank=rank)
 
 
