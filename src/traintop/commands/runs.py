@@ -67,7 +67,7 @@ def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:
         reason = safe_text(run.problem) if run.status is RunStatus.UNREADABLE else ""
         if run.damaged:
             skipped = counted(run.damaged, "damaged line")
-            reason = f"has {skipped}, left out: traintop doctor --repair takes them out of the file"
+            reason = f"has {skipped}, left out: traintop doctor --repair removes them"
         if reason:
             lines.append(f"{safe_text(run.id, 500)} {reason}")
     return lines

@@ -73,14 +73,14 @@ def writing_finding(directory: Path, refusal: str, is_ours: bool, run_count: int
             "directory.writable",
             Level.NOTE,
             f"{what} (it belongs to another user)",
-            "nothing, to watch; to train, give the tracker a log_dir of your own",
+            "nothing if you only watch; to train, pass the tracker a log_dir of your own",
         )
     return Finding(
         "directory.writable",
         Level.PROBLEM,
         what,
-        "free some space, correct the permissions, or give the tracker another log_dir; "
-        "a tracker that cannot write keeps records in memory and loses the rest",
+        "free some space, fix the permissions, or pass the tracker another log_dir; "
+        "a tracker that cannot write keeps a limited number of records in memory",
     )
 
 

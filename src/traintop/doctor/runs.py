@@ -147,8 +147,8 @@ _UNREADABLE = _Check(
     Level.PROBLEM,
     lambda run: run.summary.status is RunStatus.UNREADABLE,
     "cannot be read",
-    "correct the permissions, or move what is no run out of the log directory; a file that is torn "
-    "within its first line never held a record, so there is nothing to repair",
+    "fix the permissions, or move files that are not runs out of the log directory; a file that is "
+    "torn within its first line never held a record, so there is nothing to repair",
     "files readable",
     lambda run: run.summary.problem,
     noun="file",
@@ -234,7 +234,7 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             Level.PROBLEM,
             lambda run: run.state.damaged > 0,
             "with damaged lines, which every reader skips",
-            "traintop doctor --repair, which takes them out and keeps a copy of the file",
+            "traintop doctor --repair, which removes them and keeps a copy of the file",
             detail=lambda run: counted(run.state.damaged, "line"),
         ),
         _Check(
@@ -250,7 +250,7 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             Level.NOTE,
             lambda run: run.summary.name in shared,
             "sharing a name although their settings differ",
-            'the name alone means the newest; put what differs into it, as in f"lr_{lr:.0e}"',
+            'a shared name means the newest run; put what differs into it, as in f"lr_{lr:.0e}"',
             "names unique",
         ),
     )

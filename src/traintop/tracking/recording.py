@@ -141,7 +141,7 @@ class Recording:
         """Warn once that records are lost; the tail has their number."""
         self.warn_once(
             "dropped",
-            "the disk has not taken the run for so long that its newest records are dropped; the "
+            "the disk has refused the run for so long that its newest records are dropped; the "
             'run\'s file will say how many ("dropped")',
         )
 

@@ -119,8 +119,8 @@ class RunFile:
         os.close(self._descriptor)
         self.__dict__.update(after.__dict__ | {"lost": self.lost})
         if path == before:
-            return f"{before} was deleted or moved away; it is back, with all it held"
-        return f"{before} was replaced by another file; the whole run goes on in {path}"
+            return f"{before} was deleted or moved away; it was restored with all its records"
+        return f"{before} was replaced by another file; the whole run continues in {path}"
 
     def _path_is_ours(self) -> bool:
         try:

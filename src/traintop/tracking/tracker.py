@@ -205,13 +205,13 @@ class ExperimentTracker:
         )
         self._accepting = False
         if self._writer is not None and not self._writer.end(self._run_end, timeout):
-            self._warn_once("end", "the disk did not take the end of the run yet; still trying")
+            self._warn_once("end", "the end of the run is not on disk yet; still trying")
 
     def _final(self, metric: str, value: Any) -> float | None:
         try:
             return resolve(value)
         except ValueError as reason:
-            self._warn_once(metric, f"the final {metric} {reason}; it is left out")
+            self._warn_once(metric, f"the final {metric} {reason}; it is ignored")
             return None
 
     def save(self) -> Path:
@@ -225,7 +225,7 @@ class ExperimentTracker:
         if writer is None or writer.ended:
             return self.path
         if not writer.flush(durable=True, timeout=_SAVE_TIMEOUT_SECONDS):
-            self._warn_once("save", "save(): the disk did not take the run yet; still trying")
+            self._warn_once("save", "save(): the run is not on disk yet; still trying")
         return self.path
 
     @property
@@ -349,7 +349,7 @@ class ExperimentTracker:
         else:
             # The writer has stopped: what comes now would only fill the memory.
             self._pending = deque(maxlen=0)
-            self._warn_once("late call", f"{method}() was called after finish(): it is left out")
+            self._warn_once("late call", f"{method}() was called after finish(): it is ignored")
 
     # -- what is known so far
 
@@ -404,7 +404,7 @@ class ExperimentTracker:
             return
         # Once more, for an interrupt may have come before the writer had it.
         if not writer.end(self._run_end, timeout=max(deadline - _monotonic(), 0.0)):
-            log.warning("traintop: the disk never took the end of %s", self.path)
+            log.warning("traintop: the end of %s could not be written", self.path)
 
     def disable(self) -> None:
         """This is a forked child: the run belongs to the parent."""

@@ -278,7 +278,7 @@ class RunWriter:
             try:
                 self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
             except Exception as error:  # one odd record must not silence the rest of the run
-                self._recording.warn_once("record", f"a record is left out: {error!r}")
+                self._recording.warn_once("record", f"a record is skipped: {error!r}")
             self._changed = True
             if taken % _BATCH == 0:
                 time.sleep(0)  # lets the training loop have the interpreter
@@ -303,8 +303,8 @@ class RunWriter:
                     self._requests.append(request)
             self._recording.warn_once(
                 "disk",
-                f"cannot write the run: {error}; training goes on, records wait in memory and "
-                "are written when the disk is back",
+                f"cannot write the run: {error}; training continues, and records wait in memory "
+                "until the disk works again",
             )
             return
         finally:
