@@ -5,10 +5,9 @@ records, and flushes them with one positioned write; it writes a sign of life wh
 nothing else to write. While the disk refuses, records wait in memory and the loop goes on. Where no
 thread can be started, the calls of the training loop do the same, at most twice a second.
 
-A signal handler or a finaliser may call anything here while the thread it runs in is in the midst
-of it. So nothing waits for a lock that its own thread may hold: queues of ``queue.SimpleQueue`` are
-re-entrant, as threading's events are not, and who comes back into the recording gets what it said
-before.
+A signal handler or a finaliser may call anything here while the thread it runs in is inside the
+same call. So nothing waits for a lock that its own thread may hold: ``queue.SimpleQueue`` is
+re-entrant, as threading's events are not, and a re-entrant question gets the previous answer.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ HEARTBEAT_SECONDS = 10.0
 MAX_PENDING_CALLS = 100_000
 """Calls that may wait for the writer's thread before the training loop feels it."""
 
-_LOOK_SECONDS = 1.0  # how often the writer looks whether the file is where it was
+_CHECK_SECONDS = 1.0  # how often the writer checks that the file is where it was
 _CALLERS_SECONDS = 0.5  # how often the training loop's calls write where there is no thread
 _LONGEST_RETRY_SECONDS = 5.0
 _BLOCKED_SECONDS = 1.0  # a write that takes longer is taken for a disk that hangs
@@ -89,20 +88,20 @@ class RunWriter:
         self._run_end: RunEnd | None = None
         self._lock = threading.RLock()  # guards the recording; never held during a write
         self._is_inside = False  # whether the thread that has the lock is at work on it
-        self._said: tuple[int | None, dict[str, MetricStats]] = (0, {})
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._last_answer: tuple[int | None, dict[str, MetricStats]] = (0, {})
+        self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._ended = False
         self._requests: deque[_FlushRequest] = deque()
         self._changed = True
         self._written_at = -HEARTBEAT_SECONDS
-        self._looked_at = 0.0
+        self._checked_at = 0.0
         self._retry_at = 0.0
         self._retry_seconds = FLUSH_SECONDS
         self._refused = False
         self._gave_up = False  # a caller waited in vain since the disk last took something
         self._busy_since: float | None = None
         self._lost_calls = 0
-        self._tried: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._first_attempt: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._running_once = threading.RLock()
         self._is_running_once = False
@@ -131,12 +130,12 @@ class RunWriter:
             self.run_once()
         else:
             self.wake()
-            _wait(self._tried, timeout)
+            _wait(self._first_attempt, timeout)
 
     def wake(self) -> None:
         """Have what is pending flushed now rather than within a quarter of a second."""
-        if self._bell.empty():
-            self._bell.put(None)
+        if self._wakeups.empty():
+            self._wakeups.put(None)
 
     def flush(self, *, durable: bool, timeout: float) -> bool:
         """Wait until all that was logged is in the file, on the disk itself if ``durable``.
@@ -195,13 +194,13 @@ class RunWriter:
         while True:
             with self._lock:
                 if self._is_inside:  # we run in a handler that interrupted just this
-                    return self._said
+                    return self._last_answer
                 self._is_inside = True
                 try:
-                    if self._take_pending() or not self._is_waited_for():
+                    if self._record_pending() or not self._is_waited_for():
                         statistics = self._recording.statistics
-                        self._said = statistics.count, statistics.summaries()
-                        return self._said
+                        self._last_answer = statistics.count, statistics.summaries()
+                        return self._last_answer
                 finally:
                     self._is_inside = False
             self.wake()
@@ -229,7 +228,7 @@ class RunWriter:
 
     def _run(self) -> None:
         while not self._ended:
-            _wait(self._bell, FLUSH_SECONDS)
+            _wait(self._wakeups, FLUSH_SECONDS)
             self.run_once()
         while self._requests:
             self._requests.popleft().answer.put(True)
@@ -257,7 +256,7 @@ class RunWriter:
             with self._lock:
                 self._is_inside = True
                 try:
-                    took_all = self._take_pending()
+                    took_all = self._record_pending()
                 finally:
                     self._is_inside = False
             if not took_all:  # first make room for the rest
@@ -266,11 +265,11 @@ class RunWriter:
                 requests = []
         now = time.monotonic()
         due = self._changed or now - self._written_at >= HEARTBEAT_SECONDS
-        looks = self._file is not None and now - self._looked_at >= _LOOK_SECONDS
-        if requests or ((due or looks) and now >= self._retry_at):
+        checks = self._file is not None and now - self._checked_at >= _CHECK_SECONDS
+        if requests or ((due or checks) and now >= self._retry_at):
             self._flush(requests, due=due)
 
-    def _take_pending(self) -> bool:
+    def _record_pending(self) -> bool:
         """Turn calls into records; the lock is held. Whether it took all of them."""
         for taken in range(1, len(self.pending) + 1):
             iteration, gradient_step, moment, *values = self.pending.popleft()
@@ -309,8 +308,8 @@ class RunWriter:
             return
         finally:
             self._busy_since = None
-            if self._tried.empty():
-                self._tried.put(None)
+            if self._first_attempt.empty():
+                self._first_attempt.put(None)
         self._retry_seconds = FLUSH_SECONDS
         self._retry_at = 0.0
         self._refused = False
@@ -326,9 +325,9 @@ class RunWriter:
         if self._file is None:
             self._file = self._create_file(self._tail())
         now = time.monotonic()
-        due_to_look = now - self._looked_at >= _LOOK_SECONDS
-        if durable or due_to_look or self._file.is_truncated:
-            self._looked_at = now
+        due_to_check = now - self._checked_at >= _CHECK_SECONDS
+        if durable or due_to_check or self._file.is_truncated:
+            self._checked_at = now
             if trouble := self._file.restore():
                 due = True
                 self._recording.warn_once("moved", trouble)
