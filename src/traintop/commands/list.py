@@ -32,10 +32,12 @@ def command(
     from traintop.analysis.run_tables import comparison_table, runs_csv, runs_json
     from traintop.model import RunStatus
     from traintop.store.catalog import RunCatalog
+    from traintop.store.other_files import READ_FILES
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv cannot be combined")
-    snapshot = RunCatalog(log_dirs or (default_log_dir(),)).refresh()
+    catalog = RunCatalog(log_dirs or (default_log_dir(),))
+    snapshot = catalog.refresh()
     readable = [run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE]
     try:
         runs = sorted_runs(readable, sort, reverse=reverse) if readable else []
@@ -48,5 +50,7 @@ def command(
     else:
         print_text(comparison_table(runs, width=shutil.get_terminal_size().columns))
     warn(*snapshot.notices, *unreadable_lines(snapshot.runs))
+    if others := snapshot.others or catalog.other_files(tools_only=True):
+        warn(f"not read: {others}; traintop reads {READ_FILES}")
     if snapshot.notices:
         raise SystemExit(1)  # as `ls` does for a directory that it cannot list

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 # It need not exist or be readable: the catalog says so, and shows the other directories.
 _DIRECTORY = click.Path(path_type=Path, file_okay=False, readable=False)
+_DIRECTORY_OR_RUN = click.Path(path_type=Path, readable=False)
 
-log_directories = click.argument("log_dirs", nargs=-1, type=_DIRECTORY)
+log_directories = click.argument("log_dirs", nargs=-1, type=_DIRECTORY_OR_RUN)
 optional_log_directory = click.argument("log_dir", required=False, type=_DIRECTORY)
-log_directory = click.argument("log_dir", type=_DIRECTORY)
+log_directory = click.argument("log_dir", type=_DIRECTORY_OR_RUN)
 run_names = click.argument("names", nargs=-1)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from traintop.commands.output import failure
 from traintop.commands.runs import log_directories
 from traintop.text import safe_text
 from traintop.tracking.environment import default_log_dir
@@ -16,9 +17,14 @@ from traintop.tracking.environment import default_log_dir
 @click.command()
 @log_directories
 def command(log_dirs: tuple[Path, ...]) -> None:
-    """Watch runs live in the terminal (the default command)."""
+    """Watch runs live in the terminal (the default command).
+
+    LOG_DIRS may name the file of a run: its directory is watched, and the run selected.
+    """
     from traintop.terminal import has_screen
 
+    directories = [_directory_of(path) for path in log_dirs]
+    opened = next((path for path in log_dirs if path.is_file()), None)
     if not sys.stdout.isatty():
         raise click.ClickException("watching needs a terminal; in a script, use `traintop list`")
     if not has_screen(os.environ):
@@ -28,4 +34,18 @@ def command(log_dirs: tuple[Path, ...]) -> None:
         )
     from traintop.tui.app import run
 
-    run(log_dirs or (default_log_dir(),))
+    run([*dict.fromkeys(directories)] or [default_log_dir()], opened)
+
+
+def _directory_of(path: Path) -> Path:
+    """The directory itself, or that of the file of a run."""
+    if path.is_file():
+        from traintop.store.catalog import RunCatalog
+        from traintop.store.other_files import READ_FILES
+
+        if not RunCatalog([path]).refresh().runs:
+            raise failure(f"{path} is no log of a run; traintop reads {READ_FILES}")
+        return path.parent
+    if path.suffix == ".json" and not path.is_dir():
+        raise failure(f"there is no file {path}")
+    return path

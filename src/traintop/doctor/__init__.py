@@ -35,8 +35,10 @@ def diagnose(log_dir: Path | None = None) -> Diagnosis:
     findings = [check_access(directory)]
     runs: list[RunFacts] = []
     if findings[0].level is Level.OK:
-        runs = run_facts(RunCatalog([directory]).refresh().runs)
-        findings += [*check_directory(directory, len(runs)), *check_runs(runs)]
+        catalog = RunCatalog([directory])
+        runs = run_facts(catalog.refresh().runs)
+        findings += check_directory(directory, len(runs), catalog.other_files())
+        findings += check_runs(runs)
     findings += check_environment(os.environ)
     torn = tuple(Path(run.summary.id) for run in runs if run.state.torn or run.state.damaged)
     return Diagnosis(directory, len(runs), tuple(findings), torn)

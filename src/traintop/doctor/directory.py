@@ -12,6 +12,7 @@ from pathlib import Path
 
 from traintop.doctor.findings import Finding, Level
 from traintop.store.files.local import network_filesystem, reason_of
+from traintop.store.other_files import READ_FILES
 from traintop.store.watch import gets_events
 from traintop.text import file_size, safe_text
 
@@ -51,8 +52,8 @@ def check_access(directory: Path) -> Finding:
     return Finding("directory.readable", Level.OK, "readable")
 
 
-def check_directory(directory: Path, run_count: int) -> Iterator[Finding]:
-    """The findings about a readable directory that holds so many runs.
+def check_directory(directory: Path, run_count: int, others: str) -> Iterator[Finding]:
+    """The findings about a readable directory that holds so many runs, and ``others``' files.
 
     It tries to write there, without leaving anything.
     """
@@ -61,6 +62,9 @@ def check_directory(directory: Path, run_count: int) -> Iterator[Finding]:
     with contextlib.suppress(OSError):  # some filesystems do not say
         yield space_finding(shutil.disk_usage(directory).free)
     yield _holds_runs(directory, run_count)
+    if others:
+        reads = f"nothing: traintop reads {READ_FILES}"
+        yield Finding("directory.others", Level.NOTE, f"not read: {others}", reads)
 
 
 def writing_finding(directory: Path, refusal: str, is_ours: bool, run_count: int) -> Finding:

@@ -27,6 +27,7 @@ from traintop.store.formats import (
     run_formats,
 )
 from traintop.store.liveness import SETTLING, ObservedRun
+from traintop.store.other_files import other_files
 from traintop.times import posix_time
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     ``notices`` says in words what is wrong with the directories. ``revision`` grows only when
     something changed, so equal revisions of one catalog mean equal content. ``unread`` counts the
-    files that a first look left for later.
+    files that a first look left for later. ``others`` names what is there where no run is.
     """
 
     runs: tuple[RunSummary, ...]
@@ -51,6 +52,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     notices: tuple[str, ...]
     revision: int
     unread: int = 0
+    others: str = ""
 
 
 class _Claim(NamedTuple):
@@ -101,7 +103,8 @@ class RunCatalog:
             scan = self._scan()
             changed = self._update(scan.files)
             changed |= self._annotations.refresh(scan.annotation_folders)
-            return self._publish(changed, self._notices(scan))
+            others = "" if self._runs else self.other_files()
+            return self._publish(changed, self._notices(scan), others=others)
 
     def refresh_files(self, ids: Collection[str]) -> Snapshot:
         """Looks only at these files, named as the catalog names them.
@@ -113,6 +116,11 @@ class RunCatalog:
             if changed is not None:
                 return self._publish(changed, self._snapshot.notices)
         return self.refresh()
+
+    def other_files(self, *, tools_only: bool = False) -> str:
+        """What is not read, in words; see :func:`traintop.store.other_files.other_files`."""
+        files = (entry.id for run in self._runs.values() for entry in run.entries)
+        return other_files(self._files, self._roots, files, tools_only=tools_only)
 
     def report(self, trouble: str) -> Snapshot:
         """The runs as they were, with a notice; for a refresh that failed."""
@@ -222,9 +230,12 @@ class RunCatalog:
         formats = tuple(each for run_id, each in claims if run_id and run_id == first)
         return _Claim(first, formats, entry[:3], entry.age is None or entry.age >= SETTLING)
 
-    def _publish(self, changed: bool, notices: Iterable[str], unread: int = 0) -> Snapshot:
+    def _publish(
+        self, changed: bool, notices: Iterable[str], unread: int = 0, others: str = ""
+    ) -> Snapshot:
         before, notices = self._snapshot, tuple(notices)
-        news = changed or (notices, unread) != (before.notices, before.unread)
+        aside = (notices, unread, others)
+        news = changed or aside != (before.notices, before.unread, before.others)
         if news or not before.revision:
             runs = before.runs
             if changed:
@@ -232,7 +243,8 @@ class RunCatalog:
                     run.annotated(self._annotations.of(run.id)) for run in self._runs.values()
                 ]
                 runs = tuple(sorted(listed, key=_age_order, reverse=True))
-            self._snapshot = Snapshot(runs, self.directories, notices, before.revision + 1, unread)
+            revision = before.revision + 1
+            self._snapshot = Snapshot(runs, self.directories, notices, revision, unread, others)
         return self._snapshot
 
 

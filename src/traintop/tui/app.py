@@ -114,8 +114,11 @@ class TraintopApp(TypeAheadApp):
         settings: Settings = DEFAULTS,
         problems: Sequence[str] = (),
         memory: DirectoryMemory | None = None,
+        opened: Path | None = None,
     ) -> None:
         """``problems`` say in words what is wrong with the settings file.
+
+        The run in the file ``opened`` is selected as soon as it is read.
 
         Without a ``memory``, every visit begins with the defaults.
         """
@@ -146,6 +149,8 @@ class TraintopApp(TypeAheadApp):
             directions=tuple(settings.directions.items()),
         )
         session = Session(clock, recalled_view(recalled, view))
+        if opened is not None:
+            session.awaited = os.path.join(opened.parent, opened.name)  # as the catalog names it
         self.main_screen = main = MainScreen(self._directories, session, self.reader_of)
         self.notice_log = NoticeLog(session, main)
         main.use_actions(
@@ -337,13 +342,14 @@ class TraintopApp(TypeAheadApp):
         )
 
 
-def run(directories: Sequence[Path]) -> None:
-    """Show the runs of ``directories`` until the person quits.
+def run(directories: Sequence[Path], opened: Path | None = None) -> None:
+    """Show the runs of ``directories`` until the person quits; select the one in ``opened`` first.
 
     Raises ``SystemExit`` with the code of the App when that is not 0.
     """
     memory = DirectoryMemory(memory_path(), directories)
-    app = TraintopApp(directories, datetime.now, *load_settings(settings_path()), memory)
+    settings = load_settings(settings_path())
+    app = TraintopApp(directories, datetime.now, *settings, memory, opened)
     app.run()
     app.remember()
     if app.exports.unfinished:

@@ -31,6 +31,8 @@ class Session:
         self.rows = RunRows()
         self.mistake: QueryError | None = None
         self.mode = ""
+        self.awaited: str | None = None
+        """A run that is selected as soon as it is read."""
         self.on_change: Callable[[], None] = lambda: None
         self._snapshot: Snapshot | None = None
         choose_directions(dict(view.directions))
@@ -50,6 +52,10 @@ class Session:
             # The filter is about something that no run has any more, or none has yet.
             self.rows, self.mistake = RunRows((), hidden=runs), mistake
         self.view = with_rows(self.view, before, self.rows)
+        awaited = self.rows.run(self.awaited)
+        if awaited is not None:
+            self.awaited, self.view = None, self._view_at(awaited)
+            self.list_runs()
 
     def change(self, view: ViewState) -> None:
         """Set the view, and show it."""
@@ -62,12 +68,16 @@ class Session:
 
     def go_to(self, run_id: str) -> None:
         """Select a run, listed or not."""
-        run, view = self.rows.run(run_id), replace(self.view, selected=run_id)
-        if run is None:
-            return
-        if self.rows.position(run_id) is None:
-            view = replace(view, filter="", show_archived=run.annotations.archived)
-        self.change(view)
+        run = self.rows.run(run_id)
+        if run is not None:
+            self.change(self._view_at(run))
+
+    def _view_at(self, run: RunSummary) -> ViewState:
+        """The view with the cursor on a run, and without the filter that hides it."""
+        view = replace(self.view, selected=run.id)
+        if self.rows.position(run.id) is not None:
+            return view
+        return replace(view, filter="", show_archived=run.annotations.archived)
 
     def mistake_in(self, query: str) -> QueryError | None:
         """What is wrong with a filter, given the runs there are now."""
@@ -96,6 +106,11 @@ class Session:
     def notices(self) -> tuple[str, ...]:
         """What is wrong with the directories, in words."""
         return () if self._snapshot is None else self._snapshot.notices
+
+    @property
+    def others(self) -> str:
+        """What is there where no run is, in words."""
+        return "" if self._snapshot is None else self._snapshot.others
 
     @property
     def is_reading(self) -> bool:

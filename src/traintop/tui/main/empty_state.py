@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from traintop.lines import EMPTY_LINE, Line, Piece
+from traintop.store.other_files import READ_FILES
 from traintop.text import cell_width, counted, safe_text, wrap
 from traintop.tracking.environment import default_log_dir
 from traintop.tui.main.status_line import shorten_path
@@ -45,9 +46,9 @@ def _literal(text: str) -> str:
 
 
 def empty_lines(
-    directories: Sequence[Path], notices: Sequence[str], width: int
+    directories: Sequence[Path], notices: Sequence[str], width: int, others: str = ""
 ) -> tuple[Line, ...]:
-    """The explanation in ``width`` cells.
+    """The explanation in ``width`` cells; ``others`` are the files there that are not read.
 
     The code begins at the left edge: what is selected there with the mouse and pasted into Python
     may not be indented.
@@ -56,6 +57,7 @@ def empty_lines(
     first = directories[0] if directories else default_log_dir()
     said = [safe_text(notice) for notice in notices]
     said = said or [f"No runs in {shorten_path(first, inner)} yet."]
+    unread = f"Not read: {others}. traintop reads {READ_FILES}." if others else ""
     code = example(first, width)
     hint = "A run appears here by itself as soon as it starts. "
     hint += "Paste this into Python, or put it around a training loop:" if code else ""
@@ -65,6 +67,7 @@ def empty_lines(
         *_indented(
             (Piece(part, "strong", bold=True),) for text in said for part in wrap(text, inner)
         ),
+        *_indented((Piece(part, "warn"),) for part in wrap(unread, inner)),
         EMPTY_LINE,
         *_indented((Piece(part, "muted"),) for part in wrap(hint, inner)),
         EMPTY_LINE,

@@ -241,8 +241,10 @@ class MainScreen(SessionScreen):
                 lambda width, height: no_match_lines(query, mistake, archived, width),
             )
         else:
+            others = self.session.others
             self._empty_pane.show(
-                notices, lambda width, height: empty_lines(directories, notices, width)
+                (notices, others),
+                lambda width, height: empty_lines(directories, notices, width, others),
             )
         self.show_footer(f"{len(self.view.marks):,} marked" if self.view.marks else "")
 

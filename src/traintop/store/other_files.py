@@ -1,0 +1,51 @@
+"""Files of other tools in a directory: they are not read, and a person should know that."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+
+from traintop.store.files import Files
+from traintop.text import counted, safe_text
+
+READ_FILES = 'experiment_*.json, and other .json with "config" and "metrics_history"'
+"""What is read, in words."""
+
+_KINDS = (
+    ("TensorBoard event file", "*.tfevents.*"),
+    ("W&B folder", "wandb"),
+    ("MLflow folder", "mlruns"),
+    ("CSV file", "*.csv"),
+    ("JSON Lines file", "*.jsonl"),
+    ("JSON file", "*.json"),
+)
+_TOOLS = _KINDS[:3]
+"""The kinds that are surely runs; the others may be anything."""
+
+_LONGEST_PATH = 60
+
+
+def other_files(
+    files: Files, roots: Sequence[str], known: Iterable[str], *, tools_only: bool = False
+) -> str:
+    """What lies below some roots that is not read, by kind, with an example of each.
+
+    ``known`` are the ids of the files of runs. Empty where nothing lies there; with ``tools_only``
+    what is no run by its name is left out.
+    """
+    runs, kinds = frozenset(known), _TOOLS if tools_only else _KINDS
+    wanted = re.compile("|".join(fnmatch.translate(glob) for _, glob in kinds))
+    found: dict[str, list[str]] = {}
+    for entry in files.walk(roots, wanted.match):
+        name = PurePath(entry.id).name
+        kind = next((kind for kind, glob in kinds if fnmatch.fnmatchcase(name, glob)), None)
+        if kind is not None and entry.id not in runs and entry.is_dir is kind.endswith("folder"):
+            found.setdefault(kind, []).append(entry.id)
+    parts = [
+        f"{counted(len(found[kind]), kind)} ({safe_text(min(found[kind]), _LONGEST_PATH)})"
+        for kind, _ in kinds
+        if kind in found
+    ]
+    return ", ".join(parts)
