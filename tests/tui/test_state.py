@@ -4,6 +4,8 @@ from msgspec.structs import replace
 from tests.runs import NOW, make_run, make_runs
 
 from traintop.model import MetricStats, RunStatus
+from traintop.store.catalog import Snapshot
+from traintop.tui.session import Session
 from traintop.tui.view import (
     MOST_PLOTTED,
     SMOOTHING_LEVELS,
@@ -87,6 +89,18 @@ def test_a_vanished_run_passes_its_cursor_to_its_neighbour():
 def test_the_first_rows_select_the_first_run():
     rows = RunRows(make_runs(2))
     assert with_rows(ViewState(), RunRows(), rows).selected == rows.runs[0].id
+
+
+def test_an_awaited_run_is_selected_when_it_comes_though_a_filter_hides_it():
+    first, second = make_runs(2)
+    session = Session(lambda: NOW, ViewState(filter="run-0"))
+    session.awaited = second.id
+    for runs in ((first,), (first, second)):
+        session.take_snapshot(Snapshot(runs, (), (), revision=1), "live")
+        session.list_runs()
+    assert session.selected is second
+    assert session.view.filter == ""
+    assert session.rows.position(second.id) is not None
 
 
 def test_moving_stops_at_the_ends():

@@ -164,7 +164,27 @@ def test_added_and_deleted_files(tmp_path: Path) -> None:
     assert (first.revision, second.revision, third.revision) == (1, 2, 3)
 
 
+def test_without_runs_the_files_of_other_tools_are_named(tmp_path: Path) -> None:
+    for path in (
+        "tb/events.out.tfevents.1.host",
+        "wandb/run-1/run-1.wandb",
+        "metrics.csv",
+        "a.json",
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("{}")
+    catalog = RunCatalog([tmp_path])
+    others = catalog.refresh().others
+    for words in ("1 TensorBoard event file (", "1 W&B folder (", "1 CSV file (", "1 JSON file ("):
+        assert words in others
+    write_run(tmp_path / "experiment_a.json", records(3))
+    assert catalog.refresh().others == ""
+    assert "TensorBoard" in catalog.other_files(tools_only=True)
+    assert "CSV" not in catalog.other_files(tools_only=True)
+
+
 def test_a_file_that_is_no_run_makes_no_revision(tmp_path: Path) -> None:
+    write_run(tmp_path / "experiment_a.json", records(3))
     catalog = RunCatalog([tmp_path])
     first = catalog.refresh()
     (tmp_path / "package.json").write_text("{}")

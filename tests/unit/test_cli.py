@@ -169,6 +169,27 @@ def test_an_os_error_is_one_line(logs: Path, tmp_path: Path) -> None:
 def test_list_says_how_many_lines_are_damaged(tmp_path: Path) -> None:
     path = track_run(tmp_path, "harmed")
     path.write_bytes(path.read_bytes().replace(b'{"iteration":1,', b'{"iteration"!1,'))
-    result = CliRunner().invoke(main, ["list", str(tmp_path)])
+    result = invoke("list", tmp_path)
     assert result.exit_code == 0
     assert "has 1 damaged line, left out" in result.output
+
+
+def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
+    (tmp_path / "events.out.tfevents.1.host").write_bytes(b"")
+    listed = invoke("list", tmp_path)
+    assert listed.exit_code == 0
+    assert "not read: 1 TensorBoard event file (" in listed.stderr
+    assert "traintop reads experiment_*.json" in listed.stderr
+    diagnosed = invoke("doctor", tmp_path, "--json")
+    assert "not read: 1 TensorBoard event file (" in diagnosed.stdout
+
+
+def test_the_file_of_a_run_is_as_good_as_its_directory(logs: Path) -> None:
+    path = min(logs.glob("*.json"))
+    listed = invoke("list", path)
+    assert len(listed.stdout.splitlines()) == 3
+    for wrong, words in (("gone.json", "there is no file"), ("a.csv", "is no log of a run")):
+        (logs / "a.csv").write_text("")
+        refused = invoke(logs / wrong)
+        assert refused.exit_code == 1
+        assert words in refused.stderr

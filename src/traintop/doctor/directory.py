@@ -52,7 +52,7 @@ def check_access(directory: Path) -> Finding:
     return Finding("directory.readable", Level.OK, "readable")
 
 
-def check_directory(directory: Path, run_count: int, others: str) -> Iterator[Finding]:
+def check_directory(directory: Path, run_count: int, others: str = "") -> Iterator[Finding]:
     """The findings about a readable directory that holds so many runs, and ``others``' files.
 
     It tries to write there, without leaving anything.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from traintop.store.files import Files
-from traintop.text import counted, safe_text
+from traintop.text import counted, fit_middle, safe_text
 
 READ_FILES = 'experiment_*.json, and other .json with "config" and "metrics_history"'
 """What is read, in words."""
@@ -43,9 +43,9 @@ def other_files(
         kind = next((kind for kind, glob in kinds if fnmatch.fnmatchcase(name, glob)), None)
         if kind is not None and entry.id not in runs and entry.is_dir is kind.endswith("folder"):
             found.setdefault(kind, []).append(entry.id)
-    parts = [
-        f"{counted(len(found[kind]), kind)} ({safe_text(min(found[kind]), _LONGEST_PATH)})"
-        for kind, _ in kinds
-        if kind in found
-    ]
-    return ", ".join(parts)
+    return ", ".join(_words(kind, found[kind]) for kind, _ in kinds if kind in found)
+
+
+def _words(kind: str, paths: Sequence[str]) -> str:
+    example = fit_middle(safe_text(min(paths), 1000), _LONGEST_PATH)
+    return f"{counted(len(paths), kind)} ({example})"
