@@ -77,7 +77,3 @@ def main() -> None:
     # A command is short and makes no garbage, for which the collector would search all summaries
     # again and again. The UI lasts: it turns the collector on after its first frame.
     gc.disable()
-    from traintop.metrics import choose_directions
-    from traintop.settings import load_settings, settings_path
-
-    choose_directions(load_settings(settings_path())[0].directions)

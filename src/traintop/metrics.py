@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
@@ -287,6 +288,19 @@ def choose_directions(directions: Mapping[str, Direction]) -> None:
     """
     global _chosen
     _chosen = MappingProxyType({standard_name(name): one for name, one in directions.items()})
+
+
+def choose_directions_for(directories: Sequence[Path]) -> None:
+    """Take over what the settings file says, and what was answered in the UI for directories."""
+    from traintop.directory_memory import DirectoryMemory, memory_path
+    from traintop.settings import load_settings, settings_path
+
+    remembered = DirectoryMemory(memory_path(), directories).recall().get("directions", ())
+    try:
+        answered = msgspec.convert(remembered, tuple[tuple[str, Direction], ...])
+    except msgspec.ValidationError:
+        answered = ()
+    choose_directions({**load_settings(settings_path())[0].directions, **dict(answered)})
 
 
 def direction_of(metric: str) -> Direction | None:

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.runs import records, track_run, write_run
+from tests.runs import new_tracker, records, track_run, write_run
 
+from traintop import ExperimentAnalyzer
 from traintop.cli import main
+from traintop.directory_memory import DirectoryMemory, memory_path
+from traintop.settings import settings_path
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +76,50 @@ def test_an_unreadable_directory_does_not_hide_the_others(logs: Path, tmp_path: 
     assert listed.exit_code == 1
     assert listed.stdout == invoke("list", logs).stdout
     assert listed.stderr == f"traintop: {tmp_path / 'closed'} cannot be read: permission denied\n"
+
+
+def test_list_shows_what_it_is_sorted_by(logs: Path) -> None:
+    assert "GRAD NORM" not in invoke("list", logs).stdout
+    listed = invoke("list", logs, "--sort", "grad_norm").stdout.split("\n")
+    assert "GRAD NORM" in listed[0]
+    assert "0.50000" in listed[2]
+    track_run(logs, "wide", d_model=2048)
+    listed = invoke("list", logs, "--sort", "config.d_model").stdout.split("\n")
+    assert listed[0].count("D MODEL") == 1
+    assert "d_model" not in listed[0]
+
+
+def test_list_as_json_holds_every_metric(logs: Path) -> None:
+    with new_tracker(logs) as tracker:
+        for iteration, loss in enumerate((3.0, 1.0, 2.0)):
+            tracker.log_metrics(iteration, metrics={"loss": loss, "temperature": loss})
+    runs = json.loads(invoke("list", logs, "--json").stdout)
+    [found] = [run["metrics"] for run in runs if run["run"] == "baseline"]
+    assert found["train_loss"] == {"last": 2.0, "best": 1.0, "best_iteration": 1, "mean": 2.0}
+    unknown = {"last": 2.0, "best": None, "best_iteration": None, "mean": 2.0}
+    assert found == {"train_loss": found["train_loss"], "temperature": unknown}
+
+
+def test_commands_and_scripts_know_what_was_answered_in_the_ui(logs: Path) -> None:
+    for name, alpha in (("low", 1.0), ("high", 2.0)):
+        with new_tracker(logs, name) as tracker:
+            tracker.log_metrics(0, alpha=alpha, beta=alpha)
+    assert "alpha best" not in invoke("compare", logs, "low", "high").stdout
+    settings_path().write_text('[directions]\nalpha = "lower"\nbeta = "lower"')
+    DirectoryMemory(memory_path(), [logs]).remember({"directions": [["alpha", "higher"]]})
+    try:
+        compared = invoke("compare", logs, "low", "high", "--json").stdout
+        listed = invoke("list", logs, "--sort", "alpha").stdout
+        best = [ExperimentAnalyzer(logs).get_best_experiment(name) for name in ("alpha", "beta")]
+    finally:
+        settings_path().unlink()
+        DirectoryMemory(memory_path(), [logs]).remember({})
+    rows = {(r["section"], r["row"]): r for r in json.loads(compared)["rows"]}
+    assert [cell["best"] for cell in rows["alpha", "best"]["cells"]] == [False, True]
+    assert [cell["best"] for cell in rows["beta", "best"]["cells"]] == [True, False]
+    assert [line.split()[0] for line in listed.split("\n")[2:4]] == ["high", "low"]
+    assert "2.0000*" in listed
+    assert best == [("high", 2.0), ("low", 1.0)]
 
 
 def test_an_unknown_sort_key_is_answered_with_the_nearest_ones(logs: Path) -> None:

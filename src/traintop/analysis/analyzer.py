@@ -19,7 +19,7 @@ from traintop.analysis.run_tables import comparison_table
 from traintop.analysis.summary_text import summary_lines
 from traintop.direction import Direction
 from traintop.fields import field_of, is_known
-from traintop.metrics import column_name
+from traintop.metrics import choose_directions_for, column_name
 from traintop.model import RECORD_FIELDS, ExperimentLog, RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
 from traintop.store.history import History
@@ -89,6 +89,7 @@ class ExperimentAnalyzer:
         self._loaded = paths | ((self._loaded or set()) & self._found.keys())
 
     def _scan(self) -> None:
+        choose_directions_for([self.log_dir])
         snapshot = self._catalog.refresh()
         for notice in snapshot.notices:
             self._report(notice)
@@ -144,7 +145,7 @@ class ExperimentAnalyzer:
             return f"No runs in {safe_text(self.log_dir, 500)}."
         cells = shutil.get_terminal_size().columns if width is None else width
         ordered = sorted_runs(runs, sort)
-        return comparison_table(ordered, self._names, width=cells, markdown=markdown)
+        return comparison_table(ordered, self._names, sort=sort, width=cells, markdown=markdown)
 
     def print_summary(self, name: str) -> None:
         """Print results, timing, settings and notes of one run."""

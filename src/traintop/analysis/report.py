@@ -22,6 +22,7 @@ from urllib.parse import quote
 from traintop.analysis.differences import differing_settings
 from traintop.analysis.export import replacing_file
 from traintop.analysis.report_tables import configuration_block, overview_block, results_block
+from traintop.metrics import choose_directions_for
 from traintop.model import RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
 from traintop.tables import code_span
@@ -103,6 +104,7 @@ def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult
         before = output.read_bytes().decode("utf-8") if output.is_file() else ""
     except UnicodeDecodeError:
         raise ValueError(f"{str(output)!r} is not UTF-8 text, and was not changed") from None
+    choose_directions_for([log_dir])
     snapshot = RunCatalog([log_dir]).refresh()
     after = update_report(before, snapshot.runs)
     if after != before:

@@ -8,7 +8,14 @@ from datetime import datetime
 from traintop.analysis.differences import ABSENT, differing, distinctive_settings, setting_cell
 from traintop.analysis.naming import unique_names
 from traintop.fields import Field, Value, field_of
-from traintop.metrics import was_completed
+from traintop.metrics import (
+    best_iteration,
+    best_value,
+    last_value,
+    mean_value,
+    metrics_of,
+    was_completed,
+)
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.tables import Cell, Column, Rival, Table, winner
@@ -49,10 +56,13 @@ def comparison_table(
     runs: Sequence[RunSummary],
     names: Mapping[str, str] | None = None,
     *,
+    sort: str = "best_val_loss",
     width: int = 80,
     markdown: bool = False,
 ) -> str:
     """The runs in the given order, one line each, with the settings in which they differ.
+
+    What they are sorted by has a column.
 
     Losses are the best that a run reached, throughput and step time are means; the best of each
     column is marked with ``*`` (bold in Markdown), of durations the shortest of the runs that
@@ -64,11 +74,13 @@ def comparison_table(
         return "No runs."
     labels = unique_names(runs) if names is None else names
     names_of_runs = (safe_text(labels[run.id], LONGEST_NAME) for run in readable)
-    now = datetime.now()
+    now, key = datetime.now(), field_of(sort).name
+    ranks = _FIELDS if key == "name" else {**_FIELDS, key: 0}
+    settings = setting_columns(readable, _LONGEST_SETTING)
     columns = [
         Column.of_texts("RUN", names_of_runs, "left", literal=True),
-        *(_column(field_of(name), rank, readable, now) for name, rank in _FIELDS.items()),
-        *setting_columns(readable, _LONGEST_SETTING),
+        *(_column(field_of(name), rank, readable, now) for name, rank in ranks.items()),
+        *(column for column in settings if f"config.{column.heading}" != key),
     ]
     table = Table(columns, "best of its column")
     return table.markdown() if markdown else table.text(max(width, 1))
@@ -119,12 +131,26 @@ def setting_columns(
 
 
 def runs_json(runs: Sequence[RunSummary]) -> str:
-    """Everything about each run as JSON, one object a line: :data:`ROW_FIELDS` and ``config``.
+    """Everything about each run as JSON, one object a line.
 
-    Durations are in seconds, times in ISO 8601.
+    These are :data:`ROW_FIELDS`, ``metrics`` with the last, the best and the mean value of each,
+    and ``config``. Durations are in seconds, times in ISO 8601.
     """
-    rows = [[*values, run.config] for run, values in zip(runs, _rows(runs), strict=True)]
-    return Table.of_values([*ROW_FIELDS, "config"], rows).json()
+    rows = [
+        [*values, {metric: _of_metric(run, metric) for metric in metrics_of([run])}, run.config]
+        for run, values in zip(runs, _rows(runs), strict=True)
+    ]
+    return Table.of_values([*ROW_FIELDS, "metrics", "config"], rows).json()
+
+
+def _of_metric(run: RunSummary, metric: str) -> dict[str, float | None]:
+    best = best_value(run, metric)
+    return {
+        "last": last_value(run, metric),
+        "best": best,
+        "best_iteration": None if best is None else best_iteration(run, metric, best),
+        "mean": mean_value(run, metric),
+    }
 
 
 def runs_csv(runs: Sequence[RunSummary]) -> str:

@@ -30,13 +30,16 @@ def command(
     """Print a table of all runs, the best first."""
     from traintop.analysis.ranking import sorted_runs
     from traintop.analysis.run_tables import comparison_table, runs_csv, runs_json
+    from traintop.metrics import choose_directions_for
     from traintop.model import RunStatus
     from traintop.store.catalog import RunCatalog
     from traintop.store.other_files import READ_FILES
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv cannot be combined")
-    catalog = RunCatalog(log_dirs or (default_log_dir(),))
+    log_dirs = log_dirs or (default_log_dir(),)
+    choose_directions_for(log_dirs)
+    catalog = RunCatalog(log_dirs)
     snapshot = catalog.refresh()
     readable = [run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE]
     try:
@@ -48,7 +51,7 @@ def command(
     elif as_csv:
         print_document(runs_csv(runs))
     else:
-        print_text(comparison_table(runs, width=shutil.get_terminal_size().columns))
+        print_text(comparison_table(runs, sort=sort, width=shutil.get_terminal_size().columns))
     warn(*snapshot.notices, *unreadable_lines(snapshot.runs))
     if others := snapshot.others or catalog.other_files(tools_only=True):
         warn(f"not read: {others}; traintop reads {READ_FILES}")

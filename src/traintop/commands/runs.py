@@ -35,9 +35,11 @@ def named_runs(
     Raises ``ClickException`` for a name that no run has, and when there are no runs.
     """
     from traintop.analysis.naming import find_run, unique_names
+    from traintop.metrics import choose_directions_for
     from traintop.store.catalog import RunCatalog
     from traintop.text import suggestions
 
+    choose_directions_for([log_dir])
     catalog = RunCatalog([log_dir])
     snapshot = catalog.refresh()
     warn(*snapshot.notices)

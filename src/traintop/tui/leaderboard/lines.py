@@ -13,7 +13,7 @@ from traintop.fields import Field
 from traintop.lines import Line, Piece, Role, clickable, fit_line
 from traintop.model import RunSummary
 from traintop.tables import Align, Column
-from traintop.text import cell_width, duration, si
+from traintop.text import MISSING, cell_width, count, duration
 from traintop.tui.kit.runs import STATUS_MARKS
 
 _GUTTER = 3
@@ -85,7 +85,7 @@ def _columns_that_fit(
     ]
     settings = setting_columns(runs, _WIDEST_SETTING, best_runs)
     candidates = [
-        _column("AT", (si(leader.iteration) for leader in shown), repeat("muted")),
+        _column("AT", map(_iteration, shown), repeat("muted")),
         _column("TIME", (duration(run.duration_seconds) for run in runs)),
         *(
             _column(setting.heading, (cell.text for cell in setting.cells))
@@ -108,6 +108,10 @@ def _columns_that_fit(
             room -= _cells_of(column)
     first, *others = chosen
     return [first, *(tuple(replace(p, text=f" {p.text}") for p in column) for column in others)]
+
+
+def _iteration(leader: Leader) -> str:
+    return MISSING if leader.iteration is None else count(leader.iteration)
 
 
 def _column(
