@@ -58,7 +58,7 @@ def infer_status(
     return RunStatus.STALLED if hangs or quiet > timeout else RunStatus.RUNNING
 
 
-class ObservedRun:
+class ObservedRun(msgspec.Struct, eq=False):
     """One run as a reader sees it over time: its newest summary, and whether it is alive.
 
     ``formats`` are those that claim its files, to be tried in that order. ``now`` is everywhere the
@@ -66,34 +66,18 @@ class ObservedRun:
     read ``formats`` and ``entries``.
     """
 
-    __slots__ = (
-        "_changed_at",
-        "_has_heartbeat",
-        "_longest_pause",
-        "_process_ended",
-        "_settled",
-        "_signature",
-        "_written",
-        "entries",
-        "files",
-        "formats",
-        "id",
-        "summary",
-    )
-
-    def __init__(self, run_id: str, files: Files, formats: Sequence[RunFormat]) -> None:
-        self.id = run_id
-        self.files = files
-        self.formats = formats
-        self.entries: Sequence[Entry] = ()
-        self.summary: RunSummary | None = None  # None: not looked at yet
-        self._written: RunSummary | None = None  # with the status that its files say
-        self._signature: tuple[object, ...] = ()
-        self._settled = False
-        self._process_ended = False
-        self._changed_at = 0.0
-        self._longest_pause = 0.0
-        self._has_heartbeat = False
+    id: str
+    files: Files
+    formats: Sequence[RunFormat]
+    entries: Sequence[Entry] = ()
+    summary: RunSummary | None = None  # None: not looked at yet
+    _written: RunSummary | None = None  # with the status that its files say
+    _signature: tuple[object, ...] = ()
+    _settled: bool = False
+    _process_ended: bool = False
+    _changed_at: float = 0.0
+    _longest_pause: float = 0.0
+    _has_heartbeat: bool = False
 
     def look(self, entries: Sequence[Entry], now: float) -> bool:
         """Brings the summary up to date, given how its files are now; whether it changed."""

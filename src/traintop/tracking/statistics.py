@@ -184,18 +184,15 @@ def stats_of_metric(metric: str, stats: Mapping[str, MetricStats]) -> MetricStat
     return None if name is None else stats[name]
 
 
-class _Statistics:
+class _Statistics(msgspec.Struct, eq=False):
     """Those of the records up to some iteration."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.metrics: dict[str, RunningStats] = {}
+    count: int = 0
+    metrics: dict[str, RunningStats] = {}
 
     def copy(self) -> _Statistics:
-        other = _Statistics()
-        other.count = self.count
-        other.metrics = {name: running.copy() for name, running in self.metrics.items()}
-        return other
+        copies = {name: running.copy() for name, running in self.metrics.items()}
+        return _Statistics(self.count, copies)
 
     def of(self, metric: str) -> RunningStats:
         found = self.metrics.get(metric)
