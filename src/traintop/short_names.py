@@ -1,4 +1,4 @@
-"""Names that stand together, each in few cells, so that what differs between them stays.
+"""Names that are shown together, each shortened so that what differs between them stays.
 
 A sweep names its runs by their settings: ``gpt2_openwebtext_bs64_lr3e-4_warmup2000_seed1``. What
 all the names share says nothing and goes first, then what most of them share: ``…lr3e-4…seed1``.
@@ -22,11 +22,11 @@ _WITH_STAMP = re.compile(r"(.*)@(\d{8})_(\d{6}(?:_\d+)*)")
 
 _LEAST_BEFORE_STAMP = 4
 _MOST_NAMES = 1000
-"""Of more names a sample says which words are common, so that the cost has a bound."""
+"""Of more names only a sample is searched for common words, which bounds the cost."""
 
 
 class _Part(NamedTuple):
-    """A piece of a name that goes or stays whole; the most ``common`` ones go first."""
+    """A piece of a name that is kept or dropped whole; the most ``common`` are dropped first."""
 
     start: int
     end: int
@@ -69,7 +69,7 @@ class ShortNames:
 
     @cached_property
     def _counts(self) -> Counter[str]:
-        """In how many of the names each word occurs, and what stands before a number in words."""
+        """In how many of the names each word occurs, and what precedes a number in words."""
         counts: Counter[str] = Counter()
         for name in self._sample:
             words = {match[0] for match in _WORD.finditer(_before_stamp(name))}
@@ -111,7 +111,7 @@ class ShortNames:
 
     @cached_property
     def _short_stamps(self) -> dict[str, str]:
-        """Of names that differ only in a time behind them the part of it in which they do."""
+        """For names that differ only in a time at their end, the part of it that differs."""
         stamped: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
         for name in self._names:
             if match := _WITH_STAMP.fullmatch(name):
@@ -158,7 +158,7 @@ def _before_stamp(name: str) -> str:
 
 
 def _joined(name: str, parts: list[_Part], kept: list[_Part]) -> str:
-    """The kept parts of a name with what stands between neighbours, and else an ellipsis."""
+    """The kept parts of a name with what is between neighbours, and else an ellipsis."""
 
     def pieces() -> Iterator[str]:
         last: int | None = -1

@@ -27,7 +27,7 @@ from traintop.progress import eta_seconds, stall_text
 from traintop.store.catalog import RunCatalog
 from traintop.store.files import local
 from traintop.store.liveness import HEARTBEAT_TIMEOUT, QUIET_TIMEOUT
-from traintop.tracking.pace import Pace
+from traintop.tracking.pace import LoggingPace
 
 
 def test_a_killed_process_is_shown_as_crashed(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_loop_that_hangs_is_stalled_and_runs_again(path: Path) -> None:
 
 
 def test_pauses_are_those_between_calls_and_iterations() -> None:
-    pace = Pace(began=100.0, longest=7.0)  # of a run that was resumed
+    pace = LoggingPace(began=100.0, longest=7.0)  # of a run that was resumed
     assert pace.pauses(160.0) == Pauses(60.0, None, None, 7.0)
     for iteration in range(20):
         pace.add(record(iteration, wallclock_time=400.0 + iteration))

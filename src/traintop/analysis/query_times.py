@@ -11,7 +11,7 @@ from traintop.times import parse_time
 
 _ONE_DIGIT = re.compile(r"[ T](?=\d:)")
 _LASTS = (timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1))
-"""How long a time lasts that is written with so many colons."""
+"""How long a period is, by the number of colons in its text."""
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class Period(msgspec.Struct, frozen=True):
             return None
 
     def compares(self, moment: datetime, sign: str) -> bool:
-        """Whether ``moment`` stands in this relation to it; what is later begins with it."""
+        """Whether this comparison with the period holds for ``moment``."""
         if sign in (">", ">="):
             return moment >= self.begin
         if sign in ("<", "<="):

@@ -1,4 +1,4 @@
-"""Files of other tools in a directory: they are not read, and a person should know that."""
+"""Files of other tools in a directory, which are not read; they are named so that it is known."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KINDS = (
     ("JSON file", "*.json"),
 )
 _TOOLS = _KINDS[:3]
-"""The kinds that are surely runs; the others may be anything."""
+"""The kinds that are certainly runs; the others may be anything."""
 
 _LONGEST_PATH = 60
 
@@ -30,9 +30,9 @@ _LONGEST_PATH = 60
 def other_files(
     files: Files, roots: Sequence[str], known: Iterable[str], *, tools_only: bool = False
 ) -> str:
-    """What lies below some roots that is not read, by kind, with an example of each.
+    """Files below some roots that are not read, by kind, with an example of each.
 
-    ``known`` are the ids of the files of runs. Empty where nothing lies there; with ``tools_only``
+    ``known`` are the ids of the files of runs. Empty where there are none; with ``tools_only``
     what is no run by its name is left out.
     """
     runs, kinds = frozenset(known), _TOOLS if tools_only else _KINDS

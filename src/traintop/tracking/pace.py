@@ -41,7 +41,7 @@ class RunningMedian:
         return median(self._kept) if self._kept else None
 
 
-class Pace:
+class LoggingPace:
     """The pauses and the pace of one process that logs a run.
 
     ``longest`` is the longest pause of the processes before it, and ``began`` when this one began

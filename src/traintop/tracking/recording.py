@@ -13,7 +13,7 @@ from traintop import logfile
 from traintop.logfile import LONGEST_NAME
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot
 from traintop.tracking.capture import resolve
-from traintop.tracking.pace import Pace
+from traintop.tracking.pace import LoggingPace
 from traintop.tracking.statistics import RunStatistics, merge, with_train_loss
 from traintop.tracking.warn_once import WarnOnce
 from traintop.values import Number, jsonable
@@ -58,7 +58,7 @@ class Recording:
         self._waiting_bytes = 0
         self._keys: dict[object, str] = {}
         self._names_bytes = 0
-        self.pace = Pace()
+        self.pace = LoggingPace()
         self.warn_once = WarnOnce()
         self.dropped = 0
 

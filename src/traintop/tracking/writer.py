@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from traintop import logfile
 from traintop.model import MetricsSnapshot, MetricStats
-from traintop.tracking.pace import Pace
+from traintop.tracking.pace import LoggingPace
 from traintop.tracking.recording import LoggedCall, Recording
 from traintop.tracking.resumption import MOST_IN_ANY_ORDER, ResumedRun, exact_statistics
 from traintop.tracking.run_clock import RunClock
@@ -83,7 +83,7 @@ class RunWriter:
         self._recording = Recording()
         self._recording.dropped = self._known.dropped
         pauses = self._known.pauses
-        self._recording.pace = Pace(clock.elapsed(), pauses.longest if pauses else None)
+        self._recording.pace = LoggingPace(clock.elapsed(), pauses.longest if pauses else None)
         self._rewinds = 0
         self._run_end: RunEnd | None = None
         self._lock = threading.RLock()  # guards the recording; never held during a write

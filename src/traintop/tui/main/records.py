@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _GAP = 2
 _FIGURE = 9
 _PLACES = (("iteration", "ITERATION", 9), ("wallclock_time", "TIME", 8))
-"""What tells where a record stands: these columns stay when others are scrolled."""
+"""The columns that identify a record: they stay when others are scrolled."""
 
 
 class RecordsView(msgspec.Struct, frozen=True):
