@@ -73,6 +73,7 @@ def main() -> None:
 
     `traintop [LOG_DIR]...` watches the runs in one or more log directories, live.
     Without LOG_DIR, it watches $TRAINTOP_DIR, or else ./experiment_logs.
+    `traintop FILE.json` watches the directory of a run, with that run selected.
     """
     # A command is short and makes no garbage, for which the collector would search all summaries
     # again and again. The UI lasts: it turns the collector on after its first frame.

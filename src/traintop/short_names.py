@@ -20,7 +20,6 @@ _WORD = re.compile(r"(?:[^\W_]|(?<=\d)\.(?=\d)|(?<=\d[eE])[+-](?=\d))+")
 _LETTERS_AND_NUMBER = re.compile(r"([^\W\d_]+)(\d.*)")
 _WITH_STAMP = re.compile(r"(.*)@(\d{8})_(\d{6}(?:_\d+)*)")
 
-_LEAST_BEFORE_STAMP = 4
 _MOST_NAMES = 1000
 """Of more names only a sample is searched for common words, which bounds the cost."""
 
@@ -93,8 +92,10 @@ class ShortNames:
 
     def _short(self, name: str, width: int) -> str:
         stamp = self._short_stamps.get(name)
-        if stamp is not None and width - len(stamp) >= _LEAST_BEFORE_STAMP:
+        if stamp is not None and width > len(stamp):
             return self._short(_before_stamp(name), width - len(stamp)) + stamp
+        if stamp is not None:
+            return fit_middle(ELLIPSIS + stamp[-max(width - 1, 1) :], width)
         if cell_width(name) <= width:
             return name
         parts = self._parts(name)
@@ -149,7 +150,7 @@ def short_names(names: frozenset[str]) -> ShortNames:
 
     Those of one set are taken apart once.
     """
-    return ShortNames({safe_text(name, LONGEST_NAME) for name in names})
+    return ShortNames({safe_text(name, LONGEST_NAME) for name in names if name})
 
 
 def _before_stamp(name: str) -> str:

@@ -157,3 +157,14 @@ def test_compare_and_export_do_not_import_the_ui(logs: Path, tmp_path: Path) -> 
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert {"textual", "rich", "watchdog", "plotext"}.isdisjoint(done.stdout.split())
+
+
+def test_of_very_many_runs_the_newest_are_compared_for_people(logs: Path) -> None:
+    for number in range(7):
+        with ExperimentTracker(ExperimentConfig(f"run_{number}"), log_dir=logs, quiet=True):
+            pass
+    done = run("compare", logs)
+    assert "2 older runs are not shown" in done.stderr
+    assert "run_6" in done.stdout
+    assert "slow_s0" not in done.stdout
+    assert len(json.loads(run("compare", logs, "--json").stdout)["columns"]) == 10

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import failure, print_document, print_text
-from traintop.commands.runs import log_directory, named_runs, run_names
+from traintop.commands.runs import MOST_RUNS, log_directory, named_runs, run_names
 
 
 @click.command()
@@ -29,14 +29,15 @@ def command(
     target: float | None,
     style: str | None,
 ) -> None:
-    """Compare runs with a baseline: settings, losses, speed."""
+    """Compare the newest runs, or NAMES, with a baseline: settings, losses, speed."""
     from traintop.analysis import compare, comparison_text
     from traintop.analysis.groups import grouped
     from traintop.store.formats import UnreadableRunError
 
     if target is not None and not math.isfinite(target):
         raise click.UsageError(f"--target must be a finite number, not {target}")
-    catalog, found = named_runs(log_dir, names, baseline)
+    most = None if style or seeds else MOST_RUNS
+    catalog, found = named_runs(log_dir, names, baseline, most)
     try:
         runs = [
             compare.ComparisonRun(name, run, catalog.reader(run.id).history())

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from traintop.commands.output import print_document, print_text, warn
+from traintop.commands.output import LONGEST_LINE, print_document, print_text, warn
 from traintop.commands.runs import log_directories, unreadable_lines
+from traintop.text import safe_text
 from traintop.tracking.environment import default_log_dir
 
 
@@ -27,7 +28,10 @@ from traintop.tracking.environment import default_log_dir
 def command(
     log_dirs: tuple[Path, ...], sort: str, reverse: bool, as_json: bool, as_csv: bool
 ) -> None:
-    """Print a table of all runs, the best first."""
+    """Print a table of all runs, the best first.
+
+    LOG_DIRS are directories or files of runs: $TRAINTOP_DIR, else ./experiment_logs, by default.
+    """
     from traintop.analysis.ranking import sorted_runs
     from traintop.analysis.run_tables import comparison_table, runs_csv, runs_json
     from traintop.metrics import choose_directions_for
@@ -50,6 +54,8 @@ def command(
         print_document(runs_json(runs))
     elif as_csv:
         print_document(runs_csv(runs))
+    elif not runs:
+        print_text(f"No runs in {', '.join(safe_text(each, LONGEST_LINE) for each in log_dirs)}.")
     else:
         print_text(comparison_table(runs, sort=sort, width=shutil.get_terminal_size().columns))
     warn(*snapshot.notices, *unreadable_lines(snapshot.runs))

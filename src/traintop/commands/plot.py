@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from traintop.analysis.axes import X_AXES, XAxis, tokens_per_iteration
 from traintop.analysis.chart_names import charts_of, metrics_of_chart
 from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, print_text, warn
-from traintop.commands.runs import log_directory, named_runs, run_names
+from traintop.commands.runs import MOST_RUNS, log_directory, named_runs, run_names
 from traintop.metrics import logged_name
 from traintop.model import RunSummary
 from traintop.text import suggestions
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from traintop.charts.curves import ChartOptions
     from traintop.store.catalog import RunCatalog
 
-MOST_RUNS = 8
-"""Runs that are plotted unless they are named: as many as there are colours."""
-
 _HEIGHTS = (12, 30)
 """The lines that a chart takes at least and at most, where none are asked for."""
 
@@ -35,7 +32,13 @@ _HEIGHTS = (12, 30)
 @click.command()
 @log_directory
 @run_names
-@click.option("--metric", default="loss", show_default=True, help="Any metric; loss shows both.")
+@click.option(
+    "--metric",
+    default="loss",
+    show_default=True,
+    metavar="NAME",
+    help="Any metric; loss is the train and the validation loss.",
+)
 @click.option(
     "--x", "x_axis", type=click.Choice(X_AXES), default=X_AXES[0], show_default=True, help="X axis."
 )
@@ -75,10 +78,7 @@ def command(
     from traintop.charts import DARK, LIGHT, chart_svg
     from traintop.charts.curves import ChartOptions
 
-    catalog, runs = named_runs(log_dir, names)
-    if not names and len(runs) > MOST_RUNS:
-        warn(f"{len(runs) - MOST_RUNS:,} older runs are not shown; name runs to choose them")
-        runs = dict(list(runs.items())[:MOST_RUNS])
+    catalog, runs = named_runs(log_dir, names, most=MOST_RUNS)
     try:
         spec = _chart_of(catalog, runs, metric, ChartOptions(x_axis, log_y, not outliers, smooth))
     except ValueError as error:

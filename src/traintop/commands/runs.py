@@ -24,13 +24,17 @@ optional_log_directory = click.argument("log_dir", required=False, type=_DIRECTO
 log_directory = click.argument("log_dir", type=_DIRECTORY_OR_RUN)
 run_names = click.argument("names", nargs=-1)
 
+MOST_RUNS = 8
+"""Runs that are shown unless they are named: as many as there are colours for curves."""
+
 
 def named_runs(
-    log_dir: Path, names: Sequence[str], baseline: str | None = None
+    log_dir: Path, names: Sequence[str], baseline: str | None = None, most: int | None = None
 ) -> tuple[RunCatalog, dict[str, RunSummary]]:
     """The runs of these names, or all that can be read, the newest first; the baseline before.
 
-    And the catalog, which has their readers.
+    Without names these are the ``most`` newest, with a warning of the others. And the catalog,
+    which has their readers.
 
     Raises ``ClickException`` for a name that no run has, and when there are no runs.
     """
@@ -50,8 +54,11 @@ def named_runs(
     known = unique_names(runs.values())
     if not runs:
         raise failure(f"no runs in {log_dir}")
+    if not names and most is not None and len(known) > most:
+        warn(f"{len(known) - most:,} older runs are not shown; name runs to choose them")
     found = {}
-    for name in (*([] if baseline is None else [baseline]), *(names or known.values())):
+    chosen = names or [*known.values()][:most]
+    for name in (*([] if baseline is None else [baseline]), *chosen):
         path = find_run(name, known)
         if path is None:
             refused = [run for run in unreadable if name in (run.stem, PurePath(run.id).name)]

@@ -19,7 +19,8 @@ from traintop.tracking.environment import default_log_dir
 def command(log_dirs: tuple[Path, ...]) -> None:
     """Watch runs live in the terminal (the default command).
 
-    LOG_DIRS may name the file of a run: its directory is watched, and the run selected.
+    LOG_DIRS are directories: $TRAINTOP_DIR, else ./experiment_logs, by default. Of the file of a
+    run the directory is watched, and the run is selected.
     """
     from traintop.terminal import has_screen
 
