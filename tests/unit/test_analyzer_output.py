@@ -55,7 +55,7 @@ def test_summaries_show_results_settings_and_notes(
     assert by_analyzer.replace("\n", "").isprintable()
 
 
-def test_tracker_and_analyzer_print_the_same_best_of_what_was_recorded(
+def test_tracker_and_analyzer_print_the_same_best_values(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ExperimentTracker(ExperimentConfig("run"), tmp_path, quiet=True) as tracker:

@@ -107,7 +107,7 @@ def test_the_last_record_counts_where_a_file_has_no_statistics():
 # The best of a run.
 
 
-def test_the_best_is_recorded_and_a_final_loss_only_where_none_is():
+def test_a_final_loss_is_the_best_only_without_recorded_ones():
     stats = {"loss": MetricStats(count=1, min=2.5, max=4.0, min_iteration=7)}
     one = run(stats=stats, best_train_loss=2.0, final_train_loss=2.25, final_val_loss=2.25)
     assert best_value(one, "train_loss") == best_value(one, "loss") == 2.5

@@ -70,7 +70,7 @@ def test_a_new_notebook_has_a_section_for_each_experiment(tmp_path: Path) -> Non
     assert overview.index("`muon`") < overview.index("`baseline`")  # the best first
 
 
-def test_a_loss_that_no_record_has_is_the_best_without_an_iteration(tmp_path: Path) -> None:
+def test_a_best_loss_that_no_record_has_names_no_iteration(tmp_path: Path) -> None:
     with ExperimentTracker(ExperimentConfig("run"), log_dir=tmp_path, quiet=True) as tracker:
         tracker.log_metrics(1499, train_loss=3.0)
         tracker.finish(train_loss=2.0, val_loss=2.25)
