@@ -91,7 +91,7 @@ def test_the_first_rows_select_the_first_run():
     assert with_rows(ViewState(), RunRows(), rows).selected == rows.runs[0].id
 
 
-def test_an_awaited_run_is_selected_when_it_comes_though_a_filter_hides_it():
+def test_an_awaited_run_is_selected_even_if_a_filter_hides_it():
     first, second = make_runs(2)
     session = Session(lambda: NOW, ViewState(filter="run-0"))
     session.awaited = second.id

@@ -67,6 +67,12 @@ def test_public_definitions_have_docstrings() -> None:
     assert {at: name for at, name in missing.items() if name not in documented} == {}
 
 
+def test_names_of_tests_are_as_short_as_the_page_says() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    names = re.findall(r"^(?:async )?def (test_\w+)", "\n".join(texts), re.MULTILINE)
+    assert [name for name in names if len(name) >= 60] == []
+
+
 def public_definitions(
     parent: ast.Module | ast.ClassDef,
 ) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:

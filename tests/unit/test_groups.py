@@ -34,7 +34,7 @@ def test_groups_that_overlap_have_no_winner():
     assert best(comparison, "val_loss", "last") == [False, False]
 
 
-def test_a_group_that_reached_a_target_in_part_says_so_and_wins_nothing():
+def test_a_group_of_which_some_reached_a_target_wins_nothing():
     fast = [
         comparison_run(f"fast_seed{seed}", losses, settings={"lr": 1e-3, "seed": seed})
         for seed, losses in enumerate(([3.0, 1.0], [3.0, 2.5], [3.0, 2.5]))
