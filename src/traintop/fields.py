@@ -234,6 +234,12 @@ _FIELDS = (
     Field("notes", "NOTES", "notes", "notes of the run, and those that people added",
           lambda run, _: "\n".join(filter(None, (run.notes, run.annotations.note))) or None,
           "text", 20, ("note",)),
+    Field("host", "HOST", "host", "the machine that it ran on",
+          lambda run, _: plain_value(run.environment.get("host")), "text", 12),
+    Field("user", "USER", "user", "who started it",
+          lambda run, _: plain_value(run.environment.get("user")), "text", 10),
+    Field("git_commit", "COMMIT", "git commit", "the commit of its code",
+          lambda run, _: plain_value(run.environment.get("git_commit")), "text", 10, ("commit",)),
     Field("archived", "ARCHIVED", "archived", "whether the run is archived",
           lambda run, _: run.annotations.archived, "text", 9),
     Field("error", "ERROR", "error", "the exception that ended the run",
@@ -344,7 +350,6 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
         **{synonym: field.name for field in FIELDS.values() for synonym in field.synonyms},
         "loss": "train_loss",
         "val": "best_val_loss",
-        "commit": "git_commit",
     }
 )
 

@@ -247,11 +247,17 @@ ALIVE = frozenset({RunStatus.RUNNING, RunStatus.STALLED})
 
 
 class Annotations(msgspec.Struct, frozen=True, gc=False):
-    """What people added to a run from outside; kept beside its file, never in it."""
+    """What people added to a run from outside; kept beside its file, never in it.
+
+    ``author`` is who changed it last, and ``time`` when, in ISO 8601 with its offset from UTC;
+    both are empty where an older version wrote it.
+    """
 
     note: str = ""
     tags: tuple[str, ...] = ()
     archived: bool = False
+    author: str = ""
+    time: str = ""
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -48,6 +48,16 @@ def _machine() -> dict[str, str | None]:
     }
 
 
+def user_name() -> str | None:
+    """Who runs this process; the number of a user without a name, as in a container."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid()) if hasattr(os, "getuid") else None
+
+
 def _machine_digest() -> str | None:
     """A digest, for machine-id(5) asks not to publish the id itself."""
     import hashlib  # as below: not at the cost of every training loop's start

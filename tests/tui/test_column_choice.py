@@ -1,8 +1,9 @@
 import pytest
+from msgspec.structs import replace
 from tests.runs import make_run, make_runs
 from tui_runs import screen_text, showing
 
-from traintop.model import MetricStats
+from traintop.model import Annotations, MetricStats
 from traintop.tui.columns import DEFAULT_CHOICES, DEFAULT_COLUMNS, ColumnChoice
 from traintop.tui.main.column_chooser import ColumnChoosing, ColumnsScreen
 from traintop.tui.view import SortOrder
@@ -65,6 +66,51 @@ async def test_columns_are_chosen_with_the_list_in_view(size):
         if size[0] == 160:
             assert "BEST ACC" in screen_text(app)
             assert "0.7500" in screen_text(app)
+
+
+@pytest.mark.parametrize("size", [(160, 48), (80, 24), (20, 5)])
+async def test_a_search_line_finds_columns_and_keys_are_about_those(size):
+    run = make_run("one", environment={"host": "gpu7", "user": "eva", "git_commit": "c0ffee" * 5})
+    async with showing([run], size) as (app, pilot):
+        await pilot.press("o", "slash", *"ran", "space", *"MACHINE", "enter", "space")
+        assert app.main_screen.view.columns[-1] == ColumnChoice("host")
+        await pilot.press("slash", *"zz", "enter", "space", "J", "s")
+        assert "nothing has" in screen_text(app) or size[0] < 30
+        await pilot.press("escape")
+        assert app.screen.found == [*range(len(app.screen.choosing.keys))]
+        await pilot.press(
+            "slash", *"commit", "escape", "slash", *"commit", "down", "enter", "space"
+        )
+        assert len(app.main_screen.view.columns) == len(DEFAULT_COLUMNS) + 2
+        await pilot.press("escape", "escape")
+        assert app.screen is app.main_screen
+        if size[0] == 160:
+            assert {"gpu7", "c0ffeec0ff"} <= {*screen_text(app).split()}
+
+
+async def test_notes_and_tags_have_a_mark_and_columns():
+    noted = Annotations(
+        note="too hot", tags=("paper", "old"), author="eva", time="2025-02-22T14:00"
+    )
+    runs = [
+        make_run("one", annotations=noted),
+        make_run("two", annotations=Annotations(tags=("x",))),
+    ]
+    async with showing(runs) as (app, pilot):
+        rows = screen_text(app).splitlines()[2:4]
+        assert [row[2] for row in rows] == ["✎", "#"]
+        assert "Note beside the run by eva, 2025-02-22 14:00" in screen_text(app)
+        chosen = tuple(map(ColumnChoice, ("name", "tags", "notes")))
+        app.main_screen.session.change(replace(app.main_screen.view, columns=chosen))
+        await pilot.pause()
+        assert screen_text(app).splitlines()[2].split()[:6] == [
+            "▌",
+            "✎one",
+            "paper",
+            "old",
+            "too",
+            "hot",
+        ]
 
 
 async def test_the_list_alone_and_back():

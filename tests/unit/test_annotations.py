@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import stat
+import time
+from datetime import datetime
 
 import pytest
 from catalog_runs import Clock
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.runs import records, write_run
 
 from traintop.analysis.query import filter_runs
@@ -34,12 +38,28 @@ def run(tmp_path):
     return write_run(tmp_path / "experiment_a_20250222_140530.json", records(3))
 
 
+def unsigned(annotations):
+    return replace(annotations, author="", time="")
+
+
+def test_annotations_say_who_made_them_and_when(run):
+    signed = annotate(run, AnnotationChange(note="mine"))
+    assert signed.author == getpass.getuser()
+    assert abs(datetime.fromisoformat(signed.time).timestamp() - time.time()) < 60
+    sidecar_of(run).write_text('{"note": "mine", "author": "somebody"}')
+    assert annotate(run, AnnotationChange(note="mine")).author == "somebody"
+    assert annotate(run, AnnotationChange(note="mine too")).author == getpass.getuser()
+
+
 def test_annotations_are_read_back_and_the_run_file_untouched(run):
     before = run.read_bytes()
     annotate(run, AnnotationChange(note="good one", added_tags=("ablation", "paper")))
     annotate(run, AnnotationChange(archived=True, removed_tags=("paper",)))
-    assert read_annotations(run) == Annotations("good one", ("ablation",), True)
+    kept = read_annotations(run)
+    assert unsigned(kept) == Annotations("good one", ("ablation",), True)
     assert json.loads(sidecar_of(run).read_text()) == {
+        "author": kept.author,
+        "time": kept.time,
         "note": "good one",
         "tags": ["ablation"],
         "archived": True,
@@ -183,7 +203,7 @@ def test_the_catalog_brings_annotations_of_others(run):
     annotate(run, AnnotationChange(note="seen by all", added_tags=("paper",)))
     after = catalog.refresh()
     assert after.revision > before.revision
-    assert after.runs[0].annotations == Annotations("seen by all", ("paper",))
+    assert unsigned(after.runs[0].annotations) == Annotations("seen by all", ("paper",))
     assert len(after.runs) == 1  # the sidecar file is no run
     assert [r.name for r in filter_runs(after.runs, 'tag == "paper"', None)] == ["baseline"]
     assert filter_runs(after.runs, '"paper" not in tags', None) == ()
@@ -226,4 +246,4 @@ def test_odd_entries_in_the_annotations_folder_are_skipped(run):
     (folder / "experiment_big.json").write_bytes(b'{"note": "' + b"x" * 1_000_000 + b'"}')
     (folder / "experiment_loop.json").symlink_to("experiment_loop.json")
     (folder / ".hidden.json").write_text("{}")
-    assert refreshed(RunCatalog([run.parent])) == {"baseline": Annotations("x")}
+    assert unsigned(refreshed(RunCatalog([run.parent]))["baseline"]) == Annotations("x")

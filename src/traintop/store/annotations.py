@@ -1,8 +1,9 @@
 """Notes, tags and archive flags that people add to runs: sidecar files, never the run's own file.
 
 The annotations of ``experiment_x.json`` are in ``.traintop/experiment_x.json`` beside it, a small
-JSON object of plain data: ``{"note": "…", "tags": ["…"], "archived": true}``. Whoever may write
-into a directory may annotate the runs in it, and may delete these files at any time.
+JSON object of plain data: ``{"note": "…", "tags": ["…"], "archived": true, "author": "…",
+"time": "…"}``. Whoever may write into a directory may annotate the runs in it, and may delete these
+files at any time.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from traintop.atomic_file import write_atomically
 from traintop.model import Annotations
+from traintop.process import user_name
 from traintop.store.files import FileError
 from traintop.store.files.local import LocalFiles
 
@@ -41,6 +45,8 @@ class _Stored(msgspec.Struct):
     note: str = ""
     tags: list[str] = []
     archived: bool = False
+    author: str = ""
+    time: str = ""
 
 
 _decoder = msgspec.json.Decoder(_Stored)
@@ -91,7 +97,7 @@ def read_annotations(run: Path) -> Annotations:
 
 
 def annotate(run: Path, change: AnnotationChange) -> Annotations:
-    """Change the annotations of a run on disk, and return the new ones.
+    """Change the annotations of a run on disk, and return the new ones, signed by the user.
 
     A sidecar file that would say nothing is deleted. One that holds something else, or cannot be
     read, is left alone: it is what a person wrote. Raises ``OSError`` that names the file.
@@ -101,13 +107,18 @@ def annotate(run: Path, change: AnnotationChange) -> Annotations:
         if not stat.S_ISDIR(path.parent.lstat().st_mode):
             # A link would lead what we write to a place that another person chose.
             raise NotADirectoryError(errno.ENOTDIR, "not a directory", str(path.parent))
-    after = change.apply(_stored(path))
+    before = _stored(path)
+    after = change.apply(before)
     if after == NOTHING:
         with suppress(FileNotFoundError):
             path.unlink()
         with suppress(OSError):
             path.parent.rmdir()  # which only succeeds when it is empty
         return after
+    if after == replace(before, author="", time=""):
+        return before
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    after = replace(after, author=user_name() or "", time=now)
     _make_folder(path.parent)
     write_atomically(path, msgspec.json.encode(after) + b"\n")
     return after
@@ -135,7 +146,9 @@ def _make_folder(folder: Path) -> None:
 
 
 def _bounded_of(stored: _Stored) -> Annotations:
-    return _bounded(stored.note, stored.tags, stored.archived)
+    bounded = _bounded(stored.note, stored.tags, stored.archived)
+    signature = stored.author[:LONGEST_TAG], stored.time[:LONGEST_TAG]
+    return replace(bounded, author=signature[0], time=signature[1])
 
 
 def _bounded(note: str, tags: Iterable[str], archived: bool) -> Annotations:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from traintop.logfile import FORMAT_VERSION
-from traintop.process import current_process
+from traintop.process import current_process, user_name
 
 DEFAULT_LOG_DIR = "experiment_logs"
 
@@ -39,7 +39,7 @@ def describe_environment() -> dict[str, Any]:
     return {
         "format": FORMAT_VERSION,
         **current_process(),
-        "user": _user(),
+        "user": user_name(),
         "command": shlex.join(sys.orig_argv),
         "directory": os.getcwd(),
         "python": platform.python_version(),
@@ -58,15 +58,6 @@ def _first_integer(names: tuple[str, ...]) -> int | None:
         except (KeyError, ValueError):
             continue
     return None
-
-
-def _user() -> str | None:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container whose uid has no name
-        return str(os.getuid()) if hasattr(os, "getuid") else None
 
 
 def _git() -> dict[str, Any]:

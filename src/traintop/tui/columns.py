@@ -20,6 +20,7 @@ from traintop.lines import Role
 from traintop.metrics import direction_of, diverged, metrics_of
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
+from traintop.text import MISSING, safe_text
 from traintop.tui.kit.runs import STATUS_MARKS, short_run_name
 from traintop.values import flat_settings
 
@@ -141,6 +142,30 @@ _BUILT_IN = (
         role=lambda run: "bad" if diverged(run) else "accent",
     ),
 )
+_CHOSEN: Mapping[str, Column] = MappingProxyType(
+    {
+        column.key: column
+        for column in (
+            _column(
+                FIELDS["git_commit"],
+                _MADE_IMPORTANCE,
+                text=lambda run, context, width: safe_text(
+                    FIELDS["git_commit"].value(run) or MISSING
+                )[:width],
+            ),
+            _column(
+                FIELDS["tags"],
+                _MADE_IMPORTANCE,
+                text=lambda run, context, width: (
+                    " ".join(map(safe_text, run.annotations.tags)) or MISSING
+                ),
+                role=lambda run: "accent" if run.annotations.tags else "muted",
+            ),
+        )
+    }
+)
+"""Columns that are not there at first, and do not look like their fields."""
+
 BUILT_IN: Mapping[str, Column] = MappingProxyType({column.key: column for column in _BUILT_IN})
 """The columns that the list has at first, by key, in their order."""
 
@@ -156,7 +181,7 @@ def column_key(name: str) -> str:
 def column_of(key: str) -> Column:
     """The column with this key; no run need have anything in it."""
     key = column_key(key)
-    return BUILT_IN.get(key) or _column(field_of(key), _MADE_IMPORTANCE)
+    return BUILT_IN.get(key) or _CHOSEN.get(key) or _column(field_of(key), _MADE_IMPORTANCE)
 
 
 def offered_columns(runs: Iterable[RunSummary]) -> tuple[str, ...]:

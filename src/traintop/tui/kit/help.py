@@ -9,7 +9,7 @@ from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside
 from traintop.text import cell_width, fit, wrap
 from traintop.tui.kit.dialogs import ListDialog
 from traintop.tui.kit.keys import Place, keys_of
-from traintop.tui.kit.runs import STATUS_MARKS
+from traintop.tui.kit.runs import ROW_MARKS, STATUS_MARKS
 
 _TWO_COLUMNS = 76
 _COLUMN_GAP = 2
@@ -28,6 +28,8 @@ def help_lines(place: Place, width: int) -> tuple[Line, ...]:
         groups.setdefault(key.group, []).extend(lines)
     blocks = [_block(title, lines) for title, lines in groups.items()]
     blocks.append(_block("Status", _status_lines(inner)))
+    if place is Place.RUNS:
+        blocks.append(_block("Before the status", _row_mark_lines(inner)))
     if inner == width:
         return tuple(line for block in blocks for line in block)
     total = sum(map(len, blocks))
@@ -61,6 +63,14 @@ def _status_lines(width: int) -> list[Line]:
         for line in _entry_lines(
             f"{mark.glyph} {STATUS_WORDS[status]}", mark.role, _STATUS_WIDTH, mark.meaning, width
         )
+    ]
+
+
+def _row_mark_lines(width: int) -> list[Line]:
+    return [
+        line
+        for glyph, meaning in ROW_MARKS.items()
+        for line in _entry_lines(glyph, "accent", _STATUS_WIDTH, meaning, width)
     ]
 
 

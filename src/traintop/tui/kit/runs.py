@@ -21,6 +21,20 @@ class StatusMark(msgspec.Struct, frozen=True):
     meaning: str
 
 
+MARK_GLYPH, BASELINE_GLYPH = "◆", "⚑"
+NOTE_GLYPH, TAG_GLYPH, ARCHIVED_GLYPH = "✎", "#", "a"
+
+ROW_MARKS: Mapping[str, str] = MappingProxyType(
+    {
+        MARK_GLYPH: "marked",
+        BASELINE_GLYPH: "the pinned baseline",
+        NOTE_GLYPH: "has a note",
+        TAG_GLYPH: "has tags",
+        ARCHIVED_GLYPH: "archived",
+    }
+)
+"""What may stand before a run in the list, and what it means."""
+
 STATUS_MARKS: Mapping[RunStatus, StatusMark] = MappingProxyType(
     {
         RunStatus.RUNNING: StatusMark("●", "R", "good", "running now"),

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from traintop.lines import Line, Piece, clickable
 from traintop.text import fit
 from traintop.tui.columns import DEFAULT_CHOICES, ColumnChoice, column_of
-from traintop.tui.kit.dialogs import ListDialog
+from traintop.tui.kit.dialogs import SearchDialog
 from traintop.tui.kit.keys import Place
 from traintop.tui.view import SortOrder
 
@@ -103,13 +103,13 @@ def choice_lines(choosing: ColumnChoosing, sort: SortOrder, width: int) -> Seque
 Apply = Callable[[tuple[ColumnChoice, ...], SortOrder], None]
 
 
-class ColumnsScreen(ListDialog):
+class ColumnsScreen(SearchDialog):
     """``apply`` is called with each choice, so that its effect can be seen."""
 
     PLACES = (Place.COLUMNS,)
 
     def __init__(self, choosing: ColumnChoosing, sort: SortOrder, apply: Apply) -> None:
-        hint = "space chooses  J K order  < > width  s sorts  0 resets  esc closes"
+        hint = "space chooses  J K order  < > width  s sorts  0 resets"
         super().__init__("columns of the list", hint, id="columns")
         self.choosing = choosing
         self._sort = sort
@@ -118,6 +118,12 @@ class ColumnsScreen(ListDialog):
     @property
     def content(self) -> Hashable:
         return (self.choosing, self._sort)
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What each column is found by: its heading, its name and what it means."""
+        fields = [column_of(key).field for key in self.choosing.keys]
+        return [f"{field.label} {field.name} {field.explanation}" for field in fields]
 
     def lines(self, width: int) -> Sequence[Line]:
         return choice_lines(self.choosing, self._sort, width)
@@ -130,7 +136,7 @@ class ColumnsScreen(ListDialog):
         self.draw()
 
     def action_move_choice(self, lines: int) -> None:
-        self._change(self.choosing.move_to(self.choosing.cursor + lines))
+        self._change(self.choosing.move_to(self.place_after(lines)))
 
     def action_pick_column(self, place: int) -> None:
         self._change(self.choosing.move_to(place).toggle())

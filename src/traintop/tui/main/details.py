@@ -217,10 +217,17 @@ def _texts(summary: RunSummary) -> Iterable[tuple[str, str, Role]]:
         yield "Notes", clean(summary.notes), "text"
     added = summary.annotations
     if added.note:
-        yield "Note beside the run", clean(added.note), "text"
+        yield f"Note beside the run{_signature(summary)}", clean(added.note), "text"
     if added.tags or added.archived:
         words = [f"#{clean(tag)}" for tag in added.tags] + ["archived"] * added.archived
-        yield "Tags", "  ".join(words), "accent"
+        yield f"Tags{'' if added.note else _signature(summary)}", "  ".join(words), "accent"
+
+
+def _signature(summary: RunSummary) -> str:
+    """Who annotated a run last, and when."""
+    author, time = summary.annotations.author, parse_time(summary.annotations.time)
+    by = f" by {safe_text(author)}" if author else ""
+    return f"{by}, {time:%Y-%m-%d %H:%M}" if time is not None else by
 
 
 def _results(summary: RunSummary) -> Iterable[Entry]:

@@ -97,7 +97,9 @@ KEYS = (
         Key("narrower", "<", "widen_column(-1)", "narrower"),
         Key("sort_by_it", "s", "sort_by_column", "sort by it, or reverse the order"),
         Key("reset_columns", "0", "reset_columns", "reset to the defaults"),
-        Key("close_columns", "escape|enter,o,q,ctrl+c", "close", "back"),
+        Key("search_columns", "/", "search", "search"),
+        Key("keep_columns", "enter", "keep", "back"),
+        Key("close_columns", "escape|o,q,ctrl+c", "close", "end the search, then close"),
         needs=(),
     ),
 )

@@ -18,6 +18,7 @@ from traintop.text import seconds_until_older
 from traintop.times import age_seconds
 from traintop.tui.columns import TREND_COLUMN, ColumnChoice, RowContext, offered_columns
 from traintop.tui.kit.pane import StyledLines
+from traintop.tui.kit.runs import ARCHIVED_GLYPH, BASELINE_GLYPH, NOTE_GLYPH, TAG_GLYPH
 from traintop.tui.main.row_layout import RowLayout, format_heading, format_row, lay_out
 from traintop.tui.messages import CopyRequested
 from traintop.tui.session import Session
@@ -172,8 +173,14 @@ class RunTable(StyledLines):
 
     def _third_mark(self, run: RunSummary) -> Piece:
         if run.id == self._view.baseline:
-            return Piece("⚑", "warn")
-        return Piece("a" if run.annotations.archived else " ", "muted")
+            return Piece(BASELINE_GLYPH, "warn")
+        added = run.annotations
+        marks = (
+            (added.archived, ARCHIVED_GLYPH),
+            (added.note, NOTE_GLYPH),
+            (added.tags, TAG_GLYPH),
+        )
+        return Piece(next((mark for there, mark in marks if there), " "), "muted")
 
     def _refresh_changed(self) -> None:
         for y, painted in enumerate(self._painted[: self.content_height()]):

@@ -6,11 +6,11 @@ from collections.abc import Callable, Hashable, Sequence
 
 from traintop.analysis.chart_names import chart_title, shown_charts
 from traintop.lines import Line, Piece, clickable
-from traintop.tui.kit.dialogs import ListDialog
+from traintop.tui.kit.dialogs import SearchDialog
 from traintop.tui.kit.keys import Place
 
 
-class ChartChooser(ListDialog):
+class ChartChooser(SearchDialog):
     """A list of all charts with check marks; ``apply`` gets each choice, empty for the usual."""
 
     PLACES = (Place.CHARTS,)
@@ -30,6 +30,11 @@ class ChartChooser(ListDialog):
     def content(self) -> Hashable:
         return self._chosen
 
+    @property
+    def texts(self) -> Sequence[str]:
+        """What each chart is found by."""
+        return [f"{chart_title(chart)} {chart}" for chart in self._charts]
+
     def lines(self, width: int) -> Sequence[Line]:
         return [
             clickable(
@@ -46,7 +51,7 @@ class ChartChooser(ListDialog):
         self.draw()
 
     def action_move_choice(self, lines: int) -> None:
-        self.move_cursor(self.cursor + lines, len(self._charts))
+        self.move_cursor(self.place_after(lines), len(self._charts))
 
     def action_pick_chart(self, place: int) -> None:
         self.cursor = place

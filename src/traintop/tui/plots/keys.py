@@ -44,7 +44,9 @@ KEYS = (
         Key("prev_choice", "k,up", "move_choice(-1)", "previous chart"),
         Key("choose_chart", "space", "toggle_chart", "show or hide"),
         Key("reset_charts", "0", "reset_charts", "reset to the defaults"),
-        Key("close_charts", "escape|enter,O,q,ctrl+c", "close", "back"),
+        Key("search_charts", "/", "search", "search"),
+        Key("keep_charts", "enter", "keep", "back"),
+        Key("close_charts", "escape|O,q,ctrl+c", "close", "end the search, then close"),
         needs=(),
     ),
 )

@@ -14,14 +14,13 @@ from traintop.lines import Piece
 from traintop.model import RunStatus, RunSummary
 from traintop.text import percentage
 from traintop.times import posix_time
+from traintop.tui.kit.runs import MARK_GLYPH
 from traintop.tui.kit.themes import Look
 from traintop.tui.messages import HistoryLoaded
 from traintop.tui.session import Session
 
 if TYPE_CHECKING:
     from traintop.charts.curves import PlottedRun
-
-MARK_GLYPH = "◆"
 
 WAIT_SECONDS = 0.25
 """How long the former charts stay while the records of a newly selected run are read."""
