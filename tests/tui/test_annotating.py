@@ -167,8 +167,8 @@ def test_annotating_applies_to_marked_runs_before_the_selected():
         *runs[:2],
     )
     assert runs_to_annotate(ViewState(), rows) == ()
-    assert subject(runs) == "3 marked runs"
-    assert subject(runs[:1]) == "run-0"
+    assert subject(runs, rows) == "3 marked runs"
+    assert subject(runs[:1], rows) == "run-0"
 
 
 def test_common_annotations_of_several_runs_can_be_edited():

@@ -19,13 +19,15 @@ from traintop.analysis.series import FloatArray, Limits, finite, smooth, value_n
 from traintop.charts.spec import ChartSpec, Series, figure, place
 from traintop.fields import field_of
 from traintop.metrics import METRICS, logged_name
-from traintop.text import number, safe_text, si, stopwatch
+from traintop.text import LONGEST_NAME, fit_middle, number, safe_text, si, stopwatch
 
 if TYPE_CHECKING:
     from traintop.store.history import History
 
 _WALLCLOCK_UNITS = (("h", 3600.0, 3.0 * 3600), ("min", 60.0, 180.0))
 """Unit, its seconds, and the time in seconds from which it is used."""
+
+_NAME_WIDTH = 48  # of a run in the title of its chart
 
 QUICK_RECORDS = 200_000
 """Curves over so many records are made at once: it takes a few milliseconds."""
@@ -148,7 +150,9 @@ class ChartMaker:
             robust=options.robust,
             note=f"no token count: {', '.join(left_out)}" if left_out else "",
             # Of several runs the legend has the names.
-            name=f"{safe_text(runs[0].label)} {words}" if len(runs) == 1 else words,
+            name=f"{fit_middle(safe_text(runs[0].label, LONGEST_NAME), _NAME_WIDTH)} {words}"
+            if len(runs) == 1
+            else words,
             value_text=si if _is_rate(chart) else figure,
             place_text=stopwatch if is_time else place,
         )

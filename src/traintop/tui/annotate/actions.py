@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from traintop.model import RunSummary
 from traintop.store.annotations import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, AnnotationChange
 from traintop.text import counted
-from traintop.tui.kit.runs import run_name
 from traintop.tui.kit.screen import PlaceScreen
 from traintop.tui.messages import AnnotationRequested, AskAgain
 from traintop.tui.session import Session
 from traintop.tui.view import RunRows, ViewState
+
+_NAME_WIDTH = 40  # of a run in the title of a dialog
 
 
 def runs_to_annotate(state: ViewState, rows: RunRows) -> tuple[RunSummary, ...]:
@@ -24,9 +25,11 @@ def runs_to_annotate(state: ViewState, rows: RunRows) -> tuple[RunSummary, ...]:
     return tuple(run for run in runs if run is not None)
 
 
-def subject(runs: Sequence[RunSummary]) -> str:
+def subject(runs: Sequence[RunSummary], rows: RunRows) -> str:
     """The runs in words: the name of one, the number of several."""
-    return run_name(runs[0]) if len(runs) == 1 else f"{len(runs):,} marked runs"
+    if len(runs) == 1:
+        return rows.short_name(runs[0], _NAME_WIDTH)
+    return f"{len(runs):,} marked runs"
 
 
 def common_note(runs: Sequence[RunSummary]) -> str:
@@ -92,7 +95,7 @@ class AnnotationController:
         before = common_note(runs)
         question = _Question(
             runs,
-            f"note for {subject(runs)}",
+            f"note for {subject(runs, self._session.rows)}",
             "saved beside the run's file, never in it; empty removes it",
             LONGEST_NOTE,
             lambda text: AnnotationChange(note=None if text == before else text),
@@ -106,7 +109,7 @@ class AnnotationController:
         before = common_tags(runs)
         question = _Question(
             runs,
-            f"tags of {subject(runs)}",
+            f"tags of {subject(runs, self._session.rows)}",
             'separated by spaces; filter by a tag with: tag == "paper"',
             MOST_TAGS * (LONGEST_TAG + 1),
             partial(tags_change, before),

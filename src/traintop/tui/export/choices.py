@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from traintop.model import RunStatus, RunSummary
-from traintop.tui.kit.runs import run_name
 from traintop.tui.kit.screen import PlaceScreen
 from traintop.tui.messages import ExportRequested
 from traintop.tui.session import Session
 from traintop.tui.view import RunRows, ViewState
+
+_NAME_WIDTH = 32  # of a run beside the words of a choice
 
 
 class ExportChoice(NamedTuple):
@@ -29,9 +30,13 @@ def export_choices(view: ViewState, rows: RunRows) -> list[ExportChoice]:
     if len(marked) > 1:
         choices += _of_several("marked", marked)
     if selected:
-        choices.append(ExportChoice(f"the selected run, {run_name(selected[0])}", selected))
+        choices.append(
+            ExportChoice(f"the selected run, {rows.short_name(selected[0], _NAME_WIDTH)}", selected)
+        )
     if len(marked) == 1 and marked[0].id != view.selected:
-        choices.append(ExportChoice(f"the marked run, {run_name(marked[0])}", marked))
+        choices.append(
+            ExportChoice(f"the marked run, {rows.short_name(marked[0], _NAME_WIDTH)}", marked)
+        )
     if len(listed) > 1 and {run.id for run in listed} != {run.id for run in marked}:
         choices += _of_several("listed", listed)
     return choices
