@@ -11,7 +11,7 @@ This module is imported by every training loop, so it needs the standard library
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -71,8 +71,9 @@ class ExperimentConfig(_Declared):
         config.optimizer_name          # "Muon"
         config._replace(seed=1)        # a copy with one setting changed
 
-    It has the named-tuple methods ``_replace``, ``_asdict`` and ``_fields``. Raises ``TypeError``
-    when ``experiment_name`` is missing or is not a string.
+    It has the named-tuple methods ``_replace``, ``_asdict`` and ``_fields``; ``_given`` has the
+    names of the settings that are no defaults. Raises ``TypeError`` when ``experiment_name`` is
+    missing or is not a string.
     """
 
     if TYPE_CHECKING:
@@ -82,8 +83,9 @@ class ExperimentConfig(_Declared):
         {name: getattr(_StandardSettings, name) for name in _StandardSettings.__annotations__}
     )
 
-    __slots__ = ("_settings",)
+    __slots__ = ("_given", "_settings")
     _settings: Mapping[str, Any]
+    _given: tuple[str, ...]
 
     def __init__(self, experiment_name: str, **settings: Any) -> None:
         if not isinstance(experiment_name, str):
@@ -92,16 +94,22 @@ class ExperimentConfig(_Declared):
             )
         merged = {"experiment_name": experiment_name, **self._field_defaults, **settings}
         object.__setattr__(self, "_settings", MappingProxyType(merged))
+        object.__setattr__(self, "_given", ("experiment_name", *settings))
 
     @classmethod
-    def from_settings(cls: type[_Config], settings: Mapping[str, Any]) -> _Config:
+    def from_settings(
+        cls: type[_Config], settings: Mapping[str, Any], given: Iterable[str] | None = None
+    ) -> _Config:
         """Exactly these settings, with no defaults added: how a log file is read back.
 
-        A file that names no experiment yields the empty name.
+        ``given`` are the names of those that a person gave, all of them unless it says so. A file
+        that names no experiment yields the empty name.
         """
         config = cls.__new__(cls)
         kept = {"experiment_name": "", **settings}
+        names = frozenset(kept if given is None else given)
         object.__setattr__(config, "_settings", MappingProxyType(kept))
+        object.__setattr__(config, "_given", tuple(name for name in kept if name in names))
         return config
 
     @property
@@ -116,11 +124,11 @@ class ExperimentConfig(_Declared):
         return self._asdict()
 
     def _replace(self: _Config, **changes: Any) -> _Config:
-        return self.from_settings({**self._settings, **changes})
+        return self.from_settings({**self._settings, **changes}, {*self._given, *changes})
 
     def __getattr__(self, name: str) -> Any:
-        # Only reached when normal lookup fails; "_settings" itself is missing while unpickling.
-        if name != "_settings" and name in self._settings:
+        # Only reached when normal lookup fails; the slots themselves are empty while unpickling.
+        if name not in ExperimentConfig.__slots__ and name in self._settings:
             return self._settings[name]
         raise AttributeError(f"{type(self).__name__} has no setting {name!r}")
 
@@ -156,7 +164,7 @@ class ExperimentConfig(_Declared):
         return f"{type(self).__name__}({inner})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self).from_settings, (dict(self._settings),))
+        return (type(self).from_settings, (dict(self._settings), self._given))
 
 
 class MetricsSnapshot(msgspec.Struct, frozen=True, gc=False):
@@ -271,6 +279,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: RunStatus
     name: str = ""
     config: dict[str, Any] = msgspec.field(default_factory=dict)
+    changed: dict[str, Any] = msgspec.field(default_factory=dict)
+    """The settings that changed after the start, as they were then: ``None`` if they came later."""
     environment: dict[str, Any] = msgspec.field(default_factory=dict)
     start_time: str | None = None
     end_time: str | None = None
@@ -304,6 +314,14 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def stem(self) -> str:
         """The last part of the id without its suffix: the *run id* that people read and type."""
         return PurePath(self.id).stem
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The settings that a person gave; the others in ``config`` are defaults, and no facts."""
+        names = self.environment.get("given")
+        if names is None:
+            return self.config
+        return {name: self.config[name] for name in names if name in self.config}
 
     @property
     def iteration(self) -> int | float | None:

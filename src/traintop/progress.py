@@ -23,13 +23,12 @@ _TRAINING_GROUPS = frozenset(
 
 def planned_steps(run: RunSummary) -> int | None:
     """The planned number of iterations, ``None`` when no setting that a person gave says it."""
-    given = run.environment.get("given")
-    stated = given if isinstance(given, list) else run.config
+    given = run.given
     for name in PLANNED_STEPS:
-        if name in stated and (steps := _positive(run.config.get(name))):
+        if steps := _positive(given.get(name)):
             return steps
     nested: dict[str, object] = {}
-    for path, setting in flat_settings(run.config).items():
+    for path, setting in flat_settings(given).items():
         group, _, name = path.replace("/", ".").rpartition(".")
         if group.rpartition(".")[2].lower() in _TRAINING_GROUPS:
             nested[name] = setting

@@ -11,7 +11,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 MISSING = "–"
 """Shown where nothing was measured."""
@@ -150,8 +150,16 @@ def si(value: float | None) -> str:
     return f"{size}{unit}"
 
 
+class Default(NamedTuple):
+    """The value of a setting that nobody gave."""
+
+    value: object
+
+
 def setting_text(value: object, limit: int = 200) -> str:
     """A setting as one line: text bare, numbers as short as they are exact, else as JSON."""
+    if isinstance(value, Default):
+        return f"{setting_text(value.value, limit)} (default)"
     if isinstance(value, float):
         return number(value, 6)
     if isinstance(value, str):

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import dataclasses
+import io
 import json
 import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runs import track_run
 
-from traintop import ExperimentConfig, ExperimentTracker, load_experiment_log
+from traintop import (
+    ExperimentConfig,
+    ExperimentTracker,
+    compare_experiments,
+    load_experiment_log,
+    print_experiment_summary,
+)
+from traintop.tracking.configuration import as_experiment_config
 
 
 def test_standard_settings_have_the_documented_defaults() -> None:
@@ -136,3 +146,33 @@ def test_the_tracker_takes_an_omegaconf_config(tmp_path: Path) -> None:
     with ExperimentTracker(settings, log_dir=tmp_path, quiet=True) as tracker:
         tracker.log_metrics(0, train_loss=1.0)
     assert load_experiment_log(tracker.path).config.model == {"width": 64, "depth": 64}
+
+
+def test_a_run_says_which_settings_were_given(tmp_path: Path) -> None:
+    path = track_run(tmp_path, "resnet", lr=0.1, batch_size=8)
+    head = json.loads(path.read_text())
+    assert head["run"]["given"] == ["experiment_name", "lr", "batch_size"]
+    summary = print_summary_of(path)
+    assert "device            cuda (default)" in summary
+    assert "lr                0.1\n" in summary
+    assert "batch_size        8\n" in summary
+    assert "of 100,000" not in summary  # nobody planned that many iterations
+
+
+def test_changed_and_copied_settings_stay_given() -> None:
+    config = ExperimentConfig("baseline", lr=1.0)._replace(seed=1)
+    assert pickled(config)._given == config._given == ("experiment_name", "seed", "lr")
+    assert as_experiment_config({"experiment_name": "a", "b": 1})._given == ("experiment_name", "b")
+
+
+def test_defaults_are_told_from_given_settings_in_tables(tmp_path: Path) -> None:
+    paths = [track_run(tmp_path, "narrow"), track_run(tmp_path, "wide", d_model=1024)]
+    assert "512 (default)" in compare_experiments(paths)
+    same = [track_run(tmp_path, "default"), track_run(tmp_path, "given", d_model=512)]
+    assert "d_model" not in compare_experiments(same)
+
+
+def print_summary_of(path: Path) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        print_experiment_summary(path)
+    return printed.getvalue()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from traintop.analysis.differences import ABSENT, differing, settings_key
+from traintop.analysis.differences import ABSENT, differing, run_settings, settings_key
 from traintop.analysis.percentiles import percentiles
 from traintop.direction import Direction
 from traintop.fields import Kind
@@ -31,7 +31,6 @@ from traintop.metrics import (
 from traintop.model import RunSummary
 from traintop.tables import Rival, winner
 from traintop.text import aligned, duration, number, si
-from traintop.values import flat_settings
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -163,7 +162,7 @@ def default_target(columns: Iterable[Column], metric: str) -> Target | None:
 
 
 def _setting_rows(columns: Sequence[Column]) -> Iterator[Row]:
-    runs = [[flat_settings(run.summary.config) for run in column.runs] for column in columns]
+    runs = [[run_settings(run.summary) for run in column.runs] for column in columns]
     merged = [_merged_settings(settings) for settings in runs]
     for name in differing(merged):
         cells = tuple(Cell(value=settings.get(name, ABSENT)) for settings in merged)

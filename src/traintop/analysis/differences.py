@@ -12,10 +12,13 @@ from typing import Any
 import msgspec
 
 from traintop.model import RunSummary
-from traintop.text import MISSING, setting_text
+from traintop.text import MISSING, Default, setting_text
 from traintop.values import finite_or_name, flat_settings
 
 _SEED = re.compile(r"(^|[._])seed$", re.IGNORECASE)
+
+DEFAULT = "default"
+"""What is said of a setting that nobody gave."""
 
 _FEW_RUNS = 8
 """Of so many runs each may well have an optimizer of its own."""
@@ -31,6 +34,30 @@ class Absent:
 ABSENT = Absent()
 
 
+def run_settings(run: RunSummary) -> dict[str, Any]:
+    """The flat settings of a run; those that nobody gave are each a ``Default``."""
+    flat = flat_settings(run.config)
+    if (given := run.given) is run.config:
+        return flat
+    known = flat_settings(given)
+    return {name: value if name in known else Default(value) for name, value in flat.items()}
+
+
+def settings_with_asides(run: RunSummary) -> list[tuple[str, object, str]]:
+    """The flat settings of a run, those that a person gave first, each with what is to be said.
+
+    That is "default", or "0.1 at the start", or nothing.
+    """
+    flat, given = flat_settings(run.config), flat_settings(run.given)
+    before = flat_settings(run.changed)
+    asides = {name: DEFAULT for name in flat if name not in given}
+    for name in (name for name in flat if name in before):
+        was = before[name]
+        asides[name] = "set later" if was is None else f"{setting_text(was)} at the start"
+    settings = [(name, value, asides.get(name, "")) for name, value in flat.items()]
+    return sorted(settings, key=lambda setting: setting[2] == DEFAULT)
+
+
 def is_seed(name: str) -> bool:
     """Whether a setting is a seed: ``seed``, ``data.seed``, ``numpy_seed``."""
     return _SEED.search(name) is not None
@@ -40,6 +67,8 @@ def settings_key(value: object) -> bytes:
     """Equal for two settings exactly when they are the same: 1 and 1.0 are, 1 and true are not."""
     if isinstance(value, Absent):
         return b""
+    if isinstance(value, Default):
+        value = value.value
     try:
         return msgspec.json.encode(_comparable(value), order="deterministic")
     except (TypeError, ValueError, RecursionError):
@@ -61,6 +90,8 @@ def setting_cell(value: object) -> object:
     """A setting for a cell of CSV: numbers and text as they are, all else as JSON."""
     if isinstance(value, Absent):
         return None
+    if isinstance(value, Default):
+        value = value.value
     if isinstance(value, (str, int, float)):
         return value
     return setting_text(value, limit=sys.maxsize - 1)

@@ -30,7 +30,7 @@ def load_experiment_log(path: FilePath) -> ExperimentLog:
     """
     catalog, summary = _opened(path)
     return ExperimentLog(
-        config=ExperimentConfig.from_settings(summary.config),
+        config=ExperimentConfig.from_settings(summary.config, summary.given),
         start_time=summary.start_time,
         end_time=summary.end_time,
         duration_seconds=summary.duration_seconds or 0.0,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from traintop.analysis.differences import differing_settings
+from traintop.analysis.differences import DEFAULT, differing_settings, settings_with_asides
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import sorted_runs
 from traintop.analysis.run_tables import setting_columns
@@ -17,7 +17,6 @@ from traintop.model import RunSummary
 from traintop.progress import progress, steps_done
 from traintop.tables import Align, Column, Table, code_span
 from traintop.text import count, number, percentage, safe_text, setting_text
-from traintop.values import flat_settings
 
 _LONGEST_NAME = 60
 _LONGEST_VALUE = 80
@@ -42,10 +41,14 @@ def configuration_block(newest_first: Sequence[RunSummary]) -> list[str]:
     """The settings that all runs share, those they differ in, and where the newest was trained."""
     newest = newest_first[0]
     differing = differing_settings(newest_first)
-    shared = {
-        name: value for name, value in flat_settings(newest.config).items() if name not in differing
-    }
-    lines = [", ".join(_setting(name, value) for name, value in shared.items())]
+    given: list[str] = []
+    defaults: list[str] = []
+    for name, value, aside in settings_with_asides(newest):
+        if name not in differing:
+            (defaults if aside == DEFAULT else given).append(_setting(name, value))
+    lines = [", ".join(given)] if given else []
+    if defaults:
+        lines += [*([""] if lines else []), f"Defaults: {', '.join(defaults)}"]
     if differing:
         names = ", ".join(code_span(name, _LONGEST_NAME) for name in differing)
         lines += ["", f"Different in these runs: {names}"]

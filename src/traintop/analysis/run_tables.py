@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from traintop.analysis.differences import ABSENT, differing, distinctive_settings, setting_cell
+from traintop.analysis.differences import (
+    ABSENT,
+    differing,
+    distinctive_settings,
+    run_settings,
+    setting_cell,
+)
 from traintop.analysis.naming import unique_names
 from traintop.fields import Field, Value, field_of
 from traintop.metrics import (
@@ -115,8 +121,8 @@ def setting_columns(
 
     The most distinctive settings have the lowest ranks. Texts have at most ``longest`` cells.
     """
-    settings = [flat_settings(run.config) for run in runs]
-    compared = settings if among is None else [flat_settings(run.config) for run in among]
+    settings = [run_settings(run) for run in runs]
+    compared = settings if among is None else [run_settings(run) for run in among]
     sample = compared[:: len(compared) // _RANKED_RUNS + 1]
     ranks = {name: rank for rank, name in enumerate(distinctive_settings(sample))}
     columns = []

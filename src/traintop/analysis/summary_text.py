@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from traintop.analysis.differences import settings_with_asides
 from traintop.fields import best_text, field_of
 from traintop.metrics import (
     LOSSES,
@@ -17,7 +17,6 @@ from traintop.model import ExperimentLog, MetricStats, RunStatus, RunSummary
 from traintop.progress import planned_steps, progress, stall_text, steps_done
 from traintop.text import MISSING, count, duration, number, percentage, safe_text, setting_text, si
 from traintop.tracking.statistics import RunStatistics
-from traintop.values import flat_settings
 
 _LABEL_WIDTH = 18
 _LONGEST_NOTE = 2000
@@ -25,7 +24,7 @@ _LONGEST_NOTE = 2000
 
 def summary_lines(run: RunSummary, name: str) -> list[str]:
     """Results, timing, further metrics, settings and notes of a run, a line each."""
-    rows = [*_results(run), *_further_metrics(run), *_settings(run.config)]
+    rows = [*_results(run), *_further_metrics(run), *_settings(run)]
     if run.damaged:
         rows.append(("damaged lines", f"{count(run.damaged)}, left out"))
     if run.notes:
@@ -44,6 +43,7 @@ def summary_of_log(log: ExperimentLog) -> RunSummary:
         status=log.status,
         name=log.config.experiment_name,
         config=log.config.to_dict(),
+        environment={"given": log.config._given},
         start_time=log.start_time,
         end_time=log.end_time,
         duration_seconds=log.duration_seconds,
@@ -103,6 +103,7 @@ def _further_metrics(run: RunSummary) -> Iterator[tuple[str, str]]:
             yield safe_text(field_of(metric).words, _LABEL_WIDTH - 1), spread
 
 
-def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in flat_settings(config).items():
-        yield safe_text(name, _LABEL_WIDTH - 1), setting_text(value)
+def _settings(run: RunSummary) -> Iterator[tuple[str, str]]:
+    for name, value, aside in settings_with_asides(run):
+        text = setting_text(value) + (f" ({aside})" if aside else "")
+        yield safe_text(name, _LABEL_WIDTH - 1), text

@@ -171,7 +171,11 @@ class ExperimentTracker:
         head = logfile.Head(
             config=jsonable(self.config.to_dict()),
             start_time=clock.started.isoformat(timespec="microseconds"),
-            run={**jsonable(describe_environment()), "utc_offset": clock.utc_offset},
+            run={
+                **jsonable(describe_environment()),
+                "utc_offset": clock.utc_offset,
+                "given": jsonable(self.config._given),
+            },
         )
         stem = file_stem(self.config.experiment_name, clock.started)
         return RunFile.create(self.log_dir, stem, logfile.encode_head(head), tail)

@@ -6,9 +6,10 @@ crash or a power loss) is read whole.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -124,7 +125,7 @@ class TraintopFormat:
 def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
     """The summary of a run with this head and tail; its status is the one that is written."""
     name = head.config.get("experiment_name")
-    config = as_given(head.config)
+    config = as_given({**head.config, **tail.config_changes})
     environment = _environment(head, tail)
     zone = environment.get("utc_offset")  # of the process that wrote last
     if name is not None:
@@ -134,6 +135,7 @@ def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
         status=RunStatus(tail.status),
         name=name if isinstance(name, str) and name else PurePath(entry.id).stem,
         config=config,
+        changed={name: as_given(head.config.get(name)) for name in tail.config_changes},
         environment=environment,
         start_time=in_local_time(head.start_time, head.run.get("utc_offset")),
         end_time=in_local_time(tail.end_time, zone),
@@ -161,10 +163,22 @@ def _environment(head: Head, tail: Tail) -> dict[str, Any]:
     Most of it is the same in thousands of runs, so equal texts are kept once.
     """
     known = {**head.run, **tail.resumed[-1]} if tail.resumed else head.run
+    if isinstance(given := known.pop("given", None), list):
+        known["given"] = _names(given, tail.config_changes)
     for name, value in known.items():
         if type(value) is str:
             known[name] = sys.intern(value)
     return known
+
+
+def _names(given: list[object], changes: Iterable[str]) -> tuple[str, ...]:
+    names = {name: None for name in given if isinstance(name, str)}
+    return _shared((*names, *(name for name in changes if name not in names)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names
 
 
 def not_ours() -> NotThisFormatError:

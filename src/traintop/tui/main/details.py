@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from traintop.analysis.differences import DEFAULT, settings_with_asides
 from traintop.fields import Field, best_text, field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, spread
 from traintop.metrics import (
@@ -38,7 +39,6 @@ from traintop.text import (
 )
 from traintop.times import parse_time
 from traintop.tui.kit.runs import STATUS_MARKS, short_run_name
-from traintop.values import flat_settings
 
 if TYPE_CHECKING:
     from traintop.analysis.percentiles import Pace
@@ -55,6 +55,7 @@ _FIGURE_WIDTH = 9
 _MACHINE_ORDER = ("host", "gpus", "git_commit", "command", "directory", "user", "pid", "python")
 _PLUMBING = frozenset(
     {"format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty", "utc_offset"}
+    | {"given"}
 )
 """What identifies a process for the program, and means nothing to a person."""
 
@@ -302,8 +303,12 @@ def _times(summary: RunSummary) -> Iterable[Entry]:
 
 
 def _settings(summary: RunSummary) -> Iterable[Entry]:
-    for name, value in flat_settings(summary.config).items():
-        yield Entry(safe_text(name), setting_text(value, _LONGEST_TEXT))
+    for name, value, aside in settings_with_asides(summary):
+        text = setting_text(value, _LONGEST_TEXT)
+        if aside == DEFAULT:  # all of it is quiet
+            yield Entry(safe_text(name), "", f"{text} ({DEFAULT})")
+        else:
+            yield Entry(safe_text(name), text, aside)
 
 
 def _machine(summary: RunSummary) -> Iterable[Entry]:
@@ -356,7 +361,7 @@ def _entry_lines(entry: Entry, label_width: int, width: int) -> Iterable[Line]:
     room = max(width - label_width - _COLUMN_GAP, 1)
     parts: list[Line] = [(Piece(text),) for text in wrap(entry.value, room) or [""]]
     if entry.aside:
-        aside = Piece(f"  {entry.aside}", "muted")
+        aside = Piece(f"  {entry.aside}" if entry.value else entry.aside, "muted")
         if line_width(parts[-1]) + cell_width(aside.text) <= room:
             parts[-1] = (*parts[-1], aside)
         else:
