@@ -235,7 +235,7 @@ def test_a_loss_is_shortened_in_its_digits_and_never_cut(value, shown):
 def test_missing_values_are_dashes_and_a_stalled_run_has_no_eta():
     fresh = make_run("fresh", last=None, stats={}, best_val_loss=None, start_time=None, config={})
     assert row(fresh).split() == ["●", "run", "fresh", *"–––––––"]
-    assert row(make_run("a", status=RunStatus.STALLED)).split()[-2] == "?"
+    assert row(make_run("a", status=RunStatus.STALLED)).split()[-2] == "–"
 
 
 def test_an_unreadable_file_shows_its_name_and_the_reason():
