@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.runs import make_run
 from tests.waiting import settle
 from tui_runs import PostedApp, help_palette_and_back, screen_text
@@ -203,6 +204,15 @@ async def test_marks_are_shared_with_the_list_and_compared():
         for screen in (best, app.main_screen):
             await pilot.press("escape")
             await settle(pilot, lambda wanted=screen: app.screen is wanted)
+
+
+async def test_it_says_how_many_runs_are_better_than_the_baseline():
+    async with ranking() as (app, pilot, _):
+        app.main_screen.session.change(replace(app.main_screen.view, baseline=RUNS[0].id))
+        await pilot.pause()
+        text = screen_text(app)
+        place = next(i for i, row in enumerate(text.splitlines()[2:]) if "⚑" in row)
+        assert f"{place} better than the baseline" in text
 
 
 @pytest.mark.parametrize("key", ["escape", "b", "q", "ctrl+c"])

@@ -15,6 +15,7 @@ from traintop.lines import EMPTY_LINE, Line, Piece, spread
 from traintop.metrics import direction_of, metrics_of
 from traintop.tui.kit.keys import Need, Place, Situation
 from traintop.tui.kit.pane import LinePane
+from traintop.tui.kit.runs import BASELINE_GLYPH
 from traintop.tui.kit.screen import SessionScreen
 from traintop.tui.kit.themes import look_of
 from traintop.tui.leaderboard.lines import leader_lines
@@ -45,6 +46,8 @@ class BestScreen(SessionScreen):
         self.limit: int | None = None
         """How many of the best are listed; all when ``None``."""
         self._ranked = 0
+        self._ahead: int | None = None
+        """How many runs are better than the baseline, where that is ranked."""
         self._status_pane = LinePane(id="status")
         self._rows_pane = LinePane(id="best-rows")
 
@@ -82,15 +85,20 @@ class BestScreen(SessionScreen):
         direction = self.direction
         ranked = leaders(self.rows.runs, self.metric, direction) if direction else []
         self.leaders, self._ranked = ranked[: self.limit], len(ranked)
+        values = [leader.value for leader in ranked]
+        pinned = (leader.value for leader in ranked if leader.run.id == self.view.baseline)
+        self._ahead = next(map(values.index, pinned), None)
         self._places = {leader.run.id: place for place, leader in enumerate(self.leaders)}
         self._show()
 
     def _show(self) -> None:
         ranked, cursor, top = self.leaders, self.cursor, self._top_in_view()
         marks = shown_marks(self.view.marks, self._plotted, look_of(self.app))
+        if self.view.baseline is not None:
+            marks[self.view.baseline] = Piece(BASELINE_GLYPH, "warn")
         direction, metric, limit = self.direction, self.metric, self.limit
         field = field_of(metric)
-        heading = (metric, direction, limit, self._ranked, len(self.rows))
+        heading = (metric, direction, limit, self._ranked, len(self.rows), self._ahead)
         self._status_pane.show_line(heading, lambda width: _status_line(*heading, width))
 
         def draw(width: int, height: int) -> tuple[Line, ...]:
@@ -197,6 +205,7 @@ def _status_line(
     limit: int | None,
     ranked: int,
     count: int,
+    ahead: int | None,
     width: int,
 ) -> Line:
     which = {"lower": "lowest ", "higher": "highest ", None: ""}[direction]
@@ -206,4 +215,7 @@ def _status_line(
         Piece(f"  {which}"),
         Piece(field_of(metric).words, "strong", bold=True),
     )
-    return spread(left, (Piece(f"{ranked:,} of {count:,} runs have it ", "muted"),), width)
+    known = f"{ranked:,} of {count:,} runs have it "
+    if ahead is not None:
+        known = f"{ahead:,} better than the baseline · {known}"
+    return spread(left, (Piece(known, "muted"),), width)

@@ -28,7 +28,7 @@ KEYS = (
             "enter",
             "open_run",
             "all of the run, and its last records",
-            "details",
+            "open",
             _LIST,
         ),
         Key("mark", "space", "mark", "mark: overlay its curves", "mark"),
