@@ -29,6 +29,9 @@ _STRETCHED = 10.0
 
 The steep start of a usual loss curve is no outlier, so it takes more than that."""
 
+_FAR_AWAY = 1.5
+"""How far from the middle of the view, in heights of it, a value lies that has left it."""
+
 _SAMPLE = 2048
 _LEAST_LOGGABLE = 5e-324
 
@@ -266,18 +269,20 @@ def departures(spec: ChartSpec, view: View, width: int) -> list[Departure]:
         x, y = x[shown], y[shown]
         scaled = np.log10(y) if spec.log_y else y
         beyond = np.where(scaled > view.y[1], 1, np.where(scaled < view.y[0], -1, 0))
-        inside = np.flatnonzero(beyond == 0)
-        # The steep start of a loss curve has not left: it only comes.
-        outside = np.flatnonzero(beyond[inside[0] :]) + inside[0] if len(inside) else inside
-        if not len(beyond) or not (beyond[-1] or len(outside)):
+        if not len(y):
             continue
         if beyond[-1]:
             changes = np.flatnonzero(beyond != beyond[-1])
-            left, value = (changes[-1] + 1 if len(changes) else 0), y[-1]
+            left = int(changes[-1]) + 1 if len(changes) else 0
+            value = y[-1]
         else:
-            middle = (view.y[0] + view.y[1]) / 2
-            left = outside[np.abs(scaled[outside] - middle).argmax()]
+            # The steep start of a loss curve only comes, and noise at a limit is no departure.
+            away = np.abs(scaled / 2 - (view.y[0] / 4 + view.y[1] / 4))
+            away[: int((beyond == 0).argmax())] = 0.0
+            left = int(away.argmax())
             value = y[left]
+            if away[left] <= _FAR_AWAY * _span(view.y):
+                continue
         found.append(Departure(series, float(x[left]), float(value), bool(beyond[left] > 0)))
     return found
 
