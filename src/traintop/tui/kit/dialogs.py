@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input
 
-from traintop.lines import Line, Piece, clickable
+from traintop.lines import Line, Piece, clickable, fit_line
 from traintop.text import safe_text
 from traintop.tui.kit.entry import TextEntry
 from traintop.tui.kit.keys import Place
@@ -48,7 +48,10 @@ class ListDialog(DialogScreen):
 
     def draw(self) -> None:
         """Show the lines as they are now."""
-        self.pane.show((self.content, self.cursor), lambda width, height: self.lines(width))
+        self.pane.show(
+            (self.content, self.cursor),
+            lambda width, height: [fit_line(line, width) for line in self.lines(width)],
+        )
         self.pane.scroll_to_line(self.cursor)
 
     def move_cursor(self, line: int, count: int) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from traintop.fields import Field, field_of
-from traintop.lines import Line, Piece
+from traintop.lines import Line, Piece, line_width
 from traintop.text import MISSING, cell_width, count, fit, stopwatch
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def record_lines(history: History, view: RecordsView, width: int, height: int) -
     headings = [(label, cells) for _, label, cells in _PLACES]
     headings += [(field.label, cells) for field, cells in shown]
     lines = [_line([Piece(fit(label, cells, "right"), "muted") for label, cells in headings])]
-    lines[0] = (*lines[0], Piece(more, "muted"))
+    if line_width(lines[0]) + cell_width(more) <= width:
+        lines[0] = (*lines[0], Piece(more, "muted"))
     in_view = view.shown(len(history), max(height - 1, 0))
     columns = {key: column[in_view.start : in_view.stop] for key, column in history.columns.items()}
     part = dataclasses.replace(history, columns=columns)
