@@ -19,6 +19,7 @@ from traintop.text import ELLIPSIS, LONGEST_NAME, cell_width, fit_middle, safe_t
 _WORD = re.compile(r"(?:[^\W_]|(?<=\d)\.(?=\d)|(?<=\d[eE])[+-](?=\d))+")
 _LETTERS_AND_NUMBER = re.compile(r"([^\W\d_]+)(\d.*)")
 _WITH_STAMP = re.compile(r"(.*)@(\d{8})_(\d{6}(?:_\d+)*)")
+_WITH_COUNT = re.compile(r"(.*)( ×\d+)")  # of the runs of a group
 
 _MOST_NAMES = 1000
 """Of more names only a sample is searched for common words, which bounds the cost."""
@@ -98,6 +99,9 @@ class ShortNames:
             return fit_middle(ELLIPSIS + stamp[-max(width - 1, 1) :], width)
         if cell_width(name) <= width:
             return name
+        group = _WITH_COUNT.fullmatch(name)
+        if group and width > len(group[2]):
+            return self._short(group[1], width - len(group[2])) + group[2]
         parts = self._parts(name)
         rarest = min((part.common for part in parts), default=0)
         kept, rest = list(parts), name

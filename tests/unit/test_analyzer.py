@@ -20,6 +20,7 @@ from traintop import (
     RunStatus,
     load_experiment_log,
 )
+from traintop.analysis.naming import find_run
 from traintop.analysis.query import filter_runs
 from traintop.store.catalog import RunCatalog
 
@@ -98,6 +99,15 @@ def test_runs_of_one_name_never_hide_each_other(tmp_path: Path) -> None:
             assert analyzer.get_loss_trajectories(alias)[1] == [float(number)]
     table = analyzer.get_comparison_table(width=200)
     assert all(re.search(rf"^{name} ", table, re.MULTILINE) for name in names)
+
+
+def test_a_name_that_a_table_shortened_is_understood() -> None:
+    names = {"1": "gpt2_lr1e-3_x_seed1", "2": "gpt2_lr1e-3_x_seed2", "3": "a@20250222_140530"}
+    assert find_run("…lr1e-3…seed2", names) == "2"
+    assert find_run("a@140530", names) == "3"
+    assert find_run("…lr1e-3…", names) is None
+    assert find_run("seed2", names) is None
+    assert find_run("…(", names) is None
 
 
 def test_an_unknown_name_lists_the_closest(tmp_path: Path) -> None:

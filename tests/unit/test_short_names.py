@@ -64,6 +64,11 @@ def test_a_time_stays_behind_a_shortened_name() -> None:
     assert shortened(names, 16)[1] == "a_lo…line@140530"
 
 
+def test_a_group_keeps_the_number_of_its_runs() -> None:
+    names = [f"a_long_beginning_lr{lr} ×3" for lr in ("0.1", "0.01")]
+    assert shortened(names, 12) == ["…lr0.1 ×3", "…lr0.01 ×3"]
+
+
 def test_a_single_name_is_cut_in_its_middle() -> None:
     assert shortened(["another_that_is_long"], 12) == ["anoth…s_long"]
 

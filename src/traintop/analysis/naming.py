@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import PurePath
 
 from traintop.model import RunSummary
+from traintop.text import ELLIPSIS
 from traintop.times import posix_time
 
 _STAMP = re.compile(r"_(\d{8}_\d{6}(?:_\d+)?)$")
@@ -49,11 +50,23 @@ def free_name(name: str, taken: Collection[str], suffix: str = "_{}") -> str:
 
 
 def find_run(name: str, names: Mapping[str, str]) -> str | None:
-    """The id of the run that is meant by its unique name, its run id, or its file name."""
+    """The id of the run that is meant by its unique name, its run id, or its file name.
+
+    A name as a table has shortened it, ``…lr3e-4…seed1`` or ``base…line@140530``, is understood
+    where it fits one run only.
+    """
     by_id: str | None = None
     for run_id, known in names.items():
         if known == name:
             return run_id
         if by_id is None and name in (PurePath(run_id).stem, PurePath(run_id).name):
             by_id = run_id
-    return by_id
+    return by_id or _find_shortened(name, names)
+
+
+def _find_shortened(name: str, names: Mapping[str, str]) -> str | None:
+    if ELLIPSIS not in name and "@" not in name:
+        return None
+    whole = re.escape(name).replace(ELLIPSIS, ".*").replace("@", "@(?:.*_)?")
+    fitting = [run_id for run_id, known in names.items() if re.fullmatch(whole, known)]
+    return fitting[0] if len(fitting) == 1 else None
