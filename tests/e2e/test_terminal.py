@@ -316,7 +316,7 @@ def test_only_ascii_is_drawn_in_an_ascii_locale(tmp_path):
             ("N", "newest first"),
             ("e", "CSV"),
             ("E", "SVG"),
-            ("n", "kept beside"),
+            ("n", "saved beside"),
             ("/loss <", "something is missing"),
             ("\x10", "next run"),
             ("z", "closer"),
@@ -353,7 +353,7 @@ def test_the_terminal_may_change_its_size_at_any_time(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "shown"),
     [
-        ("/b", "enter keep"),
+        ("/b", "enter apply"),
         ("*c", "target"),
         ("b", "lowest"),
         ("N", "newest first"),
