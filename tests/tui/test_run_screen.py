@@ -26,6 +26,7 @@ def history(records: int = 100) -> History:
             "gradient_step": range(1, records + 1),
             "wallclock_time": range(records),
             "train_loss": ["NaN" if i == 98 else 2.0 for i in range(records)],
+            "loss": [7.0] * records,
             "val_loss": [1.5 if i == 99 else None for i in range(records)],
             **{f"layer_{n}": range(records) for n in range(9)},
         }
@@ -55,7 +56,7 @@ def test_scrolling_up_stays_there_and_the_bottom_follows():
 
 
 def test_metrics_that_do_not_fit_are_counted_and_reached():
-    assert "→ 7 more" in texts(RecordsView())[0]
+    assert "→ 9 more" in texts(RecordsView())[0]
     shifted = RecordsView().shift(99, 12)
     assert texts(shifted)[0].split() == ["ITERATION", "TIME", "GRAD", "STEPS"]
     assert shifted.shift(-99, 12) == RecordsView()

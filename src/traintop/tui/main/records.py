@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from traintop.fields import Field, field_of
-from traintop.lines import Line, Piece, line_width
+from traintop.lines import Line, Piece, spread
 from traintop.text import MISSING, cell_width, count, fit, stopwatch
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _GAP = 2
 _FIGURE = 9
+_FEW, _MORE = 3, 11  # metrics beyond which those that do not fit are counted; cells of the count
 _PLACES = (("iteration", "ITERATION", 9), ("wallclock_time", "TIME", 8))
 """The columns that identify a record: they stay when others are scrolled."""
 
@@ -55,31 +56,32 @@ def metrics_in(history: History) -> list[str]:
 
 def record_lines(history: History, view: RecordsView, width: int, height: int) -> list[Line]:
     """The headings, and below them as many records as fit."""
-    fields = [field_of(metric) for metric in metrics_in(history)[view.first :]]
+    metrics = metrics_in(history)[view.first :]
     room = width - 1 - sum(cells + _GAP for _, _, cells in _PLACES)
-    shown: list[tuple[Field, int]] = []
-    for field in fields:
+    shown: list[tuple[str, Field, int]] = []
+    for metric in metrics:
+        field = field_of(metric)
         cells = max(_FIGURE, cell_width(field.label))
         room -= cells + _GAP
-        if room < 0:
+        counted = len(shown) >= _FEW and metric != metrics[-1]
+        if room < (_MORE if counted else 0):
             break
-        shown.append((field, cells))
-    left = len(fields) - len(shown)
-    more = f"  → {left} more" if left else ""
+        shown.append((metric, field, cells))
+    left = len(metrics) - len(shown)
+    more: Line = (Piece(f"→ {left} more ", "muted"),) if left else ()
     headings = [(label, cells) for _, label, cells in _PLACES]
-    headings += [(field.label, cells) for field, cells in shown]
-    lines = [_line([Piece(fit(label, cells, "right"), "muted") for label, cells in headings])]
-    if line_width(lines[0]) + cell_width(more) <= width:
-        lines[0] = (*lines[0], Piece(more, "muted"))
+    headings += [(field.label, cells) for _, field, cells in shown]
+    first = _line([Piece(fit(label, cells, "right"), "muted") for label, cells in headings])
+    lines = [spread(first, more, width) if more else first]
     in_view = view.shown(len(history), max(height - 1, 0))
     columns = {key: column[in_view.start : in_view.stop] for key, column in history.columns.items()}
     part = dataclasses.replace(history, columns=columns)
-    measured = {field.name: part.measured(field.name).tolist() for field, _ in shown}
+    measured = {metric: part.measured(metric).tolist() for metric, _, _ in shown}
     for row in range(len(in_view)):
         pieces = _place_of(part, row)
-        for field, cells in shown:
-            value = float(part.columns[field.name][row])
-            pieces.append(_value(field, value if measured[field.name][row] else None, cells))
+        for metric, field, cells in shown:
+            value = float(part.columns[metric][row]) if measured[metric][row] else None
+            pieces.append(_value(field, value, cells))
         lines.append(_line(pieces))
     return lines
 
