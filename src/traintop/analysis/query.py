@@ -267,7 +267,8 @@ class _Parser:
             return _Term(token.position, value=lambda run: number, word=token.text)
         if token.kind == "text":
             text = token.text[1:-1]
-            return _Term(token.position, value=lambda run: text, word=text)
+            time = Period.written(text)
+            return _Term(token.position, value=lambda run: text, word=text, time=time)
         if token.kind == "name":
             return _Term(token.position, word=token.text[1:-1], named=True)
         if token.kind == "time":

@@ -9,6 +9,7 @@ import msgspec
 
 from traintop.times import parse_time
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _ONE_DIGIT = re.compile(r"[ T](?=\d:)")
 _LASTS = (timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1))
 """How long a period is, by the number of colons in its text."""
@@ -22,8 +23,8 @@ class Period(msgspec.Struct, frozen=True):
 
     @classmethod
     def written(cls, text: str) -> Period | None:
-        """A day, minute or second in ISO 8601; ``None`` for one that no calendar has."""
-        begin = parse_time(_ONE_DIGIT.sub(" 0", text))
+        """A day, minute or second in ISO 8601; ``None`` for any other text."""
+        begin = parse_time(_ONE_DIGIT.sub(" 0", text)) if _DATE.match(text) else None
         return cls._lasting(begin, _LASTS[min(text[:19].count(":"), 2)])
 
     @classmethod

@@ -89,7 +89,10 @@ class RunScreen(SessionScreen):
         words = counted(records, "record") if end == records else f"up to {end:,} of {records:,}"
         heading = (run, note, words if records else "")
         self._header_pane.show_line(
-            heading, lambda width: header_line(run, note, width, tuple(filter(None, heading[2:])))
+            heading,
+            lambda width: header_line(
+                run, note, width, tuple(filter(None, heading[2:])), self.rows.short_name
+            ),
         )
 
     # Keys.

@@ -52,6 +52,8 @@ REDRAW_SECONDS = 0.25
 _PREVIEW_LINES = 14
 """A narrow screen with so many lines beside the rows of the list shows a chart below it."""
 
+_TITLE_WIDTH = 60  # of the name of a run over its details
+
 
 class MainScreen(SessionScreen):
     """Runs, charts and summary; which of them share the screen is up to its size."""
@@ -261,7 +263,7 @@ class MainScreen(SessionScreen):
             (run, pace, complete),
             lambda width, height: detail_lines(run, width, pace, complete=complete),
         )
-        title = "" if run is None else self.rows.name(run)
+        title = "" if run is None else self.rows.short_name(run, _TITLE_WIDTH)
         if title != self._summary_title:
             # Each assignment repaints the pane, even an equal one.
             self._summary_title = title
