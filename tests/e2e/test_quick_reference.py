@@ -105,17 +105,18 @@ def test_every_block_runs_as_printed(
     assert names["val_losses"] == [5.5]
     assert issubclass(names["ExperimentTracker"], ExperimentTracker)
     output = capsys.readouterr().out
-    assert "Best: my_experiment (3.125000)" in output
+    assert "Best: my_experiment (3.500000)" in output  # as recorded; finish() was given 3.125
     assert "Run experiment_name" in output
     assert "Run my_experiment" in output
     for name in ("results.csv", "file.csv"):
         header, row = (tmp_path / name).read_text().splitlines()
-        assert header == ",".join(RECORD_FIELDS)
+        assert header == ",".join((*RECORD_FIELDS, "eval_train_loss"))
         assert row.startswith("0,0,")
 
     (snippet,) = (tmp_path / "experiment_logs").glob("experiment_wandb_name_*.json")
     (record,) = json.loads(snippet.read_text())["metrics_history"]
-    assert (record["train_loss"], record["val_loss"]) == (2.5, 2.75)
+    losses = [record[name] for name in ("train_loss", "eval_train_loss", "val_loss")]
+    assert losses == [3.5, 2.5, 2.75]
 
 
 def test_the_saved_file_is_the_described_one(
@@ -137,18 +138,19 @@ def test_the_saved_file_is_the_described_one(
     assert saved["config"] == names["config"].to_dict()
     assert saved["config"]["max_learning_rate"] == 6e-4
     assert saved["notes"] == "Description of this experiment"
-    assert saved["best_val_loss"] == saved["final_val_loss"] == 3.125
-    assert names["tracker"].get_summary_stats()["best_val_loss"] == 3.125
+    assert (saved["best_val_loss"], saved["final_val_loss"]) == (3.5, 3.125)
+    assert names["tracker"].get_summary_stats()["best_val_loss"] == 3.5
     (record,) = saved["metrics_history"]
     assert record.pop("wallclock_time") >= 0
     assert record == {
         "iteration": 10,
         "gradient_step": 1,
-        "train_loss": 3.25,
+        "train_loss": 3.5,
         "val_loss": 3.5,
         "learning_rate": 1e-3,
         "tokens_per_sec": 64 * 256 / 0.5,
         "iter_time_ms": 500.0,
+        "eval_train_loss": 3.25,
     }
 
 
