@@ -319,9 +319,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def given(self) -> dict[str, Any]:
         """The settings that a person gave; the others in ``config`` are defaults, and no facts."""
         names = self.environment.get("given")
-        if names is None:
+        if not isinstance(names, list):
             return self.config
-        return {name: self.config[name] for name in names if name in self.config}
+        return {name: value for name, value in self.config.items() if name in names}
 
     @property
     def iteration(self) -> int | float | None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from msgspec.structs import replace
+from tests.runs import new_tracker
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.analysis.series import FloatArray
@@ -175,7 +176,7 @@ def test_a_plot_is_printed_without_colours_into_a_pipe(logs: Path) -> None:
 
 def test_a_plot_by_tokens_of_another_metric(logs: Path) -> None:
     done = plot(logs, "run_3", "run_4", "--metric", "grad_norm", "--x", "tokens", "--log")
-    assert done.stdout.splitlines()[-1].endswith("tokens")
+    assert done.stdout.splitlines()[-1].endswith("tokens (iterations × batch × context)")
     assert "run_4" in done.stdout.splitlines()[1]
 
 
@@ -207,6 +208,18 @@ def test_mistaken_plot_options_are_explained(logs: Path, arguments: list[str], w
     done = plot(logs, *arguments)
     assert done.exit_code != 0
     assert words in done.output
+
+
+def test_a_plot_of_nothing_says_why(tmp_path: Path) -> None:
+    with new_tracker(tmp_path, "young") as tracker:
+        tracker.save()
+    assert "no record yet" in plot(tmp_path).output
+    with new_tracker(tmp_path, "no loss") as tracker:
+        tracker.log_metrics(0, alpha=-1.0)
+    refused = plot(tmp_path, "no loss").output
+    assert "no run has the metric 'loss': there are 'alpha'" in refused
+    drawn = plot(tmp_path, "no loss", "--metric", "alpha", "--log").stdout
+    assert "no value above 0 for a log axis" in drawn
 
 
 def test_a_plot_is_ascii_in_an_ascii_locale_without_textual(logs: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from traintop.analysis.axes import tokens_per_iteration
 from traintop.charts import curves, draw_chart
@@ -54,7 +55,39 @@ def test_a_title_has_last_and_median_or_the_value_at_the_cursor():
     )
     assert maker.chart("grad_norm", [run], ChartOptions(cursor=7.0)).title == "gradient norm   7"
     empty = a_run(grad_norm=[math.nan] * 100)
-    assert ChartMaker().chart("grad_norm", [empty], ChartOptions()).title == "gradient norm"
+    assert ChartMaker().chart("grad_norm", [empty], ChartOptions()).title == (
+        "gradient norm   last NaN @99"
+    )
+    assert ChartMaker().chart("grad_norm", [a_run()], ChartOptions()).title == "gradient norm"
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.9])
+@pytest.mark.parametrize(("last", "words"), [(math.nan, "NaN"), (-math.inf, "-inf")])
+def test_the_last_value_is_the_last_measured_be_it_no_number(weight, last, words):
+    losses = [2.0] * 1290 + [last, None]
+    runs = [a_run(name, rows=1292, train_loss=losses, grad_norm=losses) for name in "ab"]
+    one = ChartMaker().chart("grad_norm", runs[:1], ChartOptions(weight=weight))
+    assert one.title == f"gradient norm   last {words} @1.29k   median 2"
+    both = ChartMaker().chart("loss", runs, ChartOptions(weight=weight))
+    assert [both.legend_value(series) for series in both.in_legend] == [f"{words} @1.29k"] * 2
+    at = ChartMaker().chart("loss", runs, ChartOptions(weight=weight, cursor=1290.0))
+    assert at.legend_value(at.in_legend[0]) == words
+    timed = ChartMaker().chart("loss", runs, ChartOptions("wallclock_time", weight=weight))
+    assert timed.legend_value(timed.in_legend[0]) == f"{words} @43m00s"
+
+
+def test_a_chart_without_curves_says_why():
+    def words(chart, *runs, **options):
+        return ChartMaker().chart(chart, runs, ChartOptions(**options)).nothing_drawn
+
+    assert words("loss", a_run(rows=0)) == "no record yet"
+    assert words("loss", a_run(train_loss=[None] * 100)) == "no train or val loss was logged"
+    assert words("grad_norm", a_run(), a_run("b")) == "no gradient norm was logged"
+    assert words("loss", a_run(), x_axis="tokens") == "no token count"
+    below = a_run(train_loss=[-1.0] * 100)
+    assert words("loss", below, log_y=True) == "no value above 0 for a log axis"
+    drawn = draw_chart(ChartMaker().chart("loss", [below], ChartOptions(log_y=True)), 60, 12)
+    assert any("no value above 0" in "".join(p.text for p in line) for line in drawn)
 
 
 def test_a_loss_of_another_name_is_in_the_chart_of_losses():
@@ -63,7 +96,7 @@ def test_a_loss_of_another_name_is_in_the_chart_of_losses():
         a_run("transformers", train_loss=[None] * 100, loss=[3.0] * 100, eval_loss=[3.5] * 100),
     ]
     spec = ChartMaker().chart("loss", runs, ChartOptions())
-    assert [(s.label, s.style, s.last_value) for s in spec.series] == [
+    assert [(s.label, s.style, s.last[1]) for s in spec.series] == [
         ("lightning", "solid", 2.0),
         ("transformers", "solid", 3.0),
         ("", "dotted", 3.5),
@@ -114,8 +147,7 @@ def test_cursor_and_legend_write_times_and_rates_for_people():
     ("config", "tokens"),
     [
         ({"batch_size": 64, "context_length": 256}, 16384),
-        ({"batch_size": 64, "context_length": 256, "grad_accum_steps": 4}, 65536),
-        ({"batch_size": 8, "context_length": 16, "gradient_accumulation_steps": 2}, 256),
+        ({"batch_size": 64, "context_length": 256, "accumulation_steps": 4}, 16384),
         ({"batch_size": 64}, None),
         ({"batch_size": "64", "context_length": 256}, None),
         ({"batch_size": True, "context_length": 256}, None),
@@ -133,9 +165,22 @@ def test_tokens_seen_are_logged_or_follow_from_the_settings():
     maker, options = ChartMaker(), ChartOptions("tokens")
     spec = maker.chart("loss", [a_run(tokens=10.0)], options)
     assert spec.series[0].x[:3].tolist() == [10, 20, 30]
+    assert spec.x_label == "tokens (iterations × batch × context)"
     sparse = [None if i % 2 else i * 7.0 for i in range(100)]
-    logged = a_run("logged", tokens=10.0, tokens_seen=sparse)
-    assert maker.chart("loss", [logged], options).series[0].x[:3].tolist() == [0, 7, 14]
+    for name in ("tokens_seen", "train/num_input_tokens_seen", "total_tokens"):
+        logged = a_run(name, tokens=10.0, **{name: sparse})
+        spec = maker.chart("loss", [logged], options)
+        assert spec.series[0].x[:3].tolist() == [0, 7, 14]
+        assert spec.x_label == "tokens (logged)"
+    each_batch = a_run("each batch", tokens=10.0, num_tokens=[5.0, 6.0] * 50)
+    assert maker.chart("loss", [each_batch], options).series[0].x[:2].tolist() == [10, 20]
+    both = maker.chart("loss", [logged, each_batch], options)
+    assert both.x_label == "tokens (logged or iterations × batch × context)"
+    assert replace(both, cursor=7.0).cursor_text == "tokens 7"
+    assert draw_chart(both, 120, 20)[-1][-1].text.endswith(
+        "(logged or iterations × batch × context)"
+    )
+    assert draw_chart(both, 40, 20)[-1][-1].text.endswith("  tokens")
 
 
 def test_a_run_without_tokens_is_left_out_with_a_remark():
@@ -167,12 +212,12 @@ def test_smoothing_counts_records_so_a_rare_metric_does_not_lag():
     spec = ChartMaker().chart(
         "val_loss", [a_run(rows=1000, val_loss=val)], ChartOptions(weight=0.9)
     )
-    assert spec.series[-1].last_value == pytest.approx(val[950], abs=1e-3)
+    assert spec.series[-1].last[1] == pytest.approx(val[950], abs=1e-3)
 
 
 def test_the_value_at_a_cursor_beyond_a_curve_is_none():
     series = ChartMaker().chart("loss", [a_run()], ChartOptions()).series[0]
-    assert series.value_at(99.9) == series.last_value
+    assert series.value_at(99.9) == series.last[1]
     assert series.value_at(150.0) is None
     assert series.value_at(-5.0) is None
 

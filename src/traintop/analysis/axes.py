@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -21,26 +22,25 @@ X_LABELS: Mapping[XAxis, str] = MappingProxyType(
     }
 )
 
-TOKEN_METRICS = ("tokens_seen", "tokens")
-"""Further metrics that count the tokens seen so far; the first one found is used."""
-
-_ACCUMULATIONS = (
-    *("gradient_accumulation_steps", "grad_accumulation_steps"),
-    *("grad_accum_steps", "accumulation_steps"),
+_TOKENS_SEEN = re.compile(
+    r"(?:.*[/.])?(?:(?:num|n|total|cumulative|consumed)_)?(?:input_)?tokens"
+    r"(?:_(?:seen|total|processed|consumed|trained))?"
 )
 
 
-def tokens_per_iteration(config: Mapping[str, Any]) -> float | None:
-    """The tokens that one iteration sees by the settings of its run, ``None`` when they do not say.
+def token_metrics(logged: Iterable[str]) -> list[str]:
+    """The metrics that may count the tokens seen so far, those of plain names first."""
+    return sorted(filter(_TOKENS_SEEN.fullmatch, logged), key=lambda name: ("/" in name, name))
 
-    ``batch_size * context_length``, times the gradient accumulation where a setting names it:
-    an iteration is one optimizer step, and ``batch_size`` is of all ranks together.
+
+def tokens_per_iteration(given: Mapping[str, Any]) -> float | None:
+    """The tokens that one iteration sees by the settings that were given; ``None`` without these.
+
+    ``batch_size * context_length``, as in the guide: an iteration is one round of the loop, also
+    where the gradients of several are accumulated, and ``batch_size`` is of all ranks together.
     """
-    batch, context = _positive(config.get("batch_size")), _positive(config.get("context_length"))
-    if batch is None or context is None:
-        return None
-    accumulated = (_positive(config.get(name)) for name in _ACCUMULATIONS)
-    tokens = batch * context * next((steps for steps in accumulated if steps is not None), 1.0)
+    batch, context = (_positive(given.get(name)) for name in ("batch_size", "context_length"))
+    tokens = math.inf if batch is None or context is None else batch * context
     return tokens if math.isfinite(tokens) else None
 
 

@@ -47,7 +47,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ASCII_RAW, _ASCII_BAND = ".", ":"
 _LONE_POINT = "•"
 _MARKER_SPACING = 12  # cells along x between two markers of a curve
-_NOTHING = "no data"
+_NOTHING = "no data"  # where there is no room for the reason
 
 _Style: TypeAlias = tuple[str | None, bool, bool]
 """Colour, bold, dim."""
@@ -170,8 +170,14 @@ class Canvas:
         self._back, self._front = _Layer(width, height), _Layer(width, height)
         self._styles: list[_Style] = [(None, False, False)]
 
-    def paint(self, curves: Sequence[Curve], markers: Sequence[str], cursor: float | None) -> None:
-        """Paint all curves, and the cursor at this x."""
+    def paint(
+        self,
+        curves: Sequence[Curve],
+        markers: Sequence[str],
+        cursor: float | None,
+        nothing: str,
+    ) -> None:
+        """Paint all curves, and the cursor at this x; if there is nothing, say why."""
         marked = [
             (curve, marker, self._trace(curve.x, curve.y))
             for curve, marker in zip(curves, markers, strict=True)
@@ -189,7 +195,7 @@ class Canvas:
         for curve in curves:
             self._paint_events(curve)
         if self._view.y is None and not any(len(x) for curve in curves for x in curve.series.marks):
-            self._write_nothing()
+            self._write(nothing)
 
     def lines(self) -> list[Line]:
         """What was painted, top row first, each row as wide as the canvas."""
@@ -312,7 +318,9 @@ class Canvas:
         columns = np.rint(self._columns(x[(x >= low) & (x <= high)])) // self._per_cell.x
         return [int(column) for column in np.unique(columns)]
 
-    def _write_nothing(self) -> None:
-        start, style = (self._width - len(_NOTHING)) // 2, self._style(self._palette.frame)
-        for offset, character in enumerate(_NOTHING if start >= 0 else ""):
+    def _write(self, words: str) -> None:
+        """Write why nothing is drawn, as much of it as there is room for."""
+        shown = next((text for text in (words, _NOTHING) if len(text) <= self._width), "")
+        start, style = (self._width - len(shown)) // 2, self._style(self._palette.frame)
+        for offset, character in enumerate(shown):
             self._front.put((self._height - 1) // 2, start + offset, character, style)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from traintop.analysis.axes import TOKEN_METRICS, X_LABELS, XAxis
+from traintop.analysis.axes import X_LABELS, XAxis, token_metrics
 from traintop.analysis.chart_names import (
     LOSS_CHART,
     chart_title,
@@ -75,10 +75,11 @@ class CurveKey:
 
 
 class _XValues(NamedTuple):
-    """The x of each record, and the finite ones of them in ascending order."""
+    """The x of each record, the finite ones of them in ascending order, and where they are from."""
 
     each: FloatArray
     ordered: FloatArray
+    source: str
 
 
 class ChartMaker:
@@ -111,6 +112,11 @@ class ChartMaker:
         y = history.columns[key.metric]
         # Of a smoothed pair the raw curve shows where NaN was measured; ±inf is marked by itself.
         events = None if key.weight else x[history.nonfinite(key.metric) & np.isnan(y)]
+        raw = None
+        if key.weight:
+            behind = _raw(key)
+            self.prepare(behind)
+            raw = self._series[behind]
         series = Series(
             label=key.label,
             x=x,
@@ -119,6 +125,7 @@ class ChartMaker:
             style=key.style,
             dim=key.dim,
             events=events,
+            raw=raw,
         )
         series.precompute()
         with self._lock:
@@ -139,6 +146,9 @@ class ChartMaker:
         if is_time:
             unit, x_unit = _wallclock_unit(extent[1] if extent else 0.0)
             x_label = f"{x_label}, {unit}"
+        sources = dict.fromkeys(x.source for run in runs if (x := self._x_of(run, options.x_axis)))
+        if named := " or ".join(filter(None, sources)):
+            x_label = f"{x_label} ({named})"
         return ChartSpec(
             title=title,
             series=series,
@@ -149,6 +159,7 @@ class ChartMaker:
             cursor=options.cursor,
             robust=options.robust,
             note=f"no token count: {', '.join(left_out)}" if left_out else "",
+            missing=_missing(chart, runs, known=len(left_out) < len(runs)),
             # Of several runs the legend has the names.
             name=f"{fit_middle(safe_text(runs[0].label, LONGEST_NAME), _NAME_WIDTH)} {words}"
             if len(runs) == 1
@@ -226,8 +237,8 @@ class ChartMaker:
     def _x_of(self, run: PlottedRun, x_axis: XAxis) -> _XValues | None:
         key = (run, x_axis)
         if key not in self._x:
-            each = _x_values(run, x_axis)
-            found = None if each is None else _XValues(each, finite(each, each)[0])
+            each, source = _x_values(run, x_axis)
+            found = None if each is None else _XValues(each, finite(each, each)[0], source)
             with self._lock:
                 self._x[key] = found
             return found
@@ -250,27 +261,34 @@ def _keys(chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> list
             style = "dotted" if losses and metric == "val_loss" else "solid"
             shown = CurveKey(run, logged, label, options.x_axis, options.weight, style, False)
             if options.weight:
-                keys.append(replace(shown, label="", weight=0.0, dim=True))
+                keys.append(_raw(shown))
             keys.append(shown)
     return keys
 
 
-def _x_values(run: PlottedRun, x_axis: XAxis) -> FloatArray | None:
-    """The x of each record, ``None`` when neither records nor settings have it."""
+def _raw(key: CurveKey) -> CurveKey:
+    """The raw curve behind a smoothed one."""
+    return replace(key, label="", weight=0.0, dim=True)
+
+
+def _x_values(run: PlottedRun, x_axis: XAxis) -> tuple[FloatArray | None, str]:
+    """The x of each record, and where it is from; ``None`` when neither records nor settings know.
+
+    A metric counts the tokens seen only if it never falls, as that of each batch does.
+    """
     columns = run.history.columns
     if x_axis != "tokens":
-        return columns[x_axis]
-    for metric in TOKEN_METRICS:
-        if metric in run.history.metrics:
-            known = np.isfinite(columns[metric])
-            if known.all():
-                return columns[metric]
-            if known.any():
-                iteration = columns["iteration"]
-                return np.interp(iteration, iteration[known], columns[metric][known])
+        return columns[x_axis], ""
+    iteration = columns["iteration"]
+    for metric in token_metrics(run.history.metrics):
+        known = np.isfinite(columns[metric])
+        seen = columns[metric][known]
+        if len(seen) and (len(seen) == 1 or (seen[-1] > seen[0] and (np.diff(seen) >= 0).all())):
+            every = columns[metric] if known.all() else np.interp(iteration, iteration[known], seen)
+            return every, "logged"
     if run.tokens_per_iteration is None:
-        return None
-    return (columns["iteration"] + 1.0) * run.tokens_per_iteration
+        return None, ""
+    return (iteration + 1.0) * run.tokens_per_iteration, "iterations × batch × context"
 
 
 def _smoothed(y: FloatArray, weight: float) -> FloatArray:
@@ -299,8 +317,21 @@ def _title(
     show = si if _is_rate(chart) else number
     if options.cursor is not None:
         return f"{title}   {show(series[-1].value_at(options.cursor))}"
-    raw, last = series[0], series[-1].last_value
-    return title if last is None else f"{title}   last {show(last)}   median {show(raw.median)}"
+    if series[-1].last is None:
+        return title
+    last = series[-1].last_text(show, stopwatch if options.x_axis == "wallclock_time" else si)
+    median = series[0].median
+    return f"{title}   last {last}" + ("" if median is None else f"   median {show(median)}")
+
+
+def _missing(chart: str, runs: Sequence[PlottedRun], *, known: bool) -> str:
+    """Why there is no curve, if there is none; ``known`` if any run has a place on the x axis."""
+    if not any(len(run.history) for run in runs):
+        return "no record yet"
+    if not known:
+        return "no token count"
+    words = "train or val loss" if chart == LOSS_CHART else chart_title(chart)
+    return f"no {words} was logged"
 
 
 def _is_rate(chart: str) -> bool:

@@ -74,7 +74,7 @@ def draw_chart(
     markers = markers_for(spec.series, ascii_only, letters)
     heading, view, frame = _layout(spec, width, height, markers, palette, ascii_only)
     canvas = Canvas(view, frame.width, frame.height, palette, ascii_only)
-    canvas.paint(points_for(spec, frame.width), markers, spec.cursor)
+    canvas.paint(points_for(spec, frame.width), markers, spec.cursor, spec.nothing_drawn)
     left = departures(spec, view, frame.width)
     canvas.paint_departures(left, [departure_text(spec, one) for one in left])
     plot = canvas.lines()

@@ -98,14 +98,15 @@ def _x_axis(
     label = safe_text(spec.x_label)
     if cell_width(label) != len(label):
         label = ""  # its place is counted in characters
-    for cells in _CELLS_PER_X_LABEL:
-        ticks = tuple(
-            tick
-            for tick in _x_ticks(view, spec.x_unit, columns, per_cell, cells)
-            if tick.cell + (len(tick.label) + 1) // 2 + _LEAST_GAP <= columns - len(label)
-        )
-        if len(ticks) >= 2:
-            return ticks, label
+    for shown in (label, label.partition(" (")[0]):
+        for cells in _CELLS_PER_X_LABEL:
+            ticks = tuple(
+                tick
+                for tick in _x_ticks(view, spec.x_unit, columns, per_cell, cells)
+                if tick.cell + (len(tick.label) + 1) // 2 + _LEAST_GAP <= columns - len(shown)
+            )
+            if len(ticks) >= 2:
+                return ticks, shown
     return _x_ticks(view, spec.x_unit, columns, per_cell, _CELLS_PER_X_LABEL[0]), ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import Literal
@@ -18,7 +20,7 @@ from traintop.analysis.series import (
     value_near,
 )
 from traintop.short_names import ShortNames, short_names
-from traintop.text import aligned, number, safe_text
+from traintop.text import aligned, number, safe_text, si
 
 _OVERVIEW_COLUMNS = 2048
 
@@ -65,8 +67,8 @@ class Series(msgspec.Struct, frozen=True, eq=False, dict=True):
 
     An infinite value is drawn as a × at the edge of the chart; ``events`` are further x positions
     to mark so at the top, such as iterations whose loss was NaN. ``color`` is an index into the
-    palette. ``dim`` is for the raw curve behind a smoothed one, and ``band`` holds the lower and
-    the upper edge of an area behind the curve. ``label`` may be any text: it is made safe here.
+    palette. ``dim`` is for the ``raw`` curve behind a smoothed one, and ``band`` holds the lower
+    and the upper edge of an area behind the curve. ``label`` may be any text: it is made safe here.
     Raises ``ValueError`` when the lengths differ.
 
     What depends on every point is computed once, so keep a series as long as its data is the
@@ -81,6 +83,7 @@ class Series(msgspec.Struct, frozen=True, eq=False, dict=True):
     dim: bool = False
     band: tuple[FloatArray, FloatArray] | None = None
     events: FloatArray | None = None
+    raw: Series | None = None
 
     def __post_init__(self) -> None:
         for values in (self.x, self.y, *(self.band or ())):
@@ -113,10 +116,24 @@ class Series(msgspec.Struct, frozen=True, eq=False, dict=True):
             return float(np.median(y)) if len(y) else None
 
     @property
-    def last_value(self) -> float | None:
-        """The last of the measured values, ``None`` without any."""
-        y = self.measured[1]
-        return float(y[-1]) if len(y) else None
+    def last(self) -> tuple[float, float] | None:
+        """The last x, and what was measured there, be it NaN or infinite."""
+        ends = [(float(x[-1]), float(y[-1])) for x, y in self._known if len(x)]
+        return max(ends, default=None, key=lambda end: end[0])
+
+    def last_text(
+        self, write: Callable[[float | None], str], write_x: Callable[[float], str]
+    ) -> str:
+        """The last value that was measured; where it is NaN or infinite, with its place on x."""
+        if self.last is None:
+            return write(None)
+        x, value = self.last
+        return write(value) if math.isfinite(value) else f"{write(value)} @{write_x(x)}"
+
+    @property
+    def _known(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
+        """The measured points, and those at which NaN or ±inf was measured."""
+        return self.measured, (self.raw or self).failures
 
     @cached_property
     def failures(self) -> tuple[FloatArray, FloatArray]:
@@ -143,7 +160,7 @@ class Series(msgspec.Struct, frozen=True, eq=False, dict=True):
         ``None`` beyond the ends of the curve, further off than its values are apart.
         """
         candidates = []
-        for x, y in (self.measured, self.failures):
+        for x, y in self._known:
             if len(x):
                 first, last = float(x[0]), float(x[-1])
                 reach = last / max(len(x) - 1, 1) - first / max(len(x) - 1, 1)
@@ -181,9 +198,10 @@ class ChartSpec(msgspec.Struct, frozen=True):
 
     ``robust`` keeps outliers from stretching the y axis (``analysis.series.robust_limits``). With
     a ``cursor`` the legend shows the values measured nearest to it, otherwise the last ones; its
-    last word is the ``note``. ``label_width`` is what labels of y take at least, in cells, so that
-    charts below one another have their curves below one another. ``name`` takes the place of
-    the title where nothing around the chart says whose it is, as in a file. ``value_text`` writes
+    last word is the ``note``. ``missing`` says why there is no curve. ``label_width`` is what
+    labels of y take at least, in cells, so that charts below one another have their curves below
+    one another. ``name`` takes the place of the title where nothing around the chart says whose it
+    is, as in a file. ``value_text`` writes
     a value of y in the legend, and ``place_text`` the place of the cursor, given in units of x.
     """
 
@@ -195,11 +213,19 @@ class ChartSpec(msgspec.Struct, frozen=True):
     robust: bool = False
     cursor: float | None = None
     note: str = ""
+    missing: str = "no data"
     x_unit: float = 1.0
     label_width: int = 0
     name: str = ""
     value_text: Callable[[float | None], str] = figure
     place_text: Callable[[float], str] = place
+
+    @property
+    def nothing_drawn(self) -> str:
+        """Why no curve is drawn, if none is."""
+        if any(len(one.measured[1]) for one in self.series):
+            return "no value above 0 for a log axis"
+        return "nothing was measured" if self.series else self.missing
 
     @property
     def short_labels(self) -> ShortNames:
@@ -221,11 +247,12 @@ class ChartSpec(msgspec.Struct, frozen=True):
         """The place of the cursor in words, empty without one."""
         if self.cursor is None:
             return ""
-        name, _, _ = safe_text(self.x_label).partition(", ")
+        name = re.split(r", | \(", safe_text(self.x_label))[0]
         return f"{name} {self.place_text(self.cursor)}".strip()
 
     def legend_value(self, series: Series) -> str:
         """The value of a curve at the cursor, or its last one."""
         if self.cursor is None:
-            return self.value_text(series.last_value)
+            write_x = si if self.place_text is place else self.place_text
+            return series.last_text(self.value_text, write_x)
         return self.value_text(series.value_at(self.cursor))

@@ -154,6 +154,9 @@ def _axes(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
         yield f'<path d="M{x:.1f} {_BOTTOM}v5" {line}/>'
         yield _text(x, _BOTTOM + 19, label, palette.frame, 'text-anchor="middle"')
     yield f'<path d="M{_LEFT} {plot.top}V{_BOTTOM}H{_RIGHT}" fill="none" {line}/>'
+    if view.y is None:
+        middle = (_LEFT + _RIGHT) / 2, (plot.top + _BOTTOM) / 2
+        yield _text(*middle, spec.nothing_drawn, palette.frame, 'text-anchor="middle"')
     yield _text(_RIGHT, _HEIGHT - 14, spec.x_label, palette.frame, 'text-anchor="end"')
 
 

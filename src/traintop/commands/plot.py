@@ -113,8 +113,10 @@ def _chart_of(
         for color, (name, summary) in enumerate(runs.items())
     ]
     logged = [run.history.metrics for run in plotted]
+    if not any(len(run.history) for run in plotted):
+        raise ValueError("there is nothing to plot: no record yet")
     if not any(logged_name(name, names) for name in metrics_of_chart(metric) for names in logged):
-        known = suggestions(metric, charts_of(logged))
+        known = suggestions(metric, (chart for chart in charts_of(logged) if chart != metric))
         raise ValueError(f"no run has the metric {metric!r}: {known}")
     spec = ChartMaker().chart(metric, plotted, options)
     return replace(spec, title=spec.name)

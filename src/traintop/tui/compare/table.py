@@ -22,8 +22,13 @@ _GUTTER = 3
 """The cells before a column's name: cursor, colour of its curve, a blank."""
 
 _LEAST_COLUMN = 12
-_LAYOUTS = ((2, 32, True), (0, 32, True), (0, 32, False), (0, 18, False), (0, _LEAST_COLUMN, False))
-"""From airy to tight: the gap between columns, the longest name, and whether deltas are shown.
+_LAYOUTS = (
+    *((2, 32, 3), (0, 32, 3), (2, 32, 2), (0, 32, 2)),
+    *((0, 32, 1), (0, 18, 1), (0, _LEAST_COLUMN, 1)),
+)
+"""From airy to tight: the gap between columns, the longest name, and what stands behind a value.
+
+All three are the iteration of the best, the delta, and the percentage, which goes last.
 
 The first that has room for all columns is taken, else the last.
 """
@@ -54,9 +59,9 @@ def compare_table(
     labels = _label_lines(comparison.rows, width)
     room = width - line_width(labels[0])
     least = len(comparison.columns) * (_GUTTER + _LEAST_COLUMN)
-    for gap, name_width, with_delta in _LAYOUTS if least <= room else _LAYOUTS[-1:]:
+    for gap, name_width, asides in _LAYOUTS if least <= room else _LAYOUTS[-1:]:
         blocks = [
-            _column_lines(comparison, place, place == cursor, mark_of, name_width, with_delta)
+            _column_lines(comparison, place, place == cursor, mark_of, name_width, asides)
             for place in range(len(comparison.columns))
         ]
         widths = [gap + line_width(block[0]) for block in blocks]
@@ -133,12 +138,12 @@ def _column_lines(
     is_cursor: bool,
     mark_of: Callable[[Column], Piece | None],
     name_width: int,
-    with_delta: bool,
+    asides: int,
 ) -> list[Line]:
     """Name, status, and the cells of one column, all of one width."""
     column = comparison.columns[place]
     cells = short_column(comparison, place).aligned()
-    lines = [_cell_line(cell, with_delta=with_delta) for cell in cells]
+    lines = [_cell_line(cell, asides) for cell in cells]
     label = column_label(column)
     flag = Piece(" ⚑" if place == 0 else "", "warn")
     wanted = min(cell_width(label), name_width) + cell_width(flag.text)
@@ -158,12 +163,11 @@ def _column_lines(
     return [clickable(line, action, _GUTTER + inner) for line in (heading, *below)]
 
 
-def _cell_line(cell: AlignedCell, *, with_delta: bool) -> Line:
-    against = cell.asides if with_delta else cell.asides[-1:]
+def _cell_line(cell: AlignedCell, asides: int) -> Line:
     return (
         Piece(cell.text, "good" if cell.best else "text", bold=cell.best),
         Piece(f" {BEST_GLYPH}" if cell.best else "  ", "good"),
-        *(Piece(f" {part}", "muted") for part in against if part),
+        *(Piece(f" {part}", "muted") for part in cell.asides[-asides:] if part),
     )
 
 
