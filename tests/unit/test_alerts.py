@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traintop.analysis.alerts import AlertDetector, AlertKind, RunningMedian
+from traintop.analysis.alerts import AlertDetector, AlertKind
+from traintop.tracking.pace import RunningMedian
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 
 NOW = datetime.fromisoformat("2025-02-22T15:00:00")

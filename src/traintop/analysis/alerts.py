@@ -2,44 +2,52 @@
 
 Each of the rules raises one alert for an event:
 
-* *not finite*: the train loss was NaN or infinite for the first time in this run.
-* *diverged*: the median of the last 9 train losses seen has risen from the lowest such median by
-  half of what training had gained (from the highest loss on), and by more than 8 times the noise
-  (the median deviation within those 9, now or at the lowest). Once a run.
+* *not finite*: the train loss is NaN or infinite, for the first time in this run.
+* *diverged*: the median of the last 9 train losses seen has risen from the lowest such median by a
+  tenth of what training had gained (from the highest loss on), and by more than 5 times the noise.
+  That is estimated from the differences of the last 64 losses, so that a trend is none. Once a run.
 * *stalled*, *crashed*, *failed*: the run's status became that.
 * *slower*: the median of the last 5 values of the throughput is more than 30 % below the run's
   own median, for which up to 64 values are kept, evenly spread over all that were seen. Again
-  only after the throughput came back to 85 %.
+  only after the throughput came back to 85 %. Without it, the pace of iterations serves.
 * *new best*: the best validation loss of the runs that have ended, the record, was beaten, by the
   first run that does, or by a run that ends as the best of all. Once a run, and between the two
   the runs of a sweep may overtake each other quietly.
 
-What is already so when watching begins is history, and raises none. A run costs the same however
-long it is, and nothing while it does not change.
+A run that goes on when it is first seen has a past: a sample of its records is taken into account
+as if it had been watched, so that what is so now is known. Of runs that ended badly before, those
+of the last day raise an alert. Later, a run costs the same however long it is, and nothing while
+it does not change.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
-from traintop.metrics import best_value, diverged, last_value, stats_of
+from traintop.metrics import best_value, last_value, stats_of
 from traintop.model import ALIVE, RunStatus, RunSummary
+from traintop.progress import stall_text
 from traintop.text import count, number, si
+from traintop.times import age_seconds, parse_time
+from traintop.tracking.pace import RunningMedian, median
 
 _LOSSES = 9
-_GIVEN_BACK = 0.5
-_NOISE_FACTOR = 8.0
+_GIVEN_BACK = 0.1
+_NOISE_FACTOR = 5.0
+_DIFFERENCES = 64
+_NOISE_OF_DIFFERENCE = 0.6745 * math.sqrt(2.0)  # the median of |a - b|, normal with deviation 1
 _RATES = 5
 _FEWEST_RATES = 15
 _SLOW = 0.7
 _RECOVERED = 0.85
-_KEPT_RATES = 64
 _SPARE_MEMORIES = 1000
+_NEWS_SECONDS = 86_400.0
 
 
 class AlertKind(StrEnum):
@@ -59,10 +67,12 @@ _OF_STATUS = {
     RunStatus.CRASHED: AlertKind.CRASHED,
     RunStatus.FAILED: AlertKind.FAILED,
 }
+_OF_RECORDS = (AlertKind.NOT_FINITE, AlertKind.DIVERGED, AlertKind.SLOWER)
+_ONCE = frozenset({AlertKind.NOT_FINITE, AlertKind.DIVERGED})
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """One event. ``name`` and ``text`` may hold what a file says: make them safe to draw."""
+    """One event, and when it began. ``name`` and ``text`` may hold what a file says."""
 
     kind: AlertKind
     run_id: str
@@ -71,48 +81,40 @@ class Alert(msgspec.Struct, frozen=True):
     time: datetime
 
 
-class RunningMedian:
-    """The median of up to 64 values that are evenly spread over all that were added."""
+class Measured(NamedTuple):
+    """What the rules look at of one record; ``None`` where it was not measured."""
 
-    def __init__(self) -> None:
-        self._kept: list[float] = []
-        self._stride = 1
-        self._count = 0
-
-    def add(self, value: float) -> None:
-        """Add the next value."""
-        if self._count % self._stride == 0:
-            self._kept.append(value)
-        self._count += 1
-        if len(self._kept) > _KEPT_RATES:
-            self._kept = self._kept[::2]
-            self._stride *= 2
-
-    @property
-    def value(self) -> float | None:
-        """The median; ``None`` before enough values were added to know what is usual."""
-        return _median(self._kept) if self._count >= _FEWEST_RATES else None
+    iteration: float
+    wallclock_time: float
+    loss: float | None = None
+    rate: float | None = None
 
 
 class _Memory(msgspec.Struct):
     """What is remembered of a run that was seen."""
 
     run: RunSummary | None = None
+    latest: Measured | None = None
     losses: tuple[float, ...] = ()
     highest: float | None = None
     lowest: float | None = None
-    noise: float = 0.0
-    diverged: bool = False
+    differences: tuple[float, ...] = ()
     rates: tuple[float, ...] = ()
-    usual_rate: RunningMedian | None = None
-    slow: bool = False
+    usual_rate: RunningMedian = msgspec.field(default_factory=RunningMedian)
+    since: dict[AlertKind, float] = msgspec.field(default_factory=dict)
+    """What its records show to be so, and since which second of the run."""
+    raised: set[AlertKind] = msgspec.field(default_factory=set)
     was_best: bool = False
 
 
 class AlertDetector:
-    """Compares successive states of the runs; :meth:`observe` finds what happened between two."""
+    """Compares successive states of the runs; :meth:`observe` finds what happened between two.
 
-    def __init__(self) -> None:
+    ``sample`` returns some records of a run, in order; it may raise ``OSError`` or ``ValueError``.
+    """
+
+    def __init__(self, sample: Callable[[RunSummary], Iterable[Measured]] = lambda run: ()) -> None:
+        self._sample = sample
         self._memories: dict[str, _Memory] = {}
         self._best: float | None = None
         self._record: float | None = None
@@ -120,23 +122,73 @@ class AlertDetector:
         self._watching = False
 
     def observe(self, runs: Sequence[RunSummary], now: datetime) -> tuple[Alert, ...]:
-        """The events since the last call; the first call only looks around."""
+        """The events since the last call; of the first call, what is so now."""
         alerts: list[Alert] = []
         for run in runs:
             memory = self._memories.get(run.id)
             if memory is None:
                 memory = self._memories[run.id] = _Memory()
+                self._look_back(memory, run)
             if memory.run is not run:
-                events = [*_events(memory, run), *self._new_best(memory, run)]
+                events = [*self._events(memory, run, now), *self._new_best(memory, run, now)]
                 memory.run = run
                 name = run.name or run.stem
-                alerts += [Alert(kind, run.id, name, text, now) for kind, text in events]
+                alerts += [Alert(kind, run.id, name, text, time) for kind, text, time in events]
         if len(self._memories) > 2 * len(runs) + _SPARE_MEMORIES:
             self._memories = {run.id: self._memories[run.id] for run in runs}
-        was_watching, self._watching = self._watching, True
-        return tuple(alerts) if was_watching else ()
+        self._watching = True
+        return tuple(sorted(alerts, key=lambda alert: alert.time))
 
-    def _new_best(self, memory: _Memory, run: RunSummary) -> Iterator[tuple[AlertKind, str]]:
+    def current(self) -> Mapping[str, AlertKind]:
+        """By their id, the runs that go on although their records show that something is wrong."""
+        return {
+            run_id: next(kind for kind in _OF_RECORDS if kind in memory.since)
+            for run_id, memory in self._memories.items()
+            if memory.since and memory.run is not None and memory.run.status in ALIVE
+        }
+
+    def _look_back(self, memory: _Memory, run: RunSummary) -> None:
+        if run.status not in ALIVE or run.last is None:
+            return
+        try:
+            for measured in self._sample(run):
+                _take(memory, measured)
+        except (OSError, ValueError):
+            return  # the run may have just been removed; the list says what else is wrong with it
+
+    def _events(
+        self, memory: _Memory, run: RunSummary, now: datetime
+    ) -> Iterator[tuple[AlertKind, str, datetime]]:
+        before = memory.run
+        kind = _OF_STATUS.get(run.status)
+        is_news = before is None or before.status is not run.status
+        if kind is not None and is_news and (self._watching or _is_recent(run, now)):
+            yield kind, _status_text(run), _status_time(run, now)
+        if run.status not in ALIVE and before is None:
+            return  # it is over: nothing will be compared with what it was, for thousands of runs
+        stats = stats_of(run, "train_loss")
+        nonfinite = stats.nonfinite if stats else 0
+        if run.last is not None:
+            rate = last_value(run, "tokens_per_sec")
+            if memory.highest is None and stats is not None:
+                memory.highest = stats.max
+            loss = last_value(run, "train_loss")
+            _take(memory, Measured(run.last.iteration, run.last.wallclock_time, loss, rate))
+        kinds = set(memory.since)
+        if before is not None and nonfinite > _nonfinite(before):
+            kinds.add(AlertKind.NOT_FINITE)  # it may have been some records before the newest one
+        for kind in _OF_RECORDS:
+            if kind in kinds and kind not in memory.raised:
+                yield (
+                    kind,
+                    _record_text(kind, memory, run),
+                    _time_at(run, memory.since.get(kind), now),
+                )
+        memory.raised = kinds | (memory.raised & _ONCE)
+
+    def _new_best(
+        self, memory: _Memory, run: RunSummary, now: datetime
+    ) -> Iterator[tuple[AlertKind, str, datetime]]:
         value = best_value(run, "val_loss", "lower")
         if value is None:
             return
@@ -151,7 +203,8 @@ class AlertDetector:
                     # What the first look finds raises no alert: the end of the run will.
                     memory.was_best = self._watching
                     new, old = _distinct_numbers(value, record)
-                    yield AlertKind.BEST, f"val loss {new}, the record was {old}"
+                    if self._watching:
+                        yield AlertKind.BEST, f"val loss {new}, the record was {old}", now
         if ended and (record is None or value < record):
             self._record, self._record_is_beaten = value, not leads
 
@@ -162,32 +215,14 @@ def _distinct_numbers(first: float, second: float) -> tuple[str, str]:
     return next((pair for pair in texts if pair[0] != pair[1]), (repr(first), repr(second)))
 
 
-def _median(values: Iterable[float]) -> float:
-    """The middle value (the upper one of two); the module of statistics takes long to import."""
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2]
-
-
-def _events(memory: _Memory, run: RunSummary) -> Iterator[tuple[AlertKind, str]]:
-    before = memory.run
-    if _was_not_finite(run) and not (before is not None and _was_not_finite(before)):
-        # It may have been some records before the newest one.
-        seen = "" if run.iteration is None else f" by iteration {run.iteration:,}"
-        yield AlertKind.NOT_FINITE, f"the train loss was NaN or infinite{seen}"
-    kind = _OF_STATUS.get(run.status)
-    if kind is not None and not (before is not None and before.status is run.status):
-        yield kind, _status_text(run)
-    if run.last is None or (before is not None and before.iteration == run.iteration):
-        return
-    if before is None and run.status not in ALIVE:
-        return  # it is over: nothing will be compared with what it was, for thousands of runs
-    yield from _divergence(memory, run)
-    yield from _slowdown(memory, run)
-
-
-def _was_not_finite(run: RunSummary) -> bool:
+def _nonfinite(run: RunSummary) -> int:
     stats = stats_of(run, "train_loss")
-    return diverged(run) or (stats is not None and stats.nonfinite > 0)
+    return stats.nonfinite if stats else 0
+
+
+def _is_recent(run: RunSummary, now: datetime) -> bool:
+    age = age_seconds(run.end_time or run.updated_at, now)
+    return run.status in ALIVE or (age is not None and age < _NEWS_SECONDS)
 
 
 def _status_text(run: RunSummary) -> str:
@@ -195,51 +230,97 @@ def _status_text(run: RunSummary) -> str:
         return run.error or "ended by an exception"
     if run.status is RunStatus.CRASHED:
         return f"process exited without finishing{_where(run)}"
-    return f"no records for longer than usual{_where(run)}"
+    return f"{stall_text(run)}{_where(run)}"
+
+
+def _status_time(run: RunSummary, now: datetime) -> datetime:
+    if run.status is RunStatus.STALLED:
+        pause = run.pauses.current if run.pauses else 0.0
+        return _time_at(run, (run.duration_seconds or 0.0) - pause, now)
+    return min(parse_time(run.end_time or run.updated_at) or now, now)
+
+
+def _time_at(run: RunSummary, second: float | None, now: datetime) -> datetime:
+    """When a run that goes on was at a second of its duration."""
+    newest = parse_time(run.updated_at)
+    if second is None or newest is None or run.duration_seconds is None:
+        return now
+    return min(newest - timedelta(seconds=max(run.duration_seconds - second, 0.0)), now)
 
 
 def _where(run: RunSummary) -> str:
     return "" if run.iteration is None else f", iteration {count(run.iteration)}"
 
 
-def _divergence(memory: _Memory, run: RunSummary) -> Iterator[tuple[AlertKind, str]]:
-    loss = last_value(run, "train_loss")
-    if loss is None or not math.isfinite(loss):
+def _take(memory: _Memory, measured: Measured) -> None:
+    """Take a record into account, which may be the one that was taken last."""
+    before, memory.latest = memory.latest, measured
+    if before is not None and measured.iteration <= before.iteration:
         return
+    _take_loss(memory, measured)
+    rate = measured.rate
+    if rate is None and before is not None:
+        seconds = measured.wallclock_time - before.wallclock_time
+        rate = (measured.iteration - before.iteration) / seconds if seconds > 0 else None
+    if rate is not None and math.isfinite(rate):
+        _take_rate(memory, rate, measured.wallclock_time)
+
+
+def _take_loss(memory: _Memory, measured: Measured) -> None:
+    loss = measured.loss
+    if loss is None:
+        return
+    _set(memory, AlertKind.NOT_FINITE, measured.wallclock_time, so=not math.isfinite(loss))
+    if not math.isfinite(loss):
+        return
+    if memory.losses:
+        difference = abs(loss - memory.losses[-1])
+        memory.differences = (*memory.differences, difference)[-_DIFFERENCES:]
     memory.losses = (*memory.losses, loss)[-_LOSSES:]
+    memory.highest = loss if memory.highest is None else max(memory.highest, loss)
     if len(memory.losses) < _LOSSES:
         return
-    level = _median(memory.losses)
-    if memory.highest is None:
-        stats = stats_of(run, "train_loss")
-        memory.highest = level if stats is None or stats.max is None else stats.max
-    noise = _median([abs(value - level) for value in memory.losses])
-    if memory.lowest is None or level < memory.lowest:
-        memory.lowest, memory.noise = level, noise
-    gained, noise = memory.highest - memory.lowest, max(noise, memory.noise)
-    least = max(_GIVEN_BACK * gained, _NOISE_FACTOR * noise)
-    if level - memory.lowest > least and not memory.diverged:
-        memory.diverged = True
-        rise = f"rose to {number(level)} from a low of {number(memory.lowest)}"
-        yield AlertKind.DIVERGED, f"train loss {rise}{_where(run)}"
+    level = median(memory.losses)
+    memory.lowest = level if memory.lowest is None else min(level, memory.lowest)
+    noise = median(memory.differences) / _NOISE_OF_DIFFERENCE
+    least = max(_GIVEN_BACK * (memory.highest - memory.lowest), _NOISE_FACTOR * noise)
+    _set(memory, AlertKind.DIVERGED, measured.wallclock_time, so=level - memory.lowest > least)
 
 
-def _slowdown(memory: _Memory, run: RunSummary) -> Iterator[tuple[AlertKind, str]]:
-    rate, unit = last_value(run, "tokens_per_sec"), "tokens/s"
-    if rate is None:
-        rate, unit = run.iterations_per_second, "it/s"
-    if rate is None or not math.isfinite(rate):
-        return
+def _take_rate(memory: _Memory, rate: float, second: float) -> None:
     memory.rates = (*memory.rates, rate)[-_RATES:]
-    if memory.usual_rate is None:
-        memory.usual_rate = RunningMedian()
     memory.usual_rate.add(rate)
-    usual, recent = memory.usual_rate.value, _median(memory.rates)
-    if usual is None or usual <= 0:
+    usual, recent = memory.usual_rate.value, median(memory.rates)
+    if usual is None or usual <= 0 or memory.usual_rate.count < _FEWEST_RATES:
         return
-    if recent >= _RECOVERED * usual:
-        memory.slow = False
-    elif recent < _SLOW * usual and not memory.slow:
-        memory.slow = True
-        drop = 1 - recent / usual
-        yield AlertKind.SLOWER, f"{si(recent)} {unit}, {drop:.0%} below its median {si(usual)}"
+    if recent < _SLOW * usual or recent >= _RECOVERED * usual:
+        _set(memory, AlertKind.SLOWER, second, so=recent < _SLOW * usual)
+
+
+def _set(memory: _Memory, kind: AlertKind, second: float, *, so: bool) -> None:
+    """Note since when something is so, or that it is not."""
+    if so:
+        memory.since.setdefault(kind, second)
+    else:
+        memory.since.pop(kind, None)
+
+
+def _record_text(kind: AlertKind, memory: _Memory, run: RunSummary) -> str:
+    if kind is AlertKind.NOT_FINITE:
+        seen = "" if run.iteration is None else f" by iteration {run.iteration:,}"
+        return f"the train loss was NaN or infinite{seen}"
+    if kind is AlertKind.DIVERGED:
+        return (
+            f"train loss rose to {number(median(memory.losses))} from a low of {_low(memory, run)}"
+        )
+    unit = "it/s" if last_value(run, "tokens_per_sec") is None else "tokens/s"
+    usual, recent = memory.usual_rate.value or math.nan, median(memory.rates)
+    return f"{si(recent)} {unit}, {1 - recent / usual:.0%} below its median {si(usual)}"
+
+
+def _low(memory: _Memory, run: RunSummary) -> str:
+    stats = stats_of(run, "train_loss")
+    if stats is None or stats.min is None:
+        return number(memory.lowest)
+    at = stats.min_iteration
+    return number(stats.min) + ("" if at is None else f" at iteration {count(at)}")
