@@ -1,21 +1,22 @@
-"""Alerts: one for an event, none for what was so before, none for noise."""
+"""Alerts: one for an event and for what is so at first, none for the past, none for noise."""
 
 from __future__ import annotations
 
 import math
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traintop.analysis.alerts import AlertDetector, AlertKind
-from traintop.tracking.pace import RunningMedian
+from traintop.analysis.alerts import Alert, AlertDetector, AlertKind, Measured
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
+from traintop.tracking.pace import RunningMedian
 
 NOW = datetime.fromisoformat("2025-02-22T15:00:00")
+EARLIER = "2025-02-22T14:00:00"
 
 
 def run(name: str = "a", iteration: int = 0, **changes: Any) -> RunSummary:
@@ -44,11 +45,100 @@ def course(values: list[float], key: str, **changes: Any) -> list[list[RunSummar
 
 @pytest.mark.parametrize(
     "state",
-    [{"status": status} for status in RunStatus]
-    + [{"loss": math.nan}, {"nonfinite": 3}, {"best_val_loss": 1.0}],
+    [{"status": status} for status in RunStatus if status is not RunStatus.STALLED]
+    + [{"nonfinite": 3}, {"best_val_loss": 1.0}],
 )
-def test_what_is_true_at_the_start_makes_no_notice(state):
+def test_what_is_past_at_the_start_makes_no_notice(state):
     assert alerts([run(**state)], [run(**state)], [run(iteration=1, **state)]) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ({"loss": math.nan}, AlertKind.NOT_FINITE),
+        ({"status": RunStatus.STALLED}, AlertKind.STALLED),
+        ({"status": RunStatus.FAILED, "end_time": EARLIER}, AlertKind.FAILED),
+        ({"status": RunStatus.CRASHED, "updated_at": EARLIER}, AlertKind.CRASHED),
+    ],
+)
+def test_what_is_so_at_the_start_makes_one_notice(state, kind):
+    assert alerts([run(**state)], [run(**state)], [run(iteration=1, **state)]) == [("a", kind)]
+
+
+def looked_back(measured: list[Measured], **changes: Any) -> tuple[AlertDetector, list[Alert]]:
+    """What is found at first of a run with this past."""
+    newest = measured[-1]
+    changes = {"loss": newest.loss, "rate": newest.rate, "updated_at": NOW.isoformat(), **changes}
+    one = run(
+        last=MetricsSnapshot(newest.iteration, wallclock_time=newest.wallclock_time),
+        duration_seconds=newest.wallclock_time,
+        **changes,
+    )
+    detector = AlertDetector(lambda run: measured)
+    return detector, [*detector.observe([one], NOW)]
+
+
+def past(losses: list[float], rates: list[float | None] | None = None) -> list[Measured]:
+    """A record a second with these values."""
+    rates = rates or [100.0] * len(losses)
+    return [Measured(i, float(i), loss, rates[i]) for i, loss in enumerate(losses)]
+
+
+FALLING = [1.5 + 3 * math.exp(-i / 20) for i in range(100)]
+
+
+def test_a_run_that_diverged_before_is_noticed_with_its_own_low():
+    low = MetricStats(last=3.0, min=1.4123, min_iteration=97)
+    losses = [*FALLING, *[3.0] * 50]
+    detector, [notice] = looked_back(past(losses), stats={"train_loss": low})
+    assert notice.kind is AlertKind.DIVERGED
+    assert notice.text == "train loss rose to 3 from a low of 1.412 at iteration 97"
+    assert NOW - timedelta(seconds=50) < notice.time < NOW - timedelta(seconds=40)
+    assert detector.current() == {"/logs/a.json": AlertKind.DIVERGED}
+
+
+def test_a_rise_well_short_of_half_way_back_is_a_divergence():
+    _, [notice] = looked_back(past([*FALLING, *[2.0] * 50]))
+    assert notice.kind is AlertKind.DIVERGED
+
+
+def test_a_run_that_recovered_before_is_quiet():
+    losses = [*FALLING, *[3.0] * 50, *[1.4] * 50]
+    detector, notices = looked_back(past(losses))
+    assert notices == []
+    assert detector.current() == {}
+
+
+def test_a_run_that_became_slow_before_is_noticed():
+    rates: list[float | None] = [*[100.0] * 40, *[65.0] * 160]
+    _, [notice] = looked_back(past([2.0] * 200, rates))
+    assert notice.kind is AlertKind.SLOWER
+    assert notice.text == "65 tokens/s, 35% below its median 100"
+    assert notice.time == NOW - timedelta(seconds=199 - 42)
+
+
+def test_without_throughput_the_pace_of_iterations_serves():
+    seconds = [*range(40), *range(40, 100, 3)]
+    measured = [Measured(i, float(second), 2.0) for i, second in enumerate(seconds)]
+    stats = {"train_loss": MetricStats(last=2.0)}
+    _, [notice] = looked_back(measured, stats=stats)
+    assert notice.kind is AlertKind.SLOWER
+    assert notice.text == "0.333 it/s, 67% below its median 1"
+
+
+def test_a_mark_goes_when_the_run_recovers():
+    detector = AlertDetector()
+    states = [run(iteration=i, loss=loss) for i, loss in enumerate((1.0, math.nan, 1.0))]
+    marks = [(detector.observe([state], NOW), detector.current())[1] for state in states]
+    assert marks == [{}, {"/logs/a.json": AlertKind.NOT_FINITE}, {}]
+
+
+def test_a_run_whose_records_cannot_be_read_is_judged_by_its_summary():
+    def sample(run: RunSummary) -> list[Measured]:
+        raise OSError("gone")
+
+    [notice] = AlertDetector(sample).observe([run(loss=math.nan)], NOW)
+    assert notice.kind is AlertKind.NOT_FINITE
 
 
 @pytest.mark.parametrize(

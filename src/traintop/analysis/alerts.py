@@ -22,20 +22,24 @@ it does not change.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from traintop.metrics import best_value, last_value, stats_of
+from traintop.metrics import best_value, column_name, last_value, stats_of
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import stall_text
 from traintop.text import count, number, si
 from traintop.times import age_seconds, parse_time
 from traintop.tracking.pace import RunningMedian, median
+
+if TYPE_CHECKING:
+    from traintop.store.history import History
 
 _LOSSES = 9
 _GIVEN_BACK = 0.1
@@ -88,6 +92,19 @@ class Measured(NamedTuple):
     wallclock_time: float
     loss: float | None = None
     rate: float | None = None
+
+
+def measured_in(history: History) -> list[Measured]:
+    """The records of a run, or a sample of them, as the rules look at them."""
+    from traintop.analysis.records import measured_values  # numpy, not for the first frame
+
+    def column(metric: str) -> list[float | None]:
+        return measured_values(history, column_name(metric, history.metrics))
+
+    seconds = [second or 0.0 for second in column("wallclock_time")]
+    iterations = history.columns["iteration"].tolist()
+    rows = zip(iterations, seconds, column("train_loss"), column("tokens_per_sec"), strict=True)
+    return [*itertools.starmap(Measured, rows)]
 
 
 class _Memory(msgspec.Struct):
@@ -289,7 +306,8 @@ def _take_loss(memory: _Memory, measured: Measured) -> None:
 
 def _take_rate(memory: _Memory, rate: float, second: float) -> None:
     memory.rates = (*memory.rates, rate)[-_RATES:]
-    memory.usual_rate.add(rate)
+    if AlertKind.SLOWER not in memory.since:  # what is usual was so before
+        memory.usual_rate.add(rate)
     usual, recent = memory.usual_rate.value, median(memory.rates)
     if usual is None or usual <= 0 or memory.usual_rate.count < _FEWEST_RATES:
         return

@@ -42,6 +42,7 @@ from traintop.tui.kit.themes import THEMES, AsciiFilter, ColorlessFilter, theme_
 from traintop.tui.kit.typeahead import TypeAheadApp
 from traintop.tui.main.screen import MainScreen
 from traintop.tui.messages import (
+    AlertsChanged,
     AnnotationRequested,
     AnnotationsWritten,
     CopyRequested,
@@ -58,11 +59,14 @@ from traintop.tui.view import ViewState, describe_comparison, runs_to_compare, s
 from traintop.tui.view_memory import plain_view, recalled_view
 
 if TYPE_CHECKING:
+    from traintop.analysis.alerts import Measured
+    from traintop.model import RunSummary
     from traintop.store.catalog import Snapshot
     from traintop.store.formats import RunReader
     from traintop.store.watch import DirectoryWatcher
 
 _LONGEST_PATH = 4096
+_LOOKED_BACK = 200  # records of a run that goes on, by which it is judged when it is first seen
 _REMEMBER_SECONDS = 3.0
 _RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
 _PROGRESS_SECONDS = 0.5
@@ -188,19 +192,23 @@ class TraintopApp(TypeAheadApp):
 
     def start_watching(self) -> None:
         """Start the watcher; from here on the screen follows the directories."""
-        from traintop.analysis.alerts import AlertDetector
+        from traintop.analysis.alerts import AlertDetector, measured_in
         from traintop.store.catalog import RunCatalog
         from traintop.store.watch import DirectoryWatcher
 
-        detector = AlertDetector()
+        def sample(run: RunSummary) -> list[Measured]:
+            return measured_in(catalog.reader(run.id).sample(_LOOKED_BACK))
+
+        catalog = self._catalog = RunCatalog(self._directories)
+        detector = AlertDetector(sample)
 
         def publish(snapshot: Snapshot) -> None:
             self.post_message(SnapshotChanged(snapshot))
             notices = detector.observe(snapshot.runs, datetime.now())
+            self.post_message(AlertsChanged(detector.current()))
             if notices:
                 self.post_message(NoticesRaised(notices))
 
-        self._catalog = RunCatalog(self._directories)
         self._watcher = DirectoryWatcher(self._catalog, publish)
         self._watcher.start()
 
@@ -249,6 +257,9 @@ class TraintopApp(TypeAheadApp):
             gc.enable()
         # Its threads import numpy: after the first frame, not before.
         self.start_loading()
+
+    def on_alerts_changed(self, message: AlertsChanged) -> None:
+        self.main_screen.show_alerts(message.alerts)
 
     def on_notices_raised(self, message: NoticesRaised) -> None:
         notices = self.notice_log.add(message.notices)

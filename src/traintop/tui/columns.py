@@ -15,18 +15,25 @@ from typing import Any
 
 import msgspec
 
+from traintop.analysis.alerts import AlertKind
 from traintop.fields import FIELDS, STATUS_WORDS, Field, field_of
 from traintop.lines import Role
 from traintop.metrics import direction_of, diverged, metrics_of
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.text import MISSING, safe_text
-from traintop.tui.kit.runs import STATUS_MARKS, short_run_name
+from traintop.tui.kit.runs import (
+    ALERT_MARKS,
+    ALERT_WORDS,
+    STATUS_MARKS,
+    StatusMark,
+    short_run_name,
+)
 from traintop.values import flat_settings
 
 
 class RowContext(msgspec.Struct, frozen=True):
-    """What a row shows beside the run's summary: the time, and the course of its loss.
+    """What a row shows beside the run's summary: the time, the course of its loss, what is wrong.
 
     ``short_name`` is the name of a run in so many cells that stays different from the others'.
     """
@@ -34,6 +41,17 @@ class RowContext(msgspec.Struct, frozen=True):
     now: datetime
     trends: Mapping[str, str] = msgspec.field(default_factory=dict)
     short_name: Callable[[RunSummary, int], str] = short_run_name
+    alerts: Mapping[str, AlertKind] = msgspec.field(default_factory=dict)
+
+    def mark(self, run: RunSummary) -> StatusMark:
+        """How a run is marked: by what is wrong with it, else by its status."""
+        alert = self.alerts.get(run.id)
+        return STATUS_MARKS[run.status] if alert is None else ALERT_MARKS[alert]
+
+    def word(self, run: RunSummary) -> str:
+        """The word behind that mark."""
+        alert = self.alerts.get(run.id)
+        return STATUS_WORDS[run.status] if alert is None else ALERT_WORDS[alert]
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -46,7 +64,7 @@ class Column(msgspec.Struct, frozen=True):
     importance: int
     width: int
     text: Callable[[RunSummary, RowContext, int], str]
-    role: Callable[[RunSummary], Role]
+    role: Callable[[RunSummary, RowContext], Role]
     narrow_width: int | None = None
 
     @property
@@ -67,15 +85,11 @@ _STATISTICS = ("", "best_", "recent_", "mean_")
 
 
 def _status_text(summary: RunSummary, context: RowContext, width: int) -> str:
-    mark = STATUS_MARKS[summary.status]
-    return (
-        f"{mark.glyph} {STATUS_WORDS[summary.status]}"
-        if width > 2
-        else f"{mark.glyph}{mark.letter}"
-    )
+    mark = context.mark(summary)
+    return f"{mark.glyph} {context.word(summary)}" if width > 2 else f"{mark.glyph}{mark.letter}"
 
 
-def _muted(summary: RunSummary) -> Role:
+def _muted(summary: RunSummary, context: RowContext) -> Role:
     return "muted"
 
 
@@ -85,7 +99,7 @@ def _column(field: Field, importance: int, **changes: Any) -> Column:
     def text(run: RunSummary, context: RowContext, width: int) -> str:
         return field.text(field.get(run, context.now), width)
 
-    def role(run: RunSummary) -> Role:
+    def role(run: RunSummary, context: RowContext) -> Role:
         value = field.value(run)
         if value is None:
             return "muted"
@@ -103,6 +117,12 @@ def _column(field: Field, importance: int, **changes: Any) -> Column:
     )
 
 
+def _name_role(summary: RunSummary, context: RowContext) -> Role:
+    if summary.status is RunStatus.UNREADABLE or summary.id in context.alerts:
+        return context.mark(summary).role
+    return "strong"
+
+
 _TREND = Field(
     TREND_COLUMN,
     "TREND",
@@ -118,14 +138,14 @@ _BUILT_IN = (
         0,
         width=7,
         text=_status_text,
-        role=lambda run: STATUS_MARKS[run.status].role,
+        role=lambda run, context: context.mark(run).role,
         narrow_width=2,
     ),
     _column(
         FIELDS["name"],
         0,
         text=lambda run, context, width: context.short_name(run, width),
-        role=lambda run: "bad" if run.status is RunStatus.UNREADABLE else "strong",
+        role=_name_role,
         narrow_width=6,
     ),
     _column(FIELDS["step"], 4, text=lambda run, context, width: steps_text(run)),
@@ -139,7 +159,7 @@ _BUILT_IN = (
         _TREND,
         9,
         text=lambda run, context, width: context.trends.get(run.id, ""),
-        role=lambda run: "bad" if diverged(run) else "accent",
+        role=lambda run, _: "bad" if diverged(run) else "accent",
     ),
 )
 _CHOSEN: Mapping[str, Column] = MappingProxyType(
@@ -159,7 +179,7 @@ _CHOSEN: Mapping[str, Column] = MappingProxyType(
                 text=lambda run, context, width: (
                     " ".join(map(safe_text, run.annotations.tags)) or MISSING
                 ),
-                role=lambda run: "accent" if run.annotations.tags else "muted",
+                role=lambda run, _: "accent" if run.annotations.tags else "muted",
             ),
         )
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from traintop.analysis.alerts import Alert
+    from traintop.analysis.alerts import Alert, AlertKind
     from traintop.analysis.percentiles import Pace
     from traintop.model import RunSummary
     from traintop.store.annotations import AnnotationChange
@@ -96,6 +96,13 @@ class FirstRunsPainted(Message):
 
 class ViewChanged(_Newest):
     """The person changed something of the view that may be worth remembering."""
+
+
+@dataclass(eq=False)
+class AlertsChanged(_Newest):
+    """What is wrong now with runs that go on, by their id."""
+
+    alerts: Mapping[str, AlertKind]
 
 
 @dataclass(eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from traintop.metrics import choose_directions
 from traintop.tui.view import RunRows, ViewState, listing_key, visible_rows, with_rows
 
 if TYPE_CHECKING:
+    from traintop.analysis.alerts import AlertKind
     from traintop.model import RunSummary
     from traintop.store.catalog import Snapshot
 
@@ -22,7 +23,8 @@ class Session:
     """Holds the snapshot and the view; screens read both, and change the view here.
 
     ``rows`` are the listed runs, and ``mistake`` says why the view's filter lists none. ``mode``
-    says how changes are noticed. ``on_change`` is called after each change of the view.
+    says how changes are noticed, and ``alerts`` what is wrong with runs that go on. ``on_change``
+    is called after each change of the view.
     """
 
     def __init__(self, clock: Callable[[], datetime], view: ViewState) -> None:
@@ -31,6 +33,7 @@ class Session:
         self.rows = RunRows()
         self.mistake: QueryError | None = None
         self.mode = ""
+        self.alerts: Mapping[str, AlertKind] = {}
         self.awaited: str | None = None
         """A run that is selected as soon as it is read."""
         self.on_change: Callable[[], None] = lambda: None

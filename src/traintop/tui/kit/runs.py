@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from traintop.analysis.alerts import AlertKind
 from traintop.lines import Role
 from traintop.model import RunStatus, RunSummary
 from traintop.text import LONGEST_NAME, fit_middle, safe_text
@@ -38,13 +39,25 @@ ROW_MARKS: Mapping[str, str] = MappingProxyType(
 STATUS_MARKS: Mapping[RunStatus, StatusMark] = MappingProxyType(
     {
         RunStatus.RUNNING: StatusMark("●", "R", "good", "running now"),
-        RunStatus.STALLED: StatusMark("◐", "S", "warn", "no records for longer than usual"),
+        RunStatus.STALLED: StatusMark("◐", "S", "warn", "logs nothing for longer than usual"),
         RunStatus.CRASHED: StatusMark("✗", "C", "bad", "process exited without finishing"),
         RunStatus.FAILED: StatusMark("✗", "F", "bad", "ended by an exception"),
         RunStatus.INTERRUPTED: StatusMark("■", "I", "warn", "stopped before its end"),
         RunStatus.FINISHED: StatusMark("✓", "D", "muted", "finished"),
         RunStatus.UNREADABLE: StatusMark("!", "U", "bad", "its file cannot be read"),
     }
+)
+
+
+ALERT_MARKS: Mapping[AlertKind, StatusMark] = MappingProxyType(
+    {
+        AlertKind.NOT_FINITE: StatusMark("!", "N", "bad", "running, but its train loss is NaN"),
+        AlertKind.DIVERGED: StatusMark("!", "D", "bad", "running, but its train loss has risen"),
+        AlertKind.SLOWER: StatusMark("!", "S", "warn", "running, but slower than usual"),
+    }
+)
+ALERT_WORDS: Mapping[AlertKind, str] = MappingProxyType(
+    {AlertKind.NOT_FINITE: "NaN", AlertKind.DIVERGED: "div", AlertKind.SLOWER: "slow"}
 )
 
 

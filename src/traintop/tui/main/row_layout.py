@@ -98,7 +98,7 @@ def format_row(summary: RunSummary, layout: RowLayout, context: RowContext) -> L
         [
             Piece(
                 fit(column.text(summary, context, width), width, column.field.align),
-                column.role(summary),
+                column.role(summary, context),
             )
             for column, width in layout.columns
         ]
@@ -115,7 +115,9 @@ def _format_unreadable(summary: RunSummary, layout: RowLayout, context: RowConte
     pieces = []
     for column, width in named:
         wider = width + more if column.key == "name" else width
-        pieces.append(Piece(fit(column.text(summary, context, wider), wider), column.role(summary)))
+        pieces.append(
+            Piece(fit(column.text(summary, context, wider), wider), column.role(summary, context))
+        )
     if figures:
         pieces.append(Piece(fit(safe_text(summary.problem), room - more), "muted"))
     return layout.joined(pieces)

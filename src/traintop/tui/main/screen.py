@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ from traintop.tui.session import Session
 from traintop.tui.view import Pane, next_pane
 
 if TYPE_CHECKING:
+    from traintop.analysis.alerts import AlertKind
     from traintop.store.catalog import Snapshot
     from traintop.store.formats import RunReader
 
@@ -135,6 +136,12 @@ class MainScreen(SessionScreen):
         self.loader.follow(self.plotted.changed_in(snapshot.runs))
         self._redraw_soon()
 
+    def show_alerts(self, alerts: Mapping[str, AlertKind]) -> None:
+        """Mark the runs with which something is wrong, and no longer those that recovered."""
+        if alerts != self.session.alerts:
+            self.session.alerts = alerts
+            self._redraw_soon()
+
     def on_history_loaded(self, loaded: HistoryLoaded) -> None:
         """Show the records of a run: at once when somebody waits for them.
 
@@ -188,9 +195,9 @@ class MainScreen(SessionScreen):
             self.loader.show(self.plotted.runs)
         self._show_frame()
         marks = shown_marks(self.view.marks, self.plotted, look_of(self.app))
-        self._table.draw(
-            marks, RowContext(self.session.clock(), self._trends, self.rows.short_name)
-        )
+        session = self.session
+        context = RowContext(session.clock(), self._trends, self.rows.short_name, session.alerts)
+        self._table.draw(marks, context)
         self._show_selected()
         self.plots.draw()
         self._filter.draw()
