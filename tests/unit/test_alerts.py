@@ -133,7 +133,7 @@ def test_a_mark_goes_when_the_run_recovers():
     assert marks == [{}, {"/logs/a.json": AlertKind.NOT_FINITE}, {}]
 
 
-def test_a_run_whose_records_cannot_be_read_is_judged_by_its_summary():
+def test_without_its_records_a_run_is_judged_by_its_summary():
     def sample(run: RunSummary) -> list[Measured]:
         raise OSError("gone")
 

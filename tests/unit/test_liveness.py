@@ -155,7 +155,7 @@ def test_network_caches_are_granted_more_time(path: Path, monkeypatch: pytest.Mo
 def test_a_change_with_an_equal_signature_is_seen(path: Path) -> None:
     """Two writes within one tick of the clock: same size, same time."""
     writer = Writer(path)
-    writer.flush(record(0), notes="aaaa")
+    writer.flush(record(0), notes="longer than the next one, which is padded")
     watch = Watch(path)
     watch.after(0)
     times = path.stat()
