@@ -23,6 +23,9 @@ _Config = TypeVar("_Config", bound="ExperimentConfig")
 STANDARD_METRICS = ("train_loss", "val_loss", "learning_rate", "tokens_per_sec", "iter_time_ms")
 """The metrics every record has a field for; all others are further metrics."""
 
+EVAL_TRAIN_LOSS = "eval_train_loss"
+"""The train loss that an evaluation estimates, beside the one that a step logs."""
+
 RECENT_VALUES = 100
 """How many of the last values of a metric its recent mean is taken over."""
 

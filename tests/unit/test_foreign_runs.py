@@ -22,6 +22,8 @@ from tests.runs import (
     write_run,
 )
 
+from traintop import load_experiment_log
+from traintop.metrics import best_value
 from traintop.model import RunStatus
 from traintop.progress import planned_steps
 from traintop.store.catalog import RunCatalog
@@ -47,6 +49,42 @@ def test_documents_of_other_programs(path: Path, indent: int | None) -> None:
     assert run.follow()
     assert len(run.history()) == 3
     assert run.summary().iteration == 2
+
+
+def test_zeros_and_settings_in_records_are_no_measurements(path: Path) -> None:
+    def row(iteration: int, **values: object) -> dict[str, object]:
+        nothing = {"val_loss": None, "learning_rate": 0.0, "tokens_per_sec": 0.0, "iter_time_ms": 0}
+        return {"iteration": iteration, "batch_size": 8, "context_length": 16, **nothing, **values}
+
+    step = {"learning_rate": 0.5, "tokens_per_sec": 100.0, "iter_time_ms": 2.0}
+    rows = [
+        row(0, **{**step, "learning_rate": 0.0}, train_loss=3.0),  # the first step of a warm-up
+        row(1, **step, train_loss=2.0),
+        row(1, train_loss=1.0, val_loss=2.5),
+        row(2, train_loss=1.5, val_loss=2.25),
+    ]
+    config = {"experiment_name": "theirs", "batch_size": 4}
+    theirs = foreign_document([], config=config, best_val_loss=math.inf, metrics_history=rows)
+    path.write_text(json.dumps(theirs))
+    run = OpenedRun(path)
+    found = run.summary()
+    assert found.config == {**config, "context_length": 16}
+    assert [(name, one.count, one.min) for name, one in found.stats.items()] == [
+        ("train_loss", 3, 1.5),
+        ("val_loss", 2, 2.25),
+        ("learning_rate", 2, 0.0),
+        ("tokens_per_sec", 2, 100.0),
+        ("iter_time_ms", 2, 2.0),
+        ("eval_train_loss", 1, 1.0),
+    ]
+    assert run.history().columns["train_loss"].tolist() == [3.0, 2.0, 1.5]
+    assert best_value(found, "val_loss") == 2.25
+    nothing = foreign_document([], metrics_history=[row(0, train_loss=3.0)], best_val_loss=math.inf)
+    path.write_text(json.dumps(nothing))
+    found = run.summary()
+    assert [*found.stats] == ["train_loss"]
+    assert best_value(found, "val_loss") is None
+    assert load_experiment_log(path).best_val_loss is None
 
 
 def test_documents_with_bare_nan_bom_and_missing_keys(path: Path) -> None:

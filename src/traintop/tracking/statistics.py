@@ -11,10 +11,13 @@ from typing import Any
 
 import msgspec
 
-from traintop.model import RECENT_VALUES, STANDARD_METRICS, MetricsSnapshot, MetricStats
-
-EVAL_TRAIN_LOSS = "eval_train_loss"
-"""The train loss that an evaluation estimates, beside the one that a step logs."""
+from traintop.model import (
+    EVAL_TRAIN_LOSS,
+    RECENT_VALUES,
+    STANDARD_METRICS,
+    MetricsSnapshot,
+    MetricStats,
+)
 
 WINDOW = 2048
 """How many of the last records can still be amended, at least, if they have few metrics."""

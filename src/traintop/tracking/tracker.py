@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from traintop import logfile
-from traintop.model import ExperimentConfig, MetricStats
+from traintop.model import EVAL_TRAIN_LOSS, ExperimentConfig, MetricStats
 from traintop.process import current_process
 from traintop.tracking.capture import capture, resolve
 from traintop.tracking.configuration import as_experiment_config
@@ -32,7 +32,6 @@ from traintop.tracking.resumption import (
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_end import EndStatus, RunEnd, status_of
 from traintop.tracking.run_file import RunFile, file_stem
-from traintop.tracking.statistics import EVAL_TRAIN_LOSS
 from traintop.tracking.summary import location_text, summary_statistics, summary_text
 from traintop.tracking.warn_once import WarnOnce, log
 from traintop.tracking.writer import MAX_PENDING_CALLS, RunWriter

@@ -14,7 +14,8 @@ import msgspec
 
 from traintop.logfile import UNREADABLE, Head, Row, Tail, WrittenStatus, convert_usable, is_record
 from traintop.logfile.columns import Columns, column_decoder, columns_of_rows
-from traintop.model import RECORD_FIELDS, RunSummary
+from traintop.metrics import PACE
+from traintop.model import EVAL_TRAIN_LOSS, RECORD_FIELDS, ExperimentConfig, RunSummary
 from traintop.store.files import Entry, Files
 from traintop.store.formats.traintop import is_run_name, summary_of
 
@@ -147,9 +148,54 @@ def parse_document(data: bytes) -> Document:
     found = {key: value for key, value in found.items() if value is not None}
     if found.get("status") not in get_args(WrittenStatus):
         found["status"] = "finished" if found.get("end_time") else "running"
+    records = records or columns_of_list([])
+    config = found.get("config")
+    if isinstance(config, dict):
+        found["config"] = _take_settings(records) | config
+    _take_out_placeholders(records)
     found |= {"count": 0, "last": {}}
-    head, tail = convert_usable(found, Head), convert_usable(found, Tail)
-    return Document(head, tail, records or columns_of_list([]))
+    return Document(convert_usable(found, Head), convert_usable(found, Tail), records)
+
+
+def _take_settings(records: Columns) -> Row:
+    """Settings that stand in each record, such as the batch size, taken out of the records."""
+    settings: Row = {}
+    for name in ExperimentConfig._field_defaults.keys() & records.keys():
+        values = {*records[name]}
+        if len(values) == 1 and None not in values:  # one that changes is measured
+            [settings[name]] = values
+            del records[name]
+    return settings
+
+
+def _take_out_placeholders(records: Columns) -> None:
+    """Take out what stands for "not measured" where a program writes a number in each field.
+
+    A throughput or a step time of 0 is none, nor is a learning rate that is 0 throughout. A record
+    with an evaluation and without these is of the evaluation alone: a learning rate of 0 in it is
+    none, and its train loss is an estimate of its own, which takes the place of no step's.
+    """
+    for name in PACE:
+        records[name] = [value or None for value in records[name]]
+    rates, losses = records["learning_rate"], records["train_loss"]
+    evaluated = [
+        value is not None and rate == 0 and tokens is None and milliseconds is None
+        for value, rate, tokens, milliseconds in zip(
+            records["val_loss"], rates, *(records[name] for name in PACE), strict=True
+        )
+    ]
+    was_logged = any(rates)
+    records["learning_rate"] = [
+        rate if was_logged and not alone else None
+        for alone, rate in zip(evaluated, rates, strict=True)
+    ]
+    rows = [*zip(records["iteration"], losses, evaluated, strict=True)]
+    stepped = {iteration for iteration, loss, alone in rows if not alone and loss is not None}
+    beside = [alone and iteration in stepped for iteration, _, alone in rows]
+    if any(beside):
+        pairs = [*zip(losses, beside, strict=True)]
+        records[EVAL_TRAIN_LOSS] = [loss if is_beside else None for loss, is_beside in pairs]
+        records["train_loss"] = [None if is_beside else loss for loss, is_beside in pairs]
 
 
 def _decoded(data: bytes) -> tuple[Row, Columns | None]:
