@@ -21,7 +21,7 @@ _LETTERS_AND_NUMBER = re.compile(r"([^\W\d_]+)(\d.*)")
 _WITH_STAMP = re.compile(r"(.*)@(\d{8})_(\d{6}(?:_\d+)*)")
 _WITH_COUNT = re.compile(r"(.*)( ×\d+)")  # of the runs of a group
 
-_MOST_NAMES = 1000
+_MOST_NAMES = 300
 """Of more names only a sample is searched for common words, which bounds the cost."""
 
 
