@@ -165,9 +165,10 @@ def test_only_ranks_that_should_write_do(workplace: Path) -> None:
     assert run["run"]["rank"] == 3
 
 
-def test_the_two_files_make_the_imports_work_in_an_own_package(workplace: Path) -> None:
+def test_the_imports_work_in_a_package_of_ones_own(workplace: Path) -> None:
     package = workplace / "cs336_basics"
-    (package / "__init__.py").write_text('owner = "the student"\n')
+    with (package / "__init__.py").open("a") as file:
+        file.write('owner = "the student"\n')
     script = """
 import cs336_basics
 from cs336_basics.experiment_log import ExperimentConfig, ExperimentTracker
@@ -177,7 +178,7 @@ analyzer.load_all()
 print(cs336_basics.owner, ExperimentTracker.__module__, len(analyzer.logs) > 5)
 """
     printed = run_python(workplace, "-c", script).stdout.split()
-    assert printed == ["the", "student", "traintop.tracking.tracker", "True"]
+    assert printed == ["the", "student", "cs336_basics.experiment_log", "True"]
 
 
 def shell_lines(program: str) -> list[str]:
