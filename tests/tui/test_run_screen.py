@@ -57,9 +57,9 @@ def test_scrolling_up_stays_there_and_the_bottom_follows():
 
 def test_metrics_that_do_not_fit_are_counted_and_reached():
     assert "→ 9 more" in texts(RecordsView())[0]
-    shifted = RecordsView().shift(99, 12)
+    shifted = RecordsView().shift(99, 13)
     assert texts(shifted)[0].split() == ["ITERATION", "TIME", "GRAD", "STEPS"]
-    assert shifted.shift(-99, 12) == RecordsView()
+    assert shifted.shift(-99, 13) == RecordsView()
 
 
 @pytest.mark.parametrize("width", [10, 20, 40, 80, 160])
