@@ -71,6 +71,7 @@ _CONSTANTS: Mapping[str, Value] = MappingProxyType(
     {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "none": None}
 )
 _MIRRORED: Mapping[str, str] = MappingProxyType({"<": ">", "<=": ">=", ">": "<", ">=": "<="})
+_STATUSES = frozenset({*STATUS_WORDS, *STATUS_WORDS.values()})
 _ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
     {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 )
@@ -214,7 +215,7 @@ class _Parser:
             return lambda run: known(run) is not None and is_commit(run, word) is not negated
         if name != "status":
             return None
-        if word not in {*STATUS_WORDS, *STATUS_WORDS.values()}:
+        if word not in _STATUSES:
             if self._getter(literal.word):
                 return None
             hint = suggestions(word, [status.value for status in STATUS_WORDS])
@@ -323,7 +324,8 @@ class _Parser:
         if term.word is None:
             raise QueryError("compare it with something, as in step > 100", term.position)
         named = mentions(term.word, term.time)
-        if not any(map(named, self._runs)):
+        may_be_none = term.time is not None or term.word.lower() in _STATUSES
+        if not may_be_none and not any(map(named, self._runs)):
             # Half of a condition that is being typed, or a slip: either way no list to show.
             compare = self._getter(term.word) if term.named else None
             hint = f"; compare it, as in {term.word} < 3" if compare else self._meant(term.word)
