@@ -240,3 +240,11 @@ def test_the_file_of_a_run_is_as_good_as_its_directory(logs: Path) -> None:
         refused = invoke(logs / wrong)
         assert refused.exit_code == 1
         assert words in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["doctor", "report"])
+def test_who_needs_a_directory_asks_for_it(logs: Path, command: str) -> None:
+    done = invoke(command, min(logs.glob("*.json")))
+    assert done.exit_code == 1
+    assert "is not a directory" in done.output
+    assert "name the" in done.output

@@ -15,13 +15,12 @@ from traintop.text import counted, safe_text
 if TYPE_CHECKING:
     from traintop.store.catalog import RunCatalog
 
-# It need not exist or be readable: the catalog says so, and shows the other directories.
-_DIRECTORY = click.Path(path_type=Path, file_okay=False, readable=False)
-_DIRECTORY_OR_RUN = click.Path(path_type=Path, readable=False)
+# Or the file of a run. It need not exist or be readable: the catalog says so, and shows the others.
+_DIRECTORY = click.Path(path_type=Path, readable=False)
 
-log_directories = click.argument("log_dirs", nargs=-1, type=_DIRECTORY_OR_RUN)
+log_directories = click.argument("log_dirs", nargs=-1, type=_DIRECTORY)
 optional_log_directory = click.argument("log_dir", required=False, type=_DIRECTORY)
-log_directory = click.argument("log_dir", type=_DIRECTORY_OR_RUN)
+log_directory = click.argument("log_dir", type=_DIRECTORY)
 run_names = click.argument("names", nargs=-1)
 
 MOST_RUNS = 8
