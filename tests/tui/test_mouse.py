@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.runs import make_runs
+from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual import events
 from tui_runs import PostedApp, notice, screen_text, selected, showing
 
 from traintop.tui.compare.screen import CompareScreen
 from traintop.tui.leaderboard.screen import BestScreen
+from traintop.tui.main.run_table import RunTable
 from traintop.tui.messages import NoticesRaised
 
 
@@ -95,3 +96,15 @@ async def test_a_click_beside_a_text_that_is_typed_leaves_it_open():
         await pilot.press("n", *"thought")
         await pilot.click(offset=(80, 0))
         assert "thought" in screen_text(app)
+
+
+async def test_a_hovered_row_has_the_exact_iteration_of_its_best():
+    run = make_run("[b]odd[/", iteration=41, loss=2.5)
+    async with showing([run], (100, 20)) as (app, pilot):
+        column, row = place_of(app, "[b]odd")
+        await pilot.hover(offset=(column, row))
+        table = app.main_screen.query_one(RunTable)
+        lines = str(table.tooltip).split("\n")
+        assert lines == ["[b]odd[/", "best val loss 2.75", "best train loss 2.4 @7"]
+        await pilot.hover(offset=(column, row - 1))
+        assert table.tooltip is None

@@ -9,12 +9,15 @@ import msgspec
 from msgspec.structs import replace
 from textual import events
 from textual.cache import LRUCache
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
+from traintop.fields import best_text, field_of
 from traintop.lines import EMPTY_LINE, Line, Piece
+from traintop.metrics import LOSSES
 from traintop.model import RunSummary
-from traintop.text import seconds_until_older
+from traintop.text import LONGEST_NAME, number, safe_text, seconds_until_older
 from traintop.times import age_seconds
 from traintop.tui.columns import TREND_COLUMN, ColumnChoice, RowContext, offered_columns
 from traintop.tui.kit.pane import StyledLines
@@ -127,10 +130,19 @@ class RunTable(StyledLines):
         self._follow_rows_in_view()
 
     def on_click(self, event: events.Click) -> None:
-        index = event.y - _HEADINGS + round(self.scroll_y)
-        if event.y >= _HEADINGS and 0 <= index < len(self._rows):
-            view = replace(self._session.view, selected=self._rows.runs[index].id)
+        if (run := self._run_at(event)) is not None:
+            view = replace(self._session.view, selected=run.id)
             self._session.change(toggle_mark(view) if event.x < _GUTTER else view)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        run = self._run_at(event)
+        self.tooltip = None if run is None else Content(_tooltip(run))
+
+    def _run_at(self, event: events.MouseEvent) -> RunSummary | None:
+        index = event.y - _HEADINGS + round(self.scroll_y)
+        if event.y < _HEADINGS or not 0 <= index < len(self._rows):
+            return None
+        return self._rows.runs[index]
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -251,3 +263,12 @@ class RunTable(StyledLines):
 
     def _choose_columns(self, columns: tuple[ColumnChoice, ...], sort: SortOrder) -> None:
         self._session.change(replace(self._session.view, columns=columns, sort=sort))
+
+
+def _tooltip(run: RunSummary) -> str:
+    """The whole name, and the best losses with their exact iterations."""
+    best = (
+        f"best {field_of(loss).words} {best_text(run, loss, lambda best: number(best, 6))}"
+        for loss in LOSSES
+    )
+    return "\n".join((safe_text(run.name or run.stem, LONGEST_NAME), *best))
