@@ -15,9 +15,10 @@ Direction = Literal["lower", "higher"]
 """Which values are better; ``None`` means unknown."""
 
 _RATE = re.compile(r"per[_ ]?(?:s|secs?|seconds?)(?![a-z])|/(?:s|secs?|seconds?)$")
-_PHRASES_LOWER = re.compile(r"bits?[ _-]per[ _-]|cross[ _-]?entropy|false[ _-](?:pos|neg)itives?")
+_PHRASES_LOWER = re.compile(r"bits?[ _-]per[ _-]|cross[ _-]?entropy|false[ _-](?:posi|nega)tives?")
 _PHRASES_HIGHER = re.compile(
-    r"explained[ _-]variance|pass(?:@|_at_|_rate)|true[ _-](?:posi|nega)tives?"
+    r"explained[ _-]variance|pass(?:@|_at_|_rate)|true[ _-](?:posi|nega)tives?|acc(?:uracy)?_norm"
+    r"|dice[ _-]?coef"
 )
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -34,7 +35,17 @@ _HIGHER = frozenset(
     {"accuracy", "accuracies", "acc", "auc", "auroc", "auprc", "roc", "f1", "fscore", "precision"}
     | {"recall", "sensitivity", "specificity", "tpr", "tnr", "ap", "map", "mrr", "ndcg", "hit"}
     | {"hits", "top1", "top3", "top5", "top10", "topk", "iou", "miou", "dice", "jaccard", "kappa"}
-    | {"mcc", "correlation", "corr", "pearson", "pearsonr", "spearman", "spearmanr", "kendall"}
+    | {
+        "mcc",
+        "correlation",
+        "corr",
+        "pearson",
+        "pearsonr",
+        "spearman",
+        "spearmanr",
+        "kendall",
+        "corrcoef",
+    }
     | {"kendalltau", "ccc", "r2", "psnr", "ssim", "snr", "sdr", "pesq", "stoi", "mos", "score"}
     | {"bleu", "sacrebleu", "rouge", "meteor", "chrf", "cider", "bertscore", "exact", "match"}
     | {"em", "correct", "reward", "rewards", "rew", "return", "returns", "margin", "margins"}

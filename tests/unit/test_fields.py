@@ -138,6 +138,7 @@ def test_a_person_may_say_which_values_are_better():
 
 HIGHER = """
     accuracy val/acc eval_acc1 topKAccuracy top5 f1 BLEU rougeL chrf++ mIoU mAP AP50 auroc r2 mcc
+    arc_easy/acc_norm dice_coef matthews_corrcoef
     metrics/mAP50(B) eval_matthews_correlation eval_pearson eval_spearmanr hits@10 recall@5 ndcg@10
     pass@1 exact_match true_positive_rate rewards/accuracies rollout/ep_rew_mean episode_reward
     episodic_return eval/mean_reward win_rate train/explained_variance neg_mean_squared_error
@@ -147,7 +148,7 @@ LOWER = """
     train_loss loss/train loss_epoch acc_loss categorical_crossentropy cross_entropy perplexity nll
     neg_log_likelihood bits_per_byte bpb error_rate top1_error eval_wer cer rmse brier_score fid
     false_positive_rate iter_time_ms step_time iter_time_s sec_per_token time_to_accuracy data_time
-    latency/p99 duration
+    latency/p99 duration false_negative_rate
 """
 UNKNOWN = """
     epoch tokens num_tokens losses/num_tokens step iteration count samples alpha beta temperature lr
