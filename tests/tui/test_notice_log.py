@@ -133,6 +133,15 @@ def test_lines_of_the_notice_log_fit_its_width(width):
     assert all(line_text(line).isprintable() for line in lines)
 
 
+def test_the_notice_at_the_cursor_is_there_in_full():
+    text = "train loss rose to 4.482 from a low of 1.482 at iteration 1,499"
+    notices = [notice(run, text=text) for run in make_runs(2)]
+    first, *rest = (line_text(line).strip() for line in notice_lines(notices, 0, 60))
+    assert first.endswith("…")
+    assert " ".join(rest[:-1]) == text
+    assert len(notice_lines(notices, 0, 120)) == 2
+
+
 def test_text_cannot_escape_the_desktop_notification_sequences():
     (toast,) = toasts_of([notice(make_run("a;4;2"), text=HOSTILE)])
     sequence = desktop_sequence(toast, {})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from traintop.analysis.alerts import Alert, AlertKind
-from traintop.lines import Line, Piece, clickable
-from traintop.text import cell_width, fit, safe_text
+from traintop.lines import Line, Piece, clickable, line_width
+from traintop.text import cell_width, fit, safe_text, wrap
 from traintop.tui.alerts.toasts import ROLES, SEVERITIES, WIDEST_NAME
 from traintop.tui.kit.dialogs import ListDialog
 from traintop.tui.kit.keys import Place
@@ -32,6 +32,12 @@ class NoticesScreen(ListDialog):
     def lines(self, width: int) -> Sequence[Line]:
         return notice_lines(self._notices, self.cursor, width)
 
+    def draw(self) -> None:
+        """Show the notices, and all of the one at the cursor."""
+        super().draw()
+        more = len(self.pane.lines()) - len(self._notices)
+        self.pane.scroll_to_line(self.cursor + max(more, 0))
+
     def action_move_notice(self, lines: int) -> None:
         self.move_cursor(self.cursor + lines, len(self._notices))
 
@@ -46,19 +52,21 @@ class NoticesScreen(ListDialog):
 
 
 def notice_lines(notices: Sequence[Alert], cursor: int, width: int) -> tuple[Line, ...]:
-    """The log of past notices: when, what, which run, and the rest of it."""
+    """The log of past notices: when, what, which run, and the rest of it.
+
+    What has no room on the line of the cursor is below it in full.
+    """
     if not notices:
         return ((Piece("  Nothing has happened since you opened traintop.", "muted"),),)
     names = [safe_text(notice.name, WIDEST_NAME) for notice in notices]
     name_width = max(map(cell_width, names))
-    return tuple(
-        clickable(
-            _notice_line(notice, fit(name, name_width), at_cursor=row == cursor),
-            f"screen.pick_notice({row})",
-            width,
-        )
-        for row, (notice, name) in enumerate(zip(notices, names, strict=True))
-    )
+    lines: list[Line] = []
+    for row, (notice, name) in enumerate(zip(notices, names, strict=True)):
+        line = _notice_line(notice, fit(name, name_width), at_cursor=row == cursor)
+        rest = line_width(line) > width and row == cursor
+        texts = [(Piece(f"  {part}"),) for part in wrap(line[-1].text, width - 2)] if rest else []
+        lines += [clickable(shown, f"screen.pick_notice({row})", width) for shown in (line, *texts)]
+    return tuple(lines)
 
 
 def _notice_line(notice: Alert, name: str, *, at_cursor: bool) -> Line:

@@ -142,4 +142,5 @@ class NoticeLog:
     def action_notices(self) -> None:
         from traintop.tui.alerts.screen import NoticesScreen  # not for the first frame
 
+        self._screen.app.clear_notifications()  # they are all in the log
         self._screen.app.push_screen(NoticesScreen(self.notices, self._session.go_to))
