@@ -35,22 +35,12 @@ _HIGHER = frozenset(
     {"accuracy", "accuracies", "acc", "auc", "auroc", "auprc", "roc", "f1", "fscore", "precision"}
     | {"recall", "sensitivity", "specificity", "tpr", "tnr", "ap", "map", "mrr", "ndcg", "hit"}
     | {"hits", "top1", "top3", "top5", "top10", "topk", "iou", "miou", "dice", "jaccard", "kappa"}
-    | {
-        "mcc",
-        "correlation",
-        "corr",
-        "pearson",
-        "pearsonr",
-        "spearman",
-        "spearmanr",
-        "kendall",
-        "corrcoef",
-    }
-    | {"kendalltau", "ccc", "r2", "psnr", "ssim", "snr", "sdr", "pesq", "stoi", "mos", "score"}
+    | {"mcc", "correlation", "corr", "corrcoef", "pearson", "pearsonr", "spearman", "spearmanr"}
+    | {"kendall", "kendalltau", "ccc", "r2", "psnr", "ssim", "snr", "sdr", "pesq", "stoi", "mos"}
     | {"bleu", "sacrebleu", "rouge", "meteor", "chrf", "cider", "bertscore", "exact", "match"}
     | {"em", "correct", "reward", "rewards", "rew", "return", "returns", "margin", "margins"}
     | {"win", "wins", "winrate", "success", "successes", "solved", "elo", "elbo", "loglik"}
-    | {"throughput", "goodput", "mfu", "hfu", "fps", "tps", "qps", "tflops", "speedup"}
+    | {"score", "throughput", "goodput", "mfu", "hfu", "fps", "tps", "qps", "tflops", "speedup"}
 )
 _TIMES = frozenset({"time", "ms", "sec", "secs", "second", "seconds"})
 _TIMES_OF_NO_WORK = frozenset({"elapsed", "total", "wall", "wallclock", "remaining"})

@@ -107,7 +107,8 @@ def _record(piece: bytes, following: bytes | None) -> dict[str, Any] | None:
         return None
     for key, value in row.items():
         number = isinstance(value, (int, float)) and math.isfinite(value)
-        if len(key) > 500 or not (number or value is None or value in _SPECIAL):
+        special = value is None or (isinstance(value, str) and value in _SPECIAL)
+        if len(key) > 500 or not (number or special):
             return None
     finite = isinstance(row.get("iteration"), (int, float))
     return row if finite else None
