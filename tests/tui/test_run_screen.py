@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from tests.runs import make_run, make_runs, new_tracker
 from tests.waiting import settle
-from tui_runs import line_text, screen_text, showing
+from tui_runs import line_text, screen_text, showing, watching
 
 from traintop.lines import line_width
 from traintop.model import RunStatus
+from traintop.store.annotations import read_annotations
 from traintop.store.history import History
 from traintop.tui.app import TraintopApp
 from traintop.tui.kit.keys import Place
@@ -82,6 +83,15 @@ async def test_enter_opens_the_run_and_escape_goes_back(size):
             await pilot.press(key)
         assert app.screen is app.main_screen
         assert app.main_screen.view.opened is None
+
+
+async def test_a_note_is_for_the_run_that_is_open(tmp_path: Path):
+    async with watching(tmp_path) as (app, pilot, paths):
+        await pilot.press("j", "space", "k", "enter", "n", *"hot", "enter")
+        await settle(pilot, lambda: read_annotations(paths[0]).note == "hot")
+        await settle(pilot, lambda: "Note beside the run by" in screen_text(app))
+        assert isinstance(app.screen, RunScreen)
+        assert read_annotations(paths[1]).note == ""
 
 
 async def test_its_records_follow_the_run_until_it_is_gone():

@@ -78,9 +78,21 @@ _WITHOUT_COLORS, _TO_ASCII = ColorlessFilter(), AsciiFilter()
 class _Overlays:
     """Opens over the main screen what needs more of it than the session."""
 
-    def __init__(self, session: Session, main: MainScreen) -> None:
+    def __init__(
+        self, session: Session, main: MainScreen, annotations: AnnotationController
+    ) -> None:
         self._session = session
         self._main = main
+        self._annotations = annotations
+
+    def action_open_run(self) -> None:
+        from traintop.tui.main.run_screen import RunScreen  # not for the first frame
+
+        session = self._session
+        session.change(replace(session.view, opened=session.view.selected))
+        screen = RunScreen(session, self._main.plotted)
+        screen.use_actions(self._annotations)
+        self._main.app.push_screen(screen)
 
     def action_compare(self) -> None:
         from traintop.tui.compare.screen import CompareScreen  # not for the first frame
@@ -157,11 +169,12 @@ class TraintopApp(TypeAheadApp):
             session.awaited = os.path.join(opened.parent, opened.name)  # as the catalog names it
         self.main_screen = main = MainScreen(self._directories, session, self.reader_of)
         self.notice_log = NoticeLog(session, main)
+        annotations = AnnotationController(session, main)
         main.use_actions(
             self.notice_log,
-            AnnotationController(session, main),
+            annotations,
             ExportController(session, main),
-            _Overlays(session, main),
+            _Overlays(session, main, annotations),
         )
 
     def get_line_filters(self) -> Sequence[LineFilter]:

@@ -20,8 +20,9 @@ _NAME_WIDTH = 40  # of a run in the title of a dialog
 
 
 def runs_to_annotate(state: ViewState, rows: RunRows) -> tuple[RunSummary, ...]:
-    """The marked runs if there are any, else the selected one."""
-    runs = map(rows.run, state.marks or (state.selected,))
+    """The run that is opened, else the marked runs if there are any, else the selected one."""
+    opened = () if state.opened is None else (state.opened,)
+    runs = map(rows.run, opened or state.marks or (state.selected,))
     return tuple(run for run in runs if run is not None)
 
 

@@ -310,12 +310,6 @@ class MainScreen(SessionScreen):
             return not any(key_of_action(action, parameters, place) for place in self.PLACES)
         return situation.allows(key)
 
-    def action_open_run(self) -> None:
-        from traintop.tui.main.run_screen import RunScreen  # not for the first frame
-
-        self.session.change(replace(self.view, opened=self.view.selected))
-        self.app.push_screen(RunScreen(self.session, self.plotted))
-
     async def action_quit(self) -> None:
         await self.app.action_quit()
 
