@@ -112,6 +112,7 @@ def test_a_late_evaluation_changes_neither_position_nor_pace(tmp_path: Path) -> 
     with new_tracker(tmp_path, max_iters=200) as tracker:
         for i in range(150):
             tracker.log_metrics(i, train_loss=5 - i / 50)
+            tracker.increment_gradient_step()
             if i == 50:
                 tracker.save()
         before = saved_document(tracker)["iterations_per_second"]
@@ -120,6 +121,10 @@ def test_a_late_evaluation_changes_neither_position_nor_pace(tmp_path: Path) -> 
         assert run.iterations_per_second == before > 0
         assert (run.iteration, progress(run)) == (149, 0.75)
         assert eta_seconds(run) == 50 / before
+        columns = OpenedRun(tracker.path).history().columns
+        assert columns["val_loss"][20] == 4.7
+        for counter in ("gradient_step", "wallclock_time"):
+            assert (columns[counter][1:] >= columns[counter][:-1]).all()
 
 
 def test_one_record_stands_on_one_line(tmp_path: Path) -> None:

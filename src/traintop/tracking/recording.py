@@ -76,9 +76,24 @@ class Recording:
             return
         if self._open is not None and self._open.iteration != record.iteration:
             self.settle()
+        self.pace.add(record)
+        record = self._in_its_place(record)
         self._statistics.add(record)
         self._open = merge(self._open, record) if self._open else record
-        self.pace.add(record)
+
+    def _in_its_place(self, record: MetricsSnapshot) -> MetricsSnapshot:
+        """The record, with the step and the time of what it completes if it comes late.
+
+        So a curve over these goes through the iterations in their order.
+        """
+        if record.train_loss is not None:  # a step, which may be replayed
+            return record
+        newest, known = self._statistics.newest, self._statistics.recorded(record.iteration)
+        if newest is None or known is None or newest.iteration == record.iteration:
+            return record
+        return msgspec.structs.replace(
+            record, gradient_step=known.gradient_step, wallclock_time=known.wallclock_time
+        )
 
     def _resolved(self, call: LoggedCall) -> MetricsSnapshot | None:
         iteration = self._number("iteration", call.iteration)
@@ -192,8 +207,8 @@ class Recording:
 
     def _written(self, record: MetricsSnapshot) -> MetricsSnapshot:
         """A record as the file has it; what an evaluation estimated never stands over a step's."""
-        step = self._statistics.has_train_loss(record.iteration)
-        return with_train_loss(record) if step is False else record
+        known = self._statistics.recorded(record.iteration)
+        return record if known is None or known.train_loss is not None else with_train_loss(record)
 
     @property
     def statistics(self) -> RunStatistics:

@@ -236,10 +236,9 @@ class RunStatistics:
         """The record of the highest iteration, if it is known."""
         return with_train_loss(self._records[self._order[-1]]) if self._order else None
 
-    def has_train_loss(self, iteration: float) -> bool | None:
-        """Whether a step logged its loss at an iteration; ``None`` where only the file knows."""
-        record = self._records.get(iteration)
-        return None if record is None else record.train_loss is not None
+    def recorded(self, iteration: float) -> MetricsSnapshot | None:
+        """What was recorded at an iteration; ``None`` where nothing was, or only the file knows."""
+        return self._records.get(iteration)
 
     def add(self, record: MetricsSnapshot) -> None:
         """Count a record, merged with an earlier one of the same iteration."""
