@@ -324,7 +324,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         names = self.environment.get("given")
         if not isinstance(names, list):
             return self.config
-        return {name: value for name, value in self.config.items() if name in names}
+        usable = (name for name in names if isinstance(name, str) and name in self.config)
+        return {name: self.config[name] for name in usable}
 
     @property
     def iteration(self) -> int | float | None:

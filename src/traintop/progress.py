@@ -25,15 +25,16 @@ def planned_steps(run: RunSummary) -> int | None:
     """The planned number of iterations, ``None`` when no setting that a person gave says it."""
     given = run.given
     for name in PLANNED_STEPS:
-        if steps := _positive(given.get(name)):
+        if name in given and (steps := _positive(given[name])):
             return steps
     nested: dict[str, object] = {}
     for path, setting in flat_settings(given).items():
-        group, _, name = path.replace("/", ".").rpartition(".")
-        if group.rpartition(".")[2].lower() in _TRAINING_GROUPS:
-            nested[name] = setting
-    stated_in_groups = (_positive(nested.get(name)) for name in PLANNED_STEPS)
-    return next((steps for steps in stated_in_groups if steps), None)
+        if "." in path or "/" in path:
+            group, _, name = path.replace("/", ".").rpartition(".")
+            if group.rpartition(".")[2].lower() in _TRAINING_GROUPS:
+                nested[name] = setting
+    stated = (_positive(nested[name]) for name in PLANNED_STEPS if name in nested)
+    return next((steps for steps in stated if steps), None)
 
 
 def _positive(setting: object) -> int | None:

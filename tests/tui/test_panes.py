@@ -1,5 +1,7 @@
 """The pure functions behind the one-line panes, the summary and the empty state."""
 
+import math
+import re
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,13 @@ def test_an_unreadable_file_says_why():
 def test_non_finite_values_are_counted():
     stats = {"train_loss": MetricStats(count=3, last=float("nan"), nonfinite=2)}
     assert "2 × NaN or inf" in text_of(detail_lines(make_run("x", stats=stats), 100))
+
+
+def test_details_say_where_the_last_value_was_no_number():
+    stats = {"train_loss": MetricStats(count=9, last=math.nan, min=1.5, min_iteration=1280)}
+    run = make_run("x", stats=stats, iteration=1290, loss=math.nan)
+    text = text_of(detail_lines(run, 100))
+    assert re.search(r"train loss +NaN @1.29k +best 1.500 @1,280", text)
 
 
 @pytest.mark.parametrize(("width", "lines"), [(100, 3), (75, 6), (60, 6), (40, 0), (20, 0)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
@@ -9,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from traintop.analysis.differences import DEFAULT, settings_with_asides
 from traintop.fields import Field, best_text, field_of
@@ -240,7 +242,11 @@ def _results(summary: RunSummary) -> Iterable[Entry]:
         )
         if last is None:
             continue
-        yield Entry(field.words, field.text(last, _FIGURE_WIDTH), _aside(field, summary))
+        text = field.text(last, _FIGURE_WIDTH)
+        # Where that was is known if the last record has it.
+        if not math.isfinite(last) and last_value(replace(summary, stats={}), metric) is not None:
+            text += f" @{si(summary.iteration)}"
+        yield Entry(field.words, text, _aside(field, summary))
         if stats is not None and stats.nonfinite:
             yield Entry("", f"{stats.nonfinite:,} × NaN or inf")
     for field in map(field_of, ("final_train_loss", "final_val_loss")):
