@@ -82,11 +82,12 @@ def comparison_table(
     names_of_runs = (safe_text(labels[run.id], LONGEST_NAME) for run in readable)
     now, key = datetime.now(), field_of(sort).name
     ranks = _FIELDS if key == "name" else {**_FIELDS, key: 0}
-    settings = setting_columns(readable, _LONGEST_SETTING)
+    is_setting = not any(key in run.stats for run in readable)
+    shown = key.removeprefix("config.") if is_setting else ""  # and not once more
     columns = [
         Column.of_texts("RUN", names_of_runs, "left", literal=True),
         *(_column(field_of(name), rank, readable, now) for name, rank in ranks.items()),
-        *(column for column in settings if f"config.{column.heading}" != key),
+        *(one for one in setting_columns(readable, _LONGEST_SETTING) if one.heading != shown),
     ]
     table = Table(columns, "best of its column")
     return table.markdown() if markdown else table.text(max(width, 1))
