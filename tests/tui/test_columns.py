@@ -8,6 +8,7 @@ from traintop.lines import line_width
 from traintop.model import MetricStats, RunStatus, RunSummary
 from traintop.text import cell_width
 from traintop.tui.columns import (
+    DEFAULT_CHOICES,
     DEFAULT_COLUMNS,
     ColumnChoice,
     RowContext,
@@ -72,6 +73,16 @@ def test_a_long_name_comes_before_percentage_and_empty_eta(any_eta):
     assert "progress" not in widths
     assert ("eta" in widths) is any_eta
     assert widths["name"] > usual["name"]
+
+
+def test_an_empty_eta_is_the_first_to_go():
+    choices = (*DEFAULT_CHOICES, ColumnChoice("git_commit"))
+    shown = [
+        {column.key for column, _ in lay_out(76, choices, any_eta=any_eta).columns}
+        for any_eta in (True, False)
+    ]
+    assert "eta" in shown[0] - shown[1]
+    assert "age" in shown[1] - shown[0]
 
 
 def test_an_unreadable_file_is_named_in_full_with_the_reason():

@@ -62,18 +62,23 @@ def lay_out(
 ) -> RowLayout:
     """The columns that fit ``width`` cells; the name takes what the others leave, within reason.
 
-    The column that sorts, ``sort_key``, comes before others: it explains the order. Where the name
-    would have less than ``name_width`` cells, in which names differ, the percentage goes, and the
-    time left where no run has ``any_eta``.
+    The column that sorts, ``sort_key``, comes before others: it explains the order. The time left
+    comes last where no run has any (``any_eta``). Where the name would have less than
+    ``name_width`` cells, in which names differ, the percentage goes, and then an empty time left.
     """
     columns = chosen_columns(choices)
     gap = next((gap for gap in _GAPS if _taken(columns, gap) <= width), _GAPS[-1])
     chosen = [column for column in columns if column.importance == 0]
     narrow = _taken(chosen, gap) > width
-    for column in sorted(columns, key=lambda column: (column.key != sort_key, column.importance)):
+    empty = "" if any_eta else "eta"
+
+    def rank(column: Column) -> tuple[bool, bool, int]:
+        return (column.key != sort_key, column.key == empty, column.importance)
+
+    for column in sorted(columns, key=rank):
         if column not in chosen and _taken([*chosen, column], gap) <= width:
             chosen.append(column)
-    for key in ("progress", *(() if any_eta else ("eta",))):
+    for key in filter(None, ("progress", empty)):
         more = max(min(name_width, _USUAL_NAME) - BUILT_IN["name"].width, 0)
         if _taken(chosen, gap) + more > width and key != sort_key:
             chosen = [column for column in chosen if column.key != key]
