@@ -81,7 +81,7 @@ def test_an_evaluation_has_a_train_loss_beside_that_of_the_step(tmp_path: Path) 
         tracker.log_eval(10, train_loss=1.5)  # the only loss of its iteration
         tracker.log_eval(11, train_loss=1.25)
         tracker.log_metrics(11, train_loss=3.0)
-        tracker.log_eval(2, train_loss=0.5)  # late
+        tracker.log_eval(2, metrics={"train_loss": 0.5})  # late
         tracker.log_metrics(10, grad_norm=1.0)
         tracker.finish(train_loss=0.5, val_loss=0.75)
     run = load_experiment_log(tracker.path)

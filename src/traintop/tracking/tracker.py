@@ -329,9 +329,9 @@ class ExperimentTracker:
         logged, and the train loss of iterations whose step logged none.
         """
         evaluated = {**(metrics or {}), **further}
-        estimate = evaluated.pop("train_loss", None) if train_loss is None else train_loss
-        if estimate is not None:
-            evaluated[EVAL_TRAIN_LOSS] = estimate
+        estimate = evaluated.pop("train_loss", None)
+        if train_loss is not None or estimate is not None:
+            evaluated[EVAL_TRAIN_LOSS] = estimate if train_loss is None else train_loss
         if val_loss is not None:
             evaluated["val_loss"] = val_loss
         self.log_metrics(iteration, metrics=evaluated)
