@@ -176,7 +176,7 @@ def test_a_plot_is_printed_without_colours_into_a_pipe(logs: Path) -> None:
 
 def test_a_plot_by_tokens_of_another_metric(logs: Path) -> None:
     done = plot(logs, "run_3", "run_4", "--metric", "grad_norm", "--x", "tokens", "--log")
-    assert done.stdout.splitlines()[-1].endswith("tokens (iterations × batch × context)")
+    assert done.stdout.splitlines()[-1].endswith("tokens (it × batch × context)")
     assert "run_4" in done.stdout.splitlines()[1]
 
 

@@ -165,7 +165,7 @@ def test_tokens_seen_are_logged_or_follow_from_the_settings():
     maker, options = ChartMaker(), ChartOptions("tokens")
     spec = maker.chart("loss", [a_run(tokens=10.0)], options)
     assert spec.series[0].x[:3].tolist() == [10, 20, 30]
-    assert spec.x_label == "tokens (iterations × batch × context)"
+    assert spec.x_label == "tokens (it × batch × context)"
     sparse = [None if i % 2 else i * 7.0 for i in range(100)]
     for name in ("tokens_seen", "train/num_input_tokens_seen", "total_tokens"):
         logged = a_run(name, tokens=10.0, **{name: sparse})
@@ -175,10 +175,10 @@ def test_tokens_seen_are_logged_or_follow_from_the_settings():
     each_batch = a_run("each batch", tokens=10.0, num_tokens=[5.0, 6.0] * 50)
     assert maker.chart("loss", [each_batch], options).series[0].x[:2].tolist() == [10, 20]
     both = maker.chart("loss", [logged, each_batch], options)
-    assert both.x_label == "tokens (logged or iterations × batch × context)"
+    assert both.x_label == "tokens (logged or it × batch × context)"
     assert replace(both, cursor=7.0).cursor_text == "tokens 7"
     assert draw_chart(both, 120, 20)[-1][-1].text.endswith(
-        "(logged or iterations × batch × context)"
+        "(logged or it × batch × context)"
     )
     assert draw_chart(both, 40, 20)[-1][-1].text.endswith("  tokens")
 

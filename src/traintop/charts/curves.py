@@ -288,7 +288,7 @@ def _x_values(run: PlottedRun, x_axis: XAxis) -> tuple[FloatArray | None, str]:
             return every, "logged"
     if run.tokens_per_iteration is None:
         return None, ""
-    return (iteration + 1.0) * run.tokens_per_iteration, "iterations × batch × context"
+    return (iteration + 1.0) * run.tokens_per_iteration, "it × batch × context"
 
 
 def _smoothed(y: FloatArray, weight: float) -> FloatArray:

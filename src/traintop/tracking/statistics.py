@@ -134,10 +134,9 @@ def _finite(value: float) -> float | None:
 
 def with_train_loss(record: MetricsSnapshot) -> MetricsSnapshot:
     """The record with the train loss of an evaluation where no step logged one."""
-    evaluated = record.metrics.get(EVAL_TRAIN_LOSS)
-    if record.train_loss is not None or evaluated is None:
+    if record.train_loss is not None or EVAL_TRAIN_LOSS not in record.metrics:
         return record
-    return msgspec.structs.replace(record, train_loss=evaluated)
+    return msgspec.structs.replace(record, train_loss=record.metrics[EVAL_TRAIN_LOSS])
 
 
 def measured_values(record: MetricsSnapshot) -> Iterator[tuple[str, float]]:
