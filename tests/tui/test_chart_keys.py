@@ -86,6 +86,7 @@ async def test_tokens_are_an_axis_where_the_settings_give_them():
         assert app.main_screen.view.x_axis == "tokens"
         assert part(app).cursor == 50 * 1024
         assert "tokens 51,200" in screen_text(app)
+        assert "over tokens (it × batch × context)" in screen_text(app)
 
 
 @PLACES

@@ -177,9 +177,7 @@ def test_tokens_seen_are_logged_or_follow_from_the_settings():
     both = maker.chart("loss", [logged, each_batch], options)
     assert both.x_label == "tokens (logged or it × batch × context)"
     assert replace(both, cursor=7.0).cursor_text == "tokens 7"
-    assert draw_chart(both, 120, 20)[-1][-1].text.endswith(
-        "(logged or it × batch × context)"
-    )
+    assert draw_chart(both, 120, 20)[-1][-1].text.endswith("(logged or it × batch × context)")
     assert draw_chart(both, 40, 20)[-1][-1].text.endswith("  tokens")
 
 

@@ -146,9 +146,8 @@ class ChartMaker:
         if is_time:
             unit, x_unit = _wallclock_unit(extent[1] if extent else 0.0)
             x_label = f"{x_label}, {unit}"
-        sources = dict.fromkeys(x.source for run in runs if (x := self._x_of(run, options.x_axis)))
-        if named := " or ".join(filter(None, sources)):
-            x_label = f"{x_label} ({named})"
+        if source := self.x_source(runs, options.x_axis):
+            x_label = f"{x_label} ({source})"
         return ChartSpec(
             title=title,
             series=series,
@@ -222,6 +221,11 @@ class ChartMaker:
     def has_axis(self, run: PlottedRun, x_axis: XAxis) -> bool:
         """Whether the records of a run have a place on an axis."""
         return self._x_of(run, x_axis) is not None
+
+    def x_source(self, runs: Sequence[PlottedRun], x_axis: XAxis) -> str:
+        """How the places of runs on an axis were computed, where its name does not say it."""
+        places = (self._x_of(run, x_axis) for run in runs)
+        return " or ".join(dict.fromkeys(x.source for x in places if x and x.source))
 
     def _keys(
         self, chart: str, runs: Sequence[PlottedRun], options: ChartOptions

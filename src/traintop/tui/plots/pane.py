@@ -54,7 +54,8 @@ class PlotPane(ChartGrid):
     def notes(self) -> tuple[str, ...]:
         """What is unusual about the charts, in words."""
         charts = self.charts
-        return chart_notes(self._session.view, self.page_of(self._view.focus, charts), len(charts))
+        view, page = self._session.view, self.page_of(self._view.focus, charts)
+        return chart_notes(view, page, len(charts), self._source.x_source(view))
 
     def draw(self) -> None:
         """Show the charts as they are known now; the former ones for a moment after a change."""

@@ -155,6 +155,11 @@ class ChartSource:
             if axis == X_AXES[0] or any(self._maker.has_axis(run, axis) for run in runs)
         )
 
+    def x_source(self, view: ViewState) -> str:
+        """How the places on the x axis were computed, where its name does not say it."""
+        runs = self.runs.with_records() if view.x_axis == "tokens" else []
+        return self._maker.x_source(runs, view.x_axis) if runs else ""
+
     def on_axis(self, view: ViewState, x_axis: XAxis) -> ChartView:
         """The same part of the first run on another axis; all of it where that is not known."""
         part, extent, runs = view.charts, self.extent(view), self.runs.with_records()
@@ -190,14 +195,15 @@ class ChartSource:
         )
 
 
-def chart_notes(state: ViewState, page: range, charts: int) -> tuple[str, ...]:
+def chart_notes(state: ViewState, page: range, charts: int, x_source: str = "") -> tuple[str, ...]:
     """What is not usual about the charts, and which of all of them are shown; what matters first.
 
     The footer would have no room left for keys.
     """
     notes = []
     if state.x_axis != X_AXES[0]:
-        notes.append(f"over {X_LABELS[state.x_axis]}")
+        source = f" ({x_source})" if x_source else ""
+        notes.append(f"over {X_LABELS[state.x_axis]}{source}")
     if state.log_y:
         notes.append("log y")
     if state.smoothing:
