@@ -174,6 +174,13 @@ class Logged:
                 return f"{key} of {rewritten} was never {value}"
         return None
 
+    def accept(self, found: Records) -> None:
+        """The run is this from now on; a flipped bit may have made other names or numbers."""
+        self.flushed, self.since = found, []
+        for iteration, values in found.items():
+            for key, value in values.items():
+                self._ever.setdefault((iteration, key), {repr(None)}).add(repr(value))
+
     def settle(self) -> None:
         """All of it is in the file."""
         for iteration, values in self.since:
@@ -366,7 +373,7 @@ class Machine:
 
     def _accept(self, found: Plain) -> None:
         """From now on, the run is what is found of it."""
-        self.logged.flushed, self.logged.since = found.records, []
+        self.logged.accept(found.records)
 
     def _overwrite(self, data: bytes) -> None:
         with self.path.open("r+b") as file:

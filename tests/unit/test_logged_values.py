@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path, PurePath
+from statistics import pstdev
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 from tests.runs import OpenedRun, new_tracker, saved_document
 
 from traintop.logfile import LONGEST_NAME
+from traintop.model import MetricsSnapshot
 from traintop.tracking.recording import MAX_METRICS, MAX_NAMES_BYTES
+from traintop.tracking.statistics import WINDOW, RunStatistics
 
 
 @pytest.mark.parametrize(
@@ -209,3 +212,27 @@ def test_the_most_metric_names_allowed_fit_where_readers_look(
     summary = run.summary()
     assert (summary.status, summary.count, len(run.history())) == ("finished", 3, 3)
     assert {*names} < {*summary.stats}
+
+
+@pytest.mark.parametrize("late", [1, 1000, 2500], ids=["last", "recent", "forgotten"])
+def test_late_values_count_in_their_place_or_not_at_all(late: int) -> None:
+    statistics, values = RunStatistics(), {}
+    for iteration in range(12_000):
+        loss = float(iteration * 7919 % 1009)
+        changes = [(iteration, loss)]
+        if iteration % 1500 == 1499:
+            changes.append((iteration - late, -loss))
+        for at, value in changes:
+            values[at] = value
+            statistics.add(MetricsSnapshot(iteration=at, train_loss=value))
+        if iteration % 100 == 0:  # as each flush does
+            statistics.summaries()
+    if statistics.stale:
+        assert late > WINDOW
+        assert statistics.summaries() == {}
+        return
+    found = statistics.summaries()["train_loss"]
+    assert statistics.count == found.count == len(values)
+    assert (found.min, found.max) == (min(values.values()), max(values.values()))
+    assert found.mean == pytest.approx(sum(values.values()) / len(values))
+    assert found.std == pytest.approx(pstdev(values.values()))

@@ -102,7 +102,10 @@ class Recording:
                 "iteration", f"a record without a usable iteration ({call.iteration!r}) is left out"
             )
             return None
-        fields = {name: self._number(name, getattr(call, name)) for name in STANDARD_METRICS}
+        fields = {  # most are floats, and there are many
+            name: value if type(value) is float else self._number(name, value)
+            for name, value in zip(STANDARD_METRICS, call[3:8], strict=True)
+        }
         metrics: dict[str, Number | None] = {}
         for name, value in (call.further or {}).items():
             if name in STANDARD_METRICS:

@@ -141,12 +141,14 @@ def with_train_loss(record: MetricsSnapshot) -> MetricsSnapshot:
 
 def measured_values(record: MetricsSnapshot) -> Iterator[tuple[str, float]]:
     """The metrics of a record that were measured, standard ones first."""
-    record = with_train_loss(record)
+    metrics = record.metrics
     for name in STANDARD_METRICS:
         value = getattr(record, name)
+        if value is None and name == "train_loss" and metrics:
+            value = metrics.get(EVAL_TRAIN_LOSS)  # as in with_train_loss
         if value is not None:
             yield name, value
-    for name, value in record.metrics.items():
+    for name, value in metrics.items():
         if value is not None:
             yield name, value
 
@@ -204,8 +206,10 @@ class _Statistics(msgspec.Struct, eq=False):
 
     def add(self, record: MetricsSnapshot) -> None:
         self.count += 1
+        iteration, metrics = record.iteration, self.metrics
         for name, value in measured_values(record):
-            self.of(name).add(value, record.iteration)
+            running = metrics.get(name)
+            (self.of(name) if running is None else running).add(value, iteration)
 
 
 class RunStatistics:
@@ -213,7 +217,8 @@ class RunStatistics:
 
     The last records are kept, so that one which amends or precedes them is counted in its place:
     their part is computed again. One that goes further back makes the statistics stale; then they
-    are to be computed from the file.
+    are to be computed from the file. Usually none does, and each record is counted once: on the
+    way, a copy is kept of the statistics up to where the last records will begin.
     """
 
     def __init__(self) -> None:
@@ -223,6 +228,8 @@ class RunStatistics:
         self._lowest = math.inf  # the lowest and the highest iteration before them
         self._highest = -math.inf
         self._now, self._now_at = _Statistics(), 0  # never with the last of them
+        self._middle: _Statistics | None = None  # a copy of these on their way
+        self._middle_at = 0
         self.stale = False
 
     @property
@@ -262,10 +269,15 @@ class RunStatistics:
             self._go_back(place)
             order.insert(place, iteration)
         self._records[iteration] = record
+        if len(order) < _FEWEST_AMENDED:
+            return
         cells = len(STANDARD_METRICS) + len(record.metrics)
         kept = max(min(WINDOW, _MOST_CELLS // cells), _FEWEST_AMENDED)
+        if self._middle is None and self._now_at >= kept:
+            self._middle, self._middle_at = self._now.copy(), self._now_at
         if len(order) > 2 * kept:
-            self._forget_first(len(order) - kept)
+            is_at_hand = self._middle is not None and self._middle_at <= len(order) - kept
+            self._forget_first(self._middle_at if is_at_hand else len(order) - kept)
 
     def add_in_order(self, records: Iterable[MetricsSnapshot]) -> None:
         """Count records in the order of their iterations, those of one merged, whatever theirs."""
@@ -298,7 +310,7 @@ class RunStatistics:
         now.count += len(iterations)
         self._lowest = min(self._lowest, iterations[0], *self._order[:1])
         self._highest = iterations[-1]
-        self._records, self._order, self._now_at = {}, [], 0
+        self._records, self._order, self._now_at, self._middle = {}, [], 0, None
         self._first = now.copy()
 
     def follows(self, iterations: list[float]) -> bool:
@@ -308,6 +320,8 @@ class RunStatistics:
 
     def _go_back(self, place: int) -> None:
         """Take the records from a place on out of the statistics."""
+        if self._middle is not None and place < self._middle_at:
+            self._middle = None
         if place < self._now_at:
             self._now, self._now_at = self._first.copy(), 0
 
@@ -318,8 +332,14 @@ class RunStatistics:
 
     def _forget_first(self, count: int) -> None:
         """Forget so many records, which cannot be amended from now on."""
+        if self._middle is not None and self._middle_at == count:
+            self._first = self._middle
+        else:
+            for iteration in self._order[:count]:
+                self._first.add(self._records[iteration])
+        self._middle = None
         for iteration in self._order[:count]:
-            self._first.add(self._records.pop(iteration))
+            del self._records[iteration]
         self._lowest, self._highest = min(self._lowest, self._order[0]), self._order[count - 1]
         del self._order[:count]
         if self._now_at < count:
