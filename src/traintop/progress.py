@@ -62,7 +62,7 @@ def steps_done(run: RunSummary) -> float | None:
 def _counts_from_1(run: RunSummary, last: int) -> bool:
     """Whether the indices are 1, 2, 3, … or 10, 20, 30, … by their number, and none is 0."""
     count = run.count or 0
-    if last != count and (count < 2 or last % count):
+    if last < 1 or (last != count and (count < 2 or last % count)):
         return False
     return all(0 not in (one.min_iteration, one.max_iteration) for one in run.stats.values())
 
