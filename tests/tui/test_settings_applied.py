@@ -82,7 +82,7 @@ async def test_bell_and_desktop_notices_are_sent_only_when_enabled(on):
         app.post_message(NoticesRaised([Alert(AlertKind.CRASHED, run.id, "a", "gone", NOW)]))
         await settle(pilot, lambda: app.notice_log.notices)
         text = "".join(sent)
-        assert ("\x1b]777;notify;traintop: a: crashed;gone\x07" in text) is on
+        assert ("\x1b]777;notify;traintop: run-0: crashed;gone\x07" in text) is on
         assert ("\x1b]9;" in text) is on
         assert ("bell" in sent) is on
 

@@ -39,12 +39,12 @@ def with_loss(name, loss):
 def test_missing_and_nan_values_come_last_in_both_directions():
     losses = {"a": math.nan, "b": 2.0, "c": None, "d": 1.0, "e": math.inf}
     runs = [with_loss(name, loss) for name, loss in losses.items()]
-    assert names(sort_runs(runs, SortOrder("train_loss"), NOW)) == ["d", "b", "e", "a", "c"]
+    assert names(sort_runs(runs, SortOrder("train_loss"), NOW)) == ["d", "b", "a", "e", "c"]
     assert names(sort_runs(runs, SortOrder("train_loss", reverse=True), NOW)) == [
-        "e",
         "b",
         "d",
         "a",
+        "e",
         "c",
     ]
 
