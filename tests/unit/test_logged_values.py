@@ -13,6 +13,7 @@ import pytest
 from tests.runs import OpenedRun, new_tracker, saved_document
 
 from traintop.logfile import LONGEST_NAME
+from traintop.logfile.columns import kept_names
 from traintop.model import MetricsSnapshot
 from traintop.tracking.recording import MAX_METRICS, MAX_NAMES_BYTES
 from traintop.tracking.statistics import WINDOW, RunStatistics
@@ -236,3 +237,31 @@ def test_late_values_count_in_their_place_or_not_at_all(late: int) -> None:
     assert (found.min, found.max) == (min(values.values()), max(values.values()))
     assert found.mean == pytest.approx(sum(values.values()) / len(values))
     assert found.std == pytest.approx(pstdev(values.values()))
+
+
+def test_layers_by_the_thousand_give_way_to_single_names(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    norms = {f"grad_norm/layers.{layer}.mlp": 0.5 for layer in range(MAX_METRICS + 5)}
+    late = {"aux_loss": 2.0, "accuracy": 0.9}
+    with new_tracker(tmp_path) as tracker:
+        tracker.log_metrics(0, 1.0, metrics=norms)
+        for i in range(1, 4):
+            tracker.log_metrics(i, 1.0, metrics={**norms, **late})
+    assert len(caplog.records) == 2
+    rows = saved_document(tracker)["metrics_history"]
+    assert [{**late}.items() <= row.items() for row in rows] == [False, True, True, True]
+    assert [len(row.keys() & norms.keys()) for row in rows[2:]] == [MAX_METRICS - 2] * 2
+    run = OpenedRun(tracker.path)
+    assert {*late} < {*run.history().metrics}
+    assert {*late} < {*run.summary().stats}
+
+
+@pytest.mark.parametrize("most", [3, 5])
+def test_families_of_names_give_way_before_single_ones(most: int) -> None:
+    names = ["norm.0", "norm.1", "norm.2", "loss_0", "loss_1", "iteration", "norm.3", "acc"]
+    expected = {
+        3: ["loss_0", "loss_1", "iteration"],
+        5: ["norm.0", "loss_0", "loss_1", "iteration", "acc"],
+    }
+    assert [*kept_names(names, most)] == expected[most]

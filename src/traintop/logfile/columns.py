@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -22,12 +22,14 @@ value; all of equal length."""
 _MOST_KEYS = 1000
 _FEWEST_KEYS = 64
 _MOST_CELLS = 1 << 24
+_LOSSES_OF_A_FAMILY = 64
+_DIGITS = re.compile(r"\d+")
 _NONFINITE = Literal["NaN", "Infinity", "-Infinity"]
 _UNUSABLE = re.compile(r'["\\\x00-\x1f]')
 
 
 def most_keys(records: int) -> int:
-    """How many keys a reader keeps of so many records: those it met first.
+    """How many keys a reader keeps of so many records, by :func:`kept_names`.
 
     Columns take records times keys in memory, whatever a file holds: one whose every record has a
     key of its own would cost the square of its length.
@@ -35,13 +37,42 @@ def most_keys(records: int) -> int:
     return min(_MOST_KEYS, max(_MOST_CELLS // max(records, 1), _FEWEST_KEYS))
 
 
+def name_family(name: str) -> str:
+    """What a name has in common with those that differ from it in digits only."""
+    return _DIGITS.sub("0", name)
+
+
+def kept_names(names: Iterable[str], most: int) -> dict[str, None]:
+    """So many of the names, in their order, where there are more.
+
+    Families of like names give way first, the later members before the earlier ones: a thousand
+    layers must not hide the loss that is logged after them. Single names and losses give way last.
+    """
+    met = dict.fromkeys(names)
+    if len(met) <= most:
+        return met
+    members = Counter[str]()
+    ranks: dict[str, tuple[int, bool]] = {}
+    for name in met:
+        family, is_loss = name_family(name), "loss" in name.lower()
+        rank = members[family]
+        members[family] += 1
+        if name in RECORD_FIELDS:
+            rank = -1
+        elif is_loss and rank < _LOSSES_OF_A_FAMILY:
+            rank = 0
+        ranks[name] = rank, not is_loss
+    first = {*sorted(met, key=ranks.__getitem__)[:most]}
+    return {name: None for name in met if name in first}
+
+
 def columns_of_rows(rows: list[Row], known: Iterable[str] = RECORD_FIELDS) -> Columns:
     """Columns of equal length from decoded records; what is no number becomes ``None``.
 
-    The first ones are those of the ``known`` keys; of very many keys only the first are kept.
+    The first ones are those of the ``known`` keys; of very many keys only some are kept.
     """
-    met = dict.fromkeys((*known, *(key for row in rows for key in row)))
-    kept = itertools.islice(met, most_keys(len(rows)))
+    met = (*known, *(key for row in rows for key in row))
+    kept = kept_names(met, most_keys(len(rows)))
     columns: Columns = {key: [None] * len(rows) for key in kept}
     for place, row in enumerate(rows):
         for key, value in row.items():

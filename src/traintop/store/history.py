@@ -19,7 +19,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from traintop.logfile.columns import most_keys
+from traintop.logfile.columns import kept_names, most_keys
 from traintop.model import RECORD_FIELDS
 from traintop.values import as_number
 
@@ -90,7 +90,7 @@ class GrowingHistory:
         self._handed_out = 0  # rows of these buffers that someone may be looking at
         self._open: dict[str, FloatColumn] | None = None
         self._measured: dict[str, None] = {}
-        self._keys: dict[str, object] = dict.fromkeys(RECORD_FIELDS)
+        self._keys: dict[str, None] = dict.fromkeys(RECORD_FIELDS)
         self._history: History | None = None
 
     def copy(self) -> GrowingHistory:
@@ -134,8 +134,8 @@ class GrowingHistory:
         return added if usable.all() else {name: one[usable] for name, one in added.items()}
 
     def _keep_keys(self, met: Mapping[str, object], rows: int) -> None:
-        """Keeps the columns of the keys that were met first, as many as that many rows may have."""
-        keys = self._keys = dict.fromkeys(itertools.islice(met, most_keys(rows)))
+        """Keeps the columns of some keys, as many as that many rows may have."""
+        keys = self._keys = kept_names(met, most_keys(rows))
         if not self._buffers.keys() <= keys.keys():
             self._buffers = {name: one for name, one in self._buffers.items() if name in keys}
             if self._open is not None:

@@ -11,6 +11,7 @@ import msgspec
 
 from traintop import logfile
 from traintop.logfile import LONGEST_NAME
+from traintop.logfile.columns import kept_names, name_family
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot
 from traintop.tracking.capture import resolve
 from traintop.tracking.pace import LoggingPace
@@ -58,6 +59,7 @@ class Recording:
         self._waiting_bytes = 0
         self._keys: dict[object, str] = {}
         self._names_bytes = 0
+        self._full_families: set[str] = set()  # of names, of which no further ones are kept
         self.pace = LoggingPace()
         self.warn_once = WarnOnce()
         self.dropped = 0
@@ -134,8 +136,8 @@ class Recording:
                 f"the metric name {written[:100]!r}… is longer than {LONGEST_NAME} characters; "
                 "such metrics are left out",
             )
-        elif len(self._keys) < MAX_METRICS and self._names_bytes + size <= MAX_NAMES_BYTES:
-            self._names_bytes += size
+        elif self._names_bytes + size <= MAX_NAMES_BYTES and self._is_kept(written):
+            self._names_bytes += size  # those of a name that gives way stand in the file as well
             key = self._keys[name] = written
         else:
             self.warn_once(
@@ -145,6 +147,27 @@ class Recording:
                 "part of the name?)",
             )
         return key
+
+    def _is_kept(self, name: str) -> bool:
+        """Whether a further name is; a like one of a large family may give way to it."""
+        if len(self._keys) < MAX_METRICS:
+            return True
+        family = name_family(name)
+        if family in self._full_families or len(self._full_families) >= MAX_METRICS:
+            return False
+        kept = kept_names((*self._keys.values(), name), MAX_METRICS)
+        for known, key in [*self._keys.items()]:
+            if key not in kept:
+                del self._keys[known]
+                self._full_families.add(name_family(key))
+                self.warn_once(
+                    "metric family",
+                    f"more than {MAX_METRICS} metric names: of those that differ in numbers only, "
+                    f"the last ones are left out from now on, {key[:100]!r} first",
+                )
+        if name not in kept:
+            self._full_families.add(family)
+        return name in kept
 
     def _number(self, name: str, value: Any) -> Number | None:
         if type(value) is float or value is None:
