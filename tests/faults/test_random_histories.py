@@ -16,6 +16,11 @@ def test_readers_say_what_the_model_says_after_any_harm(tmp_path: Path, first: i
         play(directory, seed, steps=10)
 
 
+@pytest.mark.parametrize("seed", [7055, 110069, 110259])
+def test_histories_that_once_went_wrong(tmp_path: Path, seed: int) -> None:
+    play(tmp_path, seed)
+
+
 def test_any_cut_of_a_flush_costs_at_most_what_it_brought(tmp_path: Path) -> None:
     """Of the fifty histories that ``--cuts 50`` plays, the beginning of one."""
     cut_everywhere(tmp_path, 1, flushes=1)

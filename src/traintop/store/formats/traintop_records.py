@@ -76,7 +76,7 @@ class RecordFollower:
             else:
                 growing.extend(step)
         last = None if torn else ends.last
-        changed = is_new or torn or self._was_torn or last != self._open
+        changed = is_new or torn or self._was_torn or last != self._open or reader.damaged > 0
         self._was_torn = torn
         if not torn:
             self._damaged += reader.damaged
