@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from doctor_runs import LINUX_ONLY, only, run_of_a_dead_process
-from tests.runs import track_run
+from tests.runs import new_tracker, track_run
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.doctor import Level, as_json, diagnose, render
@@ -240,3 +241,26 @@ def test_json_names_every_run(tmp_path: Path) -> None:
     assert finding["check"] == "runs.increment_gradient_step"
     assert sorted(finding["runs"]) == [f"forgotten_{number}" for number in range(6)]
     assert "and 3 more" in finding["what"]
+
+
+def test_a_file_left_behind_by_a_replaced_run_is_named(tmp_path: Path) -> None:
+    with new_tracker(tmp_path, "replaced") as tracker:
+        tracker.log_metrics(0, 3.0)
+        path = tracker.save()
+        other = tmp_path / "other"
+        shutil.copy(path, other)
+        other.rename(path)
+        tracker.log_metrics(1, 2.0)
+        moved = tracker.save()
+    assert moved != path
+    finding = only(diagnose(tmp_path), "runs.replaced")
+    assert len(finding.runs) == 1
+    assert f"continues in {moved.name}" in finding.what
+
+
+def test_a_rewound_run_is_noted(tmp_path: Path) -> None:
+    path = track_run(tmp_path, "rewound")
+    with ExperimentTracker.resume(path, gradient_step=1) as tracker:
+        tracker.log_metrics(1, 2.0)
+    finding = only(diagnose(tmp_path), "runs.rewound")
+    assert (finding.level, "1 time" in finding.what) == (Level.NOTE, True)

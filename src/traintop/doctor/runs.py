@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 from traintop.analysis.naming import unique_names
 from traintop.doctor.findings import Finding, Level, first_ones
-from traintop.logfile.lines import LineReader, lines_from, read_ends
+from traintop.logfile.lines import LineReader, Rewind, lines_from, read_ends
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.process import has_ended
 from traintop.store.files import FileError
@@ -21,6 +22,7 @@ from traintop.text import counted, duration, safe_text
 _SECONDS_TO_FIRST_RECORD = 300.0  # compiling a model and loading data take time
 _USUAL_ACCUMULATION = 100  # records before the first optimizer step that accumulation explains
 _LONGEST_DETAIL = 80
+_FURTHER_NAME = re.compile(r"(_\d{8}_\d{6})_\d+(?=\.json$)")
 
 _LEFT_WITHOUT_FINISH = "without finish()"
 """What the tracker writes as the error of a run whose process just ended."""
@@ -32,6 +34,7 @@ class FileState(NamedTuple):
     torn: bool = False  # by a crash or power loss, or changed by hand: it has no whole tail
     damaged: int = 0  # lines that hold no record, which all readers skip
     dropped: int = 0  # records that were lost because the disk refused them for too long
+    rewinds: int = 0  # lines that make void what is before them, beyond an iteration
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,12 @@ def _file_state(run: RunSummary) -> FileState:
             return FileState()  # another program's document, which was read whole
         lines = LineReader()
         regions = (region for _, region in lines_from(file.read, ends.head.records_at, ends))
-        for _ in lines.steps(regions, torn=ends.tail is None):
-            pass
+        steps = lines.steps(regions, torn=ends.tail is None)
+        rewinds = sum(isinstance(step, Rewind) for step in steps)
     except FileError:
         return FileState()
     torn = ends.tail is None and not _may_be_written(run)
-    return FileState(torn, lines.damaged, ends.tail.dropped if ends.tail else 0)
+    return FileState(torn, lines.damaged, ends.tail.dropped if ends.tail else 0, rewinds)
 
 
 def _may_be_written(run: RunSummary) -> bool:
@@ -158,6 +161,7 @@ _UNREADABLE = _Check(
 def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
     """The checks of readable runs; one of them compares each with all others."""
     shared = _names_of_different_settings(runs)
+    continued = _continued_elsewhere(runs)
     return (
         _Check(
             "runs.start",
@@ -238,6 +242,22 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             detail=lambda run: counted(run.state.damaged, "line"),
         ),
         _Check(
+            "runs.rewound",
+            Level.NOTE,
+            lambda run: run.state.rewinds > 0,
+            "resumed from a checkpoint or rewound: what was logged beyond it is no longer shown",
+            "nothing, if that was meant; the records are still in the file",
+            detail=lambda run: counted(run.state.rewinds, "time"),
+        ),
+        _Check(
+            "runs.replaced",
+            Level.PROBLEM,
+            lambda run: run.summary.id in continued,
+            "replaced by another program during training: the whole run is in another file",
+            "delete the file that is left behind, or move it out of the log directory",
+            detail=lambda run: f"continues in {PurePath(continued[run.summary.id]).name}",
+        ),
+        _Check(
             "runs.dropped",
             Level.NOTE,
             lambda run: run.state.dropped > 0,
@@ -272,6 +292,24 @@ def _ended_without_finish(run: RunFacts) -> bool:
     status, error = run.summary.status, run.summary.error
     left = status is RunStatus.INTERRUPTED and _LEFT_WITHOUT_FINISH in error
     return (left or status is RunStatus.CRASHED) and not run.state.torn
+
+
+def _continued_elsewhere(runs: Sequence[RunFacts]) -> dict[str, str]:
+    """Files left behind when one was replaced under its writer, each with that of the whole run.
+
+    They are of one process and one start; the writer went on under the next free name.
+    """
+    files: defaultdict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for run in runs:
+        process, start = run.summary.environment, run.summary.start_time
+        if start and process.get("pid") is not None:
+            name = _FURTHER_NAME.sub(r"\1", run.summary.id)
+            files[name, start, process.get("host"), process["pid"]].append(run.summary.id)
+    found: dict[str, str] = {}
+    for paths in files.values():
+        *before, whole = sorted(paths, key=lambda path: (len(path), path))  # …_9, …_10
+        found |= dict.fromkeys(before, whole)
+    return found
 
 
 def _names_of_different_settings(runs: Sequence[RunFacts]) -> set[str]:
