@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from tests.runs import new_tracker, saved_document
 
 from traintop import ExperimentTracker, RunFileBusyError
+from traintop.logfile.lines import CHUNK, LineReader
 
 
 def test_resume_goes_on_in_the_same_file(tmp_path: Path) -> None:
@@ -34,6 +37,43 @@ def test_resume_goes_on_in_the_same_file(tmp_path: Path) -> None:
     assert len(after["resumed"]) == 1
     assert after["stats"]["train_loss"]["count"] == 15
     assert after["stats"]["train_loss"]["mean"] == sum([*range(6), *range(106, 115)]) / 15
+
+
+def test_memory_of_resuming_does_not_grow_with_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("traintop.logfile.lines._BLOCK", CHUNK)  # for shorter runs
+    taken: list[int] = []
+    for count in (10_000, 30_000):
+        with new_tracker(tmp_path, f"run_{count}") as tracker:
+            for i in range(count):
+                tracker.log_metrics(i, float(i))
+        tracemalloc.start()
+        with ExperimentTracker.resume(tracker.path, quiet=True) as resumed:
+            resumed.log_metrics(count, 0.0)
+            resumed.save()
+        taken.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert saved_document(resumed)["count"] == count + 1
+    # The peak of some chunks and of the last records, which may be amended: not of all.
+    assert taken[1] - taken[0] < 1_000_000
+
+
+def test_a_run_is_read_in_the_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with new_tracker(tmp_path) as tracker:
+        tracker.log_metrics(0, 1.0)
+    readers: set[str] = set()
+    read = LineReader.steps
+
+    def steps(*arguments: Any, **named: Any) -> Any:
+        readers.add(threading.current_thread().name)
+        return read(*arguments, **named)
+
+    monkeypatch.setattr(LineReader, "steps", steps)
+    with ExperimentTracker.resume(tracker.path, quiet=True) as resumed:
+        resumed.log_metrics(1, 2.0)
+    assert saved_document(resumed)["count"] == 2
+    assert readers == {"traintop-writer"}
 
 
 def test_two_processes_cannot_resume_the_same_run(tmp_path: Path) -> None:
