@@ -128,8 +128,11 @@ def encode_rewind(iteration: float) -> bytes:
 
 def record_row(snapshot: MetricsSnapshot) -> Row:
     """A record as the JSON object in the file."""
-    row: Row = {name: finite_or_name(getattr(snapshot, name)) for name in RECORD_FIELDS}
-    row.update((name, finite_or_name(value)) for name, value in snapshot.metrics.items())
+    row: Row = {name: getattr(snapshot, name) for name in RECORD_FIELDS}
+    row.update(snapshot.metrics)
+    for name, value in row.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            row[name] = finite_or_name(value)
     return row
 
 
