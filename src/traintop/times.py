@@ -44,7 +44,6 @@ def _offset_at(hour: str) -> int:
     return utc_offset(datetime.fromisoformat(f"{hour}:00"))
 
 
-@lru_cache(maxsize=20_000)
 def parse_time(text: str | None) -> datetime | None:
     """A log file's time as a naive local time, ``None`` where it is missing or malformed."""
     if not text:
@@ -56,7 +55,7 @@ def parse_time(text: str | None) -> datetime | None:
         return None
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=20_000)  # of starts, which stay; a live run has another end four times a second
 def posix_time(text: str | None) -> float | None:
     """The moment that a time stands for, in seconds since 1970; by it, times are in order."""
     try:
