@@ -26,6 +26,15 @@ def default_log_dir() -> Path:
     return Path(os.environ.get("TRAINTOP_DIR") or DEFAULT_LOG_DIR)
 
 
+def log_directory(chosen: str | os.PathLike[str] | None) -> Path:
+    """The one that was chosen, or the default: absolute, so that no ``chdir`` moves it."""
+    directory = default_log_dir() if chosen is None else Path(chosen)
+    try:
+        return directory.absolute()
+    except FileNotFoundError:  # the working directory was deleted
+        return directory
+
+
 def process_rank() -> int:
     """The rank that the launcher gave this process; 0 without a launcher."""
     return _first_integer(_RANKS) or 0

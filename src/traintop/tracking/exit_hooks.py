@@ -8,8 +8,10 @@ import os
 import sys
 import time
 import weakref
+from pathlib import Path
 from typing import Protocol
 
+from traintop.model import ExperimentConfig
 from traintop.tracking.run_end import EndStatus, status_of
 
 _EXIT_SECONDS = 10.0
@@ -24,6 +26,15 @@ class TrackedRun(Protocol):
     def disable(self) -> None:
         """This process is a forked child: write nothing more."""
 
+    def suspend_if_abandoned(self) -> None:
+        """Say that the run ended, unless it logs again, when its loop seems to be gone."""
+
+    def is_instead_of(self, config: ExperimentConfig, moment: float) -> bool:
+        """Whether this run was started after a moment, and seems to be in the place of another."""
+
+    def give_way(self, path: Path) -> None:
+        """Another run goes on with this file."""
+
 
 _registered: weakref.WeakValueDictionary[int, TrackedRun] = weakref.WeakValueDictionary()
 
@@ -36,15 +47,30 @@ def register(run: TrackedRun) -> None:
     record_sigterm(functools.partial(_end_all, "interrupted", "SIGTERM"))
 
 
-def _runs() -> list[TrackedRun]:
+def runs_of_process() -> list[TrackedRun]:
+    """All runs that were started here and are still known to anyone."""
     # In one step, for another thread may start a run meanwhile.
     return [run for reference in _registered.valuerefs() if (run := reference()) is not None]
+
+
+def exception_that_left(run: TrackedRun) -> BaseException | None:
+    """The exception that an interactive Python showed last, if it left a frame that uses a run."""
+    error = getattr(sys, "last_value", None)
+    traceback = error.__traceback__ if isinstance(error, BaseException) else None
+    while traceback is not None:
+        frame = traceback.tb_frame
+        code = frame.f_code
+        names = {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}
+        if any(frame.f_locals.get(name) is run for name in names):
+            return error
+        traceback = traceback.tb_next
+    return None
 
 
 def _end_all(status: EndStatus, error: str, timeout: float) -> None:
     """End all runs, within so many seconds together: a disk may hang."""
     deadline = time.monotonic() + timeout
-    for run in _runs():
+    for run in runs_of_process():
         run.end_at_exit(status, error, max(deadline - time.monotonic(), 0.0))
 
 
@@ -58,7 +84,7 @@ def _at_exit() -> None:
 
 
 def _in_forked_child() -> None:
-    for run in _runs():
+    for run in runs_of_process():
         run.disable()
     _registered.clear()
 

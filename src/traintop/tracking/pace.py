@@ -71,6 +71,11 @@ class LoggingPace:
         if self._highest is None or iteration >= self._highest.iteration:
             self._highest = record
 
+    def rewind(self) -> None:
+        """The iterations start again from a lower one."""
+        self._highest = None
+        self._reached.clear()
+
     def pauses(self, now: float) -> Pauses:
         """Those so far, ``now`` seconds into the run."""
         recent = median(self._recent) if self._recent else None

@@ -70,6 +70,7 @@ class Recording:
         """Go on with the records of a file, behind which some lines are to be written."""
         self._statistics, self._open = statistics, open_record
         self._waiting.extend(lines)
+        self._waiting_bytes += sum(map(len, lines))
 
     def add(self, call: LoggedCall) -> None:
         """Record one call."""
@@ -96,6 +97,15 @@ class Recording:
         return msgspec.structs.replace(
             record, gradient_step=known.gradient_step, wallclock_time=known.wallclock_time
         )
+
+    def rewind(self, iteration: float) -> None:
+        """Have what is beyond an iteration made void, from here on."""
+        self.settle()
+        line = logfile.encode_rewind(iteration)
+        self._waiting.append(line)
+        self._waiting_bytes += len(line)
+        self._statistics.rewind(iteration)
+        self.pace.rewind()
 
     def _resolved(self, call: LoggedCall) -> MetricsSnapshot | None:
         iteration = self._number("iteration", call.iteration)

@@ -16,7 +16,6 @@ import msgspec
 from traintop import logfile
 from traintop.logfile.columns import Columns
 from traintop.logfile.lines import (
-    LONGEST_END,
     Ends,
     LineReader,
     Rewind,
@@ -26,10 +25,10 @@ from traintop.logfile.lines import (
 )
 from traintop.model import ExperimentConfig, MetricsSnapshot, MetricStats
 from traintop.process import has_ended
+from traintop.times import in_local_time, posix_time
 from traintop.tracking.run_file import RunFile, RunFileBusyError, lock, read_span, replace_file
 from traintop.tracking.statistics import WINDOW, RunStatistics, best_loss
 
-_FIRST_BYTES = 64 << 10
 MOST_IN_ANY_ORDER = 100_000
 """Records whose statistics the writer makes exact whatever their order: it takes a second."""
 
@@ -83,55 +82,65 @@ class ResumedRun(NamedTuple):
     file: RunFile
     statistics: RunStatistics
     open_record: MetricsSnapshot | None  # the record that is no line yet
-    rewinds: int  # lines that make void what is before them
-    rewind_to: float | None  # what is beyond this iteration is void, which no line says yet
+    rewinds: int  # lines that make void what is before them, with those to be written
+    lines: list[bytes]  # to be written first: what is void from now on, and that it is
 
 
 def read_config(path: Path) -> ExperimentConfig:
     """The settings of a run. Raises ``OSError``, and ``ValueError`` for a foreign file."""
-    with path.open("rb") as file:
-        start = file.read(_FIRST_BYTES)
-        found = logfile.find_head(start) or logfile.find_head(start + file.read(LONGEST_END))
-    if found is None:
-        raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
-    return ExperimentConfig.from_settings(found.head.config)
+    with _opened(path) as run:
+        if run.ends.head is None:
+            raise _not_ours(path)
+        return config_of(run)
 
 
-def find_run(path_or_name: str | os.PathLike[str], log_dir: Path) -> Path:
-    """The file at a path, or the newest run of that name or run id in the log directory.
+def config_of(run: InterruptedRun) -> ExperimentConfig:
+    """The settings of a run, with those that changed after its start."""
+    given, changes = run.head.run.get("given"), run.tail.config_changes
+    names = [*filter(_is_text, given), *changes] if isinstance(given, list) else None
+    return ExperimentConfig.from_settings({**run.head.config, **changes}, names)
 
-    Raises ``FileNotFoundError``, which names the runs that there are.
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _not_ours(path: Path) -> ValueError:
+    return ValueError(f"{path} cannot be resumed: it was not written by this tracker")
+
+
+def find_run(name: str, log_dir: Path, checkpoint: Checkpoint, *, again: bool) -> Path:
+    """The newest run of that name in the log directory that did not finish; or of that run id.
+
+    One that finished counts ``again`` as well. A run that begins at its start is a new one, and
+    none counts. Raises ``FileNotFoundError``, which says what there is.
     """
-    path = Path(path_or_name)
-    if os.path.isfile(path):  # a name may be too long for a path, which pathlib raises
-        return path
-    wanted = os.fspath(path_or_name)
     names: dict[Path, str] = {}
-    found = filter(os.path.isfile, log_dir.glob("experiment_*.json"))  # a named pipe would wait
-    for candidate in sorted(found, key=_modified, reverse=True):
-        names[candidate] = _experiment_name(candidate)
-        if wanted in (candidate.stem, names[candidate]):
-            return candidate
+    starts: dict[Path, float] = {}  # of runs that can be resumed
+    why = ""
+    for path in filter(os.path.isfile, log_dir.glob("experiment_*.json")):  # a pipe would wait
+        if path.stem == name:
+            return path
+        names[path] = ""
+        with contextlib.suppress(OSError), _opened(path) as run:
+            names[path] = str(run.head.config.get("experiment_name") or "")
+            if names[path] != name:
+                continue
+            if run.tail.status == "finished" and not again:
+                why = f": {path.name} finished; resume it by its path, or with again=True"
+            elif checkpoint.is_start and not again:
+                why = ": from step 0 it is a new run"
+            else:
+                started = in_local_time(run.head.start_time, run.head.run.get("utc_offset"))
+                starts[path] = posix_time(started) or 0.0
+    if starts:
+        return max(starts, key=lambda path: (starts[path], path.stem))
     known = ", ".join(sorted({name for name in names.values() if name})) or "no runs"
     unknown = ", ".join(path.name for path, name in names.items() if not name)
     raise FileNotFoundError(
-        f"no run {wanted!r} to resume in {log_dir}; it holds: {known}"
-        + (f"; without settings that can be read: {unknown}" if unknown else "")
+        f"no run {name!r} to resume in {log_dir}{why or f'; it holds: {known}'}"
+        + (f"; without settings that can be read: {unknown}" if unknown and not why else "")
     )
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _experiment_name(path: Path) -> str:
-    try:
-        return read_config(path).experiment_name
-    except (OSError, ValueError):
-        return ""
 
 
 def open_interrupted_run(path: Path) -> InterruptedRun:
@@ -150,7 +159,7 @@ def open_interrupted_run(path: Path) -> InterruptedRun:
             raise RunFileBusyError(f"{path} was just replaced by another process")
         ends = read_ends(run.read, info.st_size)
         if ends.head is None:
-            raise ValueError(f"{path} cannot be resumed: it was not written by this tracker")
+            raise _not_ours(path)
         head, tail = ends.head.head, ends.tail or _tail_of_lines(ends)
         writer = tail.resumed[-1] if tail.resumed else head.run
         if (
@@ -178,18 +187,29 @@ def _tail_of_lines(ends: Ends) -> logfile.Tail:
     )
 
 
-def read_interrupted_run(run: InterruptedRun, gradient_step: int | None) -> ResumedRun:
+class Checkpoint(NamedTuple):
+    """Where a run goes on from, if a person said it: what was recorded beyond it is void."""
+
+    gradient_step: int | None = None
+    iteration: float | None = None
+
+    @property
+    def is_start(self) -> bool:
+        """Whether nothing was trained before it."""
+        return any(place is not None and place <= 0 for place in self)
+
+
+def read_interrupted_run(run: InterruptedRun, checkpoint: Checkpoint) -> ResumedRun:
     """Read a run's records, and make its file one that can be written on.
 
-    ``gradient_step`` is the number of optimizer steps at the checkpoint that it goes on from: what
-    was recorded beyond it is void. A file that is torn or damaged, or of an older format, is
+    A file that is torn or damaged, or of an older format, is
     written anew; of one with damaged lines a copy is kept. Raises ``OSError``.
     """
     rewinds: list[float] = []
     rewind_to = None
     torn = run.ends.tail is None
-    if gradient_step is not None or torn or run.tail.rewinds:
-        rewinds, rewind_to = _rewinds(run, gradient_step)
+    if checkpoint != (None, None) or torn or run.tail.rewinds:
+        rewinds, rewind_to = _rewinds(run, checkpoint)
     bounds = _bounds(rewinds, rewind_to)
     reader, statistics, recent, rows = LineReader(), RunStatistics(), deque[Columns](), 0
     for step in reader.steps(run.regions(), torn=torn):
@@ -205,17 +225,20 @@ def read_interrupted_run(run: InterruptedRun, gradient_step: int | None) -> Resu
         _count(statistics, columns)
     if statistics.stale and reader.lines <= MOST_IN_ANY_ORDER:
         statistics = exact_statistics(run.regions, rewind_to)
+    lines: list[bytes] = []
     if run.is_current and not torn and not reader.damaged:
         head, end = run.read(0, run.records_at), run.ends.lines_end or 0
         last = logfile.snapshot_of_row(run.ends.last or {})
         file = RunFile(run.path, run.descriptor, head, end, reader.lines - (last is not None))
         if last is not None and last.iteration > bounds[-1]:
-            last = None
+            lines, last = [logfile.encode_record(last)], None
     else:
         file, _ = rewrite_run(run, run.tail, RunStatistics(), keep=reader.damaged > 0)
         last = None  # it is a line now
         run.close()
-    return ResumedRun(file, statistics, last, len(rewinds), rewind_to)
+    if rewind_to is not None:
+        lines.append(logfile.encode_rewind(rewind_to))
+    return ResumedRun(file, statistics, last, len(rewinds) + (rewind_to is not None), lines)
 
 
 def rewrite_run(
@@ -242,14 +265,43 @@ def rewrite_run(
     return replace_file(run.path, head, run.lines(), tail, keep=keep)
 
 
-def _rewinds(run: InterruptedRun, gradient_step: int | None) -> tuple[list[float], float | None]:
+def gradient_step_at(path: Path, iteration: float) -> int:
+    """The optimizer steps that a file's last record up to an iteration says; 0 without any."""
+    found = (-math.inf, 0)
+    with _opened(path) as run:
+        bounds = _bounds(*_rewinds(run, Checkpoint(iteration=iteration)))
+        for step in _steps(run.regions()):
+            if isinstance(step, Rewind):
+                bounds.pop()
+                continue
+            kept = _within(step, bounds[-1])
+            for reached, taken in zip(kept["iteration"], kept["gradient_step"], strict=True):
+                if reached >= found[0]:
+                    found = (reached, int(taken or 0))
+    return found[1]
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[InterruptedRun]:
+    """A run's file, to be read only. Raises ``OSError``."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        run = InterruptedRun(path, descriptor, _NO_ENDS, logfile.Head(), logfile.Tail())
+        ends = read_ends(run.read, os.fstat(descriptor).st_size)
+        head = ends.head.head if ends.head else run.head
+        yield run._replace(ends=ends, head=head, tail=ends.tail or run.tail)
+    finally:
+        os.close(descriptor)
+
+
+def _rewinds(run: InterruptedRun, checkpoint: Checkpoint) -> tuple[list[float], float | None]:
     """Where the rewinds lead that the file holds; and the iteration of a checkpoint.
 
     The latter is ``None`` where nothing was recorded beyond it.
     """
     rewinds: list[float] = []
     lowest, highest, reached = math.inf, -math.inf, -math.inf
-    limit = math.inf if gradient_step is None else gradient_step
+    most_steps, furthest = (math.inf if limit is None else limit for limit in checkpoint)
     for step in _steps(run.regions()):
         if isinstance(step, Rewind):
             rewinds.append(step.iteration)
@@ -257,7 +309,11 @@ def _rewinds(run: InterruptedRun, gradient_step: int | None) -> tuple[list[float
             continue
         iterations, steps = step["iteration"], step["gradient_step"]
         lowest, highest = min(lowest, *iterations), max(highest, *iterations)
-        within = [i for i, taken in zip(iterations, steps, strict=True) if (taken or 0) <= limit]
+        within = [
+            i
+            for i, taken in zip(iterations, steps, strict=True)
+            if i <= furthest and (taken or 0) <= most_steps
+        ]
         reached = max(reached, *within, -math.inf)
     if highest <= reached:
         return rewinds, None
@@ -334,16 +390,8 @@ def statistics_of_file(path: Path) -> tuple[int, dict[str, MetricStats]]:
 
     Of a file that cannot be read: none.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return 0, {}
-    try:
-        run = InterruptedRun(path, descriptor, _NO_ENDS, logfile.Head(), logfile.Tail())
-        run = run._replace(ends=read_ends(run.read, os.fstat(descriptor).st_size))
-        found = run.ends.head and exact_statistics(run.regions)
-        return (found.count or 0, found.summaries()) if found else (0, {})
-    except OSError:
-        return 0, {}
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError), _opened(path) as run:
+        if run.ends.head is not None:
+            found = exact_statistics(run.regions)
+            return found.count or 0, found.summaries()
+    return 0, {}

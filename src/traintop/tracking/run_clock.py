@@ -20,6 +20,11 @@ class RunClock:
         self._seconds_before = seconds_before
 
     @property
+    def origin(self) -> float:
+        """When this process started to count, on the monotonic clock."""
+        return self._origin
+
+    @property
     def started(self) -> datetime:
         """The local time at which this process started to count."""
         return self._origin_time
@@ -39,5 +44,9 @@ class RunClock:
 
     def now(self) -> str:
         """The local time as ISO 8601, as ``datetime.now().isoformat()`` would write it."""
-        passed = timedelta(seconds=time.monotonic() - self._origin)
+        return self.time_at(time.monotonic())
+
+    def time_at(self, moment: float) -> str:
+        """``now`` at a moment of ``time.monotonic``."""
+        passed = timedelta(seconds=moment - self._origin)
         return (self._origin_time + passed).isoformat(timespec="microseconds")

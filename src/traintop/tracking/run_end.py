@@ -13,6 +13,7 @@ class RunEnd(NamedTuple):
     status: EndStatus
     end_time: str
     duration_seconds: float
+    gradient_step: int
     train_loss: float | None = None
     val_loss: float | None = None
     notes: str = ""

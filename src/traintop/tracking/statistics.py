@@ -318,6 +318,15 @@ class RunStatistics:
         highest = self._order[-1] if self._order else self._highest
         return iterations[0] > highest and all(map(operator.lt, iterations, iterations[1:]))
 
+    def rewind(self, iteration: float) -> None:
+        """Take what is beyond an iteration out of the statistics."""
+        self.stale |= iteration < self._highest
+        place = bisect.bisect_right(self._order, iteration)
+        for void in self._order[place:]:
+            del self._records[void]
+        del self._order[place:]
+        self._go_back(place - 1)
+
     def _go_back(self, place: int) -> None:
         """Take the records from a place on out of the statistics."""
         if self._middle is not None and place < self._middle_at:

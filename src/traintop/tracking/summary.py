@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from traintop.model import MetricStats
-from traintop.text import MISSING, at_iteration, duration, number, safe_text, si
+from traintop.text import MISSING, at_iteration, counted, duration, number, safe_text, si
 from traintop.tracking.statistics import best_loss, stats_of_metric
 
 _STATISTICS = (
@@ -45,6 +45,12 @@ def location_text(path: Path) -> str:
 
     directory = safe_text(shlex.quote(os.fspath(path.parent)), 500)
     return f"traintop: writing {safe_text(path, 500)}  ·  watch: traintop {directory}"
+
+
+def written_text(what: str, count: int | None, path: Path) -> str:
+    """What was written: "traintop: finished, 1,500 iterations  ·  /logs/experiment_….json"."""
+    iterations = "" if count is None else f", {counted(count, 'iteration')}"
+    return f"traintop: {what}{iterations}  ·  {safe_text(path, 500)}"
 
 
 def summary_text(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
 import os
 import sys
 import time
+import weakref
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +22,13 @@ from traintop.model import EVAL_TRAIN_LOSS, ExperimentConfig, MetricStats
 from traintop.process import current_process
 from traintop.tracking.capture import capture, resolve
 from traintop.tracking.configuration import as_experiment_config
-from traintop.tracking.environment import default_log_dir, describe_environment, process_rank
-from traintop.tracking.exit_hooks import register
+from traintop.tracking.environment import describe_environment, log_directory, process_rank
+from traintop.tracking.exit_hooks import exception_that_left, register, runs_of_process
 from traintop.tracking.resumption import (
+    Checkpoint,
     InterruptedRun,
     find_run,
+    gradient_step_at,
     open_interrupted_run,
     read_config,
     read_interrupted_run,
@@ -32,7 +37,7 @@ from traintop.tracking.resumption import (
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_end import EndStatus, RunEnd, status_of
 from traintop.tracking.run_file import RunFile, file_stem
-from traintop.tracking.summary import location_text, summary_statistics, summary_text
+from traintop.tracking.summary import location_text, summary_statistics, summary_text, written_text
 from traintop.tracking.warn_once import WarnOnce, log
 from traintop.tracking.writer import MAX_PENDING_CALLS, RunWriter
 from traintop.values import jsonable
@@ -65,17 +70,20 @@ class ExperimentTracker:
     is a warning of the logger ``traintop``, once. In a forked child, in a copy (as another process
     gets it), and in processes of a rank other than 0 unless ``all_ranks``, every method works and
     nothing is written. A ``SIGTERM`` that the script does not handle is recorded before the
-    process ends.
+    process ends, and so is the end of a run whose loop is gone, as that of a notebook's cell.
 
     Args:
         config: the settings: an ``ExperimentConfig``, mapping, dataclass, ``Namespace``, or
             OmegaConf config that has an ``experiment_name``.
         log_dir: where the file is made; ``$TRAINTOP_DIR``, else ``experiment_logs``, if ``None``.
+            It is made absolute here.
         all_ranks: write one file for every rank of a distributed run.
-        quiet: do not print where the run is written.
+        quiet: do not print where the run is written, and that it was.
 
     Raises ``TypeError`` or ``ValueError`` for settings it cannot use.
     """
+
+    _accepting = False
 
     def __init__(
         self,
@@ -86,16 +94,20 @@ class ExperimentTracker:
         quiet: bool = False,
     ) -> None:
         self.config: ExperimentConfig = as_experiment_config(config)
-        self.log_dir = Path(log_dir) if log_dir is not None else default_log_dir()
+        self.log_dir = log_directory(log_dir)
         self._quiet = quiet
+        self._said: str | None = None  # what was last printed of the run
         self._owns_file = all_ranks or process_rank() == 0
         self._gradient_step = 0
         self._clock: RunClock | None = None
         self._writer: RunWriter | None = None
         self._pending: deque[tuple[Any, ...]] = deque(maxlen=0)  # the writer's, once there is one
         self._interrupted: InterruptedRun | None = None
-        self._resumed_at: int | None = None  # the gradient step of a checkpoint
-        self._accepting = False
+        self._checkpoint = Checkpoint()
+        self._is_managed = False  # by a ``with`` block, which always ends it
+        self._known_error = id(getattr(sys, "last_value", None))
+        self._path_elsewhere: Path | None = None  # of a copy: the file of the run
+        self._is_copy = False
         self._run_end: RunEnd | None = None
         self._warn_once = WarnOnce()
 
@@ -106,29 +118,85 @@ class ExperimentTracker:
         log_dir: str | os.PathLike[str] | None = None,
         *,
         gradient_step: int | None = None,
+        iteration: float | None = None,
+        again: bool = False,
         quiet: bool = False,
     ) -> Self:
         """Go on with a run's own file, after a crash or preemption.
 
-        Steps that are replayed from a checkpoint count once for every reader. ``gradient_step``
-        is the number of optimizer steps at that checkpoint: what was recorded beyond it is void
-        then. The run's last one, and nothing is void, unless given. The file is read in the
-        background.
+        Of a name, it is the newest run in ``log_dir`` that did not finish; from step 0 it would be
+        a new run, and none is found. A path or a run id leads to any run, and ``again`` to the
+        newest of a name even so.
+
+        ``gradient_step`` is the number of optimizer steps at the checkpoint that the run goes on
+        from, or ``iteration`` the last one before it: what was recorded beyond it is void, and
+        steps that are replayed count once, for every reader. Nothing is void unless either is
+        given. Where optimizer steps are counted after an iteration is logged, give both.
 
         Raises ``FileNotFoundError`` when there is no such run, ``RunFileBusyError`` while another
         process writes it, ``ValueError`` when this tracker did not write it.
         """
-        directory = Path(log_dir) if log_dir is not None else default_log_dir()
-        path = find_run(path_or_name, directory)
-        if process_rank() != 0:
-            return cls(read_config(path), path.parent, quiet=quiet)
-        interrupted = open_interrupted_run(path)
-        tracker = cls(read_config(path), path.parent, quiet=quiet)
-        tracker._interrupted = interrupted
+        checkpoint = Checkpoint(gradient_step, iteration)
+        path = Path(path_or_name)
+        if not os.path.isfile(path):  # a name may be too long for a path, which pathlib raises
+            name = os.fspath(path_or_name)
+            path = find_run(name, log_directory(log_dir), checkpoint, again=again)
+        return cls._resume(path, None, checkpoint, quiet=quiet)
+
+    @classmethod
+    def resume_or_start(
+        cls,
+        config: object,
+        log_dir: str | os.PathLike[str] | None = None,
+        *,
+        gradient_step: int | None = None,
+        iteration: float | None = None,
+        all_ranks: bool = False,
+        quiet: bool = False,
+    ) -> Self:
+        """Go on with the unfinished run of this experiment, or start a new one if there is none.
+
+        ``gradient_step`` or ``iteration`` is that of the checkpoint, as for :meth:`resume`; with 0
+        it is a new run. Settings that changed since the run's start are recorded as changed.
+
+        Raises as the constructor does, and ``RunFileBusyError`` while another process writes the
+        run.
+        """
+        settings, checkpoint = as_experiment_config(config), Checkpoint(gradient_step, iteration)
+        directory = log_directory(log_dir)
+        try:
+            path = find_run(settings.experiment_name, directory, checkpoint, again=False)
+        except FileNotFoundError:
+            return cls(settings, directory, all_ranks=all_ranks, quiet=quiet)
+        return cls._resume(path, settings, checkpoint, all_ranks=all_ranks, quiet=quiet)
+
+    @classmethod
+    def _resume(
+        cls,
+        path: Path,
+        config: ExperimentConfig | None,
+        checkpoint: Checkpoint,
+        *,
+        all_ranks: bool = False,
+        quiet: bool,
+    ) -> Self:
+        settings = config or read_config(path)
+        tracker = cls(settings, path.parent, all_ranks=all_ranks, quiet=quiet)
+        if not tracker._owns_file:
+            return tracker
+        for other in runs_of_process():
+            other.give_way(path)
+        run = open_interrupted_run(path)
         register(tracker)
-        tracker._resumed_at = gradient_step
-        steps = interrupted.tail.gradient_step if gradient_step is None else gradient_step
-        tracker._gradient_step = steps
+        changes = {**run.tail.config_changes, **_changes(run, settings)}
+        tail = msgspec.structs.replace(run.tail, config_changes=changes)
+        tracker._interrupted = run._replace(tail=tail)
+        tracker._checkpoint = checkpoint
+        tracker._gradient_step = run.tail.gradient_step
+        if checkpoint.gradient_step is not None:
+            tracker._gradient_step = checkpoint.gradient_step
+        elif checkpoint.iteration is not None:
+            tracker._gradient_step = gradient_step_at(path, checkpoint.iteration)
         return tracker
 
     # -- life of a run
@@ -141,7 +209,7 @@ class ExperimentTracker:
         interrupted = self._interrupted
         seconds_before = interrupted.tail.duration_seconds if interrupted else None
         self._clock = RunClock(seconds_before or 0.0)
-        self._accepting = True
+        self._accepting = not self._is_copy
         if not self._owns_file:
             return
         self._writer = self._make_writer(self._clock)
@@ -149,39 +217,32 @@ class ExperimentTracker:
         register(self)
         self._writer.start(_START_TIMEOUT_SECONDS)
         self._pending = self._writer.pending  # another one where there is no thread
-        if not self._quiet and (self._writer.path or interrupted):
-            print(location_text(self.path), file=sys.stderr)
+        if self._writer.path or interrupted:
+            self._say("writing", location_text(self.path))
+        self._look_at_others()
 
     def _make_writer(self, clock: RunClock) -> RunWriter:
         run = self._interrupted
-        create = functools.partial(self._create_file, clock)
+        create = functools.partial(_create_file, self.config, self.log_dir, clock)
+        # A run that the loop lets go of is ended, so that its thread must not hold it.
+        tracker = weakref.ref(self)
+        steps = functools.partial(_gradient_steps, tracker)
+        when_idle = functools.partial(_look_for_loop, tracker)
         if run is None:
-            return RunWriter(clock, create, self._gradient_steps, [])
+            return RunWriter(clock, create, steps, when_idle, [])
         resumption = {
             **current_process(),
             "time": clock.now(),
             "utc_offset": clock.utc_offset,
         }
         resumptions = [*run.tail.resumed[-_MOST_RESUMPTIONS:], resumption]
-        resume = functools.partial(read_interrupted_run, run, self._resumed_at)
-        return RunWriter(clock, create, self._gradient_steps, resumptions, resume, run.tail)
-
-    def _create_file(self, clock: RunClock, tail: logfile.Tail) -> RunFile:
-        head = logfile.Head(
-            config=jsonable(self.config.to_dict()),
-            start_time=clock.started.isoformat(timespec="microseconds"),
-            run={
-                **jsonable(describe_environment()),
-                "utc_offset": clock.utc_offset,
-                "given": jsonable(self.config._given),
-            },
-        )
-        stem = file_stem(self.config.experiment_name, clock.started)
-        return RunFile.create(self.log_dir, stem, logfile.encode_head(head), tail)
+        resume = functools.partial(read_interrupted_run, run, self._checkpoint)
+        return RunWriter(clock, create, steps, when_idle, resumptions, resume, run.tail)
 
     def finish(self, train_loss: Any = None, val_loss: Any = None, notes: str = "") -> None:
         """Mark the run as finished, with its final losses and what there is to say of it."""
         self._end("finished", train_loss=train_loss, val_loss=val_loss, notes=notes)
+        self._say_written()
 
     def _end(
         self,
@@ -195,12 +256,13 @@ class ExperimentTracker:
     ) -> None:
         clock = self._started_clock()
         if not self._accepting:
-            self._warn_once("finish", "finish() was called again; the first call counts")
+            self._refuse("finish")
             return
         self._run_end = RunEnd(
             status,
             end_time=clock.now(),
             duration_seconds=clock.elapsed(),
+            gradient_step=self._gradient_step,
             train_loss=self._final("train_loss", train_loss),
             val_loss=self._final("val_loss", val_loss),
             notes=_bounded(str(jsonable("" if notes is None else str(notes)[:_LONGEST_NOTES]))),
@@ -225,11 +287,26 @@ class ExperimentTracker:
         """
         self._started_clock()
         writer = self._writer
-        if writer is None or writer.ended:
-            return self.path
-        if not writer.flush(durable=True, timeout=_SAVE_TIMEOUT_SECONDS):
-            self._warn_once("save", "save(): the run is not on disk yet; still trying")
+        if writer is not None and not writer.ended:
+            if not writer.flush(durable=True, timeout=_SAVE_TIMEOUT_SECONDS):
+                self._warn_once("save", "save(): the run is not on disk yet; still trying")
+                return self.path
+            self._look_at_others()
+        self._say_written()
         return self.path
+
+    def _say_written(self) -> None:
+        """Print what is on disk, once of a run that goes on and once of one that ended."""
+        what = self._run_end.status if self._run_end else "saved so far"
+        writer = self._writer
+        if writer is not None and writer.path is not None and (writer.ended or not self._run_end):
+            self._say(what, written_text(what, writer.statistics()[0], writer.path))
+
+    def _say(self, what: str, text: str) -> None:
+        if not self._quiet and self._said != what:
+            self._said = what
+            with contextlib.suppress(OSError, ValueError):  # stderr may be closed
+                print(text, file=sys.stderr)
 
     @property
     def path(self) -> Path:
@@ -238,6 +315,8 @@ class ExperimentTracker:
             return self._writer.path
         if self._interrupted is not None:
             return self._interrupted.path
+        if self._path_elsewhere is not None:
+            return self._path_elsewhere
         started = self._started_clock().started
         return self.log_dir / f"{file_stem(self.config.experiment_name, started)}.json"
 
@@ -249,6 +328,7 @@ class ExperimentTracker:
 
     def __enter__(self) -> Self:
         self._started_clock()
+        self._is_managed = True
         return self
 
     def __exit__(
@@ -342,16 +422,47 @@ class ExperimentTracker:
         """Count one ``optimizer.step()``."""
         self._gradient_step += 1
 
-    def _gradient_steps(self) -> int:
-        return self._gradient_step
+    def rewind(self, iteration: float, *, gradient_step: int | None = None) -> None:
+        """Go back to a checkpoint: what was logged beyond its iteration is void from now on.
+
+        Its records stay in the file, and count for no reader. ``gradient_step`` is the number of
+        optimizer steps at the checkpoint; the one that was logged at that iteration unless given,
+        which is read from the file.
+        """
+        if not self._accepting:
+            self._begin_or_refuse("rewind")
+        if not isinstance(iteration, (int, float)) or not math.isfinite(iteration):
+            self._warn_once("rewind", f"rewind() needs an iteration, not {iteration!r}")
+            return
+        if gradient_step is None and self._writer is not None:
+            self._writer.flush(durable=False, timeout=_SAVE_TIMEOUT_SECONDS)
+            with contextlib.suppress(OSError):
+                gradient_step = gradient_step_at(self.path, iteration)
+        if gradient_step is not None:
+            self._gradient_step = gradient_step
+        self._pending.append((iteration, self._gradient_step, _monotonic()))
+        if self._writer is not None:
+            self._writer.wake()
 
     def _begin_or_refuse(self, method: str) -> None:
-        if self._clock is None:
+        if self._clock is None and not self._is_copy:
             self._warn_once("late start", f"{method}() was called before start(): started now")
             self.start()
         else:
             # The writer has stopped: what comes now would only fill the memory.
             self._pending = deque(maxlen=0)
+            self._refuse(method)
+
+    def _refuse(self, method: str) -> None:
+        if self._is_copy:
+            self._warn_once(
+                "copy",
+                f"{method}() in process {os.getpid()}: nothing is written, for this is a copy of "
+                f"the tracker that writes {self._path_elsewhere or 'the run'}; log there",
+            )
+        elif method == "finish":
+            self._warn_once("finish", "finish() was called again; the first call counts")
+        else:
             self._warn_once("late call", f"{method}() was called after finish(): it is ignored")
 
     # -- what is known so far
@@ -394,13 +505,84 @@ class ExperimentTracker:
         summary = self._summary(count, stats)
         print(summary_text(self.config.experiment_name, self.path, summary, stats))
 
+    # -- a loop that is gone
+
+    def _look_at_others(self) -> None:
+        for other in runs_of_process():
+            other.suspend_if_abandoned()
+
+    def suspend_if_abandoned(self) -> None:
+        """Say that the run ended, unless it logs again, when its loop seems to be gone.
+
+        That is when an exception left a frame that uses this tracker, as that of a notebook's cell
+        does, or when the process started another run since this one last logged: of the same
+        experiment, or one that has logged more than one record.
+        """
+        writer = self._writer
+        if not self._accepting or self._is_managed or writer is None or writer.suspension:
+            return
+        error = exception_that_left(self)
+        if error is not None and id(error) != self._known_error:
+            self._known_error = id(error)
+            writer.suspend(self._abandoned(*status_of(error)))
+        elif any(other.is_instead_of(self.config, writer.called_at) for other in runs_of_process()):
+            writer.suspend(self._abandoned("interrupted", "another run was started in its place"))
+
+    def is_instead_of(self, config: ExperimentConfig, moment: float) -> bool:
+        """Whether this run was started after a moment, and seems to be in the place of another."""
+        writer, clock = self._writer, self._clock
+        if writer is None or clock is None or moment >= clock.origin:
+            return False
+        return config.experiment_name == self.config.experiment_name or writer.calls > 1
+
+    def _abandoned(self, status: EndStatus, error: str) -> RunEnd:
+        """The end of a run with the last call that logged."""
+        assert self._writer is not None
+        assert self._clock is not None
+        moment = self._writer.called_at
+        return RunEnd(
+            status,
+            end_time=self._clock.time_at(moment),
+            duration_seconds=self._clock.at(moment),
+            gradient_step=self._gradient_step,
+            error=str(jsonable(error[:_LONGEST_ERROR])),
+        )
+
+    def give_way(self, path: Path) -> None:
+        """Another tracker of this process goes on with this file: end the run if it logged."""
+        writer = self._writer
+        if not self._accepting or self._is_managed or writer is None or writer.path is None:
+            return
+        if os.path.realpath(writer.path) == os.path.realpath(path) and (
+            writer.suspension or writer.calls or writer.pending
+        ):
+            self._let_go("another tracker went on with the run", _END_TIMEOUT_SECONDS)
+
+    def _let_go(self, why: str, timeout: float) -> None:
+        if self._writer is not None and not self._end_suspended(timeout):
+            self._run_end, self._accepting = self._abandoned("interrupted", why), False
+            self._writer.end(self._run_end, timeout)
+
+    def _end_suspended(self, timeout: float) -> bool:
+        """End the run as it was suspended, if it was."""
+        if self._writer is None or self._writer.suspension is None:
+            return False
+        self._run_end, self._accepting = self._writer.suspension, False
+        self._writer.end(self._run_end, timeout)
+        return True
+
+    def __del__(self) -> None:
+        if self._accepting:
+            with contextlib.suppress(Exception):
+                self._let_go("its loop ended without finish()", _START_TIMEOUT_SECONDS)
+
     # -- the end of the process, and forked children
 
     def end_at_exit(self, status: EndStatus, error: str, timeout: float) -> None:
         """The process ends: write what is known of why, within ``timeout`` seconds."""
         deadline = _monotonic() + timeout
         self._warn_once.silence("late call")  # a loop may run on for a moment
-        if self._accepting:
+        if self._accepting and not self._end_suspended(timeout):
             self._end(status, error, timeout=timeout)
         writer = self._writer
         if writer is None or writer.ended or self._run_end is None:
@@ -411,17 +593,60 @@ class ExperimentTracker:
 
     def disable(self) -> None:
         """This is a forked child: the run belongs to the parent."""
+        path = self._known_path()
         if self._writer is not None:
             self._writer.release_inherited_file()
         if self._interrupted is not None:  # it may not have been started yet
             self._interrupted.close()
-        self._writer = None
-        self._owns_file = False
+        self._writer = self._interrupted = None
+        self._become_copy(path)
+
+    def _become_copy(self, path: Path | None) -> None:
+        self._path_elsewhere, self._is_copy = path, True
+        self._owns_file = self._accepting = False
         self._pending = deque(maxlen=0)
+
+    def _known_path(self) -> Path | None:
+        """The run's file, unless it was not started."""
+        is_known = self._clock or self._interrupted or self._path_elsewhere
+        return self.path if is_known else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # To a spawned worker or a deep copy of a model that holds the tracker: the run stays here.
-        return (_disabled_tracker, (self.config, self.log_dir))
+        return (_copied_tracker, (self.config, self.log_dir, self._known_path()))
+
+
+def _create_file(
+    config: ExperimentConfig, directory: Path, clock: RunClock, tail: logfile.Tail
+) -> RunFile:
+    head = logfile.Head(
+        config=jsonable(config.to_dict()),
+        start_time=clock.started.isoformat(timespec="microseconds"),
+        run={
+            **jsonable(describe_environment()),
+            "utc_offset": clock.utc_offset,
+            "given": jsonable(config._given),
+        },
+    )
+    stem = file_stem(config.experiment_name, clock.started)
+    return RunFile.create(directory, stem, logfile.encode_head(head), tail)
+
+
+def _changes(run: InterruptedRun, config: ExperimentConfig) -> dict[str, Any]:
+    """The settings that a person gave now and that are not those of the run so far."""
+    known = {**run.head.config, **run.tail.config_changes}
+    given = jsonable({name: getattr(config, name) for name in config._given})
+    return {name: value for name, value in given.items() if known.get(name, known) != value}
+
+
+def _gradient_steps(tracker: weakref.ref[ExperimentTracker]) -> int:
+    alive = tracker()
+    return alive._gradient_step if alive is not None else 0
+
+
+def _look_for_loop(tracker: weakref.ref[ExperimentTracker]) -> None:
+    if (alive := tracker()) is not None:
+        alive.suspend_if_abandoned()
 
 
 def _bounded(text: str) -> str:
@@ -431,7 +656,9 @@ def _bounded(text: str) -> str:
     return text
 
 
-def _disabled_tracker(config: ExperimentConfig, log_dir: Path) -> ExperimentTracker:
+def _copied_tracker(
+    config: ExperimentConfig, log_dir: Path, path: Path | None
+) -> ExperimentTracker:
     tracker = ExperimentTracker(config, log_dir, quiet=True)
-    tracker.disable()
+    tracker._become_copy(path)
     return tracker

@@ -60,7 +60,8 @@ class RunWriter:
     ``create_file`` gets the tail of a run without records; a run that goes on is read by
     ``resume``, and ``known`` is its tail. Both may raise ``OSError``: then they are asked again
     later. ``gradient_steps`` returns the optimizer steps so far, and ``resumptions`` are the
-    processes that resumed the run, this one last.
+    processes that resumed the run, this one last. ``when_idle`` is called now and then while
+    nothing is logged.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class RunWriter:
         clock: RunClock,
         create_file: Callable[[logfile.Tail], RunFile],
         gradient_steps: Callable[[], int],
+        when_idle: Callable[[], None],
         resumptions: list[dict[str, Any]],
         resume: Callable[[], ResumedRun] | None = None,
         known: logfile.Tail | None = None,
@@ -76,6 +78,7 @@ class RunWriter:
         self._clock = clock
         self._create_file = create_file
         self._gradient_steps = gradient_steps
+        self._when_idle = when_idle
         self._resumptions = resumptions
         self._resume = resume  # None once the run is read, or for a new one
         self._known = known or logfile.Tail()
@@ -86,6 +89,11 @@ class RunWriter:
         self._recording.pace = LoggingPace(clock.elapsed(), pauses.longest if pauses else None)
         self._rewinds = 0
         self._run_end: RunEnd | None = None
+        self.suspension: RunEnd | None = None
+        self._suspended_at = 0.0
+        self.calls = 0
+        """How many were taken."""
+        self._called_at = time.monotonic()
         self._lock = threading.RLock()  # guards the recording; never held during a write
         self._is_inside = False  # whether the thread that has the lock is at work on it
         self._last_answer: tuple[int | None, dict[str, MetricStats]] = (0, {})
@@ -117,6 +125,20 @@ class RunWriter:
     def ended(self) -> bool:
         """Whether the end of the run is written."""
         return self._ended
+
+    @property
+    def called_at(self) -> float:
+        """When the run last logged, or began to, on the monotonic clock."""
+        with contextlib.suppress(IndexError):
+            return float(self.pending[-1][2])
+        return self._called_at
+
+    def suspend(self, run_end: RunEnd) -> None:
+        """Say that the run ended, unless it logs again."""
+        self._suspended_at = time.monotonic()
+        self.suspension = run_end
+        self._changed = True
+        self.wake()
 
     def start(self, timeout: float) -> None:
         """Start the thread, and give it time to make the file or to find that it cannot."""
@@ -265,6 +287,8 @@ class RunWriter:
                 requests = []
         now = time.monotonic()
         due = self._changed or now - self._written_at >= HEARTBEAT_SECONDS
+        if due and not self._changed:
+            self._when_idle()
         checks = self._file is not None and now - self._checked_at >= _CHECK_SECONDS
         if requests or ((due or checks) and now >= self._retry_at):
             self._flush(requests, due=due)
@@ -273,9 +297,17 @@ class RunWriter:
         """Turn calls into records; the lock is held. Whether it took all of them."""
         for taken in range(1, len(self.pending) + 1):
             iteration, gradient_step, moment, *values = self.pending.popleft()
+            self._called_at = moment
+            self.calls += 1
+            if moment > self._suspended_at:
+                self.suspension = None
             elapsed = round(self._clock.at(moment), 6)
             try:
-                self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
+                if values:
+                    self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
+                else:
+                    self._recording.rewind(iteration)
+                    self._rewinds += 1
             except Exception as error:  # one odd record must not silence the rest of the run
                 self._recording.warn_once("record", f"a record is skipped: {error!r}")
             self._changed = True
@@ -367,16 +399,15 @@ class RunWriter:
 
     def _continue_run(self, run: ResumedRun) -> None:
         self._file, self._rewinds = run.file, run.rewinds
-        rewinds = [] if run.rewind_to is None else [logfile.encode_rewind(run.rewind_to)]
         with self._lock:
-            self._recording.restore(run.statistics, run.open_record, rewinds)
-        self._rewinds += len(rewinds)
+            self._recording.restore(run.statistics, run.open_record, run.lines)
         self._resume = None
         self._changed = True
 
     def _tail(self, *, complete: bool = True) -> logfile.Tail:
         """The tail of a flush; ``complete`` unless more lines wait for another one."""
-        recording, run_end, known = self._recording, self._run_end, self._known
+        recording, known = self._recording, self._known
+        run_end = self._run_end or self.suspension
         # An open record would follow a gap if the waiting lines were never written.
         open_record = recording.open_record if complete else None
         complete &= not recording.statistics.stale
@@ -397,7 +428,8 @@ class RunWriter:
             error=run_end.error if run_end else "",
             updated_at=self._clock.now(),
             resumed=self._resumptions,
-            gradient_step=self._gradient_steps(),
+            config_changes=known.config_changes,
+            gradient_step=run_end.gradient_step if run_end else self._gradient_steps(),
             iterations_per_second=recording.pace.iterations_per_second(),
             pauses=recording.pace.pauses(elapsed),
             count=recording.statistics.count if complete else None,
