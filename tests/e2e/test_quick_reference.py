@@ -217,9 +217,9 @@ def test_the_other_listed_tracker_calls_run(
         exec(call.replace("(...)", "(train_loss=1.0)"), names)
     assert names["tracker"].get_elapsed_time() >= 0
     assert names["tracker"].get_summary_stats()["total_gradient_steps"] == 1
-    assert list(ExperimentAnalyzer().load_all() or Path("experiment_logs").iterdir()) == [
-        names["tracker"].path
-    ]
+    assert list(
+        ExperimentAnalyzer().load_all() or Path("experiment_logs").absolute().iterdir()
+    ) == [names["tracker"].path]
 
 
 def test_everything_at_a_glance_exists() -> None:

@@ -68,6 +68,7 @@ def test_forked_children_never_write(tmp_path: Path) -> None:
 tracker.start()
 for i in range(100):
     tracker.log_metrics(i, 1.0)
+path = tracker.path
 children = []
 for _ in range(4):
     pid = os.fork()
@@ -76,7 +77,7 @@ for _ in range(4):
             tracker.log_metrics(i, -1.0)
         tracker.log_eval(0, val_loss=-1.0)
         tracker.finish()
-        tracker.save()
+        assert tracker.save() == path
         sys.exit(0)
     children.append(pid)
 for i in range(100, 200):
@@ -87,7 +88,8 @@ tracker.finish()
 """,
         tmp_path,
     )
-    assert (code, errors) == (0, "")
+    assert code == 0
+    assert errors.count("nothing is written, for this is a copy of the tracker that writes") == 4
     run = only_run(tmp_path)
     assert [record["train_loss"] for record in run["metrics_history"]] == [1.0] * 200
     assert run["status"] == "finished"
@@ -277,19 +279,21 @@ def test_a_spawned_worker_gets_a_silent_copy(tmp_path: Path) -> None:
 import multiprocessing, sys
 from traintop import ExperimentTracker, ExperimentConfig
 
-def work(tracker):
+def work(tracker, path):
     with tracker:
         for i in range(100):
             tracker.log_metrics(i, -1.0)
         tracker.log_eval(0, val_loss=-1.0)
         tracker.increment_gradient_step()
+    assert tracker.save() == path
     assert tracker.get_summary_stats()["total_gradient_steps"] == 1
 
 if __name__ == "__main__":
     logs = sys.argv[1]
     with ExperimentTracker(ExperimentConfig(experiment_name="job"), logs, quiet=True) as tracker:
         tracker.log_metrics(0, 1.0)
-        worker = multiprocessing.get_context("spawn").Process(target=work, args=(tracker,))
+        spawned = multiprocessing.get_context("spawn")
+        worker = spawned.Process(target=work, args=(tracker, tracker.path))
         worker.start()
         worker.join()
         assert worker.exitcode == 0

@@ -23,7 +23,7 @@ def test_resume_goes_on_in_the_same_file(tmp_path: Path) -> None:
         tracker.increment_gradient_step()
     tracker.finish()
     before = saved_document(tracker)
-    with ExperimentTracker.resume("long", tmp_path, gradient_step=6, quiet=True) as resumed:
+    with ExperimentTracker.resume(tracker.path, gradient_step=6, quiet=True) as resumed:
         assert resumed.config.depth == 3
         for i in range(6, 15):
             resumed.log_metrics(i, 100.0 + i)
@@ -83,7 +83,7 @@ def test_two_processes_cannot_resume_the_same_run(tmp_path: Path) -> None:
     with pytest.raises(RunFileBusyError, match="busy"):
         ExperimentTracker.resume("busy", tmp_path)
     tracker.finish()
-    first = ExperimentTracker.resume("busy", tmp_path, quiet=True)
+    first = ExperimentTracker.resume("busy", tmp_path, again=True, quiet=True)
     with pytest.raises(RunFileBusyError):
         ExperimentTracker.resume(tracker.path)
     first.start()

@@ -135,7 +135,7 @@ def test_a_run_is_found_by_a_name_too_long_for_a_file(tmp_path: Path) -> None:
         ExperimentTracker.resume(name, tmp_path)
     with new_tracker(tmp_path, name):
         pass
-    ExperimentTracker.resume(name, tmp_path, quiet=True).finish()
+    ExperimentTracker.resume(name, tmp_path, again=True, quiet=True).finish()
     assert len([*tmp_path.iterdir()]) == 1
 
 
@@ -144,7 +144,7 @@ def test_special_files_do_not_hang_a_resumption(tmp_path: Path) -> None:
         pass
     os.mkfifo(tmp_path / "experiment_pipe.json")
     (tmp_path / "experiment_folder.json").mkdir()
-    ExperimentTracker.resume("good", tmp_path, quiet=True).finish()
+    ExperimentTracker.resume("good", tmp_path, again=True, quiet=True).finish()
     with pytest.raises(FileNotFoundError, match=r"holds: good$"):
         ExperimentTracker.resume("bad", tmp_path)
 
@@ -159,5 +159,5 @@ def test_only_the_start_of_a_huge_foreign_file_is_read(tmp_path: Path) -> None:
 def test_a_run_with_long_settings_is_found_by_name(tmp_path: Path) -> None:
     config = ExperimentConfig("wordy", prompt="x" * 1_000_000)
     ExperimentTracker(config, log_dir=tmp_path, quiet=True).finish()
-    with ExperimentTracker.resume("wordy", tmp_path, quiet=True) as resumed:
+    with ExperimentTracker.resume("wordy", tmp_path, again=True, quiet=True) as resumed:
         assert resumed.config == config

@@ -202,8 +202,8 @@ class Checkpoint(NamedTuple):
 def read_interrupted_run(run: InterruptedRun, checkpoint: Checkpoint) -> ResumedRun:
     """Read a run's records, and make its file one that can be written on.
 
-    A file that is torn or damaged, or of an older format, is
-    written anew; of one with damaged lines a copy is kept. Raises ``OSError``.
+    A file that is torn or damaged, or of an older format, is written anew; of one with damaged
+    lines a copy is kept. Raises ``OSError``.
     """
     rewinds: list[float] = []
     rewind_to = None

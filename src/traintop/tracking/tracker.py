@@ -242,6 +242,7 @@ class ExperimentTracker:
     def finish(self, train_loss: Any = None, val_loss: Any = None, notes: str = "") -> None:
         """Mark the run as finished, with its final losses and what there is to say of it."""
         self._end("finished", train_loss=train_loss, val_loss=val_loss, notes=notes)
+        self._look_at_others()
         self._say_written()
 
     def _end(
@@ -287,11 +288,11 @@ class ExperimentTracker:
         """
         self._started_clock()
         writer = self._writer
-        if writer is not None and not writer.ended:
-            if not writer.flush(durable=True, timeout=_SAVE_TIMEOUT_SECONDS):
-                self._warn_once("save", "save(): the run is not on disk yet; still trying")
-                return self.path
-            self._look_at_others()
+        waits = writer is not None and not writer.ended
+        if writer and waits and not writer.flush(durable=True, timeout=_SAVE_TIMEOUT_SECONDS):
+            self._warn_once("save", "save(): the run is not on disk yet; still trying")
+            return self.path
+        self._look_at_others()
         self._say_written()
         return self.path
 
@@ -524,9 +525,10 @@ class ExperimentTracker:
         error = exception_that_left(self)
         if error is not None and id(error) != self._known_error:
             self._known_error = id(error)
-            writer.suspend(self._abandoned(*status_of(error)))
+            writer.suspend(self._abandoned(*status_of(error)), _START_TIMEOUT_SECONDS)
         elif any(other.is_instead_of(self.config, writer.called_at) for other in runs_of_process()):
-            writer.suspend(self._abandoned("interrupted", "another run was started in its place"))
+            end = self._abandoned("interrupted", "another run was started in its place")
+            writer.suspend(end, _START_TIMEOUT_SECONDS)
 
     def is_instead_of(self, config: ExperimentConfig, moment: float) -> bool:
         """Whether this run was started after a moment, and seems to be in the place of another."""

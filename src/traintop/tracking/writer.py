@@ -133,12 +133,11 @@ class RunWriter:
             return float(self.pending[-1][2])
         return self._called_at
 
-    def suspend(self, run_end: RunEnd) -> None:
+    def suspend(self, run_end: RunEnd, timeout: float) -> None:
         """Say that the run ended, unless it logs again."""
         self._suspended_at = time.monotonic()
         self.suspension = run_end
-        self._changed = True
-        self.wake()
+        self._submit(_FlushRequest(True, queue.SimpleQueue()), timeout)
 
     def start(self, timeout: float) -> None:
         """Start the thread, and give it time to make the file or to find that it cannot."""
