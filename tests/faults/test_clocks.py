@@ -77,7 +77,7 @@ def test_a_run_resumed_under_another_clock_keeps_its_own_time(
         first.log_metrics(0, 1.0)
     before = only_run(tmp_path)
     clock.error = error
-    with ExperimentTracker.resume("x", tmp_path, quiet=True) as second:
+    with ExperimentTracker.resume(first.path, quiet=True) as second:
         second.log_metrics(1, 1.0)
     after = only_run(tmp_path)
     assert after["start_time"] == before["start_time"]

@@ -199,12 +199,16 @@ class Checkpoint(NamedTuple):
         return any(place is not None and place <= 0 for place in self)
 
 
-def read_interrupted_run(run: InterruptedRun, checkpoint: Checkpoint) -> ResumedRun:
+def read_interrupted_run(
+    run: InterruptedRun, gradient_step: int | None, iteration: float | None = None
+) -> ResumedRun:
     """Read a run's records, and make its file one that can be written on.
 
-    A file that is torn or damaged, or of an older format, is written anew; of one with damaged
-    lines a copy is kept. Raises ``OSError``.
+    ``gradient_step`` and ``iteration`` are those of a :class:`Checkpoint`. A file that is torn or
+    damaged, or of an older format, is written anew; of one with damaged lines a copy is kept.
+    Raises ``OSError``.
     """
+    checkpoint = Checkpoint(gradient_step, iteration)
     rewinds: list[float] = []
     rewind_to = None
     torn = run.ends.tail is None

@@ -229,15 +229,15 @@ class ExperimentTracker:
         steps = functools.partial(_gradient_steps, tracker)
         when_idle = functools.partial(_look_for_loop, tracker)
         if run is None:
-            return RunWriter(clock, create, steps, when_idle, [])
+            return RunWriter(clock, create, steps, [], when_idle=when_idle)
         resumption = {
             **current_process(),
             "time": clock.now(),
             "utc_offset": clock.utc_offset,
         }
         resumptions = [*run.tail.resumed[-_MOST_RESUMPTIONS:], resumption]
-        resume = functools.partial(read_interrupted_run, run, self._checkpoint)
-        return RunWriter(clock, create, steps, when_idle, resumptions, resume, run.tail)
+        resume = functools.partial(read_interrupted_run, run, *self._checkpoint)
+        return RunWriter(clock, create, steps, resumptions, resume, run.tail, when_idle)
 
     def finish(self, train_loss: Any = None, val_loss: Any = None, notes: str = "") -> None:
         """Mark the run as finished, with its final losses and what there is to say of it."""

@@ -69,10 +69,10 @@ class RunWriter:
         clock: RunClock,
         create_file: Callable[[logfile.Tail], RunFile],
         gradient_steps: Callable[[], int],
-        when_idle: Callable[[], None],
         resumptions: list[dict[str, Any]],
         resume: Callable[[], ResumedRun] | None = None,
         known: logfile.Tail | None = None,
+        when_idle: Callable[[], None] | None = None,
     ) -> None:
         self.pending: deque[tuple[Any, ...]] = deque()
         self._clock = clock
@@ -286,7 +286,7 @@ class RunWriter:
                 requests = []
         now = time.monotonic()
         due = self._changed or now - self._written_at >= HEARTBEAT_SECONDS
-        if due and not self._changed:
+        if due and not self._changed and self._when_idle is not None:
             self._when_idle()
         checks = self._file is not None and now - self._checked_at >= _CHECK_SECONDS
         if requests or ((due or checks) and now >= self._retry_at):
