@@ -204,3 +204,21 @@ def test_the_last_record_of_a_crashed_run_stays_in_the_file(tmp_path: Path) -> N
         resumed.log_metrics(2, train_loss=9.0)
     assert [line["iteration"] for line in lines_of(copy)] == [0, 1, 2, 3, 1, 2]
     assert iterations_of(copy) == [0.0, 1.0, 2.0]
+
+
+def test_a_resumption_that_was_never_started_keeps_nobody_out(tmp_path: Path) -> None:
+    path = interrupted_run(tmp_path)
+    ExperimentTracker.resume("job", tmp_path)
+    ExperimentTracker.resume("job", tmp_path)
+    with ExperimentTracker.resume(path, quiet=True) as resumed:
+        resumed.log_metrics(20, train_loss=1.0)
+    assert json.loads(path.read_text())["status"] == "finished"
+
+
+def test_other_ranks_know_the_file_of_a_resumed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = interrupted_run(tmp_path)
+    monkeypatch.setenv("RANK", "1")
+    with ExperimentTracker.resume_or_start({"experiment_name": "job"}, tmp_path) as tracker:
+        assert tracker.save() == path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import sys
@@ -61,8 +62,9 @@ def exception_that_left(run: TrackedRun) -> BaseException | None:
         frame = traceback.tb_frame
         code = frame.f_code
         names = {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}
-        if any(frame.f_locals.get(name) is run for name in names):
-            return error
+        with contextlib.suppress(Exception):  # a class body may have any mapping for its names
+            if any(frame.f_locals.get(name) is run for name in names):
+                return error
         traceback = traceback.tb_next
     return None
 

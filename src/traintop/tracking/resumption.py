@@ -196,7 +196,7 @@ class Checkpoint(NamedTuple):
     @property
     def is_start(self) -> bool:
         """Whether nothing was trained before it."""
-        return any(place is not None and place <= 0 for place in self)
+        return self != (None, None) and all(place is None or place <= 0 for place in self)
 
 
 def read_interrupted_run(

@@ -183,6 +183,7 @@ class ExperimentTracker:
         settings = config or read_config(path)
         tracker = cls(settings, path.parent, all_ranks=all_ranks, quiet=quiet)
         if not tracker._owns_file:
+            tracker._path_elsewhere = path
             return tracker
         for other in runs_of_process():
             other.give_way(path)
@@ -574,9 +575,11 @@ class ExperimentTracker:
         return True
 
     def __del__(self) -> None:
-        if self._accepting:
-            with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # of a constructor that raised, or at exit
+            if self._accepting:
                 self._let_go("its loop ended without finish()", _START_TIMEOUT_SECONDS)
+            elif self._writer is None and self._interrupted is not None:
+                self._interrupted.close()
 
     # -- the end of the process, and forked children
 
