@@ -23,16 +23,29 @@ from traintop.logfile.lines import (
     lines_of,
     read_ends,
 )
-from traintop.model import ExperimentConfig, MetricsSnapshot, MetricStats
+from traintop.model import MetricsSnapshot, MetricStats
 from traintop.process import has_ended
-from traintop.times import in_local_time, posix_time
 from traintop.tracking.run_file import RunFile, RunFileBusyError, lock, read_span, replace_file
 from traintop.tracking.statistics import WINDOW, RunStatistics, best_loss
 
 MOST_IN_ANY_ORDER = 100_000
 """Records whose statistics the writer makes exact whatever their order: it takes a second."""
 
+NOT_OURS = "cannot be resumed: it was not written by this tracker"
+
 _NO_ENDS = Ends(None, None, 0, None, None, 0, b"")
+
+
+class Checkpoint(NamedTuple):
+    """Where a run goes on from, if a person said it: what was recorded beyond it is void."""
+
+    gradient_step: int | None = None
+    iteration: float | None = None
+
+    @property
+    def is_start(self) -> bool:
+        """Whether nothing was trained before it."""
+        return self != (None, None) and all(place is None or place <= 0 for place in self)
 
 
 class InterruptedRun(NamedTuple):
@@ -86,63 +99,6 @@ class ResumedRun(NamedTuple):
     lines: list[bytes]  # to be written first: what is void from now on, and that it is
 
 
-def read_config(path: Path) -> ExperimentConfig:
-    """The settings of a run. Raises ``OSError``, and ``ValueError`` for a foreign file."""
-    with _opened(path) as run:
-        if run.ends.head is None:
-            raise _not_ours(path)
-        return config_of(run)
-
-
-def config_of(run: InterruptedRun) -> ExperimentConfig:
-    """The settings of a run, with those that changed after its start."""
-    given, changes = run.head.run.get("given"), run.tail.config_changes
-    names = [*filter(_is_text, given), *changes] if isinstance(given, list) else None
-    return ExperimentConfig.from_settings({**run.head.config, **changes}, names)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _not_ours(path: Path) -> ValueError:
-    return ValueError(f"{path} cannot be resumed: it was not written by this tracker")
-
-
-def find_run(name: str, log_dir: Path, checkpoint: Checkpoint, *, again: bool) -> Path:
-    """The newest run of that name in the log directory that did not finish; or of that run id.
-
-    One that finished counts ``again`` as well. A run that begins at its start is a new one, and
-    none counts. Raises ``FileNotFoundError``, which says what there is.
-    """
-    names: dict[Path, str] = {}
-    starts: dict[Path, float] = {}  # of runs that can be resumed
-    why = ""
-    for path in filter(os.path.isfile, log_dir.glob("experiment_*.json")):  # a pipe would wait
-        if path.stem == name:
-            return path
-        names[path] = ""
-        with contextlib.suppress(OSError), _opened(path) as run:
-            names[path] = str(run.head.config.get("experiment_name") or "")
-            if names[path] != name:
-                continue
-            if run.tail.status == "finished" and not again:
-                why = f": {path.name} finished; resume it by its path, or with again=True"
-            elif checkpoint.is_start and not again:
-                why = ": from step 0 it is a new run"
-            else:
-                started = in_local_time(run.head.start_time, run.head.run.get("utc_offset"))
-                starts[path] = posix_time(started) or 0.0
-    if starts:
-        return max(starts, key=lambda path: (starts[path], path.stem))
-    known = ", ".join(sorted({name for name in names.values() if name})) or "no runs"
-    unknown = ", ".join(path.name for path, name in names.items() if not name)
-    raise FileNotFoundError(
-        f"no run {name!r} to resume in {log_dir}{why or f'; it holds: {known}'}"
-        + (f"; without settings that can be read: {unknown}" if unknown and not why else "")
-    )
-
-
 def open_interrupted_run(path: Path) -> InterruptedRun:
     """Open a run's file to resume it; no other process can until this one ends.
 
@@ -159,7 +115,7 @@ def open_interrupted_run(path: Path) -> InterruptedRun:
             raise RunFileBusyError(f"{path} was just replaced by another process")
         ends = read_ends(run.read, info.st_size)
         if ends.head is None:
-            raise _not_ours(path)
+            raise ValueError(f"{path} {NOT_OURS}")
         head, tail = ends.head.head, ends.tail or _tail_of_lines(ends)
         writer = tail.resumed[-1] if tail.resumed else head.run
         if (
@@ -185,18 +141,6 @@ def _tail_of_lines(ends: Ends) -> logfile.Tail:
         gradient_step=max((record.gradient_step for record in found), default=0),
         duration_seconds=max((record.wallclock_time for record in found), default=None),
     )
-
-
-class Checkpoint(NamedTuple):
-    """Where a run goes on from, if a person said it: what was recorded beyond it is void."""
-
-    gradient_step: int | None = None
-    iteration: float | None = None
-
-    @property
-    def is_start(self) -> bool:
-        """Whether nothing was trained before it."""
-        return self != (None, None) and all(place is None or place <= 0 for place in self)
 
 
 def read_interrupted_run(
@@ -272,7 +216,7 @@ def rewrite_run(
 def gradient_step_at(path: Path, iteration: float) -> int:
     """The optimizer steps that a file's last record up to an iteration says; 0 without any."""
     found = (-math.inf, 0)
-    with _opened(path) as run:
+    with opened(path) as run:
         bounds = _bounds(*_rewinds(run, Checkpoint(iteration=iteration)))
         for step in _steps(run.regions()):
             if isinstance(step, Rewind):
@@ -286,7 +230,7 @@ def gradient_step_at(path: Path, iteration: float) -> int:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[InterruptedRun]:
+def opened(path: Path) -> Iterator[InterruptedRun]:
     """A run's file, to be read only. Raises ``OSError``."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -394,7 +338,7 @@ def statistics_of_file(path: Path) -> tuple[int, dict[str, MetricStats]]:
 
     Of a file that cannot be read: none.
     """
-    with contextlib.suppress(OSError), _opened(path) as run:
+    with contextlib.suppress(OSError), opened(path) as run:
         if run.ends.head is not None:
             found = exact_statistics(run.regions)
             return found.count or 0, found.summaries()

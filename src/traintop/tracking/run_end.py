@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import msgspec
+
+from traintop.tracking.run_clock import RunClock
+from traintop.values import jsonable
+
+_LONGEST_ERROR = 10_000
+_LONGEST_NOTES = 500_000  # in bytes of JSON, for readers look for a tail in the last 4 MiB
+
 EndStatus = Literal["finished", "failed", "interrupted"]
 
 
@@ -18,6 +26,37 @@ class RunEnd(NamedTuple):
     val_loss: float | None = None
     notes: str = ""
     error: str = ""
+
+
+def run_end(
+    status: EndStatus,
+    error: str,
+    clock: RunClock,
+    moment: float,
+    *,
+    gradient_step: int,
+    train_loss: float | None = None,
+    val_loss: float | None = None,
+    notes: object = "",
+) -> RunEnd:
+    """The end of a run at a moment of ``time.monotonic``; texts are cut to what may be written."""
+    return RunEnd(
+        status,
+        clock.time_at(moment),
+        clock.at(moment),
+        gradient_step,
+        train_loss,
+        val_loss,
+        _bounded(str(jsonable("" if notes is None else str(notes)[:_LONGEST_NOTES]))),
+        str(jsonable(error[:_LONGEST_ERROR])),
+    )
+
+
+def _bounded(text: str) -> str:
+    """As much of a text as may be written: a control character takes six bytes."""
+    while len(written := msgspec.json.encode(text)) > _LONGEST_NOTES:
+        text = text[: len(text) * _LONGEST_NOTES // len(written)]
+    return text
 
 
 def status_of(exception: BaseException | None) -> tuple[EndStatus, str]:

@@ -27,16 +27,15 @@ from traintop.tracking.exit_hooks import exception_that_left, register, runs_of_
 from traintop.tracking.resumption import (
     Checkpoint,
     InterruptedRun,
-    find_run,
     gradient_step_at,
     open_interrupted_run,
-    read_config,
     read_interrupted_run,
     statistics_of_file,
 )
 from traintop.tracking.run_clock import RunClock
-from traintop.tracking.run_end import EndStatus, RunEnd, status_of
+from traintop.tracking.run_end import EndStatus, RunEnd, run_end, status_of
 from traintop.tracking.run_file import RunFile, file_stem
+from traintop.tracking.run_search import changed_settings, find_run, read_config
 from traintop.tracking.summary import location_text, summary_statistics, summary_text, written_text
 from traintop.tracking.warn_once import WarnOnce, log
 from traintop.tracking.writer import MAX_PENDING_CALLS, RunWriter
@@ -49,8 +48,6 @@ _monotonic = time.monotonic
 _START_TIMEOUT_SECONDS = 1.0
 _SAVE_TIMEOUT_SECONDS = 30.0
 _END_TIMEOUT_SECONDS = 10.0
-_LONGEST_ERROR = 10_000
-_LONGEST_NOTES = 500_000  # in bytes of JSON, for readers look for a tail in the last 4 MiB
 _MOST_RESUMPTIONS = 1000
 
 
@@ -189,8 +186,7 @@ class ExperimentTracker:
             other.give_way(path)
         run = open_interrupted_run(path)
         register(tracker)
-        changes = {**run.tail.config_changes, **_changes(run, settings)}
-        tail = msgspec.structs.replace(run.tail, config_changes=changes)
+        tail = msgspec.structs.replace(run.tail, config_changes=changed_settings(run, settings))
         tracker._interrupted = run._replace(tail=tail)
         tracker._checkpoint = checkpoint
         tracker._gradient_step = run.tail.gradient_step
@@ -260,15 +256,15 @@ class ExperimentTracker:
         if not self._accepting:
             self._refuse("finish")
             return
-        self._run_end = RunEnd(
+        self._run_end = run_end(
             status,
-            end_time=clock.now(),
-            duration_seconds=clock.elapsed(),
+            error,
+            clock,
+            _monotonic(),
             gradient_step=self._gradient_step,
             train_loss=self._final("train_loss", train_loss),
             val_loss=self._final("val_loss", val_loss),
-            notes=_bounded(str(jsonable("" if notes is None else str(notes)[:_LONGEST_NOTES]))),
-            error=str(jsonable(error[:_LONGEST_ERROR])),
+            notes=notes,
         )
         self._accepting = False
         if self._writer is not None and not self._writer.end(self._run_end, timeout):
@@ -543,13 +539,7 @@ class ExperimentTracker:
         assert self._writer is not None
         assert self._clock is not None
         moment = self._writer.called_at
-        return RunEnd(
-            status,
-            end_time=self._clock.time_at(moment),
-            duration_seconds=self._clock.at(moment),
-            gradient_step=self._gradient_step,
-            error=str(jsonable(error[:_LONGEST_ERROR])),
-        )
+        return run_end(status, error, self._clock, moment, gradient_step=self._gradient_step)
 
     def give_way(self, path: Path) -> None:
         """Another tracker of this process goes on with this file: end the run if it logged."""
@@ -637,13 +627,6 @@ def _create_file(
     return RunFile.create(directory, stem, logfile.encode_head(head), tail)
 
 
-def _changes(run: InterruptedRun, config: ExperimentConfig) -> dict[str, Any]:
-    """The settings that a person gave now and that are not those of the run so far."""
-    known = {**run.head.config, **run.tail.config_changes}
-    given = jsonable({name: getattr(config, name) for name in config._given})
-    return {name: value for name, value in given.items() if known.get(name, known) != value}
-
-
 def _gradient_steps(tracker: weakref.ref[ExperimentTracker]) -> int:
     alive = tracker()
     return alive._gradient_step if alive is not None else 0
@@ -652,13 +635,6 @@ def _gradient_steps(tracker: weakref.ref[ExperimentTracker]) -> int:
 def _look_for_loop(tracker: weakref.ref[ExperimentTracker]) -> None:
     if (alive := tracker()) is not None:
         alive.suspend_if_abandoned()
-
-
-def _bounded(text: str) -> str:
-    """As much of a text as may be written: a control character takes six bytes."""
-    while len(written := msgspec.json.encode(text)) > _LONGEST_NOTES:
-        text = text[: len(text) * _LONGEST_NOTES // len(written)]
-    return text
 
 
 def _copied_tracker(

@@ -89,7 +89,7 @@ class RunWriter:
         self._recording.pace = LoggingPace(clock.elapsed(), pauses.longest if pauses else None)
         self._rewinds = 0
         self._run_end: RunEnd | None = None
-        self.suspension: RunEnd | None = None
+        self._suspension: RunEnd | None = None
         self._suspended_at = 0.0
         self.calls = 0
         """How many were taken."""
@@ -133,10 +133,15 @@ class RunWriter:
             return float(self.pending[-1][2])
         return self._called_at
 
+    @property
+    def suspension(self) -> RunEnd | None:
+        """How the run seems to have ended, unless it logged since."""
+        return self._suspension if self.called_at <= self._suspended_at else None
+
     def suspend(self, run_end: RunEnd, timeout: float) -> None:
         """Say that the run ended, unless it logs again."""
         self._suspended_at = time.monotonic()
-        self.suspension = run_end
+        self._suspension = run_end
         self._submit(_FlushRequest(True, queue.SimpleQueue()), timeout)
 
     def start(self, timeout: float) -> None:
@@ -298,8 +303,6 @@ class RunWriter:
             iteration, gradient_step, moment, *values = self.pending.popleft()
             self._called_at = moment
             self.calls += 1
-            if moment > self._suspended_at:
-                self.suspension = None
             elapsed = round(self._clock.at(moment), 6)
             try:
                 if values:
