@@ -322,7 +322,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def given(self) -> dict[str, Any]:
         """The settings that a person gave; the others in ``config`` are defaults, and no facts."""
         names = self.environment.get("given")
-        if not isinstance(names, list):
+        if not isinstance(names, (list, tuple)):
             return self.config
         usable = (name for name in names if isinstance(name, str) and name in self.config)
         return {name: self.config[name] for name in usable}
