@@ -243,8 +243,8 @@ class Machine:
     def _reader(self) -> Any:
         return self.format.reader(self.files, [self.files.stat(str(self.path))])
 
-    def play(self, steps: int) -> None:
-        """Lives a life of so many steps."""
+    def play(self, steps: int, *, rewinds: bool) -> None:
+        """Lives a life of so many steps; with ``rewinds``, the loop goes back to checkpoints."""
         kinds: list[tuple[Callable[[], object], int]] = [
             (self.log_some, 6),
             (self.flush, 6),
@@ -255,8 +255,20 @@ class Machine:
         for _ in range(steps):
             [step] = self.random.choices([k for k, _ in kinds], [w for _, w in kinds])
             step()
+            if rewinds and not self.flipped and self.random.random() < 0.3:
+                self.rewind()
 
     # -- what a training loop does
+
+    def rewind(self) -> None:
+        """The loop goes back to a checkpoint, and what it logged beyond that is void."""
+        self._flush()
+        self._settled()
+        self.iteration = self.random.randint(-1, self.iteration + 1)
+        self.writer.pending.append((self.iteration, self.steps, 0.0))
+        known = self.logged.flushed
+        self.logged.flushed = {i: known[i] for i in known if i <= self.iteration}
+        self.flush()
 
     def log_some(self) -> None:
         for _ in range(self.random.randint(1, 4)):
@@ -556,10 +568,10 @@ def _sorted(records: Records) -> str:
     return repr(sorted((i, sorted(values.items())) for i, values in records.items()))
 
 
-def play(directory: Path, seed: int, steps: int = 25) -> None:
+def play(directory: Path, seed: int, steps: int = 25, *, rewinds: bool = False) -> None:
     """Plays one history. Raises an error that names its seed."""
     try:
-        Machine(directory, seed).play(steps)
+        Machine(directory, seed).play(steps, rewinds=rewinds)
     except Exception as error:
         raise DifferenceError(f"history {seed}: {error!r}") from error
 

@@ -16,6 +16,13 @@ def test_readers_say_what_the_model_says_after_any_harm(tmp_path: Path, first: i
         play(directory, seed, steps=10)
 
 
+def test_readers_say_what_the_model_says_of_a_rewound_run(tmp_path: Path) -> None:
+    for seed in range(25):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        play(directory, seed, steps=10, rewinds=True)
+
+
 @pytest.mark.parametrize("seed", [7055, 110069, 110259])
 def test_histories_that_once_went_wrong(tmp_path: Path, seed: int) -> None:
     play(tmp_path, seed)
