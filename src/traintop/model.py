@@ -305,6 +305,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     problem: str = ""
     damaged: int = 0
     """Lines of its file that hold no record, where these were read."""
+    left_out: tuple[str, ...] = ()
+    """Metrics that its writer left out, for there were too many; # stands for all numbers."""
     file_size: int = 0
     annotations: Annotations = Annotations()
 

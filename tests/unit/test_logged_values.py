@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from doctor_runs import only
 from tests.runs import OpenedRun, new_tracker, saved_document
 
+from traintop.analysis.summary_text import summary_lines
+from traintop.doctor import diagnose
 from traintop.logfile import LONGEST_NAME
 from traintop.logfile.columns import kept_names
 from traintop.model import MetricsSnapshot
@@ -255,6 +258,10 @@ def test_layers_by_the_thousand_give_way_to_single_names(
     run = OpenedRun(tracker.path)
     assert {*late} < {*run.history().metrics}
     assert {*late} < {*run.summary().stats}
+    assert run.summary().left_out == ("grad_norm/layers.#.mlp",)
+    summary = "\n".join(summary_lines(run.summary(), "run"))
+    assert "metrics left out  grad_norm/layers.#.mlp" in summary
+    assert "grad_norm/layers.#.mlp" in only(diagnose(tmp_path), "runs.metrics").what
 
 
 @pytest.mark.parametrize("most", [3, 5])

@@ -25,6 +25,8 @@ _LONGEST_NOTE = 2000
 def summary_lines(run: RunSummary, name: str) -> list[str]:
     """Results, timing, further metrics, settings and notes of a run, a line each."""
     rows = [*_results(run), *_further_metrics(run), *_settings(run)]
+    if run.left_out:
+        rows.append(("metrics left out", ", ".join(safe_text(name) for name in run.left_out)))
     if run.damaged:
         rows.append(("damaged lines", f"{count(run.damaged)}, left out"))
     if run.notes:

@@ -266,6 +266,14 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             detail=lambda run: counted(run.state.dropped, "record"),
         ),
         _Check(
+            "runs.metrics",
+            Level.NOTE,
+            lambda run: bool(run.summary.left_out),
+            "with metrics left out, because there were too many or their names were too long",
+            "log fewer, such as one norm for all layers; the first ones of a family are kept",
+            detail=lambda run: first_ones(run.summary.left_out),
+        ),
+        _Check(
             "runs.unique_names",
             Level.NOTE,
             lambda run: run.summary.name in shared,

@@ -96,6 +96,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     pauses: Pauses | None = None
     count: int | None = None
     dropped: int = 0
+    left_out: list[str] = []
     rewinds: int = 0
     stats: dict[str, MetricStats] = {}
     highest_record: Row = msgspec.field(default={}, name="highest")

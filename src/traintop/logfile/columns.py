@@ -38,8 +38,8 @@ def most_keys(records: int) -> int:
 
 
 def name_family(name: str) -> str:
-    """What a name has in common with those that differ from it in digits only."""
-    return _DIGITS.sub("0", name)
+    """What a name has in common with those that differ from it in digits only, "layers.#.norm"."""
+    return _DIGITS.sub("#", name)
 
 
 def kept_names(names: Iterable[str], most: int) -> dict[str, None]:

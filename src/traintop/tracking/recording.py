@@ -28,6 +28,8 @@ MAX_METRICS = 1000
 MAX_NAMES_BYTES = 500_000
 """Bytes that the names of all metrics of a run take: readers look for a tail no further."""
 
+_MOST_LEFT_OUT = 20
+_SHOWN_NAME = 100
 _WRITTEN_BYTES = 1 << 20  # readers of a tail read the lines that were written with it
 
 
@@ -63,6 +65,7 @@ class Recording:
         self.pace = LoggingPace()
         self.warn_once = WarnOnce()
         self.dropped = 0
+        self.left_out: dict[str, None] = {}  # families of metrics, or their first ones
 
     def restore(
         self, statistics: RunStatistics, open_record: MetricsSnapshot | None, lines: list[bytes]
@@ -141,6 +144,7 @@ class Recording:
         size = len(msgspec.json.encode(written))
         key = None
         if len(written) > LONGEST_NAME:
+            self._leave_out(written)
             self.warn_once(
                 "long name",
                 f"the metric name {written[:100]!r}… is longer than {LONGEST_NAME} characters; "
@@ -150,6 +154,7 @@ class Recording:
             self._names_bytes += size  # those of a name that gives way stand in the file as well
             key = self._keys[name] = written
         else:
+            self._leave_out(written)
             self.warn_once(
                 "metric names",
                 f"more than {MAX_METRICS} metric names, or {MAX_NAMES_BYTES} bytes of them: "
@@ -169,6 +174,7 @@ class Recording:
         for known, key in [*self._keys.items()]:
             if key not in kept:
                 del self._keys[known]
+                self._leave_out(key)
                 self._full_families.add(name_family(key))
                 self.warn_once(
                     "metric family",
@@ -178,6 +184,10 @@ class Recording:
         if name not in kept:
             self._full_families.add(family)
         return name in kept
+
+    def _leave_out(self, name: str) -> None:
+        if len(self.left_out) < _MOST_LEFT_OUT:
+            self.left_out[name_family(name[:_SHOWN_NAME])] = None
 
     def _number(self, name: str, value: Any) -> Number | None:
         if type(value) is float or value is None:

@@ -85,6 +85,7 @@ class RunWriter:
         self._file: RunFile | None = None
         self._recording = Recording()
         self._recording.dropped = self._known.dropped
+        self._recording.left_out = dict.fromkeys(self._known.left_out)
         pauses = self._known.pauses
         self._recording.pace = LoggingPace(clock.elapsed(), pauses.longest if pauses else None)
         self._rewinds = 0
@@ -436,6 +437,7 @@ class RunWriter:
             pauses=recording.pace.pauses(elapsed),
             count=recording.statistics.count if complete else None,
             dropped=recording.dropped + lost,
+            left_out=[*recording.left_out],
             rewinds=self._rewinds,
             stats=stats,
             highest_record=_row(newest if complete and not is_open else None),

@@ -153,6 +153,7 @@ def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
         last=tail.newest,
         notes=tail.notes,
         error=tail.error,
+        left_out=(*tail.left_out,),
         file_size=entry.size,
     )
 

@@ -347,6 +347,9 @@ def _file_section(summary: RunSummary) -> Section:
         Entry("in", safe_text(PurePath(summary.id).parent, limit=_LONGEST_TEXT)),
         Entry("size", file_size(summary.file_size)),
     ]
+    if summary.left_out:
+        names = ", ".join(safe_text(name) for name in summary.left_out)
+        entries.append(Entry("left out", names, "metrics, for there were too many"))
     if summary.damaged:
         entries.append(Entry("damaged", counted(summary.damaged, "line"), "skipped"))
     return Section("File", tuple(entries))
