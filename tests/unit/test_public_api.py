@@ -34,6 +34,19 @@ def tracked_run(directory: Path) -> Path:
     return assert_type(tracker.path, Path)
 
 
+def test_a_resumed_run_is_typed(tmp_path: Path) -> None:
+    settings = {"experiment_name": "typed"}
+    for kind in (ExperimentTracker, cs336_basics.experiment_log.ExperimentTracker):
+        tracker = kind.resume_or_start(settings, tmp_path, gradient_step=0, quiet=True)
+        assert isinstance(assert_type(tracker, ExperimentTracker), kind)
+        tracker.log_metrics(0, 1.0)
+        tracker.rewind(0, gradient_step=1)
+        assert isinstance(assert_type(tracker.save(), Path), Path)
+        tracker.finish()
+        resumed = kind.resume("typed", tmp_path, iteration=3, again=True, quiet=True)
+        assert isinstance(assert_type(resumed, ExperimentTracker), kind)
+
+
 def test_settings_are_typed_where_they_are_standard() -> None:
     config = ExperimentConfig("typed", d_model=64, optimizer_name="Muon")
     assert assert_type(config.d_model, int) == 64
