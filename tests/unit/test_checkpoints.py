@@ -53,6 +53,19 @@ def test_what_was_logged_beyond_a_checkpoint_is_void(
     assert document["metrics_history"][: len(before)] == before
 
 
+@pytest.mark.parametrize("counts_first", [False, True])
+def test_steps_go_on_from_those_at_the_iteration(tmp_path: Path, counts_first: bool) -> None:
+    with new_tracker(tmp_path) as tracker:
+        for i in range(20):
+            tracker._gradient_step += counts_first
+            tracker.log_metrics(i, train_loss=1.0)
+            tracker._gradient_step += not counts_first
+        tracker.rewind(9)
+        assert tracker.get_summary_stats()["total_gradient_steps"] == 10
+    with ExperimentTracker.resume(tracker.path, iteration=4, quiet=True) as resumed:
+        assert resumed.get_summary_stats()["total_gradient_steps"] == 5
+
+
 def test_a_tracker_rewinds_within_its_process(tmp_path: Path) -> None:
     with new_tracker(tmp_path) as tracker:
         for i in range(10):

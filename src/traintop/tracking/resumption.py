@@ -214,8 +214,11 @@ def rewrite_run(
 
 
 def gradient_step_at(path: Path, iteration: float) -> int:
-    """The optimizer steps that a file's last record up to an iteration says; 0 without any."""
-    found = (-math.inf, 0)
+    """The optimizer steps taken when an iteration was done, by a file's last record up to it.
+
+    A loop that logs 0 at first and counts on with the iterations counts after it logs: one more.
+    """
+    first, found = (math.inf, 0), (-math.inf, 0)
     with opened(path) as run:
         bounds = _bounds(*_rewinds(run, Checkpoint(iteration=iteration)))
         for step in _steps(run.regions()):
@@ -226,7 +229,9 @@ def gradient_step_at(path: Path, iteration: float) -> int:
             for reached, taken in zip(kept["iteration"], kept["gradient_step"], strict=True):
                 if reached >= found[0]:
                     found = (reached, int(taken or 0))
-    return found[1]
+                first = min(first, (reached, int(taken or 0)))
+    counts_later = first[1] == 0 and found[1] == found[0] - first[0]
+    return found[1] + counts_later
 
 
 @contextlib.contextmanager

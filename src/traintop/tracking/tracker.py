@@ -128,7 +128,7 @@ class ExperimentTracker:
         ``gradient_step`` is the number of optimizer steps at the checkpoint that the run goes on
         from, or ``iteration`` the last one before it: what was recorded beyond it is void, and
         steps that are replayed count once, for every reader. Nothing is void unless either is
-        given. Where optimizer steps are counted after an iteration is logged, give both.
+        given. Where an iteration is not one optimizer step, give both.
 
         Raises ``FileNotFoundError`` when there is no such run, ``RunFileBusyError`` while another
         process writes it, ``ValueError`` when this tracker did not write it.
