@@ -25,7 +25,7 @@ with ExperimentTracker(ExperimentConfig(name), log_dir=directory, quiet=True) as
         time.sleep(gaps.uniform(0.02, 0.18))
         logged.append((iteration, time.monotonic()))
         tracker.log_metrics(
-            iteration, train_loss=1 + iteration / 1000, tokens_per_sec=121_000.0, iter_time_ms=99.0
+            iteration, train_loss=9 - iteration / 1000, tokens_per_sec=121_000.0, iter_time_ms=99.0
         )
         iteration += 1
 for iteration, moment in logged:
@@ -36,7 +36,7 @@ for iteration, moment in logged:
 class LiveRun:
     """A context manager; the run logs for so many seconds from ``begin`` on.
 
-    Its loss is 1 plus a thousandth of the iteration.
+    Its loss is 9 less a thousandth of the iteration.
     """
 
     def __init__(self, directory: Path, name: str, seconds: float, random: Random) -> None:

@@ -36,7 +36,7 @@ _LISTED_MARK = b"run-0"
 _NOTHING_LISTED_MARK = b"ExperimentTracker"
 
 _LIVE_NAME = "live-run"
-_LISTED_LOSS = re.compile(rf"{_LIVE_NAME} +\S+/\S+ +\S+ +(\d\.\d{{3}})")
+_LISTED_LOSS = re.compile(rf"{_LIVE_NAME} .*? (\d\.\d{{3}}) ")
 _KEY_PAUSE = 0.15
 _CURSOR_KEYS = "jk" * 8
 _CHART_KEYS = "l+l]-[zzx+l-]x[l"
@@ -191,7 +191,7 @@ def _shown_iterations(terminal: PseudoTerminal) -> Iterator[tuple[float, int]]:
     for arrived, rows in screens(terminal.chunks):
         found = next(filter(None, map(_LISTED_LOSS.search, rows)), None)
         if found:
-            yield arrived, round((float(found[1]) - 1) * 1000)
+            yield arrived, round((9 - float(found[1])) * 1000)
 
 
 def _delays(logged: list[tuple[int, float]], shown: list[tuple[float, int]]) -> Iterator[float]:

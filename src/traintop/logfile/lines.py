@@ -96,6 +96,13 @@ def read_ends(read: Read, size: int, head: FoundHead | None = None) -> Ends:
     return Ends(head, tail, lines_end or 0, lines_end, last, place, data)
 
 
+def first_reads(size: int) -> list[tuple[int, int]]:
+    """The offsets and lengths that :func:`read_ends` asks for, unless an end is long."""
+    if size <= 2 * FIRST_READ:
+        return [(0, 2 * FIRST_READ)]
+    return [(0, FIRST_READ), (size - FIRST_READ, FIRST_READ + _APPENDED_MEANWHILE)]
+
+
 def _ends(head: FoundHead, read: Read, at: int, data: bytes) -> Ends:
     end = find_end(data)
     if end is None:

@@ -214,11 +214,14 @@ class RunCatalog:
         if known is not None and (known.run_id or (known.is_final and known.seen == entry[:3])):
             return known
 
-        @functools.cache
+        read: list[bytes] = []
+
         def start() -> bytes:
             if entry.problem or entry.is_dir:
                 raise FileError(entry.problem)
-            return self._files.read(entry.id, 0, _START_BYTES)
+            if not read:
+                read.append(self._files.read(entry.id, 0, _START_BYTES))
+            return read[0]
 
         known_formats = run_formats().known
         claims = [(_claimed(each, entry, start), each) for each in known_formats]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from traintop.logfile import Head, Tail
-from traintop.logfile.lines import Ends, read_ends
+from traintop.logfile.lines import Ends, first_reads, read_ends
 from traintop.model import RunStatus, RunSummary
 from traintop.store.files import Entry, Files
 from traintop.store.formats import NotThisFormatError
@@ -53,6 +53,12 @@ class LogFile(NamedTuple):
         """A part of the file."""
         return self.files.read(self.id, start, length)
 
+    def ends(self, size: int) -> Ends:
+        """Both ends of the file, which is opened once for them unless one is long."""
+        parts = first_reads(size)
+        known = dict(zip(parts, self.read_many(parts), strict=True))
+        return read_ends(lambda *part: known.get(part) or self.read(*part), size)
+
     def read_many(self, parts: list[tuple[int, int]]) -> list[bytes]:
         """Several parts, given as offset and length, in one go."""
         return self.files.read_many([(self.id, start, length) for start, length in parts])
@@ -79,14 +85,14 @@ class TraintopFormat:
         """What the two ends of the file say, or its lines where these do not say it."""
         entry = entries[0]
         file = LogFile(files, entry.id)
-        ends = read_ends(file.read, entry.size)
+        ends = file.ends(entry.size)
         for attempt in range(1, _ATTEMPTS):
             if ends.head is None or ends.tail is not None:
                 break
             before, entry = entry, file.stat()  # torn, or a write was under way
             if attempt > 1 and (before.version, before.size) == (entry.version, entry.size):
                 break
-            ends = read_ends(file.read, entry.size)
+            ends = file.ends(entry.size)
         if ends.head is None:
             raise not_ours()
         if ends.tail is None and known is not None:
