@@ -28,7 +28,7 @@ _LONGEST_READING = 900.0  # half a gigabyte is read some times over: a minute on
 _READS_EVERYTHING = """
 import json, os, pkgutil, sys, importlib, importlib.metadata
 from pathlib import Path
-import encodings.utf_8_sig, hashlib, numpy.ma
+import encodings.utf_8_sig, hashlib, numpy.ma, platformdirs.unix, tomllib
 import traintop.analysis, traintop.store, traintop.doctor
 from traintop import ExperimentAnalyzer
 from traintop.store.catalog import RunCatalog
