@@ -149,8 +149,8 @@ async def test_escape_leaves_the_pane_before_it_clears_the_filter():
 
 async def test_toasts_cover_neither_the_line_nor_the_footer():
     async with showing(make_runs(3), (80, 24)) as (app, pilot):
-        await type_filter(app, pilot, "run")
-        await settle(pilot, lambda: "3 of 3 runs" in screen_text(app))
+        await type_filter(app, pilot, "run-1")
+        await settle(pilot, lambda: "1 of 3 runs" in screen_text(app))
         before = screen_text(app).splitlines()[-3:]
         for _ in range(12):
             app.notify("x" * 200, timeout=60)
