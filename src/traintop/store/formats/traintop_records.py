@@ -7,7 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from traintop.logfile import SEPARATOR, FoundHead, Row
+from traintop.logfile import SEPARATOR, TAIL_START, FoundHead, Row
 from traintop.logfile.columns import columns_of_rows
 from traintop.logfile.lines import Ends, LineDecoder, LineReader, Rewind, lines_from, read_ends
 from traintop.store.files import Entry
@@ -22,6 +22,7 @@ as the UI's does with a key, is awake.
 """
 
 _COMPARED_BYTES = 64
+_BEHIND_A_LINE = (SEPARATOR, TAIL_START[: len(SEPARATOR)], b"")
 _SAMPLED_BYTES = 2048
 _LONGEST_SAMPLED_LINE = 256 * 1024
 
@@ -91,12 +92,18 @@ class RecordFollower:
     def _continues(self, file: LogFile, ends: Ends) -> bool:
         """Whether the lines that were read are still there, of which the last flush is not safe.
 
-        If the writer has written more after it, comparing a few bytes is enough.
+        If the writer has written more after it, comparing a few bytes is enough. In a torn file,
+        the last line counts only by what is behind it.
         """
         known = self._flushed
         if ends.tail is not None and ends.flush_at >= self._lines_end:
             known = known[-_COMPARED_BYTES:]
-        return file.read(self._lines_end - len(known), len(known)) == known if known else True
+        if not known:
+            return True
+        found = file.read(self._lines_end - len(known), len(known) + len(SEPARATOR))
+        behind = found[len(known) :]
+        counts = behind in _BEHIND_A_LINE or behind.startswith(b"\0")
+        return found.startswith(known) and (ends.tail is not None or counts)
 
     def _move_on(self, file: LogFile, ends: Ends) -> None:
         """The next reading begins behind the lines that the tail vouches for."""
