@@ -8,7 +8,6 @@ are given a function that reads bytes.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -49,7 +48,6 @@ _BLOCK = 4 * 1024 * 1024  # read at once of a long file: a reading may be dear, 
 _GROWTH = 8
 _APPENDED_MEANWHILE = 16 * 1024
 _BETWEEN = b"},\n{"
-_REWIND_LINE = re.compile(rb'\{"iteration":(-?[0-9.e+-]+),"rewind":true\}')
 
 
 class Rewind(NamedTuple):
