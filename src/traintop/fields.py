@@ -188,6 +188,11 @@ _WRITERS: Mapping[Kind, Callable[[float, int], str]] = MappingProxyType(
 )
 
 
+def _defaults(run: RunSummary) -> str | None:
+    given = run.given
+    return ", ".join(name for name in run.config if name not in given) or None
+
+
 # The table.
 
 
@@ -217,6 +222,8 @@ _FIELDS = (
           lambda run, _: run.end_time, "time", 16, ("ended",), highest_first=True),
     Field("iteration", "ITERATION", "iteration", "index of the last iteration, 0-based",
           lambda run, _: run.iteration, "count", 10, highest_first=True),
+    Field("defaults", "DEFAULTS", "default settings", "settings that nobody gave",
+          lambda run, _: _defaults(run), "text", 12),
     Field("gradient_step", "GRAD STEPS", "gradient steps", "optimizer steps so far",
           lambda run, _: run.gradient_step, "count", 10, highest_first=True),
     Field("count", "RECORDS", "records", "number of records",

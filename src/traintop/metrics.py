@@ -276,6 +276,13 @@ def was_completed(run: RunSummary) -> bool:
     return run.status is RunStatus.FINISHED and not diverged(run)
 
 
+def most_work(runs: Iterable[RunSummary]) -> list[RunSummary]:
+    """The completed runs that went furthest: of these, the shortest was the fastest."""
+    completed = [run for run in runs if was_completed(run)]
+    furthest = max((run.iteration for run in completed if run.iteration is not None), default=None)
+    return [run for run in completed if run.iteration == furthest]
+
+
 # Directions.
 
 _chosen: Mapping[str, Direction] = MappingProxyType({})

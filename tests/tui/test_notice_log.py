@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.runs import NOW, make_run, make_runs, write_run
 from tests.waiting import settle
 from tui_runs import line_text, listing, notice, screen_text, toasts
@@ -163,3 +165,12 @@ def test_desktop_sequences_are_wrapped_for_tmux():
     sequence = desktop_sequence(Toast("a", "b", "error"), {"TMUX": "/tmp/tmux-0/default,1,0"})
     assert sequence.startswith("\x1bPtmux;\x1b\x1b]9;")
     assert sequence.endswith("\x07\x1b\\")
+
+
+async def test_notices_are_in_the_order_of_their_times():
+    runs = make_runs(2)
+    earlier = replace(notice(runs[1]), time=NOW - timedelta(minutes=5))
+    async with listing(runs) as (app, _pilot):
+        app.notice_log.add([notice(runs[0])])
+        app.notice_log.add([earlier])  # began before the one that was noticed first
+        assert [one.run_id for one in app.notice_log.notices] == [runs[0].id, runs[1].id]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from comparison_runs import best, comparison_run, history, row, values
+from msgspec import structs
 
 from traintop.analysis.compare import (
     Cell,
@@ -150,6 +152,17 @@ def test_the_only_run_to_reach_the_target_is_the_rows_best():
         False,
     ]
     assert best(compare(columns, Target("val_loss", 3.0)), "val_loss", "step to 3") == [
+        False,
+        False,
+    ]
+
+
+def test_nobody_wins_a_race_that_no_other_took_part_in():
+    other = comparison_run("other")
+    summary = structs.replace(other.summary, stats={})
+    without = replace(other, summary=summary, history=history(iteration=[0], train_loss=[2.0]))
+    columns = columns_of([comparison_run("alone", [3.0, 1.0]), without])
+    assert best(compare(columns, Target("val_loss", 1.5)), "val_loss", "step to 1.5") == [
         False,
         False,
     ]

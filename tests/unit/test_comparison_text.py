@@ -65,6 +65,18 @@ def test_json_is_strict_and_has_groups():
     assert last["cells"][1]["value"] == "NaN"
 
 
+def test_json_marks_settings_that_nobody_gave():
+    given = {"given": ["experiment_name", "lr"]}
+    runs = [
+        comparison_run("a", settings={"lr": 0.1, "width": 512}, environment=given),
+        comparison_run("b", settings={"lr": 0.2, "width": 64}),
+    ]
+    document = json.loads(comparison_json(compare(columns_of(runs))))
+    cells = {row["row"]: row["cells"] for row in document["rows"]}
+    assert cells["width"] == [{"value": 512, "default": True}, {"value": 64}]
+    assert cells["lr"] == [{"value": 0.1}, {"value": 0.2}]
+
+
 @pytest.mark.parametrize("width", [1, 20, 40, 60, 80, 200])
 def test_text_never_outgrows_the_terminal_and_shows_every_run(width):
     runs = [comparison_run(f"run-{i}", [float(i + 1)], settings={"lr": i}) for i in range(7)]

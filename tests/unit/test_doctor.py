@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from doctor_runs import LINUX_ONLY, only, run_of_a_dead_process
-from tests.runs import new_tracker, track_run
+from doctor_runs import LINUX_ONLY, findings, only, run_of_a_dead_process
+from tests.runs import Writer, new_tracker, record, track_run
 
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.doctor import Level, as_json, diagnose, render
@@ -19,6 +19,8 @@ from traintop.doctor.directory import (
     watching_finding,
     writing_finding,
 )
+from traintop.model import Pauses
+from traintop.process import current_process
 from traintop.text import cell_width
 
 # ------------------------------------------------------------------------------- directories
@@ -150,6 +152,13 @@ def test_a_process_that_left_without_finish_is_a_problem(tmp_path: Path, ending:
     run_of_a_dead_process(tmp_path, "killed", ending)
     finding = only(diagnose(tmp_path), "runs.finish")
     assert (finding.level, finding.runs) == (Level.PROBLEM, ("killed",))
+
+
+def test_a_hanging_loop_is_no_missing_sign_of_life(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "experiment_hung.json", run=current_process())
+    writer.flush(record(0), pauses=Pauses(240.0, 0.05, 0.05, 2.0))
+    finding = findings(diagnose(tmp_path), "runs.finish")[Level.NOTE]
+    assert "no iteration for 4m00s (usually 0.05 s)" in finding.what
 
 
 def run_out_of_memory(directory: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.runs import track_run
+from tests.runs import OpenedRun, track_run
 
 from traintop import (
     ExperimentConfig,
@@ -22,6 +22,7 @@ from traintop import (
     load_experiment_log,
     print_experiment_summary,
 )
+from traintop.analysis.run_tables import runs_json
 from traintop.tracking.configuration import as_experiment_config
 
 
@@ -157,6 +158,9 @@ def test_a_run_says_which_settings_were_given(tmp_path: Path) -> None:
     assert "lr                0.1\n" in summary
     assert "batch_size        8\n" in summary
     assert "of 100,000" not in summary  # nobody planned that many iterations
+    [row] = json.loads(runs_json([OpenedRun(path).summary()]))
+    assert "device" in row["defaults"]
+    assert "batch_size" not in row["defaults"]
 
 
 def test_changed_and_copied_settings_stay_given() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from traintop.analysis.differences import differing_settings
 from traintop.analysis.naming import unique_names
-from traintop.analysis.ranking import sorted_runs
+from traintop.analysis.ranking import leaders, sorted_runs
 from traintop.analysis.run_tables import comparison_table, runs_csv, runs_json
 from traintop.commands.runs import unreadable_lines
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
@@ -50,6 +50,17 @@ def cells(table: str) -> dict[str, list[str]]:
     lines = table.splitlines()
     body = [line.split() for line in lines[2:] if not line.startswith("*")]
     return {line[0]: line[1:] for line in body}
+
+
+def test_the_shortest_of_runs_that_did_less_is_not_the_fastest() -> None:
+    runs = [
+        reached(name, 2.0, duration_seconds=seconds, last=MetricsSnapshot(iteration))
+        for name, seconds, iteration in (("early", 5.0, 4), ("slow", 90.0, 49), ("fast", 60.0, 49))
+    ]
+    rows = cells(comparison_table(runs, width=200))
+    starred = [name for name, row in rows.items() if any(cell.endswith("s*") for cell in row)]
+    assert starred == ["fast"]
+    assert [leader.run.name for leader in leaders(runs, "duration", "lower")] == ["fast", "slow"]
 
 
 def test_column_bests_are_marked_and_numbers_aligned() -> None:

@@ -183,16 +183,14 @@ class AlertDetector:
             yield kind, _status_text(run), _status_time(run, now)
         if run.status not in ALIVE and before is None:
             return  # it is over: nothing will be compared with what it was, for thousands of runs
-        stats = stats_of(run, "train_loss")
-        nonfinite = stats.nonfinite if stats else 0
         if run.last is not None:
-            rate = last_value(run, "tokens_per_sec")
+            rate, stats = last_value(run, "tokens_per_sec"), stats_of(run, "train_loss")
             if memory.highest is None and stats is not None:
                 memory.highest = stats.max
             loss = last_value(run, "train_loss")
             _take(memory, Measured(run.last.iteration, run.last.wallclock_time, loss, rate))
         kinds = set(memory.since)
-        if before is not None and nonfinite > _nonfinite(before):
+        if before is not None and _nonfinite(run) > _nonfinite(before):
             kinds.add(AlertKind.NOT_FINITE)  # it may have been some records before the newest one
         for kind in _OF_RECORDS:
             if kind in kinds and kind not in memory.raised:

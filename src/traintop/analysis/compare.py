@@ -26,11 +26,12 @@ from traintop.metrics import (
     direction_of,
     last_value,
     metrics_of,
+    stats_of,
     was_completed,
 )
 from traintop.model import RunSummary
 from traintop.tables import Rival, winner
-from traintop.text import aligned, duration, number, si
+from traintop.text import Default, aligned, duration, number, si
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -175,7 +176,9 @@ def _merged_settings(settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return settings[0]
     merged = dict(settings[0])
     for name in differing(settings):
-        values = {settings_key(v): v for v in (one.get(name, ABSENT) for one in settings)}
+        given = (one.get(name, ABSENT) for one in settings)
+        known = (value.value if isinstance(value, Default) else value for value in given)
+        values = {settings_key(value): value for value in known}
         merged[name] = [values[key] for key in sorted(values)]
     return merged
 
@@ -324,7 +327,10 @@ def _with_best(columns: Sequence[Column], cells: Sequence[Cell], result: _Result
         value = None if lost else cell.value
         rivals.append(Rival(value, value_text(result.kind, value), cell.spread or 0.0))
     pending = any(cell.pending for cell in cells)
-    best = winner(rivals, result.better, missing_loses=result.missing_loses and not pending)
+    # Who never measured the metric of a target has not lost.
+    raced = sum(any(stats_of(run.summary, result.section) for run in c.runs) for c in columns) > 1
+    missing_loses = result.missing_loses and raced and not pending
+    best = winner(rivals, result.better, missing_loses=missing_loses)
     return (replace(cell, best=place == best) for place, cell in enumerate(cells))
 
 

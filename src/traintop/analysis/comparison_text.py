@@ -21,6 +21,7 @@ from traintop.short_names import short_names
 from traintop.tables import Table
 from traintop.text import (
     LONGEST_NAME,
+    Default,
     count,
     fit_middle,
     safe_text,
@@ -104,8 +105,12 @@ def comparison_json(comparison: Comparison) -> str:
 
 
 def _json_cell(row: Row, cell: Cell) -> dict[str, Any]:
+    if isinstance(cell.value, Absent):
+        return {}
+    if isinstance(cell.value, Default):
+        return {"value": cell.value.value, "default": True}
     if row.kind == "setting":
-        return {} if isinstance(cell.value, Absent) else {"value": cell.value}
+        return {"value": cell.value}
     return {
         "value": cell.value,
         "n": cell.n,

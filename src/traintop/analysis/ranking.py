@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from traintop.direction import Direction
 from traintop.fields import Field, field_of, is_known, known_names
-from traintop.metrics import best_iteration, best_value, was_completed
+from traintop.metrics import best_iteration, best_value, most_work
 from traintop.model import RunSummary
 from traintop.text import suggestions
 
@@ -60,9 +60,11 @@ def leaders(runs: Iterable[RunSummary], name: str, direction: Direction) -> list
     """The runs that have a finite value of a field, the best first; equal ones as they came.
 
     Of a metric the best value counts that a run reached at any iteration, and of durations only
-    those of runs that finished and did not diverge.
+    those of the runs that finished, did not diverge, and went furthest.
     """
     field = field_of(name)
+    if field.name == "duration":
+        runs = most_work(runs)
     ranked = [
         Leader(run, value, best_iteration(run, field.metric, value) if field.metric else None)
         for run in runs
@@ -73,8 +75,6 @@ def leaders(runs: Iterable[RunSummary], name: str, direction: Direction) -> list
 
 
 def _reached(run: RunSummary, field: Field, direction: Direction) -> float | None:
-    if field.name == "duration" and not was_completed(run):
-        return None
     value = None
     if field.metric is not None and field.statistic in ("last", "best"):
         value = best_value(run, field.metric, direction)

@@ -20,7 +20,7 @@ from traintop.metrics import (
     last_value,
     mean_value,
     metrics_of,
-    was_completed,
+    most_work,
 )
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
@@ -51,7 +51,7 @@ ROW_FIELDS = (
     *("gradient_step", "best_val_loss", "best_train_loss", "final_val_loss", "final_train_loss"),
     *("last_val_loss", "last_train_loss", "learning_rate", "mean_tokens_per_sec"),
     *("mean_iter_time_ms", "duration_seconds", "eta_seconds", "start_time", "end_time"),
-    *("notes", "error", "problem"),
+    *("notes", "error", "problem", "defaults"),
 )
 """What programs get of each run, beside its settings; ``run`` is its unique name."""
 
@@ -72,8 +72,8 @@ def comparison_table(
 
     Losses are the best that a run reached, throughput and step time are means; the best of each
     column is marked with ``*`` (bold in Markdown), of durations the shortest of the runs that
-    finished and did not diverge. As text, columns that ``width`` cells have no room for are left
-    out. Files that cannot be read are no runs to compare and are left out as well.
+    finished, did not diverge, and went furthest. As text, columns that ``width`` cells have no room
+    for are left out. Files that cannot be read are no runs to compare and are left out as well.
     """
     readable = [run for run in runs if run.status is not RunStatus.UNREADABLE]
     if not readable:
@@ -99,20 +99,13 @@ def _column(field: Field, rank: int, runs: Sequence[RunSummary], now: datetime) 
         steps_text(run) if field.name == "step" else field.text(value)
         for run, value in zip(runs, values, strict=True)
     ]
-    rivals = [
-        Rival(_rival(field, run, value), text)
-        for run, value, text in zip(runs, values, texts, strict=True)
-    ]
-    best = winner(rivals, field.direction)
+    numbers = [value if isinstance(value, (int, float)) else None for value in values]
+    if field.name == "duration":
+        rivals = {run.id for run in most_work(runs)}
+        numbers = [n if run.id in rivals else None for n, run in zip(numbers, runs, strict=True)]
+    best = winner([*map(Rival, numbers, texts)], field.direction)
     cells = [Cell(text=text, best=place == best) for place, text in enumerate(texts)]
     return Column(field.label, cells, field.align, rank=rank)
-
-
-def _rival(field: Field, run: RunSummary, value: Value) -> float | None:
-    """The value if it may be the best of its column: a duration only when the work was done."""
-    if not isinstance(value, (int, float)) or (field.name == "duration" and not was_completed(run)):
-        return None
-    return value
 
 
 def setting_columns(

@@ -132,8 +132,11 @@ class Series(msgspec.Struct, frozen=True, eq=False, dict=True):
 
     @property
     def _known(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
-        """The measured points, and those at which NaN or ±inf was measured."""
-        return self.measured, (self.raw or self).failures
+        """The measured points, and before them those at which NaN or ±inf was measured.
+
+        The mean of a group may have both at one x: then the members that failed count.
+        """
+        return (self.raw or self).failures, self.measured
 
     @cached_property
     def failures(self) -> tuple[FloatArray, FloatArray]:

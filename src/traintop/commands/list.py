@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def command(
     elif as_csv:
         print_document(runs_csv(runs))
     elif not runs:
-        print_text(f"No runs in {', '.join(safe_text(each, LONGEST_LINE) for each in log_dirs)}.")
+        places = (safe_text(os.path.abspath(each), LONGEST_LINE) for each in log_dirs)
+        print_text(f"No runs in {', '.join(places)}.")
     else:
         print_text(comparison_table(runs, sort=sort, width=shutil.get_terminal_size().columns))
     warn(*snapshot.notices, *unreadable_lines(snapshot.runs))

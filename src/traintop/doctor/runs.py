@@ -14,6 +14,7 @@ from traintop.doctor.findings import Finding, Level, first_ones
 from traintop.logfile.lines import LineReader, Rewind, lines_from, read_ends
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.process import has_ended
+from traintop.progress import stall_text
 from traintop.store.files import FileError
 from traintop.store.files.local import LocalFiles
 from traintop.store.formats.traintop import LogFile
@@ -73,8 +74,6 @@ def _file_state(run: RunSummary) -> FileState:
 
     A file that is being written does not count as torn.
     """
-    if run.status is RunStatus.UNREADABLE:
-        return FileState()
     file = LogFile(LocalFiles(), run.id)
     try:
         ends = read_ends(file.read, file.stat().size)
@@ -211,10 +210,13 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             "runs.finish",
             Level.NOTE,
             lambda run: run.summary.status is RunStatus.STALLED,
-            "stalled: recorded as running, but without a sign of life",
-            "check on its host whether the process still lives; if not, continue the run: "
+            "stalled",
+            "look at its process on that host: it may hang; if it is gone, continue the run: "
             "ExperimentTracker.resume(name)",
-            detail=lambda run: f"on {run.summary.environment.get('host') or 'an unknown host'}",
+            detail=lambda run: (
+                f"{stall_text(run.summary)}; "
+                f"on {run.summary.environment.get('host') or 'an unknown host'}"
+            ),
         ),
         _Check(
             "runs.outcome",

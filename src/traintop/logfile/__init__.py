@@ -246,12 +246,15 @@ def snapshot_of_row(row: Row) -> MetricsSnapshot | None:
     )
 
 
+def has_iteration(row: object) -> bool:
+    """Whether a decoded JSON value is an object with a finite iteration."""
+    iteration = as_number(row.get("iteration")) if isinstance(row, dict) else None
+    return iteration is not None and math.isfinite(iteration)
+
+
 def is_record(row: object) -> bool:
     """Whether a decoded JSON value is a record: flat, with a finite iteration."""
-    if not isinstance(row, dict):
-        return False
-    iteration = as_number(row.get("iteration"))
-    if iteration is None or not math.isfinite(iteration):
+    if not isinstance(row, dict) or not has_iteration(row):
         return False
     return not any(isinstance(value, (dict, list)) for value in row.values())
 

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
 
-from traintop.logfile import UNREADABLE, Head, Row, Tail, WrittenStatus, convert_usable, is_record
+from traintop.logfile import (
+    UNREADABLE,
+    Head,
+    Row,
+    Tail,
+    WrittenStatus,
+    convert_usable,
+    has_iteration,
+)
 from traintop.logfile.columns import Columns, column_decoder, columns_of_rows
 from traintop.metrics import PACE
 from traintop.model import EVAL_TRAIN_LOSS, RECORD_FIELDS, ExperimentConfig, RunSummary
@@ -239,8 +247,8 @@ def decode_list(array: bytes) -> Columns:
 
 
 def columns_of_list(values: list[Any]) -> Columns:
-    """Columns of the records among decoded JSON values."""
-    return columns_of_rows(list(filter(is_record, values)))
+    """Columns of the records among decoded JSON values; what is nested in one is left out."""
+    return columns_of_rows(list(filter(has_iteration, values)))
 
 
 def _decode_tolerantly(data: bytes) -> object:

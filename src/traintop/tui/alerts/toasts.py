@@ -131,7 +131,8 @@ class NoticeLog:
     def add(self, notices: Sequence[Alert]) -> tuple[Alert, ...]:
         """Take over what happened; returns it, the runs named as in the list."""
         named = tuple(map(self._named, notices))
-        self.notices = (*reversed(named), *self.notices)[:_MOST_NOTICES]
+        notices = sorted((*reversed(named), *self.notices), key=lambda one: one.time, reverse=True)
+        self.notices = (*notices,)[:_MOST_NOTICES]
         return named
 
     def _named(self, notice: Alert) -> Alert:

@@ -163,4 +163,5 @@ def _group_series(members: tuple[Series, ...]) -> Series:
         y=curve.mean,
         band=(curve.mean - curve.std, curve.mean + curve.std),
         events=np.concatenate(events) if events else None,
+        raw=None,  # that of one member says nothing of the others
     )

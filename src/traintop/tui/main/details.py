@@ -56,8 +56,10 @@ _LONGEST_TEXT = 4000
 _FIGURE_WIDTH = 9
 _MACHINE_ORDER = ("host", "gpus", "git_commit", "command", "directory", "user", "pid", "python")
 _PLUMBING = frozenset(
-    {"format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty", "utc_offset"}
-    | {"given"}
+    {
+        *("format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty"),
+        *("utc_offset", "given"),
+    }
 )
 """What identifies a process for the program, and means nothing to a person."""
 

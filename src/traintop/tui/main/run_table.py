@@ -17,11 +17,11 @@ from traintop.fields import best_text, field_of
 from traintop.lines import EMPTY_LINE, Line, Piece
 from traintop.metrics import LOSSES
 from traintop.model import RunSummary
-from traintop.text import LONGEST_NAME, number, safe_text, seconds_until_older
+from traintop.text import number, seconds_until_older
 from traintop.times import age_seconds
 from traintop.tui.columns import TREND_COLUMN, ColumnChoice, RowContext, offered_columns
 from traintop.tui.kit.pane import StyledLines
-from traintop.tui.kit.runs import ARCHIVED_GLYPH, BASELINE_GLYPH, NOTE_GLYPH, TAG_GLYPH
+from traintop.tui.kit.runs import ARCHIVED_GLYPH, BASELINE_GLYPH, NOTE_GLYPH, TAG_GLYPH, run_name
 from traintop.tui.main.row_layout import RowLayout, format_heading, format_row, lay_out
 from traintop.tui.messages import CopyRequested
 from traintop.tui.session import Session
@@ -271,4 +271,4 @@ def _tooltip(run: RunSummary) -> str:
         f"best {field_of(loss).words} {best_text(run, loss, lambda best: number(best, 6))}"
         for loss in LOSSES
     )
-    return "\n".join((safe_text(run.name or run.stem, LONGEST_NAME), *best))
+    return "\n".join((run_name(run), *best))
