@@ -93,7 +93,7 @@ def test_hostile_labels_are_only_text() -> None:
     assert all(row.isprintable() for row in drawn(spec, 80, 24))
 
 
-def test_a_group_of_which_one_failed_at_the_end_has_no_last_mean() -> None:
+def test_a_group_whose_member_failed_last_has_no_last_mean() -> None:
     x = np.arange(3.0)
     assert Series("d ×2", x, x + 1.0, 0, events=np.array([2.0])).last_text(si, si) == "NaN @2"
     assert Series("d ×2", x, x + 1.0, 0, events=np.array([1.0])).last_text(si, si) == "3"
