@@ -251,7 +251,7 @@ _FIELDS = (
           lambda run, _: run.annotations.archived, "text", 9),
     Field("error", "ERROR", "error", "the exception that ended the run",
           lambda run, _: run.error or None, "text", 20),
-    Field("problem", "PROBLEM", "problem", "why the file cannot be read",
+    Field("problem", "PROBLEM", "problem", "why the file, or a part of it, cannot be read",
           lambda run, _: run.problem or None, "text", 20),
     Field("run_id", "RUN", "run id", "the file's name without its ending",
           lambda run, _: run.stem, "text", 20, ("id",)),

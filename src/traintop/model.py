@@ -303,6 +303,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     notes: str = ""
     error: str = ""
     problem: str = ""
+    """Why its file, or a part of it, cannot be read."""
     damaged: int = 0
     """Lines of its file that hold no record, where these were read."""
     left_out: tuple[str, ...] = ()

@@ -14,6 +14,14 @@ PLANNED_STEPS = (
 )
 """The settings that say how many steps were planned, as tools call them, the likeliest first."""
 
+_PLANNED_EPOCHS = (
+    *("epochs", "num_epochs", "max_epochs", "n_epochs", "num_train_epochs", "total_epochs"),
+    "train_epochs",
+)
+
+COUNTED_BY = "counted_by"
+"""Of the facts about a run: what its records count where these are no iterations."""
+
 _TRAINING_GROUPS = frozenset(
     {"trainer", "training", "train", "training_args", "args", "hparams", "config"}
     | {"optim", "optimizer", "scheduler", "lr_scheduler", "schedule"}
@@ -24,7 +32,8 @@ _TRAINING_GROUPS = frozenset(
 def planned_steps(run: RunSummary) -> int | None:
     """The planned number of iterations, ``None`` when no setting that a person gave says it."""
     given = run.given
-    for name in PLANNED_STEPS:
+    names = _PLANNED_EPOCHS if counts_epochs(run) else PLANNED_STEPS
+    for name in names:
         if name in given and (steps := _positive(given[name])):
             return steps
     nested: dict[str, object] = {}
@@ -33,8 +42,13 @@ def planned_steps(run: RunSummary) -> int | None:
             group, _, name = path.replace("/", ".").rpartition(".")
             if group.rpartition(".")[2].lower() in _TRAINING_GROUPS:
                 nested[name] = setting
-    stated = (_positive(nested[name]) for name in PLANNED_STEPS if name in nested)
+    stated = (_positive(nested[name]) for name in names if name in nested)
     return next((steps for steps in stated if steps), None)
+
+
+def counts_epochs(run: RunSummary) -> bool:
+    """Whether the records of a run of another program count epochs, and say no iteration."""
+    return run.environment.get(COUNTED_BY) == "epoch"
 
 
 def _positive(setting: object) -> int | None:

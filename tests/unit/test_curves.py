@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from tests.runs import make_run
 
 from traintop.analysis.axes import tokens_per_iteration
 from traintop.charts import curves, draw_chart
@@ -83,7 +84,7 @@ def test_a_chart_without_curves_says_why():
     assert words("loss", a_run(rows=0)) == "no record yet"
     assert words("loss", a_run(train_loss=[None] * 100)) == "no train or val loss was logged"
     assert words("grad_norm", a_run(), a_run("b")) == "no gradient norm was logged"
-    assert words("loss", a_run(), x_axis="tokens") == "no token count"
+    assert words("loss", a_run(), x_axis="tokens").startswith("no token count: log tokens")
     below = a_run(train_loss=[-1.0] * 100)
     assert words("loss", below, log_y=True) == "no value above 0 for a log axis"
     drawn = draw_chart(ChartMaker().chart("loss", [below], ChartOptions(log_y=True)), 60, 12)
@@ -158,7 +159,7 @@ def test_cursor_and_legend_write_times_and_rates_for_people():
     ],
 )
 def test_tokens_of_an_iteration_by_the_settings(config, tokens):
-    assert tokens_per_iteration(config) == tokens
+    assert tokens_per_iteration(make_run("a", config=config)) == tokens
 
 
 def test_tokens_seen_are_logged_or_follow_from_the_settings():
@@ -185,8 +186,8 @@ def test_a_run_without_tokens_is_left_out_with_a_remark():
     runs = [a_run("knows", tokens=10.0), a_run("does not")]
     spec = ChartMaker().chart("loss", runs, ChartOptions("tokens"))
     assert [s.label for s in spec.series] == ["knows"]
-    assert spec.note == "no token count: does not"
-    assert "no token count: does not" in "".join(s.text for s in draw_chart(spec, 80, 20)[1])
+    assert spec.note == "no tokens, nor batch × context: does not"
+    assert spec.note in "".join(s.text for s in draw_chart(spec, 80, 20)[1])
     alone = ChartMaker().chart("loss", runs[1:], ChartOptions("tokens"))
     assert alone.series == ()
     draw_chart(alone, 80, 20)

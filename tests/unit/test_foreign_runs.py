@@ -11,18 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.runs import (
     OpenedRun,
     expected_rows,
     foreign_document,
+    new_tracker,
     normal,
     record,
     records,
     rows_of,
     write_run,
 )
+from tests.waiting import wait_until
 
 from traintop import load_experiment_log
+from traintop.cli import main
+from traintop.doctor import Level, diagnose
 from traintop.metrics import best_value
 from traintop.model import RunStatus
 from traintop.progress import planned_steps
@@ -85,6 +90,69 @@ def test_zeros_and_settings_in_records_are_no_measurements(path: Path) -> None:
     assert [*found.stats] == ["train_loss"]
     assert best_value(found, "val_loss") is None
     assert load_experiment_log(path).best_val_loss is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "iterations"),
+    [
+        ([{"step": i, "loss": 3.0 - i} for i in range(3)], [0, 1, 2]),
+        ([{"global_step": 10 * i, "epoch": i / 2, "loss": 3.0} for i in range(3)], [0, 10, 20]),
+        ([{"epoch": i, "val_loss": 3.0 - i} for i in range(3)], [0, 1, 2]),
+        ([{"iteration": str(i), "step": 7, "train_loss": f" {i}.5 "} for i in range(3)], [0, 1, 2]),
+        ([{"steps": i, "train_loss": "nan"} for i in range(3)], [0, 1, 2]),
+    ],
+)
+def test_the_usual_names_of_positions_and_numbers_as_text(
+    path: Path, rows: list[dict[str, object]], iterations: list[int]
+) -> None:
+    config = {"experiment_name": "theirs", "max_iters": 100, "num_epochs": 4}
+    path.write_text(json.dumps(foreign_document([], config=config, metrics_history=rows)))
+    run = OpenedRun(path)
+    found = run.summary()
+    assert run.history().columns["iteration"].tolist() == iterations
+    assert (found.count, found.problem) == (3, "")
+    assert planned_steps(found) == (4 if "epoch" in rows[0] and "loss" not in rows[0] else 100)
+    loss = best_value(found, "train_loss") or best_value(found, "val_loss")
+    assert loss is not None or found.stats["train_loss"].nonfinite == 3
+
+
+def test_what_is_not_read_of_records_is_said(path: Path) -> None:
+    rows = [
+        *({"step": i, "phase": "train", "loss": "n/a" if i else 2.0} for i in range(4)),
+        {"val_loss": 2.0},
+        "no record",
+    ]
+    path.write_text(json.dumps(foreign_document([], metrics_history=rows, end_time="x")))
+    words = "2 of 6 records without a number as step; no number: phase in 4, loss in 3 of 6 records"
+    assert OpenedRun(path).summary().problem == words
+    listed = CliRunner().invoke(main, ["list", str(path.parent)])
+    assert f"traintop: not read in {path}: {words}" in listed.stderr
+    assert words in CliRunner().invoke(main, ["list", str(path.parent), "--json"]).stdout
+    nowhere = [{"train_loss": 2.0}, {"train_loss": 1.0}]
+    path.write_text(json.dumps(foreign_document([], metrics_history=nowhere, end_time="x")))
+    assert OpenedRun(path).summary().problem.startswith("2 of 2 records without a number as iter")
+    findings = {one.check: one for one in diagnose(path.parent).findings}
+    assert "2 of 2 records without a" in findings["runs.unread"].what
+    assert findings["runs.log_metrics"].level is Level.OK
+    assert findings["runs.increment_gradient_step"].level is Level.OK
+
+
+def test_a_copy_of_our_file_by_another_program(path: Path) -> None:
+    tracker = new_tracker(path.parent, "ours")
+    tracker.start()
+    for iteration in range(6):
+        tracker.log_metrics(iteration, 9.0 - iteration)
+    tracker.rewind(3)
+    tracker.log_metrics(4, 7.0)
+    tracker.log_metrics(5, 8.25)
+    wait_until(lambda: b'"train_loss":8.25' in tracker.path.read_bytes())
+    copy = path.parent / "copy" / "experiment_copy.json"
+    copy.parent.mkdir()
+    copy.write_text(json.dumps(json.loads(tracker.path.read_text()), indent=2))
+    tracker.finish()
+    assert normal(rows_of(OpenedRun(copy).history())) == normal(
+        rows_of(OpenedRun(tracker.path).history())
+    )
 
 
 def test_documents_with_bare_nan_bom_and_missing_keys(path: Path) -> None:

@@ -6,8 +6,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
+from traintop.model import RunSummary
+from traintop.progress import counts_epochs
 from traintop.values import as_number
 
 XAxis = Literal["iteration", "gradient_step", "wallclock_time", "tokens"]
@@ -33,12 +35,15 @@ def token_metrics(logged: Iterable[str]) -> list[str]:
     return sorted(filter(_TOKENS_SEEN.fullmatch, logged), key=lambda name: ("/" in name, name))
 
 
-def tokens_per_iteration(given: Mapping[str, Any]) -> float | None:
+def tokens_per_iteration(run: RunSummary) -> float | None:
     """The tokens that one iteration sees by the settings that were given; ``None`` without these.
 
     ``batch_size * context_length``, as in the guide: an iteration is one round of the loop, also
     where the gradients of several are accumulated, and ``batch_size`` is of all ranks together.
     """
+    if counts_epochs(run):
+        return None
+    given = run.given
     batch, context = (_positive(given.get(name)) for name in ("batch_size", "context_length"))
     tokens = math.inf if batch is None or context is None else batch * context
     return tokens if math.isfinite(tokens) else None

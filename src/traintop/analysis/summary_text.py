@@ -27,6 +27,8 @@ def summary_lines(run: RunSummary, name: str) -> list[str]:
     rows = [*_results(run), *_further_metrics(run), *_settings(run)]
     if run.left_out:
         rows.append(("metrics left out", ", ".join(safe_text(name) for name in run.left_out)))
+    if run.problem:
+        rows.append(("not read", safe_text(run.problem, _LONGEST_NOTE)))
     if run.damaged:
         rows.append(("damaged lines", f"{count(run.damaged)}, left out"))
     if run.notes:

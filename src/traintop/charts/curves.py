@@ -157,7 +157,7 @@ class ChartMaker:
             x_limits=options.x_limits or extent,
             cursor=options.cursor,
             robust=options.robust,
-            note=f"no token count: {', '.join(left_out)}" if left_out else "",
+            note=f"no tokens, nor batch × context: {', '.join(left_out)}" if left_out else "",
             missing=_missing(chart, runs, known=len(left_out) < len(runs)),
             # Of several runs the legend has the names.
             name=f"{fit_middle(safe_text(runs[0].label, LONGEST_NAME), _NAME_WIDTH)} {words}"
@@ -333,7 +333,7 @@ def _missing(chart: str, runs: Sequence[PlottedRun], *, known: bool) -> str:
     if not any(len(run.history) for run in runs):
         return "no record yet"
     if not known:
-        return "no token count"
+        return "no token count: log tokens, or give batch_size and context_length"
     words = "train or val loss" if chart == LOSS_CHART else chart_title(chart)
     return f"no {words} was logged"
 

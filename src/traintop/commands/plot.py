@@ -107,7 +107,7 @@ def _chart_of(
             revision=0,
             label=name,
             color=color,
-            tokens_per_iteration=tokens_per_iteration(summary.given),
+            tokens_per_iteration=tokens_per_iteration(summary),
             history=catalog.reader(summary.id).history(),
         )
         for color, (name, summary) in enumerate(runs.items())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from traintop.commands.output import failure, warn
+from traintop.commands.output import LONGEST_LINE, failure, warn
 from traintop.model import RunStatus, RunSummary
 from traintop.text import counted, safe_text
 
@@ -70,13 +70,23 @@ def named_runs(
 
 
 def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:
-    """For each file that cannot be read, or only in part, a line with its name and the reason."""
-    lines = []
+    """Lines with each file that cannot be read, or only in part, and the reason.
+
+    Files that are read in part for one reason have a line together.
+    """
+    lines: list[str] = []
+    partly: dict[str, list[str]] = {}
     for run in runs:
-        reason = safe_text(run.problem) if run.status is RunStatus.UNREADABLE else ""
+        name, reason = safe_text(run.id, 500), safe_text(run.problem, LONGEST_LINE)
+        if run.status is not RunStatus.UNREADABLE and reason:
+            partly.setdefault(reason, []).append(name)
+            reason = ""
         if run.damaged:
             skipped = counted(run.damaged, "damaged line")
             reason = f"has {skipped}, left out: traintop doctor --repair removes them"
         if reason:
-            lines.append(f"{safe_text(run.id, 500)} {reason}")
+            lines.append(f"{name} {reason}")
+    for reason, (name, *more) in partly.items():
+        like_it = f" and {len(more):,} more" if more else ""
+        lines.append(f"not read in {name}{like_it}: {reason}")
     return lines

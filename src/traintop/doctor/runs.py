@@ -175,7 +175,10 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             "runs.log_metrics",
             Level.PROBLEM,
             # A run that died may have died before its first record.
-            lambda run: not run.records and run.summary.status is RunStatus.FINISHED,
+            lambda run: (
+                not (run.records or run.summary.problem)
+                and run.summary.status is RunStatus.FINISHED
+            ),
             "finished without a record, as log_metrics() was never called",
             "call tracker.log_metrics(iteration=i, train_loss=loss) in the training loop",
             "log_metrics() called",
@@ -244,6 +247,15 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             detail=lambda run: counted(run.state.damaged, "line"),
         ),
         _Check(
+            "runs.unread",
+            Level.NOTE,
+            lambda run: bool(run.summary.problem),
+            "of another program, not read as a whole",
+            'give each record a number as "iteration", and measurements as numbers, not within '
+            "others",
+            detail=lambda run: run.summary.problem,
+        ),
+        _Check(
             "runs.rewound",
             Level.NOTE,
             lambda run: run.state.rewinds > 0,
@@ -292,6 +304,8 @@ def _waits_for_a_record(run: RunFacts) -> bool:
 
 
 def _never_counted_steps(run: RunFacts) -> bool:
+    if "format" not in run.summary.environment:  # another program's, which has no such method
+        return False
     # With gradient accumulation, a young run may not have come to its first step.
     least = 1 if run.summary.status is RunStatus.FINISHED else _USUAL_ACCUMULATION
     return run.summary.gradient_step == 0 and run.records >= least

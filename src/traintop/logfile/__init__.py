@@ -194,7 +194,7 @@ def find_head(data: bytes) -> FoundHead | None:
     if end < 0 or not data.startswith(b'{"config":'):
         return None
     try:
-        head = decode_usable(_HEAD, data[:end] + b"}")
+        head = decode_usable(_HEAD, Head, data[:end] + b"}")
     except UNREADABLE:
         return None
     return FoundHead(head, end + len(HEAD_END))
@@ -220,7 +220,7 @@ def decode_tail(flush: bytes, end: FoundEnd) -> Tail | None:
     if zlib.crc32(flush) != end.flush_crc32 or not start.startswith(TAIL_START + b","):
         return None
     try:
-        tail = decode_usable(TAIL, b"{" + start[len(TAIL_START) + 1 :] + b"}")
+        tail = decode_usable(TAIL, Tail, b"{" + start[len(TAIL_START) + 1 :] + b"}")
     except UNREADABLE:
         return None
     return msgspec.structs.replace(tail, last_record=end.last or {})
@@ -259,12 +259,14 @@ def is_record(row: object) -> bool:
     return not any(isinstance(value, (dict, list)) for value in row.values())
 
 
-def decode_usable(decoder: msgspec.json.Decoder[_Struct], data: bytes) -> _Struct:
+def decode_usable(
+    decoder: msgspec.json.Decoder[_Struct], wanted: type[_Struct], data: bytes
+) -> _Struct:
     """A Head or Tail; values of a wrong type, as of a later format, count as missing."""
     try:
         return decoder.decode(data)
     except msgspec.ValidationError:
-        return convert_usable(msgspec.json.decode(data), decoder.type)
+        return convert_usable(msgspec.json.decode(data), wanted)
 
 
 def convert_usable(found: Row, wanted: type[_Struct]) -> _Struct:

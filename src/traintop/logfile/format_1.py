@@ -71,6 +71,6 @@ def _tail(data: bytes, start: int) -> Tail | None:
     if not rest.startswith(b","):
         return None
     try:
-        return decode_usable(TAIL, b"{" + rest[1:])
+        return decode_usable(TAIL, Tail, b"{" + rest[1:])
     except UNREADABLE:
         return None

@@ -5,9 +5,12 @@ It is one document, indented or not, and is read and decoded whole.
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
@@ -19,13 +22,16 @@ from traintop.logfile import (
     Tail,
     WrittenStatus,
     convert_usable,
-    has_iteration,
+    is_record,
 )
 from traintop.logfile.columns import Columns, column_decoder, columns_of_rows
 from traintop.metrics import PACE
 from traintop.model import EVAL_TRAIN_LOSS, RECORD_FIELDS, ExperimentConfig, RunSummary
+from traintop.progress import COUNTED_BY
 from traintop.store.files import Entry, Files
 from traintop.store.formats.traintop import is_run_name, summary_of
+from traintop.text import counted, safe_text
+from traintop.values import Number, as_number
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -41,6 +47,17 @@ SNIFFED = 64 * 1024
 
 _ONE_DOCUMENT = threading.Lock()
 """Several threads read; one document at a time is in memory."""
+
+_POSITIONS = (
+    *("iteration", "step", "global_step", "iter", "steps", "_step", "trainer/global_step"),
+    *("train_step", "training_step", "current_step", "batch_idx", "epoch"),
+)
+"""What programs call the place of a record in a run, the likeliest first."""
+
+_PLAIN = frozenset({int, float, bool, type(None)})
+_LONGEST_NAME = 40
+_MOST_NAMES = 3
+"""Of what is not read so many are named."""
 
 _BARE_NAMES = re.compile(rb":\s*+(NaN|-?Infinity)")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -62,6 +79,7 @@ class Document(NamedTuple):
     head: Head
     tail: Tail  # its `count` and `last` are left to the records
     records: Columns
+    unread: str = ""
 
 
 class JsonDocumentFormat:
@@ -85,8 +103,9 @@ class JsonDocumentFormat:
         """What the document says, and what it lacks computed from its records."""
         from traintop.store.statistics import completed_tail
 
-        head, tail, history = _read(files, entries[0])
-        return summary_of(entries[0], head, completed_tail(tail, history))
+        (head, tail, _, unread), history = _read(files, entries[0])
+        summary = summary_of(entries[0], head, completed_tail(tail, history))
+        return msgspec.structs.replace(summary, problem=unread)
 
     def reader(self, files: Files, entries: Sequence[Entry]) -> _Reader:
         """A reader that reads the document again when it changed."""
@@ -115,12 +134,12 @@ class _Reader:
         return self.history()
 
     def _load(self, entry: Entry) -> bool:
-        history = _read(self._files, entry)[2]
+        history = _read(self._files, entry)[1]
         before, self._history, self._entry = self._history, history, entry
         return before is None or len(before) > 0 or len(history) > 0
 
 
-def _read(files: Files, entry: Entry) -> tuple[Head, Tail, History]:
+def _read(files: Files, entry: Entry) -> tuple[Document, History]:
     """The document in a file. Raises ``ValueError`` with the reason."""
     start = files.read(entry.id, 0, SNIFFED)
     if not start:
@@ -141,14 +160,14 @@ def _read(files: Files, entry: Entry) -> tuple[Head, Tail, History]:
     with _ONE_DOCUMENT:
         document = parse_document(files.read(entry.id, 0, LARGEST_DOCUMENT))
         growing.extend(document.records)
-    return document.head, document.tail, growing.history()
+    return document, growing.history()
 
 
 def parse_document(data: bytes) -> Document:
     """Any JSON document of this schema, however it is indented, with bare NaN and Infinity.
 
-    What is no record is left out. Optional keys may be missing or of a wrong type. Raises
-    ``ValueError`` with the reason when the bytes are no such document.
+    What is no record is left out, and said to be unread. Optional keys may be missing or of a wrong
+    type. Raises ``ValueError`` with the reason when the bytes are no such document.
     """
     found, records = _decoded(data.removeprefix(_BYTE_ORDER_MARK))
     if records is None and not isinstance(found.get("config"), dict):
@@ -156,13 +175,23 @@ def parse_document(data: bytes) -> Document:
     found = {key: value for key, value in found.items() if value is not None}
     if found.get("status") not in get_args(WrittenStatus):
         found["status"] = "finished" if found.get("end_time") else "running"
-    records = records or columns_of_list([])
+    columns, position, unread = records or _records_of([])
+    last = found.get("last")
+    if isinstance(last, dict) and is_record(
+        last
+    ):  # of a copy of our file, which has no line for it
+        for name in {**columns, **last}:
+            values = columns.setdefault(name, [None] * len(columns["iteration"]))
+            values.append(as_number(last.get(name)))
     config = found.get("config")
     if isinstance(config, dict):
-        found["config"] = _take_settings(records) | config
-    _take_out_placeholders(records)
+        found["config"] = _take_settings(columns) | config
+    _take_out_placeholders(columns)
+    if position != "iteration":
+        run = found.get("run")
+        found["run"] = (run if isinstance(run, dict) else {}) | {COUNTED_BY: position}
     found |= {"count": 0, "last": {}}
-    return Document(convert_usable(found, Head), convert_usable(found, Tail), records)
+    return Document(convert_usable(found, Head), convert_usable(found, Tail), columns, unread)
 
 
 def _take_settings(records: Columns) -> Row:
@@ -206,7 +235,7 @@ def _take_out_placeholders(records: Columns) -> None:
         records["train_loss"] = [None if is_beside else loss for loss, is_beside in pairs]
 
 
-def _decoded(data: bytes) -> tuple[Row, Columns | None]:
+def _decoded(data: bytes) -> tuple[Row, _Records | None]:
     """The members of a head and a tail, and the records; ``None`` where there is no list."""
     strict = data
     if b"NaN" in data or b"Infinity" in data:
@@ -219,7 +248,7 @@ def _decoded(data: bytes) -> tuple[Row, Columns | None]:
         if not isinstance(found, dict):
             raise ValueError(f"holds a JSON {type(found).__name__}, not an object") from None
         rows = found.get(_RECORDS)
-        return found, columns_of_list(rows) if isinstance(rows, list) else None
+        return found, _records_of(rows) if isinstance(rows, list) else None
     members = {key: bytes(getattr(document, key)) for key in _KEYS}
     size = sum(map(len, members.values()))
     if size > LONGEST_MEMBERS:
@@ -229,26 +258,89 @@ def _decoded(data: bytes) -> tuple[Row, Columns | None]:
         )
     found = {key: _decode_tolerantly(value) for key, value in members.items() if value}
     array = bytes(getattr(document, _RECORDS)).lstrip()
-    return found, decode_list(array) if array.startswith(b"[") else None
+    return found, _decode_records(array) if array.startswith(b"[") else None
 
 
-def decode_list(array: bytes) -> Columns:
-    """The records in a JSON list; what is no record is left out.
+class _Records(NamedTuple):
+    """The records of a list, what they call their place, and what was not read of them."""
 
-    Raises ``ValueError`` when it is no JSON.
-    """
-    rows, columns = column_decoder(RECORD_FIELDS, str)
+    columns: Columns
+    position: str = "iteration"
+    unread: str = ""
+
+
+def _decode_records(array: bytes) -> _Records:
+    """The records in a JSON list. Raises ``ValueError`` when it is no JSON."""
+    rows, columns = column_decoder(RECORD_FIELDS)
     try:
         decoded = rows(array)
     except UNREADABLE:
         found = _decode_tolerantly(array)
-        return columns_of_list(found if isinstance(found, list) else [])
-    return {key: list(map(column, decoded)) for key, column in columns.items()}
+        return _records_of(found if isinstance(found, list) else [])
+    return _Records({key: list(map(column, decoded)) for key, column in columns.items()})
 
 
-def columns_of_list(values: list[Any]) -> Columns:
-    """Columns of the records among decoded JSON values; what is nested in one is left out."""
-    return columns_of_rows(list(filter(has_iteration, values)))
+def _records_of(values: list[Any]) -> _Records:
+    """The records among decoded JSON values, by whatever name they call their place.
+
+    Numbers may be written as texts. A record that makes others void does so here too.
+    """
+    objects = [value for value in values if isinstance(value, dict)]
+    position = _position_of(objects)
+    placeless = len(values) - len(objects)
+    others: Counter[str] = Counter()
+    rows: list[Row] = []
+    for row in objects:
+        place = _number(row.get(position))
+        if place is None or not math.isfinite(place):
+            placeless += 1
+        elif row.get("rewind") is True and len(row) == 2:
+            rows = [one for one in rows if one["iteration"] <= place]
+        elif position == "iteration" and _PLAIN.issuperset(map(type, row.values())):
+            rows.append(row)  # as most are, and there may be many
+        else:
+            numbers = {name: _number(row[name]) for name in row if name != position}
+            others.update(name for name in numbers if numbers[name] is None is not row[name])
+            rows.append({**numbers, "iteration": place})
+    unread = "; ".join(_unread(len(values), placeless, position, others))
+    return _Records(columns_of_rows(rows), position, unread)
+
+
+def _position_of(rows: Sequence[Row]) -> str:
+    """What at least half of the records call their place, or else any; "iteration" if none does."""
+    known = []
+    for name in _POSITIONS:
+        count = sum(_number(row.get(name)) is not None for row in rows)
+        if count and 2 * count >= len(rows):
+            return name
+        known += [name] if count else []
+    return (known or ["iteration"])[0]
+
+
+def _unread(
+    records: int, placeless: int, position: str, others: Mapping[str, int]
+) -> Iterator[str]:
+    """What was not read of so many records, and why: how many have no place, and what is no number
+    in how many of them.
+    """
+    if placeless:
+        known = position if placeless < records else f"{', '.join(_POSITIONS[:3])} or epoch"
+        yield f"{placeless:,} of {counted(records, 'record')} without a number as {known}"
+    if others:
+        shown = (f"{safe_text(name, _LONGEST_NAME)} in {others[name]:,}" for name in others)
+        more = f" and {len(others) - _MOST_NAMES:,} more" if len(others) > _MOST_NAMES else ""
+        names = ", ".join(itertools.islice(shown, _MOST_NAMES))
+        yield f"no number: {names}{more} of {counted(records, 'record')}"
+
+
+def _number(value: object) -> Number | None:
+    """A number, which a program may have written as a text; ``None`` for anything else."""
+    if not isinstance(value, str):
+        return as_number(value)
+    try:
+        return float(value) if value.isascii() and "_" not in value else None
+    except ValueError:
+        return None
 
 
 def _decode_tolerantly(data: bytes) -> object:

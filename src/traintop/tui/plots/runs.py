@@ -173,7 +173,7 @@ class PlottedRuns:
                 records.revision,
                 label,
                 colors[run_id],
-                tokens_per_iteration(known[run_id].given),
+                tokens_per_iteration(known[run_id]),
                 records.history,
             )
             for run_id, label in labels.items()
