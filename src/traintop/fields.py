@@ -200,7 +200,7 @@ def _defaults(run: RunSummary) -> str | None:
 # A table is read across.
 _FIELDS = (
     Field("name", "NAME", "name", "the experiment's name, or the file's where it has none",
-          lambda run, _: run.name or run.stem, "text", 12, ("run", "experiment_name")),
+          lambda run, _: run.title, "text", 12, ("run", "experiment_name")),
     Field("status", "STATUS", "status", ", ".join(STATUS_ORDER),
           lambda run, _: run.status.value, "text", 11),
     Field("step", "STEP", "iterations", "iterations done",
@@ -410,6 +410,12 @@ def _plain(name: str) -> Field:
         return plain_value(run.environment.get(name))
 
     return _of_metric(name, metric, statistic, get)
+
+
+def is_default(run: RunSummary, field: Field) -> bool:
+    """Whether a field is a setting of the run that nobody gave."""
+    prefix, _, name = field.name.partition(".")
+    return prefix == "config" and setting_of(run.given, name) is not setting_of(run.config, name)
 
 
 def plain_value(value: object) -> Value:

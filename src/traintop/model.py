@@ -322,6 +322,11 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return PurePath(self.id).stem
 
     @property
+    def title(self) -> str:
+        """The experiment's name, or the run id where that has none, or one of blanks only."""
+        return self.name if self.name.strip() else self.stem
+
+    @property
     def given(self) -> dict[str, Any]:
         """The settings that a person gave; the others in ``config`` are defaults, and no facts."""
         names = self.environment.get("given")

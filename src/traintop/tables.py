@@ -49,7 +49,7 @@ class Cell(NamedTuple):
     """A value for programs, and its ``text`` for people.
 
     ``asides`` follow the text, such as the distance from a baseline. ``literal`` text comes
-    from a log file.
+    from a log file. A ``quiet`` one is dim where that can be: nobody measured or gave it.
     """
 
     value: object = None
@@ -57,6 +57,7 @@ class Cell(NamedTuple):
     best: bool = False
     literal: bool = False
     asides: tuple[str, ...] = ()
+    quiet: bool = False
 
 
 class AlignedCell(NamedTuple):
@@ -65,6 +66,7 @@ class AlignedCell(NamedTuple):
     text: str
     best: bool
     asides: tuple[str, ...]
+    quiet: bool
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -97,7 +99,7 @@ class Column:
         columns = [_fitted([asides[i] for asides in padded], "right") for i in range(count)]
         asides = zip(*columns, strict=True) if columns else (() for _ in texts)
         return [
-            AlignedCell(text, cell.best, tuple(beside))
+            AlignedCell(text, cell.best, tuple(beside), cell.quiet)
             for text, cell, beside in zip(texts, self.cells, asides, strict=True)
         ]
 
@@ -110,7 +112,7 @@ class Column:
         if any(cell.asides for cell in self.cells):
             aligned = zip(self.aligned(), marks, strict=True)
             texts = [
-                " ".join((text + mark, *filter(None, rest))) for (text, _, rest), mark in aligned
+                " ".join((text + mark, *filter(None, rest))) for (text, _, rest, _), mark in aligned
             ]
             marks = [" "] * len(texts)
         elif self.heading_align is not None:

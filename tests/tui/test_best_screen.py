@@ -12,8 +12,11 @@ from tests.runs import make_run
 from tests.waiting import settle
 from tui_runs import PostedApp, help_palette_and_back, screen_text
 
+from traintop.fields import field_of
 from traintop.model import MetricStats
 from traintop.tui.compare.screen import CompareScreen
+from traintop.tui.kit.runs import short_run_name
+from traintop.tui.leaderboard.lines import leader_lines
 from traintop.tui.leaderboard.screen import BestScreen
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
@@ -266,3 +269,16 @@ async def test_ten_thousand_runs_draw_only_the_rows_on_screen():
         await pilot.press("G")
         assert len(screen.query_one("#best-rows").lines()) <= 40
         assert " run-9999 " in cursor_line(app)
+
+
+async def test_a_setting_that_nobody_gave_is_quiet():
+    runs = [
+        trained(name, 1.0, settings={"lr": lr}, environment={"given": names})
+        for name, lr, names in (("a", 1e-3, ["lr"]), ("b", 3e-4, []))
+    ]
+    async with ranking(runs) as (_, _, screen):
+        lines = leader_lines(
+            field_of("train_loss"), screen.leaders, 0, 0, {}, short_run_name, 80, 9
+        )
+        roles = {piece.text.strip(): piece.role for line in lines for piece in line}
+        assert (roles["0.001"], roles["0.0003 (default)"]) == ("text", "muted")

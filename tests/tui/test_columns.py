@@ -280,3 +280,24 @@ def test_the_narrowest_heading_is_no_ellipsis():
 def test_on_a_wide_screen_the_figures_stay_near_the_name():
     line = row(make_run("short"), 200).rstrip()
     assert len(line) < 140
+
+
+def test_a_long_name_comes_before_the_trend():
+    assert "trend" in [column.key for column, _ in lay_out(90).columns]
+    assert "trend" not in [column.key for column, _ in lay_out(90, name_width=30).columns]
+
+
+def test_a_setting_that_nobody_gave_is_quiet():
+    column = column_of("config.device")
+    runs = [
+        make_run("a", config={"device": "cuda"}, environment={"given": given})
+        for given in (["device"], [])
+    ]
+    assert [column.role(run, RowContext(NOW)) for run in runs] == ["text", "muted"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t\n", "\u3000"])
+def test_a_name_of_blanks_is_that_of_its_file(name):
+    run = make_run(name, id="/logs/experiment_x_20250222_140530.json")
+    assert "20250222_140530" in row(run)
+    assert RunRows([run]).short_name(run, 60) == "experiment_x_20250222_140530"

@@ -16,6 +16,7 @@ from tui_runs import PostedApp, help_palette_and_back, screen_text
 from traintop.model import MetricStats, RunStatus
 from traintop.tui.compare.runs import GroupCurves
 from traintop.tui.compare.screen import CompareScreen
+from traintop.tui.compare.table import compare_table
 from traintop.tui.kit.dialogs import ChoiceScreen
 from traintop.tui.kit.entry import EntryScreen
 from traintop.tui.kit.help import HelpScreen
@@ -407,3 +408,26 @@ async def test_no_sequence_of_terminal_sizes_crashes():
             await settle(pilot, lambda w=width, h=height: tuple(app.size) == (w, h))
             screen_text(app)
         assert "b_s0" in screen_text(app)
+
+
+async def test_a_setting_that_nobody_gave_is_quiet():
+    given = [
+        trained(name, 2.0, lr=lr, environment={"given": names})
+        for name, lr, names in (("a", 1e-3, ["optimizer"]), ("b", 3e-4, []))
+    ]
+    async with comparing(given) as (_, _, screen):
+        rows = compare_table(screen.comparison, 0, lambda column: None, 80).rows
+        roles = {piece.text.strip(): piece.role for line in rows for piece in line}
+        assert (roles["0.001"], roles["0.0003 (default)"]) == ("text", "muted")
+
+
+async def test_no_width_cuts_a_number_to_another_one():
+    runs = [trained(f"a_s{seed}", 1234.5678 + seed / 7, seed=seed) for seed in range(3)]
+    async with comparing(runs, size=(200, 40)) as (app, pilot, _):
+        await pilot.press("g", "tab")
+        whole = set(screen_text(app).split())
+        for width in (120, 80, 60, *range(40, 19, -2)):
+            await pilot.resize_terminal(width, 40)
+            rows = screen_text(app).splitlines()[3:-1]
+            cut = {word for row in rows for word in row.split() if "…" not in word} - whole
+            assert not any(letter.isdigit() for word in cut for letter in word), (width, cut)

@@ -149,7 +149,7 @@ class AlertDetector:
             if memory.run is not run:
                 events = [*self._events(memory, run, now), *self._new_best(memory, run, now)]
                 memory.run = run
-                name = run.name or run.stem
+                name = run.title
                 alerts += [Alert(kind, run.id, name, text, time) for kind, text, time in events]
         if len(self._memories) > 2 * len(runs) + _SPARE_MEMORIES:
             self._memories = {run.id: self._memories[run.id] for run in runs}

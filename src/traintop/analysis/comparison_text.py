@@ -168,7 +168,8 @@ def table_cell(row: Row, cell: Cell, members: int = 1) -> tables.Cell:
     ``members`` are the runs of its column, of which not all may have a value.
     """
     if row.kind == "setting":
-        return tables.Cell(text=setting_text(cell.value), literal=True)
+        quiet = isinstance(cell.value, Default)
+        return tables.Cell(text=setting_text(cell.value), literal=True, quiet=quiet)
     if cell.pending:
         return tables.Cell(text=PENDING)
     text = value_text(row.kind, cell.value)

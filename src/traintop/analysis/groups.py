@@ -111,7 +111,7 @@ def _evenly(values: FloatArray) -> FloatArray:
 
 def _common_name(runs: Sequence[ComparisonRun]) -> str:
     """What the experiments' names have in common, without the words that announce a seed."""
-    names = [run.summary.name or run.name for run in runs]
+    names = [run.summary.title for run in runs]
     if len(set(names)) == 1:
         return names[0]
     shared = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))

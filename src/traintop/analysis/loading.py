@@ -75,7 +75,7 @@ def print_experiment_summary(experiment: ExperimentLog | FilePath) -> None:
         run = summary_of_log(experiment)
     else:
         run = _opened(experiment)[1]
-    print("\n".join(summary_lines(run, run.name or run.stem)))
+    print("\n".join(summary_lines(run, run.title)))
 
 
 def _opened(path: FilePath) -> tuple[RunCatalog, RunSummary]:

@@ -23,11 +23,11 @@ def unique_names(runs: Iterable[RunSummary]) -> dict[str, str]:
     newest_first = sorted(
         runs, key=lambda run: (posix_time(run.start_time) or 0.0, run.id), reverse=True
     )
-    plain = {run.name: run.id for run in reversed(newest_first)}
+    plain = {run.title: run.id for run in reversed(newest_first)}
     taken = set(plain)
     names = {}
     for run in newest_first:
-        name = run.name
+        name = run.title
         if plain[name] != run.id:
             name = free_name(f"{name}@{_stamp(run)}", taken)  # copies of a file have one time
             taken.add(name)

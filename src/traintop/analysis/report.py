@@ -160,7 +160,7 @@ def _sections(newest_first: Sequence[RunSummary], known: set[str]) -> dict[str, 
     """Every section that these runs fill: the ones that are there, and those to be added."""
     experiments: defaultdict[str, list[RunSummary]] = defaultdict(list)
     for run in newest_first:
-        experiments[run.name].append(run)
+        experiments[run.title].append(run)
     sweeps: defaultdict[str, list[str]] = defaultdict(list)
     for name in experiments:
         if (pattern := _NUMBER.sub("#", name)) != name:
@@ -172,7 +172,7 @@ def _sections(newest_first: Sequence[RunSummary], known: set[str]) -> dict[str, 
         if key in known or _is_sweep([experiments[name][0] for name in names]):
             swept.update(names)
             wanted = frozenset(names)
-            members = tuple(run for run in newest_first if run.name in wanted)
+            members = tuple(run for run in newest_first if run.title in wanted)
             title = f"Sweep {code_span(pattern.replace('#', '*'))}"
             sections[key] = _Section(key, title, members)
     for name, runs in experiments.items():

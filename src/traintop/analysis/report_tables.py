@@ -28,12 +28,12 @@ def overview_block(newest_first: Sequence[RunSummary]) -> list[str]:
     """All experiments, the newest run of each, the lowest validation loss first."""
     if not newest_first:
         return ["No runs yet."]
-    counts = Counter(run.name for run in newest_first)
-    newest = sorted_runs([*{run.name: run for run in reversed(newest_first)}.values()])
+    counts = Counter(run.title for run in newest_first)
+    newest = sorted_runs([*{run.title: run for run in reversed(newest_first)}.values()])
     return _table(
-        _literal("Experiment", (run.name for run in newest), "left"),
+        _literal("Experiment", (run.title for run in newest), "left"),
         *_results(newest),
-        Column.of_texts("Runs", (str(counts[run.name]) for run in newest)),
+        Column.of_texts("Runs", (str(counts[run.title]) for run in newest)),
     )
 
 
@@ -61,7 +61,7 @@ def results_block(newest_first: Sequence[RunSummary]) -> list[str]:
     """A line for each run, the lowest validation loss first, then notes and errors."""
     labels = unique_names(newest_first)
     # Runs of one experiment are in the order of their start: it is one thing, tried again.
-    is_sweep = len({run.name for run in newest_first}) > 1
+    is_sweep = len({run.title for run in newest_first}) > 1
     ordered = sorted_runs(newest_first) if is_sweep else newest_first
     lines = _table(
         _literal("Run", (labels[run.id] for run in ordered), "left"),

@@ -25,7 +25,7 @@ from traintop.metrics import (
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.tables import Cell, Column, Rival, Table, winner
-from traintop.text import LONGEST_NAME, fit_middle, safe_text, setting_text
+from traintop.text import LONGEST_NAME, Default, fit_middle, safe_text, setting_text
 from traintop.values import flat_settings
 
 _FIELDS = {
@@ -121,8 +121,15 @@ def setting_columns(
     ranks = {name: rank for rank, name in enumerate(distinctive_settings(sample))}
     columns = []
     for name in differing(compared):
-        texts = (fit_middle(setting_text(one.get(name, ABSENT)), longest) for one in settings)
-        cells = [Cell(text=text, literal=True) for text in texts]
+        values = [one.get(name, ABSENT) for one in settings]
+        cells = [
+            Cell(
+                text=fit_middle(setting_text(value), longest),
+                literal=True,
+                quiet=isinstance(value, Default),
+            )
+            for value in values
+        ]
         place = ranks.get(name, len(ranks))
         rank = _RANK_OF_SETTINGS + place - 1 if place else _RANK_OF_FIRST_SETTING
         heading = fit_middle(safe_text(name), longest)

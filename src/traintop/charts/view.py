@@ -98,11 +98,10 @@ def points_for(spec: ChartSpec, width: int) -> tuple[Curve, ...]:
 
 def _curve(series: Series, log_y: bool, width: int, limits: Limits, *, banded: bool) -> Curve:
     def scaled(points: _Points) -> _Points:
-        x, y = points
-        return x, np.log10(y) if log_y else y
+        return points[0], _scaled(points[1], log_y)
 
     def drawn(points: _Points) -> _Points:
-        return scaled(thin(*_loggable(*points) if log_y else points, 2 * width, limits))
+        return scaled(thin(*_placed(points, log_y), 2 * width, limits))
 
     x, y = series.measured
     shown = _in_view(x, limits)
@@ -126,9 +125,9 @@ def _is_dense(x: FloatArray, width: int, limits: Limits) -> bool:
 def _mean_and_edges(
     series: Series, log_y: bool, columns: int, limits: Limits
 ) -> tuple[_Points, _Points, _Points]:
-    x, y = _source(series, log_y, columns, limits)
-    own = band(*_loggable(x, y) if log_y else (x, y), columns, limits)
-    mean = own.mean if y is series.measured[1] else _mean_of_means(series, columns, limits)
+    source = _source(series, log_y, columns, limits)
+    own = band(*_placed(source, log_y), columns, limits)
+    mean = own.mean if source is series.measured else _mean_of_means(series, columns, limits)
     filled = (own.count > 0) & np.isfinite(mean)
     at = own.x[filled]
     # An edge is level across its cell, so that the thinnest spike is as wide as one.
@@ -163,9 +162,17 @@ def _mean_of_means(series: Series, columns: int, limits: Limits) -> FloatArray:
     return means
 
 
-def _loggable(x: FloatArray, y: FloatArray) -> _Points:
-    positive = y > 0
-    return (x, y) if positive.all() else (x[positive], y[positive])
+def _placed(points: _Points, log_y: bool) -> _Points:
+    """The points that have a place on the axis: a logarithmic one has none for what is <= 0."""
+    x, y = points
+    if not log_y or (positive := y > 0).all():
+        return points
+    return x[positive], y[positive]
+
+
+def _scaled(y: FloatArray, log_y: bool) -> FloatArray:
+    """Values that have a place on the axis, as they stand there."""
+    return np.log10(y) if log_y else y
 
 
 def _x_limits(spec: ChartSpec) -> Limits:
@@ -212,8 +219,8 @@ def view_of(spec: ChartSpec, width: int) -> View:
     whole = spec.x_unit == 1.0 and all(bool((np.floor(x) == x).all()) for x in ends)
     shown = [_source(one, spec.log_y, width, x_limits) for one in spec.series]
     shown += [edge for one in spec.series for edge in one.edges]
-    values = [_within(*_loggable(*one) if spec.log_y else one, x_limits) for one in shown]
-    y_limits = limits_of([np.log10(_ends(y)) if spec.log_y else _ends(y) for y in values])
+    values = [_within(*_placed(one, spec.log_y), x_limits) for one in shown]
+    y_limits = limits_of([_scaled(_ends(y), spec.log_y) for y in values])
     robust = _robust_limits(spec, x_limits) if spec.robust and y_limits else None
     if y_limits and robust and _span(y_limits) > _STRETCHED * _span(robust):
         y_limits = _with_latest(spec, robust, x_limits)
@@ -227,17 +234,13 @@ def _with_latest(spec: ChartSpec, robust: Limits, x_limits: Limits) -> Limits:
     """
     low, high = robust
     for series in spec.series:
-        y = series.measured[1][_in_view(series.measured[0], x_limits)][-1:]
-        latest = _scaled(y, spec.log_y).tolist()
+        shown = _in_view(series.measured[0], x_limits)
+        x, y = (values[shown][-1:] for values in series.measured)
+        latest = _scaled(_placed((x, y), spec.log_y)[1], spec.log_y).tolist()
         wider = min(low, *latest, high), max(low, *latest, high)
         if _span(wider) <= _STRETCHED * _span(robust):
             low, high = wider
     return low, high
-
-
-def _scaled(y: FloatArray, log_y: bool) -> FloatArray:
-    """Values as they stand on the axis; none for those that have no place on it."""
-    return np.log10(y[y > 0]) if log_y else y
 
 
 class Departure(NamedTuple):
@@ -263,11 +266,10 @@ def departures(spec: ChartSpec, view: View, width: int) -> list[Departure]:
     for series in spec.series:
         if view.y is None or series.dim:
             continue
-        points = _source(series, spec.log_y, width, view.x)
-        x, y = _loggable(*points) if spec.log_y else points
+        x, y = _placed(_source(series, spec.log_y, width, view.x), spec.log_y)
         shown = _in_view(x, view.x)
         x, y = x[shown], y[shown]
-        scaled = np.log10(y) if spec.log_y else y
+        scaled = _scaled(y, spec.log_y)
         beyond = np.where(scaled > view.y[1], 1, np.where(scaled < view.y[0], -1, 0))
         if not len(y):
             continue

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from traintop.analysis.alerts import AlertKind
-from traintop.fields import FIELDS, STATUS_WORDS, Field, field_of
+from traintop.fields import FIELDS, STATUS_WORDS, Field, field_of, is_default
 from traintop.lines import Role
 from traintop.metrics import direction_of, diverged, metrics_of
 from traintop.model import RunStatus, RunSummary
@@ -101,7 +101,7 @@ def _column(field: Field, importance: int, **changes: Any) -> Column:
 
     def role(run: RunSummary, context: RowContext) -> Role:
         value = field.value(run)
-        if value is None:
+        if value is None or is_default(run, field):
             return "muted"
         return "bad" if isinstance(value, float) and not math.isfinite(value) else "text"
 

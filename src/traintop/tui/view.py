@@ -156,12 +156,12 @@ class RunRows:
     @cached_property
     def _shared_names(self) -> Mapping[str, str]:
         """The names of runs that are not the only one of their experiment."""
-        counts = Counter(run.name for run in self.everything)
-        return unique_names([run for run in self.everything if counts[run.name] > 1])
+        counts = Counter(run.title for run in self.everything)
+        return unique_names([run for run in self.everything if counts[run.title] > 1])
 
     @cached_property
     def _short_names(self) -> ShortNames:
-        experiments = (run.name or run.stem for run in self.runs)
+        experiments = (run.title for run in self.runs)
         return short_names(frozenset((*experiments, *self._shared_names.values())))
 
     @cached_property

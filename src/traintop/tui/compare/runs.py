@@ -92,8 +92,8 @@ class ComparisonMaker:
         summaries = [run for run in map(rows.run, run_ids) if run is not None]
         if self._named != (rows, run_ids):
             # Only runs of the same experiments can take each other's names.
-            experiments = {run.name for run in summaries}
-            alike = (run for run in rows.everything if run.name in experiments)
+            experiments = {run.title for run in summaries}
+            alike = (run for run in rows.everything if run.title in experiments)
             self._names, self._named = unique_names(alike), (rows, run_ids)
         runs = [self._run(summary, plotted) for summary in summaries]
         self._runs = {run.summary.id: run for run in runs}

@@ -10,7 +10,7 @@ import msgspec
 from traintop.analysis.compare import Column, Comparison, Row
 from traintop.analysis.comparison_text import column_label, section_words, short_column
 from traintop.fields import STATUS_WORDS
-from traintop.lines import Line, Piece, clickable, fit_line, line_width
+from traintop.lines import Line, Piece, Role, clickable, fit_line, line_width
 from traintop.progress import progress
 from traintop.short_names import short_names
 from traintop.tables import AlignedCell
@@ -165,10 +165,14 @@ def _column_lines(
 
 def _cell_line(cell: AlignedCell, asides: int) -> Line:
     return (
-        Piece(cell.text, "good" if cell.best else "text", bold=cell.best),
+        Piece(cell.text, _role(cell), bold=cell.best),
         Piece(f" {BEST_GLYPH}" if cell.best else "  ", "good"),
         *(Piece(f" {part}", "muted") for part in cell.asides[-asides:] if part),
     )
+
+
+def _role(cell: AlignedCell) -> Role:
+    return "good" if cell.best else "muted" if cell.quiet else "text"
 
 
 def _status_line(column: Column) -> Line:

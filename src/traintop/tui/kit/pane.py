@@ -10,7 +10,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from traintop.lines import EMPTY_LINE, Line, Look, Piece, Role, changed_span
+from traintop.lines import EMPTY_LINE, Line, Look, Piece, Role, changed_span, fit_line
 
 Draw = Callable[[int, int], Sequence[Line]]
 """Makes the lines of a pane for a width and a height in cells; pure."""
@@ -41,8 +41,9 @@ class StyledLines(ScrollView, can_focus=False):
         self._styles: dict[tuple[Look, bool], Style] = {}
 
     def strip_of(self, line: Line, width: int, *, cursor: bool = False) -> Strip:
-        """The line in exactly ``width`` cells."""
-        segments = [Segment(piece.text, self._style(piece, cursor)) for piece in line]
+        """The line in exactly ``width`` cells; without its "…" a cut number would be another."""
+        fitted = fit_line(line, width)
+        segments = [Segment(piece.text, self._style(piece, cursor)) for piece in fitted]
         return Strip(segments).adjust_cell_length(width, self._background(cursor))
 
     def notify_style_update(self) -> None:

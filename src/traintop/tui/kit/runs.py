@@ -63,7 +63,7 @@ ALERT_WORDS: Mapping[AlertKind, str] = MappingProxyType(
 
 def run_name(summary: RunSummary) -> str:
     """The name of a run as it is drawn: the experiment's, or the file's where there is none."""
-    return safe_text(summary.name or summary.stem, LONGEST_NAME)
+    return safe_text(summary.title, LONGEST_NAME)
 
 
 def short_run_name(summary: RunSummary, width: int) -> str:

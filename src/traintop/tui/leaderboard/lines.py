@@ -88,7 +88,11 @@ def _columns_that_fit(
         _column("AT", map(_iteration, shown), repeat("muted")),
         _column("TIME", (duration(run.duration_seconds) for run in runs)),
         *(
-            _column(setting.heading, (cell.text for cell in setting.cells))
+            _column(
+                setting.heading,
+                (cell.text for cell in setting.cells),
+                ["muted" if cell.quiet else "text" for cell in setting.cells],
+            )
             for setting in sorted(settings, key=lambda setting: setting.rank)
         ),
     ]

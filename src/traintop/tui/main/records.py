@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
+from traintop.analysis.records import column_values, measured_values
 from traintop.fields import Field, field_of
-from traintop.lines import Line, Piece, spread
+from traintop.lines import Line, Piece, Role, spread
 from traintop.text import MISSING, cell_width, count, fit, stopwatch
 
 if TYPE_CHECKING:
@@ -76,13 +77,13 @@ def record_lines(history: History, view: RecordsView, width: int, height: int) -
     in_view = view.shown(len(history), max(height - 1, 0))
     columns = {key: column[in_view.start : in_view.stop] for key, column in history.columns.items()}
     part = dataclasses.replace(history, columns=columns)
-    measured = {metric: part.measured(metric).tolist() for metric, _, _ in shown}
-    for row in range(len(in_view)):
-        pieces = _place_of(part, row)
-        for metric, field, cells in shown:
-            value = float(part.columns[metric][row]) if measured[metric][row] else None
-            pieces.append(_value(field, value, cells))
-        lines.append(_line(pieces))
+    rows = (
+        *(column_values(part, key) for key, _, _ in _PLACES),
+        *(measured_values(part, metric) for metric, _, _ in shown),
+    )
+    for iteration, seconds, *values in zip(*rows, strict=True):
+        figures = (_value(*of[1:], value) for of, value in zip(shown, values, strict=True))
+        lines.append(_line([*_place_of(iteration, seconds), *figures]))
     return lines
 
 
@@ -91,20 +92,15 @@ def _line(pieces: Sequence[Piece]) -> Line:
     return (Piece(" "), *(part for piece in pieces for part in (piece, gap)))
 
 
-def _place_of(part: History, row: int) -> list[Piece]:
-    iteration, seconds = (float(part.columns[key][row]) for key, _, _ in _PLACES)
-    place = count(int(iteration) if iteration.is_integer() else iteration)
+def _place_of(iteration: float, seconds: float) -> list[Piece]:
     time = stopwatch(seconds) if math.isfinite(seconds) else MISSING
     (_, _, place_cells), (_, _, time_cells) = _PLACES
     return [
-        Piece(fit(place, place_cells, "right"), "strong"),
+        Piece(fit(count(iteration), place_cells, "right"), "strong"),
         Piece(fit(time, time_cells, "right"), "muted"),
     ]
 
 
-def _value(field: Field, value: float | None, cells: int) -> Piece:
-    if value is None:
-        return Piece(fit(MISSING, cells, "right"), "muted")
-    whole = field.kind == "count" and value.is_integer()
-    text = field.text(int(value) if whole else value, cells)
-    return Piece(fit(text, cells, "right"), "text" if math.isfinite(value) else "bad")
+def _value(field: Field, cells: int, value: float | None) -> Piece:
+    role: Role = "muted" if value is None else "text" if math.isfinite(value) else "bad"
+    return Piece(fit(field.text(value, cells), cells, "right"), role)

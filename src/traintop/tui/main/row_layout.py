@@ -14,6 +14,7 @@ from traintop.text import cell_width, fit, safe_text
 from traintop.tui.columns import (
     BUILT_IN,
     DEFAULT_CHOICES,
+    TREND_COLUMN,
     Column,
     ColumnChoice,
     RowContext,
@@ -64,7 +65,8 @@ def lay_out(
 
     The column that sorts, ``sort_key``, comes before others: it explains the order. The time left
     comes last where no run has any (``any_eta``). Where the name would have less than
-    ``name_width`` cells, in which names differ, the percentage goes, and then an empty time left.
+    ``name_width`` cells, in which names differ, the trend goes, then the percentage, and then an
+    empty time left.
     """
     columns = chosen_columns(choices)
     gap = next((gap for gap in _GAPS if _taken(columns, gap) <= width), _GAPS[-1])
@@ -78,7 +80,7 @@ def lay_out(
     for column in sorted(columns, key=rank):
         if column not in chosen and _taken([*chosen, column], gap) <= width:
             chosen.append(column)
-    for key in filter(None, ("progress", empty)):
+    for key in filter(None, (TREND_COLUMN, "progress", empty)):
         more = max(min(name_width, _USUAL_NAME) - BUILT_IN["name"].width, 0)
         if _taken(chosen, gap) + more > width and key != sort_key:
             chosen = [column for column in chosen if column.key != key]
