@@ -64,13 +64,18 @@ def steps_done(run: RunSummary) -> float | None:
 
     A finished run whose plan ends before its next record would have come has done all of it.
     """
+    return _steps(run)[0]
+
+
+def _steps(run: RunSummary) -> tuple[float | None, int | None]:
+    """The iterations done, and those planned."""
     last, planned = run.iteration, planned_steps(run)
     if last is None or not isinstance(last, int):
-        return last
+        return last, planned
     done = last if last == planned or _counts_from_1(run, last) else last + 1
     if planned is not None and run.status is RunStatus.FINISHED and done < planned:
-        return planned if planned - done < _logging_interval(run, last) else done
-    return done
+        done = planned if planned - done < _logging_interval(run, last) else done
+    return done, planned
 
 
 def _counts_from_1(run: RunSummary, last: int) -> bool:
@@ -89,7 +94,7 @@ def _logging_interval(run: RunSummary, last: int) -> float:
 
 def steps_text(run: RunSummary) -> str:
     """The iterations done, of those planned where that is known: "42k/100k"."""
-    done, planned = steps_done(run), planned_steps(run)
+    done, planned = _steps(run)
     if planned is None:
         return si(done)
     return f"{si(done or 0)}/{si(planned)}"
@@ -97,7 +102,7 @@ def steps_text(run: RunSummary) -> str:
 
 def progress(run: RunSummary) -> float | None:
     """Share of the planned iterations that is done, 0 to 1; ``None`` when unknown."""
-    done, planned = steps_done(run), planned_steps(run)
+    done, planned = _steps(run)
     if done is None or planned is None:
         return None
     return min(max(done / planned, 0.0), 1.0)
@@ -119,7 +124,7 @@ def eta_seconds(run: RunSummary) -> float | None:
     """Seconds to the last planned iteration at the recent pace; ``None`` unless running."""
     if run.status is not RunStatus.RUNNING or not run.iterations_per_second:
         return None
-    done, planned = steps_done(run), planned_steps(run)
+    done, planned = _steps(run)
     if done is None or planned is None:
         return None
     return max(planned - done, 0) / run.iterations_per_second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
 import sys
 import tempfile
@@ -21,21 +22,19 @@ LONGEST_LINE = 500
 
 
 def print_text(text: str, *, color: bool | None = None) -> None:
-    """Print what may hold any character, also where the locale has only ASCII."""
-    click.echo(_encodable(text, sys.stdout.encoding or "ascii"), color=color)
+    """Print what may hold any character, with look-alikes for those that the encoding lacks."""
+    encoding = sys.stdout.encoding or "ascii"
+    click.echo(text.encode(encoding, "look-alikes").decode(encoding), color=color)
 
 
-def _encodable(text: str, encoding: str) -> str:
-    """``text`` with look-alikes for the characters that an encoding does not have."""
+def _look_alikes(error: UnicodeError) -> tuple[str, int]:
     from traintop.terminal import to_ascii
 
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        if len(text) == 1:
-            return to_ascii(text)
-        return "".join(_encodable(character, encoding) for character in text)
-    return text
+    assert isinstance(error, UnicodeEncodeError)
+    return to_ascii(error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("look-alikes", _look_alikes)
 
 
 @contextmanager

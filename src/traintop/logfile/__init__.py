@@ -210,8 +210,7 @@ def find_end(data: bytes) -> FoundEnd | None:
         last = msgspec.json.decode(found[1])
     except UNREADABLE:
         return None
-    places = (int(found[number]) for number in (2, 3, 4))
-    return FoundEnd(start, last if is_record(last) else None, *places)
+    return FoundEnd(start, last if is_record(last) else None, *map(int, found.group(2, 3, 4)))
 
 
 def decode_tail(flush: bytes, end: FoundEnd) -> Tail | None:
@@ -223,7 +222,7 @@ def decode_tail(flush: bytes, end: FoundEnd) -> Tail | None:
         tail = decode_usable(TAIL, Tail, b"{" + start[len(TAIL_START) + 1 :] + b"}")
     except UNREADABLE:
         return None
-    return msgspec.structs.replace(tail, last_record=end.last or {})
+    return msgspec.structs.replace(tail, last_record=end.last) if end.last else tail
 
 
 def snapshot_of_row(row: Row) -> MetricsSnapshot | None:
@@ -231,7 +230,10 @@ def snapshot_of_row(row: Row) -> MetricsSnapshot | None:
 
     Values that are no numbers count as not measured.
     """
-    numbers: Row = {name: as_number(value) for name, value in row.items()}
+    numbers: Row = {
+        name: value if type(value) is float else as_number(value)  # as most are
+        for name, value in row.items()
+    }
     take = numbers.pop
     iteration = take("iteration", None)
     if iteration is None or not math.isfinite(iteration):

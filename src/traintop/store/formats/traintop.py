@@ -7,7 +7,6 @@ crash or a power loss) is read whole.
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
@@ -35,7 +34,7 @@ _MOST_FOLLOWED = 4
 
 def is_run_name(path: str) -> bool:
     """Whether a file of this name is shown as a run whatever it holds."""
-    name = os.path.basename(path)
+    name = path.rpartition("/")[2]
     return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
 
 
