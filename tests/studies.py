@@ -40,7 +40,7 @@ def main() -> None:
         sweep.wait()
     if failures := sweep.failures():
         raise SystemExit("\n".join(failures))
-    large = demo_config("large", ITERATIONS, d_model=128, num_heads=8, num_layers=4, d_ff=256)
+    large = demo_config("large", ITERATIONS, d_model=128, num_layers=4, d_ff=256)
     interrupted = TrainingProcess(large, directory)
     time.sleep(_SECONDS_TO_INTERRUPTION)
     interrupted.stop()  # as a scheduler does at its time limit

@@ -32,7 +32,6 @@ from traintop.demo.training import train
 BASELINE = ExperimentConfig(
     experiment_name="baseline",
     d_model=64,
-    num_heads=4,
     num_layers=2,
     d_ff=128,
     vocab_size=96,

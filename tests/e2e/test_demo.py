@@ -26,7 +26,6 @@ ENDLESS = 10**9
 TINY = ExperimentConfig(
     "tiny",
     d_model=16,
-    num_heads=2,
     num_layers=1,
     d_ff=16,
     vocab_size=96,
@@ -133,7 +132,7 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_run_that_cannot_train_is_reported_by_name(tmp_path: Path) -> None:
-    impossible = TINY._replace(experiment_name="odd", d_model=17)
+    impossible = TINY._replace(experiment_name="odd", d_model=-1)
     possible = TINY._replace(experiment_name="even", max_iters=2)
     with Sweep([impossible, possible], tmp_path) as sweep:
         sweep.wait()

@@ -1,12 +1,8 @@
-"""A small transformer language model in numpy, with its gradients written out by hand.
+"""A small language model in numpy, with its gradients written out by hand.
 
-The architecture is that of current models, only smaller: pre-norm blocks with RMSNorm (Zhang and
-Sennrich 2019), causal multi-head attention with rotary positions (Su et al. 2021) and a SwiGLU
-feed-forward layer (Shazeer 2020), trained by AdamW (Loshchilov and Hutter 2019).
-
-Every layer is a function that returns its output together with its backward pass: a function
-from the gradient of the output to the gradients of the inputs. Between layers the activations
-are rows, one for each token of the batch: shaped (batch * time, d_model).
+A perceptron with residual layers that predicts a character from the last few (Bengio et al. 2003),
+trained by AdamW (Loshchilov and Hutter 2019). Between layers the activations are rows, one for
+each token of the batch: shaped (batch * time, d_model).
 """
 
 from __future__ import annotations
@@ -24,23 +20,19 @@ Array: TypeAlias = NDArray[np.floating[Any]]
 Tokens: TypeAlias = NDArray[np.integer[Any]]
 Parameters: TypeAlias = dict[str, Array]
 
-_NORM_EPSILON = 1e-5
+_SEEN = 8
+"""The tokens from which the next one is predicted; before the beginning there are newlines."""
 
 
 class LanguageModel:
     """Predicts the next token of a text; its sizes and its seed are the configuration's.
 
-    ``d_model`` must be divisible by ``num_heads``, and ``d_model / num_heads`` by 2, or
-    ``ValueError`` is raised. ``parameters`` is updated in place by the optimizer.
+    ``parameters`` is updated in place by the optimizer.
     """
 
     def __init__(self, config: ExperimentConfig, dtype: DTypeLike = np.float32) -> None:
-        if config.d_model % (2 * config.num_heads):
-            raise ValueError("d_model must be divisible by twice num_heads")
         self.config = config
         self.parameters = initial_parameters(config, dtype)
-        self._cos, self._sin = rotary_tables(config, dtype)
-        self._mask = np.triu(np.full((config.context_length,) * 2, -np.inf, dtype), k=1)
 
     def loss(self, tokens: Tokens, targets: Tokens) -> float:
         """Mean cross-entropy in nats; both arguments are shaped (batch, time)."""
@@ -58,76 +50,30 @@ class LanguageModel:
 
     def _forward(self, tokens: Tokens) -> tuple[Array, Callable[[Array], Parameters]]:
         weights = self.parameters
-        batch_and_time = (tokens.shape[0], tokens.shape[1])
-        x = weights["token_embedding"][tokens.ravel()]
-        blocks = []
+        before = np.pad(tokens, ((0, 0), (_SEEN - 1, 0)))
+        seen = np.lib.stride_tricks.sliding_window_view(before, _SEEN, axis=1)
+        one_hot = np.eye(self.config.vocab_size, dtype=weights["embedding"].dtype)[seen]
+        inputs = one_hot.reshape(tokens.size, -1)
+        x = inputs @ weights["embedding"]
+        layers = []
         for layer in range(self.config.num_layers):
-            x, block_backward = self._block(x, f"layer_{layer}", batch_and_time)
-            blocks.append(block_backward)
-        normalized, norm_backward = rms_norm(x, weights["final_norm"])
-        logits, head_backward = linear(normalized, weights["head"])
+            hidden = np.tanh(x @ weights[f"layer_{layer}.up"])
+            layers.append((x, hidden))
+            x = x + hidden @ weights[f"layer_{layer}.down"]
 
         def backward(d_logits: Array) -> Parameters:
-            gradients: Parameters = {}
-            d_normalized, gradients["head"] = head_backward(d_logits)
-            d_x, gradients["final_norm"] = norm_backward(d_normalized)
-            for block_backward in reversed(blocks):
-                d_x = block_backward(d_x, gradients)
-            one_hot = np.eye(self.config.vocab_size, dtype=d_x.dtype)[tokens.ravel()]
-            gradients["token_embedding"] = one_hot.T @ d_x
+            gradients: Parameters = {"head": x.T @ d_logits}
+            d_x = d_logits @ weights["head"].T
+            for layer, (before, hidden) in reversed([*enumerate(layers)]):
+                up, down = f"layer_{layer}.up", f"layer_{layer}.down"
+                gradients[down] = hidden.T @ d_x
+                d_hidden = d_x @ weights[down].T * (1 - hidden * hidden)
+                gradients[up] = before.T @ d_hidden
+                d_x = d_x + d_hidden @ weights[up].T
+            gradients["embedding"] = inputs.T @ d_x
             return gradients
 
-        return logits, backward
-
-    def _block(
-        self, x: Array, layer: str, batch_and_time: tuple[int, int]
-    ) -> tuple[Array, Callable[[Array, Parameters], Array]]:
-        """Attention, then the feed-forward layer, each added to what came in."""
-        weights = self.parameters
-        normalized, attention_norm_backward = rms_norm(x, weights[f"{layer}.attention_norm"])
-        qkv, qkv_backward = linear(normalized, weights[f"{layer}.qkv"])
-        attended, attention_backward = self._attention(qkv, batch_and_time)
-        mixed, output_backward = linear(attended, weights[f"{layer}.attention_output"])
-        x = x + mixed
-        normalized, ffn_norm_backward = rms_norm(x, weights[f"{layer}.ffn_norm"])
-        gate_and_up, gate_and_up_backward = linear(normalized, weights[f"{layer}.gate_and_up"])
-        hidden, swiglu_backward = swiglu(gate_and_up)
-        update, down_backward = linear(hidden, weights[f"{layer}.down"])
-
-        def backward(d_x: Array, gradients: Parameters) -> Array:
-            d_hidden, gradients[f"{layer}.down"] = down_backward(d_x)
-            d_normalized, gradients[f"{layer}.gate_and_up"] = gate_and_up_backward(
-                swiglu_backward(d_hidden)
-            )
-            d_input, gradients[f"{layer}.ffn_norm"] = ffn_norm_backward(d_normalized)
-            d_x = d_x + d_input
-            d_attended, gradients[f"{layer}.attention_output"] = output_backward(d_x)
-            d_normalized, gradients[f"{layer}.qkv"] = qkv_backward(attention_backward(d_attended))
-            d_input, gradients[f"{layer}.attention_norm"] = attention_norm_backward(d_normalized)
-            return d_x + d_input
-
-        return x + update, backward
-
-    def _attention(
-        self, qkv: Array, batch_and_time: tuple[int, int]
-    ) -> tuple[Array, Callable[[Array], Array]]:
-        """Rotary causal attention of all heads; queries, keys and values side by side."""
-        batch, time = batch_and_time
-        heads, d_model = self.config.num_heads, self.config.d_model
-        cos, sin = self._cos[:time], self._sin[:time]
-        # (batch * time, 3 * d_model) -> 3 arrays of (batch, heads, time, d_model / heads)
-        split = qkv.reshape(batch, time, 3, heads, d_model // heads).transpose(2, 0, 3, 1, 4)
-        query, key, value = rotate(split[0], cos, sin), rotate(split[1], cos, sin), split[2]
-        attended, backward_heads = attention(query, key, value, self._mask[:time, :time])
-
-        def backward(d_out: Array) -> Array:
-            d_attended = d_out.reshape(batch, time, heads, -1).transpose(0, 2, 1, 3)
-            d_query, d_key, d_value = backward_heads(d_attended)
-            # A rotation's transpose is the rotation back.
-            d_split = np.stack([rotate(d_query, cos, -sin), rotate(d_key, cos, -sin), d_value])
-            return d_split.transpose(1, 3, 0, 2, 4).reshape(batch * time, 3 * d_model)
-
-        return attended.transpose(0, 2, 1, 3).reshape(batch * time, d_model), backward
+        return x @ weights["head"], backward
 
 
 def initial_parameters(config: ExperimentConfig, dtype: DTypeLike = np.float32) -> Parameters:
@@ -139,90 +85,12 @@ def initial_parameters(config: ExperimentConfig, dtype: DTypeLike = np.float32) 
         return (generator.standard_normal(shape) * std).astype(dtype)
 
     width, hidden = config.d_model, config.d_ff
-    parameters: Parameters = {"token_embedding": normal(config.vocab_size, width, std=1.0)}
+    parameters = {"embedding": normal(_SEEN * config.vocab_size, width, std=_SEEN**-0.5)}
     for layer in range(config.num_layers):
-        parameters |= {
-            f"layer_{layer}.attention_norm": np.ones(width, dtype),
-            f"layer_{layer}.qkv": normal(width, 3 * width, std=width**-0.5),
-            f"layer_{layer}.attention_output": normal(width, width, std=width**-0.5),
-            f"layer_{layer}.ffn_norm": np.ones(width, dtype),
-            f"layer_{layer}.gate_and_up": normal(width, 2 * hidden, std=width**-0.5),
-            f"layer_{layer}.down": normal(hidden, width, std=hidden**-0.5),
-        }
-    parameters["final_norm"] = np.ones(width, dtype)
+        parameters[f"layer_{layer}.up"] = normal(width, hidden, std=width**-0.5)
+        parameters[f"layer_{layer}.down"] = normal(hidden, width, std=hidden**-0.5)
     parameters["head"] = normal(width, config.vocab_size, std=0.1 * width**-0.5)
     return parameters
-
-
-def linear(x: Array, weight: Array) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
-    """Rows times a matrix; backward gives the gradients of both."""
-
-    def backward(d_out: Array) -> tuple[Array, Array]:
-        return d_out @ weight.T, x.T @ d_out
-
-    return x @ weight, backward
-
-
-def rms_norm(x: Array, gain: Array) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
-    """Rows divided by their root mean square, times the gain."""
-    inverse_rms = 1 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + _NORM_EPSILON)
-    normalized = x * inverse_rms
-
-    def backward(d_out: Array) -> tuple[Array, Array]:
-        d_normalized = d_out * gain
-        along = np.mean(d_normalized * normalized, axis=-1, keepdims=True)
-        d_x = inverse_rms * (d_normalized - normalized * along)
-        return d_x, np.sum(d_out * normalized, axis=0)
-
-    return normalized * gain, backward
-
-
-def swiglu(gate_and_up: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """``silu(gate) * up``, where each row holds the gates, then as many values to be gated."""
-    gate, up = np.split(gate_and_up, 2, axis=-1)
-    sigmoid = 1 / (1 + np.exp(-gate))
-    silu = gate * sigmoid
-
-    def backward(d_out: Array) -> Array:
-        d_gate = d_out * up * (sigmoid + silu * (1 - sigmoid))
-        return np.concatenate([d_gate, d_out * silu], axis=-1)
-
-    return silu * up, backward
-
-
-def attention(
-    query: Array, key: Array, value: Array, mask: Array
-) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
-    """Scaled dot-product attention; the mask is added to the scores.
-
-    Query, key and value are shaped (batch, heads, time, width of a head).
-    """
-    scale = 1 / math.sqrt(query.shape[-1])
-    scores = query @ key.swapaxes(-1, -2) * scale + mask
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights /= weights.sum(axis=-1, keepdims=True)
-
-    def backward(d_out: Array) -> tuple[Array, Array, Array]:
-        d_weights = d_out @ value.swapaxes(-1, -2)
-        along = np.sum(d_weights * weights, axis=-1, keepdims=True)
-        d_scores = weights * (d_weights - along) * scale
-        return d_scores @ key, d_scores.swapaxes(-1, -2) @ query, weights.swapaxes(-1, -2) @ d_out
-
-    return weights @ value, backward
-
-
-def rotary_tables(config: ExperimentConfig, dtype: DTypeLike) -> tuple[Array, Array]:
-    """Cosines and sines of the rotary angles, shaped (context_length, half a head's width)."""
-    half = config.d_model // config.num_heads // 2
-    frequencies = config.rope_theta ** (-np.arange(half) / half)
-    angles = np.arange(config.context_length)[:, None] * frequencies
-    return np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
-
-
-def rotate(x: Array, cos: Array, sin: Array) -> Array:
-    """Turns each pair (first half, second half) of the last axis by its position's angle."""
-    first, second = np.split(x, 2, axis=-1)
-    return np.concatenate([first * cos - second * sin, first * sin + second * cos], axis=-1)
 
 
 def cross_entropy(logits: Array, targets: Tokens) -> tuple[float, Array]:

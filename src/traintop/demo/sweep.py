@@ -31,7 +31,6 @@ def demo_config(name: str, iterations: int, **changes: object) -> ExperimentConf
     """The settings of a model that trains in about a minute, with some changes."""
     settings: dict[str, object] = {
         "d_model": 64,
-        "num_heads": 4,
         "num_layers": 2,
         "d_ff": 128,
         "vocab_size": 96,
