@@ -54,7 +54,7 @@ from traintop.text import (
     setting_text,
     si,
 )
-from traintop.times import age_seconds
+from traintop.times import age_seconds, time_text
 from traintop.values import as_number, setting_of
 
 Value = float | int | str | bool | tuple[object, ...] | None
@@ -147,20 +147,20 @@ class Field(msgspec.Struct, frozen=True, eq=False):
             return (0, STATUS_ORDER.index(RunStatus(str(value))))
         if isinstance(value, (int, float)):
             return (0, value) if math.isfinite(value) else None
-        if value is None or value == ():
-            return None
-        return (1, (value if isinstance(value, str) else setting_text([*value])).casefold())
+        if isinstance(value, tuple):
+            value = setting_text([*value]) if value else None
+        return None if value is None else (1, value.casefold())
 
     def text(self, value: Value, width: int = _UNBOUNDED) -> str:
         """A value as it is written where ``width`` cells are free; it may take more."""
-        if value is None or value == ():
+        if is_nothing(value):
             return MISSING
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return _WRITERS.get(self.kind, _setting_number)(value, width)
         if isinstance(value, tuple):
             return setting_text([*value], _LONGEST_TEXT)
         if self.kind == "time":
-            return safe_text(value)[:16].replace("T", " ")
+            return safe_text(time_text(str(value)))
         return setting_text(value, max(min(width, _LONGEST_TEXT), 1))
 
 
@@ -416,6 +416,11 @@ def is_default(run: RunSummary, field: Field) -> bool:
     """Whether a field is a setting of the run that nobody gave."""
     prefix, _, name = field.name.partition(".")
     return prefix == "config" and setting_of(run.given, name) is not setting_of(run.config, name)
+
+
+def is_nothing(value: Value) -> bool:
+    """Whether a run does not have something: no tags are none."""
+    return value is None or value == ()
 
 
 def plain_value(value: object) -> Value:

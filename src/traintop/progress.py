@@ -1,9 +1,10 @@
-"""How far a run is: the steps done, those planned, and the time that is left."""
+"""How far a run is: its start, the steps done, those planned, and the time that is left."""
 
 from __future__ import annotations
 
 from traintop.model import RunStatus, RunSummary
 from traintop.text import duration, number, si
+from traintop.times import posix_time
 from traintop.values import flat_settings
 
 PLANNED_STEPS = (
@@ -44,6 +45,11 @@ def planned_steps(run: RunSummary) -> int | None:
                 nested[name] = setting
     stated = (_positive(nested[name]) for name in names if name in nested)
     return next((steps for steps in stated if steps), None)
+
+
+def start_order(run: RunSummary) -> tuple[float, str]:
+    """By it, runs are in the order of their starts, whatever the zones of their writers."""
+    return posix_time(run.start_time) or 0.0, run.id
 
 
 def counts_epochs(run: RunSummary) -> bool:

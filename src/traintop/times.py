@@ -55,6 +55,12 @@ def parse_time(text: str | None) -> datetime | None:
         return None
 
 
+def time_text(text: str, timespec: str = "minutes") -> str:
+    """A log file's time as a person reads it, in local time: "2025-02-22 14:05"."""
+    time = parse_time(text)
+    return text[:16] if time is None else time.isoformat(" ", timespec)
+
+
 @lru_cache(maxsize=20_000)  # of starts, which stay; a live run has another end four times a second
 def posix_time(text: str | None) -> float | None:
     """The moment that a time stands for, in seconds since 1970; by it, times are in order."""

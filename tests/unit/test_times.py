@@ -12,9 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.runs import OpenedRun, record, write_run
+from msgspec import structs
+from tests.runs import OpenedRun, foreign_document, record, write_run
 
 from traintop.analysis.naming import unique_names
+from traintop.analysis.summary_text import summary_lines
 from traintop.fields import FIELDS
 from traintop.model import RunSummary
 from traintop.store.catalog import RunCatalog
@@ -52,6 +54,23 @@ def test_an_offset_that_is_none_changes_nothing(zone: str, tmp_path: Path, offse
     start_time = "2026-07-01T14:00:00"
     run = written(tmp_path / "a.json", start_time, offset)
     assert posix_time(run.start_time) == posix_time(start_time)
+
+
+def test_equal_names_and_started_are_of_one_time_line(zone: str, tmp_path: Path) -> None:
+    older = written(tmp_path / "experiment_a_20260701_180000.json", "2026-07-01T18:00:00", 0)
+    newer = written(tmp_path / "experiment_b_20260701_150000.json", "2026-07-01T15:00:00", -14400)
+    older, newer = (structs.replace(run, name="a") for run in (older, newer))
+    assert [*unique_names([older, newer]).values()] == ["a", "a@20260701_140000"]
+    started = FIELDS["start_time"]
+    assert started.text(started.value(older)) == "2026-07-01 14:00"
+
+
+def test_a_time_that_carries_its_zone_is_shown_as_local(zone: str, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.json"
+    path.write_text(json.dumps(foreign_document([], start_time="2026-07-01T18:00:00Z")))
+    run, started = OpenedRun(path).summary(), FIELDS["start_time"]
+    assert started.text(started.value(run)) == "2026-07-01 14:00"
+    assert "2026-07-01 14:00:00" in "\n".join(summary_lines(run, "a"))
 
 
 def test_an_age_counts_the_hour_that_comes_twice(zone: str) -> None:

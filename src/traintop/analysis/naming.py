@@ -8,21 +8,20 @@ from itertools import count
 from pathlib import PurePath
 
 from traintop.model import RunSummary
+from traintop.progress import start_order
 from traintop.text import ELLIPSIS
-from traintop.times import posix_time
+from traintop.times import parse_time
 
-_STAMP = re.compile(r"_(\d{8}_\d{6}(?:_\d+)?)$")
+_STAMP = re.compile(r"_(\d{8}_\d{6})((?:_\d+)?)$")
 
 
 def unique_names(runs: Iterable[RunSummary]) -> dict[str, str]:
     """A name for each run by its id, the newest run first.
 
     The newest run of an experiment has the experiment's plain name; an older one has the time of
-    its start behind it, as its file does: ``baseline@20250222_140530``.
+    its start behind it, in your own time zone: ``baseline@20250222_140530``.
     """
-    newest_first = sorted(
-        runs, key=lambda run: (posix_time(run.start_time) or 0.0, run.id), reverse=True
-    )
+    newest_first = sorted(runs, key=start_order, reverse=True)
     plain = {run.title: run.id for run in reversed(newest_first)}
     taken = set(plain)
     names = {}
@@ -36,11 +35,11 @@ def unique_names(runs: Iterable[RunSummary]) -> dict[str, str]:
 
 
 def _stamp(run: RunSummary) -> str:
-    in_file_name = _STAMP.search(run.stem)
-    if in_file_name:
-        return in_file_name[1]
-    digits = re.sub(r"\D", "", run.start_time or "")[:14]
-    return f"{digits[:8]}_{digits[8:]}" if len(digits) == 14 else run.stem
+    """The time of its start, in this process's zone as everywhere, with the count of its file."""
+    in_file_name, started = _STAMP.search(run.stem), parse_time(run.start_time)
+    if started is not None:
+        return f"{started:%Y%m%d_%H%M%S}{in_file_name[2] if in_file_name else ''}"
+    return in_file_name[0][1:] if in_file_name else run.stem
 
 
 def free_name(name: str, taken: Collection[str], suffix: str = "_{}") -> str:

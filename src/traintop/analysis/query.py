@@ -37,14 +37,13 @@ from traintop.analysis.query_conditions import (
     equal,
     has_status,
     is_commit,
-    is_nothing,
     joined,
     mentions,
     ordered,
 )
 from traintop.analysis.query_times import Period
 from traintop.analysis.query_tokens import END, QueryError, Token, tokens_of
-from traintop.fields import STATUS_WORDS, Value, field_of, is_known, known_names
+from traintop.fields import STATUS_WORDS, Value, field_of, is_known, is_nothing, known_names
 from traintop.model import RunSummary
 from traintop.text import suggestions
 from traintop.times import parse_time

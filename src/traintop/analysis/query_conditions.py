@@ -77,11 +77,6 @@ def joined(
     return matches
 
 
-def is_nothing(value: Value) -> bool:
-    """Whether a run does not have something: no tags are none."""
-    return value is None or value == ()
-
-
 def equal(x: object, y: object) -> bool:
     """Equality as a person means it: a list equals each of its items, and NaN is NaN."""
     if isinstance(x, tuple) and not isinstance(y, tuple):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from traintop.direction import Direction
-from traintop.fields import Field, field_of, is_known, known_names
+from traintop.fields import Field, field_of, is_known, is_nothing, known_names
 from traintop.metrics import best_iteration, best_value, most_work
 from traintop.model import RunSummary
 from traintop.text import suggestions
@@ -43,7 +43,7 @@ def sorted_by(
         if key is not None:
             known.append((key, run))
         else:
-            (missing if value is None or value == () else diverged).append(run)
+            (missing if is_nothing(value) else diverged).append(run)
     known.sort(key=lambda pair: pair[0], reverse=descending)
     return [*(run for _, run in known), *diverged, *missing]
 

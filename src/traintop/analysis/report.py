@@ -24,9 +24,9 @@ from traintop.analysis.export import replacing_file
 from traintop.analysis.report_tables import configuration_block, overview_block, results_block
 from traintop.metrics import choose_directions_for
 from traintop.model import RunStatus, RunSummary
+from traintop.progress import start_order
 from traintop.store.catalog import RunCatalog
 from traintop.tables import code_span
-from traintop.times import posix_time
 
 DEFAULT_NOTEBOOK = Path("EXPERIMENT_LOG.md")
 
@@ -78,7 +78,7 @@ class _Section:
     @property
     def started(self) -> float:
         """When the first of them started, in seconds since 1970."""
-        return min(posix_time(run.start_time) or 0.0 for run in self.runs)
+        return min(map(start_order, self.runs))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,7 @@ def update_report(document: str, runs: Iterable[RunSummary]) -> str:
     Doing it twice changes nothing more.
     """
     readable = [run for run in runs if run.status is not RunStatus.UNREADABLE]
-    newest_first = sorted(readable, key=lambda run: (posix_time(run.start_time) or 0.0, run.id))[
-        ::-1
-    ]
+    newest_first = sorted(readable, key=start_order, reverse=True)
     newline = "\r\n" if "\r\n" in document else "\n"
     known = set(_MARKER.findall(document))
     sections = _sections(newest_first, known)

@@ -16,6 +16,7 @@ from traintop.metrics import (
 from traintop.model import ExperimentLog, MetricStats, RunStatus, RunSummary
 from traintop.progress import planned_steps, progress, stall_text, steps_done
 from traintop.text import MISSING, count, duration, number, percentage, safe_text, setting_text, si
+from traintop.times import time_text
 from traintop.tracking.statistics import RunStatistics
 
 _LABEL_WIDTH = 18
@@ -67,7 +68,7 @@ def summary_of_log(log: ExperimentLog) -> RunSummary:
 def _results(run: RunSummary) -> Iterator[tuple[str, str]]:
     why = stall_text(run) if run.status is RunStatus.STALLED else safe_text(run.error)
     yield "status", f"{run.status.value}{f': {why}' if why else ''}"
-    yield "started", safe_text(run.start_time)[:19].replace("T", " ") if run.start_time else MISSING
+    yield "started", safe_text(time_text(run.start_time or MISSING, "seconds"))
     yield "duration", duration(run.duration_seconds)
     yield "iterations", _progress(run)
     yield "gradient steps", f"{run.gradient_step:,}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import msgspec
 
 from traintop.model import RunStatus, RunSummary
+from traintop.progress import start_order
 from traintop.store.annotations import FOLDER, AnnotationFolders
 from traintop.store.files import Entry, FileError, Files
 from traintop.store.files.local import LocalFiles
@@ -28,7 +29,6 @@ from traintop.store.formats import (
 )
 from traintop.store.liveness import SETTLING, ObservedRun
 from traintop.store.other_files import other_files
-from traintop.times import posix_time
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -245,7 +245,7 @@ class RunCatalog:
                 listed = [
                     run.annotated(self._annotations.of(run.id)) for run in self._runs.values()
                 ]
-                runs = tuple(sorted(listed, key=_age_order, reverse=True))
+                runs = tuple(sorted(listed, key=start_order, reverse=True))
             revision = before.revision + 1
             self._snapshot = Snapshot(runs, self.directories, notices, revision, unread, others)
         return self._snapshot
@@ -290,11 +290,6 @@ def _apparent_start(entry: Entry) -> str:
     if stamp:
         return stamp[1]
     return time.strftime("%Y%m%d_%H%M%S", time.localtime(time.time() - (entry.age or 0.0)))
-
-
-def _age_order(summary: RunSummary) -> tuple[float, str]:
-    # Names settle the order of those that started together.
-    return (posix_time(summary.start_time) or 0.0, summary.name)
 
 
 class _SharedReader:

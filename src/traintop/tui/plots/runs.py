@@ -12,8 +12,8 @@ from traintop.analysis.axes import tokens_per_iteration
 from traintop.analysis.chart_names import charts_of
 from traintop.lines import Piece
 from traintop.model import RunStatus, RunSummary
+from traintop.progress import start_order
 from traintop.text import percentage
-from traintop.times import posix_time
 from traintop.tui.kit.runs import MARK_GLYPH
 from traintop.tui.kit.themes import Look
 from traintop.tui.messages import HistoryLoaded
@@ -211,7 +211,7 @@ def assign_colors(known: Mapping[str, int], runs: Iterable[RunSummary]) -> dict[
     """
     assigned = {run.id: known[run.id] for run in runs if run.id in known}
     fresh = [run for run in runs if run.id not in assigned]
-    fresh.sort(key=lambda run: (posix_time(run.start_time) or 0.0, run.id))
+    fresh.sort(key=start_order)
     following = max(known.values(), default=-1) + 1
     for offset, run in enumerate(fresh):
         assigned[run.id] = following + offset
