@@ -19,7 +19,6 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -75,17 +74,15 @@ STATUS_ORDER = (
 )
 """What is alive first, then what needs a look."""
 
-STATUS_WORDS: Mapping[RunStatus, str] = MappingProxyType(
-    {
-        RunStatus.RUNNING: "run",
-        RunStatus.STALLED: "stall",
-        RunStatus.CRASHED: "crash",
-        RunStatus.FAILED: "fail",
-        RunStatus.INTERRUPTED: "stop",
-        RunStatus.FINISHED: "done",
-        RunStatus.UNREADABLE: "file",
-    }
-)
+STATUS_WORDS: Mapping[RunStatus, str] = {
+    RunStatus.RUNNING: "run",
+    RunStatus.STALLED: "stall",
+    RunStatus.CRASHED: "crash",
+    RunStatus.FAILED: "fail",
+    RunStatus.INTERRUPTED: "stop",
+    RunStatus.FINISHED: "done",
+    RunStatus.UNREADABLE: "file",
+}
 """What the list, which has few cells for it, writes of a status; the filter knows it too."""
 
 _FIGURE_WIDTH = 8
@@ -174,18 +171,16 @@ def _setting_number(value: float, width: int) -> str:
     return number(value) if isinstance(value, float) else setting_text(value, _LONGEST_TEXT)
 
 
-_WRITERS: Mapping[Kind, Callable[[float, int], str]] = MappingProxyType(
-    {
-        "measure": _measure,
-        "si": lambda value, _: si(value),
-        "count": lambda value, width: text if len(text := count(value)) <= width else si(value),
-        "seconds": lambda value, _: duration(value),
-        "milliseconds": lambda value, _: number(value, 3),
-        "share": lambda value, _: percentage(value),
-        "age": lambda value, _: age(value),
-        "bytes": lambda value, _: file_size(int(value)),
-    }
-)
+_WRITERS: Mapping[Kind, Callable[[float, int], str]] = {
+    "measure": _measure,
+    "si": lambda value, _: si(value),
+    "count": lambda value, width: text if len(text := count(value)) <= width else si(value),
+    "seconds": lambda value, _: duration(value),
+    "milliseconds": lambda value, _: number(value, 3),
+    "share": lambda value, _: percentage(value),
+    "age": lambda value, _: age(value),
+    "bytes": lambda value, _: file_size(int(value)),
+}
 
 
 def _defaults(run: RunSummary) -> str | None:
@@ -282,33 +277,29 @@ def _of_stats(pick: Callable[[MetricStats], float | None]) -> Callable[..., floa
     return get
 
 
-STATISTICS: Mapping[str, Statistic] = MappingProxyType(
-    {
-        "last": Statistic("", "", last_value, "last value"),
-        "best": Statistic("BEST ", "best ", best_value, "best value at any iteration"),
-        "recent": Statistic(
-            f"⌀{RECENT_VALUES} ",
-            "recent ",
-            _of_stats(lambda stats: stats.recent_mean),
-            f"mean of the last {RECENT_VALUES}",
-        ),
-        "mean": Statistic("MEAN ", "mean ", _of_stats(lambda stats: stats.mean), "mean of all"),
-        "min": Statistic("MIN ", "lowest ", _of_stats(lambda stats: stats.min), "lowest value"),
-        "max": Statistic("MAX ", "highest ", _of_stats(lambda stats: stats.max), "highest value"),
-        "std": Statistic(
-            "STD ", "deviation of ", _of_stats(lambda stats: stats.std), "standard deviation"
-        ),
-    }
-)
+STATISTICS: Mapping[str, Statistic] = {
+    "last": Statistic("", "", last_value, "last value"),
+    "best": Statistic("BEST ", "best ", best_value, "best value at any iteration"),
+    "recent": Statistic(
+        f"⌀{RECENT_VALUES} ",
+        "recent ",
+        _of_stats(lambda stats: stats.recent_mean),
+        f"mean of the last {RECENT_VALUES}",
+    ),
+    "mean": Statistic("MEAN ", "mean ", _of_stats(lambda stats: stats.mean), "mean of all"),
+    "min": Statistic("MIN ", "lowest ", _of_stats(lambda stats: stats.min), "lowest value"),
+    "max": Statistic("MAX ", "highest ", _of_stats(lambda stats: stats.max), "highest value"),
+    "std": Statistic(
+        "STD ", "deviation of ", _of_stats(lambda stats: stats.std), "standard deviation"
+    ),
+}
 """What there is of each metric, by the prefix of its name; the last value needs none."""
 
-_KINDS: Mapping[str, tuple[Kind, str]] = MappingProxyType(
-    {
-        "tokens_per_sec": ("si", "tokens/s"),
-        "throughput": ("si", ""),
-        "iter_time_ms": ("milliseconds", "ms"),
-    }
-)
+_KINDS: Mapping[str, tuple[Kind, str]] = {
+    "tokens_per_sec": ("si", "tokens/s"),
+    "throughput": ("si", ""),
+    "iter_time_ms": ("milliseconds", "ms"),
+}
 
 
 def _of_metric(name: str, metric: str, statistic: str, get: Getter | None = None) -> Field:
@@ -347,18 +338,14 @@ def _standard_fields() -> Iterable[Field]:
                 yield _of_metric(name, metric, statistic)
 
 
-FIELDS: Mapping[str, Field] = MappingProxyType(
-    {field.name: field for field in (*_FIELDS, *_standard_fields())}
-)
+FIELDS: Mapping[str, Field] = {field.name: field for field in (*_FIELDS, *_standard_fields())}
 """The fields that every run may have, by name; :func:`field_of` makes those of what runs logged."""
 
-SYNONYMS: Mapping[str, str] = MappingProxyType(
-    {
-        **{synonym: field.name for field in FIELDS.values() for synonym in field.synonyms},
-        "loss": "train_loss",
-        "val": "best_val_loss",
-    }
-)
+SYNONYMS: Mapping[str, str] = {
+    **{synonym: field.name for field in FIELDS.values() for synonym in field.synonyms},
+    "loss": "train_loss",
+    "val": "best_val_loss",
+}
 
 
 @functools.lru_cache(maxsize=4096)

@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import msgspec
 
@@ -60,67 +59,64 @@ def _metric(
     return Metric(name, label, short or label, words, explanation, logged, tuple(groups.split()))
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        metric.name: metric
-        for metric in (
-            _metric(
-                "train_loss",
-                "LOSS | TRAIN",
-                "train loss",
-                "loss on the training data",
-                "loss train/loss training_loss training/loss trainer/loss loss/train loss/training "
-                "losses/train train_loss_step loss_step train_loss_epoch loss_epoch "
-                "train/train_loss batch_loss train/batch_loss lm_loss total_loss",
-            ),
-            _metric(
-                "val_loss",
-                "VAL LOSS | VAL",
-                "val loss",
-                "loss on the validation data",
-                "eval_loss validation_loss valid_loss dev_loss loss/val loss/valid loss/validation "
-                "loss/eval losses/val val_loss_epoch val_loss_step val/val_loss eval/eval_loss",
-            ),
-            _metric(
-                "learning_rate",
-                "LR",
-                "learning rate",
-                "learning rate of the optimizer",
-                "lr lr/group0 lr/pg0 lr-AdamW lr-Adam lr-SGD lr-AdamW/pg1 lr-Adam/pg1 lr-SGD/pg1",
-                "train training trainer optim optimizer",
-            ),
-            _metric(
-                "tokens_per_sec",
-                "TOK/S",
-                "tokens/s",
-                "throughput in tokens per second",
-                "tokens_per_second tokens_per_s tokens/s tokens/sec tok/s tok_per_sec tok/sec "
-                "toks_per_sec tps",
-                "train training perf throughput speed",
-            ),
-            _metric(
-                "iter_time_ms",
-                "STEP MS",
-                "step time, ms",
-                "milliseconds that a step takes",
-                "step_time_ms iter_ms step_ms batch_time_ms ms_per_step ms_per_iter",
-                "train perf",
-            ),
-            _metric(
-                "grad_norm",
-                "GRAD NORM",
-                "gradient norm",
-                "norm of the gradients",
-                "gradient_norm grad_norm_l2 global_grad_norm total_grad_norm gradients/norm "
-                "grad/norm",
-                "train training optim optimizer",
-            ),
-        )
-    }
-)
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        _metric(
+            "train_loss",
+            "LOSS | TRAIN",
+            "train loss",
+            "loss on the training data",
+            "loss train/loss training_loss training/loss trainer/loss loss/train loss/training "
+            "losses/train train_loss_step loss_step train_loss_epoch loss_epoch "
+            "train/train_loss batch_loss train/batch_loss lm_loss total_loss",
+        ),
+        _metric(
+            "val_loss",
+            "VAL LOSS | VAL",
+            "val loss",
+            "loss on the validation data",
+            "eval_loss validation_loss valid_loss dev_loss loss/val loss/valid loss/validation "
+            "loss/eval losses/val val_loss_epoch val_loss_step val/val_loss eval/eval_loss",
+        ),
+        _metric(
+            "learning_rate",
+            "LR",
+            "learning rate",
+            "learning rate of the optimizer",
+            "lr lr/group0 lr/pg0 lr-AdamW lr-Adam lr-SGD lr-AdamW/pg1 lr-Adam/pg1 lr-SGD/pg1",
+            "train training trainer optim optimizer",
+        ),
+        _metric(
+            "tokens_per_sec",
+            "TOK/S",
+            "tokens/s",
+            "throughput in tokens per second",
+            "tokens_per_second tokens_per_s tokens/s tokens/sec tok/s tok_per_sec tok/sec "
+            "toks_per_sec tps",
+            "train training perf throughput speed",
+        ),
+        _metric(
+            "iter_time_ms",
+            "STEP MS",
+            "step time, ms",
+            "milliseconds that a step takes",
+            "step_time_ms iter_ms step_ms batch_time_ms ms_per_step ms_per_iter",
+            "train perf",
+        ),
+        _metric(
+            "grad_norm",
+            "GRAD NORM",
+            "gradient norm",
+            "norm of the gradients",
+            "gradient_norm grad_norm_l2 global_grad_norm total_grad_norm gradients/norm grad/norm",
+            "train training optim optimizer",
+        ),
+    )
+}
 """By standard name, in the order in which metrics are shown."""
 
-_SHORTHAND: Mapping[str, str] = MappingProxyType({"throughput": "tokens_per_sec"})
+_SHORTHAND: Mapping[str, str] = {"throughput": "tokens_per_sec"}
 """What is asked for where no run logged that very name, which might be of samples."""
 
 
@@ -128,13 +124,11 @@ def _plain(name: str) -> str:
     return _SIGNS.sub("_", name.lower()).strip("_")
 
 
-_RANKS: Mapping[str, tuple[str, int]] = MappingProxyType(
-    {
-        _plain(alias): (metric.name, rank)
-        for metric in METRICS.values()
-        for rank, alias in enumerate(metric.names())
-    }
-)
+_RANKS: Mapping[str, tuple[str, int]] = {
+    _plain(alias): (metric.name, rank)
+    for metric in METRICS.values()
+    for rank, alias in enumerate(metric.names())
+}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -285,7 +279,7 @@ def most_work(runs: Iterable[RunSummary]) -> list[RunSummary]:
 
 # Directions.
 
-_chosen: Mapping[str, Direction] = MappingProxyType({})
+_chosen: Mapping[str, Direction] = {}
 
 
 def choose_directions(directions: Mapping[str, Direction]) -> None:
@@ -294,7 +288,7 @@ def choose_directions(directions: Mapping[str, Direction]) -> None:
     They are a person's: what the settings file says, or what was answered to the leaderboard.
     """
     global _chosen
-    _chosen = MappingProxyType({standard_name(name): one for name, one in directions.items()})
+    _chosen = {standard_name(name): one for name, one in directions.items()}
 
 
 def choose_directions_for(directories: Sequence[Path]) -> None:

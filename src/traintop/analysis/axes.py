@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Literal
 
 from traintop.model import RunSummary
@@ -15,14 +14,12 @@ from traintop.values import as_number
 XAxis = Literal["iteration", "gradient_step", "wallclock_time", "tokens"]
 X_AXES: tuple[XAxis, ...] = ("iteration", "gradient_step", "wallclock_time", "tokens")
 
-X_LABELS: Mapping[XAxis, str] = MappingProxyType(
-    {
-        "iteration": "iteration",
-        "gradient_step": "gradient step",
-        "wallclock_time": "wall clock",
-        "tokens": "tokens",
-    }
-)
+X_LABELS: Mapping[XAxis, str] = {
+    "iteration": "iteration",
+    "gradient_step": "gradient step",
+    "wallclock_time": "wall clock",
+    "tokens": "tokens",
+}
 
 _TOKENS_SEEN = re.compile(
     r"(?:.*[/.])?(?:(?:num|n|total|cumulative|consumed)_)?(?:input_)?tokens"

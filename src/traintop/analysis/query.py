@@ -24,7 +24,6 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -63,17 +62,31 @@ def filter_runs(runs: Sequence[RunSummary], text: str, now: datetime) -> Sequenc
     return tuple(run for run in runs if matches(run))
 
 
-_UNITS: Mapping[str, float] = MappingProxyType(
-    {"s": 1, "m": 60, "h": 3600, "d": 86_400, "k": 1e3, "M": 1e6, "G": 1e9, "%": 0.01}
-)
-_CONSTANTS: Mapping[str, Value] = MappingProxyType(
-    {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "none": None}
-)
-_MIRRORED: Mapping[str, str] = MappingProxyType({"<": ">", "<=": ">=", ">": "<", ">=": "<="})
+_UNITS: Mapping[str, float] = {
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86_400,
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "%": 0.01,
+}
+_CONSTANTS: Mapping[str, Value] = {
+    "true": True,
+    "false": False,
+    "nan": math.nan,
+    "inf": math.inf,
+    "none": None,
+}
+_MIRRORED: Mapping[str, str] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _STATUSES = frozenset({*STATUS_WORDS, *STATUS_WORDS.values()})
-_ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
-    {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-)
+_ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 _MEMBERSHIPS = frozenset({"in", "not in"})
 _EQUALITIES = frozenset({"=", "==", "!=", *_MEMBERSHIPS})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from traintop.analysis.differences import DEFAULT, differing_settings, settings_with_asides
@@ -111,16 +110,14 @@ def _best(run: RunSummary, name: str) -> str:
     return f"{best_text(run, metric, lambda best: number(best, 5))}{nan}"
 
 
-_RESULTS: Mapping[str, Callable[[RunSummary, str], str]] = MappingProxyType(
-    {
-        "status": _plain,
-        "step": _iterations,
-        "best_val_loss": _best,
-        "best_train_loss": _best,
-        "mean_tokens_per_sec": _plain,
-        "duration": _plain,
-    }
-)
+_RESULTS: Mapping[str, Callable[[RunSummary, str], str]] = {
+    "status": _plain,
+    "step": _iterations,
+    "best_val_loss": _best,
+    "best_train_loss": _best,
+    "mean_tokens_per_sec": _plain,
+    "duration": _plain,
+}
 
 
 def _setting(name: str, value: Any) -> str:

@@ -10,7 +10,6 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -162,31 +161,29 @@ _BUILT_IN = (
         role=lambda run, _: "bad" if diverged(run) else "accent",
     ),
 )
-_CHOSEN: Mapping[str, Column] = MappingProxyType(
-    {
-        column.key: column
-        for column in (
-            _column(
-                FIELDS["git_commit"],
-                _MADE_IMPORTANCE,
-                text=lambda run, context, width: safe_text(
-                    FIELDS["git_commit"].value(run) or MISSING
-                )[:width],
+_CHOSEN: Mapping[str, Column] = {
+    column.key: column
+    for column in (
+        _column(
+            FIELDS["git_commit"],
+            _MADE_IMPORTANCE,
+            text=lambda run, context, width: safe_text(FIELDS["git_commit"].value(run) or MISSING)[
+                :width
+            ],
+        ),
+        _column(
+            FIELDS["tags"],
+            _MADE_IMPORTANCE,
+            text=lambda run, context, width: (
+                " ".join(map(safe_text, run.annotations.tags)) or MISSING
             ),
-            _column(
-                FIELDS["tags"],
-                _MADE_IMPORTANCE,
-                text=lambda run, context, width: (
-                    " ".join(map(safe_text, run.annotations.tags)) or MISSING
-                ),
-                role=lambda run, _: "accent" if run.annotations.tags else "muted",
-            ),
-        )
-    }
-)
+            role=lambda run, _: "accent" if run.annotations.tags else "muted",
+        ),
+    )
+}
 """Columns that are not there at first, and do not look like their fields."""
 
-BUILT_IN: Mapping[str, Column] = MappingProxyType({column.key: column for column in _BUILT_IN})
+BUILT_IN: Mapping[str, Column] = {column.key: column for column in _BUILT_IN}
 """The columns that the list has at first, by key, in their order."""
 
 DEFAULT_COLUMNS: tuple[str, ...] = tuple(BUILT_IN)

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -122,10 +121,8 @@ class RunRows:
 
     def __init__(self, runs: Sequence[RunSummary] = (), hidden: Sequence[RunSummary] = ()) -> None:
         self.runs = tuple(runs)
-        self._positions: Mapping[str, int] = MappingProxyType(
-            {run.id: position for position, run in enumerate(self.runs)}
-        )
-        self._hidden: Mapping[str, RunSummary] = MappingProxyType({run.id: run for run in hidden})
+        self._positions = {run.id: position for position, run in enumerate(self.runs)}
+        self._hidden = {run.id: run for run in hidden}
 
     def __len__(self) -> int:
         return len(self.runs)

@@ -43,18 +43,14 @@ class Files(Protocol):
         A directory that cannot be listed is an entry with a ``problem``. A root may be a file,
         whatever its name.
         """
-        ...
 
     def stat(self, file_id: str) -> Entry:
         """How one file is now."""
-        ...
 
     def read(self, file_id: str, start: int, length: int) -> bytes:
         """A part of a file; fewer bytes only where the file ends."""
-        ...
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         """Several parts at the cost of one, as far as the place allows; next to each other where
         they are of one file.
         """
-        ...

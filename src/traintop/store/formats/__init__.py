@@ -47,7 +47,6 @@ class RunReader(Protocol):
 
         Costs as much for any length of run, where the format allows it.
         """
-        ...
 
     def history(self, reached: Callable[[float], None] = ...) -> History:
         """All records. Read once; :meth:`follow` adds what is new.
@@ -55,11 +54,9 @@ class RunReader(Protocol):
         ``reached`` is called now and then with the share that is read; what it raises ends the
         reading, and leaves the run unread.
         """
-        ...
 
     def follow(self) -> bool:
         """Reads what is new into the history; whether any record was added or changed."""
-        ...
 
 
 class RunFormat(Protocol):
@@ -68,12 +65,10 @@ class RunFormat(Protocol):
     @property
     def patterns(self) -> Sequence[str]:
         """Names of the files that may be of this format, as :mod:`fnmatch` has them: ``*.json``."""
-        ...
 
     @property
     def heartbeat(self) -> bool:
         """Whether the file of a live run changes every 10 s, even without a record."""
-        ...
 
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
         """The id of the run that a file belongs to, should it turn out to be of this format.
@@ -81,7 +76,6 @@ class RunFormat(Protocol):
         That is the entry's own id, or of a run in several files what they share, such as their
         directory. ``None``: it is no file of this format. ``start`` reads its first 64 KiB.
         """
-        ...
 
     def summary(
         self, files: Files, entries: Sequence[Entry], known: RunSummary | None
@@ -93,11 +87,9 @@ class RunFormat(Protocol):
         :class:`NotThisFormatError` when another format should try, and ``FileError`` or
         ``ValueError`` with the reason when they hold no run.
         """
-        ...
 
     def reader(self, files: Files, entries: Sequence[Entry]) -> RunReader:
         """A reader of the run in these files."""
-        ...
 
 
 class Formats(NamedTuple):

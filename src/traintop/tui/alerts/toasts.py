@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -32,20 +31,16 @@ WIDEST_NAME = 30
 MOST_TOASTS = 3
 """More at a time would cover the screen; the log has them all."""
 
-SEVERITIES: Mapping[AlertKind, Severity] = MappingProxyType(
-    {
-        AlertKind.NOT_FINITE: "error",
-        AlertKind.DIVERGED: "error",
-        AlertKind.CRASHED: "error",
-        AlertKind.FAILED: "error",
-        AlertKind.STALLED: "warning",
-        AlertKind.SLOWER: "warning",
-        AlertKind.BEST: "information",
-    }
-)
-ROLES: Mapping[Severity, Role] = MappingProxyType(
-    {"information": "good", "warning": "warn", "error": "bad"}
-)
+SEVERITIES: Mapping[AlertKind, Severity] = {
+    AlertKind.NOT_FINITE: "error",
+    AlertKind.DIVERGED: "error",
+    AlertKind.CRASHED: "error",
+    AlertKind.FAILED: "error",
+    AlertKind.STALLED: "warning",
+    AlertKind.SLOWER: "warning",
+    AlertKind.BEST: "information",
+}
+ROLES: Mapping[Severity, Role] = {"information": "good", "warning": "warn", "error": "bad"}
 
 
 class Toast(msgspec.Struct, frozen=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
 from textual.binding import Binding, BindingType
@@ -16,37 +15,35 @@ from traintop.tui._textual import SafePalette
 from traintop.tui.kit.keys import INTERRUPT, keys_that_apply
 from traintop.tui.kit.screen import PlaceScreen
 
-_OTHER_WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "archive": "hide delete remove",
-        "archived": "hidden show",
-        "best": "leaderboard rank top",
-        "columns": "fields hide show",
-        "compare": "diff difference versus",
-        "compare_best": "diff difference versus",
-        "dismiss": "hide close clear toasts",
-        "export": "save download",
-        "filter": "find search query",
-        "flip": "direction lower higher",
-        "help": "keys shortcuts",
-        "list_only": "hide details",
-        "mark": "select overlay",
-        "mark_all": "select",
-        "unmark_all": "clear deselect",
-        "metric": "plot graph",
-        "note": "comment annotate",
-        "notices": "alerts warnings history",
-        "pin": "reference",
-        "quit": "exit close leave",
-        "repaint": "refresh redraw reload",
-        "smoother": "average",
-        "sort": "order",
-        "suspend": "background",
-        "tags": "label",
-        "theme": "light mode",
-        "zoom": "maximize fullscreen",
-    }
-)
+_OTHER_WORDS: Mapping[str, str] = {
+    "archive": "hide delete remove",
+    "archived": "hidden show",
+    "best": "leaderboard rank top",
+    "columns": "fields hide show",
+    "compare": "diff difference versus",
+    "compare_best": "diff difference versus",
+    "dismiss": "hide close clear toasts",
+    "export": "save download",
+    "filter": "find search query",
+    "flip": "direction lower higher",
+    "help": "keys shortcuts",
+    "list_only": "hide details",
+    "mark": "select overlay",
+    "mark_all": "select",
+    "unmark_all": "clear deselect",
+    "metric": "plot graph",
+    "note": "comment annotate",
+    "notices": "alerts warnings history",
+    "pin": "reference",
+    "quit": "exit close leave",
+    "repaint": "refresh redraw reload",
+    "smoother": "average",
+    "sort": "order",
+    "suspend": "background",
+    "tags": "label",
+    "theme": "light mode",
+    "zoom": "maximize fullscreen",
+}
 """By what other programs call it an action is found too, by the name of its key."""
 
 

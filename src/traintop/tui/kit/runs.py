@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import msgspec
 
@@ -25,40 +24,36 @@ class StatusMark(msgspec.Struct, frozen=True):
 MARK_GLYPH, BASELINE_GLYPH = "◆", "⚑"
 NOTE_GLYPH, TAG_GLYPH, ARCHIVED_GLYPH = "✎", "#", "a"
 
-ROW_MARKS: Mapping[str, str] = MappingProxyType(
-    {
-        MARK_GLYPH: "marked",
-        BASELINE_GLYPH: "the pinned baseline",
-        NOTE_GLYPH: "has a note",
-        TAG_GLYPH: "has tags",
-        ARCHIVED_GLYPH: "archived",
-    }
-)
+ROW_MARKS: Mapping[str, str] = {
+    MARK_GLYPH: "marked",
+    BASELINE_GLYPH: "the pinned baseline",
+    NOTE_GLYPH: "has a note",
+    TAG_GLYPH: "has tags",
+    ARCHIVED_GLYPH: "archived",
+}
 """What may stand before a run in the list, and what it means."""
 
-STATUS_MARKS: Mapping[RunStatus, StatusMark] = MappingProxyType(
-    {
-        RunStatus.RUNNING: StatusMark("●", "R", "good", "running now"),
-        RunStatus.STALLED: StatusMark("◐", "S", "warn", "logs nothing for longer than usual"),
-        RunStatus.CRASHED: StatusMark("✗", "C", "bad", "process exited without finishing"),
-        RunStatus.FAILED: StatusMark("✗", "F", "bad", "ended by an exception"),
-        RunStatus.INTERRUPTED: StatusMark("■", "I", "warn", "stopped before its end"),
-        RunStatus.FINISHED: StatusMark("✓", "D", "muted", "finished"),
-        RunStatus.UNREADABLE: StatusMark("!", "U", "bad", "its file cannot be read"),
-    }
-)
+STATUS_MARKS: Mapping[RunStatus, StatusMark] = {
+    RunStatus.RUNNING: StatusMark("●", "R", "good", "running now"),
+    RunStatus.STALLED: StatusMark("◐", "S", "warn", "logs nothing for longer than usual"),
+    RunStatus.CRASHED: StatusMark("✗", "C", "bad", "process exited without finishing"),
+    RunStatus.FAILED: StatusMark("✗", "F", "bad", "ended by an exception"),
+    RunStatus.INTERRUPTED: StatusMark("■", "I", "warn", "stopped before its end"),
+    RunStatus.FINISHED: StatusMark("✓", "D", "muted", "finished"),
+    RunStatus.UNREADABLE: StatusMark("!", "U", "bad", "its file cannot be read"),
+}
 
 
-ALERT_MARKS: Mapping[AlertKind, StatusMark] = MappingProxyType(
-    {
-        AlertKind.NOT_FINITE: StatusMark("!", "N", "bad", "running, but its train loss is NaN"),
-        AlertKind.DIVERGED: StatusMark("!", "D", "bad", "running, but its train loss has risen"),
-        AlertKind.SLOWER: StatusMark("!", "S", "warn", "running, but slower than usual"),
-    }
-)
-ALERT_WORDS: Mapping[AlertKind, str] = MappingProxyType(
-    {AlertKind.NOT_FINITE: "NaN", AlertKind.DIVERGED: "div", AlertKind.SLOWER: "slow"}
-)
+ALERT_MARKS: Mapping[AlertKind, StatusMark] = {
+    AlertKind.NOT_FINITE: StatusMark("!", "N", "bad", "running, but its train loss is NaN"),
+    AlertKind.DIVERGED: StatusMark("!", "D", "bad", "running, but its train loss has risen"),
+    AlertKind.SLOWER: StatusMark("!", "S", "warn", "running, but slower than usual"),
+}
+ALERT_WORDS: Mapping[AlertKind, str] = {
+    AlertKind.NOT_FINITE: "NaN",
+    AlertKind.DIVERGED: "div",
+    AlertKind.SLOWER: "slow",
+}
 
 
 def run_name(summary: RunSummary) -> str:

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -63,7 +62,7 @@ _PLUMBING = frozenset(
 )
 """What identifies a process for the program, and means nothing to a person."""
 
-_ALONE: Mapping[str, object] = MappingProxyType({"rank": 0, "world_size": 1})
+_ALONE: Mapping[str, object] = {"rank": 0, "world_size": 1}
 """What goes without saying of a run in one process."""
 
 _COMMIT_DIGITS = 10
