@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from traintop.fields import FIELDS, STATISTICS, SYNONYMS, Field
+from traintop.field import Field
+from traintop.fields import FIELDS, STATISTICS, SYNONYMS
 from traintop.metrics import METRICS
 
 PAGE = Path(__file__).with_name("fields.md")

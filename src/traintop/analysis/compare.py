@@ -16,7 +16,7 @@ import numpy as np
 from traintop.analysis.differences import ABSENT, differing, run_settings, settings_key
 from traintop.analysis.percentiles import percentiles
 from traintop.direction import Direction
-from traintop.fields import Kind
+from traintop.field import Kind
 from traintop.metrics import (
     LOSSES,
     PACE,

@@ -15,7 +15,7 @@ from traintop.analysis.compare import (
     value_text,
 )
 from traintop.analysis.differences import Absent, setting_cell
-from traintop.fields import Kind
+from traintop.field import Kind
 from traintop.metrics import METRICS
 from traintop.short_names import short_names
 from traintop.tables import Table

@@ -42,7 +42,8 @@ from traintop.analysis.query_conditions import (
 )
 from traintop.analysis.query_times import Period
 from traintop.analysis.query_tokens import END, QueryError, Token, tokens_of
-from traintop.fields import STATUS_WORDS, Value, field_of, is_known, is_nothing, known_names
+from traintop.field import Value, is_nothing
+from traintop.fields import STATUS_WORDS, field_of, is_known, known_names
 from traintop.model import RunSummary
 from traintop.text import suggestions
 from traintop.times import parse_time

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from traintop.analysis.query_times import Period
-from traintop.fields import STATUS_WORDS, Value
+from traintop.field import Value
+from traintop.fields import STATUS_WORDS
 from traintop.model import RunSummary
 from traintop.times import parse_time
 from traintop.values import as_number

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from traintop.direction import Direction
-from traintop.fields import Field, field_of, is_known, is_nothing, known_names
+from traintop.field import Field, is_nothing
+from traintop.fields import field_of, is_known, known_names
 from traintop.metrics import best_iteration, best_value, most_work
 from traintop.model import RunSummary
 from traintop.text import suggestions

@@ -13,7 +13,8 @@ from traintop.analysis.differences import (
     setting_cell,
 )
 from traintop.analysis.naming import unique_names
-from traintop.fields import Field, Value, field_of
+from traintop.field import Field, Value
+from traintop.fields import field_of
 from traintop.metrics import (
     best_iteration,
     best_value,

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from traintop.analysis.alerts import AlertKind
-from traintop.fields import FIELDS, STATUS_WORDS, Field, field_of, is_default
+from traintop.field import Field
+from traintop.fields import FIELDS, STATUS_WORDS, field_of, is_default
 from traintop.lines import Role
 from traintop.metrics import direction_of, diverged, metrics_of
 from traintop.model import RunStatus, RunSummary

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from traintop.analysis.ranking import Leader
 from traintop.analysis.run_tables import setting_columns
-from traintop.fields import Field
+from traintop.field import Field
 from traintop.lines import Line, Piece, Role, clickable, fit_line
 from traintop.model import RunSummary
 from traintop.tables import Align, Column

@@ -12,7 +12,8 @@ import msgspec
 from msgspec.structs import replace
 
 from traintop.analysis.differences import DEFAULT, settings_with_asides
-from traintop.fields import Field, best_text, field_of
+from traintop.field import Field
+from traintop.fields import best_text, field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, spread
 from traintop.metrics import (
     PACE,

@@ -11,7 +11,8 @@ import msgspec
 from msgspec.structs import replace
 
 from traintop.analysis.records import column_values, measured_values
-from traintop.fields import Field, field_of
+from traintop.field import Field
+from traintop.fields import field_of
 from traintop.lines import Line, Piece, Role, spread
 from traintop.text import MISSING, cell_width, count, fit, stopwatch
 
