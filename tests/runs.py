@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -134,7 +135,11 @@ def lines(rows: Sequence[MetricsSnapshot]) -> bytes:
 def tail_of(rows: Sequence[MetricsSnapshot], **fields: Any) -> Tail:
     """The tail after these records."""
     known = {"count": len(rows), "highest_record": record_row(rows[-1]) if rows else {}}
-    return Tail(**{**known, **fields})
+    return Tail(**{"lines_crc32": _crc32(rows), **known, **fields})
+
+
+def _crc32(rows: Sequence[MetricsSnapshot], before: int = 0) -> int:
+    return zlib.crc32(b"".join(encode_record(row) + SEPARATOR for row in rows), before)
 
 
 def write_run(path: Path, rows: Sequence[MetricsSnapshot] = (), **fields: Any) -> Path:
@@ -149,7 +154,7 @@ class Writer:
     def __init__(self, path: Path, **head: Any) -> None:
         self.path = path
         self.rows: list[MetricsSnapshot] = []
-        self._settled = 0
+        self._settled = self._crc32 = 0
         start = head_of(**head)
         self._position = self._records_at = len(start)
         path.write_bytes(start + encode_flush(b"", tail_of(()), len(start)))
@@ -167,14 +172,15 @@ class Writer:
                 self.rows.append(row)
         end = max(len(self.rows) - 1, 0)
         settled = lines(self.rows[self._settled : end])
+        self._crc32 = _crc32(self.rows[self._settled : end], self._crc32)
         if settled and self._position > self._records_at:
             settled = SEPARATOR + settled
         last = {"last_record": record_row(self.rows[-1]) if self.rows else {}}
         highest = max(self.rows, key=lambda row: row.iteration, default=None)
         is_open = not self.rows or highest is self.rows[-1]
         newest = {} if highest is None or is_open else record_row(highest)
-        known = tail_of(self.rows, **{"highest_record": newest, **last, **tail})
-        block = encode_flush(settled, known, self._position)
+        known = {"highest_record": newest, "lines_crc32": self._crc32, **last, **tail}
+        block = encode_flush(settled, tail_of(self.rows, **known), self._position)
         block = padded(block, self.path.stat().st_size - self._position)
         descriptor = os.open(self.path, os.O_WRONLY)
         os.pwrite(descriptor, block[:cut], self._position)

@@ -23,7 +23,7 @@ def test_readers_say_what_the_model_says_of_a_rewound_run(tmp_path: Path) -> Non
         play(directory, seed, steps=10, rewinds=True)
 
 
-@pytest.mark.parametrize("seed", [7055, 110069, 110259, 502485])
+@pytest.mark.parametrize("seed", [7055, 110069, 110259, 502485, 610505])
 def test_histories_that_once_went_wrong(tmp_path: Path, seed: int) -> None:
     play(tmp_path, seed)
 

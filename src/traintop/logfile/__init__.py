@@ -98,6 +98,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
     left_out: list[str] = []
     rewinds: int = 0
+    lines_crc32: int | None = None  # of all lines before it, each with a separator behind it
     stats: dict[str, MetricStats] = {}
     highest_record: Row = msgspec.field(default={}, name="highest")
     last_record: Row = msgspec.field(default={}, name="last")

@@ -8,6 +8,7 @@ are given a function that reads bytes.
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -64,26 +65,23 @@ class Ends(NamedTuple):
 
     head: FoundHead | None  # None: not whole, or not of this format
     tail: Tail | None  # None: the file is torn
-    flush_at: int  # where the lines begin that were written with the tail
     lines_end: int | None  # where the lines end that the tail vouches for; None: torn
     last: Row | None  # the record that was no line yet when the last whole tail was written
     place: int  # the offset at which its line will begin: it counts if no whole line does; 0: first
     end: bytes  # the last bytes, at least the last line unless that is longer than LONGEST_END
 
 
-def read_ends(read: Read, size: int, head: FoundHead | None = None) -> Ends:
-    """Head, unless it is known, and tail of a file of about this size: it may grow meanwhile."""
-    at, data = 0, b""
-    if head is None:
-        length = 2 * FIRST_READ if size <= 2 * FIRST_READ else FIRST_READ
+def read_ends(read: Read, size: int) -> Ends:
+    """Head and tail of a file of about this size: it may grow meanwhile."""
+    length = 2 * FIRST_READ if size <= 2 * FIRST_READ else FIRST_READ
+    at, data = 0, read(0, length)
+    head = find_head(data)
+    while head is None and _may_be_longer(data, length):
+        length = min(length * _GROWTH, LONGEST_END)
         data = read(0, length)
         head = find_head(data)
-        while head is None and _may_be_longer(data, length):
-            length = min(length * _GROWTH, LONGEST_END)
-            data = read(0, length)
-            head = find_head(data)
-        if head is None:
-            return Ends(None, None, 0, None, None, 0, b"")
+    if head is None:
+        return Ends(None, None, None, None, 0, b"")
     if size > len(data):
         at, data = _last_line(read, size)
     if isinstance(written := head.head.run.get("format"), int) and written >= 2:
@@ -91,7 +89,7 @@ def read_ends(read: Read, size: int, head: FoundHead | None = None) -> Ends:
     from traintop.logfile import format_1  # older files only
 
     tail, lines_end, last, place = format_1.find_tail(data, at, head.records_at)
-    return Ends(head, tail, lines_end or 0, lines_end, last, place, data)
+    return Ends(head, tail, lines_end, last, place, data)
 
 
 def first_reads(size: int) -> list[tuple[int, int]]:
@@ -104,7 +102,7 @@ def first_reads(size: int) -> list[tuple[int, int]]:
 def _ends(head: FoundHead, read: Read, at: int, data: bytes) -> Ends:
     end = find_end(data)
     if end is None:
-        return Ends(head, None, 0, None, None, 0, data)
+        return Ends(head, None, None, None, 0, data)
     flush_at, end_at = end.flush_at, at + end.starts_at
     place = next_line_at(end.tail_at, head.records_at)
     tail = None
@@ -112,7 +110,7 @@ def _ends(head: FoundHead, read: Read, at: int, data: bytes) -> Ends:
         before = read(flush_at, at - flush_at) if flush_at < at else b""
         tail = decode_tail(before + data[max(flush_at - at, 0) : end.starts_at], end)
     lines_end = None if tail is None else end.tail_at
-    return Ends(head, tail, flush_at, lines_end, end.last, place, data)
+    return Ends(head, tail, lines_end, end.last, place, data)
 
 
 def next_line_at(lines_end: int, records_at: int) -> int:
@@ -256,6 +254,14 @@ def lines_from(read: Read, offset: int, ends: Ends) -> Iterator[tuple[int, bytes
         yield end, region
     if pending is not None:
         yield offset, pending
+
+
+def lines_crc32(read: Read, start: int, end: int) -> int:
+    """The checksum of the lines between two offsets, as a tail behind them has it."""
+    crc32 = 0
+    for data in _chunks(read, start, end):
+        crc32 = zlib.crc32(data, crc32)
+    return zlib.crc32(SEPARATOR, crc32) if end > start else 0
 
 
 class LineReader:

@@ -33,7 +33,7 @@ MOST_IN_ANY_ORDER = 100_000
 
 NOT_OURS = "cannot be resumed: it was not written by this tracker"
 
-_NO_ENDS = Ends(None, None, 0, None, None, 0, b"")
+_NO_ENDS = Ends(None, None, None, None, 0, b"")
 
 
 class Checkpoint(NamedTuple):
@@ -70,7 +70,8 @@ class InterruptedRun(NamedTuple):
     @property
     def is_current(self) -> bool:
         """Whether the file is of the format that is written now."""
-        return self.head.run.get("format") == logfile.FORMAT_VERSION
+        is_known = self.tail.lines_crc32 is not None
+        return is_known and self.head.run.get("format") == logfile.FORMAT_VERSION
 
     def regions(self) -> Iterator[bytes]:
         """All lines in regions, and last the record that is no line yet, if there is one."""
@@ -177,7 +178,8 @@ def read_interrupted_run(
     if run.is_current and not torn and not reader.damaged:
         head, end = run.read(0, run.records_at), run.ends.lines_end or 0
         last = logfile.snapshot_of_row(run.ends.last or {})
-        file = RunFile(run.path, run.descriptor, head, end, reader.lines - (last is not None))
+        count, crc32 = reader.lines - (last is not None), run.tail.lines_crc32 or 0
+        file = RunFile(run.path, run.descriptor, head, end, count, crc32)
         if last is not None and last.iteration > bounds[-1]:
             lines, last = [logfile.encode_record(last)], None
     else:

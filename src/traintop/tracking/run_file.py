@@ -9,12 +9,15 @@ import itertools
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from traintop import logfile
-from traintop.logfile.lines import Ends, lines_from
+from traintop.logfile.lines import Ends, lines_crc32, lines_from
 
 _NAME_BYTES = 120  # leaves room in the usual 255 for prefix, time, suffix and extension
 _COPY_BYTES = 1 << 20
@@ -40,12 +43,15 @@ class RunFile:
     Everything here may block on the disk: only the writer's thread calls it.
     """
 
-    def __init__(self, path: Path, descriptor: int, head: bytes, position: int, lines: int) -> None:
+    def __init__(
+        self, path: Path, descriptor: int, head: bytes, position: int, lines: int, crc32: int
+    ) -> None:
         self.path = path
         self._descriptor = descriptor
         self._head = head
         self._position = position
         self.lines = lines  # that were written
+        self._crc32 = crc32  # of these
         self.lost = 0  # lines that another program took from the file
         self._size = os.fstat(descriptor).st_size
         # On a filesystem that gives one file several numbers, a replaced file goes unnoticed.
@@ -59,8 +65,8 @@ class RunFile:
         """
         path, descriptor = _create(directory / f"{stem}.json")
         try:
-            run_file = cls(path, descriptor, head, 0, 0)
-            _write(descriptor, head + logfile.encode_flush(b"", tail, len(head)), 0)
+            run_file = cls(path, descriptor, head, 0, 0, 0)
+            _write(descriptor, head + _encoded(b"", tail, len(head), 0), 0)
         except BaseException:
             os.close(descriptor)
             path.unlink(missing_ok=True)
@@ -78,12 +84,14 @@ class RunFile:
         added = logfile.SEPARATOR.join(lines)
         if added and self._position > len(self._head):
             added = logfile.SEPARATOR + added
-        block = logfile.encode_flush(added, tail, self._position)
+        crc32 = _crc32(lines, self._crc32)
+        block = _encoded(added, tail, self._position, crc32)
         block = logfile.padded(block, self._size - self._position)
         self._size = max(self._size, self._position + len(block))  # or a part of it
         _write(self._descriptor, block, self._position)
         self._position += len(added)
         self.lines += len(lines)
+        self._crc32 = crc32
 
     def fsync(self) -> None:
         """Wait until the disk has what was written."""
@@ -111,7 +119,7 @@ class RunFile:
             for chunk in read_chunks(self._descriptor, 0, self._position):
                 _write(descriptor, chunk, offset)
                 offset += len(chunk)
-            after = RunFile(path, descriptor, self._head, self._position, self.lines)
+            after = RunFile(path, descriptor, self._head, self._position, self.lines, self._crc32)
         except BaseException:
             os.close(descriptor)
             path.unlink(missing_ok=True)
@@ -137,6 +145,8 @@ class RunFile:
             if (newline := chunk.rfind(b"\n")) >= 0:
                 position = offset + newline + 1 - len(logfile.SEPARATOR)
             offset += len(chunk)
+        read = functools.partial(read_span, self._descriptor)
+        self._crc32 = lines_crc32(read, len(self._head), position)
         lost = self.lines - lines
         self.lost += lost
         self._position, self.lines, self._size = position, lines, max(size, len(self._head))
@@ -144,7 +154,7 @@ class RunFile:
 
     def regions(self) -> Iterator[bytes]:
         """All lines that were written."""
-        ends = Ends(None, logfile.Tail(), 0, self._position, None, 0, b"")
+        ends = Ends(None, logfile.Tail(), self._position, None, 0, b"")
         read = functools.partial(read_span, self._descriptor)
         return (region for _, region in lines_from(read, len(self._head), ends))
 
@@ -168,14 +178,15 @@ def replace_file(
     try:
         lock(descriptor, partial)
         before = os.stat(path)
-        position, count = len(head), 0
+        position, count, crc32 = len(head), 0, 0
         _write(descriptor, head, 0)
         for batch in _batches(lines):
             block = logfile.SEPARATOR.join(batch)
             block = logfile.SEPARATOR + block if count else block
             _write(descriptor, block, position)
             position, count = position + len(block), count + len(batch)
-        _write(descriptor, logfile.encode_flush(b"", tail, position), position)
+            crc32 = _crc32(batch, crc32)
+        _write(descriptor, _encoded(b"", tail, position, crc32), position)
         os.fsync(descriptor)
         shutil.copymode(path, partial)
         with contextlib.suppress(OSError):  # only the superuser may give files away
@@ -183,11 +194,20 @@ def replace_file(
         os.utime(partial, ns=(before.st_atime_ns, before.st_mtime_ns))
         copy = _keep_copy(path) if keep else None
         os.replace(partial, path)
-        return RunFile(path, descriptor, head, position, count), copy
+        return RunFile(path, descriptor, head, position, count, crc32), copy
     except BaseException:
         os.close(descriptor)
         partial.unlink(missing_ok=True)
         raise
+
+
+def _encoded(lines: bytes, tail: logfile.Tail, at: int, crc32: int) -> bytes:
+    return logfile.encode_flush(lines, msgspec.structs.replace(tail, lines_crc32=crc32), at)
+
+
+def _crc32(lines: Sequence[bytes], before: int) -> int:
+    """Of lines with a separator behind each."""
+    return zlib.crc32(logfile.SEPARATOR.join([*lines, b""]), before)
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from traintop.logfile import SEPARATOR, TAIL_START, FoundHead, Row
 from traintop.logfile.columns import columns_of_rows
-from traintop.logfile.lines import Ends, LineDecoder, LineReader, Rewind, lines_from, read_ends
+from traintop.logfile.lines import (
+    Ends,
+    LineDecoder,
+    LineReader,
+    Rewind,
+    lines_crc32,
+    lines_from,
+)
 from traintop.store.files import Entry
 from traintop.store.formats.traintop import LogFile, not_ours
 from traintop.store.history import GrowingHistory, History
@@ -21,7 +29,6 @@ Reading releases the interpreter's lock too, but takes it back before a thread t
 as the UI's does with a key, is awake.
 """
 
-_COMPARED_BYTES = 64
 _BEHIND_A_LINE = (SEPARATOR, TAIL_START[: len(SEPARATOR)], b"")
 _SAMPLED_BYTES = 2048
 _LONGEST_SAMPLED_LINE = 256 * 1024
@@ -34,18 +41,19 @@ class ReplacedError(Exception):
 class RecordFollower:
     """Reads the records of a file whose head is whole, then whatever is new at each call.
 
-    What a whole tail vouches for is read once. What follows it in a torn file is read again
-    each time, so what a follower shows is what a first reading would show.
+    What a whole tail vouches for is read once, as long as the checksums of later tails say that it
+    is still there. What follows it in a torn file is read again each time, so what a follower
+    shows is what a first reading would show.
     """
 
     def __init__(self) -> None:
         self._growing = GrowingHistory()
         self._history = self._growing.history()
         self._damaged = 0  # lines in what is read once
-        self.head: FoundHead | None = None
+        self._head: FoundHead | None = None
         self._offset = 0  # where the next line begins
         self._lines_end = 0  # of those that were read once
-        self._flushed = b""  # the last bytes of these, all that were written at once among them
+        self._crc32: int | None = 0  # of these, as their tail has it
         self._open: Row | None = None
         self._was_torn = False
 
@@ -59,17 +67,25 @@ class RecordFollower:
         """Reads what is new, given the ends of the file; whether any record was added or changed.
 
         ``reached`` is called with the offset of each chunk; what it raises ends the reading. Raises
-        ``ReplacedError`` when this is another file than the one that was read before.
+        ``ReplacedError`` when this is not the file that was read before; this follower is of no
+        more use then.
         """
-        assert ends.head is not None
-        if self.head is None:
-            self.head, self._offset = ends.head, ends.head.records_at
-        if self.head.records_at != ends.head.records_at or not self._continues(file, ends):
+        torn, is_first = ends.tail is None, self._head is None
+        if is_first and ends.head is not None:
+            self._head, self._offset = ends.head, ends.head.records_at
+            self._lines_end = self._offset
+        if self._head != ends.head or (torn and not self._is_kept(file, ends)):
             raise ReplacedError
-        torn = ends.tail is None
         growing = self._growing.copy() if torn else self._growing
-        reader, is_new = LineReader(), False
-        regions = _in_turns(lines_from(file.read, self._offset, ends), reached)
+        reader, is_new, crc32 = LineReader(), False, self._crc32 or 0
+
+        def read(start: int, length: int) -> bytes:
+            nonlocal crc32
+            data = file.read(start, length)
+            crc32 = zlib.crc32(data, crc32)
+            return data
+
+        regions = _in_turns(lines_from(read, self._offset, ends), reached)
         for step in reader.steps(regions, torn=torn):
             is_new = True
             if isinstance(step, Rewind):
@@ -79,39 +95,29 @@ class RecordFollower:
         last = None if torn else ends.last
         changed = is_new or torn or self._was_torn or last != self._open or reader.damaged > 0
         self._was_torn = torn
-        if not torn:
+        if ends.tail is not None:
+            lines_end = ends.lines_end or 0
+            if lines_end > self._offset:
+                crc32 = zlib.crc32(SEPARATOR, crc32)
+            known, self._crc32 = self._crc32, ends.tail.lines_crc32
+            if not is_first and self._crc32 != (None if known is None else crc32):
+                raise ReplacedError
+            self._offset, self._lines_end = ends.place, lines_end
             self._damaged += reader.damaged
             self._open = last
             growing.set_open(columns_of_rows([last]) if last else None)
-            self._move_on(file, ends)
         if changed:
             damaged = self._damaged + (reader.damaged if torn else 0)
             self._history = dataclasses.replace(growing.history(), damaged=damaged)
         return changed
 
-    def _continues(self, file: LogFile, ends: Ends) -> bool:
-        """Whether the lines that were read are still there, of which the last flush is not safe.
-
-        If the writer has written more after it, comparing a few bytes is enough. In a torn file,
-        the last line counts only by what is behind it.
-        """
-        known = self._flushed
-        if ends.tail is not None and ends.flush_at >= self._lines_end:
-            known = known[-_COMPARED_BYTES:]
-        if not known:
-            return True
-        found = file.read(self._lines_end - len(known), len(known) + len(SEPARATOR))
-        behind = found[len(known) :]
+    def _is_kept(self, file: LogFile, ends: Ends) -> bool:
+        """Whether a torn file still has the lines that were read once, and all of them count."""
+        start, end = ends.head.records_at if ends.head else 0, self._lines_end
+        behind = file.read(end, len(SEPARATOR))
         counts = behind in _BEHIND_A_LINE or behind.startswith(b"\0")
-        return found.startswith(known) and (ends.tail is not None or counts)
-
-    def _move_on(self, file: LogFile, ends: Ends) -> None:
-        """The next reading begins behind the lines that the tail vouches for."""
-        end = ends.lines_end or 0
-        if end > self._lines_end:
-            start = max(min(ends.flush_at, end - _COMPARED_BYTES), 0)
-            self._lines_end, self._flushed = end, file.read(start, end - start)
-        self._offset = ends.place
+        is_kept = counts and lines_crc32(file.read, start, end) == self._crc32
+        return is_kept or end == start
 
 
 def _in_turns(
@@ -145,16 +151,14 @@ class Reader:
             return self._load(entry)
         if entry.inode == seen.inode and entry.size >= seen.size:
             with contextlib.suppress(ReplacedError):
-                changed = follower.read(
-                    self._file, read_ends(self._file.read, entry.size, follower.head)
-                )
+                changed = follower.read(self._file, self._file.ends(entry.size))
                 self._seen = entry
                 return changed
         return self._load(entry)
 
     def sample(self, points: int) -> History:
         entry = self._file.stat()
-        ends = read_ends(self._file.read, entry.size)
+        ends = self._file.ends(entry.size)
         if ends.head is None:
             raise not_ours()
         start, end = ends.head.records_at, ends.lines_end or entry.size
@@ -178,7 +182,7 @@ class Reader:
 
     def _load(self, entry: Entry, reached: Callable[[float], None] = lambda share: None) -> bool:
         """Reads the whole file again; whether there was or is any record."""
-        ends = read_ends(self._file.read, entry.size)
+        ends = self._file.ends(entry.size)
         if ends.head is None:
             raise not_ours()
         follower = RecordFollower()
