@@ -61,7 +61,7 @@ def read_plainly(data: bytes) -> Plain:
     """Reads a file of format 2 as the documentation describes it."""
     head = data.index(b',"metrics_history":[\n') + len(b',"metrics_history":[\n')
     end = re.search(
-        rb',"last":(\{[^\n]*\}),"flush_at":(\d+),"tail_at":(\d+),"flush_crc32":(\d+)'
+        rb',"last":(\{[^\n]*\}),"status":"\w+","flush_at":(\d+),"tail_at":(\d+),"flush_crc32":(\d+)'
         rb',"end_crc32":(\d+)\}  +\n\Z',
         data[max(data.rfind(b',"last":{'), 0) :],
     )
@@ -592,9 +592,11 @@ def main() -> int:
     parser.add_argument("--histories", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--rewinds", action="store_true", help="go back to checkpoints, too")
     parser.add_argument("--cuts", type=int, default=0, help="short histories cut at every byte")
     arguments = parser.parse_args()
-    lives = [functools.partial(play, steps=arguments.steps)] * arguments.histories
+    live_on = functools.partial(play, steps=arguments.steps, rewinds=arguments.rewinds)
+    lives = [live_on] * arguments.histories
     different = 0
     for number, live in enumerate([*lives, *[cut_everywhere] * arguments.cuts]):
         with tempfile.TemporaryDirectory() as directory:

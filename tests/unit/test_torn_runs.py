@@ -24,6 +24,8 @@ from tests.runs import (
     rows_of,
 )
 
+from traintop import ExperimentTracker
+from traintop.doctor import repair
 from traintop.metrics import diverged
 from traintop.model import RunStatus
 from traintop.store.formats import UnreadableRunError
@@ -83,6 +85,20 @@ def test_write_torn_at_any_byte_loses_no_flushed_record(path: Path) -> None:
         overwrite(path, after)
         run.follow()
         assert normal(rows_of(run.history())) == normal(expected_rows(writer.rows))
+
+
+def test_how_a_run_ended_survives_a_bit_flip_in_its_tail(path: Path) -> None:
+    data = layout(records(2), status="finished", end_time="2025-02-22T15:00:00")
+    tail, end = data.index(b"\n],") + 1, data.index(b',"last":')
+    for place in range(tail, end):
+        overwrite(path, data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        found = OpenedRun(path).summary()
+        assert (found.status, found.count) == (RunStatus.FINISHED, 2)
+    with pytest.raises(FileNotFoundError, match="finished; resume it by its path"):
+        ExperimentTracker.resume("baseline", path.parent)
+    repair(path)
+    found = OpenedRun(path).summary()
+    assert (found.status, found.count, found.error) == (RunStatus.FINISHED, 2, "")
 
 
 def test_pages_that_arrive_out_of_order_cost_no_second_reading(

@@ -31,7 +31,7 @@ def repair(path: Path) -> Path:
     """Makes a torn or damaged file whole, and returns the copy of what it was, beside it.
 
     The new file has the same head, every line that counts, and a tail with the statistics of
-    these. A run whose own tail is lost is ``interrupted`` then. The file is replaced at once, by a
+    these. A run whose end is lost is ``interrupted`` then. The file is replaced at once, by a
     complete one. Raises ``RepairRefusedError`` when the file is whole, when it is torn within its
     head, when it is another program's, or while its run may still be written; ``OSError`` when the
     disk refuses.
@@ -97,9 +97,12 @@ def _tail(run: InterruptedRun) -> Tail:
         return run.ends.tail
     written_at = datetime.fromtimestamp(os.stat(run.path).st_mtime)  # noqa: DTZ006 - local, as all times
     time = written_at.isoformat(timespec="microseconds")
+    status, is_known = run.ends.status, run.ends.status != "running"
     return Tail(
-        status="interrupted",
-        error="the file was torn by a crash; traintop doctor --repair made it whole",
+        status=status if is_known else "interrupted",
+        error=""
+        if is_known
+        else "the file was torn by a crash; traintop doctor --repair mended it",
         end_time=time,
         updated_at=time,
         gradient_step=run.tail.gradient_step,

@@ -48,8 +48,8 @@ LONGEST_NAME = 500
 _REWIND = b'{"iteration":%b,"rewind":true}'
 
 _END = re.compile(
-    rb',"last":(\{.*\}),"flush_at":(\d{1,18}),"tail_at":(\d{1,18}),"flush_crc32":(\d{1,10})'
-    rb',"end_crc32":(\d{1,10})\} {2,}\n\Z'
+    rb',"last":(\{.*\})((?:,"status":"[a-z]*")?),"flush_at":(\d{1,18}),"tail_at":(\d{1,18})'
+    rb',"flush_crc32":(\d{1,10}),"end_crc32":(\d{1,10})\} {2,}\n\Z'
 )
 _END_START = b',"last":{'  # a record's values are no objects, so no record holds this
 
@@ -154,10 +154,10 @@ def encode_flush(lines: bytes, tail: Tail, at: int) -> bytes:
         for metric, stats in tail.stats.items()
     }
     row["highest"] = row.pop("highest_record")
-    last = msgspec.json.encode(row.pop("last_record"))
+    last, status = (msgspec.json.encode(row.pop(name)) for name in ("last_record", "status"))
     block = lines + TAIL_START + b"," + msgspec.json.encode(row)[1:-1]
     places = b',"flush_at":%d,"tail_at":%d' % (at, at + len(lines))
-    end = b',"last":%b%b,"flush_crc32":%d' % (last, places, zlib.crc32(block))
+    end = b',"last":%b,"status":%b%b,"flush_crc32":%d' % (last, status, places, zlib.crc32(block))
     return block + end + b',"end_crc32":%d}  \n' % zlib.crc32(end)
 
 
@@ -184,6 +184,7 @@ class FoundEnd(NamedTuple):
 
     starts_at: int  # offset in the bytes that were searched
     last: Row | None  # the record that was no line yet, if any
+    status: bytes  # as it is written, with a comma before it
     flush_at: int  # offset in the file at which the flush begins
     tail_at: int  # offset in the file at which its tail begins
     flush_crc32: int  # of the bytes between the flush's beginning and this end
@@ -205,13 +206,14 @@ def find_end(data: bytes) -> FoundEnd | None:
     """The end of a tail that ends ``data``; ``None`` when it is not whole."""
     start = max(data.rfind(_END_START), 0)
     found = _END.match(data, start)
-    if found is None or zlib.crc32(data[start : found.end(4)]) != int(found[5]):
+    if found is None or zlib.crc32(data[start : found.end(5)]) != int(found[6]):
         return None
     try:
         last = msgspec.json.decode(found[1])
     except UNREADABLE:
         return None
-    return FoundEnd(start, last if is_record(last) else None, *map(int, found.group(2, 3, 4)))
+    places = map(int, found.group(3, 4, 5))
+    return FoundEnd(start, last if is_record(last) else None, found[2], *places)
 
 
 def decode_tail(flush: bytes, end: FoundEnd) -> Tail | None:
@@ -220,7 +222,7 @@ def decode_tail(flush: bytes, end: FoundEnd) -> Tail | None:
     if zlib.crc32(flush) != end.flush_crc32 or not start.startswith(TAIL_START + b","):
         return None
     try:
-        tail = decode_usable(TAIL, Tail, b"{" + start[len(TAIL_START) + 1 :] + b"}")
+        tail = decode_usable(TAIL, Tail, b"{%b%b}" % (start[len(TAIL_START) + 1 :], end.status))
     except UNREADABLE:
         return None
     return msgspec.structs.replace(tail, last_record=end.last) if end.last else tail

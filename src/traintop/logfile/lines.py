@@ -17,11 +17,14 @@ import msgspec
 from traintop.logfile import (
     LONGEST_NAME,
     SEPARATOR,
+    TAIL,
     UNREADABLE,
     FoundHead,
     Row,
     Tail,
+    WrittenStatus,
     decode_tail,
+    decode_usable,
     find_end,
     find_head,
     is_record,
@@ -69,6 +72,7 @@ class Ends(NamedTuple):
     last: Row | None  # the record that was no line yet when the last whole tail was written
     place: int  # the offset at which its line will begin: it counts if no whole line does; 0: first
     end: bytes  # the last bytes, at least the last line unless that is longer than LONGEST_END
+    status: WrittenStatus = "running"  # of a torn file, if the very end is whole
 
 
 def read_ends(read: Read, size: int) -> Ends:
@@ -109,8 +113,10 @@ def _ends(head: FoundHead, read: Read, at: int, data: bytes) -> Ends:
     if head.records_at <= flush_at <= end.tail_at < end_at <= flush_at + 2 * LONGEST_END:
         before = read(flush_at, at - flush_at) if flush_at < at else b""
         tail = decode_tail(before + data[max(flush_at - at, 0) : end.starts_at], end)
-    lines_end = None if tail is None else end.tail_at
-    return Ends(head, tail, lines_end, end.last, place, data)
+    if tail is not None:
+        return Ends(head, tail, end.tail_at, end.last, place, data)
+    status = decode_usable(TAIL, Tail, b"{%b}" % end.status[1:]).status
+    return Ends(head, None, None, end.last, place, data, status)
 
 
 def next_line_at(lines_end: int, records_at: int) -> int:

@@ -139,6 +139,7 @@ def _tail_of_lines(ends: Ends) -> logfile.Tail:
     rows = [row for _, row in lines_of(lines) if row is not None] + [ends.last or {}]
     found = [record for row in rows if (record := logfile.snapshot_of_row(row)) is not None]
     return logfile.Tail(
+        status=ends.status,
         gradient_step=max((record.gradient_step for record in found), default=0),
         duration_seconds=max((record.wallclock_time for record in found), default=None),
     )
@@ -244,7 +245,7 @@ def opened(path: Path) -> Iterator[InterruptedRun]:
         run = InterruptedRun(path, descriptor, _NO_ENDS, logfile.Head(), logfile.Tail())
         ends = read_ends(run.read, os.fstat(descriptor).st_size)
         head = ends.head.head if ends.head else run.head
-        yield run._replace(ends=ends, head=head, tail=ends.tail or run.tail)
+        yield run._replace(ends=ends, head=head, tail=ends.tail or logfile.Tail(status=ends.status))
     finally:
         os.close(descriptor)
 

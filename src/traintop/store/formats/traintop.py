@@ -101,7 +101,7 @@ class TraintopFormat:
         history = self._history(file, ends)
         from traintop.store.statistics import completed_tail
 
-        tail = completed_tail(ends.tail or Tail(), history)
+        tail = completed_tail(ends.tail or Tail(status=ends.status), history)
         summary = summary_of(entry, ends.head.head, tail)
         return msgspec.structs.replace(summary, damaged=history.damaged)
 
