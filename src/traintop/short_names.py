@@ -36,8 +36,9 @@ class _Part(NamedTuple):
 class ShortNames:
     """Shortens each of some names, to any width; see :func:`short_names`."""
 
-    def __init__(self, names: Collection[str]) -> None:
+    def __init__(self, names: Collection[str], beside: Collection[str] = ()) -> None:
         self._names = names
+        self._all = {*names, *beside}
         self._at_width: dict[int, dict[str, str]] = {}
 
     def fit(self, name: str, width: int) -> str:
@@ -65,7 +66,7 @@ class ShortNames:
 
     @cached_property
     def _sample(self) -> list[str]:
-        return sorted(self._names)[:: len(self._names) // _MOST_NAMES + 1]
+        return sorted(self._all)[:: len(self._all) // _MOST_NAMES + 1]
 
     @cached_property
     def _counts(self) -> Counter[str]:
@@ -149,12 +150,14 @@ class ShortNames:
 
 
 @lru_cache(maxsize=16)
-def short_names(names: frozenset[str]) -> ShortNames:
+def short_names(names: frozenset[str], beside: frozenset[str] = frozenset()) -> ShortNames:
     """Shortens each of the names so that they stay different, as far as the width allows.
 
-    Those of one set are taken apart once.
+    What they share with those that stand ``beside`` them goes first, too. Those of one set are
+    taken apart once.
     """
-    return ShortNames({safe_text(name, LONGEST_NAME) for name in names if name})
+    safe = ({safe_text(name, LONGEST_NAME) for name in some if name} for some in (names, beside))
+    return ShortNames(*safe)
 
 
 def _before_stamp(name: str) -> str:

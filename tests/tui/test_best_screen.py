@@ -209,6 +209,19 @@ async def test_marks_are_shared_with_the_list_and_compared():
             await settle(pilot, lambda wanted=screen: app.screen is wanted)
 
 
+async def test_the_run_at_the_cursor_is_compared_with_the_baseline():
+    async with ranking() as (app, pilot, best):
+        await pilot.press("j", "c")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
+        assert app.main_screen.view.compared == (RUNS[0].id, RUNS[1].id)  # and the next leader
+        await pilot.press("escape")
+        await settle(pilot, lambda: app.screen is best)
+        app.main_screen.session.change(replace(app.main_screen.view, baseline=RUNS[1].id))
+        await pilot.press("k", "c")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
+        assert app.main_screen.view.compared == (RUNS[1].id, RUNS[3].id)
+
+
 async def test_it_says_how_many_runs_are_better_than_the_baseline():
     async with ranking() as (app, pilot, _):
         app.main_screen.session.change(replace(app.main_screen.view, baseline=RUNS[0].id))

@@ -178,6 +178,17 @@ async def test_names_that_begin_alike_differ_in_narrow_columns():
         assert "◆ …1e-01_seed" in heading
 
 
+async def test_names_lose_what_the_list_shares():
+    runs = [trained(f"{'sweep_of_rates_' * 3}1e-0{i}", 2.0, lr=i) for i in range(4)]
+    alone = trained("baseline", 3.0)
+    async with comparing([alone, *runs], marks=2, size=(80, 24)) as (app, _, _):
+        # In the legend and over the column.
+        assert re.findall(r" (\S*)rates_1e-00", screen_text(app)) == [
+            "…rates_sweep_of_",
+            "…of_rates_sweep_of_",
+        ]
+
+
 @pytest.mark.parametrize("width", [80, 60, 40])
 async def test_section_names_are_whole_on_a_narrow_screen(width):
     async with comparing(size=(width, 24)) as (app, pilot, _):

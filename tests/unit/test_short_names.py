@@ -76,3 +76,9 @@ def test_a_single_name_is_cut_in_its_middle() -> None:
 @given(st.lists(st.text(st.sampled_from("ab1.e-_@ 日")), max_size=8), st.integers(0, 30))
 def test_no_name_is_wider_than_it_may_be(names: list[str], width: int) -> None:
     assert all(cell_width(text) <= width for text in shortened(names, width))
+
+
+def test_what_is_shared_with_names_beside_goes_first() -> None:
+    beside = frozenset(f"gpt2_openwebtext_bs{size}" for size in (16, 32, 64))
+    names = short_names(frozenset({"baseline", "gpt2_openwebtext_bs64"}), beside)
+    assert names.fit("gpt2_openwebtext_bs64", 10) == "…bs64"

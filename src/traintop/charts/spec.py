@@ -203,9 +203,10 @@ class ChartSpec(msgspec.Struct, frozen=True):
     a ``cursor`` the legend shows the values measured nearest to it, otherwise the last ones; its
     last word is the ``note``. ``missing`` says why there is no curve. ``label_width`` is what
     labels of y take at least, in cells, so that charts below one another have their curves below
-    one another. ``name`` takes the place of the title where nothing around the chart says whose it
-    is, as in a file. ``value_text`` writes
-    a value of y in the legend, and ``place_text`` the place of the cursor, given in units of x.
+    one another. What labels share with the names ``beside`` the chart goes first where they are
+    shortened. ``name`` takes the place of the title where nothing around the chart says whose it
+    is, as in a file. ``value_text`` writes a value of y in the legend, and ``place_text`` the place
+    of the cursor, given in units of x.
     """
 
     title: str
@@ -219,6 +220,7 @@ class ChartSpec(msgspec.Struct, frozen=True):
     missing: str = "no data"
     x_unit: float = 1.0
     label_width: int = 0
+    beside: frozenset[str] = frozenset()
     name: str = ""
     value_text: Callable[[float | None], str] = figure
     place_text: Callable[[float], str] = place
@@ -233,7 +235,7 @@ class ChartSpec(msgspec.Struct, frozen=True):
     @property
     def short_labels(self) -> ShortNames:
         """What shortens the labels in the legend."""
-        return short_names(frozenset(series.label for series in self.in_legend))
+        return short_names(frozenset(series.label for series in self.in_legend), self.beside)
 
     @property
     def in_legend(self) -> tuple[Series, ...]:

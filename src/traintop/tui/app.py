@@ -55,7 +55,13 @@ from traintop.tui.messages import (
     TextExportRequested,
 )
 from traintop.tui.session import Session
-from traintop.tui.view import ViewState, describe_comparison, runs_to_compare, smoothing_level
+from traintop.tui.view import (
+    RunRows,
+    ViewState,
+    describe_comparison,
+    runs_to_compare,
+    smoothing_level,
+)
 from traintop.tui.view_memory import plain_view, recalled_view
 
 if TYPE_CHECKING:
@@ -95,16 +101,20 @@ class _Overlays:
         self._main.app.push_screen(screen)
 
     def action_compare(self) -> None:
+        self.compare(self._session.view.selected, self._session.rows)
+
+    def compare(self, selected: str | None, rows: RunRows) -> None:
+        """Open the comparison of the runs that are meant where ``selected`` has the cursor."""
         from traintop.tui.compare.screen import CompareScreen  # not for the first frame
 
         session = self._session
-        words = describe_comparison(session.view, session.rows)
+        view = replace(session.view, selected=selected)
+        words = describe_comparison(view, rows)
 
         def close(_: object) -> None:
             session.change(replace(session.view, compared=()))
 
-        compared = runs_to_compare(session.view, session.rows)
-        session.change(replace(session.view, compared=compared))
+        session.change(replace(session.view, compared=runs_to_compare(view, rows)))
         source = self._main.chart_source
         self._main.app.push_screen(CompareScreen(session, source, words), close)
 
@@ -112,7 +122,7 @@ class _Overlays:
         from traintop.tui.leaderboard.screen import BestScreen
 
         plotted = self._main.plotted
-        self._main.app.push_screen(BestScreen(self._session, plotted, self.action_compare))
+        self._main.app.push_screen(BestScreen(self._session, plotted, self.compare))
 
 
 class TraintopApp(TypeAheadApp):

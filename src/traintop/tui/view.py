@@ -157,9 +157,13 @@ class RunRows:
         return unique_names([run for run in self.everything if counts[run.title] > 1])
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the listed runs, as they are in the files."""
+        return frozenset((*(run.title for run in self.runs), *self._shared_names.values()))
+
+    @cached_property
     def _short_names(self) -> ShortNames:
-        experiments = (run.title for run in self.runs)
-        return short_names(frozenset((*experiments, *self._shared_names.values())))
+        return short_names(self.names)
 
     @cached_property
     def any_eta(self) -> bool:

@@ -8,7 +8,7 @@ from functools import cache
 from msgspec.structs import replace
 from textual.app import ComposeResult
 
-from traintop.analysis.compare import Comparison, Target
+from traintop.analysis.compare import Column, Comparison, Target
 from traintop.analysis.comparison_text import comparison_csv, comparison_markdown, section_words
 from traintop.lines import Line, Piece, line_width, spread
 from traintop.metrics import metrics_of
@@ -95,13 +95,15 @@ class CompareScreen(SessionScreen):
         heading = (words, metric, target, note)
         self._status_pane.show_line(heading, lambda width: _status_line(*heading, width))
         cursor = cursor_column(self.choice, comparison.columns)
+        names = self.rows.names
         marks = self._plotted.curve_marks(look_of(self.app))
+
+        def mark_of(column: Column) -> Piece | None:
+            return marks.get(column.runs[0].summary.id)
 
         @cache  # the headings and the rows are one table
         def table(width: int) -> CompareTable:
-            return compare_table(
-                comparison, cursor, lambda column: marks.get(column.runs[0].summary.id), width
-            )
+            return compare_table(comparison, cursor, mark_of, width, names)
 
         content = (_content_of(comparison), cursor, tuple(marks.items()))
         self._headings_pane.show(content, lambda width, height: table(width).headings)

@@ -12,7 +12,7 @@ from traintop.analysis.comparison_text import column_label, section_words, short
 from traintop.fields import STATUS_WORDS
 from traintop.lines import Line, Piece, Role, clickable, fit_line, line_width
 from traintop.progress import progress
-from traintop.short_names import short_names
+from traintop.short_names import ShortNames, short_names
 from traintop.tables import AlignedCell
 from traintop.text import cell_width, fit, fit_middle, percentage, safe_text
 from traintop.tui.kit.runs import STATUS_MARKS
@@ -52,16 +52,21 @@ def compare_table(
     cursor: int,
     mark_of: Callable[[Column], Piece | None],
     width: int,
+    beside: frozenset[str] = frozenset(),
 ) -> CompareTable:
-    """The table in ``width`` cells. The baseline always stays; the cursor's column is in view."""
+    """The table in ``width`` cells. The baseline always stays; the cursor's column is in view.
+
+    Names lose first what they share with those ``beside`` them in the list.
+    """
     if not comparison.columns or width < 1:
         return CompareTable((), ())
     labels = _label_lines(comparison.rows, width)
     room = width - line_width(labels[0])
+    names = short_names(frozenset(map(column_label, comparison.columns)), beside)
     least = len(comparison.columns) * (_GUTTER + _LEAST_COLUMN)
     for gap, name_width, asides in _LAYOUTS if least <= room else _LAYOUTS[-1:]:
         blocks = [
-            _column_lines(comparison, place, place == cursor, mark_of, name_width, asides)
+            _column_lines(comparison, place, place == cursor, mark_of, name_width, asides, names)
             for place in range(len(comparison.columns))
         ]
         widths = [gap + line_width(block[0]) for block in blocks]
@@ -139,6 +144,7 @@ def _column_lines(
     mark_of: Callable[[Column], Piece | None],
     name_width: int,
     asides: int,
+    names: ShortNames,
 ) -> list[Line]:
     """Name, status, and the cells of one column, all of one width."""
     column = comparison.columns[place]
@@ -148,7 +154,6 @@ def _column_lines(
     flag = Piece(" ⚑" if place == 0 else "", "warn")
     wanted = min(cell_width(label), name_width) + cell_width(flag.text)
     inner = max([_LEAST_COLUMN, wanted, *map(line_width, lines)])
-    names = short_names(frozenset(map(column_label, comparison.columns)))
     name = names.fit(label, inner - cell_width(flag.text))
     heading: Line = (
         Piece("▌" if is_cursor else " ", "accent"),

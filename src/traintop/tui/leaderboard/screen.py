@@ -21,7 +21,7 @@ from traintop.tui.kit.themes import look_of
 from traintop.tui.leaderboard.lines import leader_lines
 from traintop.tui.plots.runs import PlottedRuns, shown_marks
 from traintop.tui.session import Session
-from traintop.tui.view import toggle_mark, with_direction
+from traintop.tui.view import RunRows, toggle_mark, with_direction
 
 _HEADINGS = 1
 _WHEEL_ROWS = 3
@@ -33,8 +33,16 @@ class BestScreen(SessionScreen):
 
     PLACES = (Place.BEST,)
 
-    def __init__(self, session: Session, plotted: PlottedRuns, compare: Callable[[], None]) -> None:
-        """``compare`` opens the comparison, from which one comes back to this screen."""
+    def __init__(
+        self,
+        session: Session,
+        plotted: PlottedRuns,
+        compare: Callable[[str | None, RunRows], None],
+    ) -> None:
+        """``compare`` opens the comparison, from which one comes back to this screen.
+
+        It is told where the cursor is among the leaders, which are the rows here.
+        """
         super().__init__(session)
         self._plotted = plotted
         self._compare = compare
@@ -188,7 +196,12 @@ class BestScreen(SessionScreen):
             self.session.change(replace(self.view, selected=run.id))
 
     def action_compare(self) -> None:
-        self._compare()
+        if not self.leaders:
+            self._compare(self.view.selected, self.rows)
+            return
+        ranked = [leader.run for leader in self.leaders]
+        others = [run for run in self.rows.everything if run.id not in self._places]
+        self._compare(ranked[self.cursor].id, RunRows(ranked, others))
 
     def action_close(self) -> None:
         self.dismiss()

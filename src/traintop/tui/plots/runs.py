@@ -132,6 +132,11 @@ class PlottedRuns:
             return f"reading{share}…"
         return "" if reading.records.complete else f"sample, reading{share}…"
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all listed runs."""
+        return self._session.rows.names
+
     def charts(self) -> tuple[str, ...]:
         """All charts that the runs have something to show in, the most useful first."""
         records = (one.records.history.metrics for one in self._readings.values() if one.records)

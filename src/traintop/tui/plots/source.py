@@ -109,7 +109,8 @@ class ChartSource:
         return self._made(chart, runs, options)
 
     def _made(self, chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> ChartSpec:
-        return replace(self._maker.chart(chart, runs, options), label_width=_LABEL_WIDTH)
+        spec = self._maker.chart(chart, runs, options)
+        return replace(spec, label_width=_LABEL_WIDTH, beside=self.runs.names)
 
     @property
     def waits(self) -> bool:
