@@ -8,10 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from doctor_runs import LINUX_ONLY, findings, only, run_of_a_dead_process
-from tests.runs import Writer, new_tracker, record, track_run
+from tests.runs import Writer, new_tracker, record, records, track_run, write_run
 
 from traintop import ExperimentConfig, ExperimentTracker
+from traintop.cli import main
 from traintop.doctor import Level, as_json, diagnose, render
 from traintop.doctor.directory import (
     check_directory,
@@ -21,6 +23,7 @@ from traintop.doctor.directory import (
 )
 from traintop.model import Pauses
 from traintop.process import current_process
+from traintop.store.catalog import RunCatalog
 from traintop.text import cell_width
 
 # ------------------------------------------------------------------------------- directories
@@ -265,6 +268,29 @@ def test_a_file_left_behind_by_a_replaced_run_is_named(tmp_path: Path) -> None:
     finding = only(diagnose(tmp_path), "runs.replaced")
     assert len(finding.runs) == 1
     assert f"continues in {moved.name}" in finding.what
+    left = path.read_bytes()
+    result = CliRunner().invoke(main, ["doctor", str(tmp_path), "--repair"])
+    [copy] = tmp_path.glob("*.replaced-*.bak")
+    assert (copy.read_bytes(), path.exists()) == (left, False)
+    assert f"set aside {path}; the original is kept as {copy}" in result.stderr
+    assert len(RunCatalog([tmp_path]).refresh().runs) == 1
+
+
+def test_a_copy_with_records_of_its_own_is_not_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "experiment_x_20250222_140530.json"
+    write_run(path, records(2), run={"pid": 1}, status="finished")
+    write_run(path.with_stem(f"{path.stem}_2"), records(1), run={"pid": 1}, status="finished")
+    before = path.read_bytes()
+    result = CliRunner().invoke(main, ["doctor", str(tmp_path), "--repair"])
+    assert "it has records that" in result.stderr
+    assert path.read_bytes() == before
+
+
+def test_a_record_that_was_changed_is_told(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "experiment_altered.json", records(2))
+    assert not findings(diagnose(tmp_path), "runs.altered")
+    path.write_bytes(path.read_bytes().replace(b'"train_loss":4.0', b'"train_loss":1.0'))
+    assert only(diagnose(tmp_path), "runs.altered").level is Level.PROBLEM
 
 
 def test_a_rewound_run_is_noted(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -16,7 +18,7 @@ from traintop.text import error_text, safe_text
 
 @click.command()
 @optional_log_directory
-@click.option("--repair", "with_repair", is_flag=True, help="Repair torn files; a copy is kept.")
+@click.option("--repair", "with_repair", is_flag=True, help="Mend files; copies are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(log_dir: Path | None, with_repair: bool, as_json: bool) -> None:
     """Check a log directory, its runs, and this machine for problems."""
@@ -25,8 +27,10 @@ def command(log_dir: Path | None, with_repair: bool, as_json: bool) -> None:
 
     diagnosis = doctor.diagnose(log_dir)
     if with_repair:
-        for path in diagnosis.torn_files:
-            _repair(path)
+        for path, whole in diagnosis.left_behind:
+            _mend(path, "set aside", functools.partial(doctor.set_aside, path, whole))
+        for path in filter(os.path.exists, diagnosis.torn_files):
+            _mend(path, "repaired", functools.partial(doctor.repair, path))
         diagnosis = doctor.diagnose(log_dir)
     if as_json:
         print_text(json.dumps(doctor.as_json(diagnosis), indent=2))
@@ -36,13 +40,13 @@ def command(log_dir: Path | None, with_repair: bool, as_json: bool) -> None:
     raise SystemExit(diagnosis.exit_status)
 
 
-def _repair(path: Path) -> None:
-    from traintop.doctor import RepairRefusedError, repair
+def _mend(path: Path, done: str, mend: Callable[[], Path]) -> None:
+    from traintop.doctor import RepairRefusedError
 
     shown = safe_text(path, 250)  # two of which have to fit a line
     try:
-        copy = repair(path)
+        copy = mend()
     except (RepairRefusedError, OSError) as error:
         warn(f"cannot repair {shown}: {error_text(error)}")
     else:
-        warn(f"repaired {shown}; the original is kept as {safe_text(copy, 250)}")
+        warn(f"{done} {shown}; the original is kept as {safe_text(copy, 250)}")

@@ -9,8 +9,8 @@ from traintop.doctor.directory import check_access, check_directory
 from traintop.doctor.environment import check_environment
 from traintop.doctor.findings import Diagnosis, Finding, Level
 from traintop.doctor.rendering import as_json, render
-from traintop.doctor.repair import RepairRefusedError, repair
-from traintop.doctor.runs import RunFacts, check_runs, run_facts
+from traintop.doctor.repair import RepairRefusedError, repair, set_aside
+from traintop.doctor.runs import RunFacts, check_runs, continued_elsewhere, run_facts
 from traintop.store.catalog import RunCatalog
 from traintop.tracking.environment import default_log_dir
 
@@ -23,6 +23,7 @@ __all__ = [
     "diagnose",
     "render",
     "repair",
+    "set_aside",
 ]
 
 
@@ -41,4 +42,7 @@ def diagnose(log_dir: Path | None = None) -> Diagnosis:
         findings += check_runs(runs)
     findings += check_environment(os.environ)
     torn = tuple(Path(run.summary.id) for run in runs if run.state.torn or run.state.damaged)
-    return Diagnosis(directory, len(runs), tuple(findings), torn)
+    left_behind = tuple(
+        (Path(one), Path(whole)) for one, whole in continued_elsewhere(runs).items()
+    )
+    return Diagnosis(directory, len(runs), tuple(findings), torn, left_behind)

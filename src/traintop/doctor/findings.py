@@ -38,13 +38,15 @@ class Finding:
 class Diagnosis:
     """What was found about a log directory, its runs and the environment.
 
-    ``torn_files`` are the files that ``repair`` can make valid again.
+    ``torn_files`` are the files that ``repair`` can make valid again, ``left_behind`` those that
+    ``set_aside`` can put away, each with the file of the whole run.
     """
 
     log_dir: Path
     run_count: int
     findings: tuple[Finding, ...]
     torn_files: tuple[Path, ...] = ()
+    left_behind: tuple[tuple[Path, Path], ...] = ()
 
     def of_level(self, level: Level) -> tuple[Finding, ...]:
         """The findings of one level, in the order of the checks."""

@@ -1,4 +1,7 @@
-"""Making a torn or damaged log file whole again: its head, all lines that count, and a new tail."""
+"""Making a torn or damaged log file whole again: its head, all lines that count, and a new tail.
+
+And putting away what was left behind when another program replaced a run's file.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import msgspec
 from traintop.logfile import Tail
 from traintop.logfile.lines import LineReader, Rewind
 from traintop.process import has_ended
+from traintop.store.catalog import RunCatalog
 from traintop.store.files.local import network_filesystem, reason_of
 from traintop.store.liveness import NETWORK_TIMEOUT
 from traintop.tracking.resumption import (
@@ -20,7 +24,7 @@ from traintop.tracking.resumption import (
     open_interrupted_run,
     rewrite_run,
 )
-from traintop.tracking.run_file import RunFileBusyError
+from traintop.tracking.run_file import RunFileBusyError, keep_copy
 
 
 class RepairRefusedError(RuntimeError):
@@ -59,6 +63,29 @@ def repair(path: Path) -> Path:
         run.close()
     assert copy is not None
     return copy
+
+
+def set_aside(path: Path, whole: Path) -> Path:
+    """Renames a file that was left behind when the run went on in another; returns its new name.
+
+    So the run is listed once. Raises ``RepairRefusedError`` where the file has a record that the
+    whole run has not, and while that may still be written; ``OSError``.
+    """
+    try:
+        open_interrupted_run(path).close()
+    except (RunFileBusyError, ValueError) as error:
+        raise RepairRefusedError(f"{path} is left as it is: {error}") from None
+    if not _iterations(path) <= _iterations(whole):
+        raise RepairRefusedError(f"{path} is left as it is: it has records that {whole} has not")
+    copy = keep_copy(path, "replaced")
+    path.unlink()
+    return copy
+
+
+def _iterations(path: Path) -> set[float]:
+    catalog = RunCatalog([path])
+    histories = [catalog.reader(run.id).history() for run in catalog.refresh().runs]
+    return {iteration for each in histories for iteration in each.columns["iteration"].tolist()}
 
 
 def _survey(run: InterruptedRun) -> tuple[int, int]:

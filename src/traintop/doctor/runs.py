@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from traintop.analysis.naming import unique_names
 from traintop.doctor.findings import Finding, Level, first_ones
-from traintop.logfile.lines import LineReader, Rewind, lines_from, read_ends
+from traintop.logfile.lines import LineReader, Rewind, lines_crc32, lines_from
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.process import has_ended
 from traintop.progress import stall_text
@@ -36,6 +36,7 @@ class FileState(NamedTuple):
     damaged: int = 0  # lines that hold no record, which all readers skip
     dropped: int = 0  # records that were lost because the disk refused them for too long
     rewinds: int = 0  # lines that make void what is before them, beyond an iteration
+    altered: bool = False  # all lines are records, but not as they were written
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +77,24 @@ def _file_state(run: RunSummary) -> FileState:
     """
     file = LogFile(LocalFiles(), run.id)
     try:
-        ends = read_ends(file.read, file.stat().size)
+        ends = file.ends(file.stat().size)
         if ends.head is None:
             return FileState()  # another program's document, which was read whole
         lines = LineReader()
         regions = (region for _, region in lines_from(file.read, ends.head.records_at, ends))
         steps = lines.steps(regions, torn=ends.tail is None)
         rewinds = sum(isinstance(step, Rewind) for step in steps)
+        tail, records_at = ends.tail, ends.head.records_at
+        altered = (
+            tail is not None
+            and tail.lines_crc32 is not None
+            and tail.lines_crc32 != lines_crc32(file.read, records_at, ends.lines_end or 0)
+        )
     except FileError:
         return FileState()
     torn = ends.tail is None and not _may_be_written(run)
-    return FileState(torn, lines.damaged, ends.tail.dropped if ends.tail else 0, rewinds)
+    dropped = ends.tail.dropped if ends.tail else 0
+    return FileState(torn, lines.damaged, dropped, rewinds, altered and not lines.damaged)
 
 
 def _may_be_written(run: RunSummary) -> bool:
@@ -160,7 +168,7 @@ _UNREADABLE = _Check(
 def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
     """The checks of readable runs; one of them compares each with all others."""
     shared = _names_of_different_settings(runs)
-    continued = _continued_elsewhere(runs)
+    continued = continued_elsewhere(runs)
     return (
         _Check(
             "runs.start",
@@ -256,11 +264,19 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             detail=lambda run: run.summary.problem,
         ),
         _Check(
+            "runs.altered",
+            Level.PROBLEM,
+            lambda run: run.state.altered,
+            "with records that were changed after they were written, by a program or by the disk",
+            "compare them with a backup: nothing else knows what they were, so --repair cannot "
+            "mend them",
+        ),
+        _Check(
             "runs.rewound",
             Level.NOTE,
             lambda run: run.state.rewinds > 0,
             "resumed from a checkpoint or rewound: what was logged beyond it is no longer shown",
-            "nothing, if that was meant; the records are still in the file",
+            "nothing, if that was meant: the file is whole, and still has the records",
             detail=lambda run: counted(run.state.rewinds, "time"),
         ),
         _Check(
@@ -268,7 +284,8 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             Level.PROBLEM,
             lambda run: run.summary.id in continued,
             "replaced by another program during training: the whole run is in another file",
-            "delete the file that is left behind, or move it out of the log directory",
+            "traintop doctor --repair, once the run has ended: it renames the file that was left "
+            "behind, so that the run is listed once",
             detail=lambda run: f"continues in {PurePath(continued[run.summary.id]).name}",
         ),
         _Check(
@@ -318,7 +335,7 @@ def _ended_without_finish(run: RunFacts) -> bool:
     return (left or status is RunStatus.CRASHED) and not run.state.torn
 
 
-def _continued_elsewhere(runs: Sequence[RunFacts]) -> dict[str, str]:
+def continued_elsewhere(runs: Sequence[RunFacts]) -> dict[str, str]:
     """Files left behind when one was replaced under its writer, each with that of the whole run.
 
     They are of one process and one start; the writer went on under the next free name.

@@ -192,7 +192,7 @@ def replace_file(
         with contextlib.suppress(OSError):  # only the superuser may give files away
             os.chown(partial, before.st_uid, before.st_gid)
         os.utime(partial, ns=(before.st_atime_ns, before.st_mtime_ns))
-        copy = _keep_copy(path) if keep else None
+        copy = keep_copy(path, "torn") if keep else None
         os.replace(partial, path)
         return RunFile(path, descriptor, head, position, count, crc32), copy
     except BaseException:
@@ -216,11 +216,11 @@ def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _keep_copy(path: Path) -> Path:
-    """Keeps the file under a second name, which no reader takes for a run's."""
+def keep_copy(path: Path, why: str) -> Path:
+    """Keeps a file under a second name, which says why, and which no reader takes for a run's."""
     stamp = f"{datetime.now():%Y%m%d_%H%M%S}"
     for number in itertools.count(1):
-        suffix = f".torn-{stamp}{'' if number == 1 else f'_{number}'}.bak"
+        suffix = f".{why}-{stamp}{'' if number == 1 else f'_{number}'}.bak"
         copy = path.with_name(path.name + suffix)
         try:
             os.link(path, copy)
