@@ -82,8 +82,8 @@ class ExperimentTracker(traintop.ExperimentTracker):
     @property
     def log(self) -> ExperimentLog:
         """What was logged so far, read back from the run's file, which takes O(records)."""
-        if self._writer is not None:
-            self._writer.flush(durable=False, timeout=_READ_BACK_SECONDS)
+        if self._run.writer is not None:
+            self._run.writer.flush(durable=False, timeout=_READ_BACK_SECONDS)
             if self.path.exists():
                 return load_experiment_log(self.path)
         return ExperimentLog(config=self.config)
@@ -91,11 +91,11 @@ class ExperimentTracker(traintop.ExperimentTracker):
     @property
     def gradient_step_count(self) -> int:
         """The gradient steps so far; a loop that goes on from a checkpoint may set it."""
-        return self._gradient_step
+        return self._run.gradient_step
 
     @gradient_step_count.setter
     def gradient_step_count(self, count: int) -> None:
-        self._gradient_step = count
+        self._run.gradient_step = count
 
 
 _READ_BACK_SECONDS = 10.0

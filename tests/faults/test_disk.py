@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 from training_processes import next_line, only_run, start
 
 from traintop import ExperimentConfig, ExperimentTracker
-from traintop.tracking import recording, tracker, writer
+from traintop.tracking import live_run, recording, tracker, writer
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_records_beyond_the_memory_limit_are_reported(
         run = started(logs)
         log(run, range(3000))
         wait_until(lambda: warnings("newest records are dropped"))
-        wait_until(lambda: not run._pending)
+        wait_until(lambda: not run._run.pending)
         disk.remount("size=10m")
         run.finish()
         document = only_run(logs)
@@ -284,12 +284,12 @@ def test_calls_dropped_behind_a_blocked_disk_are_reported(
 def test_finish_waits_for_a_blocked_disk_with_a_limit(
     tmp_path: Path, warnings: Warnings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracker, "_END_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(live_run, "_END_TIMEOUT_SECONDS", 0.01)
     monkeypatch.setattr(tracker, "_SAVE_TIMEOUT_SECONDS", 0.01)
     run = started(tmp_path)
     with BlockedDisk():
         log(run, range(100))
-        run._end("finished", timeout=0.01)
+        run._run.end("finished", timeout=0.01)
         run.save()
         assert len(warnings("still trying")) == 2
         ended_after = run.get_elapsed_time()

@@ -57,9 +57,9 @@ def test_what_was_logged_beyond_a_checkpoint_is_void(
 def test_steps_go_on_from_those_at_the_iteration(tmp_path: Path, counts_first: bool) -> None:
     with new_tracker(tmp_path) as tracker:
         for i in range(20):
-            tracker._gradient_step += counts_first
+            tracker._run.gradient_step += counts_first
             tracker.log_metrics(i, train_loss=1.0)
-            tracker._gradient_step += not counts_first
+            tracker._run.gradient_step += not counts_first
         tracker.rewind(9)
         assert tracker.get_summary_stats()["total_gradient_steps"] == 10
     with ExperimentTracker.resume(tracker.path, iteration=4, quiet=True) as resumed:
@@ -206,7 +206,7 @@ def test_the_last_record_of_a_crashed_run_stays_in_the_file(tmp_path: Path) -> N
     for i in range(4):
         tracker.log_metrics(i, train_loss=float(i))
     tracker.get_summary_stats()
-    writer = tracker._writer
+    writer = tracker._run.writer
     assert writer is not None
     writer.flush(durable=False, timeout=10)
     copy = tmp_path / "experiment_crashed_20250222_140530.json"

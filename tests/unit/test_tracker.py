@@ -427,7 +427,7 @@ def test_an_interrupt_before_finish_reaches_the_writer_is_kept(
         patch.setattr(RunWriter, "end", interrupted)
         with pytest.raises(KeyboardInterrupt):
             tracker.finish(notes="done")
-    tracker.end_at_exit("interrupted", "KeyboardInterrupt", 10.0)
+    tracker._run.end_at_exit("interrupted", "KeyboardInterrupt", 10.0)
     run = json.loads(tracker.path.read_text())
     assert (run["status"], run["notes"]) == ("finished", "done")
 

@@ -54,8 +54,8 @@ def runs_of_process() -> list[TrackedRun]:
     return [run for reference in _registered.valuerefs() if (run := reference()) is not None]
 
 
-def exception_that_left(run: TrackedRun) -> BaseException | None:
-    """The exception that an interactive Python showed last, if it left a frame that uses a run."""
+def exception_that_left(tracker: object) -> BaseException | None:
+    """The exception that an interactive Python showed last, if it left a frame with a tracker."""
     error = getattr(sys, "last_value", None)
     traceback = error.__traceback__ if isinstance(error, BaseException) else None
     while traceback is not None:
@@ -63,7 +63,7 @@ def exception_that_left(run: TrackedRun) -> BaseException | None:
         code = frame.f_code
         names = {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}
         with contextlib.suppress(Exception):  # a class body may have any mapping for its names
-            if any(frame.f_locals.get(name) is run for name in names):
+            if any(frame.f_locals.get(name) is tracker for name in names):
                 return error
         traceback = traceback.tb_next
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -54,7 +55,7 @@ class Recording:
     saved, so that ``log_eval`` can complete it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pace: LoggingPace, left_out: Iterable[str] = ()) -> None:
         self._statistics = RunStatistics()
         self._open: MetricsSnapshot | None = None
         self._waiting: deque[bytes] = deque()
@@ -62,10 +63,10 @@ class Recording:
         self._keys: dict[object, str] = {}
         self._names_bytes = 0
         self._full_families: set[str] = set()  # of names, of which no further ones are kept
-        self.pace = LoggingPace()
+        self.pace = pace
         self.warn_once = WarnOnce()
         self.dropped = 0
-        self.left_out: dict[str, None] = {}  # families of metrics, or their first ones
+        self.left_out = dict.fromkeys(left_out)  # families of metrics, or their first ones
 
     def restore(
         self, statistics: RunStatistics, open_record: MetricsSnapshot | None, lines: list[bytes]

@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import os
 import sys
 import time
-import weakref
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
-from traintop import logfile
 from traintop.model import EVAL_TRAIN_LOSS, ExperimentConfig, MetricStats
-from traintop.process import current_process
-from traintop.tracking.capture import capture, resolve
+from traintop.tracking.capture import capture
 from traintop.tracking.configuration import as_experiment_config
-from traintop.tracking.environment import describe_environment, log_directory, process_rank
-from traintop.tracking.exit_hooks import exception_that_left, register, runs_of_process
-from traintop.tracking.resumption import (
-    Checkpoint,
-    InterruptedRun,
-    gradient_step_at,
-    open_interrupted_run,
-    read_interrupted_run,
-    statistics_of_file,
-)
-from traintop.tracking.run_clock import RunClock
-from traintop.tracking.run_end import EndStatus, RunEnd, run_end, status_of
-from traintop.tracking.run_file import RunFile, file_stem
-from traintop.tracking.run_search import changed_settings, find_run, read_config
+from traintop.tracking.environment import log_directory, process_rank
+from traintop.tracking.live_run import LiveRun
+from traintop.tracking.resumption import Checkpoint, gradient_step_at, statistics_of_file
+from traintop.tracking.run_end import status_of
+from traintop.tracking.run_search import find_run, read_config
 from traintop.tracking.summary import location_text, summary_statistics, summary_text, written_text
-from traintop.tracking.warn_once import WarnOnce, log
-from traintop.tracking.writer import MAX_PENDING_CALLS, RunWriter
-from traintop.values import jsonable
+from traintop.tracking.warn_once import WarnOnce
+from traintop.tracking.writer import MAX_PENDING_CALLS
 
 _NOT_GIVEN = 0.0
 """The default 0.0 of the documented signature; its identity differs from that of a measured 0.0."""
 
 _monotonic = time.monotonic
-_START_TIMEOUT_SECONDS = 1.0
 _SAVE_TIMEOUT_SECONDS = 30.0
-_END_TIMEOUT_SECONDS = 10.0
-_MOST_RESUMPTIONS = 1000
 
 
 class ExperimentTracker:
@@ -80,8 +61,6 @@ class ExperimentTracker:
     Raises ``TypeError`` or ``ValueError`` for settings it cannot use.
     """
 
-    _accepting = False
-
     def __init__(
         self,
         config: object,
@@ -94,19 +73,9 @@ class ExperimentTracker:
         self.log_dir = log_directory(log_dir)
         self._quiet = quiet
         self._said: str | None = None  # what was last printed of the run
-        self._owns_file = all_ranks or process_rank() == 0
-        self._gradient_step = 0
-        self._clock: RunClock | None = None
-        self._writer: RunWriter | None = None
-        self._pending: deque[tuple[Any, ...]] = deque(maxlen=0)  # the writer's, once there is one
-        self._interrupted: InterruptedRun | None = None
-        self._checkpoint = Checkpoint()
-        self._is_managed = False  # by a ``with`` block, which always ends it
-        self._known_error = id(getattr(sys, "last_value", None))
-        self._path_elsewhere: Path | None = None  # of a copy: the file of the run
-        self._is_copy = False
-        self._run_end: RunEnd | None = None
         self._warn_once = WarnOnce()
+        writes = all_ranks or process_rank() == 0
+        self._run = LiveRun(self, self.config, self.log_dir, self._warn_once, writes=writes)
 
     @classmethod
     def resume(
@@ -177,105 +146,31 @@ class ExperimentTracker:
         all_ranks: bool = False,
         quiet: bool,
     ) -> Self:
-        settings = config or read_config(path)
-        tracker = cls(settings, path.parent, all_ranks=all_ranks, quiet=quiet)
-        if not tracker._owns_file:
-            tracker._path_elsewhere = path
-            return tracker
-        for other in runs_of_process():
-            other.give_way(path)
-        run = open_interrupted_run(path)
-        register(tracker)
-        tail = msgspec.structs.replace(run.tail, config_changes=changed_settings(run, settings))
-        tracker._interrupted = run._replace(tail=tail)
-        tracker._checkpoint = checkpoint
-        tracker._gradient_step = run.tail.gradient_step
-        if checkpoint.gradient_step is not None:
-            tracker._gradient_step = checkpoint.gradient_step
-        elif checkpoint.iteration is not None:
-            tracker._gradient_step = gradient_step_at(path, checkpoint.iteration)
+        tracker = cls(config or read_config(path), path.parent, all_ranks=all_ranks, quiet=quiet)
+        tracker._run.resume(path, checkpoint)
         return tracker
 
     # -- life of a run
 
     def start(self) -> None:
         """Begin timing, and create the run's file."""
-        if self._clock is not None:
+        run = self._run
+        if run.clock is not None:
             self._warn_once("start", "start() was called again; the run goes on")
             return
-        interrupted = self._interrupted
-        seconds_before = interrupted.tail.duration_seconds if interrupted else None
-        self._clock = RunClock(seconds_before or 0.0)
-        self._accepting = not self._is_copy
-        if not self._owns_file:
-            return
-        self._writer = self._make_writer(self._clock)
-        self._pending = self._writer.pending
-        register(self)
-        self._writer.start(_START_TIMEOUT_SECONDS)
-        self._pending = self._writer.pending  # another one where there is no thread
-        if self._writer.path or interrupted:
-            self._say("writing", location_text(self.path))
-        self._look_at_others()
-
-    def _make_writer(self, clock: RunClock) -> RunWriter:
-        run = self._interrupted
-        create = functools.partial(_create_file, self.config, self.log_dir, clock)
-        # A run that the loop lets go of is ended, so that its thread must not hold it.
-        tracker = weakref.ref(self)
-        steps = functools.partial(_gradient_steps, tracker)
-        when_idle = functools.partial(_look_for_loop, tracker)
-        if run is None:
-            return RunWriter(clock, create, steps, [], when_idle=when_idle)
-        resumption = {
-            **current_process(),
-            "time": clock.now(),
-            "utc_offset": clock.utc_offset,
-        }
-        resumptions = [*run.tail.resumed[-_MOST_RESUMPTIONS:], resumption]
-        resume = functools.partial(read_interrupted_run, run, *self._checkpoint)
-        return RunWriter(clock, create, steps, resumptions, resume, run.tail, when_idle)
+        run.start()
+        if run.is_written and run.path is not None:
+            self._say("writing", location_text(run.path))
 
     def finish(self, train_loss: Any = None, val_loss: Any = None, notes: str = "") -> None:
         """Mark the run as finished, with its final losses and what there is to say of it."""
-        self._end("finished", train_loss=train_loss, val_loss=val_loss, notes=notes)
-        self._look_at_others()
-        self._say_written()
-
-    def _end(
-        self,
-        status: EndStatus,
-        error: str = "",
-        *,
-        train_loss: Any = None,
-        val_loss: Any = None,
-        notes: object = "",
-        timeout: float = _END_TIMEOUT_SECONDS,
-    ) -> None:
-        clock = self._started_clock()
-        if not self._accepting:
+        run = self._started()
+        if run.accepting:
+            run.end("finished", train_loss=train_loss, val_loss=val_loss, notes=notes)
+        else:
             self._refuse("finish")
-            return
-        self._run_end = run_end(
-            status,
-            error,
-            clock,
-            _monotonic(),
-            gradient_step=self._gradient_step,
-            train_loss=self._final("train_loss", train_loss),
-            val_loss=self._final("val_loss", val_loss),
-            notes=notes,
-        )
-        self._accepting = False
-        if self._writer is not None and not self._writer.end(self._run_end, timeout):
-            self._warn_once("end", "the end of the run is not on disk yet; still trying")
-
-    def _final(self, metric: str, value: Any) -> float | None:
-        try:
-            return resolve(value)
-        except ValueError as reason:
-            self._warn_once(metric, f"the final {metric} {reason}; it is ignored")
-            return None
+        run.look_at_others()
+        self._say_written()
 
     def save(self) -> Path:
         """Have all that was logged on the disk itself; returns the run's file.
@@ -283,21 +178,21 @@ class ExperimentTracker:
         May be called at any time and more than once. Where nothing is written (another rank, a
         forked child, a disk that refuses) it returns where the file would be.
         """
-        self._started_clock()
-        writer = self._writer
+        run = self._started()
+        writer = run.writer
         waits = writer is not None and not writer.ended
         if writer and waits and not writer.flush(durable=True, timeout=_SAVE_TIMEOUT_SECONDS):
             self._warn_once("save", "save(): the run is not on disk yet; still trying")
             return self.path
-        self._look_at_others()
+        run.look_at_others()
         self._say_written()
         return self.path
 
     def _say_written(self) -> None:
         """Print what is on disk, once of a run that goes on and once of one that ended."""
-        what = self._run_end.status if self._run_end else "saved so far"
-        writer = self._writer
-        if writer is not None and writer.path is not None and (writer.ended or not self._run_end):
+        end, writer = self._run.run_end, self._run.writer
+        what = end.status if end else "saved so far"
+        if writer is not None and writer.path is not None and (writer.ended or not end):
             self._say(what, written_text(what, writer.statistics()[0], writer.path))
 
     def _say(self, what: str, text: str) -> None:
@@ -309,24 +204,17 @@ class ExperimentTracker:
     @property
     def path(self) -> Path:
         """The run's file, or where it would be."""
-        if self._writer is not None and self._writer.path is not None:
-            return self._writer.path
-        if self._interrupted is not None:
-            return self._interrupted.path
-        if self._path_elsewhere is not None:
-            return self._path_elsewhere
-        started = self._started_clock().started
-        return self.log_dir / f"{file_stem(self.config.experiment_name, started)}.json"
+        path = self._run.path or self._started().path
+        assert path is not None
+        return path
 
-    def _started_clock(self) -> RunClock:
-        if self._clock is None:
+    def _started(self) -> LiveRun:
+        if self._run.clock is None:
             self.start()
-        assert self._clock is not None
-        return self._clock
+        return self._run
 
     def __enter__(self) -> Self:
-        self._started_clock()
-        self._is_managed = True
+        self._started().is_managed = True
         return self
 
     def __exit__(
@@ -335,9 +223,13 @@ class ExperimentTracker:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._accepting:
-            self._end(*status_of(exception))
+        if self._run.accepting:
+            self._run.end(*status_of(exception))
         self.save()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # of a constructor that raised, or at exit
+            self._run.let_go()
 
     # -- in the training loop
 
@@ -359,15 +251,16 @@ class ExperimentTracker:
         their names are no identifiers: ``metrics={"train/acc": 0.9}``. What is not given counts
         as not measured.
         """
-        if not self._accepting:
+        run = self._run
+        if not run.accepting:
             self._begin_or_refuse("log_metrics")
         if metrics:
             further = {**metrics, **further}
-        pending = self._pending
+        pending = run.pending
         pending.append(
             (
                 iteration if type(iteration) is int else capture(iteration),
-                self._gradient_step,
+                run.gradient_step,
                 _monotonic(),
                 train_loss if type(train_loss) is float else capture(train_loss),
                 None,
@@ -389,8 +282,8 @@ class ExperimentTracker:
                 {name: capture(value) for name, value in further.items()} if further else None,
             )
         )
-        if len(pending) > MAX_PENDING_CALLS and self._writer is not None:
-            self._writer.wait_for_room()
+        if len(pending) > MAX_PENDING_CALLS and run.writer is not None:
+            run.writer.wait_for_room()
 
     def log_eval(
         self,
@@ -413,12 +306,12 @@ class ExperimentTracker:
         if val_loss is not None:
             evaluated["val_loss"] = val_loss
         self.log_metrics(iteration, metrics=evaluated)
-        if self._writer is not None:
-            self._writer.wake()
+        if self._run.writer is not None:
+            self._run.writer.wake()
 
     def increment_gradient_step(self) -> None:
         """Count one ``optimizer.step()``."""
-        self._gradient_step += 1
+        self._run.gradient_step += 1
 
     def rewind(self, iteration: float, *, gradient_step: int | None = None) -> None:
         """Go back to a checkpoint: what was logged beyond its iteration is void from now on.
@@ -427,36 +320,37 @@ class ExperimentTracker:
         optimizer steps at the checkpoint; the one that was logged at that iteration unless given,
         which is read from the file.
         """
-        if not self._accepting:
+        run = self._run
+        if not run.accepting:
             self._begin_or_refuse("rewind")
         if not isinstance(iteration, (int, float)) or not math.isfinite(iteration):
             self._warn_once("rewind", f"rewind() needs an iteration, not {iteration!r}")
             return
-        if gradient_step is None and self._writer is not None:
-            self._writer.flush(durable=False, timeout=_SAVE_TIMEOUT_SECONDS)
+        if gradient_step is None and run.writer is not None:
+            run.writer.flush(durable=False, timeout=_SAVE_TIMEOUT_SECONDS)
             with contextlib.suppress(OSError):
                 gradient_step = gradient_step_at(self.path, iteration)
         if gradient_step is not None:
-            self._gradient_step = gradient_step
-        self._pending.append((iteration, self._gradient_step, _monotonic()))
-        if self._writer is not None:
-            self._writer.wake()
+            run.gradient_step = gradient_step
+        run.pending.append((iteration, run.gradient_step, _monotonic()))
+        if run.writer is not None:
+            run.writer.wake()
 
     def _begin_or_refuse(self, method: str) -> None:
-        if self._clock is None and not self._is_copy:
+        if self._run.clock is None and not self._run.is_copy:
             self._warn_once("late start", f"{method}() was called before start(): started now")
             self.start()
         else:
             # The writer has stopped: what comes now would only fill the memory.
-            self._pending = deque(maxlen=0)
+            self._run.pending = deque(maxlen=0)
             self._refuse(method)
 
     def _refuse(self, method: str) -> None:
-        if self._is_copy:
+        if self._run.is_copy:
             self._warn_once(
                 "copy",
                 f"{method}() in process {os.getpid()}: nothing is written, for this is a copy of "
-                f"the tracker that writes {self._path_elsewhere or 'the run'}; log there",
+                f"the tracker that writes {self._run.path or 'the run'}; log there",
             )
         elif method == "finish":
             self._warn_once("finish", "finish() was called again; the first call counts")
@@ -467,9 +361,10 @@ class ExperimentTracker:
 
     def get_elapsed_time(self) -> float:
         """Seconds since ``start()``, up to ``finish()``; 0 before."""
-        if self._run_end is not None:
-            return self._run_end.duration_seconds
-        return self._clock.elapsed() if self._clock else 0.0
+        run = self._run
+        if run.run_end is not None:
+            return run.run_end.duration_seconds
+        return run.clock.elapsed() if run.clock else 0.0
 
     def get_summary_stats(self) -> dict[str, Any]:
         """Totals, best losses, and where measured the statistics of losses, times, throughput.
@@ -483,7 +378,8 @@ class ExperimentTracker:
 
     def _statistics(self) -> tuple[int, dict[str, MetricStats]]:
         """How many iterations were recorded, and the statistics of each metric."""
-        count, stats = self._writer.statistics() if self._writer else (0, {})
+        writer = self._run.writer
+        count, stats = writer.statistics() if writer else (0, {})
         if count is None:  # values came late or were replayed: only the file knows
             self.save()
             count, stats = statistics_of_file(self.path)
@@ -492,9 +388,9 @@ class ExperimentTracker:
     def _summary(self, count: int, stats: dict[str, MetricStats]) -> dict[str, Any]:
         return {
             "total_iterations": count,
-            "total_gradient_steps": self._gradient_step,
+            "total_gradient_steps": self._run.gradient_step,
             "total_duration_seconds": self.get_elapsed_time(),
-            **summary_statistics(stats, self._writer.final_losses if self._writer else {}),
+            **summary_statistics(stats, self._run.final_losses),
         }
 
     def print_summary(self) -> None:
@@ -503,143 +399,14 @@ class ExperimentTracker:
         summary = self._summary(count, stats)
         print(summary_text(self.config.experiment_name, self.path, summary, stats))
 
-    # -- a loop that is gone
-
-    def _look_at_others(self) -> None:
-        for other in runs_of_process():
-            other.suspend_if_abandoned()
-
-    def suspend_if_abandoned(self) -> None:
-        """Say that the run ended, unless it logs again, when its loop seems to be gone.
-
-        That is when an exception left a frame that uses this tracker, as that of a notebook's cell
-        does, or when the process started another run since this one last logged: of the same
-        experiment, or one that has logged more than one record.
-        """
-        writer = self._writer
-        if not self._accepting or self._is_managed or writer is None or writer.suspension:
-            return
-        error = exception_that_left(self)
-        if error is not None and id(error) != self._known_error:
-            self._known_error = id(error)
-            writer.suspend(self._abandoned(*status_of(error)), _START_TIMEOUT_SECONDS)
-        elif any(other.is_instead_of(self.config, writer.called_at) for other in runs_of_process()):
-            end = self._abandoned("interrupted", "another run was started in its place")
-            writer.suspend(end, _START_TIMEOUT_SECONDS)
-
-    def is_instead_of(self, config: ExperimentConfig, moment: float) -> bool:
-        """Whether this run was started after a moment, and seems to be in the place of another."""
-        writer, clock = self._writer, self._clock
-        if writer is None or clock is None or moment >= clock.origin:
-            return False
-        return config.experiment_name == self.config.experiment_name or writer.calls > 1
-
-    def _abandoned(self, status: EndStatus, error: str) -> RunEnd:
-        """The end of a run with the last call that logged."""
-        assert self._writer is not None
-        assert self._clock is not None
-        moment = self._writer.called_at
-        return run_end(status, error, self._clock, moment, gradient_step=self._gradient_step)
-
-    def give_way(self, path: Path) -> None:
-        """Another tracker of this process goes on with this file: end the run if it logged."""
-        writer = self._writer
-        if not self._accepting or self._is_managed or writer is None or writer.path is None:
-            return
-        if os.path.realpath(writer.path) == os.path.realpath(path) and (
-            writer.suspension or writer.calls or writer.pending
-        ):
-            self._let_go("another tracker went on with the run", _END_TIMEOUT_SECONDS)
-
-    def _let_go(self, why: str, timeout: float) -> None:
-        if self._writer is not None and not self._end_suspended(timeout):
-            self._run_end, self._accepting = self._abandoned("interrupted", why), False
-            self._writer.end(self._run_end, timeout)
-
-    def _end_suspended(self, timeout: float) -> bool:
-        """End the run as it was suspended, if it was."""
-        if self._writer is None or self._writer.suspension is None:
-            return False
-        self._run_end, self._accepting = self._writer.suspension, False
-        self._writer.end(self._run_end, timeout)
-        return True
-
-    def __del__(self) -> None:
-        with contextlib.suppress(Exception):  # of a constructor that raised, or at exit
-            if self._accepting:
-                self._let_go("its loop ended without finish()", _START_TIMEOUT_SECONDS)
-            elif self._writer is None and self._interrupted is not None:
-                self._interrupted.close()
-
-    # -- the end of the process, and forked children
-
-    def end_at_exit(self, status: EndStatus, error: str, timeout: float) -> None:
-        """The process ends: write what is known of why, within ``timeout`` seconds."""
-        deadline = _monotonic() + timeout
-        self._warn_once.silence("late call")  # a loop may run on for a moment
-        if self._accepting and not self._end_suspended(timeout):
-            self._end(status, error, timeout=timeout)
-        writer = self._writer
-        if writer is None or writer.ended or self._run_end is None:
-            return
-        # Once more, for an interrupt may have come before the writer had it.
-        if not writer.end(self._run_end, timeout=max(deadline - _monotonic(), 0.0)):
-            log.warning("traintop: the end of %s could not be written", self.path)
-
-    def disable(self) -> None:
-        """This is a forked child: the run belongs to the parent."""
-        path = self._known_path()
-        if self._writer is not None:
-            self._writer.release_inherited_file()
-        if self._interrupted is not None:  # it may not have been started yet
-            self._interrupted.close()
-        self._writer = self._interrupted = None
-        self._become_copy(path)
-
-    def _become_copy(self, path: Path | None) -> None:
-        self._path_elsewhere, self._is_copy = path, True
-        self._owns_file = self._accepting = False
-        self._pending = deque(maxlen=0)
-
-    def _known_path(self) -> Path | None:
-        """The run's file, unless it was not started."""
-        is_known = self._clock or self._interrupted or self._path_elsewhere
-        return self.path if is_known else None
-
     def __reduce__(self) -> tuple[Any, ...]:
         # To a spawned worker or a deep copy of a model that holds the tracker: the run stays here.
-        return (_copied_tracker, (self.config, self.log_dir, self._known_path()))
-
-
-def _create_file(
-    config: ExperimentConfig, directory: Path, clock: RunClock, tail: logfile.Tail
-) -> RunFile:
-    head = logfile.Head(
-        config=jsonable(config.to_dict()),
-        start_time=clock.started.isoformat(timespec="microseconds"),
-        run={
-            **jsonable(describe_environment()),
-            "utc_offset": clock.utc_offset,
-            "given": jsonable(config._given),
-        },
-    )
-    stem = file_stem(config.experiment_name, clock.started)
-    return RunFile.create(directory, stem, logfile.encode_head(head), tail)
-
-
-def _gradient_steps(tracker: weakref.ref[ExperimentTracker]) -> int:
-    alive = tracker()
-    return alive._gradient_step if alive is not None else 0
-
-
-def _look_for_loop(tracker: weakref.ref[ExperimentTracker]) -> None:
-    if (alive := tracker()) is not None:
-        alive.suspend_if_abandoned()
+        return (_copied_tracker, (self.config, self.log_dir, self._run.path))
 
 
 def _copied_tracker(
     config: ExperimentConfig, log_dir: Path, path: Path | None
 ) -> ExperimentTracker:
     tracker = ExperimentTracker(config, log_dir, quiet=True)
-    tracker._become_copy(path)
+    tracker._run.become_copy(path)
     return tracker

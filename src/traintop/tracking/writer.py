@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from traintop import logfile
-from traintop.model import MetricsSnapshot, MetricStats
+from traintop.model import MetricStats
 from traintop.tracking.pace import LoggingPace
 from traintop.tracking.recording import LoggedCall, Recording
 from traintop.tracking.resumption import MOST_IN_ANY_ORDER, ResumedRun, exact_statistics
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_end import RunEnd
 from traintop.tracking.run_file import RunFile
-from traintop.tracking.statistics import best_loss
+from traintop.tracking.run_state import RunState
 
 FLUSH_SECONDS = 0.25
 """How long a record waits before it is flushed; half of what is promised."""
@@ -59,9 +59,8 @@ class RunWriter:
 
     ``create_file`` gets the tail of a run without records; a run that goes on is read by
     ``resume``, and ``known`` is its tail. Both may raise ``OSError``: then they are asked again
-    later. ``gradient_steps`` returns the optimizer steps so far, and ``resumptions`` are the
-    processes that resumed the run, this one last. ``when_idle`` is called now and then while
-    nothing is logged.
+    later. ``gradient_steps`` and ``resumptions`` are those of :class:`RunState`. ``when_idle`` is
+    called now and then while nothing is logged.
     """
 
     def __init__(
@@ -75,23 +74,18 @@ class RunWriter:
         when_idle: Callable[[], None] | None = None,
     ) -> None:
         self.pending: deque[tuple[Any, ...]] = deque()
+        known = known or logfile.Tail()
+        self._state = RunState(clock, gradient_steps, resumptions, known)
         self._clock = clock
         self._create_file = create_file
-        self._gradient_steps = gradient_steps
         self._when_idle = when_idle
-        self._resumptions = resumptions
         self._resume = resume  # None once the run is read, or for a new one
-        self._known = known or logfile.Tail()
         self._file: RunFile | None = None
-        self._recording = Recording()
-        self._recording.dropped = self._known.dropped
-        self._recording.left_out = dict.fromkeys(self._known.left_out)
-        pauses = self._known.pauses
-        self._recording.pace = LoggingPace(clock.elapsed(), pauses.longest if pauses else None)
-        self._rewinds = 0
-        self._run_end: RunEnd | None = None
-        self._suspension: RunEnd | None = None
+        pauses = known.pauses
+        pace = LoggingPace(clock.elapsed(), pauses.longest if pauses else None)
+        self._recording = Recording(pace, known.left_out)
         self._suspended_at = 0.0
+        self._suspended_as: RunEnd | None = None
         self.calls = 0
         """How many were taken."""
         self._called_at = time.monotonic()
@@ -137,12 +131,16 @@ class RunWriter:
     @property
     def suspension(self) -> RunEnd | None:
         """How the run seems to have ended, unless it logged since."""
-        return self._suspension if self.called_at <= self._suspended_at else None
+        return self._suspended_as if self.called_at <= self._suspended_at else None
+
+    @property
+    def final_losses(self) -> dict[str, float | None]:
+        """The losses that were given to ``finish``, by metric."""
+        return self._state.final_losses
 
     def suspend(self, run_end: RunEnd, timeout: float) -> None:
         """Say that the run ended, unless it logs again."""
-        self._suspended_at = time.monotonic()
-        self._suspension = run_end
+        self._suspended_at, self._suspended_as = time.monotonic(), run_end
         self._submit(_FlushRequest(True, queue.SimpleQueue()), timeout)
 
     def start(self, timeout: float) -> None:
@@ -237,15 +235,6 @@ class RunWriter:
         """Whether the thread will do what is waited for."""
         return not self._is_stuck() and self._thread is not threading.current_thread()
 
-    @property
-    def final_losses(self) -> dict[str, float | None]:
-        """The losses that were given to ``finish``, by metric."""
-        run_end = self._run_end
-        return {
-            "train_loss": run_end.train_loss if run_end else None,
-            "val_loss": run_end.val_loss if run_end else None,
-        }
-
     def release_inherited_file(self) -> None:
         """In a forked child: give up the copy of the descriptor, and with it of the lock."""
         if self._file is not None:
@@ -310,7 +299,7 @@ class RunWriter:
                     self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
                 else:
                     self._recording.rewind(iteration)
-                    self._rewinds += 1
+                    self._state.rewinds += 1
             except Exception as error:  # one odd record must not silence the rest of the run
                 self._recording.warn_once("record", f"a record is skipped: {error!r}")
             self._changed = True
@@ -322,7 +311,7 @@ class RunWriter:
 
     def _flush(self, requests: list[_FlushRequest], *, due: bool) -> None:
         run_ends = [request.run_end for request in requests if request.run_end is not None]
-        self._run_end = run_ends[-1] if run_ends else self._run_end
+        self._state.run_end = run_ends[-1] if run_ends else self._state.run_end
         self._busy_since = None if self._resume else time.monotonic()
         try:
             self._write(durable=any(request.durable for request in requests), due=due)
@@ -358,7 +347,7 @@ class RunWriter:
         if self._resume is not None:
             self._continue_run(self._resume())
         if self._file is None:
-            self._file = self._create_file(self._tail())
+            self._file = self._create_file(self._state.tail(self._recording))
         now = time.monotonic()
         due_to_check = now - self._checked_at >= _CHECK_SECONDS
         if durable or due_to_check or self._file.is_truncated:
@@ -371,7 +360,7 @@ class RunWriter:
             return
         self._write_records(self._file, settled=durable)
         stale = self._recording.statistics.stale
-        if self._run_end and stale and self._file.lines <= MOST_IN_ANY_ORDER:
+        if self._state.run_end and stale and self._file.lines <= MOST_IN_ANY_ORDER:
             self._recording.restore(exact_statistics(self._file.regions), None, [])
             self._write_records(self._file, settled=True)
         if durable:
@@ -387,7 +376,10 @@ class RunWriter:
                         self._recording.settle(saved=True)
                     lines = self._recording.lines()
                     waits = self._recording.waiting > len(lines)
-                    tail = self._tail(complete=not waits)
+                    lost = self._lost_calls + file.lost
+                    tail = self._state.tail(
+                        self._recording, self.suspension, lost, complete=not waits
+                    )
                     self._changed = False
                 finally:
                     self._is_inside = False
@@ -401,48 +393,11 @@ class RunWriter:
         self._written_at = time.monotonic()
 
     def _continue_run(self, run: ResumedRun) -> None:
-        self._file, self._rewinds = run.file, run.rewinds
+        self._file, self._state.rewinds = run.file, run.rewinds
         with self._lock:
             self._recording.restore(run.statistics, run.open_record, run.lines)
         self._resume = None
         self._changed = True
-
-    def _tail(self, *, complete: bool = True) -> logfile.Tail:
-        """The tail of a flush; ``complete`` unless more lines wait for another one."""
-        recording, known = self._recording, self._known
-        run_end = self._run_end or self.suspension
-        # An open record would follow a gap if the waiting lines were never written.
-        open_record = recording.open_record if complete else None
-        complete &= not recording.statistics.stale
-        stats = recording.statistics.summaries() if complete else {}
-        newest, final = recording.statistics.newest, self.final_losses
-        is_open = newest == open_record
-        lost = self._lost_calls + (self._file.lost if self._file else 0)
-        elapsed = run_end.duration_seconds if run_end else self._clock.elapsed()
-        return logfile.Tail(
-            end_time=run_end.end_time if run_end else None,
-            duration_seconds=round(elapsed, 6),
-            best_train_loss=best_loss("train_loss", stats, final),
-            best_val_loss=best_loss("val_loss", stats, final),
-            final_train_loss=final["train_loss"],
-            final_val_loss=final["val_loss"],
-            notes=(run_end.notes if run_end else "") or known.notes,
-            status=run_end.status if run_end else "running",
-            error=run_end.error if run_end else "",
-            updated_at=self._clock.now(),
-            resumed=self._resumptions,
-            config_changes=known.config_changes,
-            gradient_step=run_end.gradient_step if run_end else self._gradient_steps(),
-            iterations_per_second=recording.pace.iterations_per_second(),
-            pauses=recording.pace.pauses(elapsed),
-            count=recording.statistics.count if complete else None,
-            dropped=recording.dropped + lost,
-            left_out=[*recording.left_out],
-            rewinds=self._rewinds,
-            stats=stats,
-            highest_record=_row(newest if complete and not is_open else None),
-            last_record=_row(open_record),
-        )
 
 
 class _WritingDeque(deque[tuple[Any, ...]]):
@@ -459,10 +414,6 @@ class _WritingDeque(deque[tuple[Any, ...]]):
         if now >= self._due:
             self._due = now + _CALLERS_SECONDS
             self._writer.run_once()
-
-
-def _row(record: MetricsSnapshot | None) -> logfile.Row:
-    return {} if record is None else logfile.record_row(record)
 
 
 def _wait(answers: queue.SimpleQueue[Any], timeout: float) -> Any:
