@@ -16,7 +16,7 @@ these names, so that a name has one value, one heading and one way of being writ
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -36,8 +36,6 @@ from traintop.metrics import (
     best_value,
     diverged,
     last_value,
-    logged_name,
-    metrics_of,
     standard_name,
     stats_of,
 )
@@ -174,7 +172,7 @@ _KINDS: Mapping[str, tuple[Kind, str]] = {
 }
 
 
-def _of_metric(name: str, metric: str, statistic: str, get: Getter | None = None) -> Field:
+def metric_field(name: str, metric: str, statistic: str, get: Getter | None = None) -> Field:
     """The field of a statistic of a metric; ``get`` where the name may mean something else too."""
     what, words, explanation = STATISTICS[statistic], safe_text(metric), safe_text(metric)
     label = _heading(f"{what.label}{metric}")
@@ -207,7 +205,7 @@ def _standard_fields() -> Iterable[Field]:
             name = metric if statistic == "last" else f"{statistic}_{metric}"
             # A greatest learning rate is a setting of most runs, and that one is meant.
             if name not in ExperimentConfig._field_defaults:
-                yield _of_metric(name, metric, statistic)
+                yield metric_field(name, metric, statistic)
 
 
 FIELDS: Mapping[str, Field] = {field.name: field for field in (*_FIELDS, *_standard_fields())}
@@ -222,7 +220,7 @@ SYNONYMS: Mapping[str, str] = {
 
 @functools.lru_cache(maxsize=4096)
 def field_of(name: str) -> Field:
-    """The field that a name stands for, in every run alike; no run need have it.
+    """The field that a name stands for; no run need have it. For runs, ``field_names.field_among``.
 
     A metric's last value comes first, then a setting, a metric under another name that tools give
     it, a statistic, and a fact about the machine. ``config:x``, ``best:x`` and the like, as
@@ -233,15 +231,16 @@ def field_of(name: str) -> Field:
         return FIELDS[name]
     prefix, _, rest = name.partition(":")
     if rest and prefix == "config":
-        return _setting(rest)
+        return setting_field(rest)
     if rest and prefix in STATISTICS:
         return field_of(rest if prefix == "last" else f"{prefix}_{rest}")
     if name.startswith("config.") and name != "config.":
-        return _setting(name.removeprefix("config."))
+        return setting_field(name.removeprefix("config."))
     return _plain(name)
 
 
-def _setting(name: str) -> Field:
+def setting_field(name: str) -> Field:
+    """The field of a setting; dots lead into nested ones."""
     heading = _heading(name)
     return Field(
         f"config.{name}",
@@ -268,7 +267,7 @@ def _plain(name: str) -> Field:
                 return value
         return plain_value(run.environment.get(name))
 
-    return _of_metric(name, metric, statistic, get)
+    return metric_field(name, metric, statistic, get)
 
 
 def is_default(run: RunSummary, field: Field) -> bool:
@@ -277,29 +276,14 @@ def is_default(run: RunSummary, field: Field) -> bool:
     return prefix == "config" and setting_of(run.given, name) is not setting_of(run.config, name)
 
 
+def fact(run: RunSummary, field: Field, now: datetime) -> Value:
+    """What a run has of a field when runs are compared: of a setting that nobody gave, nothing."""
+    return None if is_default(run, field) else field.get(run, now)
+
+
 def best_text(run: RunSummary, metric: str, write: Callable[[float], str]) -> str:
     """The best that a run recorded of a metric, and where: "1.656 @1,499"; "–" without any."""
     best = best_value(run, metric)
     if best is None:
         return MISSING
     return at_iteration(write(best), best_iteration(run, metric, best))
-
-
-# Names in what runs have.
-
-
-def is_known(field: Field, runs: Iterable[RunSummary]) -> bool:
-    """Whether a field is of the table, or some run has it."""
-    now, metric = datetime.now(), field.metric
-    return field.name in FIELDS or any(
-        field.get(run, now) is not None or (metric and logged_name(metric, run.stats))
-        for run in runs
-    )
-
-
-def known_names(runs: Sequence[RunSummary]) -> list[str]:
-    """All names by which something can be asked of these runs, in order."""
-    names = {*FIELDS, *SYNONYMS, *metrics_of(runs)}
-    for run in runs:
-        names.update(run.stats, run.config, run.environment)
-    return sorted(names)

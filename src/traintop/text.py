@@ -195,7 +195,7 @@ def duration(seconds: float | None) -> str:
     if not math.isfinite(span):
         return MISSING
     if span < 9.95:
-        return f"{span:.1f}s"
+        return f"{span:z.1f}s"
     whole = int(span + 0.5)
     days, rest = divmod(whole, _SECONDS_PER_DAY)
     hours, rest = divmod(rest, 3600)
@@ -218,7 +218,7 @@ def stopwatch(seconds: float) -> str:
     if not -_LONGEST_STOPWATCH < seconds < _LONGEST_STOPWATCH:
         return f"{number(seconds)}s"
     if abs(seconds) < 59.95:
-        return f"{seconds:.1f}s"
+        return f"{seconds:z.1f}s"
     minutes, whole = divmod(round(abs(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.runs import OpenedRun, new_tracker, saved_document, track_run
 
@@ -96,15 +97,34 @@ def test_a_run_rewinds_further_than_its_writer_remembers(tmp_path: Path) -> None
     assert summary.best_train_loss == -10.0
 
 
+@pytest.mark.parametrize("place", [math.nan, math.inf, -1, None, "5", [1, 2]])
 def test_rewinding_to_no_iteration_warns_and_goes_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, place: Any
 ) -> None:
     with new_tracker(tmp_path) as tracker:
         tracker.log_metrics(0, train_loss=1.0)
-        tracker.rewind(math.nan)
+        tracker.rewind(place)
         tracker.log_metrics(1, train_loss=1.0)
-    assert "rewind() needs an iteration, not nan" in caplog.text
+    assert "rewind(): iteration must be a number from 0 on, not" in caplog.text
     assert iterations_of(tracker.path) == [0.0, 1.0]
+
+
+def test_a_run_rewinds_to_a_number_of_numpy(tmp_path: Path) -> None:
+    with new_tracker(tmp_path) as tracker:
+        for i in range(5):
+            tracker.log_metrics(i, train_loss=1.0)
+        tracker.rewind(np.int64(2))
+    assert iterations_of(tracker.path) == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("place", [math.nan, -2, "x"])
+def test_a_resumption_from_no_checkpoint_is_refused(tmp_path: Path, place: Any) -> None:
+    with new_tracker(tmp_path) as tracker:
+        tracker.log_metrics(0, train_loss=1.0)
+    for name in ("iteration", "gradient_step"):
+        with pytest.raises(ValueError, match=f"{name} must be a number from -1 on"):
+            ExperimentTracker.resume(tracker.path, **{name: place})
+    assert iterations_of(tracker.path) == [0.0]
 
 
 def test_a_rewound_file_is_true_wherever_it_is_cut(tmp_path: Path) -> None:

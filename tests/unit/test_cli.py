@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.runs import new_tracker, records, track_run, write_run
 
-from traintop import ExperimentAnalyzer
+from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker
 from traintop.cli import main
 from traintop.directory_memory import DirectoryMemory, memory_path
 from traintop.settings import settings_path
@@ -86,8 +87,20 @@ def test_list_shows_what_it_is_sorted_by(logs: Path) -> None:
     track_run(logs, "wide", d_model=2048)
     for name in ("config.d_model", "d_model"):
         listed = invoke("list", logs, "--sort", name).stdout.split("\n")
-        assert listed[0].count("D MODEL") == 1
-        assert "d_model" not in listed[0]
+        assert listed[0].count("d_model") == 1
+
+
+def test_list_says_which_of_two_meanings_it_sorts_by(tmp_path: Path) -> None:
+    track_run(tmp_path, "gave", lr=0.1)
+    with ExperimentTracker(ExperimentConfig("logged"), tmp_path, quiet=True) as tracker:
+        tracker.log_metrics(0, learning_rate=0.2)
+    listed = invoke("list", tmp_path, "--sort", "lr")
+    assert listed.stderr == (
+        "traintop: sorted by setting lr; for the other meaning of lr: --sort learning_rate\n"
+    )
+    assert re.search(r"BEST VAL .* lr", listed.stdout)
+    assert "42 (default)" in invoke("list", tmp_path, "--sort", "config.seed").stdout
+    assert invoke("list", tmp_path, "--sort", "learning_rate").stderr == ""
 
 
 def test_list_as_json_holds_every_metric(logs: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import subprocess
@@ -168,3 +169,12 @@ def test_of_very_many_runs_the_newest_are_compared_for_people(logs: Path) -> Non
     assert "run_6" in done.stdout
     assert "slow_s0" not in done.stdout
     assert len(json.loads(run("compare", logs, "--json").stdout)["columns"]) == 10
+
+
+def test_a_comparison_as_csv_names_whose_setting_is_a_default(tmp_path: Path) -> None:
+    for name, settings in (("a", {"d_model": 256}), ("b", {}), ("c", {"d_model": 512})):
+        with ExperimentTracker(ExperimentConfig(name, **settings), tmp_path, quiet=True) as tracker:
+            tracker.log_metrics(0, 2.0)
+    rows = list(csv.DictReader(io.StringIO(run("compare", tmp_path, "--csv").stdout)))
+    [row] = [row for row in rows if row["row"] == "d_model"]
+    assert (row["a"], row["b"], row["c"], row["default"]) == ("256", "512", "512", "b")

@@ -9,12 +9,13 @@ import json
 import pytest
 from comparison_runs import comparison_run, seeds
 
-from traintop.analysis.compare import Comparison, columns_of, compare
+from traintop.analysis.compare import Cell, Comparison, Row, columns_of, compare
 from traintop.analysis.comparison_text import (
     comparison_csv,
     comparison_json,
     comparison_markdown,
     comparison_text,
+    table_cell,
 )
 from traintop.analysis.groups import grouped
 from traintop.text import cell_width, fit_middle
@@ -54,6 +55,23 @@ def test_csv_has_full_precision_distances_and_winners():
     assert float(last["base"]) == 0.1 + 0.2
     assert float(last["other delta"]) == 0.2 - (0.1 + 0.2)
     assert last["best"] == "other"
+
+
+@pytest.mark.parametrize(
+    ("kind", "delta", "percent", "asides"),
+    [
+        ("seconds", -0.0006, -19.6, ("0.0s", "-19.6%")),
+        ("seconds", 0.0006, 0.04, ("0.0s", "0.0%")),
+        ("seconds", -0.0, -0.0, ("0", "0%")),
+        ("seconds", -12.0, -0.04, ("-12s", "0.0%")),
+        ("measure", -0.0006, 230.0, ("-0.0006", "+230%")),
+        ("count", -0.4, None, ("0", "")),
+    ],
+)
+def test_a_difference_that_reads_as_zero_has_no_sign(kind, delta, percent, asides):
+    row = Row("duration", "", kind, None, ())
+    cell = table_cell(row, Cell(value=1.0, delta=delta, percent=percent))
+    assert cell.asides[1:] == asides
 
 
 def test_json_is_strict_and_has_groups():

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from traintop.analysis.field_names import is_known
 from traintop.direction import direction_of_name
-from traintop.fields import FIELDS, field_of, is_known
+from traintop.fields import FIELDS, field_of
 from traintop.metrics import (
     best_iteration,
     best_value,

@@ -141,10 +141,45 @@ def mistake(text: str) -> QueryError:
         ("crashed", []),
         ("stall or wide", ["muon_wide"]),
         ("ended > today", []),
+        ("started > tomorrow", []),
+        ("started < now wide", ["muon_wide"]),
+        ("started > 1 minute ago", []),
+        ("started > 2 hours ago muon", ["muon_2e-3"]),
+        ("started < 2 d ago", ["muon_wide"]),
+        ("age > 1 day", ["muon_wide"]),
+        ("age < 30 mins", []),
+        ("duration < 1 week", []),
+        ("diverged", []),
+        ("not diverged muon", ["muon_2e-3", "muon_wide"]),
+        ("archived", []),
+        ("use_rope", ["lr=0.1"]),
+        ('name == "2025-02-22"', []),
     ],
 )
 def test_a_query_finds(text, names):
     assert found(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("lr < 0.1", ["gave"]),
+        ("lr != 0.05", []),
+        ("lr == none", ["default", "logged"]),
+        ("config.lr > 0", ["gave"]),
+        ('"lr" in defaults', ["default"]),
+        ("learning_rate < 1", ["logged"]),
+        ("not lr < 0.1", ["default", "logged"]),
+    ],
+)
+def test_a_default_is_compared_with_nothing(text, names):
+    """And a name means the same in all runs: lr is the setting, for one of them has it."""
+    runs = [
+        run("gave", config={"lr": 0.05}, environment={"given": ["lr"]}),
+        run("default", config={"lr": 0.05}, environment={"given": ["d_model"]}),
+        run("logged", stats={"learning_rate": MetricStats(count=1, last=0.05)}),
+    ]
+    assert [one.name for one in filter_runs(runs, text, NOW)] == names
 
 
 @pytest.mark.parametrize(
@@ -165,6 +200,11 @@ def test_a_query_finds(text, names):
         ("status == finishd", "no status is finishd: did you mean 'finished'", 10),
         ("started > 2025-02-31", "there is no time 2025-02-31", 10),
         ("started > 3h ago ago", "no name", 17),
+        ("started == monday", "compare started with a time, as in 2025-02-22", 11),
+        ("started > 1h", "compare started with a time", 10),
+        ("1h < started", "compare started with a time", 0),
+        ("started > last week", "compare started with a time", 10),
+        ("age > yesterday", "age is no time; started and ended are", 0),
         ("muon d_model", "compare it, as in d_model < 3", 5),
         ("val_loss ; 3", "; means nothing here", 9),
         ("val_loss < none", "none goes with", 11),

@@ -89,3 +89,24 @@ def test_percentiles_are_of_the_finite_values():
     assert percentiles(run, "tokens_per_sec", (0, 50, 100)) == (1.0, 2.0, 3.0)
     assert percentiles(run, "val_loss", (5, 50)) == (None, None)
     assert percentiles(run, "unknown", (50,)) == (None,)
+
+
+def test_a_default_is_sorted_as_what_is_missing():
+    settings = {"a": (0.3, True), "b": (0.1, False), "c": (0.2, True)}
+    runs = [
+        RunSummary(
+            id=name,
+            status=RunStatus.FINISHED,
+            name=name,
+            config={"lr": lr},
+            environment={"given": ["lr"] if given else []},
+        )
+        for name, (lr, given) in settings.items()
+    ]
+    logged = RunSummary(
+        id="d", status=RunStatus.FINISHED, name="d", stats={"learning_rate": MetricStats(last=0.0)}
+    )
+    for name in ("lr", "config.lr"):
+        assert [run.name for run in sorted_runs([*runs, logged], name)] == ["c", "a", "b", "d"]
+        assert [one.run.name for one in leaders([*runs, logged], name, "lower")] == ["c", "a"]
+    assert sorted_runs([*runs, logged], "learning_rate")[0] is logged

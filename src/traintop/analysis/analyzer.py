@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from traintop.analysis.export import write_csv
+from traintop.analysis.field_names import field_among, is_known
 from traintop.analysis.loading import load_experiment_log
 from traintop.analysis.naming import find_run, unique_names
 from traintop.analysis.ranking import leaders, sorted_runs
@@ -18,7 +19,6 @@ from traintop.analysis.records import Number, column_values, measured_values
 from traintop.analysis.run_tables import comparison_table
 from traintop.analysis.summary_text import summary_lines
 from traintop.direction import Direction
-from traintop.fields import field_of, is_known
 from traintop.metrics import choose_directions_for, column_name
 from traintop.model import RECORD_FIELDS, ExperimentLog, RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
@@ -164,7 +164,8 @@ class ExperimentAnalyzer:
         """
         if mode not in (None, "min", "max"):
             raise ValueError(f"mode must be 'min', 'max' or None, not {mode!r}")
-        runs, field = self._runs(), field_of(metric)
+        runs = self._runs()
+        field = field_among(metric, runs)
         if not is_known(field, runs):
             return None
         direction = _DIRECTIONS[mode] if mode else field.direction

@@ -31,7 +31,7 @@ from traintop.metrics import (
 )
 from traintop.model import RunSummary
 from traintop.tables import Rival, winner
-from traintop.text import Default, aligned, duration, number, si
+from traintop.text import Default, aligned, duration, number, setting_text, si
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -176,10 +176,12 @@ def _merged_settings(settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return settings[0]
     merged = dict(settings[0])
     for name in differing(settings):
-        given = (one.get(name, ABSENT) for one in settings)
-        known = (value.value if isinstance(value, Default) else value for value in given)
-        values = {settings_key(value): value for value in known}
-        merged[name] = [values[key] for key in sorted(values)]
+        given = [one.get(name, ABSENT) for one in settings]
+        values = {settings_key(value): value for value in given}
+        merged[name] = [
+            setting_text(value) if isinstance(value, Default) else value
+            for value in (values[key] for key in sorted(values))
+        ]
     return merged
 
 

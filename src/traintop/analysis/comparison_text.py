@@ -55,7 +55,7 @@ def comparison_csv(comparison: Comparison) -> str:
 
     Beside the value of a run stands the iteration of its best, beside that of a group its standard
     deviation and the number of runs, beside that of a column other than the baseline its distance
-    from it. ``best`` names the winner.
+    from it. ``best`` names the winner, and ``default`` the columns whose setting nobody gave.
     """
     headings = ["section", "row"]
     for place, column in enumerate(comparison.columns):
@@ -67,7 +67,7 @@ def comparison_csv(comparison: Comparison) -> str:
         if place:
             headings += [f"{column.name} delta", f"{column.name} percent"]
     rows = [_csv_row(comparison.columns, row) for row in comparison.rows]
-    return Table.of_values([*headings, "best"], rows).csv()
+    return Table.of_values([*headings, "best", "default"], rows).csv()
 
 
 def _csv_row(columns: Sequence[Column], row: Row) -> list[object]:
@@ -80,8 +80,10 @@ def _csv_row(columns: Sequence[Column], row: Row) -> list[object]:
             values.append(cell.iteration)
         if place:
             values += [cell.delta, cell.percent]
-    best = [column.name for column, cell in zip(columns, row.cells, strict=True) if cell.best]
-    return [*values, ", ".join(best)]
+    cells = [(column.name, cell) for column, cell in zip(columns, row.cells, strict=True)]
+    best = [name for name, cell in cells if cell.best]
+    default = [name for name, cell in cells if isinstance(cell.value, Default)]
+    return [*values, ", ".join(best), ", ".join(default)]
 
 
 def comparison_json(comparison: Comparison) -> str:
@@ -184,9 +186,7 @@ def table_cell(row: Row, cell: Cell, members: int = 1) -> tables.Cell:
 
 
 def _delta_text(kind: Kind, delta: float) -> str:
-    if delta == 0:
-        return "0"
-    return f"{'-' if delta < 0 else '+'}{amount_text(kind, abs(delta), 3)}"
+    return "0" if delta == 0 else _signed(delta, amount_text(kind, abs(delta), 3))
 
 
 def _percent_text(percent: float | None) -> str:
@@ -194,6 +194,13 @@ def _percent_text(percent: float | None) -> str:
         return ""
     if percent == 0:
         return "0%"
-    if abs(percent) >= 99.95:
-        return f"{'-' if percent < 0 else '+'}{si(abs(percent))}%"
-    return f"{percent:+.1f}%"
+    return (
+        _signed(percent, si(abs(percent)) if abs(percent) >= 99.95 else f"{abs(percent):.1f}") + "%"
+    )
+
+
+def _signed(number: float, text: str) -> str:
+    """The text of a number's magnitude with its sign, unless it reads as zero."""
+    if not text.strip("0.s"):
+        return text
+    return f"{'-' if number < 0 else '+'}{text}"

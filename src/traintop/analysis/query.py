@@ -8,10 +8,11 @@ all hold: ``muon val_loss<3.2``. Text is compared without regard to case. Units 
 ``age < 2h``, ``step > 50k``, ``progress > 90%``. Names may hold ``/``, ``.`` and ``-`` (write
 ``a - b`` with spaces to subtract), and any name at all may be in backticks.
 
-Times are ``2025-02-22``, ``2025-02-22 14:05``, ``today``, ``yesterday`` and ``3h ago``. A day, or
-a minute, lasts: ``started == today`` is any time of it, ``started > today`` from its beginning on.
+Times are ``2025-02-22``, ``2025-02-22 14:05``, ``today`` and ``3 hours ago``. A day, or a minute,
+lasts: ``started == today`` is any time of it, ``started > today`` from its beginning on.
 
-A comparison with something that a run does not have is false; ``x == none`` finds such runs.
+A comparison with something that a run does not have, or with a setting that nobody gave, is false;
+``x == none`` finds such runs. A name means the same in all runs: :func:`.field_names.field_among`.
 
 There is nothing to execute: the text is taken apart by the few rules below, its length and depth
 are bounded, and the time for a run follows its length. Whatever the text, only
@@ -28,6 +29,7 @@ from typing import Any
 
 import msgspec
 
+from traintop.analysis.field_names import field_among, is_known, known_names
 from traintop.analysis.query_conditions import (
     Condition,
     Getter,
@@ -40,10 +42,10 @@ from traintop.analysis.query_conditions import (
     mentions,
     ordered,
 )
-from traintop.analysis.query_times import Period
-from traintop.analysis.query_tokens import END, QueryError, Token, tokens_of
-from traintop.field import Value, is_nothing
-from traintop.fields import STATUS_WORDS, field_of, is_known, known_names
+from traintop.analysis.query_times import DAYS, Period
+from traintop.analysis.query_tokens import END, QueryError, Token, number_of, tokens_of
+from traintop.field import Kind, Value, is_nothing
+from traintop.fields import STATUS_WORDS, fact, field_of
 from traintop.model import RunSummary
 from traintop.text import suggestions
 from traintop.times import parse_time
@@ -63,16 +65,6 @@ def filter_runs(runs: Sequence[RunSummary], text: str, now: datetime) -> Sequenc
     return tuple(run for run in runs if matches(run))
 
 
-_UNITS: Mapping[str, float] = {
-    "s": 1,
-    "m": 60,
-    "h": 3600,
-    "d": 86_400,
-    "k": 1e3,
-    "M": 1e6,
-    "G": 1e9,
-    "%": 0.01,
-}
 _CONSTANTS: Mapping[str, Value] = {
     "true": True,
     "false": False,
@@ -179,7 +171,7 @@ class _Parser:
     def _compared(self, left: _Term, sign: str, right: _Term) -> Condition:
         if left.is_none or right.is_none:
             return self._missing(left, sign, right)
-        if sign not in _MEMBERSHIPS and (left.time is None) is not (right.time is None):
+        if sign not in _MEMBERSHIPS and self._are_times(left, right):
             return self._compared_times(left, sign, right)
         if sign in _MEMBERSHIPS and right.items:
             each = [
@@ -200,6 +192,26 @@ class _Parser:
         if sign in _MEMBERSHIPS:
             return joined(a, contained, b, negated=sign == "not in")
         return joined(a, equal, b, negated=sign == "!=")
+
+    def _are_times(self, left: _Term, right: _Term) -> bool:
+        """Whether times are compared. Raises ``QueryError`` where one side is none, and should."""
+        for one, other in ((left, right), (right, left)):
+            kind = self._kind(one)
+            if kind == "time" and other.time is None and self._kind(other) is None:
+                hint = "as in 2025-02-22 14:05, today, 3h ago"
+                raise QueryError(f"compare {one.word} with a time, {hint}", other.position)
+            if kind in ("age", "seconds") and other.time is not None:
+                raise QueryError(f"{one.word} is no time; started and ended are", one.position)
+            if kind == "text" and other.time is not None:
+                return False
+        return (left.time is None) is not (right.time is None)
+
+    def _kind(self, term: _Term) -> Kind | None:
+        """The kind of the field that a term names; ``None`` for anything else."""
+        if not term.named or term.word is None:
+            return None
+        field = field_among(term.word, self._runs)
+        return field.kind if is_known(field, self._runs) else None
 
     def _compared_times(self, left: _Term, sign: str, right: _Term) -> Condition:
         other, time = (left, right.time) if left.time is None else (right, left.time)
@@ -274,8 +286,8 @@ class _Parser:
     def _primary(self) -> _Term:
         token = self._take()
         if token.kind == "number":
-            number = _number(token.text)
-            if token.text[-1] in "smhd" and self._peek().text.lower() == "ago":
+            number, lasts = number_of(token.text)
+            if lasts and self._peek().text.lower() == "ago":
                 self._take()
                 return self._time(token, Period.ago(number, self._now))
             return _Term(token.position, value=lambda run: number, word=token.text)
@@ -288,8 +300,8 @@ class _Parser:
         if token.kind == "time":
             return self._time(token, Period.written(token.text))
         if token.kind == "word":
-            if token.text.lower() in ("today", "yesterday"):
-                return self._time(token, Period.day(token.text.lower(), self._now))
+            if (word := token.text.lower()) == "now" or word in DAYS:
+                return self._time(token, Period.named(word, self._now))
             if token.text.lower() in _CONSTANTS:
                 constant = _CONSTANTS[token.text.lower()]
                 return _Term(
@@ -337,10 +349,12 @@ class _Parser:
         if term.word is None:
             raise QueryError("compare it with something, as in step > 100", term.position)
         named = mentions(term.word, term.time)
+        compare = self._getter(term.word) if term.named else None
+        if compare and any(isinstance(compare(run), bool) for run in self._runs):
+            return lambda run: named(run) or compare(run) is True
         may_be_none = term.time is not None or term.word.lower() in _STATUSES
         if not may_be_none and not any(map(named, self._runs)):
             # Half of a condition that is being typed, or a slip: either way no list to show.
-            compare = self._getter(term.word) if term.named else None
             hint = f"; compare it, as in {term.word} < 3" if compare else self._meant(term.word)
             raise QueryError(f"no name, tag or note has {term.word} in it{hint}", term.position)
         return named
@@ -369,8 +383,8 @@ class _Parser:
 
     def _getter(self, name: str) -> Getter | None:
         """What a name means, ``None`` when no run has it."""
-        field, now = field_of(name), self._now
-        return (lambda run: field.get(run, now)) if is_known(field, self._runs) else None
+        field, now = field_among(name, self._runs), self._now
+        return (lambda run: fact(run, field, now)) if is_known(field, self._runs) else None
 
     # Tokens.
 
@@ -392,8 +406,3 @@ class _Parser:
             return False
         self._next += 1
         return True
-
-
-def _number(text: str) -> float:
-    unit = _UNITS.get(text[-1])
-    return float(text) if unit is None else float(text[:-1]) * unit

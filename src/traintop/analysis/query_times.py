@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
 from traintop.times import parse_time
+
+DAYS: Mapping[str, int] = {"yesterday": -1, "today": 0, "tomorrow": 1}
+"""Words for days, by how far they are from today."""
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _ONE_DIGIT = re.compile(r"[ T](?=\d:)")
@@ -28,10 +32,12 @@ class Period(msgspec.Struct, frozen=True):
         return cls._lasting(begin, _LASTS[min(text[:19].count(":"), 2)])
 
     @classmethod
-    def day(cls, word: str, now: datetime) -> Period | None:
-        """``today`` or ``yesterday``."""
+    def named(cls, word: str, now: datetime) -> Period | None:
+        """One of ``DAYS``, or now."""
+        if word == "now":
+            return cls(now, now)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        return cls._lasting(midnight - timedelta(days=word == "yesterday"), _LASTS[0])
+        return cls._lasting(midnight + timedelta(days=DAYS[word]), _LASTS[0])
 
     @classmethod
     def ago(cls, seconds: float, now: datetime) -> Period | None:

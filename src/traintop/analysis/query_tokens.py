@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 LONGEST_QUERY = 500
@@ -32,15 +33,31 @@ _TOKEN = re.compile(
     | (?P<name>`[^`]*`)
     | (?P<time>\d{4}-\d\d-\d\d
         (?:[\ T]\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?(?![\w./@:-]))
-    | (?P<number>(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[smhdkMG%]?(?![\w./@:-]))
+    | (?P<number>(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?
+        (?:[smhdkMG%]|\s?(?:sec(?:ond)?s?|min(?:ute)?s?|hours?|days?|weeks?)|\s[smhdw](?=\s+ago\b))?
+        (?![\w./@:-]))
     | (?P<word>\w[\w./@:-]*)
     | (?P<sign><=|>=|==|!=|[=<>(),+*/-])
     """,
     re.VERBOSE,
 )
+_NUMBER = re.compile(r"([\d_.]+(?:[eE][+-]?\d+)?)\s?(\D?)")
+_UNITS: Mapping[str, float] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800} | {
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "%": 0.01,
+}
 _WORDS = frozenset({"and", "or", "not", "in"})
 
 END = "end"
+
+
+def number_of(text: str) -> tuple[float, bool]:
+    """The value of a number with its unit, and whether that is one of time."""
+    found = _NUMBER.match(text)
+    assert found is not None
+    return float(found[1]) * _UNITS[found[2]], found[2] in tuple("smhdw")
 
 
 def tokens_of(text: str) -> list[Token]:

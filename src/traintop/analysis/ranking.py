@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from traintop.analysis.field_names import field_among, is_known, known_names
 from traintop.direction import Direction
 from traintop.field import Field, is_nothing
-from traintop.fields import field_of, is_known, known_names
+from traintop.fields import fact, is_default
 from traintop.metrics import best_iteration, best_value, most_work
 from traintop.model import RunSummary
 from traintop.text import suggestions
@@ -22,7 +23,7 @@ def sorted_runs(
 
     Where neither is known, the lowest come first. Raises ``ValueError`` for a name no run has.
     """
-    field = field_of(name)
+    field = field_among(name, runs)
     if runs and not is_known(field, runs):
         raise ValueError(f"cannot sort by {name!r}: {suggestions(name, known_names(runs))}")
     return sorted_by(runs, field, datetime.now(), descending=field.descending is not reverse)
@@ -33,13 +34,13 @@ def sorted_by(
 ) -> list[RunSummary]:
     """The runs in the order of a field at a moment; equal ones keep their order.
 
-    Those whose value is NaN, infinite or missing come last in either direction.
+    Those whose value is NaN, infinite, missing or a default come last in either direction.
     """
     known: list[tuple[tuple[int, float | str], RunSummary]] = []
     diverged: list[RunSummary] = []
     missing: list[RunSummary] = []
     for run in runs:
-        value = field.get(run, now)
+        value = fact(run, field, now)
         key = field.sort_key(value)
         if key is not None:
             known.append((key, run))
@@ -57,13 +58,13 @@ class Leader(NamedTuple):
     iteration: float | None
 
 
-def leaders(runs: Iterable[RunSummary], name: str, direction: Direction) -> list[Leader]:
+def leaders(runs: Sequence[RunSummary], name: str, direction: Direction) -> list[Leader]:
     """The runs that have a finite value of a field, the best first; equal ones as they came.
 
     Of a metric the best value counts that a run reached at any iteration, and of durations only
     those of the runs that finished, did not diverge, and went furthest.
     """
-    field = field_of(name)
+    field = field_among(name, runs)
     if field.name == "duration":
         runs = most_work(runs)
     ranked = [
@@ -79,6 +80,6 @@ def _reached(run: RunSummary, field: Field, direction: Direction) -> float | Non
     value = None
     if field.metric is not None and field.statistic in ("last", "best"):
         value = best_value(run, field.metric, direction)
-    if value is None:
+    if value is None and not is_default(run, field):
         value = field.number(run)
     return value if value is not None and math.isfinite(value) else None

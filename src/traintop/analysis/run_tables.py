@@ -12,9 +12,10 @@ from traintop.analysis.differences import (
     run_settings,
     setting_cell,
 )
+from traintop.analysis.field_names import field_among
 from traintop.analysis.naming import unique_names
 from traintop.field import Field, Value
-from traintop.fields import field_of
+from traintop.fields import field_of, is_default
 from traintop.metrics import (
     best_iteration,
     best_value,
@@ -81,13 +82,14 @@ def comparison_table(
         return "No runs."
     labels = unique_names(runs) if names is None else names
     names_of_runs = (safe_text(labels[run.id], LONGEST_NAME) for run in readable)
-    now, key = datetime.now(), field_of(sort).name
-    ranks = _FIELDS if key == "name" else {**_FIELDS, key: 0}
-    is_setting = not any(key in run.stats for run in readable)
-    shown = key.removeprefix("config.") if is_setting else ""  # and not once more
+    now, sorting = datetime.now(), field_among(sort, readable)
+    fields = {field_of(name): rank for name, rank in _FIELDS.items()}
+    if sorting.name != "name":
+        fields[sorting] = 0
+    shown = sorting.words if sorting.kind == "setting" else ""  # and not once more
     columns = [
         Column.of_texts("RUN", names_of_runs, "left", literal=True),
-        *(_column(field_of(name), rank, readable, now) for name, rank in ranks.items()),
+        *(_column(field, rank, readable, now) for field, rank in fields.items()),
         *(one for one in setting_columns(readable, _LONGEST_SETTING) if one.heading != shown),
     ]
     table = Table(columns, "best of its column")
@@ -96,17 +98,26 @@ def comparison_table(
 
 def _column(field: Field, rank: int, runs: Sequence[RunSummary], now: datetime) -> Column:
     values = [field.get(run, now) for run in runs]
+    quiet = [is_default(run, field) for run in runs]
     texts = [
-        steps_text(run) if field.name == "step" else field.text(value)
-        for run, value in zip(runs, values, strict=True)
+        steps_text(run)
+        if field.name == "step"
+        else setting_text(Default(value))
+        if is_quiet
+        else field.text(value)
+        for run, value, is_quiet in zip(runs, values, quiet, strict=True)
     ]
     numbers = [value if isinstance(value, (int, float)) else None for value in values]
     if field.name == "duration":
         rivals = {run.id for run in most_work(runs)}
         numbers = [n if run.id in rivals else None for n, run in zip(numbers, runs, strict=True)]
     best = winner([*map(Rival, numbers, texts)], field.direction)
-    cells = [Cell(text=text, best=place == best) for place, text in enumerate(texts)]
-    return Column(field.label, cells, field.align, rank=rank)
+    cells = [
+        Cell(text=text, best=place == best, quiet=is_quiet)
+        for place, (text, is_quiet) in enumerate(zip(texts, quiet, strict=True))
+    ]
+    heading = field.words if field.kind == "setting" else field.label
+    return Column(heading, cells, field.align, rank=rank)
 
 
 def setting_columns(

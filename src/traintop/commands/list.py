@@ -33,6 +33,7 @@ def command(
 
     LOG_DIRS are directories or files of runs: $TRAINTOP_DIR, else ./experiment_logs, by default.
     """
+    from traintop.analysis.field_names import field_among, other_meaning
     from traintop.analysis.ranking import sorted_runs
     from traintop.analysis.run_tables import comparison_table, runs_csv, runs_json
     from traintop.metrics import choose_directions_for
@@ -60,6 +61,9 @@ def command(
         print_text(f"No runs in {', '.join(places)}.")
     else:
         print_text(comparison_table(runs, sort=sort, width=shutil.get_terminal_size().columns))
+    field = field_among(sort, readable)
+    if other := other_meaning(field, readable):
+        warn(f"sorted by {field.explanation}; for the other meaning of {sort}: --sort {other}")
     warn(*snapshot.notices, *unreadable_lines(snapshot.runs))
     if others := snapshot.others or catalog.other_files(tools_only=True):
         warn(f"not read: {others}; traintop reads {READ_FILES}")

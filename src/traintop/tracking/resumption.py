@@ -9,7 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -25,6 +25,7 @@ from traintop.logfile.lines import (
 )
 from traintop.model import MetricsSnapshot, MetricStats
 from traintop.process import has_ended
+from traintop.tracking.capture import resolve
 from traintop.tracking.run_file import RunFile, RunFileBusyError, lock, read_span, replace_file
 from traintop.tracking.statistics import WINDOW, RunStatistics, best_loss
 
@@ -41,6 +42,24 @@ class Checkpoint(NamedTuple):
 
     gradient_step: int | None = None
     iteration: float | None = None
+
+    @classmethod
+    def at(cls, gradient_step: object, iteration: object, *, least: int = -1) -> Self:
+        """A place that a person gave. Raises ``ValueError`` where that is none.
+
+        The last iteration before the first one of all may be -1.
+        """
+        places = []
+        for name, given in (("gradient_step", gradient_step), ("iteration", iteration)):
+            try:
+                place = resolve(given)
+            except ValueError:
+                place = math.nan
+            if place is not None and not least <= place < math.inf:
+                raise ValueError(f"{name} must be a number from {least} on, not {given!r}")
+            places.append(place)
+        step, iteration = places
+        return cls(None if step is None else int(step), iteration)
 
     @property
     def is_start(self) -> bool:

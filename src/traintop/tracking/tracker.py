@@ -102,7 +102,7 @@ class ExperimentTracker:
         Raises ``FileNotFoundError`` when there is no such run, ``RunFileBusyError`` while another
         process writes it, ``ValueError`` when this tracker did not write it.
         """
-        checkpoint = Checkpoint(gradient_step, iteration)
+        checkpoint = Checkpoint.at(gradient_step, iteration)
         path = Path(path_or_name)
         if not os.path.isfile(path):  # a name may be too long for a path, which pathlib raises
             name = os.fspath(path_or_name)
@@ -128,7 +128,7 @@ class ExperimentTracker:
         Raises as the constructor does, and ``RunFileBusyError`` while another process writes the
         run.
         """
-        settings, checkpoint = as_experiment_config(config), Checkpoint(gradient_step, iteration)
+        settings, checkpoint = as_experiment_config(config), Checkpoint.at(gradient_step, iteration)
         directory = log_directory(log_dir)
         try:
             path = find_run(settings.experiment_name, directory, checkpoint, again=False)
@@ -323,9 +323,14 @@ class ExperimentTracker:
         run = self._run
         if not run.accepting:
             self._begin_or_refuse("rewind")
-        if not isinstance(iteration, (int, float)) or not math.isfinite(iteration):
-            self._warn_once("rewind", f"rewind() needs an iteration, not {iteration!r}")
+        try:
+            checkpoint = Checkpoint.at(
+                gradient_step, math.nan if iteration is None else iteration, least=0
+            )
+        except ValueError as error:
+            self._warn_once("rewind", f"rewind(): {error}; nothing became void")
             return
+        gradient_step, iteration = checkpoint.gradient_step, checkpoint.iteration or 0
         if gradient_step is None and run.writer is not None:
             run.writer.flush(durable=False, timeout=_SAVE_TIMEOUT_SECONDS)
             with contextlib.suppress(OSError):
