@@ -55,7 +55,13 @@ def line_text(line: Line) -> str:
 
 
 def fit_line(line: Line, width: int) -> Line:
-    """The line cut to ``width`` cells, ending in "…" where something is lost."""
+    """The line cut to ``width`` cells, ending in "…" where more than blanks is lost."""
+    if line_width(line) <= width:
+        return line
+    *before, last = line
+    if not last.text.strip(" "):
+        return fit_line((*before,), width)
+    line = (*before, replace(last, text=last.text.rstrip(" ")))
     if line_width(line) <= width:
         return line
     kept: list[Piece] = []
@@ -74,8 +80,9 @@ def fit_line(line: Line, width: int) -> Line:
 
 def pad_line(line: Line, width: int) -> Line:
     """The line in exactly ``width`` cells: cut, or filled up with blanks."""
+    line = fit_line(line, width)
     missing = width - line_width(line)
-    return (*line, Piece(" " * missing)) if missing > 0 else fit_line(line, width)
+    return (*line, Piece(" " * missing)) if missing > 0 else line
 
 
 def spread(left: Line, right: Line, width: int) -> Line:

@@ -442,3 +442,20 @@ async def test_no_width_cuts_a_number_to_another_one():
             rows = screen_text(app).splitlines()[3:-1]
             cut = {word for row in rows for word in row.split() if "…" not in word} - whole
             assert not any(letter.isdigit() for word in cut for letter in word), (width, cut)
+
+
+async def test_two_columns_are_whole_on_forty_cells():
+    async with comparing(marks=2, size=(40, 15)) as (app, pilot, _):
+        await pilot.press("tab")
+        assert {"2.0000", "2.5000", "120k", "★"} <= set(screen_text(app).split())
+        assert "…" not in " ".join(screen_text(app).splitlines()[1:4])
+
+
+async def test_a_screen_too_narrow_for_two_columns_has_the_cursors():
+    async with comparing(marks=2, size=(24, 15)) as (app, pilot, _):
+        await pilot.press("tab")
+        assert "2.5000" in screen_text(app)
+        assert "← 1 more" in screen_text(app)
+        await pilot.press("left")
+        assert "2.0000" in screen_text(app)
+        assert "1 more →" in screen_text(app)

@@ -44,6 +44,14 @@ async def test_a_medium_screen_has_charts_below_and_tab_the_summary():
         assert "tokens/s" in screen_text(app)
 
 
+async def test_the_title_of_the_details_keeps_what_differs():
+    runs = [make_run(f"a_long_name_of_many_words_of_a_sweep_seed{i}") for i in range(3)]
+    async with showing(runs, (40, 15)) as (app, pilot):
+        await pilot.press("tab", "tab")
+        await pilot.pause()
+        assert "_sweep_seed0 ─" in screen_text(app)
+
+
 async def test_on_a_small_screen_tab_goes_round_the_panes():
     async with showing(make_runs(30), (80, 24)) as (app, pilot):
         assert "BEST VAL" in screen_text(app)

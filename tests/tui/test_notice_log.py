@@ -11,6 +11,7 @@ from tests.runs import NOW, make_run, make_runs, write_run
 from tests.waiting import settle
 from tui_runs import line_text, listing, notice, screen_text, toasts
 
+from traintop.analysis.alerts import AlertKind
 from traintop.lines import line_width
 from traintop.model import Annotations
 from traintop.tui.alerts.screen import NoticesScreen, notice_lines
@@ -68,6 +69,14 @@ async def test_toasts_cover_little_of_the_screen_whatever_happens(size):
             app.post_message(NoticesRaised([notice(run)]))
         await settle(pilot, lambda: "12 notices: 12 crashed" in screen_text(app))
         await settle(pilot, lambda: rows() == (1, 2))
+
+
+async def test_a_toast_is_no_wider_than_the_screen():
+    async with listing(make_runs(12), (40, 15)) as (app, pilot):
+        raised = [notice(run, kind) for run in make_runs(2) for kind in AlertKind]
+        app.post_message(NoticesRaised(raised))
+        await settle(pilot, lambda: "N lists them" in screen_text(app))
+        assert app.screen.query_one("Toast").region.right <= 40
 
 
 async def test_toasts_are_dismissed_by_a_click_or_a_key():

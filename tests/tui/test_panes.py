@@ -10,7 +10,7 @@ from tui_runs import line_text
 
 from traintop.analysis.chart_names import charts_of, shown_charts
 from traintop.analysis.percentiles import pace_of
-from traintop.lines import Piece, beside, changed_span, fit_line, line_width, spread
+from traintop.lines import Piece, beside, changed_span, fit_line, line_width, pad_line, spread
 from traintop.model import RECORD_FIELDS, MetricStats, RunStatus
 from traintop.store.history import History
 from traintop.terminal import draws_ascii_only, to_ascii
@@ -280,6 +280,13 @@ def test_ascii_where_the_locale_or_the_console_asks_for_it(environment, utf8_mod
 )
 def test_only_differing_cells_are_reported(before, after, span):
     assert changed_span((Piece(before),), (Piece(after),)) == span
+
+
+def test_blanks_that_are_cut_are_no_loss():
+    line = (Piece("a 1.25"), Piece("   "), Piece("  "))
+    cut = [line_text(fit_line(line, width)) for width in (7, 6, 5)]
+    assert cut == ["a 1.25", "a 1.25", "a 1.…"]
+    assert line_width(pad_line(line, 7)) == 7
 
 
 def test_a_new_colour_is_a_difference():

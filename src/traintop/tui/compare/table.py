@@ -30,8 +30,12 @@ _LAYOUTS = (
 
 All three are the iteration of the best, the delta, and the percentage, which goes last.
 
-The first that has room for all columns is taken, else the last.
+The first that has room for all columns is taken, else the last; where that has none for two,
+nothing stands behind a value.
 """
+
+_LEAST_BESIDE = 11
+"""Cells of a column, with its gutter, beside another one."""
 
 _LEAST_LABEL = 10
 _LABEL_BESIDE = 5
@@ -54,24 +58,33 @@ def compare_table(
     width: int,
     beside: frozenset[str] = frozenset(),
 ) -> CompareTable:
-    """The table in ``width`` cells. The baseline always stays; the cursor's column is in view.
+    """The table in ``width`` cells. The cursor's column is in view, and the baseline beside it.
 
-    Names lose first what they share with those ``beside`` them in the list.
+    Without room for two columns it is the cursor's alone. Names lose first what they share with
+    those ``beside`` them in the list.
     """
     if not comparison.columns or width < 1:
         return CompareTable((), ())
     labels = _label_lines(comparison.rows, width)
-    room = width - line_width(labels[0])
+    room = max(width - line_width(labels[0]), 1)
+    widest = room // 2 if room // 2 >= _LEAST_BESIDE else room
     names = short_names(frozenset(map(column_label, comparison.columns)), beside)
     least = len(comparison.columns) * (_GUTTER + _LEAST_COLUMN)
-    for gap, name_width, asides in _LAYOUTS if least <= room else _LAYOUTS[-1:]:
-        blocks = [
+
+    def blocks_of(name_width: int, asides: int) -> list[list[Line]]:
+        return [
             _column_lines(comparison, place, place == cursor, mark_of, name_width, asides, names)
             for place in range(len(comparison.columns))
         ]
+
+    for gap, name_width, asides in _LAYOUTS if least <= room else _LAYOUTS[-1:]:
+        blocks = blocks_of(name_width, asides)
         widths = [gap + line_width(block[0]) for block in blocks]
         if sum(widths) <= room:
             break
+    if widths[0] + max(widths[1:], default=0) > room:
+        blocks = [[fit_line(line, widest) for line in block] for block in blocks_of(name_width, 0)]
+        widths = [line_width(block[0]) for block in blocks]
     places = _places_in_view(widths, cursor, room)
     lines = [
         _joined(parts, gap)
@@ -90,6 +103,8 @@ def _joined(parts: Sequence[Line], gap: int) -> Line:
 def _places_in_view(widths: Sequence[int], cursor: int, room: int) -> list[int]:
     """The baseline and the columns from the first that leaves room for the cursor's on."""
     left = room - widths[0]
+    if cursor and widths[cursor] > left:
+        return [cursor]
     first = max(cursor, 1)
     taken = sum(widths[first : first + 1])
     while first > 1 and taken + widths[first - 1] <= left:
@@ -98,15 +113,15 @@ def _places_in_view(widths: Sequence[int], cursor: int, room: int) -> list[int]:
     places = [0]
     for place in range(first, len(widths)):
         left -= widths[place]
-        if left < 0 and len(places) > 1:
+        if left < 0:
             break
         places.append(place)
     return places
 
 
 def _hidden_piece(places: Sequence[int], count: int, width: int) -> Piece:
-    shown = places[1:]
-    before, after = (shown[0] - 1, count - 1 - shown[-1]) if shown else (0, count - 1)
+    last = places[-1]
+    before, after = last + 1 - len(places), count - 1 - last
     parts = [f" ← {before} more" if before else "", f" {after} more →" if after else ""]
     return Piece(fit(" ".join(part for part in parts if part), width), "accent")
 
@@ -172,7 +187,7 @@ def _cell_line(cell: AlignedCell, asides: int) -> Line:
     return (
         Piece(cell.text, _role(cell), bold=cell.best),
         Piece(f" {BEST_GLYPH}" if cell.best else "  ", "good"),
-        *(Piece(f" {part}", "muted") for part in cell.asides[-asides:] if part),
+        *(Piece(f" {part}", "muted") for part in cell.asides[len(cell.asides) - asides :] if part),
     )
 
 

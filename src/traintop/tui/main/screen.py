@@ -53,7 +53,7 @@ REDRAW_SECONDS = 0.25
 _PREVIEW_LINES = 14
 """A narrow screen with so many lines beside the rows of the list shows a chart below it."""
 
-_TITLE_WIDTH = 60  # of the name of a run over its details
+_TITLE_MARGIN = 4  # cells of the border beside the name of a run over its details
 
 
 class MainScreen(SessionScreen):
@@ -270,7 +270,8 @@ class MainScreen(SessionScreen):
             (run, pace, complete),
             lambda width, height: detail_lines(run, width, pace, complete=complete),
         )
-        title = "" if run is None else self.rows.short_name(run, _TITLE_WIDTH)
+        room = max((self._summary_pane.size.width or self.size.width) - _TITLE_MARGIN, 0)
+        title = "" if run is None else self.rows.short_name(run, room)
         if title != self._summary_title:
             # Each assignment repaints the pane, even an equal one.
             self._summary_title = title
@@ -341,3 +342,4 @@ class MainScreen(SessionScreen):
     def _adapt_to_size(self, event: events.Resize) -> None:
         self._set_few(event.size.height)
         self.call_after_refresh(self._age_later)
+        self.call_after_refresh(self._show_selected)
