@@ -12,7 +12,8 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TextIO
 
@@ -20,7 +21,7 @@ import msgspec
 
 from traintop.direction import Direction
 from traintop.short_names import ShortNames, short_names
-from traintop.text import MISSING, cell_width, fit, safe_json, safe_text
+from traintop.text import MISSING, cell_width, fit, fit_middle, safe_json, safe_text
 from traintop.values import jsonable
 
 Align = Literal["left", "right"]
@@ -33,6 +34,9 @@ _GAP = " "
 
 _LEAST_NAME_WIDTH = 8
 _USUAL_NAME_WIDTH = 28
+_LEAST_LABEL_WIDTH = 16
+_LEAST_WINNER_WIDTH = 4
+_FIGURE_WIDTH = 12
 _WINNER_WIDTH = 14  # cells for the name of a column that is the best of a row and in another block
 
 _LOOK_ALIKES = str.maketrans({"`": "ˋ", "|": "¦", "<": "‹", ">": "›"})
@@ -127,10 +131,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of equally many cells. The first one names the rows; ``legend`` explains the mark."""
+    """Columns of equally many cells. The first one names the rows; ``legend`` explains the mark.
+
+    ``asides`` says what those of its cells are.
+    """
 
     columns: Sequence[Column]
     legend: str = ""
+    asides: str = ""
 
     @classmethod
     def of_values(cls, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
@@ -164,36 +172,68 @@ class Table:
         return self._with_legend(lines, width)
 
     def stacked_text(self, width: int) -> str:
-        """Blocks of lines of at most ``width`` cells, each with the first two columns."""
-        labels, *columns = self.columns
-        names = labels.lines()
-        # So that two columns stand beside each other.
-        most = (width - cell_width(names[0]) - 2 * len(_GAP)) // 2 - len(BEST_MARK)
-        short = short_names(frozenset(column.heading for column in columns))
-        headings = (short.fit(c.heading, max(most, _LEAST_NAME_WIDTH)) for c in columns)
-        shown = (replace(c, heading=text) for c, text in zip(columns, headings, strict=True))
-        baseline, *others = (column.lines() for column in shown)
-        widths = [len(_GAP) + cell_width(lines[0]) for lines in others]
-        room = width - cell_width(_GAP.join((names[0], baseline[0])))
-        if sum(widths) > room:
-            room -= _WINNER_WIDTH
-        blocks = [
-            _joined([names, baseline, *others[start:end], self._winners(short, start, end)], width)
-            for start, end in _portions(widths, room)
-        ]
-        *before, last = ("\n".join(lines) for lines in blocks)
-        return "\n\n".join([*before, self._with_legend([last], width)])
+        """Blocks of lines of at most ``width`` cells, each with the first two columns.
 
-    def _winners(self, short: ShortNames, start: int, end: int) -> list[str]:
+        Where no third column has room beside these, the others stand alone; where the widest has
+        none even so, all are without their asides, and the last line says it.
+        """
+        natural = cell_width(self.columns[0].lines()[0]) - 1
+        least = min(natural, _LEAST_LABEL_WIDTH, max(width - _FIGURE_WIDTH, _LEAST_NAME_WIDTH))
+        for beside, bare in ((True, False), (False, False), (False, True)):
+            shown = self._narrowed(width, least, beside=beside, bare=bare)
+            lines = [column.lines() for column in shown]
+            widths = [len(_GAP) + cell_width(each[0]) for each in lines]
+            fixed = int(beside and len(widths) > 1)
+            winners = _WINNER_WIDTH if natural + 1 + sum(widths) > width else 0
+            taken = 1 + sum(widths[:fixed]) + max(widths[fixed:], default=0)
+            if least + taken <= width:
+                break
+        winners = min(winners, max(width - least - taken, 0))
+        label_width = max(min(natural, width - taken - winners), least)
+        names = self.columns[0].lines(label_width)
+        room = width - label_width - 1 - sum(widths[:fixed]) - winners
+        short = short_names(frozenset(column.heading for column in self.columns[1:]))
+        blocks = []
+        for start, end in _portions(widths[fixed:], room):
+            part = range(fixed + start, fixed + end)
+            ends = self._winners(short, {*range(fixed), *part}, winners)
+            block = _joined([names, *lines[:fixed], *(lines[place] for place in part), ends], width)
+            blocks.append("\n".join(block))
+        *before, last = blocks
+        legend = [last]
+        if bare and any(cell.asides for column in self.columns for cell in column.cells):
+            legend += textwrap.wrap(f"Left out for want of room: {self.asides}.", max(width, 1))
+        return "\n\n".join([*before, self._with_legend(legend, width)])
+
+    def _narrowed(self, width: int, least: int, *, beside: bool, bare: bool) -> list[Column]:
+        """The columns behind the names, with shorter headings, and without asides if ``bare``."""
+        # So that two columns stand beside each other.
+        most = (width - least - 1) // (1 + beside) - len(_GAP) - len(BEST_MARK)
+        if bare:
+            most = min(most, max(most - _WINNER_WIDTH, _FIGURE_WIDTH))
+        columns = self.columns[1:]
+        short = short_names(frozenset(column.heading for column in columns))
+        narrowed = []
+        for column in columns:
+            heading, cells = short.fit(column.heading, max(most, _LEAST_NAME_WIDTH)), column.cells
+            if bare:
+                cells = [one._replace(text=fit_middle(one.text, most), asides=()) for one in cells]
+            narrowed.append(replace(column, heading=heading, cells=cells))
+        return narrowed
+
+    def _winners(self, short: ShortNames, shown: Collection[int], width: int) -> list[str]:
         """For each line, the name of the best column where a block of columns is without it."""
-        _, baseline, *others = self.columns
-        hidden = [*others[:start], *others[end:]]
+        columns, room = self.columns[1:], width - len(BEST_MARK) - len(_GAP)
+        hidden = [column for place, column in enumerate(columns) if place not in shown]
         names = [
             next((column.heading for column in hidden if column.cells[row].best), "")
-            for row in range(len(baseline.cells))
+            for row in range(len(columns[0].cells))
         ]
-        room = _WINNER_WIDTH - len(BEST_MARK) - len(_GAP)
-        return ["", *(f"{BEST_MARK}{short.fit(name, room)}" if name else "" for name in names)]
+        fits = room >= _LEAST_WINNER_WIDTH
+        return [
+            "",
+            *(f"{BEST_MARK}{short.fit(name, room)}" if name and fits else "" for name in names),
+        ]
 
     def _with_legend(self, lines: Sequence[str], width: int) -> str:
         if any(cell.best for column in self.columns for cell in column.cells):

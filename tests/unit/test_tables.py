@@ -46,6 +46,24 @@ def test_stacked_text_shows_every_column() -> None:
     assert {line.split()[0] for line in lines if "run" in line} == {"run-0"}
 
 
+@pytest.mark.parametrize("width", [20, 30, 40, 60, 80, 200])
+def test_stacked_text_cuts_no_figure_at_any_width(width: int) -> None:
+    asides = ("@1,999", "+0.27", "+13.2%")
+    figures = [f"2.{number}125" for number in range(6)]
+    columns = [
+        Column(f"some_name_of_run_{i}", [Cell(text=f"{i}{one}", asides=asides) for one in figures])
+        for i in range(3)
+    ]
+    labels = [f"validation/perplexity_per_token {number}" for number in range(6)]
+    table = Table([Column.of_texts("", labels, "left"), *columns], asides="distances")
+    text = table.stacked_text(width)
+    assert max(map(cell_width, text.splitlines())) <= width
+    words = text.split()
+    assert all(f"{i}{one}" in words for i in range(3) for one in figures)
+    assert ("Left out for" in text) is (width < 60)
+    assert (words.count("+13.2%") < 18) is (width < 60)
+
+
 def test_columns_of_the_highest_rank_are_left_out_first() -> None:
     columns = [Column("name", [Cell(text="a")])]
     columns += [Column(f"rank{rank}", [Cell(text="1")], rank=rank) for rank in (3, 1, 2)]

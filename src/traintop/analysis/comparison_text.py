@@ -145,7 +145,9 @@ def _table(comparison: Comparison, column_of: Callable[[Comparison, int], tables
     )
     columns = [column_of(comparison, place) for place in range(len(comparison.columns))]
     return Table(
-        [tables.Column.of_texts("", labels, "left", literal=True), *columns], "best of its row"
+        [tables.Column.of_texts("", labels, "left", literal=True), *columns],
+        "best of its row",
+        "where the best was, and differences from the baseline",
     )
 
 
