@@ -45,7 +45,7 @@ class LoggedCall(NamedTuple):
     learning_rate: Any
     tokens_per_sec: Any
     iter_time_ms: Any
-    further: dict[str, Any] | None
+    further: dict[str, Any]
 
 
 class Recording:
@@ -123,7 +123,7 @@ class Recording:
             for name, value in zip(STANDARD_METRICS, call[3:8], strict=True)
         }
         metrics: dict[str, Number | None] = {}
-        for name, value in (call.further or {}).items():
+        for name, value in call.further.items():
             if name in STANDARD_METRICS:
                 fields[name] = self._number(name, value)
             elif str(name) in RECORD_FIELDS:

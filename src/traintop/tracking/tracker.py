@@ -29,6 +29,7 @@ _NOT_GIVEN = 0.0
 """The default 0.0 of the documented signature; its identity differs from that of a measured 0.0."""
 
 _monotonic = time.monotonic
+_FLOAT = frozenset({float})
 _SAVE_TIMEOUT_SECONDS = 30.0
 
 
@@ -279,7 +280,9 @@ class ExperimentTracker:
                 else iter_time_ms
                 if type(iter_time_ms) is float
                 else capture(iter_time_ms),
-                {name: capture(value) for name, value in further.items()} if further else None,
+                further
+                if not further or _FLOAT.issuperset(map(type, further.values()))  # as most are
+                else {name: capture(value) for name, value in further.items()},
             )
         )
         if len(pending) > MAX_PENDING_CALLS and run.writer is not None:
