@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -38,8 +39,10 @@ print(time.perf_counter() - started)
 
 def measure(scale: Scale, runs: Path, more_runs: Path, long_run: Path) -> Iterator[Line]:
     """The lines of this family; ``more_runs`` holds ten times as many as ``runs``, or so."""
+    gc.disable()  # as the program does until it has listed all runs
     yield from _summaries(scale, runs, 5)
     yield from _summaries(scale, more_runs, 6)
+    gc.enable()
     yield from _one_long_run(scale, long_run)
 
 
