@@ -17,6 +17,7 @@ from traintop.analysis.summary_text import summary_lines
 from traintop.doctor import diagnose
 from traintop.logfile import LONGEST_NAME
 from traintop.logfile.columns import kept_names
+from traintop.metrics import best_value, last_value
 from traintop.model import MetricsSnapshot
 from traintop.tracking.recording import MAX_METRICS, MAX_NAMES_BYTES
 from traintop.tracking.statistics import WINDOW, RunStatistics
@@ -272,3 +273,28 @@ def test_families_of_names_give_way_before_single_ones(most: int) -> None:
         5: ["norm.0", "loss_0", "loss_1", "iteration", "acc"],
     }
     assert [*kept_names(names, most)] == expected[most]
+
+
+def test_an_evaluation_serves_not_beside_a_loss_of_another_name(tmp_path: Path) -> None:
+    with new_tracker(tmp_path) as tracker:
+        for i in range(20):
+            tracker.log_metrics(i, metrics={"loss": 3.0 - i / 100})
+            if i % 10 == 5:
+                tracker.log_eval(i, train_loss=2.0)
+        tracker.log_eval(30, train_loss=1.5, val_loss=2.0)
+        assert tracker.get_summary_stats()["best_train_loss"] == 2.81
+    summary = OpenedRun(tracker.path).summary()
+    assert (best_value(summary, "train_loss"), last_value(summary, "train_loss")) == (2.81, 2.81)
+    assert "train_loss" not in OpenedRun(tracker.path).history().metrics
+
+
+def test_an_evaluation_of_long_ago_counts_alike_everywhere(tmp_path: Path) -> None:
+    with new_tracker(tmp_path) as tracker:
+        tracker.log_metrics(0, learning_rate=0.1)
+        for i in range(1, 6000):
+            tracker.log_metrics(i, train_loss=3.0)
+        tracker.save()
+        tracker.log_eval(0, train_loss=1.25)
+    run = OpenedRun(tracker.path)
+    lowest = np.nanmin(run.history().columns["train_loss"])
+    assert best_value(run.summary(), "train_loss") == lowest

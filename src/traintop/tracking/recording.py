@@ -16,7 +16,7 @@ from traintop.logfile.columns import kept_names, name_family
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot
 from traintop.tracking.capture import resolve
 from traintop.tracking.pace import LoggingPace
-from traintop.tracking.statistics import RunStatistics, merge, with_train_loss
+from traintop.tracking.statistics import RunStatistics, merge
 from traintop.tracking.warn_once import WarnOnce
 from traintop.values import Number, jsonable
 
@@ -255,7 +255,9 @@ class Recording:
     def _written(self, record: MetricsSnapshot) -> MetricsSnapshot:
         """A record as the file has it; what an evaluation estimated never stands over a step's."""
         known = self._statistics.recorded(record.iteration)
-        return record if known is None or known.train_loss is not None else with_train_loss(record)
+        if known is None or known.train_loss is not None:
+            return record
+        return self._statistics.with_train_loss(record)
 
     @property
     def statistics(self) -> RunStatistics:

@@ -132,19 +132,14 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def with_train_loss(record: MetricsSnapshot) -> MetricsSnapshot:
-    """The record with the train loss of an evaluation where no step logged one."""
-    if record.train_loss is not None or EVAL_TRAIN_LOSS not in record.metrics:
-        return record
-    return msgspec.structs.replace(record, train_loss=record.metrics[EVAL_TRAIN_LOSS])
-
-
-def measured_values(record: MetricsSnapshot) -> Iterator[tuple[str, float]]:
+def measured_values(
+    record: MetricsSnapshot, *, eval_serves: bool = True
+) -> Iterator[tuple[str, float]]:
     """The metrics of a record that were measured, standard ones first."""
     metrics = record.metrics
     for name in STANDARD_METRICS:
         value = getattr(record, name)
-        if value is None and name == "train_loss" and metrics:
+        if value is None and name == "train_loss" and metrics and eval_serves:
             value = metrics.get(EVAL_TRAIN_LOSS)  # as in with_train_loss
         if value is not None:
             yield name, value
@@ -204,10 +199,10 @@ class _Statistics(msgspec.Struct, eq=False):
             found = self.metrics[metric] = RunningStats()
         return found
 
-    def add(self, record: MetricsSnapshot) -> None:
+    def add(self, record: MetricsSnapshot, *, eval_serves: bool) -> None:
         self.count += 1
         iteration, metrics = record.iteration, self.metrics
-        for name, value in measured_values(record):
+        for name, value in measured_values(record, eval_serves=eval_serves):
             running = metrics.get(name)
             (self.of(name) if running is None else running).add(value, iteration)
 
@@ -222,6 +217,8 @@ class RunStatistics:
     """
 
     def __init__(self) -> None:
+        self._names: set[str] = set()  # of the further metrics
+        self._eval_serves = True  # unless the run logs its train loss by another name
         self._records: dict[float, MetricsSnapshot] = {}
         self._order: list[float] = []  # the iterations of these, sorted
         self._first = _Statistics()  # of what is before them
@@ -240,7 +237,22 @@ class RunStatistics:
     @property
     def newest(self) -> MetricsSnapshot | None:
         """The record of the highest iteration, if it is known."""
-        return with_train_loss(self._records[self._order[-1]]) if self._order else None
+        return self.with_train_loss(self._records[self._order[-1]]) if self._order else None
+
+    def _meet(self, names: Collection[str]) -> None:
+        """Take note of further metrics: one of them may be the train loss."""
+        self._names.update(names)
+        if EVAL_TRAIN_LOSS in self._names:
+            from traintop.metrics import logged_name  # few runs need it, and all would wait for it
+
+            self._eval_serves = logged_name("train_loss", self._names - {"train_loss"}) is None
+
+    def with_train_loss(self, record: MetricsSnapshot) -> MetricsSnapshot:
+        """The record with the train loss of an evaluation where no step logged one."""
+        estimate = record.metrics.get(EVAL_TRAIN_LOSS)
+        if record.train_loss is not None or estimate is None or not self._eval_serves:
+            return record
+        return msgspec.structs.replace(record, train_loss=estimate)
 
     def recorded(self, iteration: float) -> MetricsSnapshot | None:
         """What was recorded at an iteration; ``None`` where nothing was, or only the file knows."""
@@ -249,6 +261,8 @@ class RunStatistics:
     def add(self, record: MetricsSnapshot) -> None:
         """Count a record, merged with an earlier one of the same iteration."""
         iteration, order = record.iteration, self._order
+        if not self._names.issuperset(record.metrics):
+            self._meet(record.metrics)
         if iteration <= self._highest:
             self.stale, self._lowest = True, min(self._lowest, iteration)
             return
@@ -261,7 +275,7 @@ class RunStatistics:
             return
         if not order or iteration > order[-1]:
             if order and self._now_at == len(order) - 1:
-                self._now.add(self._records[order[-1]])
+                self._now.add(self._records[order[-1]], eval_serves=self._eval_serves)
                 self._now_at += 1
             order.append(iteration)
         else:
@@ -280,13 +294,19 @@ class RunStatistics:
             self._forget_first(self._middle_at if is_at_hand else len(order) - kept)
 
     def add_in_order(self, records: Iterable[MetricsSnapshot]) -> None:
-        """Count records in the order of their iterations, those of one merged, whatever theirs."""
+        """Count records in the order of their iterations, those of one merged, whatever theirs.
+
+        They are of a file, which says by itself where an evaluation served as the train loss.
+        """
         merged: dict[float, MetricsSnapshot] = {}
         for record in records:
             earlier = merged.get(record.iteration)
             merged[record.iteration] = merge(earlier, record) if earlier else record
+        self._meet({name for record in merged.values() for name in record.metrics})
+        serves, self._eval_serves = self._eval_serves, False
         for iteration in sorted(merged):
             self.add(merged[iteration])
+        self._eval_serves = serves
 
     def add_columns(self, columns: Mapping[str, Sequence[Any]], iterations: list[float]) -> None:
         """Count finished records, in ascending order and behind all others, quickly.
@@ -303,6 +323,7 @@ class RunStatistics:
                 if not max(map(abs, numbers)) < _LARGEST_SQUARED:
                     raise ValueError(f"{name} holds numbers that cannot be squared")
                 blocks[name] = numbers, [iterations[at] for at in kept]
+        self._meet(blocks)
         self._catch_up(len(self._order))
         now = self._now
         for name, block in blocks.items():
@@ -336,7 +357,7 @@ class RunStatistics:
 
     def _catch_up(self, end: int) -> None:
         for iteration in self._order[self._now_at : end]:
-            self._now.add(self._records[iteration])
+            self._now.add(self._records[iteration], eval_serves=self._eval_serves)
         self._now_at = max(self._now_at, end)
 
     def _forget_first(self, count: int) -> None:
@@ -345,7 +366,7 @@ class RunStatistics:
             self._first = self._middle
         else:
             for iteration in self._order[:count]:
-                self._first.add(self._records[iteration])
+                self._first.add(self._records[iteration], eval_serves=self._eval_serves)
         self._middle = None
         for iteration in self._order[:count]:
             del self._records[iteration]
@@ -361,7 +382,8 @@ class RunStatistics:
             return {}
         self._catch_up(len(self._order) - 1)
         newest = self.newest
-        last = {} if newest is None else dict(measured_values(newest))
+        serves = self._eval_serves
+        last = {} if newest is None else dict(measured_values(newest, eval_serves=serves))
         found = {}
         for name in dict.fromkeys((*self._now.metrics, *last)):
             running = self._now.metrics.get(name) or RunningStats()
