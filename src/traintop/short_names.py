@@ -58,7 +58,7 @@ class ShortNames:
         """The cells in which each name has all words in which it differs from the others."""
         most = 2 * len(self._sample)
         widths = [0]
-        for name in self._sample:
+        for name in _sample(self._names):
             parts = [part for part in self._parts(name) if part.common < most]
             rest = _joined(name, self._parts(name), parts) if parts else name
             widths.append(min(cell_width(rest), cell_width(name)))
@@ -66,7 +66,7 @@ class ShortNames:
 
     @cached_property
     def _sample(self) -> list[str]:
-        return sorted(self._all)[:: len(self._all) // _MOST_NAMES + 1]
+        return _sample(self._all)
 
     @cached_property
     def _counts(self) -> Counter[str]:
@@ -158,6 +158,10 @@ def short_names(names: frozenset[str], beside: frozenset[str] = frozenset()) -> 
     """
     safe = ({safe_text(name, LONGEST_NAME) for name in some if name} for some in (names, beside))
     return ShortNames(*safe)
+
+
+def _sample(names: Collection[str]) -> list[str]:
+    return sorted(names)[:: len(names) // _MOST_NAMES + 1]
 
 
 def _before_stamp(name: str) -> str:

@@ -9,10 +9,12 @@ from tests.waiting import settle
 from textual import events
 from tui_runs import line_text, listed_names, listing, screen_text, showing
 
+from traintop.analysis.alerts import AlertKind
 from traintop.lines import line_width
 from traintop.tui.kit.entry import TextEntry
 from traintop.tui.kit.keys import Place
 from traintop.tui.main.filter import count_line, mistake_line
+from traintop.tui.messages import AlertsChanged
 from traintop.tui.view import Pane
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5)]
@@ -183,3 +185,20 @@ def test_an_example_is_shown_whole_or_not_at_all(width):
     line = "".join(piece.text for piece in count_line(9, 9, True, width))
     assert "…" not in line
     assert ("val_loss < 3.2" in line) is (width >= 60)
+
+
+async def test_the_words_of_marked_runs_filter_the_list():
+    runs = make_runs(4)
+    async with listing(runs) as (app, pilot):
+        app.post_message(AlertsChanged({runs[2].id: AlertKind.DIVERGED}))
+        await settle(pilot, lambda: "! div" in screen_text(app))
+        await pilot.press("/", *"div", "enter")
+        assert listed_names(app) == [runs[2].name]
+
+
+async def test_a_filtered_run_keeps_its_name_in_the_list():
+    names = [f"a_sweep_of_many_words_{rate}e-3_and_the_same_words_behind" for rate in (1, 2, 3)]
+    async with listing(list(map(make_run, names)), (80, 24)) as (app, pilot):
+        await pilot.press("/", *"2e", "enter")
+        assert listed_names(app) == names[1:2]
+        assert "2e-3" in screen_text(app).splitlines()[2]

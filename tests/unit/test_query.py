@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from traintop.analysis.alerts import AlertKind
 from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import LONGEST_QUERY, QueryError
 from traintop.model import Annotations, MetricsSnapshot, MetricStats, RunStatus, RunSummary
@@ -280,3 +281,22 @@ def _try(text: str, config: dict[str, Any]) -> None:
 @given(st.integers(0, 300), st.sampled_from(["not ", "-", "1+", "2*", "(", "x ", "1<"]))
 def test_queries_of_any_length_or_depth_terminate(count, part):
     _try(part * count + "1", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("div", ["b"]),
+        ("diverged", ["b"]),
+        ("nan or slow", ["a", "c"]),
+        ("status == slow", ["c"]),
+        ("status in (div, slow)", ["b", "c"]),
+        ("status != div", ["a", "c", "d"]),
+        ("running", ["a", "b", "c", "d"]),
+    ],
+)
+def test_what_marks_a_running_run_finds_it(text: str, names: list[str]) -> None:
+    runs = [run(name, status=RunStatus.RUNNING) for name in "abcd"]
+    kinds = (AlertKind.NOT_FINITE, AlertKind.DIVERGED, AlertKind.SLOWER)
+    alerts = {one.id: kind for one, kind in zip(runs, kinds, strict=False)}
+    assert [one.name for one in filter_runs(runs, text, NOW, alerts)] == names

@@ -71,7 +71,13 @@ _OF_STATUS = {
     RunStatus.CRASHED: AlertKind.CRASHED,
     RunStatus.FAILED: AlertKind.FAILED,
 }
-_OF_RECORDS = (AlertKind.NOT_FINITE, AlertKind.DIVERGED, AlertKind.SLOWER)
+ALERT_WORDS: Mapping[AlertKind, str] = {
+    AlertKind.NOT_FINITE: "NaN",
+    AlertKind.DIVERGED: "div",
+    AlertKind.SLOWER: "slow",
+}
+"""What the records of a run that goes on may show, in words that stand for its status."""
+
 _ONCE = frozenset({AlertKind.NOT_FINITE, AlertKind.DIVERGED})
 
 
@@ -159,7 +165,7 @@ class AlertDetector:
     def current(self) -> Mapping[str, AlertKind]:
         """By their id, the runs that go on although their records show that something is wrong."""
         return {
-            run_id: next(kind for kind in _OF_RECORDS if kind in memory.since)
+            run_id: next(kind for kind in ALERT_WORDS if kind in memory.since)
             for run_id, memory in self._memories.items()
             if memory.since and memory.run is not None and memory.run.status in ALIVE
         }
@@ -192,7 +198,7 @@ class AlertDetector:
         kinds = set(memory.since)
         if before is not None and _nonfinite(run) > _nonfinite(before):
             kinds.add(AlertKind.NOT_FINITE)  # it may have been some records before the newest one
-        for kind in _OF_RECORDS:
+        for kind in ALERT_WORDS:
             if kind in kinds and kind not in memory.raised:
                 yield (
                     kind,

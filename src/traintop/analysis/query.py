@@ -25,12 +25,15 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from traintop.analysis.alerts import ALERT_WORDS
 from traintop.analysis.field_names import field_among, is_known, known_names
 from traintop.analysis.query_conditions import (
+    Alerts,
     Condition,
     Getter,
     computed,
@@ -54,14 +57,17 @@ _DEEPEST = 30
 """Parentheses in each other."""
 
 
-def filter_runs(runs: Sequence[RunSummary], text: str, now: datetime) -> Sequence[RunSummary]:
+def filter_runs(
+    runs: Sequence[RunSummary], text: str, now: datetime, alerts: Alerts = MappingProxyType({})
+) -> Sequence[RunSummary]:
     """The runs that a query matches, in their order; all of them for a blank one.
 
-    Names are those that some run has. Raises ``QueryError`` when the query is none.
+    Names are those that some run has. ``alerts`` are what is wrong with runs that go on, whose
+    words are statuses too. Raises ``QueryError`` when the query is none.
     """
     if not text.strip():
         return runs
-    matches = _Parser(text, runs, now).query()
+    matches = _Parser(text, runs, now, alerts).query()
     return tuple(run for run in runs if matches(run))
 
 
@@ -73,7 +79,12 @@ _CONSTANTS: Mapping[str, Value] = {
     "none": None,
 }
 _MIRRORED: Mapping[str, str] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_STATUSES = frozenset({*STATUS_WORDS, *STATUS_WORDS.values()})
+_STATUSES = frozenset(
+    word.casefold()
+    for words in (STATUS_WORDS, ALERT_WORDS)
+    for pair in words.items()
+    for word in pair
+)
 _ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -104,8 +115,11 @@ class _Term(msgspec.Struct, frozen=True):
 class _Parser:
     """Reads a query from left to right; each method reads what it is named after."""
 
-    def __init__(self, text: str, runs: Sequence[RunSummary], now: datetime) -> None:
+    def __init__(
+        self, text: str, runs: Sequence[RunSummary], now: datetime, alerts: Alerts
+    ) -> None:
         self._runs = runs
+        self._alerts = alerts
         self._now = now
         self._tokens = tokens_of(text)
         self._next = 0
@@ -245,7 +259,7 @@ class _Parser:
                 return None
             hint = suggestions(word, [status.value for status in STATUS_WORDS])
             raise QueryError(f"no status is {literal.word}: {hint}", literal.position)
-        return lambda run: has_status(run, word) is not negated
+        return lambda run: has_status(run, word, self._alerts) is not negated
 
     def _missing(self, left: _Term, sign: str, right: _Term) -> Condition:
         if sign not in ("=", "==", "!="):
@@ -348,7 +362,7 @@ class _Parser:
             return term.condition
         if term.word is None:
             raise QueryError("compare it with something, as in step > 100", term.position)
-        named = mentions(term.word, term.time)
+        named = mentions(term.word, term.time, self._alerts)
         compare = self._getter(term.word) if term.named else None
         if compare and any(isinstance(compare(run), bool) for run in self._runs):
             return lambda run: named(run) or compare(run) is True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from traintop.analysis.alerts import ALERT_WORDS, AlertKind
 from traintop.analysis.query_times import Period
 from traintop.field import Value
 from traintop.fields import STATUS_WORDS
@@ -14,12 +15,13 @@ from traintop.values import as_number
 
 Condition = Callable[[RunSummary], bool]
 Getter = Callable[[RunSummary], Value]
+Alerts = Mapping[str, AlertKind]
 
 _LEAST_COMMIT = 4
 """Characters by which a commit is known, as in git."""
 
 
-def mentions(word: str, time: Period | None) -> Condition:
+def mentions(word: str, time: Period | None, alerts: Alerts) -> Condition:
     """Whether a word is in the names, tags, notes, user or host of a run.
 
     It may be a status, the beginning of a commit, or a day on which runs started, too.
@@ -31,7 +33,7 @@ def mentions(word: str, time: Period | None) -> Condition:
         texts = (run.name, run.stem, run.notes, run.annotations.note, *run.annotations.tags, *facts)
         if wanted in "\n".join(text for text in texts if isinstance(text, str)).casefold():
             return True
-        if has_status(run, wanted) or is_commit(run, wanted):
+        if has_status(run, wanted, alerts) or is_commit(run, wanted):
             return True
         started = parse_time(run.start_time) if time else None
         return bool(time and started and time.compares(started, "=="))
@@ -39,9 +41,11 @@ def mentions(word: str, time: Period | None) -> Condition:
     return matches
 
 
-def has_status(run: RunSummary, word: str) -> bool:
-    """Whether a run has a status, named in full or by its word in the list."""
-    return word in (run.status.value, STATUS_WORDS[run.status])
+def has_status(run: RunSummary, word: str, alerts: Alerts) -> bool:
+    """Whether a run has a status or an alert, named in full or by its word in the list."""
+    alert = alerts.get(run.id)
+    words = (run.status.value, STATUS_WORDS[run.status])
+    return word in words or (alert is not None and word in (alert, ALERT_WORDS[alert].casefold()))
 
 
 def is_commit(run: RunSummary, begin: str) -> bool:

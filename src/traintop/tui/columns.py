@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from traintop.analysis.alerts import AlertKind
+from traintop.analysis.alerts import ALERT_WORDS, AlertKind
 from traintop.field import Field
 from traintop.fields import FIELDS, STATUS_WORDS, field_of, is_default
 from traintop.lines import Role
@@ -24,7 +24,6 @@ from traintop.progress import steps_text
 from traintop.text import MISSING, safe_text
 from traintop.tui.kit.runs import (
     ALERT_MARKS,
-    ALERT_WORDS,
     STATUS_MARKS,
     StatusMark,
     short_run_name,

@@ -50,7 +50,8 @@ class Session:
             return
         before, runs = self.rows, self._snapshot.runs
         try:
-            self.rows, self.mistake = visible_rows(runs, self.view, self.clock()), None
+            self.rows = visible_rows(runs, self.view, self.clock(), self.alerts)
+            self.mistake = None
         except QueryError as mistake:
             # The filter is about something that no run has any more, or none has yet.
             self.rows, self.mistake = RunRows((), hidden=runs), mistake
@@ -85,7 +86,7 @@ class Session:
     def mistake_in(self, query: str) -> QueryError | None:
         """What is wrong with a filter, given the runs there are now."""
         try:
-            filter_runs(self.runs or (), query, self.clock())
+            filter_runs(self.runs or (), query, self.clock(), self.alerts)
         except QueryError as mistake:
             return mistake
         return None

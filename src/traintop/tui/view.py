@@ -31,6 +31,7 @@ from traintop.tui.columns import DEFAULT_CHOICES, TREND_COLUMN, ColumnChoice, co
 from traintop.tui.kit.runs import run_name
 
 if TYPE_CHECKING:
+    from traintop.analysis.alerts import AlertKind
     from traintop.model import RunSummary
 
 _Choice = TypeVar("_Choice")
@@ -163,7 +164,7 @@ class RunRows:
 
     @cached_property
     def _short_names(self) -> ShortNames:
-        return short_names(self.names)
+        return short_names(self.names, frozenset(run.title for run in self._hidden.values()))
 
     @cached_property
     def any_eta(self) -> bool:
@@ -187,13 +188,15 @@ def listing_key(state: ViewState) -> tuple[object, ...]:
     return (state.sort, state.filter, state.show_archived)
 
 
-def visible_rows(runs: Sequence[RunSummary], state: ViewState, now: datetime) -> RunRows:
+def visible_rows(
+    runs: Sequence[RunSummary], state: ViewState, now: datetime, alerts: Mapping[str, AlertKind]
+) -> RunRows:
     """The runs that the filter lets through, sorted; archived ones only where they are asked for.
 
     Raises ``QueryError`` when the filter asks for something that no run has.
     """
     shown = runs if state.show_archived else [r for r in runs if not r.annotations.archived]
-    kept = filter_runs(shown, state.filter, now)
+    kept = filter_runs(shown, state.filter, now, alerts)
     rows = sort_runs(kept, state.sort, now)
     if len(kept) == len(runs):
         return rows

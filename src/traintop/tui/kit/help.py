@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from traintop.analysis.alerts import ALERT_WORDS
 from traintop.fields import STATUS_WORDS
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside
 from traintop.text import cell_width, fit, wrap
 from traintop.tui.kit.dialogs import ListDialog
 from traintop.tui.kit.keys import Place, keys_of
-from traintop.tui.kit.runs import ALERT_MARKS, ALERT_WORDS, ROW_MARKS, STATUS_MARKS
+from traintop.tui.kit.runs import ALERT_MARKS, ROW_MARKS, STATUS_MARKS
 
 _TWO_COLUMNS = 76
 _COLUMN_GAP = 2

@@ -49,11 +49,6 @@ ALERT_MARKS: Mapping[AlertKind, StatusMark] = {
     AlertKind.DIVERGED: StatusMark("!", "D", "bad", "running, but its train loss has risen"),
     AlertKind.SLOWER: StatusMark("!", "S", "warn", "running, but slower than usual"),
 }
-ALERT_WORDS: Mapping[AlertKind, str] = {
-    AlertKind.NOT_FINITE: "NaN",
-    AlertKind.DIVERGED: "div",
-    AlertKind.SLOWER: "slow",
-}
 
 
 def run_name(summary: RunSummary) -> str:
