@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import QueryError
 from traintop.metrics import choose_directions
 from traintop.tui.view import RunRows, ViewState, listing_key, visible_rows, with_rows
@@ -85,6 +84,8 @@ class Session:
 
     def mistake_in(self, query: str) -> QueryError | None:
         """What is wrong with a filter, given the runs there are now."""
+        from traintop.analysis.query import filter_runs  # not for the first frame
+
         try:
             filter_runs(self.runs or (), query, self.clock(), self.alerts)
         except QueryError as mistake:
