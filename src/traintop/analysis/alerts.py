@@ -114,8 +114,6 @@ def measured_in(history: History) -> list[Measured]:
 
 
 class _Memory(msgspec.Struct):
-    """What is remembered of a run that was seen."""
-
     run: RunSummary | None = None
     latest: Measured | None = None
     losses: tuple[float, ...] = ()

@@ -271,7 +271,6 @@ def _keys(chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> list
 
 
 def _raw(key: CurveKey) -> CurveKey:
-    """The raw curve behind a smoothed one."""
     return replace(key, label="", weight=0.0, dim=True)
 
 

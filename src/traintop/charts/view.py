@@ -176,7 +176,6 @@ def _scaled(y: FloatArray, log_y: bool) -> FloatArray:
 
 
 def _x_limits(spec: ChartSpec) -> Limits:
-    """The limits asked for, or those of all points and events."""
     if spec.x_limits is not None and all(map(math.isfinite, spec.x_limits)):
         return _widened(min(spec.x_limits), max(spec.x_limits), least=0.5)
     ends = [one.measured[0][[0, -1]] for one in spec.series if len(one.measured[0])]
