@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.runs import new_tracker, saved_document
+from tests.runs import OpenedRun, new_tracker, saved_document
 
 from traintop import ExperimentTracker, RunFileBusyError
 from traintop.logfile.lines import CHUNK, LineReader
@@ -145,3 +146,17 @@ def resumed_and_finished(path: Path) -> dict[str, Any]:
         resumed.log_metrics(99, 1.0)
     loaded: dict[str, Any] = json.loads(path.read_text())
     return loaded
+
+
+def test_an_evaluation_is_replayed_with_its_train_loss(tmp_path: Path) -> None:
+    with new_tracker(tmp_path) as tracker:
+        for i, estimate in enumerate((3.0, 2.0, math.nan)):
+            tracker.log_eval(i, train_loss=estimate, val_loss=1.0)
+        tracker.log_metrics(3, train_loss=9.0)
+        tracker.log_eval(3, train_loss=8.0)
+    with ExperimentTracker.resume(tracker.path, quiet=True) as resumed:
+        for i in range(4):
+            resumed.log_eval(i, train_loss=1.5)
+    history = OpenedRun(tracker.path).history()
+    assert history.columns["train_loss"].tolist() == [1.5, 1.5, 1.5, 9.0]
+    assert OpenedRun(tracker.path).summary().stats["train_loss"].mean == 13.5 / 4

@@ -163,6 +163,14 @@ def merge(earlier: MetricsSnapshot, later: MetricsSnapshot) -> MetricsSnapshot:
     )
 
 
+def _without_estimate(earlier: MetricsSnapshot, later: MetricsSnapshot) -> MetricsSnapshot:
+    """The earlier one, as a file has it, but no train loss that was an estimate now replaced."""
+    estimates = [record.metrics.get(EVAL_TRAIN_LOSS) for record in (earlier, later)]
+    if None in estimates or repr(earlier.train_loss) != repr(estimates[0]):  # NaN is NaN
+        return earlier
+    return msgspec.structs.replace(earlier, train_loss=None)
+
+
 def best_loss(
     metric: str, stats: Mapping[str, MetricStats], final: Mapping[str, float | None]
 ) -> float | None:
@@ -268,7 +276,7 @@ class RunStatistics:
             return
         earlier = self._records.get(iteration)
         if earlier is not None:
-            record = merge(earlier, record)
+            record = merge(_without_estimate(earlier, record), record)
             if iteration != order[-1]:
                 self._go_back(bisect.bisect_left(order, iteration))
             self._records[iteration] = record
