@@ -202,7 +202,7 @@ class Table:
         *before, last = blocks
         legend = [last]
         if bare and any(cell.asides for column in self.columns for cell in column.cells):
-            legend += textwrap.wrap(f"Left out for want of room: {self.asides}.", max(width, 1))
+            legend += textwrap.wrap(f"Not enough room for: {self.asides}.", max(width, 1))
         return "\n\n".join([*before, self._with_legend(legend, width)])
 
     def _narrowed(self, width: int, least: int, *, beside: bool, bare: bool) -> list[Column]:

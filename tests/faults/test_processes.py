@@ -89,7 +89,7 @@ tracker.finish()
         tmp_path,
     )
     assert code == 0
-    assert errors.count("nothing is written, for this is a copy of the tracker that writes") == 4
+    assert errors.count("nothing is written: this is a copy of the tracker that writes") == 4
     run = only_run(tmp_path)
     assert [record["train_loss"] for record in run["metrics_history"]] == [1.0] * 200
     assert run["status"] == "finished"

@@ -132,7 +132,7 @@ async def test_an_annotation_of_another_kind_is_left_alone(tmp_path):
         sidecar.parent.mkdir()
         sidecar.write_text('{"note": "written by hand", }')
         await write_in(app, pilot, "t", "paper")
-        await settle(pilot, lambda: "holds something else" in screen_text(app))
+        await settle(pilot, lambda: "holds something other" in screen_text(app))
         assert "by hand" in sidecar.read_text()
 
 

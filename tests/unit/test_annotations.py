@@ -96,7 +96,7 @@ def test_a_file_that_holds_something_else_is_not_replaced(run, content):
     sidecar_of(run).parent.mkdir()
     sidecar_of(run).write_text(content)
     for change in (AnnotationChange(archived=True), AnnotationChange(note="")):
-        with pytest.raises(OSError, match="holds something else") as caught:
+        with pytest.raises(OSError, match="holds something other") as caught:
             annotate(run, change)
         assert caught.value.filename == str(sidecar_of(run))
     assert sidecar_of(run).read_text() == content

@@ -249,7 +249,7 @@ def test_the_file_of_a_run_is_as_good_as_its_directory(logs: Path) -> None:
     path = min(logs.glob("*.json"))
     listed = invoke("list", path)
     assert len(listed.stdout.splitlines()) == 3
-    for wrong, words in (("gone.json", "there is no file"), ("a.csv", "is no log of a run")):
+    for wrong, words in (("gone.json", "there is no file"), ("a.csv", "is not the log of a run")):
         (logs / "a.csv").write_text("")
         refused = invoke(logs / wrong)
         assert refused.exit_code == 1

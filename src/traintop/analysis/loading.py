@@ -84,7 +84,7 @@ def _opened(path: FilePath) -> tuple[RunCatalog, RunSummary]:
     if not os.path.lexists(path):
         raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
     if not runs:
-        raise ValueError(f"{os.fspath(path)!r} is no log of a run")
+        raise ValueError(f"{os.fspath(path)!r} is not the log of a run")
     if runs[0].status is RunStatus.UNREADABLE:
         raise ValueError(f"{os.fspath(path)!r} {runs[0].problem}")
     return catalog, runs[0]

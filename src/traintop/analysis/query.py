@@ -214,7 +214,7 @@ class _Parser:
                 hint = "as in 2025-02-22 14:05, today, 3h ago"
                 raise QueryError(f"compare {one.word} with a time, {hint}", other.position)
             if kind in ("age", "seconds") and other.time is not None:
-                raise QueryError(f"{one.word} is no time; started and ended are", one.position)
+                raise QueryError(f"{one.word} is not a time; started and ended are", one.position)
             if kind == "text" and other.time is not None:
                 return False
         return (left.time is None) is not (right.time is None)
@@ -262,7 +262,7 @@ class _Parser:
 
     def _missing(self, left: _Term, sign: str, right: _Term) -> Condition:
         if sign not in ("=", "==", "!="):
-            raise QueryError("none goes with == and != only", right.position)
+            raise QueryError("none works only with == and !=", right.position)
         get = self._value(right if left.is_none else left)
         if sign == "!=":
             return lambda run: not is_nothing(get(run))
@@ -331,14 +331,14 @@ class _Parser:
 
     def _time(self, token: Token, time: Period | None) -> _Term:
         if time is None:
-            raise QueryError(f"there is no time {token.text}", token.position)
+            raise QueryError(f"{token.text} is not a time", token.position)
         text = token.text
         return _Term(token.position, value=lambda run: text, word=text, time=time)
 
     def _parenthesis(self, opening: Token) -> _Term:
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise QueryError(f"more than {_DEEPEST} parentheses in each other", opening.position)
+            raise QueryError(f"more than {_DEEPEST} nested parentheses", opening.position)
         terms = [self._any_of()]
         while self._accept(","):
             terms.append(self._any_of())

@@ -100,7 +100,7 @@ def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult
     if not log_dir.is_dir():
         if log_dir.exists():
             raise NotADirectoryError(
-                f"{str(log_dir)!r} is not a directory: name the one of the runs"
+                f"{str(log_dir)!r} is not a directory: name the one that holds the runs"
             )
         raise FileNotFoundError(f"there is no directory {str(log_dir)!r}")
     try:

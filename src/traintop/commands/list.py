@@ -31,7 +31,8 @@ def command(
 ) -> None:
     """Print a table of all runs, the best first.
 
-    LOG_DIRS are directories or files of runs: $TRAINTOP_DIR, else ./experiment_logs, by default.
+    LOG_DIRS are directories or files of runs; the default is $TRAINTOP_DIR, else
+    ./experiment_logs.
     """
     from traintop.analysis.field_names import field_among, other_meaning
     from traintop.analysis.ranking import sorted_runs

@@ -54,7 +54,7 @@ def named_runs(
     if not runs:
         raise failure(f"no runs in {log_dir}")
     if not names and most is not None and len(known) > most:
-        warn(f"{len(known) - most:,} older runs are not shown; name runs to choose them")
+        warn(f"{len(known) - most:,} older runs are not shown; name runs to choose which are")
     found = {}
     chosen = names or [*known.values()][:most]
     for name in (*([] if baseline is None else [baseline]), *chosen):

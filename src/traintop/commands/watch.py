@@ -19,8 +19,8 @@ from traintop.tracking.environment import default_log_dir
 def command(log_dirs: tuple[Path, ...]) -> None:
     """Watch runs live in the terminal (the default command).
 
-    LOG_DIRS are directories: $TRAINTOP_DIR, else ./experiment_logs, by default. Of the file of a
-    run the directory is watched, and the run is selected.
+    LOG_DIRS are directories; the default is $TRAINTOP_DIR, else ./experiment_logs. Given the file
+    of a run, its directory is watched and the run is selected.
     """
     from traintop.terminal import has_screen
 
@@ -45,7 +45,7 @@ def _directory_of(path: Path) -> Path:
         from traintop.store.other_files import READ_FILES
 
         if not RunCatalog([path]).refresh().runs:
-            raise failure(f"{path} is no log of a run; traintop reads {READ_FILES}")
+            raise failure(f"{path} is not the log of a run; traintop reads {READ_FILES}")
         return path.parent
     if path.suffix == ".json" and not path.is_dir():
         raise failure(f"there is no file {path}")

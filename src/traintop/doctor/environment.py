@@ -51,7 +51,7 @@ def check_packages(
         if version is None:
             wrong.append(f"{needed.name} is missing")
         elif not needed.specifier.contains(version, prereleases=True):
-            wrong.append(f"{needed.name} is {version}, needed is {needed.specifier}")
+            wrong.append(f"{needed.name} is {version}, but {needed.specifier} is required")
     if wrong:
         return Finding(
             "environment.packages",

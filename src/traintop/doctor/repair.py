@@ -54,7 +54,7 @@ def repair(path: Path) -> Path:
     try:
         damaged, rewinds = _survey(run)
         if run.ends.tail is not None and not damaged:
-            raise RepairRefusedError(f"{path} is whole: there is nothing to repair")
+            raise RepairRefusedError(f"{path} is intact: there is nothing to repair")
         _refuse_if_written_elsewhere(path, run)
         tail = msgspec.structs.replace(_tail(run), rewinds=rewinds)
         file, copy = rewrite_run(run, tail, exact_statistics(run.regions), keep=True)
@@ -129,7 +129,7 @@ def _tail(run: InterruptedRun) -> Tail:
         status=status if is_known else "interrupted",
         error=""
         if is_known
-        else "the file was torn by a crash; traintop doctor --repair mended it",
+        else "the file was torn by a crash; traintop doctor --repair repaired it",
         end_time=time,
         updated_at=time,
         gradient_step=run.tail.gradient_step,

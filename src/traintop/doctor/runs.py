@@ -269,14 +269,14 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             lambda run: run.state.altered,
             "with records that were changed after they were written, by a program or by the disk",
             "compare them with a backup: nothing else knows what they were, so --repair cannot "
-            "mend them",
+            "restore them",
         ),
         _Check(
             "runs.rewound",
             Level.NOTE,
             lambda run: run.state.rewinds > 0,
             "resumed from a checkpoint or rewound: what was logged beyond it is no longer shown",
-            "nothing, if that was meant: the file is whole, and still has the records",
+            "nothing, if this was intended: the file is intact and still has the records",
             detail=lambda run: counted(run.state.rewinds, "time"),
         ),
         _Check(

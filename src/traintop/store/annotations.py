@@ -134,7 +134,7 @@ def _stored(path: Path) -> Annotations:
     except FileNotFoundError:
         return NOTHING
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise OSError(errno.EINVAL, "holds something else than annotations", str(path)) from error
+        raise OSError(errno.EINVAL, "holds something other than annotations", str(path)) from error
 
 
 def _make_folder(folder: Path) -> None:

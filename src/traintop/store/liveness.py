@@ -147,7 +147,7 @@ class ObservedRun(msgspec.Struct, eq=False):
         for entry in self.entries:
             if entry.problem:
                 raise FileError(entry.problem)
-        problem = NotThisFormatError("is of no format that is read")
+        problem = NotThisFormatError("is in no format that traintop reads")
         for run_format in self.formats:
             try:
                 written = run_format.summary(self.files, self.entries, known)

@@ -144,7 +144,7 @@ def open_interrupted_run(path: Path) -> InterruptedRun:
             and has_ended(writer) is False
         ):
             raise RunFileBusyError(
-                f"{path} cannot be resumed: process {writer.get('pid')} on this host writes it"
+                f"{path} cannot be resumed: process {writer.get('pid')} on this host is writing it"
             )
     except BaseException:
         run.close()

@@ -331,7 +331,7 @@ class ExperimentTracker:
                 gradient_step, math.nan if iteration is None else iteration, least=0
             )
         except ValueError as error:
-            self._warn_once("rewind", f"rewind(): {error}; nothing became void")
+            self._warn_once("rewind", f"rewind(): {error}; nothing was rewound")
             return
         gradient_step, iteration = checkpoint.gradient_step, checkpoint.iteration or 0
         if gradient_step is None and run.writer is not None:
@@ -357,7 +357,7 @@ class ExperimentTracker:
         if self._run.is_copy:
             self._warn_once(
                 "copy",
-                f"{method}() in process {os.getpid()}: nothing is written, for this is a copy of "
+                f"{method}() in process {os.getpid()}: nothing is written: this is a copy of "
                 f"the tracker that writes {self._run.path or 'the run'}; log there",
             )
         elif method == "finish":

@@ -21,7 +21,7 @@ MOST_DIRECTORIES = 20_000
 """Directories that are looked into; beyond it an entry says that some were left out."""
 
 _KINDS = (
-    (stat.S_ISLNK, "is a symbolic link that leads to no file"),
+    (stat.S_ISLNK, "is a broken symbolic link"),
     (stat.S_ISDIR, "is a directory, not a file"),
     (stat.S_ISFIFO, "is a named pipe, not a file"),
     (stat.S_ISSOCK, "is a socket, not a file"),

@@ -146,12 +146,12 @@ def _read(files: Files, entry: Entry) -> tuple[Document, History]:
         raise ValueError("is empty")
     if b'"metrics_history"' not in start and b'"config"' not in start and entry.size > len(start):
         raise ValueError(
-            f'is no log of a run: its first {SNIFFED // 1024} KiB name neither "config" nor '
+            f'is not the log of a run: its first {SNIFFED // 1024} KiB name neither "config" nor '
             '"metrics_history"'
         )
     if entry.size > LARGEST_DOCUMENT:
         raise ValueError(
-            f"is one JSON document of {entry.size / 1e6:.0f} MB; such are read up to "
+            f"is one JSON document of {entry.size / 1e6:.0f} MB; the limit is "
             f"{LARGEST_DOCUMENT / 1e6:.0f} MB"
         )
     from traintop.store.history import GrowingHistory

@@ -92,7 +92,7 @@ class SearchDialog(ListDialog):
 
         def draw(width: int, height: int) -> Sequence[Line]:
             lines = self.lines(width)
-            missing = Piece(f"  nothing has {safe_text(self.sought)}", "muted")
+            missing = Piece(f"  no match for {safe_text(self.sought)}", "muted")
             return [lines[place] for place in found] or [(missing,)]
 
         self.pane.show((self.content, self.cursor, self.sought), draw)

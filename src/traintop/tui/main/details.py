@@ -350,7 +350,7 @@ def _file_section(summary: RunSummary) -> Section:
     ]
     if summary.left_out:
         names = ", ".join(safe_text(name) for name in summary.left_out)
-        entries.append(Entry("left out", names, "metrics, for there were too many"))
+        entries.append(Entry("left out", names, "metrics: there were too many"))
     if summary.damaged:
         entries.append(Entry("damaged", counted(summary.damaged, "line"), "skipped"))
     return Section("File", tuple(entries))
