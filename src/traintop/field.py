@@ -26,7 +26,7 @@ from traintop.text import (
     setting_text,
     si,
 )
-from traintop.times import time_text
+from traintop.times import posix_time, time_text
 from traintop.values import as_number
 
 Value = float | int | str | bool | tuple[object, ...] | None
@@ -105,6 +105,8 @@ class Field(msgspec.Struct, frozen=True, eq=False):
         """By what values sort, numbers before text; ``None`` for nothing, NaN and ±inf."""
         if self.name == "status":
             return (0, STATUS_ORDER.index(RunStatus(str(value))))
+        if self.kind == "time":
+            value = posix_time(str(value))
         if isinstance(value, (int, float)):
             return (0, value) if math.isfinite(value) else None
         if isinstance(value, tuple):

@@ -16,6 +16,8 @@ from msgspec import structs
 from tests.runs import OpenedRun, foreign_document, record, write_run
 
 from traintop.analysis.naming import unique_names
+from traintop.analysis.query import filter_runs
+from traintop.analysis.ranking import sorted_runs
 from traintop.analysis.summary_text import summary_lines
 from traintop.fields import FIELDS
 from traintop.model import RunSummary
@@ -54,6 +56,21 @@ def test_an_offset_that_is_none_changes_nothing(zone: str, tmp_path: Path, offse
     start_time = "2026-07-01T14:00:00"
     run = written(tmp_path / "a.json", start_time, offset)
     assert posix_time(run.start_time) == posix_time(start_time)
+
+
+def test_starts_are_in_order_in_the_hour_that_comes_twice(zone: str, tmp_path: Path) -> None:
+    starts = [("2026-11-01T01:30:00", -14400), ("2026-11-01T01:10:00", -18000)]
+    runs = [written(tmp_path / f"{start[0][14:16]}.json", *start) for start in starts]
+    assert [run.stem for run in sorted_runs(runs, "started")] == ["10", "30"]
+    now = datetime.fromisoformat("2026-11-01T12:00:00")
+    for query, stems in (
+        ("started > 11 h ago", ["10"]),
+        ("started < 11 h ago", ["30"]),
+        ("started < now", ["30", "10"]),
+        ("started == 2026-11-01 01:10", ["10"]),
+        ("2026-11-01", ["30", "10"]),
+    ):
+        assert [run.stem for run in filter_runs(runs, query, now)] == stems, query
 
 
 def test_equal_names_and_started_are_of_one_time_line(zone: str, tmp_path: Path) -> None:

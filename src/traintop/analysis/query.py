@@ -51,7 +51,6 @@ from traintop.field import Kind, Value, is_nothing
 from traintop.fields import STATUS_WORDS, fact, field_of
 from traintop.model import RunSummary
 from traintop.text import suggestions
-from traintop.times import parse_time
 
 _DEEPEST = 30
 """Parentheses in each other."""
@@ -235,8 +234,7 @@ class _Parser:
 
         def matches(run: RunSummary) -> bool:
             value = get(run)
-            moment = parse_time(value) if isinstance(value, str) else None
-            return moment is not None and period.compares(moment, sign)
+            return isinstance(value, str) and period.compares(value, sign)
 
         return matches
 

@@ -10,7 +10,6 @@ from traintop.analysis.query_times import Period
 from traintop.field import Value
 from traintop.fields import STATUS_WORDS
 from traintop.model import RunSummary
-from traintop.times import parse_time
 from traintop.values import as_number
 
 Condition = Callable[[RunSummary], bool]
@@ -35,8 +34,7 @@ def mentions(word: str, time: Period | None, alerts: Alerts) -> Condition:
             return True
         if has_status(run, wanted, alerts) or is_commit(run, wanted):
             return True
-        started = parse_time(run.start_time) if time else None
-        return bool(time and started and time.compares(started, "=="))
+        return time is not None and time.compares(run.start_time, "==")
 
     return matches
 

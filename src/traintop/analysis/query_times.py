@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from traintop.times import parse_time
+from traintop.times import parse_time, posix_time
 
 DAYS: Mapping[str, int] = {"yesterday": -1, "today": 0, "tomorrow": 1}
 """Words for days, by how far they are from today."""
@@ -35,17 +35,18 @@ class Period(msgspec.Struct, frozen=True):
     def named(cls, word: str, now: datetime) -> Period | None:
         """One of ``DAYS``, or now."""
         if word == "now":
-            return cls(now, now)
+            return cls.ago(0, now)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         return cls._lasting(midnight + timedelta(days=DAYS[word]), _LASTS[0])
 
     @classmethod
     def ago(cls, seconds: float, now: datetime) -> Period | None:
-        """The moment so many seconds ago; ``None`` before all calendars."""
+        """The moment so many seconds ago, whatever clocks show; ``None`` before all calendars."""
         try:
-            return cls(now - timedelta(seconds=seconds), now - timedelta(seconds=seconds))
-        except OverflowError:
+            moment = datetime.fromtimestamp(now.timestamp() - seconds, UTC)
+        except (OverflowError, ValueError, OSError):
             return None
+        return cls(moment, moment)
 
     @classmethod
     def _lasting(cls, begin: datetime | None, lasts: timedelta) -> Period | None:
@@ -54,8 +55,13 @@ class Period(msgspec.Struct, frozen=True):
         except OverflowError:
             return None
 
-    def compares(self, moment: datetime, sign: str) -> bool:
-        """Whether this comparison with the period holds for ``moment``."""
+    def compares(self, time: str | None, sign: str) -> bool:
+        """Whether this comparison with the period holds for a log file's time."""
+        moment, seconds = parse_time(time), posix_time(time)
+        if moment is None or seconds is None:
+            return False
+        if self.begin.tzinfo is not None:
+            moment = datetime.fromtimestamp(seconds, UTC)
         if sign in (">", ">="):
             return moment >= self.begin
         if sign in ("<", "<="):
