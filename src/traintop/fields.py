@@ -195,6 +195,7 @@ def metric_field(name: str, metric: str, statistic: str, get: Getter | None = No
 
 
 def _heading(name: str) -> str:
+    """A name as a heading: in capitals, and not too long."""
     return safe_text(safe_text(name).upper().replace("_", " "), limit=_LONGEST_HEADING - 1)
 
 

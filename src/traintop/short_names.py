@@ -170,6 +170,8 @@ def _before_stamp(name: str) -> str:
 
 
 def _joined(name: str, parts: list[_Part], kept: list[_Part]) -> str:
+    """The kept parts of a name with what is between neighbours, and else an ellipsis."""
+
     def pieces() -> Iterator[str]:
         last: int | None = -1
         for place, part in enumerate(parts):

@@ -265,6 +265,7 @@ class Table:
 
 
 def _fitted(texts: Sequence[str], align: Align) -> list[str]:
+    """The texts, each as wide as the widest."""
     widths = [cell_width(text) for text in texts]
     widest = max(widths, default=0)
     pads = (" " * (widest - width) for width in widths)

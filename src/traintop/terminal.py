@@ -67,6 +67,26 @@ def takes_clipboard(environment: Mapping[str, str]) -> bool:
     )
 
 
+def answers_itself(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal is a program that answers for the one behind it: tmux, screen."""
+    return (
+        "TMUX" in environment
+        or "STY" in environment
+        or environment.get("TERM", "").startswith(("screen", "tmux"))
+    )
+
+
+def erases_in_color(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal gives erased cells the background that is set, as nearly all do."""
+    import curses  # only the UI asks
+
+    try:
+        curses.setupterm(environment.get("TERM", ""), 0)
+    except curses.error:
+        return False
+    return curses.tigetflag("bce") > 0
+
+
 _ASCII_FORMS = str.maketrans(
     {
         "●": "*",

@@ -341,6 +341,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def _cut(text: str, width: int) -> str:
+    """As much of the start of ``text`` as ``width`` cells hold."""
     lengths = range(len(text) + 1)
     fitting = bisect_right(lengths, width, key=lambda length: cell_width(text[:length]))
     return text[: fitting - 1].rstrip(_JOINER)

@@ -20,13 +20,19 @@ import pyte
 TIMEOUT = 30.0
 
 # Who runs the tests may have SIGHUP ignored, as nohup does; a login shell's programs have not.
-_PROGRAM = """
+PROGRAM = """
 import signal, sys
 from pathlib import Path
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from traintop.tui.app import run
 run([Path(argument) for argument in sys.argv[1:]])
 """
+
+
+def cells_of(screen: pyte.Screen) -> list[list[tuple[object, ...]]]:
+    """What an emulator shows: each character with its style."""
+    columns, lines = range(screen.columns), range(screen.lines)
+    return [[tuple(screen.buffer[line][column]) for column in columns] for line in lines]
 
 
 class TerminalSession:
@@ -39,11 +45,19 @@ class TerminalSession:
         lines: int = 30,
         environment: Mapping[str, str] | None = None,
         working_directory: Path | None = None,
+        bytes_per_second: float | None = None,
+        program: str = PROGRAM,
     ) -> None:
+        """With ``bytes_per_second`` the line to the terminal takes no more than that."""
         self.received = bytearray()
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
+        self._seconds_per_byte = 1 / bytes_per_second if bytes_per_second else 0.0
         self._master, slave = pty.openpty()
+        self.answers = True
+        """Whether the terminal answers when the program asks for its status."""
+        self.answered = 0
+        self._screen.write_process_input = self._answer
         self._set_size(columns, lines)
         inherited = {
             name: value
@@ -51,7 +65,7 @@ class TerminalSession:
             if not name.startswith(("LC_", "TEXTUAL", "NO_COLOR", "COLUMNS", "LINES"))
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, *map(str, directories)],
+            [sys.executable, "-c", program, *map(str, directories)],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -77,6 +91,10 @@ class TerminalSession:
     def clear(self) -> None:
         """Empty the screen, as when another program had it meanwhile."""
         self._screen.erase_in_display(2)
+
+    def cells(self) -> list[list[tuple[object, ...]]]:
+        """The characters on the screen with their colours, line by line."""
+        return cells_of(self._screen)
 
     def line_with(self, text: str) -> str:
         """The first line that holds ``text``, empty when none does."""
@@ -108,6 +126,11 @@ class TerminalSession:
 
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
+
+    def _answer(self, data: str) -> None:
+        if self.answers:
+            self.answered += 1
+            self.press(data)
 
     def resize(self, columns: int, lines: int) -> None:
         """Change the size as a terminal emulator does."""
@@ -146,10 +169,11 @@ class TerminalSession:
         if not select.select([self._master], [], [], seconds)[0]:
             return True
         try:
-            data = os.read(self._master, 65536)
+            data = os.read(self._master, 200 if self._seconds_per_byte else 65536)
         except OSError:  # the program has ended
             self._process.wait()
             return False
+        time.sleep(len(data) * self._seconds_per_byte)
         self.received += data
         self._stream.feed(data)
         return bool(data)

@@ -114,6 +114,8 @@ def measured_in(history: History) -> list[Measured]:
 
 
 class _Memory(msgspec.Struct):
+    """What is remembered of a run that was seen."""
+
     run: RunSummary | None = None
     latest: Measured | None = None
     losses: tuple[float, ...] = ()

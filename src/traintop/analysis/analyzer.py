@@ -108,6 +108,7 @@ class ExperimentAnalyzer:
             log.warning("traintop: %s", safe_text(trouble, 500))
 
     def _runs(self) -> list[RunSummary]:
+        """The loaded runs, the newest first."""
         if self._loaded is None:
             self.load_all()
         loaded = self._loaded or set()

@@ -227,6 +227,7 @@ def write_new(directory: Path, stem: str, suffix: str, write: Callable[[TextIO],
 
 
 def _numbered_paths(directory: Path, stem: str, suffix: str = "") -> Iterator[Path]:
+    """The paths ``stem``, ``stem_2``, ``stem_3``, … with a suffix."""
     yield directory / f"{stem}{suffix}"
     yield from (directory / f"{stem}_{number}{suffix}" for number in itertools.count(2))
 

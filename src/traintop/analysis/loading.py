@@ -79,6 +79,7 @@ def print_experiment_summary(experiment: ExperimentLog | FilePath) -> None:
 
 
 def _opened(path: FilePath) -> tuple[RunCatalog, RunSummary]:
+    """A file's run that can be read, and the catalog of it alone."""
     catalog = RunCatalog([Path(path)])
     runs = catalog.refresh().runs
     if not os.path.lexists(path):

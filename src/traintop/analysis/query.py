@@ -173,6 +173,7 @@ class _Parser:
         return _Term(first.position, lambda run: all(part(run) for part in parts))
 
     def _comparing(self) -> str | None:
+        """Take the next token if it is a comparison operator."""
         if self._sees("not") and self._tokens[self._next + 1].text == "in":
             self._next += 2
             return "not in"

@@ -53,6 +53,7 @@ def snapshots(history: History) -> list[MetricsSnapshot]:
 
 
 def _further_metrics(history: History) -> Iterator[dict[str, Any]]:
+    """For each record the further metrics that were measured."""
     names = [name for name in history.metrics if name not in RECORD_FIELDS]
     columns = [measured_values(history, name) for name in names]
     if not columns:

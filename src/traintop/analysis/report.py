@@ -210,6 +210,7 @@ _CONTENT = {
 
 
 def _block(kind: str, key: str, runs: Sequence[RunSummary]) -> list[str]:
+    """The lines of a generated block, with the comments around it."""
     about = f"{kind} {key} -->"
     content = _CONTENT[kind](runs)
     return [f"<!-- traintop:begin {about}", "", *content, "", f"<!-- traintop:end {about}"]

@@ -227,6 +227,7 @@ class Canvas:
         return _trace(self._columns(x), rows, self._across)
 
     def _dots(self, low: FloatArray, high: FloatArray) -> Dots:
+        """The dots of each column from one row to another."""
         row = np.arange(self._down, dtype=np.float64)[:, None]
         dots: Dots = (row >= low) & (row <= high)
         return dots
@@ -312,11 +313,13 @@ class Canvas:
                 self._front.put(row, column + offset, character, style)
 
     def _columns_of_cells(self, x: FloatArray) -> list[int]:
+        """The columns of cells of those x that are in view."""
         low, high = self._view.x
         columns = np.rint(self._columns(x[(x >= low) & (x <= high)])) // self._per_cell.x
         return [int(column) for column in np.unique(columns)]
 
     def _write(self, words: str) -> None:
+        """Write why nothing is drawn, as much of it as there is room for."""
         shown = next((text for text in (words, _NOTHING) if len(text) <= self._width), "")
         start, style = (self._width - len(shown)) // 2, self._style(self._palette.frame)
         for offset, character in enumerate(shown):

@@ -17,6 +17,7 @@ from traintop.analysis.chart_names import (
 )
 from traintop.analysis.series import FloatArray, Limits, finite, smooth, value_near
 from traintop.charts.spec import ChartSpec, Series, figure, place
+from traintop.charts.ticks import in_steps
 from traintop.fields import field_of
 from traintop.metrics import METRICS, logged_name
 from traintop.text import LONGEST_NAME, fit_middle, number, safe_text, si, stopwatch
@@ -43,6 +44,8 @@ class PlottedRun:
     color: int
     tokens_per_iteration: float | None
     history: History = field(compare=False, repr=False)
+    grows: bool = field(default=False, compare=False)
+    """Whether more records are to come."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,9 @@ class ChartMaker:
         extent = self.extent(runs, options.x_axis)
         is_time = options.x_axis == "wallclock_time"
         x_label, x_unit = X_LABELS[options.x_axis], 1.0
+        grows = any(run.grows for run in runs)
+        if extent and grows:
+            extent = extent[0], max(extent[1], in_steps(*extent)[1])
         if is_time:
             unit, x_unit = _wallclock_unit(extent[1] if extent else 0.0)
             x_label = f"{x_label}, {unit}"
@@ -157,6 +163,7 @@ class ChartMaker:
             x_limits=options.x_limits or extent,
             cursor=options.cursor,
             robust=options.robust,
+            grows=grows,
             note=f"no tokens, nor batch × context: {', '.join(left_out)}" if left_out else "",
             missing=_missing(chart, runs, known=len(left_out) < len(runs)),
             # Of several runs the legend has the names.
@@ -271,6 +278,7 @@ def _keys(chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> list
 
 
 def _raw(key: CurveKey) -> CurveKey:
+    """The raw curve behind a smoothed one."""
     return replace(key, label="", weight=0.0, dim=True)
 
 

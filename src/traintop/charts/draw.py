@@ -45,6 +45,8 @@ _RESET = "\x1b[0m"
 
 
 class _Layout(NamedTuple):
+    """What is above the plot, what the plot shows, and its frame."""
+
     heading: list[Line]
     view: View
     frame: Frame
@@ -127,6 +129,7 @@ def _layout(
 
 
 def _title(spec: ChartSpec, width: int) -> Line:
+    """The title, and at the right the place of the cursor."""
     words = safe_text(spec.title)
     while cell_width(words) > width and _GAP in words:
         words = words.rpartition(_GAP)[0]  # half a figure would be a wrong one

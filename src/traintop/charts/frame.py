@@ -113,6 +113,7 @@ def _x_axis(
 def _x_ticks(
     view: View, unit: float, columns: int, per_cell: Resolution, cells_per_label: int
 ) -> tuple[Tick, ...]:
+    """As many ticks as have room for their labels."""
     ticks: tuple[Tick, ...] = ()
     if view.y is None:
         return ticks

@@ -205,8 +205,9 @@ class ChartSpec(msgspec.Struct, frozen=True):
     labels of y take at least, in cells, so that charts below one another have their curves below
     one another. What labels share with the names ``beside`` the chart goes first where they are
     shortened. ``name`` takes the place of the title where nothing around the chart says whose it
-    is, as in a file. ``value_text`` writes a value of y in the legend, and ``place_text`` the place
-    of the cursor, given in units of x.
+    is, as in a file. With ``grows`` more values are to come: limits move in steps, so that most of
+    them change little. ``value_text`` writes a value of y in the legend, and ``place_text`` the
+    place of the cursor, given in units of x.
     """
 
     title: str
@@ -222,6 +223,7 @@ class ChartSpec(msgspec.Struct, frozen=True):
     label_width: int = 0
     beside: frozenset[str] = frozenset()
     name: str = ""
+    grows: bool = False
     value_text: Callable[[float | None], str] = figure
     place_text: Callable[[float], str] = place
 

@@ -179,6 +179,7 @@ def _curves(curves: Sequence[Curve], plot: _Plot, palette: Palette) -> Iterator[
 
 
 def _departures(spec: ChartSpec, plot: _Plot, columns: int, palette: Palette) -> Iterator[str]:
+    """An arrow with the value where a curve left the view."""
     for line, one in enumerate(departures(spec, plot.view, columns)):
         x = min(float(plot.x(np.array([one.x]))[0]), _RIGHT - 60)
         y = plot.top + 14 + line * _LINE if one.above else _BOTTOM - 6 - line * _LINE
@@ -186,6 +187,7 @@ def _departures(spec: ChartSpec, plot: _Plot, columns: int, palette: Palette) ->
 
 
 def _events(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
+    """A cross at the edge of the plot where a value was NaN or infinite."""
     low, high = plot.view.x
     for series in spec.series:
         for marks, y in zip(series.marks, (plot.top + 8, _BOTTOM - 8), strict=True):
@@ -211,4 +213,5 @@ def _text(x: float, y: float, words: str, color: str, more: str = "") -> str:
 
 
 def _safe(words: str) -> str:
+    """Any text as text of an XML document."""
     return html.escape(safe_text(words))

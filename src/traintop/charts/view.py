@@ -19,7 +19,7 @@ from traintop.analysis.series import (
     thin,
 )
 from traintop.charts.spec import ChartSpec, Series
-from traintop.charts.ticks import log_tick_labels, log_ticks, nice_ticks, tick_labels
+from traintop.charts.ticks import in_steps, log_tick_labels, log_ticks, nice_ticks, tick_labels
 
 _OVERVIEW_POINTS = 8  # per cell, at least
 _DENSE = 8  # points per cell from which a curve is drawn as its mean in a band
@@ -176,6 +176,7 @@ def _scaled(y: FloatArray, log_y: bool) -> FloatArray:
 
 
 def _x_limits(spec: ChartSpec) -> Limits:
+    """The limits asked for, or those of all points and events."""
     if spec.x_limits is not None and all(map(math.isfinite, spec.x_limits)):
         return _widened(min(spec.x_limits), max(spec.x_limits), least=0.5)
     ends = [one.measured[0][[0, -1]] for one in spec.series if len(one.measured[0])]
@@ -223,6 +224,8 @@ def view_of(spec: ChartSpec, width: int) -> View:
     robust = _robust_limits(spec, x_limits) if spec.robust and y_limits else None
     if y_limits and robust and _span(y_limits) > _STRETCHED * _span(robust):
         y_limits = _with_latest(spec, robust, x_limits)
+    if spec.grows and y_limits:
+        y_limits = in_steps(*y_limits)
     return View(x_limits, y_limits, spec.log_y, whole)
 
 

@@ -18,7 +18,7 @@ from traintop.text import error_text, safe_text
 
 @click.command()
 @optional_log_directory
-@click.option("--repair", "with_repair", is_flag=True, help="Repair files; the originals are kept.")
+@click.option("--repair", "with_repair", is_flag=True, help="Mend files; copies are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(log_dir: Path | None, with_repair: bool, as_json: bool) -> None:
     """Check a log directory, its runs, and this machine for problems."""

@@ -7,17 +7,24 @@ from pathlib import Path
 
 from traintop.doctor.directory import check_access, check_directory
 from traintop.doctor.environment import check_environment
-from traintop.doctor.findings import Diagnosis as Diagnosis
-from traintop.doctor.findings import Finding as Finding
-from traintop.doctor.findings import Level as Level
-from traintop.doctor.rendering import as_json as as_json
-from traintop.doctor.rendering import render as render
-from traintop.doctor.repair import RepairRefusedError as RepairRefusedError
-from traintop.doctor.repair import repair as repair
-from traintop.doctor.repair import set_aside as set_aside
+from traintop.doctor.findings import Diagnosis, Finding, Level
+from traintop.doctor.rendering import as_json, render
+from traintop.doctor.repair import RepairRefusedError, repair, set_aside
 from traintop.doctor.runs import RunFacts, check_runs, continued_elsewhere, run_facts
 from traintop.store.catalog import RunCatalog
 from traintop.tracking.environment import default_log_dir
+
+__all__ = [
+    "Diagnosis",
+    "Finding",
+    "Level",
+    "RepairRefusedError",
+    "as_json",
+    "diagnose",
+    "render",
+    "repair",
+    "set_aside",
+]
 
 
 def diagnose(log_dir: Path | None = None) -> Diagnosis:

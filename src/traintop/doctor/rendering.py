@@ -55,6 +55,7 @@ def _finding_lines(finding: Finding, width: int) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int, start: str) -> Iterator[str]:
+    """Lines of at most ``width`` cells: ``start`` and text, then indented text."""
     for part in wrap(safe_text(text, _LONGEST_LINE), width - cell_width(start)):
         yield start + part
         start = " " * cell_width(start)

@@ -56,6 +56,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class _Claim(NamedTuple):
+    """Which run a file belongs to, and by which formats."""
+
     run_id: str | None  # None: to no run
     formats: tuple[RunFormat, ...]
     seen: tuple[object, ...]  # the file as it was then
@@ -256,6 +258,8 @@ def holds_a_run(path: Path) -> bool:
 
 
 class _Scan(NamedTuple):
+    """What one walk through the directories found."""
+
     files: list[Entry]
     annotation_folders: list[str]
     notices: list[str]

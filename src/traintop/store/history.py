@@ -134,6 +134,7 @@ class GrowingHistory:
         return added if usable.all() else {name: one[usable] for name, one in added.items()}
 
     def _keep_keys(self, met: Mapping[str, object], rows: int) -> None:
+        """Keeps the columns of some keys, as many as that many rows may have."""
         keys = self._keys = kept_names(met, most_keys(rows))
         if not self._buffers.keys() <= keys.keys():
             self._buffers = {name: one for name, one in self._buffers.items() if name in keys}
@@ -179,11 +180,13 @@ class GrowingHistory:
             self._handed_out = 0
 
     def _is_next(self, iteration: FloatColumn) -> bool:
+        """Whether these iterations only continue what is there."""
         if self._rows and not iteration[0] > self._buffers["iteration"][self._rows - 1]:
             return False
         return bool((iteration[1:] > iteration[:-1]).all())
 
     def _write(self, added: Mapping[str, FloatColumn]) -> None:
+        """Puts rows after the settled ones."""
         start, end = self._rows, self._rows + len(added["iteration"])
         capacity = len(self._buffers["iteration"])
         if end > capacity or self._would_rewrite(added):

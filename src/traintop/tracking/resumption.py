@@ -316,6 +316,7 @@ def exact_statistics(
 
 
 def _kept(regions: Iterable[bytes], bounds: list[float]) -> Iterator[MetricsSnapshot]:
+    """The records that no rewind makes void."""
     for step in _steps(regions):
         if isinstance(step, Rewind):
             bounds.pop()
@@ -324,6 +325,7 @@ def _kept(regions: Iterable[bytes], bounds: list[float]) -> Iterator[MetricsSnap
 
 
 def _within(columns: Columns, bound: float) -> Columns:
+    """The records that are not beyond an iteration."""
     iterations = columns["iteration"]
     if max(iterations) <= bound:
         return columns

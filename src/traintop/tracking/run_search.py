@@ -22,6 +22,7 @@ def read_config(path: Path) -> ExperimentConfig:
 
 
 def _config_of(run: InterruptedRun) -> ExperimentConfig:
+    """The settings of a run, with those that changed after its start."""
     given, changes = run.head.run.get("given"), run.tail.config_changes
     names = [*filter(_is_text, given), *changes] if isinstance(given, list) else None
     return ExperimentConfig.from_settings({**run.head.config, **changes}, names)

@@ -369,6 +369,7 @@ class RunStatistics:
         self._now_at = max(self._now_at, end)
 
     def _forget_first(self, count: int) -> None:
+        """Forget so many records, which cannot be amended from now on."""
         if self._middle is not None and self._middle_at == count:
             self._first = self._middle
         else:

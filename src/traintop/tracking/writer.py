@@ -232,6 +232,7 @@ class RunWriter:
             time.sleep(0.001)
 
     def _is_waited_for(self) -> bool:
+        """Whether the thread will do what is waited for."""
         return not self._is_stuck() and self._thread is not threading.current_thread()
 
     def release_inherited_file(self) -> None:

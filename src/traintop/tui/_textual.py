@@ -6,22 +6,35 @@ Nothing else in the UI uses a name of Textual that begins with an underscore.
 from __future__ import annotations
 
 import contextlib
+import os
 import string
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from textual import on
+from rich.traceback import Traceback
+from textual import constants, events, on
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._styles_cache import StylesCache
 from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingsMap
 from textual.command import CommandPalette
 from textual.dom import DOMNode
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.keys import Keys, _character_to_key
+from textual.message import Message
 from textual.notifications import Notification
 from textual.screen import Screen
 from textual.widgets import Button, Input
 from textual.worker import WorkerError
+
+from traintop.terminal import answers_itself, erases_in_color
+from traintop.tui.messages import LineSlowed
+from traintop.tui.output.pacing import LinePace
+from traintop.tui.output.screen import ANSWER, SynchronisedScreen
 
 if TYPE_CHECKING:
     AnyApp = App[Any]
@@ -62,6 +75,80 @@ def write_to_terminal(app: AnyApp, sequence: str) -> None:
     """Send an escape sequence for which Textual has no call, such as a desktop notification."""
     if app._driver is not None:
         app._driver.write(sequence)
+
+
+class _Answer(Enum):
+    """The terminal's answer, as a key that Textual's parser of input knows."""
+
+    READY = "<terminal-ready>"
+
+
+cast(dict[str, Any], ANSI_SEQUENCES_KEYS)[ANSWER] = (_Answer.READY,)
+
+
+class SynchronisedDriver(LinuxDriver):
+    """Textual's driver, whose drawing goes through a screen that never sends what is out of date.
+
+    Textual 8.2 queues what it draws, and all that is drawn meanwhile waits behind it.
+    """
+
+    def __init__(self, app: AnyApp, **options: Any) -> None:
+        super().__init__(app, **options)
+        environment = os.environ
+        self._screen = SynchronisedScreen(
+            cast(TextIO, self._file).fileno(),
+            LinePace(time.monotonic(), answers=False if answers_itself(environment) else None),
+            erases_in_color=erases_in_color(environment),
+            slow_changed=lambda slow: app.post_message(LineSlowed(slow)),
+            failed=lambda error: app.call_later(
+                app.panic, Traceback.from_exception(type(error), error, error.__traceback__)
+            ),
+        )
+
+    def forget_terminal(self) -> None:
+        """Draw everything again, whatever the terminal shows."""
+        self._screen.forget()
+
+    def write(self, data: str) -> None:
+        """Take what Textual draws."""
+        self._screen.write(data)
+
+    def start_application_mode(self) -> None:
+        """Take the terminal, and ask it whether it answers."""
+        self._screen.start()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._screen.query()
+
+    def process_message(self, message: Message) -> None:
+        """Hand on what a person does; the terminal's answers are for the screen."""
+        if isinstance(message, events.Key) and message.key == _Answer.READY.value:
+            self._screen.answered()
+            return
+        if isinstance(message, events.InputEvent) and not isinstance(message, events.MouseMove):
+            self._screen.pressed()
+        super().process_message(message)
+
+    def disable_input(self) -> None:
+        """Wait for the answer that is under way, and read no more."""
+        self._screen.close()
+        super().disable_input()
+
+    def close(self) -> None:
+        """Let the terminal go."""
+        self._screen.stop()
+        super().close()
+
+
+def driver_class(environment: Mapping[str, str]) -> type[Driver] | None:
+    """The driver for a terminal; ``None`` leaves the choice to Textual."""
+    plain = environment.get("TRAINTOP_DRIVER") == "plain" or constants.DRIVER
+    return None if plain else SynchronisedDriver
+
+
+def forget_terminal(app: AnyApp) -> None:
+    """Have everything drawn again: the terminal may show something else than what it got."""
+    if isinstance(app._driver, SynchronisedDriver):
+        app._driver.forget_terminal()
 
 
 def is_shown(app: AnyApp, toast: Notification) -> bool:

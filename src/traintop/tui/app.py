@@ -22,7 +22,7 @@ from traintop.directory_memory import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.terminal import draws_ascii_only, on_termination, takes_clipboard
 from traintop.text import safe_text
-from traintop.tui._textual import write_to_terminal
+from traintop.tui._textual import driver_class, forget_terminal, write_to_terminal
 from traintop.tui.alerts.toasts import (
     TOAST_SECONDS,
     NoticeLog,
@@ -50,6 +50,7 @@ from traintop.tui.messages import (
     ExportEnded,
     ExportProgress,
     ExportRequested,
+    LineSlowed,
     NoticesRaised,
     SnapshotChanged,
     TextExportRequested,
@@ -148,7 +149,7 @@ class TraintopApp(TypeAheadApp):
 
         Without a ``memory``, every visit begins with the defaults.
         """
-        super().__init__()
+        super().__init__(driver_class=driver_class(os.environ))
         self._settings = settings
         self._memory = memory
         self._remembering: Timer | None = None
@@ -266,6 +267,7 @@ class TraintopApp(TypeAheadApp):
         if not self.screen_stack:  # none is left once the program quits
             return
         if self.screen.outer_size == self.size:
+            forget_terminal(self)
             self.screen.refresh(repaint=True, layout=True)
         else:
             self.on_resize()  # a busy screen does not know its size yet
@@ -273,6 +275,9 @@ class TraintopApp(TypeAheadApp):
     def on_snapshot_changed(self, message: SnapshotChanged) -> None:
         mode = self._watcher.mode if self._watcher is not None else ""
         self.main_screen.show_snapshot(message.snapshot, mode)
+
+    def on_line_slowed(self, message: LineSlowed) -> None:
+        self.main_screen.show_line_speed(slow=message.slow)
 
     def on_first_runs_painted(self) -> None:
         if not gc.isenabled():  # the command line left it off, for a quick start

@@ -93,6 +93,8 @@ def _muted(summary: RunSummary, context: RowContext) -> Role:
 
 
 def _column(field: Field, importance: int, **changes: Any) -> Column:
+    """The column of a field; ``changes`` are what the list shows in another way."""
+
     def text(run: RunSummary, context: RowContext, width: int) -> str:
         return field.text(field.get(run, context.now), width)
 

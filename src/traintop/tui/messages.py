@@ -41,6 +41,13 @@ class EndRequested(Message):
 
 
 @dataclass(eq=False)
+class LineSlowed(_Newest):
+    """The line to the terminal takes less than there is to show, or takes all of it again."""
+
+    slow: bool
+
+
+@dataclass(eq=False)
 class SnapshotChanged(_Newest):
     """The watcher saw something new."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import QueryError
 from traintop.metrics import choose_directions
 from traintop.tui.view import RunRows, ViewState, listing_key, visible_rows, with_rows
@@ -32,6 +33,8 @@ class Session:
         self.rows = RunRows()
         self.mistake: QueryError | None = None
         self.mode = ""
+        self.slow_line = False
+        """Whether the line to the terminal takes less than there is to show."""
         self.alerts: Mapping[str, AlertKind] = {}
         self.awaited: str | None = None
         """A run that is selected as soon as it is read."""
@@ -84,8 +87,6 @@ class Session:
 
     def mistake_in(self, query: str) -> QueryError | None:
         """What is wrong with a filter, given the runs there are now."""
-        from traintop.analysis.query import filter_runs  # not for the first frame
-
         try:
             filter_runs(self.runs or (), query, self.clock(), self.alerts)
         except QueryError as mistake:

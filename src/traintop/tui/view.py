@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from traintop.analysis.axes import XAxis
 from traintop.analysis.naming import unique_names
+from traintop.analysis.query import filter_runs
 from traintop.analysis.ranking import sorted_by
 from traintop.direction import Direction
 from traintop.model import ALIVE, RunStatus, RunSummary
@@ -195,11 +196,7 @@ def visible_rows(
     Raises ``QueryError`` when the filter asks for something that no run has.
     """
     shown = runs if state.show_archived else [r for r in runs if not r.annotations.archived]
-    kept: Sequence[RunSummary] = shown
-    if state.filter:
-        from traintop.analysis.query import filter_runs  # not for the first frame
-
-        kept = filter_runs(shown, state.filter, now, alerts)
+    kept = filter_runs(shown, state.filter, now, alerts)
     rows = sort_runs(kept, state.sort, now)
     if len(kept) == len(runs):
         return rows

@@ -123,6 +123,7 @@ class RecordFollower:
 def _in_turns(
     regions: Iterable[tuple[int, bytes]], reached: Callable[[int], None]
 ) -> Iterator[bytes]:
+    """The regions, with the others' turn between them."""
     for number, (end, region) in enumerate(regions):
         if number:
             reached(end)

@@ -70,6 +70,8 @@ def archive_change(runs: Sequence[RunSummary]) -> AnnotationChange:
 
 
 class _Question(msgspec.Struct, frozen=True):
+    """What a person is asked about some runs, and what the answer changes of them."""
+
     runs: tuple[RunSummary, ...]
     title: str
     hint: str

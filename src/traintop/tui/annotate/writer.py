@@ -60,6 +60,7 @@ class AnnotationWriter:
 
 
 def _failures_of(request: AnnotationRequested) -> tuple[str, ...]:
+    """Write it; why it could not be written, each reason once."""
     failures: dict[str, None] = {}
     for path in map(Path, request.run_ids):
         try:

@@ -101,6 +101,7 @@ def _joined(parts: Sequence[Line], gap: int) -> Line:
 
 
 def _places_in_view(widths: Sequence[int], cursor: int, room: int) -> list[int]:
+    """The baseline and the columns from the first that leaves room for the cursor's on."""
     left = room - widths[0]
     if cursor and widths[cursor] > left:
         return [cursor]
@@ -160,6 +161,7 @@ def _column_lines(
     asides: int,
     names: ShortNames,
 ) -> list[Line]:
+    """Name, status, and the cells of one column, all of one width."""
     column = comparison.columns[place]
     cells = short_column(comparison, place).aligned()
     lines = [_cell_line(cell, asides) for cell in cells]

@@ -48,6 +48,7 @@ def _block(title: str, lines: Sequence[Line]) -> list[Line]:
 
 
 def _entry_lines(name: str, role: Role, name_width: int, words: str, width: int) -> list[Line]:
+    """A name and what it means, in as many lines as that takes."""
     parts = wrap(words, max(width - name_width, 1)) or [""]
     names = [name] + [""] * (len(parts) - 1)
     return [

@@ -53,6 +53,7 @@ def _with_interrupt(keys: str, before: Key) -> str:
 
 
 def _clash(table: Sequence[Key], wanted: Mapping[str, str]) -> tuple[str, Key] | None:
+    """A wanted key that another entry has in the same place, and that entry."""
     taken: dict[tuple[Place, str], Key] = {}
     for key in sorted(_with_keys(table, wanted), key=lambda key: key.name in wanted):
         for place in key.places:

@@ -124,6 +124,7 @@ def _column(
     roles: Iterable[Role] = repeat("text"),
     align: Align = "right",
 ) -> Line:
+    """A heading and cells of one width, with a blank behind them."""
     first, *lines = Column.of_texts(heading, texts, align).lines()
     cells = (Piece(line, role) for line, role in zip(lines, roles, strict=False))
     return (Piece(first, "muted"), *cells)

@@ -229,6 +229,7 @@ def _texts(summary: RunSummary) -> Iterable[tuple[str, str, Role]]:
 
 
 def _signature(summary: RunSummary) -> str:
+    """Who annotated a run last, and when."""
     author, time = summary.annotations.author, parse_time(summary.annotations.time)
     by = f" by {safe_text(author)}" if author else ""
     return f"{by}, {time:%Y-%m-%d %H:%M}" if time is not None else by

@@ -41,6 +41,7 @@ def example(directory: Path, width: int) -> tuple[str, ...]:
 
 
 def _literal(text: str) -> str:
+    """A text in Python."""
     return json.dumps(text, ensure_ascii=False)
 
 

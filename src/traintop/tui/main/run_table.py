@@ -266,6 +266,7 @@ class RunTable(StyledLines):
 
 
 def _tooltip(run: RunSummary) -> str:
+    """The whole name, and the best losses with their exact iterations."""
     best = (
         f"best {field_of(loss).words} {best_text(run, loss, lambda best: number(best, 6))}"
         for loss in LOSSES

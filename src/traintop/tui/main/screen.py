@@ -142,6 +142,11 @@ class MainScreen(SessionScreen):
             self.session.alerts = alerts
             self._redraw_soon()
 
+    def show_line_speed(self, *, slow: bool) -> None:
+        """Say whether the line to the terminal is slow."""
+        self.session.slow_line = slow
+        self._redraw_soon()
+
     def on_history_loaded(self, loaded: HistoryLoaded) -> None:
         """Show the records of a run: at once when somebody waits for them.
 
@@ -225,6 +230,8 @@ class MainScreen(SessionScreen):
     def _show_frame(self) -> None:
         directories = self._directories
         runs, unread, mode = self.session.runs, self.session.unread, self.session.mode
+        if self.session.slow_line:
+            mode = f"slow line · {mode}"
         notices = self.session.notices
         counts = None if runs is None else tuple(run.status for run in runs)
         listed, query = len(self.rows), self.view.filter

@@ -96,6 +96,7 @@ class PlotPane(ChartGrid):
         return self._source.runs.unread and self._extent is None
 
     def _with_records(self, act: Callable[[], None]) -> None:
+        """Act when there are records."""
         if self._awaits_records:
             self._kept_actions = (*self._kept_actions, act)
         else:

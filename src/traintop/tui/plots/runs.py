@@ -11,7 +11,7 @@ import msgspec
 from traintop.analysis.axes import tokens_per_iteration
 from traintop.analysis.chart_names import charts_of
 from traintop.lines import Piece
-from traintop.model import RunStatus, RunSummary
+from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import start_order
 from traintop.text import percentage
 from traintop.tui.kit.runs import MARK_GLYPH
@@ -180,6 +180,7 @@ class PlottedRuns:
                 colors[run_id],
                 tokens_per_iteration(known[run_id]),
                 records.history,
+                grows=known[run_id].status in ALIVE,
             )
             for run_id, label in labels.items()
             if run_id in known and (records := self._readings[run_id].records)

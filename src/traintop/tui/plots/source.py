@@ -79,7 +79,7 @@ class ChartSource:
         part = view.charts
         window = (part.span, part.end, part.cursor)
         shown = (view.x_axis, view.log_y, view.robust, window, *(run.label for run in runs))
-        records = tuple((run.id, run.revision) for run in runs)
+        records = tuple((run.id, run.revision, run.grows) for run in runs)
         return ChartCell(
             chart,
             (shown, view.smoothing, records),

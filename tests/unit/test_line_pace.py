@@ -1,0 +1,167 @@
+"""When frames go to the terminal, over lines of any speed, to terminals that answer or not.
+
+The clock is a number here, and the line is one that passes so many bytes a second.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+import pytest
+
+from traintop.tui.output.pacing import LinePace
+
+STEP = 0.002
+KEY_FRAME = 1_500  # bytes that answer a key
+NEWS = 20_000.0  # bytes a second that change by themselves
+
+
+@dataclass
+class Line:
+    """A line of a rate, in bytes a second, and a delay each way, with a terminal at its end."""
+
+    rate: float
+    delay: float = 0.0
+    answers: bool = True
+    now: float = 0.0
+    free: float = 0.0
+    """When all that was sent has left."""
+    answering: deque[float] = field(default_factory=deque)
+
+    def send(self, size: int) -> float:
+        """When what is sent now arrives."""
+        self.free = max(self.now, self.free) + size / self.rate
+        if self.answers:
+            self.answering.append(self.free + 2 * self.delay)
+        return self.free + self.delay
+
+    @property
+    def queued(self) -> float:
+        """Bytes that have not left yet."""
+        return max(0.0, self.free - self.now) * self.rate
+
+
+def key_delays(line: Line, seconds: float, answers: bool | None = None) -> list[float]:
+    """How long each key takes to be seen, a second apart, while news want twenty kB/s."""
+    pace = LinePace(0.0, answers=answers)
+    pace.queried(0.0)
+    line.send(4)
+    waiting, pressed, delays = 0.0, [], []
+    keys = random.Random(1)
+    next_key = 3.0
+    while line.now < seconds:
+        line.now += STEP
+        waiting = min(waiting + NEWS * STEP, 30_000)
+        while line.answering and line.answering[0] <= line.now:
+            line.answering.popleft()
+            pace.answered(line.now)
+        if line.now >= next_key:
+            pressed.append(line.now - line.delay)
+            pace.pressed(line.now)
+            next_key += 1.2 + keys.random()
+        if pace.wait(line.now) > 0:
+            continue
+        size = int(min(waiting + (KEY_FRAME if pressed else 0), pace.room))
+        waiting = max(0.0, waiting - size)
+        assert not line.answers or not line.queued or answers is False
+        blocked = max(0.0, line.queued + size - 8_000) / line.rate  # a pty holds some
+        arrives = line.send(size)
+        line.now += blocked
+        pace.sent(line.now, size, blocked)
+        # What a key changes is small, so that it is in the first frame that follows.
+        delays += [arrives - moment for moment in pressed]
+        pressed.clear()
+    return sorted(delays)
+
+
+def worst(delays: list[float]) -> float:
+    return delays[int(len(delays) * 0.9)]
+
+
+@pytest.mark.parametrize(
+    ("rate", "delay", "most"),
+    [(8_000, 0.0, 1.5), (20_000, 0.0, 0.5), (100_000, 0.0, 0.3), (1e7, 0.0, 0.1), (1e7, 0.15, 0.7)],
+)
+def test_a_key_is_seen_soon_on_any_line(rate, delay, most):
+    assert worst(key_delays(Line(rate, delay), 60.0)) <= most
+
+
+def test_nothing_piles_up_before_a_silent_terminal():
+    line = Line(8_000, answers=False)
+    assert worst(key_delays(line, 60.0)) <= 1.5
+
+
+def test_a_multiplexer_is_paced_by_what_it_takes():
+    line = Line(8_000, answers=True)
+    assert worst(key_delays(line, 60.0, answers=False)) <= 1.5
+
+
+def test_what_changes_by_itself_takes_a_share_of_the_line():
+    pace, line, sent = LinePace(0.0), Line(1e7), 0
+    pace.queried(0.0)
+    line.send(4)
+    while line.now < 20.0:
+        line.now += STEP
+        while line.answering and line.answering[0] <= line.now:
+            line.answering.popleft()
+            pace.answered(line.now)
+        if not pace.wait(line.now):
+            line.send(4_000)
+            sent += 4_000 if line.now > 2.0 else 0
+            pace.sent(line.now, 4_000, 0.0)
+    assert sent / 18.0 <= 6_500
+
+
+def test_one_frame_is_under_way_and_no_more():
+    pace = LinePace(0.0)
+    pace.queried(0.0)
+    pace.answered(0.01)
+    pace.pressed(0.02)
+    pace.sent(0.02, 3_000, 0.0)
+    assert pace.wait(0.9) > 0
+    pace.answered(0.95)
+    assert pace.wait(0.95) == 0
+
+
+def test_a_lost_answer_is_asked_for_again():
+    pace = LinePace(0.0)
+    pace.queried(0.0)
+    pace.answered(0.01)
+    pace.sent(1.0, 100, 0.0)
+    assert not pace.asks_again(2.0)
+    assert pace.asks_again(10.0)
+    pace.queried(10.0)
+    assert not pace.asks_again(10.1)
+    pace.answered(10.2)
+    assert pace.wait(11.0) == 0
+
+
+def test_another_terminal_may_have_taken_the_place():
+    pace = LinePace(0.0)
+    pace.queried(0.0)
+    pace.answered(0.01)
+    pace.sent(1.0, 100, 0.0)
+    pace.renewed(30.0)
+    assert pace.wait(30.0) == 0
+
+
+def test_a_line_is_slow_until_it_is_fast_again():
+    pace = LinePace(0.0)
+    pace.queried(0.0)
+    pace.answered(0.01)
+    assert not pace.slow
+    moment, size = 1.0, 4_000
+    for _ in range(3):
+        pace.sent(moment, size, 0.0)
+        pace.answered(moment + size / 8_000)
+        moment += 1.0
+    assert pace.slow
+    assert pace.room <= 8_000 * 0.2
+    for _ in range(20):
+        pace.sent(moment, pace.room, 0.0)
+        pace.answered(moment + 0.011)
+        moment += 1.0
+    assert not pace.slow
+    assert pace.room > 10_000
