@@ -138,6 +138,20 @@ def test_a_lost_answer_is_asked_for_again():
     assert pace.wait(11.0) == 0
 
 
+def test_a_terminal_that_answers_late_is_not_silent():
+    pace = LinePace(0.0)
+    pace.queried(0.0)
+    assert pace.wait(0.5) > 0
+    assert pace.wait(1.5) == 0
+    assert pace.answers is False
+    pace.answered(2.0)
+    pace.pressed(2.0)
+    pace.sent(2.0, 100, 0.0)
+    assert pace.wait(2.5) > 0
+    pace.answered(3.5)
+    assert pace.wait(3.5) == 0
+
+
 def test_another_terminal_may_have_taken_the_place():
     pace = LinePace(0.0)
     pace.queried(0.0)

@@ -282,7 +282,7 @@ def _throughput(summary: RunSummary, pace: Pace | None, *, complete: bool) -> Se
 
 def _pace(label: str, tokens: float | None, milliseconds: float | None) -> Iterable[Entry]:
     parts = ["" if tokens is None else f"{si(tokens)} tok/s"]
-    parts.append("" if milliseconds is None else f"{number(milliseconds)} ms")
+    parts.append("" if milliseconds is None else f"{number(milliseconds, 3)} ms")
     known = [part for part in parts if part]
     if known:
         yield Entry(label, known[0], "".join(known[1:]))

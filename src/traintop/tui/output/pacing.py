@@ -98,10 +98,11 @@ class LinePace:
         self._queried, self._before_query, self.in_flight = now, size, True
 
     def answered(self, now: float) -> None:
-        """Take note of an answer."""
-        if self.answers is False or not self.in_flight:
+        """Take note of an answer; one that comes late shows that the terminal is not silent."""
+        self.answers = True
+        if not self.in_flight:
             return
-        self.answers, self.in_flight = True, False
+        self.in_flight = False
         seconds = now - self._queried
         self._round_trip = min(1.01 * self._round_trip, seconds)
         size = self._before_query

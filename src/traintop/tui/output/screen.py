@@ -141,7 +141,7 @@ class SynchronisedScreen:
 
     def _next(self, now: float) -> tuple[bytes, bool]:
         """What is to be sent now, and whether it is a frame."""
-        data = "".join(self._controls).encode()
+        data = "".join(self._controls).encode(errors="replace")
         self._controls.clear()
         if self._pace.asks_again(now):
             self._pace.queried(now)
