@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,9 @@ from tests.waiting import wait_until
 
 from traintop import ExperimentTracker, load_experiment_log
 from traintop.logfile import FORMAT_VERSION
-from traintop.model import RunStatus
+from traintop.model import MetricStats, RunStatus
+from traintop.tracking import tracker as tracker_module
+from traintop.tracking.statistics import RunStatistics
 
 EXPERIMENT_LOGS = Path(__file__).parents[2] / "experiment_logs"
 
@@ -48,6 +53,39 @@ def test_a_file_replaced_by_rename_goes_on_under_another_name(tmp_path: Path) ->
     (moved,) = {*tmp_path.glob("*.json")} - {path}
     assert len(load_experiment_log(moved).metrics_history) == 20
     assert tracker.path == moved
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal")
+def test_a_handler_saves_while_statistics_are_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved: list[int] = []
+    asked = threading.Event()
+    summaries = RunStatistics.summaries
+
+    def interrupted(statistics: RunStatistics) -> dict[str, MetricStats]:
+        if not asked.is_set():
+            asked.set()
+            os.kill(os.getpid(), signal.SIGUSR1)
+            time.sleep(0.05)
+        return summaries(statistics)
+
+    def save(*_: object) -> None:
+        saved.append(len(json.loads(tracker.save().read_bytes())["metrics_history"]))
+
+    monkeypatch.setattr(tracker_module, "_SAVE_TIMEOUT_SECONDS", 1.0)
+    before = signal.signal(signal.SIGUSR1, save)
+    try:
+        with new_tracker(tmp_path, "asked") as tracker:
+            for i in range(3):
+                tracker.log_metrics(i, train_loss=1.0)
+            tracker.save()
+            tracker.log_metrics(3, train_loss=1.0)
+            monkeypatch.setattr(RunStatistics, "summaries", interrupted)
+            assert tracker.get_summary_stats()["total_iterations"] == 4
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert (saved, caplog.messages) == ([4], [])
 
 
 def test_a_run_is_written_where_no_thread_can_start(

@@ -193,6 +193,8 @@ class ExperimentTracker:
         """Print what is on disk, once of a run that goes on and once of one that ended."""
         end, writer = self._run.run_end, self._run.writer
         what = end.status if end else "saved so far"
+        if self._quiet or self._said == what:
+            return
         if writer is not None and writer.path is not None and (writer.ended or not end):
             self._say(what, written_text(what, writer.statistics()[0], writer.path))
 

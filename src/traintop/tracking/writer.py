@@ -7,17 +7,20 @@ thread can be started, the calls of the training loop do the same, at most twice
 
 A signal handler or a finaliser may call anything here while the thread it runs in is inside the
 same call. So nothing waits for a lock that its own thread may hold: ``queue.SimpleQueue`` is
-re-entrant, as threading's events are not, and a re-entrant question gets the previous answer.
+re-entrant, as threading's events are not; the main thread, in which handlers run, has another one
+compute what needs the lock; and a finaliser that runs in such a thread waits for nothing.
 """
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import queue
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +93,7 @@ class RunWriter:
         """How many were taken."""
         self._called_at = time.monotonic()
         self._lock = threading.RLock()  # guards the recording; never held during a write
-        self._is_inside = False  # whether the thread that has the lock is at work on it
+        self._inside: int | None = None  # the thread that has the lock, and is at work on it
         self._last_answer: tuple[int | None, dict[str, MetricStats]] = (0, {})
         self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._ended = False
@@ -186,8 +189,8 @@ class RunWriter:
         if self._thread is None:
             self.run_once()
             timeout = 0.0
-        elif self._thread is threading.current_thread():
-            return False  # a finaliser that runs there; it would wait for itself
+        elif self._is_here():
+            return False  # it would wait for itself
         self.wake()
         # The thread answers what it finds after it has ended, so that no request is left alone.
         return self._ended or bool(_wait(request.answer, timeout))
@@ -195,7 +198,7 @@ class RunWriter:
     def wait_for_room(self) -> None:
         """Too many calls wait: give a healthy writer time; drop the newest if the disk hangs."""
         while len(self.pending) > MAX_PENDING_CALLS // 2:
-            if self._is_stuck() or self._thread is threading.current_thread():
+            if not self._is_waited_for():
                 if len(self.pending) > MAX_PENDING_CALLS:
                     self.pending.pop()
                     self._lost_calls += 1
@@ -214,26 +217,45 @@ class RunWriter:
 
         ``None`` and none, where only the file can answer.
         """
+        if self._inside == threading.get_ident():
+            return self._last_answer
+        answer: queue.SimpleQueue[tuple[int | None, dict[str, MetricStats]]] = queue.SimpleQueue()
+        if self._thread is not None and not sys.is_finalizing():
+            with contextlib.suppress(RuntimeError):  # the system has no thread left
+                _thread.start_new_thread(lambda: answer.put(self._known_statistics()), ())
+                return answer.get()
+        return self._known_statistics()
+
+    def _known_statistics(self) -> tuple[int | None, dict[str, MetricStats]]:
         while self._resume is not None and self._is_waited_for():
             time.sleep(0.001)
         while True:
-            with self._lock:
-                if self._is_inside:  # we run in a handler that interrupted just this
+            with self._at_work():
+                if self._record_pending() or not self._is_waited_for():
+                    statistics = self._recording.statistics
+                    self._last_answer = statistics.count, statistics.summaries()
                     return self._last_answer
-                self._is_inside = True
-                try:
-                    if self._record_pending() or not self._is_waited_for():
-                        statistics = self._recording.statistics
-                        self._last_answer = statistics.count, statistics.summaries()
-                        return self._last_answer
-                finally:
-                    self._is_inside = False
             self.wake()
             time.sleep(0.001)
 
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Has the lock."""
+        with self._lock:
+            self._inside = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._inside = None
+
     def _is_waited_for(self) -> bool:
         """Whether the thread will do what is waited for."""
-        return not self._is_stuck() and self._thread is not threading.current_thread()
+        return not self._is_stuck() and not self._is_here()
+
+    def _is_here(self) -> bool:
+        """Whether a handler or finaliser asks, in the thread or in what needs the lock."""
+        here = threading.get_ident()
+        return here == self._inside or (self._thread is not None and here == self._thread.ident)
 
     def release_inherited_file(self) -> None:
         """In a forked child: give up the copy of the descriptor, and with it of the lock."""
@@ -257,7 +279,7 @@ class RunWriter:
         if not self._running_once.acquire(blocking=False):
             return
         try:
-            if not self._is_running_once:
+            if not self._is_running_once and self._inside != threading.get_ident():
                 self._is_running_once = True
                 try:
                     self._run_once()
@@ -269,12 +291,8 @@ class RunWriter:
     def _run_once(self) -> None:
         requests = [self._requests.popleft() for _ in range(len(self._requests))]
         if self._resume is None:
-            with self._lock:
-                self._is_inside = True
-                try:
-                    took_all = self._record_pending()
-                finally:
-                    self._is_inside = False
+            with self._at_work():
+                took_all = self._record_pending()
             if not took_all:  # first make room for the rest
                 self._requests.extendleft(requests)
                 self.wake()
@@ -369,32 +387,26 @@ class RunWriter:
     def _write_records(self, file: RunFile, *, settled: bool) -> None:
         waits = True
         while waits:
-            with self._lock:
-                self._is_inside = True
-                try:
-                    if settled:
-                        self._recording.settle(saved=True)
-                    lines = self._recording.lines()
-                    waits = self._recording.waiting > len(lines)
-                    lost = self._lost_calls + file.lost
-                    tail = self._state.tail(
-                        self._recording, self.suspension, lost, complete=not waits
-                    )
-                    self._changed = False
-                finally:
-                    self._is_inside = False
+            with self._at_work():
+                if settled:
+                    self._recording.settle(saved=True)
+                lines = self._recording.lines()
+                waits = self._recording.waiting > len(lines)
+                lost = self._lost_calls + file.lost
+                tail = self._state.tail(self._recording, self.suspension, lost, complete=not waits)
+                self._changed = False
             try:
                 file.write(lines, tail)
             except BaseException:
                 self._changed = True
                 raise
-            with self._lock:
+            with self._at_work():
                 self._recording.forget(len(lines))
         self._written_at = time.monotonic()
 
     def _continue_run(self, run: ResumedRun) -> None:
         self._file, self._state.rewinds = run.file, run.rewinds
-        with self._lock:
+        with self._at_work():
             self._recording.restore(run.statistics, run.open_record, run.lines)
         self._resume = None
         self._changed = True
