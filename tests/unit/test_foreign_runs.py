@@ -234,7 +234,7 @@ def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Pa
             yield path, "device"
         case "dangling":
             path.symlink_to(tmp_path / "nowhere")
-            yield path, "symbolic link that|does not exist"
+            yield path, "broken symbolic link|does not exist"
         case _:
             path.symlink_to(path)
             yield path, "symbolic link"

@@ -60,7 +60,7 @@ def test_stacked_text_cuts_no_figure_at_any_width(width: int) -> None:
     assert max(map(cell_width, text.splitlines())) <= width
     words = text.split()
     assert all(f"{i}{one}" in words for i in range(3) for one in figures)
-    assert ("Left out for" in text) is (width < 60)
+    assert ("Not enough room for" in text) is (width < 60)
     assert (words.count("+13.2%") < 18) is (width < 60)
 
 
