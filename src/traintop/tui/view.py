@@ -32,7 +32,6 @@ from traintop.tui.kit.runs import run_name
 
 if TYPE_CHECKING:
     from traintop.analysis.alerts import AlertKind
-    from traintop.model import RunSummary
 
 _Choice = TypeVar("_Choice")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
+from textual.app import App
 from textual.notifications import Notification
 
 from traintop.analysis.alerts import Alert, AlertKind
@@ -17,11 +18,6 @@ from traintop.text import safe_text
 from traintop.tui._textual import is_shown, replace_toasts
 from traintop.tui.kit.screen import PlaceScreen
 from traintop.tui.session import Session
-
-if TYPE_CHECKING:
-    from textual.app import App
-
-    from traintop.analysis.alerts import Alert
 
 Severity = Literal["information", "warning", "error"]
 

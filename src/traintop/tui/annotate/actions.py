@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import msgspec
 from msgspec.structs import replace
 
 from traintop.model import RunSummary
@@ -41,9 +40,8 @@ def common_note(runs: Sequence[RunSummary]) -> str:
 
 def common_tags(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     """The tags that every one of them has, in the order of the first."""
-    return tuple(
-        tag for tag in runs[0].annotations.tags if all(tag in run.annotations.tags for run in runs)
-    )
+    first = runs[0].annotations.tags if runs else ()
+    return tuple(tag for tag in first if all(tag in run.annotations.tags for run in runs))
 
 
 def tags_change(before: Sequence[str], typed: str) -> AnnotationChange:
@@ -69,16 +67,6 @@ def archive_change(runs: Sequence[RunSummary]) -> AnnotationChange:
     return AnnotationChange(archived=not all(run.annotations.archived for run in runs))
 
 
-class _Question(msgspec.Struct, frozen=True):
-    """What a person is asked about some runs, and what the answer changes of them."""
-
-    runs: tuple[RunSummary, ...]
-    title: str
-    hint: str
-    longest: int
-    change_by: Callable[[str], AnnotationChange]
-
-
 class AnnotationController:
     """Asks for what is to be added to the runs that are meant, and has it written."""
 
@@ -91,31 +79,21 @@ class AnnotationController:
 
     async def action_note(self) -> None:
         runs = self._runs()
-        if not runs:
-            return
         before = common_note(runs)
-        question = _Question(
-            runs,
-            f"note for {subject(runs, self._session.rows)}",
-            "saved beside the run's file, never in it; empty removes it",
-            LONGEST_NOTE,
-            lambda text: AnnotationChange(note=None if text == before else text),
-        )
-        await self._ask(question, before)
+
+        def change_by(text: str) -> AnnotationChange:
+            return AnnotationChange(note=None if text == before else text)
+
+        hint = "saved beside the run's file, never in it; empty removes it"
+        await self._ask(runs, "note for", hint, LONGEST_NOTE, change_by, before)
 
     async def action_tags(self) -> None:
         runs = self._runs()
-        if not runs:
-            return
         before = common_tags(runs)
-        question = _Question(
-            runs,
-            f"tags of {subject(runs, self._session.rows)}",
-            'separated by spaces; filter by a tag with: tag == "paper"',
-            MOST_TAGS * (LONGEST_TAG + 1),
-            partial(tags_change, before),
-        )
-        await self._ask(question, " ".join(before))
+        hint = 'separated by spaces; filter by a tag with: tag == "paper"'
+        longest = MOST_TAGS * (LONGEST_TAG + 1)
+        change_by = partial(tags_change, before)
+        await self._ask(runs, "tags of", hint, longest, change_by, " ".join(before))
 
     def action_archive(self) -> None:
         runs = self._runs()
@@ -133,25 +111,29 @@ class AnnotationController:
             replace(self._session.view, show_archived=not self._session.view.show_archived)
         )
 
-    async def _ask(self, question: _Question, text: str, problem: str = "") -> None:
+    async def _ask(
+        self,
+        runs: tuple[RunSummary, ...],
+        what: str,
+        hint: str,
+        longest: int,
+        change_by: Callable[[str], AnnotationChange],
+        text: str,
+        problem: str = "",
+    ) -> None:
         from traintop.tui.kit.entry import EntryScreen  # not needed for the first frame
 
         def keep(typed: str) -> None:
-            change = question.change_by(typed)
+            change = change_by(typed)
             if change != AnnotationChange():
-                self._annotate(question.runs, change, partial(self._ask, question, typed))
+                again = partial(self._ask, runs, what, hint, longest, change_by, typed)
+                self._annotate(runs, change, again)
 
-        # Awaited, so that what is typed right after the key lands in the dialog.
-        await self._screen.app.push_screen(
-            EntryScreen(
-                question.title,
-                question.hint,
-                text,
-                longest=question.longest,
-                done=keep,
-                problem=problem,
-            )
-        )
+        if runs:
+            title = f"{what} {subject(runs, self._session.rows)}"
+            entry = EntryScreen(title, hint, text, longest=longest, done=keep, problem=problem)
+            # Awaited, so that what is typed right after the key lands in the dialog.
+            await self._screen.app.push_screen(entry)
 
     def _annotate(
         self,
