@@ -35,7 +35,7 @@ _GAP = " "
 _LEAST_NAME_WIDTH = 8
 _USUAL_NAME_WIDTH = 28
 _LEAST_LABEL_WIDTH = 16
-_LEAST_WINNER_WIDTH = 4
+_LEAST_WINNER_WIDTH = 6
 _FIGURE_WIDTH = 12
 _WINNER_WIDTH = 14  # cells for the name of a column that is the best of a row and in another block
 
@@ -179,14 +179,15 @@ class Table:
         """
         natural = cell_width(self.columns[0].lines()[0]) - 1
         least = min(natural, _LEAST_LABEL_WIDTH, max(width - _FIGURE_WIDTH, _LEAST_NAME_WIDTH))
+        has_best = any(cell.best for column in self.columns for cell in column.cells)
         for beside, bare in ((True, False), (False, False), (False, True)):
             shown = self._narrowed(width, least, beside=beside, bare=bare)
             lines = [column.lines() for column in shown]
             widths = [len(_GAP) + cell_width(each[0]) for each in lines]
             fixed = int(beside and len(widths) > 1)
-            winners = _WINNER_WIDTH if natural + 1 + sum(widths) > width else 0
+            winners = _WINNER_WIDTH if has_best and natural + 1 + sum(widths) > width else 0
             taken = 1 + sum(widths[:fixed]) + max(widths[fixed:], default=0)
-            if least + taken <= width:
+            if least + taken + min(winners, _LEAST_WINNER_WIDTH) <= width:
                 break
         winners = min(winners, max(width - least - taken, 0))
         label_width = max(min(natural, width - taken - winners), least)
@@ -229,7 +230,7 @@ class Table:
             next((column.heading for column in hidden if column.cells[row].best), "")
             for row in range(len(columns[0].cells))
         ]
-        fits = room >= _LEAST_WINNER_WIDTH
+        fits = width >= _LEAST_WINNER_WIDTH
         return [
             "",
             *(f"{BEST_MARK}{short.fit(name, room)}" if name and fits else "" for name in names),

@@ -64,6 +64,17 @@ def test_stacked_text_cuts_no_figure_at_any_width(width: int) -> None:
     assert (words.count("+13.2%") < 18) is (width < 60)
 
 
+@pytest.mark.parametrize("width", [40, 50, 60, 80])
+def test_every_block_says_who_is_the_best_of_a_row(width: int) -> None:
+    asides = ("@1,999", "+0.27", "+13.2%")
+    cells = [Cell(text=f"2.{i}125", best=i == 2, asides=asides) for i in range(3)]
+    columns = [Column(name, [cell]) for name, cell in zip("abc", cells, strict=True)]
+    labels = Column.of_texts("", ["validation loss, at its best"], "left")
+    text = Table([labels, *columns], "best of its row").stacked_text(width)
+    for block in text.split("\n\n"):
+        assert "*c" in block or "2.2125*" in block or "2.2125  *" in block
+
+
 def test_columns_of_the_highest_rank_are_left_out_first() -> None:
     columns = [Column("name", [Cell(text="a")])]
     columns += [Column(f"rank{rank}", [Cell(text="1")], rank=rank) for rank in (3, 1, 2)]
