@@ -44,15 +44,17 @@ def test_a_file_replaced_by_rename_goes_on_under_another_name(tmp_path: Path) ->
         for i in range(10):
             tracker.log_metrics(i, train_loss=1.0)
         path = tracker.save()
-        other = tmp_path / "other"
-        shutil.copy(path, other)
-        other.rename(path)
-        for i in range(10, 20):
-            tracker.log_metrics(i, train_loss=2.0)
-        wait_until(lambda: len([*tmp_path.glob("*.json")]) == 2)
-    (moved,) = {*tmp_path.glob("*.json")} - {path}
-    assert len(load_experiment_log(moved).metrics_history) == 20
-    assert tracker.path == moved
+        for times in (1, 2):
+            other = tmp_path / "other"
+            shutil.copy(tracker.path, other)
+            other.rename(tracker.path)
+            for i in range(10 * times, 10 * times + 10):
+                tracker.log_metrics(i, train_loss=2.0)
+            wait_until(lambda times=times: len([*tmp_path.glob("*.json")]) == times + 1)
+    second, third = (path.with_stem(f"{path.stem}_{number}") for number in (2, 3))
+    assert {*tmp_path.glob("*.json")} == {path, second, third}
+    assert len(load_experiment_log(third).metrics_history) == 30
+    assert tracker.path == third
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal")

@@ -292,8 +292,9 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             "runs.dropped",
             Level.NOTE,
             lambda run: run.state.dropped > 0,
-            "with records lost, because the disk refused them for too long",
-            "keep the disk free: the tracker holds records in memory only for a while",
+            "with records lost, as the disk refused them for too long or the file was truncated",
+            "keep the disk free, for the tracker holds records in memory only for a while, and let "
+            "no program write to the files of runs",
             detail=lambda run: counted(run.state.dropped, "record"),
         ),
         _Check(

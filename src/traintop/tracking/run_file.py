@@ -22,6 +22,7 @@ from traintop.logfile.lines import Ends, lines_crc32, lines_from
 _NAME_BYTES = 120  # leaves room in the usual 255 for prefix, time, suffix and extension
 _COPY_BYTES = 1 << 20
 _LINES_AT_ONCE = 4096
+_NUMBER = re.compile(r"(?<=_\d{8}_\d{6})_\d+\Z")
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -248,14 +249,14 @@ def read_span(descriptor: int, start: int, length: int) -> bytes:
 
 
 def _create(wanted: Path) -> tuple[Path, int]:
-    """A new file, locked; if its name is taken, with a number behind it."""
+    """A new file, locked; if its name is taken, with a number behind the time in it."""
     wanted.parent.mkdir(parents=True, exist_ok=True)
-    path = wanted
+    path, stem = wanted, _NUMBER.sub("", wanted.stem)
     for number in itertools.count(2):
         try:
             descriptor = os.open(path, _NEW, 0o666)
         except FileExistsError:
-            path = wanted.with_stem(f"{wanted.stem}_{number}")
+            path = wanted.with_stem(f"{stem}_{number}")
             continue
         lock(descriptor, path)
         return path, descriptor
