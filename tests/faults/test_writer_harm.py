@@ -24,18 +24,23 @@ from traintop.tracking.statistics import RunStatistics
 EXPERIMENT_LOGS = Path(__file__).parents[2] / "experiment_logs"
 
 
-def test_a_file_truncated_in_place_keeps_what_follows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [0, 4])
+def test_a_file_truncated_in_place_keeps_what_follows(tmp_path: Path, left: int) -> None:
     with new_tracker(tmp_path, "cut") as tracker:
-        for i in range(10):
+        for i in range(left):
+            tracker.log_metrics(i, train_loss=1.0)
+        older = tracker.save().read_bytes() if left else b""
+        for i in range(left, 10):
             tracker.log_metrics(i, train_loss=1.0)
         path = tracker.save()
-        path.write_bytes(b"")  # as `> file` does: the same file, emptied
+        path.write_bytes(older)  # as `> file` or `cp older file` does: the same file
         tracker.log_metrics(10, train_loss=2.0)
         wait_until(lambda: path.stat().st_size)  # the next flush, long before the run ends
         for i in range(11, 20):
             tracker.log_metrics(i, train_loss=2.0)
     found = json.loads(path.read_bytes())
-    assert [record["iteration"] for record in found["metrics_history"]] == [*range(10, 20)]
+    iterations = [record["iteration"] for record in found["metrics_history"]]
+    assert iterations == [*range(left), *range(10, 20)]
     assert OpenedRun(path).summary().status is RunStatus.FINISHED
 
 
@@ -44,14 +49,14 @@ def test_a_file_replaced_by_rename_goes_on_under_another_name(tmp_path: Path) ->
         for i in range(10):
             tracker.log_metrics(i, train_loss=1.0)
         path = tracker.save()
-        for times in (1, 2):
+        second, third = (path.with_stem(f"{path.stem}_{number}") for number in (2, 3))
+        for start, moved in ((10, second), (20, third)):
             other = tmp_path / "other"
             shutil.copy(tracker.path, other)
             other.rename(tracker.path)
-            for i in range(10 * times, 10 * times + 10):
+            for i in range(start, start + 10):
                 tracker.log_metrics(i, train_loss=2.0)
-            wait_until(lambda times=times: len([*tmp_path.glob("*.json")]) == times + 1)
-    second, third = (path.with_stem(f"{path.stem}_{number}") for number in (2, 3))
+            wait_until(lambda moved=moved: tracker.path == moved)
     assert {*tmp_path.glob("*.json")} == {path, second, third}
     assert len(load_experiment_log(third).metrics_history) == 30
     assert tracker.path == third

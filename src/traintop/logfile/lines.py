@@ -75,6 +75,10 @@ class Ends(NamedTuple):
     status: WrittenStatus = "running"  # of a torn file, if the very end is whole
 
 
+NO_ENDS = Ends(None, None, None, None, 0, b"")
+"""Those of a file of which nothing is known."""
+
+
 def read_ends(read: Read, size: int) -> Ends:
     """Head and tail of a file of about this size: it may grow meanwhile."""
     length = 2 * FIRST_READ if size <= 2 * FIRST_READ else FIRST_READ
@@ -85,7 +89,7 @@ def read_ends(read: Read, size: int) -> Ends:
         data = read(0, length)
         head = find_head(data)
     if head is None:
-        return Ends(None, None, None, None, 0, b"")
+        return NO_ENDS
     if size > len(data):
         at, data = _last_line(read, size)
     if isinstance(written := head.head.run.get("format"), int) and written >= 2:

@@ -16,6 +16,7 @@ import msgspec
 from traintop import logfile
 from traintop.logfile.columns import Columns
 from traintop.logfile.lines import (
+    NO_ENDS,
     Ends,
     LineReader,
     Rewind,
@@ -33,8 +34,6 @@ MOST_IN_ANY_ORDER = 100_000
 """Records whose statistics the writer makes exact whatever their order: it takes a second."""
 
 NOT_OURS = "cannot be resumed: it was not written by this tracker"
-
-_NO_ENDS = Ends(None, None, None, None, 0, b"")
 
 
 class Checkpoint(NamedTuple):
@@ -127,7 +126,7 @@ def open_interrupted_run(path: Path) -> InterruptedRun:
     """
     path = Path(os.path.realpath(path))
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    run = InterruptedRun(path, descriptor, _NO_ENDS, logfile.Head(), logfile.Tail())
+    run = InterruptedRun(path, descriptor, NO_ENDS, logfile.Head(), logfile.Tail())
     try:
         lock(descriptor, path)
         info = os.fstat(descriptor)
@@ -261,7 +260,7 @@ def opened(path: Path) -> Iterator[InterruptedRun]:
     """A run's file, to be read only. Raises ``OSError``."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        run = InterruptedRun(path, descriptor, _NO_ENDS, logfile.Head(), logfile.Tail())
+        run = InterruptedRun(path, descriptor, NO_ENDS, logfile.Head(), logfile.Tail())
         ends = read_ends(run.read, os.fstat(descriptor).st_size)
         head = ends.head.head if ends.head else run.head
         yield run._replace(ends=ends, head=head, tail=ends.tail or logfile.Tail(status=ends.status))

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from traintop import logfile
-from traintop.logfile.lines import Ends, lines_crc32, lines_from
+from traintop.logfile.lines import NO_ENDS, lines_crc32, lines_from
 
 _NAME_BYTES = 120  # leaves room in the usual 255 for prefix, time, suffix and extension
 _COPY_BYTES = 1 << 20
@@ -110,7 +110,7 @@ class RunFile:
         continues under the next free name, each with its whole content. Raises ``OSError``.
         """
         if self.is_truncated:
-            return self._recover_from_truncation(os.fstat(self._descriptor).st_size)
+            return self._recover_from_truncation()
         if not self._is_distinguishable or self._path_is_ours():
             return None
         before = self.path
@@ -137,25 +137,35 @@ class RunFile:
         except FileNotFoundError:
             return False
 
-    def _recover_from_truncation(self, size: int) -> str:
-        """Continue after the last whole line that is left."""
+    def _recover_from_truncation(self) -> str:
+        """Continue after the last whole line that is left, or that was put there."""
         _write(self._descriptor, self._head, 0)
-        position, lines, offset = len(self._head), 0, len(self._head)
-        for chunk in read_chunks(self._descriptor, offset, size):
-            lines += chunk.count(b"\n")
-            if (newline := chunk.rfind(b"\n")) >= 0:
-                position = offset + newline + 1 - len(logfile.SEPARATOR)
-            offset += len(chunk)
+        before, start = self.lines, len(self._head)
+        self._position, self.lines = start, 0
+        for end in self._ends_of_lines():
+            self._position, self.lines = end, self.lines + 1
         read = functools.partial(read_span, self._descriptor)
-        self._crc32 = lines_crc32(read, len(self._head), position)
-        lost = self.lines - lines
+        self._crc32 = lines_crc32(read, start, self._position)
+        self._size = os.fstat(self._descriptor).st_size
+        lost = before - self.lines
         self.lost += lost
-        self._position, self.lines, self._size = position, lines, max(size, len(self._head))
         return f"{self.path} was truncated by another program; {lost} of its records are lost"
+
+    def _ends_of_lines(self) -> Iterator[int]:
+        """Where each line ends that a newline follows, up to a tail."""
+        read = functools.partial(read_span, self._descriptor)
+        for end, region in lines_from(read, len(self._head), NO_ENDS):
+            at = end - len(region)
+            for line in region.split(b"\n")[:-1]:
+                at += len(line) + 1
+                if line.startswith(b"]"):
+                    return
+                if line.strip(b" "):
+                    yield at - len(logfile.SEPARATOR)
 
     def regions(self) -> Iterator[bytes]:
         """All lines that were written."""
-        ends = Ends(None, logfile.Tail(), self._position, None, 0, b"")
+        ends = NO_ENDS._replace(tail=logfile.Tail(), lines_end=self._position)
         read = functools.partial(read_span, self._descriptor)
         return (region for _, region in lines_from(read, len(self._head), ends))
 
