@@ -172,11 +172,7 @@ class RunCatalog:
                 claim = self._claim(entry)
             claims[entry.id] = claim
             if claim.run_id is not None:
-                entries = files_of.get(claim.run_id)
-                if entries is None:
-                    files_of[claim.run_id] = [entry]
-                else:
-                    entries.append(entry)
+                files_of.setdefault(claim.run_id, []).append(entry)
         changed = self._runs.keys() != files_of.keys()
         runs: dict[str, ObservedRun] = {}
         for run_id, entries in files_of.items():
