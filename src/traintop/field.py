@@ -115,10 +115,10 @@ class Field(msgspec.Struct, frozen=True, eq=False):
 
     def text(self, value: Value, width: int = _UNBOUNDED) -> str:
         """A value as it is written where ``width`` cells are free; it may take more."""
-        if is_nothing(value):
-            return MISSING
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return _WRITERS.get(self.kind, _setting_number)(value, width)
+        if is_nothing(value):
+            return MISSING
         if isinstance(value, tuple):
             return setting_text([*value], _LONGEST_TEXT)
         if self.kind == "time":

@@ -272,8 +272,10 @@ def _plain(name: str) -> Field:
 
 def is_default(run: RunSummary, field: Field) -> bool:
     """Whether a field is a setting of the run that nobody gave."""
-    prefix, _, name = field.name.partition(".")
-    return prefix == "config" and setting_of(run.given, name) is not setting_of(run.config, name)
+    if field.kind != "setting":
+        return False
+    name = field.name.removeprefix("config.")
+    return setting_of(run.given, name) is not setting_of(run.config, name)
 
 
 def fact(run: RunSummary, field: Field, now: datetime) -> Value:
