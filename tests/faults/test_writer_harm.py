@@ -18,6 +18,7 @@ from tests.waiting import wait_until
 from traintop import ExperimentTracker, load_experiment_log
 from traintop.logfile import FORMAT_VERSION
 from traintop.model import MetricStats, RunStatus
+from traintop.tracking import sigterm, writer
 from traintop.tracking import tracker as tracker_module
 from traintop.tracking.statistics import RunStatistics
 
@@ -96,15 +97,22 @@ def test_a_handler_saves_while_statistics_are_computed(
 
 
 def test_a_run_is_written_where_no_thread_can_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with new_tracker(tmp_path, "alone") as tracker:
-        for i in range(10):
-            tracker.log_metrics(i, train_loss=1.0)
+    monkeypatch.setattr(sigterm, "_pipe", None)
+    monkeypatch.setattr(writer, "_FLUSH_BYTES", 100)  # so that it takes several flushes
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with new_tracker(tmp_path, "alone") as tracker:
+            for i in range(10):
+                tracker.log_metrics(i, train_loss=1.0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert caplog.messages == []
     log = load_experiment_log(tracker.path)
     assert len(log.metrics_history) == 10
     assert log.status is RunStatus.FINISHED

@@ -36,13 +36,27 @@ def record_sigterm(end_runs: Callable[[float], None]) -> None:
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return
     if _pipe is None:
-        _pipe = os.pipe()
-        os.set_blocking(_pipe[1], False)
-        threading.Thread(
-            target=_end_on_sigterm, args=(_pipe[0], end_runs), name="traintop-sigterm", daemon=True
-        ).start()
+        try:
+            _pipe = _pipe_to_thread(end_runs)
+        except (OSError, RuntimeError):  # the system has no descriptor or no thread left
+            return
     _swap_wakeup(-1, _pipe[1])
     signal.signal(signal.SIGTERM, _forward)
+
+
+def _pipe_to_thread(end_runs: Callable[[float], None]) -> tuple[int, int]:
+    pipe = os.pipe()
+    os.set_blocking(pipe[1], False)
+    thread = threading.Thread(
+        target=_end_on_sigterm, args=(pipe[0], end_runs), name="traintop-sigterm", daemon=True
+    )
+    try:
+        thread.start()
+    except BaseException:
+        for descriptor in pipe:
+            os.close(descriptor)
+        raise
+    return pipe
 
 
 def _forward(number: int, frame: FrameType | None) -> None:

@@ -187,7 +187,8 @@ class RunWriter:
     def _submit(self, request: _FlushRequest, timeout: float) -> bool:
         self._requests.append(request)
         if self._thread is None:
-            self.run_once()
+            while self.run_once() and request in self._requests and not self._refused:
+                pass  # it takes several rounds if much is pending
             timeout = 0.0
         elif self._is_here():
             return False  # it would wait for itself
@@ -271,20 +272,23 @@ class RunWriter:
         while self._requests:
             self._requests.popleft().answer.put(True)
 
-    def run_once(self) -> None:
+    def run_once(self) -> bool:
         """One round of the thread: take what is pending, flush it if that is due.
 
-        Where there is no thread, a call of the training loop makes it, one at a time.
+        Where there is no thread, a call of the training loop makes it, one at a time. Returns
+        whether it could.
         """
         if not self._running_once.acquire(blocking=False):
-            return
+            return False
         try:
-            if not self._is_running_once and self._inside != threading.get_ident():
-                self._is_running_once = True
-                try:
-                    self._run_once()
-                finally:
-                    self._is_running_once = False
+            if self._is_running_once or self._inside == threading.get_ident():
+                return False
+            self._is_running_once = True
+            try:
+                self._run_once()
+            finally:
+                self._is_running_once = False
+            return True
         finally:
             self._running_once.release()
 
