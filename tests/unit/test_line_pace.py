@@ -67,9 +67,10 @@ def key_delays(line: Line, seconds: float, answers: bool | None = None) -> list[
         waiting = max(0.0, waiting - size)
         assert not line.answers or not line.queued or answers is False
         blocked = max(0.0, line.queued + size - 8_000) / line.rate  # a pty holds some
+        pace.sends(line.now, size)
         arrives = line.send(size)
         line.now += blocked
-        pace.sent(line.now, size, blocked)
+        pace.wrote(line.now)
         # What a key changes is small, so that it is in the first frame that follows.
         delays += [arrives - moment for moment in pressed]
         pressed.clear()
@@ -108,9 +109,10 @@ def test_what_changes_by_itself_takes_a_share_of_the_line():
             line.answering.popleft()
             pace.answered(line.now)
         if not pace.wait(line.now):
+            pace.sends(line.now, 4_000)
             line.send(4_000)
             sent += 4_000 if line.now > 2.0 else 0
-            pace.sent(line.now, 4_000, 0.0)
+            pace.wrote(line.now)
     assert sent / 18.0 <= 6_500
 
 
@@ -119,7 +121,7 @@ def test_one_frame_is_under_way_and_no_more():
     pace.queried(0.0)
     pace.answered(0.01)
     pace.pressed(0.02)
-    pace.sent(0.02, 3_000, 0.0)
+    pace.sends(0.02, 3_000)
     assert pace.wait(0.9) > 0
     pace.answered(0.95)
     assert pace.wait(0.95) == 0
@@ -129,7 +131,7 @@ def test_a_lost_answer_is_asked_for_again():
     pace = LinePace(0.0)
     pace.queried(0.0)
     pace.answered(0.01)
-    pace.sent(1.0, 100, 0.0)
+    pace.sends(1.0, 100)
     assert not pace.asks_again(2.0)
     assert pace.asks_again(10.0)
     pace.queried(10.0)
@@ -146,7 +148,7 @@ def test_a_terminal_that_answers_late_is_not_silent():
     assert pace.answers is False
     pace.answered(2.0)
     pace.pressed(2.0)
-    pace.sent(2.0, 100, 0.0)
+    pace.sends(2.0, 100)
     assert pace.wait(2.5) > 0
     pace.answered(3.5)
     assert pace.wait(3.5) == 0
@@ -156,7 +158,7 @@ def test_another_terminal_may_have_taken_the_place():
     pace = LinePace(0.0)
     pace.queried(0.0)
     pace.answered(0.01)
-    pace.sent(1.0, 100, 0.0)
+    pace.sends(1.0, 100)
     pace.renewed(30.0)
     assert pace.wait(30.0) == 0
 
@@ -168,13 +170,13 @@ def test_a_line_is_slow_until_it_is_fast_again():
     assert not pace.slow
     moment, size = 1.0, 4_000
     for _ in range(3):
-        pace.sent(moment, size, 0.0)
+        pace.sends(moment, size)
         pace.answered(moment + size / 8_000)
         moment += 1.0
     assert pace.slow
     assert pace.room <= 8_000 * 0.2
     for _ in range(20):
-        pace.sent(moment, pace.room, 0.0)
+        pace.sends(moment, pace.room)
         pace.answered(moment + 0.011)
         moment += 1.0
     assert not pace.slow

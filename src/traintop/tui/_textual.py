@@ -97,6 +97,7 @@ class SynchronisedDriver(LinuxDriver):
         environment = os.environ
         self._screen = SynchronisedScreen(
             cast(TextIO, self._file).fileno(),
+            self._get_terminal_size,
             LinePace(time.monotonic(), answers=False if answers_itself(environment) else None),
             erases_in_color=erases_in_color(environment),
             slow_changed=lambda slow: app.post_message(LineSlowed(slow)),

@@ -83,13 +83,22 @@ class LinePace:
         """Take note of a key."""
         self._key = now
 
-    def sent(self, now: float, size: int, seconds: float) -> None:
-        """Take note of a frame of ``size`` bytes, with a query, that took ``seconds`` to write."""
+    def sends(self, now: float, size: int) -> None:
+        """Take note of a frame of ``size`` bytes, with a query, before it is written.
+
+        The answer may be there before the write returns.
+        """
         self._sent, self._last_size = now, size
         if self.answers is not False:
             self.queried(now, size)
-        elif seconds > _BLOCKED:
-            self._measured(0.7 * size / seconds)  # less, so that what has piled up goes away
+
+    def wrote(self, now: float) -> None:
+        """Take note that the frame is written, which takes long where the terminal is behind."""
+        seconds, self._sent = now - self._sent, now
+        if self.answers is not False:
+            return
+        if seconds > _BLOCKED:
+            self._measured(0.7 * self._last_size / seconds)  # less, so that what piled up goes
         elif self._rate < math.inf:
             self._measured(1.2 * self._rate)
 

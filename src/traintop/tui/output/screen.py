@@ -32,24 +32,26 @@ class SynchronisedScreen:
     def __init__(
         self,
         descriptor: int,
+        size: Callable[[], tuple[int, int]],
         pace: LinePace,
         *,
         erases_in_color: bool,
         slow_changed: Callable[[bool], object],
         failed: Callable[[Exception], object],
     ) -> None:
-        """Both calls come from a thread.
+        """``size`` says how many columns and lines the terminal has now.
 
-        ``slow_changed`` when the line gets slow and when it is not any more; ``failed`` with an
-        error of ours, after which nothing is drawn.
+        Both calls come from a thread: ``slow_changed`` when the line gets slow and when it is not
+        any more; ``failed`` with an error of ours, after which nothing is drawn.
         """
         self._descriptor = descriptor
+        self._size = size
         self._pace = pace
         self._slow_changed = slow_changed
         self._failed = failed
         self._slow = False
         self._mirror = ScreenMirror(
-            *self._terminal_size(), erases_in_color=erases_in_color, control=self._take_control
+            *self._size(), erases_in_color=erases_in_color, control=self._take_control
         )
         self._controls: list[str] = []
         self._changed = Condition()
@@ -130,10 +132,12 @@ class SynchronisedScreen:
             if not data:
                 self._changed.wait(self._pace.wait(now) if self._is_dirty else None)
                 return
-        seconds = self._send(data)
+            if draws:
+                self._pace.sends(now, len(data))
+        self._send(data)
         with self._changed:
             if draws:
-                self._pace.sent(time.monotonic(), len(data), seconds)
+                self._pace.wrote(time.monotonic())
             is_slow = self._pace.slow
         if is_slow != self._slow:
             self._slow = is_slow
@@ -155,7 +159,7 @@ class SynchronisedScreen:
 
     def _frame(self, now: float) -> bytes:
         """The next frame, empty if the terminal shows all that is wanted."""
-        if self._mirror.resize(*self._terminal_size()):
+        if self._mirror.resize(*self._size()):
             self._pace.pressed(now)
         self._frames += 1
         behind = now - self._agreed > _MOST_BEHIND and self._frames % 2 == 0
@@ -176,16 +180,6 @@ class SynchronisedScreen:
             self._mirror.forget()
         self._controls.append(sequence)
 
-    def _send(self, data: bytes) -> float:
-        """Write to the terminal; returns how many seconds that took."""
-        started = time.monotonic()
+    def _send(self, data: bytes) -> None:
         while data:
             data = data[os.write(self._descriptor, data) :]
-        return time.monotonic() - started
-
-    def _terminal_size(self) -> tuple[int, int]:
-        try:
-            size = os.get_terminal_size(self._descriptor)
-        except OSError:  # it is gone, or it is none
-            return 80, 25
-        return max(size.columns, 1), max(size.lines, 1)

@@ -1,0 +1,79 @@
+"""The thread that sends frames to a terminal, over a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import time
+from collections.abc import Iterator
+
+import pytest
+from tests.waiting import wait_until
+
+from traintop.tui.output.mirror import ScreenMirror
+from traintop.tui.output.pacing import LinePace
+from traintop.tui.output.screen import QUERY, SynchronisedScreen
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Both ends of a pseudo-terminal: the person's, and the program's."""
+    ends = pty.openpty()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def screen_on(descriptor: int, **events: object) -> SynchronisedScreen:
+    """A screen that draws, with the line's answers left to the test."""
+    screen = SynchronisedScreen(
+        descriptor,
+        lambda: (40, 10),
+        LinePace(time.monotonic()),
+        erases_in_color=True,
+        slow_changed=events.get("slow_changed", lambda slow: None),
+        failed=events.get("failed", lambda error: None),
+    )
+    screen.start()
+    screen.write("\x1b[?1049h")
+    return screen
+
+
+def test_an_answer_may_come_before_the_write_returns(terminal, monkeypatch):
+    _, program = terminal
+    screen = screen_on(program)
+    write, sent = os.write, []
+
+    def write_to_a_quick_terminal(descriptor: int, data: bytes) -> int:
+        count = write(descriptor, data)
+        sent.append(data)
+        if data.endswith(QUERY.encode()):
+            screen.answered()
+        return count
+
+    monkeypatch.setattr(os, "write", write_to_a_quick_terminal)
+    try:
+        for number in range(5):
+            screen.pressed()
+            screen.write(f"\x1b[2;2Hloss {number}{number}")
+            wait_until(lambda: any(f"{number}{number}".encode() in data for data in sent))  # noqa: B023
+        assert sum(data.endswith(QUERY.encode()) for data in sent) == 5  # none was asked for again
+    finally:
+        screen.stop()
+
+
+def test_an_error_of_ours_is_reported_and_the_terminal_left(terminal, monkeypatch):
+    person, program = terminal
+    errors: list[Exception] = []
+    monkeypatch.setattr(ScreenMirror, "frame", None)
+    screen = screen_on(program, failed=errors.append)
+    try:
+        screen.pressed()
+        screen.write("drawn")
+        wait_until(lambda: errors)
+        screen.write("\x1b[?1049l")
+        received = b""
+        while b"\x1b[?1049l" not in received:
+            received += os.read(person, 1000)
+    finally:
+        screen.stop()
