@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -96,13 +97,17 @@ def test_a_handler_saves_while_statistics_are_computed(
     assert (saved, caplog.messages) == ([4], [])
 
 
+@pytest.mark.parametrize("lacking", [(threading.Thread, "start"), (os, "pipe")])
 def test_a_run_is_written_where_no_thread_can_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    lacking: tuple[object, str],
 ) -> None:
-    def refuse(self: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "") if lacking[1] == "pipe" else RuntimeError("no thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(*lacking, refuse)
     monkeypatch.setattr(sigterm, "_pipe", None)
     monkeypatch.setattr(writer, "_FLUSH_BYTES", 100)  # so that it takes several flushes
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)

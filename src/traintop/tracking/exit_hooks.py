@@ -42,10 +42,11 @@ _registered: weakref.WeakValueDictionary[int, TrackedRun] = weakref.WeakValueDic
 
 def register(run: TrackedRun) -> None:
     """Have a run ended when the process ends, and disabled in forked children."""
-    from traintop.tracking.sigterm import record_sigterm  # not at the cost of every import
-
     _registered[id(run)] = run
-    record_sigterm(functools.partial(_end_all, "interrupted", "SIGTERM"))
+    with contextlib.suppress(OSError, RuntimeError):  # no descriptor or no thread is left
+        from traintop.tracking.sigterm import record_sigterm  # not at the cost of every import
+
+        record_sigterm(functools.partial(_end_all, "interrupted", "SIGTERM"))
 
 
 def runs_of_process() -> list[TrackedRun]:

@@ -27,7 +27,8 @@ def record_sigterm(end_runs: Callable[[float], None]) -> None:
     """Have runs ended, within a few seconds, before a SIGTERM ends the process.
 
     Does nothing outside of the main thread, or when the script handles or ignores the signal. A
-    handler that the script installs later takes the place of ours.
+    handler that the script installs later takes the place of ours. Raises ``OSError`` or
+    ``RuntimeError`` where the system has no descriptor or no thread left.
     """
     global _pipe
     in_main_thread = threading.current_thread() is threading.main_thread()
@@ -36,10 +37,7 @@ def record_sigterm(end_runs: Callable[[float], None]) -> None:
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return
     if _pipe is None:
-        try:
-            _pipe = _pipe_to_thread(end_runs)
-        except (OSError, RuntimeError):  # the system has no descriptor or no thread left
-            return
+        _pipe = _pipe_to_thread(end_runs)
     _swap_wakeup(-1, _pipe[1])
     signal.signal(signal.SIGTERM, _forward)
 
