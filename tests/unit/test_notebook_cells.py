@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -131,6 +132,37 @@ def test_an_exception_that_left_the_loop_ends_the_run(
         waited.wait(0.05)
     document = json.loads(path.read_text())
     assert (document["status"], document["error"]) == ("failed", "ValueError: bad batch")
+
+
+@pytest.mark.parametrize(
+    ("cell", "end"),
+    [
+        ("nothing", ("interrupted", "the process ended without finish()")),
+        ("tracker.log_metrics(nothing)", ("failed", "NameError: name 'nothing' is not defined")),
+    ],
+)
+def test_an_interactive_exit_tells_whose_exception_it_was(
+    tmp_path: Path, cell: str, end: tuple[str, str]
+) -> None:
+    """The exception that an interactive Python showed last need not be of the loop."""
+    start = (
+        "from traintop import ExperimentTracker",
+        "tracker = ExperimentTracker({'experiment_name': 'cell'}, '.', quiet=True)",
+        "tracker.start()",
+        "tracker.log_metrics(0, train_loss=1.0)",
+    )
+    lines = "\n".join((*start, cell, ""))
+    subprocess.run(
+        [sys.executable, "-i"],
+        input=lines,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    [path] = tmp_path.iterdir()
+    document = json.loads(path.read_text())
+    assert (document["status"], document["error"]) == end
 
 
 def test_two_runs_that_both_log_both_go_on(tmp_path: Path) -> None:

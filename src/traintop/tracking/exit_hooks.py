@@ -80,6 +80,10 @@ def _end_all(status: EndStatus, error: str, timeout: float) -> None:
 def _at_exit() -> None:
     """End all runs; an exception that ends the process because nobody caught it is recorded."""
     uncaught = getattr(sys, "last_value", None)
+    if hasattr(sys, "ps1"):  # an interactive Python goes on after any exception
+        uncaught = None
+        for run in runs_of_process():
+            run.suspend_if_abandoned()
     if uncaught is None:
         _end_all("interrupted", "the process ended without finish()", _EXIT_SECONDS)
     else:
