@@ -21,19 +21,22 @@ def utc_offset(time: datetime) -> int:
 def in_local_time(text: str | None, written_at: object) -> str | None:
     """A time that was written so many seconds east of UTC, as it is in this process's zone.
 
-    It carries its offset where it would stand for another moment without: in another zone, or in
-    the hour that comes twice when summer time ends. It stays as it is where ``written_at`` is no
-    offset.
+    It carries its offset where it would stand for another moment without: in the hour that comes
+    twice when summer time ends. It stays as it is where nobody knows its offset.
     """
-    if text is None or type(written_at) is not int:
-        return text
+    if text is None:
+        return None
     try:
-        if written_at == _offset_at(text[:13]) or not abs(written_at) < _SECONDS_PER_DAY:
+        if type(written_at) is int and written_at == _offset_at(text[:13]):
             return text
         time = datetime.fromisoformat(text)
         if time.tzinfo is None:
+            if type(written_at) is not int or not abs(written_at) < _SECONDS_PER_DAY:
+                return text
             time = time.replace(tzinfo=timezone(timedelta(seconds=written_at)))
-        return time.astimezone().isoformat()
+        local = time.astimezone()
+        plain = local.replace(tzinfo=None, fold=0)
+        return (plain if plain.astimezone() == local else local).isoformat()
     except (ValueError, OverflowError, OSError):
         return text
 
