@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import datetime
 from pathlib import Path, PurePath
 from statistics import pstdev
 from typing import Any
 
 import numpy as np
 import pytest
+from click import ClickException
 from doctor_runs import only
 from tests.runs import OpenedRun, new_tracker, saved_document
 
+from traintop.analysis.query import filter_runs
+from traintop.analysis.ranking import sorted_runs
 from traintop.analysis.summary_text import summary_lines
+from traintop.cli import main
 from traintop.doctor import diagnose
 from traintop.logfile import LONGEST_NAME
 from traintop.logfile.columns import kept_names
@@ -263,6 +268,13 @@ def test_layers_by_the_thousand_give_way_to_single_names(
     summary = "\n".join(summary_lines(run.summary(), "run"))
     assert "metrics left out  grad_norm/layers.#.mlp" in summary
     assert "grad_norm/layers.#.mlp" in only(diagnose(tmp_path), "runs.metrics").what
+    name = f"grad_norm/layers.{MAX_METRICS}.mlp"
+    with pytest.raises(ValueError, match="left out"):
+        filter_runs([run.summary()], f"{name} > 3", datetime.now())
+    with pytest.raises(ValueError, match="left out"):
+        sorted_runs([run.summary()], name)
+    with pytest.raises(ClickException, match="left out"):
+        main(["plot", str(tmp_path), "--metric", name], standalone_mode=False)
 
 
 @pytest.mark.parametrize("most", [3, 5])

@@ -7,8 +7,10 @@ from datetime import datetime
 
 from traintop.field import Field
 from traintop.fields import FIELDS, SYNONYMS, field_of, metric_field, setting_field
+from traintop.logfile.columns import name_family
 from traintop.metrics import last_value, logged_name, metrics_of, standard_name
 from traintop.model import RunSummary
+from traintop.text import suggestions
 from traintop.values import setting_of
 
 
@@ -50,6 +52,17 @@ def is_known(field: Field, runs: Iterable[RunSummary]) -> bool:
         field.get(run, now) is not None or (metric and logged_name(metric, run.stats))
         for run in runs
     )
+
+
+def hint_of_unknown(name: str, runs: Sequence[RunSummary]) -> str:
+    """Why no run has a metric that one of them logged, or which names are like an unknown one."""
+    return left_out_hint(name, runs) or suggestions(name, known_names(runs))
+
+
+def left_out_hint(name: str, runs: Iterable[RunSummary]) -> str:
+    """Which run logged a metric that its writer left out, nothing where none did."""
+    run = next((run for run in runs if name_family(name) in run.left_out), None)
+    return f"{run.name} logged too many metrics, and it was left out" if run else ""
 
 
 def known_names(runs: Sequence[RunSummary]) -> list[str]:

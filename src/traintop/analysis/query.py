@@ -31,7 +31,7 @@ from typing import Any
 import msgspec
 
 from traintop.analysis.alerts import ALERT_WORDS
-from traintop.analysis.field_names import field_among, is_known, known_names
+from traintop.analysis.field_names import field_among, hint_of_unknown, is_known, known_names
 from traintop.analysis.query_conditions import (
     Alerts,
     Condition,
@@ -389,7 +389,7 @@ class _Parser:
             word = term.word
             return lambda run: word
         if getter is None:
-            hint = suggestions(term.word, known_names(self._runs))
+            hint = hint_of_unknown(term.word, self._runs)
             raise QueryError(f"no run has {term.word}: {hint}", term.position)
         return getter
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from traintop.analysis.field_names import field_among, is_known, known_names
+from traintop.analysis.field_names import field_among, hint_of_unknown, is_known
 from traintop.direction import Direction
 from traintop.field import Field, is_nothing
 from traintop.fields import fact, is_default
 from traintop.metrics import best_iteration, best_value, most_work
 from traintop.model import RunSummary
-from traintop.text import suggestions
 
 
 def sorted_runs(
@@ -25,7 +24,7 @@ def sorted_runs(
     """
     field = field_among(name, runs)
     if runs and not is_known(field, runs):
-        raise ValueError(f"cannot sort by {name!r}: {suggestions(name, known_names(runs))}")
+        raise ValueError(f"cannot sort by {name!r}: {hint_of_unknown(name, runs)}")
     return sorted_by(runs, field, datetime.now(), descending=field.descending is not reverse)
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from traintop.analysis.axes import X_AXES, XAxis, tokens_per_iteration
 from traintop.analysis.chart_names import charts_of, metrics_of_chart
+from traintop.analysis.field_names import left_out_hint
 from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, print_text, warn
 from traintop.commands.runs import MOST_RUNS, log_directory, named_runs, run_names
 from traintop.metrics import logged_name
@@ -116,8 +117,10 @@ def _chart_of(
     if not any(len(run.history) for run in plotted):
         raise ValueError("there is nothing to plot: no record yet")
     if not any(logged_name(name, names) for name in metrics_of_chart(metric) for names in logged):
-        known = suggestions(metric, (chart for chart in charts_of(logged) if chart != metric))
-        raise ValueError(f"no run has the metric {metric!r}: {known}")
+        hint = left_out_hint(metric, runs.values()) or suggestions(
+            metric, (chart for chart in charts_of(logged) if chart != metric)
+        )
+        raise ValueError(f"no run has the metric {metric!r}: {hint}")
     spec = ChartMaker().chart(metric, plotted, options)
     return replace(spec, title=spec.name)
 
