@@ -15,6 +15,7 @@ import pyte
 import pytest
 from terminal_session import PROGRAM, TerminalSession, cells_of
 
+RUNS = Path(__file__).parents[2] / "experiment_logs"
 THIN = 20_000.0
 KEYS = (
     "j",
@@ -190,3 +191,17 @@ def test_few_bytes_show_a_run_that_goes_on(tmp_path):
         received = bytes(terminal.received)
     colors = sum(map(len, re.findall(rb"\x1b\[[\d;]*m", received)))
     assert colors < len(received) / 4
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines", "opening", "key"), [(160, 48, 15_000, 12_000), (80, 24, 5_000, 3_000)]
+)
+def test_few_bytes_show_runs_that_ended(columns, lines, opening, key):
+    with TerminalSession(RUNS, columns=columns, lines=lines) as terminal:
+        terminal.wait_for("lr_1e-03")
+        terminal.wait_until_quiet(1.5)
+        before = len(terminal.received)
+        assert before <= opening
+        terminal.press("j")
+        terminal.wait_until_quiet(1.5)
+        assert 0 < len(terminal.received) - before <= key

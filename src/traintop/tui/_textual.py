@@ -17,13 +17,14 @@ from rich.traceback import Traceback
 from textual import constants, events, on
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._styles_cache import StylesCache
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingsMap
 from textual.command import CommandPalette
 from textual.dom import DOMNode
 from textual.driver import Driver
-from textual.drivers.linux_driver import LinuxDriver
+from textual.drivers import linux_driver
 from textual.keys import Keys, _character_to_key
 from textual.message import Message
 from textual.notifications import Notification
@@ -83,10 +84,29 @@ class _Answer(Enum):
     READY = "<terminal-ready>"
 
 
-cast(dict[str, Any], ANSI_SEQUENCES_KEYS)[ANSWER] = (_Answer.READY,)
+cast(dict[str, Any], ANSI_SEQUENCES_KEYS)[ANSWER] = (_Answer.READY,)  # one that came in two parts
 
 
-class SynchronisedDriver(LinuxDriver):
+class _InputParser(XTermParser):
+    """Takes the terminal's answers out of what is typed.
+
+    Textual 8.2 reads escape and a letter as two other keys when a sequence follows at once, and
+    what comes within a paste as text.
+    """
+
+    def feed(self, data: str) -> Iterable[Message]:
+        """What is in the input."""
+        answers = data.count(ANSWER)
+        yield from (events.Key(_Answer.READY.value, None) for _ in range(answers))
+        typed = data.replace(ANSWER, "")
+        if typed or not answers:  # nothing at all is the end of the input
+            yield from super().feed(typed)
+
+
+linux_driver.XTermParser = _InputParser  # type: ignore[attr-defined]  # the driver makes it by this name
+
+
+class SynchronisedDriver(linux_driver.LinuxDriver):
     """Textual's driver, whose drawing goes through a screen that never sends what is out of date.
 
     Textual 8.2 queues what it draws, and all that is drawn meanwhile waits behind it.

@@ -167,6 +167,7 @@ class TraintopApp(TypeAheadApp):
         self._directories = tuple(directories)
         self._watcher: DirectoryWatcher | None = None
         self._repainting: Timer | None = None
+        self._is_painted = False
         self._written: Path | None = None
         self._toasts = NoticeToasts(self)
         self.annotations = AnnotationWriter(self.post_message)
@@ -257,11 +258,13 @@ class TraintopApp(TypeAheadApp):
     def on_resize(self) -> None:
         """Redraw everything: a terminal that was smaller for a moment has lost what was outside.
 
-        Textual draws what differs between the sizes it met, and may not have met that one.
+        Textual draws what differs between the sizes it met, and may not have met that one. At the
+        start nothing was drawn that could be lost.
         """
         if self._repainting is not None:
             self._repainting.stop()
-        self._repainting = self.set_timer(_RESIZED_SECONDS, self._repaint)
+        if self._is_painted:
+            self._repainting = self.set_timer(_RESIZED_SECONDS, self._repaint)
 
     def _repaint(self) -> None:
         if not self.screen_stack:  # none is left once the program quits
@@ -280,6 +283,7 @@ class TraintopApp(TypeAheadApp):
         self.main_screen.show_line_speed(slow=message.slow)
 
     def on_first_runs_painted(self) -> None:
+        self._is_painted = True
         if not gc.isenabled():  # the command line left it off, for a quick start
             gc.freeze()  # what was imported stays, so no pause of a collection is for that
             gc.enable()

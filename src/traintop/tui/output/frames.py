@@ -163,7 +163,7 @@ class Pen:
                     self._place = (end, line) if agreed else None
             return
         erases = self._can_erase(row[start].style)
-        for piece in _BLANKS.split(text) if erases else (text,):
+        for piece in filter(None, _BLANKS.split(text)) if erases else (text,):
             self.move(start, line)
             end = start + len(piece)
             if len(piece) < _LEAST_ERASED or not erases or not piece.isspace():

@@ -45,13 +45,13 @@ class SynchronisedScreen:
         any more; ``failed`` with an error of ours, after which nothing is drawn.
         """
         self._descriptor = descriptor
-        self._size = size
+        self._terminal_size = size
         self._pace = pace
         self._slow_changed = slow_changed
         self._failed = failed
         self._slow = False
         self._mirror = ScreenMirror(
-            *self._size(), erases_in_color=erases_in_color, control=self._take_control
+            *self._terminal_size(), erases_in_color=erases_in_color, control=self._take_control
         )
         self._controls: list[str] = []
         self._changed = Condition()
@@ -159,7 +159,7 @@ class SynchronisedScreen:
 
     def _frame(self, now: float) -> bytes:
         """The next frame, empty if the terminal shows all that is wanted."""
-        if self._mirror.resize(*self._size()):
+        if self._mirror.resize(*self._terminal_size()):
             self._pace.pressed(now)
         self._frames += 1
         behind = now - self._agreed > _MOST_BEHIND and self._frames % 2 == 0
