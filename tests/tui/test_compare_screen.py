@@ -432,6 +432,16 @@ async def test_a_setting_that_nobody_gave_is_quiet():
         assert (roles["0.001"], roles["0.0003 (default)"]) == ("text", "muted")
 
 
+async def test_narrow_headings_keep_what_differs():
+    names = [f"gpt2_small_lr0.0003_compile_bf16_seed{seed}" for seed in (1, 2)]
+    runs = [trained(name, 2.0, seed=seed) for seed, name in enumerate(names)]
+    async with comparing(runs, size=(40, 15)) as (_, _, screen):
+        [heading, _] = compare_table(screen.comparison, 1, lambda column: None, 40).headings
+        [first, second] = "".join(piece.text for piece in heading).split("◆")[1:]
+        assert first.split()[0].endswith("1")
+        assert second.split()[0].endswith("2")
+
+
 async def test_no_width_cuts_a_number_to_another_one():
     runs = [trained(f"a_s{seed}", 1234.5678 + seed / 7, seed=seed) for seed in range(3)]
     async with comparing(runs, size=(200, 40)) as (app, pilot, _):

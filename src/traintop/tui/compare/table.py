@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -71,11 +73,10 @@ def compare_table(
     names = short_names(frozenset(map(column_label, comparison.columns)), beside)
     least = len(comparison.columns) * (_GUTTER + _LEAST_COLUMN)
 
-    def blocks_of(name_width: int, asides: int) -> list[list[Line]]:
-        return [
-            _column_lines(comparison, place, place == cursor, mark_of, name_width, asides, names)
-            for place in range(len(comparison.columns))
-        ]
+    def blocks_of(name_width: int, asides: int, most: int = sys.maxsize) -> list[list[Line]]:
+        places = range(len(comparison.columns))
+        shown = partial(_column_lines, comparison, cursor, mark_of, name_width, asides, names, most)
+        return [shown(place) for place in places]
 
     for gap, name_width, asides in _LAYOUTS if least <= room else _LAYOUTS[-1:]:
         blocks = blocks_of(name_width, asides)
@@ -83,7 +84,7 @@ def compare_table(
         if sum(widths) <= room:
             break
     if widths[0] + max(widths[1:], default=0) > room:
-        blocks = [[fit_line(line, widest) for line in block] for block in blocks_of(name_width, 0)]
+        blocks = blocks_of(name_width, 0, widest)
         widths = [line_width(block[0]) for block in blocks]
     places = _places_in_view(widths, cursor, room)
     lines = [
@@ -154,22 +155,24 @@ def _label_lines(rows: Sequence[Row], width: int) -> list[Line]:
 
 def _column_lines(
     comparison: Comparison,
-    place: int,
-    is_cursor: bool,
+    cursor: int,
     mark_of: Callable[[Column], Piece | None],
     name_width: int,
     asides: int,
     names: ShortNames,
+    most: int,
+    place: int,
 ) -> list[Line]:
-    """Name, status, and the cells of one column, all of one width."""
+    """Name, status, and the cells of one column, all of one width, which is ``most`` at most."""
     column = comparison.columns[place]
     cells = short_column(comparison, place).aligned()
     lines = [_cell_line(cell, asides) for cell in cells]
     label = column_label(column)
     flag = Piece(" ⚑" if place == 0 else "", "warn")
     wanted = min(cell_width(label), name_width) + cell_width(flag.text)
-    inner = max([_LEAST_COLUMN, wanted, *map(line_width, lines)])
-    name = names.fit(label, inner - cell_width(flag.text))
+    width = min(_GUTTER + max([_LEAST_COLUMN, wanted, *map(line_width, lines)]), most)
+    name = names.fit(label, max(width - _GUTTER - cell_width(flag.text), 1))
+    is_cursor = place == cursor
     heading: Line = (
         Piece("▌" if is_cursor else " ", "accent"),
         mark_of(column) or Piece("◆", "muted"),
@@ -180,7 +183,7 @@ def _column_lines(
     pad = Piece(" " * _GUTTER)
     below = ((pad, *line) for line in (_status_line(column), *lines))
     action = f"screen.pick_column({place})"
-    return [clickable(line, action, _GUTTER + inner) for line in (heading, *below)]
+    return [clickable(line, action, width) for line in (heading, *below)]
 
 
 def _cell_line(cell: AlignedCell, asides: int) -> Line:
