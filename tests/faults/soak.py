@@ -218,7 +218,7 @@ def cpu_share(samples: Sequence[Sample]) -> float:
 def charted_bytes(run: OpenedRun) -> int:
     """What the records of a run and the curves over them take in memory, each array once."""
     history, maker = run.history(), ChartMaker()
-    charted = [PlottedRun(run.id, 1, "", 0, None, history)]
+    charted = [PlottedRun(run.summary().id, 1, "", 0, None, history)]
     specs = [
         maker.chart(chart, charted, ChartOptions())
         for chart in shown_charts(charts_of([history.metrics]), ())
