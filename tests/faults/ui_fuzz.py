@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import os
 import random
 import resource
@@ -37,6 +38,7 @@ _PALETTE = 0.1
 _WORDS = ("page", "mark", "sort", "note", "filter", "chart", "x" * 40)
 _MOST_LIVE = 6
 _MEMORY_EVERY = 1000  # keys
+_STUCK_SECONDS = 300  # of one burst, however busy the machine is
 _SIGNS = {_character_to_key(sign): sign for sign in string.printable}
 _HOSTILE = [
     "plain",
@@ -77,7 +79,11 @@ class Fuzzer:
             starts += 1
             async with app.run_test(size=self._random.choice(SIZES), notifications=True) as pilot:
                 while self.done < keys and app.is_running and not app._exit:
+                    faulthandler.dump_traceback_later(
+                        _STUCK_SECONDS, exit=True, file=sys.__stderr__
+                    )
                     self.done += await self._burst(pilot)
+                    faulthandler.cancel_dump_traceback_later()
                     if self.done // _MEMORY_EVERY >= len(self.memory):
                         self.memory.append((self.done, resident_bytes()))
             if app.return_code:

@@ -1,6 +1,7 @@
 from tests.runs import make_runs
 from tests.waiting import settle
 from textual.command import CommandInput, CommandList
+from textual.widgets import Input
 from tui_runs import selected, showing
 
 from traintop.tui.kit.palette import ActionPalette, KeyCommands
@@ -53,3 +54,18 @@ async def test_paging_in_a_palette_without_room_does_not_crash():
     async with showing(make_runs(2), (1, 1)) as (app, pilot):
         await pilot.press("ctrl+p", "pagedown", "pageup")
         assert isinstance(app.screen, ActionPalette)
+
+
+async def test_a_palette_that_was_left_looks_for_nothing_more():
+    async with showing(make_runs(2)) as (app, pilot):
+        await pilot.press("ctrl+p", *"xqjxqj")
+        palette = app.screen
+        await settle(pilot, lambda: palette._no_matches_timer is not None)
+        timer, typed = palette._no_matches_timer, palette.query_one(Input)
+        await pilot.press("escape")
+        await settle(pilot, lambda: not palette.children)
+        timer._callback()  # it had come due before
+        await palette._dispatch_message(Input.Changed(typed, "xqjxqjx"))
+        await pilot.pause()
+        assert app.is_running
+        assert not list(palette.workers)

@@ -183,3 +183,15 @@ async def test_notices_are_in_the_order_of_their_times():
         app.notice_log.add([notice(runs[0])])
         app.notice_log.add([earlier])  # began before the one that was noticed first
         assert [one.run_id for one in app.notice_log.notices] == [runs[0].id, runs[1].id]
+
+
+async def test_a_toast_made_at_its_last_moment_still_ends():
+    runs = make_runs(1)
+    async with listing(runs) as (app, pilot):
+        app.post_message(NoticesRaised([notice(runs[0])]))
+        app.notify("written")
+        await settle(pilot, lambda: len(toasts(app)) == 2)
+        for toast in toasts(app):
+            toast.raised_at = 0.0
+            assert toast.has_expired
+            assert toast.time_left > 0  # or its timer would never let anything else happen

@@ -29,6 +29,7 @@ from textual.keys import Keys, _character_to_key
 from textual.message import Message
 from textual.notifications import Notification
 from textual.screen import Screen
+from textual.timer import Timer, TimerCallback
 from textual.widgets import Button, Input
 from textual.worker import WorkerError
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     AnyApp = App[Any]
 
 _KEY_NAMES = {key.value for key in Keys} | {_character_to_key(sign) for sign in string.printable}
+
+_LAST_MOMENT = 0.01
 
 
 def key_name(key: str) -> str | None:
@@ -172,6 +175,24 @@ def forget_terminal(app: AnyApp) -> None:
         app._driver.forget_terminal()
 
 
+class LastingNotification(Notification):
+    """One of which a toast may be made at its last moment, as when a screen is opened just then.
+
+    Textual 8.2 ends the toast after the time that is left. Once that is below zero, its timer
+    counts without end, and nothing else happens any more.
+    """
+
+    @property
+    def time_left(self) -> float:
+        """Seconds that its toast is to stay, never none."""
+        return max(super().time_left, _LAST_MOMENT)
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether no more than its last moment is left."""
+        return self.time_left == _LAST_MOMENT
+
+
 def is_shown(app: AnyApp, toast: Notification) -> bool:
     """Whether a toast can be seen: ``notify`` returns nothing by which it could be found."""
     return toast in app._notifications
@@ -199,7 +220,31 @@ class DismissedOnce(Screen[None]):
 
 
 class SafePalette(CommandPalette, DismissedOnce):
-    """Textual's palette, made safe for keys that come faster than it searches."""
+    """Textual's palette, made safe for keys that come faster than it searches.
+
+    What was under way when it was left, a search, its timers, or words that were typed, would look
+    for widgets that are gone, which ends the program.
+    """
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Leave the palette, and search no more."""
+        self._cancel_gather_commands()
+        return super().dismiss(result)
+
+    def set_timer(
+        self, delay: float, callback: TimerCallback | None = None, **options: Any
+    ) -> Timer:
+        """Call a function later, if the palette is still there."""
+
+        def call() -> object:
+            return callback() if callback is not None and self.is_active else None
+
+        return super().set_timer(delay, call, **options)
+
+    @on(Input.Changed)
+    def _search_while_there(self, event: Input.Changed) -> None:
+        if not self.is_active:
+            event.prevent_default()
 
     @on(Input.Submitted)
     async def _choose_when_found(self, event: Input.Submitted) -> None:

@@ -10,19 +10,25 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 from textual import events
 from textual.app import App
 from textual.filter import LineFilter
+from textual.notifications import Notify
 from textual.timer import Timer
 
 from traintop.directory_memory import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.terminal import draws_ascii_only, on_termination, takes_clipboard
 from traintop.text import safe_text
-from traintop.tui._textual import driver_class, forget_terminal, write_to_terminal
+from traintop.tui._textual import (
+    LastingNotification,
+    driver_class,
+    forget_terminal,
+    write_to_terminal,
+)
 from traintop.tui.alerts.toasts import (
     TOAST_SECONDS,
     NoticeLog,
@@ -375,14 +381,13 @@ class TraintopApp(TypeAheadApp):
         self._written = message.target or self._written
         self._report(ended_text(message), failed=message.failed)
 
+    def notify(self, message: str, **options: Any) -> None:
+        """Show a message for some seconds; markup in it is text unless the options ask for it."""
+        toast = LastingNotification(message, **{"timeout": TOAST_SECONDS, **options})
+        self.post_message(Notify(toast))
+
     def _report(self, text: str, *, failed: bool = False) -> None:
-        # Markup is interpreted in notices unless it is turned off.
-        self.notify(
-            text,
-            severity="error" if failed else "information",
-            timeout=TOAST_SECONDS,
-            markup=False,
-        )
+        self.notify(text, severity="error" if failed else "information")
 
 
 def run(directories: Sequence[Path], opened: Path | None = None) -> None:

@@ -10,12 +10,11 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 from textual.app import App
-from textual.notifications import Notification
 
 from traintop.analysis.alerts import Alert, AlertKind
 from traintop.lines import Role
 from traintop.text import safe_text
-from traintop.tui._textual import is_shown, replace_toasts
+from traintop.tui._textual import LastingNotification, is_shown, replace_toasts
 from traintop.tui.kit.screen import PlaceScreen
 from traintop.tui.session import Session
 
@@ -90,19 +89,19 @@ class NoticeToasts:
 
     def __init__(self, app: App[None]) -> None:
         self._app = app
-        self._standing: list[tuple[Notification, tuple[Alert, ...]]] = []
+        self._standing: list[tuple[LastingNotification, tuple[Alert, ...]]] = []
 
     def show(self, notices: Sequence[Alert]) -> None:
         """Show new notices beside those on the screen."""
         standing = [(toast, of) for toast, of in self._standing if is_shown(self._app, toast)]
         together = (*chain.from_iterable(of for _, of in standing), *notices)
         groups: list[tuple[Alert, ...]] = [(notice,) for notice in notices]
-        replaced: list[Notification] = []
+        replaced: list[LastingNotification] = []
         if len(together) > MOST_TOASTS:
             replaced = [shown for shown, _ in standing]
             groups, standing = [together], []
         new = [
-            (Notification(toast.text, toast.title, toast.severity, TOAST_SECONDS), group)
+            (LastingNotification(toast.text, toast.title, toast.severity, TOAST_SECONDS), group)
             for group in groups
             for toast in toasts_of(group)
         ]
