@@ -119,6 +119,15 @@ _ASCII_FORMS = str.maketrans(
 )
 
 
+def can_be_continued() -> bool:
+    """Whether a shell with job control started this process: a stopped one waits for its ``fg``.
+
+    There is none where the terminal was opened for this program, as by ``ssh -t HOST traintop``:
+    then its process group is that of the session.
+    """
+    return not hasattr(os, "getsid") or os.getpgrp() != os.getsid(0)
+
+
 def to_ascii(text: str) -> str:
     """``text`` in as many cells with ASCII only: look-alikes for what we draw, else "?"."""
     if text.isascii():

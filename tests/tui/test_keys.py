@@ -1,5 +1,11 @@
+import subprocess
+import sys
+
 import pytest
-from tui_runs import PostedApp, line_text
+from tests.runs import make_runs
+from tests.waiting import settle
+from textual.app import App
+from tui_runs import PostedApp, line_text, showing, toasts
 
 from traintop.lines import line_width
 from traintop.tui.key_table import KEYS
@@ -110,3 +116,21 @@ def test_the_footer_shows_the_way_back_where_not_all_keys_fit(place):
     text = line_text(footer_line(Situation(place, frozenset(Need)), "", 60))
     assert "back" in text
     assert text.rstrip().endswith("? help")
+
+
+@pytest.mark.parametrize("continued", [True, False])
+async def test_no_shell_behind_means_no_stop(monkeypatch, continued):
+    stops = []
+    monkeypatch.setattr(App, "action_suspend_process", lambda app: stops.append(app))
+    monkeypatch.setattr("traintop.tui.app.can_be_continued", lambda: continued)
+    async with showing(make_runs(1)) as (app, pilot):
+        await pilot.press("ctrl+z")
+        await settle(pilot, lambda: stops or toasts(app))
+        assert (len(stops), len(toasts(app))) == (continued, not continued)
+
+
+@pytest.mark.parametrize("own", [{"start_new_session": True}, {"process_group": 0}])
+def test_a_session_of_its_own_has_no_shell_behind(own):
+    code = "from traintop.terminal import can_be_continued; print(can_be_continued())"
+    output = subprocess.check_output([sys.executable, "-c", code], text=True, **own)
+    assert output.strip() == str("process_group" in own)

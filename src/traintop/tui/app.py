@@ -21,7 +21,7 @@ from textual.timer import Timer
 
 from traintop.directory_memory import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
-from traintop.terminal import draws_ascii_only, on_termination, takes_clipboard
+from traintop.terminal import can_be_continued, draws_ascii_only, on_termination, takes_clipboard
 from traintop.text import safe_text
 from traintop.tui._textual import (
     LastingNotification,
@@ -213,6 +213,13 @@ class TraintopApp(TypeAheadApp):
     async def action_quit(self, return_code: int = 0) -> None:
         """Quit after what the screen has still to hand over, such as a note that was just typed."""
         self.main_screen.call_later(self.call_later, self.exit, return_code=return_code)
+
+    def action_suspend_process(self) -> None:
+        """Back to the shell, where there is one."""
+        if can_be_continued():
+            super().action_suspend_process()
+        else:
+            self._report("No shell to go back to: this terminal was opened for traintop")
 
     async def on_end_requested(self, message: EndRequested) -> None:
         await self.action_quit(message.return_code)
