@@ -8,6 +8,7 @@ import pytest
 from tests.runs import make_runs
 from tests.waiting import settle
 from textual import events
+from textual.drivers import linux_driver
 from textual.keys import _character_to_key
 from tui_runs import screen_text, selected, showing, watching
 
@@ -71,6 +72,21 @@ async def test_escape_and_a_key_at_once(way: str) -> None:
         assert app.screen is app.main_screen
         assert app.main_screen.situation.place is Place.RUNS
         assert app.main_screen.rows.position(app.main_screen.view.marks[0]) == 1
+
+
+@pytest.mark.parametrize(("sign", "shown"), [("O", "charts to show"), ("?", "traintop · keys")])
+async def test_escape_and_a_sign_as_a_terminal_sends_them(sign: str, shown: str) -> None:
+    parser = linux_driver.XTermParser()
+    typed = [*parser.feed(f"\x1b{sign}")]
+    while not typed:  # until no further key can belong to it
+        typed = [*parser.tick()]
+    async with showing(make_runs(3)) as (app, pilot):
+        await pilot.press("o")
+        await settle(pilot, lambda: "columns of the list" in screen_text(app))
+        for event in typed:
+            app.post_message(event)
+        await settle(pilot, lambda: shown in screen_text(app))
+        assert "columns of the list" not in screen_text(app)
 
 
 async def test_alt_drops_no_text_that_is_typed(tmp_path: Path) -> None:

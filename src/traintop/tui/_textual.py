@@ -91,10 +91,11 @@ cast(dict[str, Any], ANSI_SEQUENCES_KEYS)[ANSWER] = (_Answer.READY,)  # one that
 
 
 class _InputParser(XTermParser):
-    """Takes the terminal's answers out of what is typed.
+    """Takes the terminal's answers out of what is typed, and knows escape before every sign.
 
     Textual 8.2 reads escape and a letter as two other keys when a sequence follows at once, and
-    what comes within a paste as text.
+    what comes within a paste as text. It calls escape and "O" alt+shift+o, and loses that before
+    "?", where others are alt and the key.
     """
 
     def feed(self, data: str) -> Iterable[Message]:
@@ -104,6 +105,12 @@ class _InputParser(XTermParser):
         typed = data.replace(ANSWER, "")
         if typed or not answers:  # nothing at all is the end of the input
             yield from super().feed(typed)
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        for event in super()._sequence_to_key_events(sequence):
+            if alt and event.is_printable:
+                event = events.Key(f"alt+{event.key}", event.character)
+            yield event
 
 
 linux_driver.XTermParser = _InputParser  # type: ignore[attr-defined]  # the driver makes it by this name
