@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import pty
 import select
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -46,13 +48,21 @@ class TerminalSession:
         environment: Mapping[str, str] | None = None,
         working_directory: Path | None = None,
         bytes_per_second: float | None = None,
+        round_trip: float = 0.0,
         program: str = PROGRAM,
     ) -> None:
-        """With ``bytes_per_second`` the line to the terminal takes no more than that."""
+        """With ``bytes_per_second`` the line to the terminal takes no more than that.
+
+        ``round_trip`` is how many seconds a byte is under way, there and back.
+        """
         self.received = bytearray()
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         self._seconds_per_byte = 1 / bytes_per_second if bytes_per_second else 0.0
+        self._piece = int(bytes_per_second * 0.02) if bytes_per_second else 65536
+        self._delay = round_trip / 2
+        self._arriving: deque[tuple[float, bytes]] = deque()
+        self._leaving: deque[tuple[float, bytes]] = deque()
         self._master, slave = pty.openpty()
         self.answers = True
         """Whether the terminal answers when the program asks for its status."""
@@ -96,6 +106,10 @@ class TerminalSession:
         """The characters on the screen with their colours, line by line."""
         return cells_of(self._screen)
 
+    def has_ended(self) -> bool:
+        """Whether the program has ended, by a key for instance."""
+        return self._process.poll() is not None
+
     def line_with(self, text: str) -> str:
         """The first line that holds ``text``, empty when none does."""
         return next((line for line in self.text().splitlines() if text in line), "")
@@ -125,7 +139,9 @@ class TerminalSession:
             assert time.monotonic() < deadline, "the program never came to rest"
 
     def press(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
+        """Type; over a line with a delay it leaves while what comes is read."""
+        self._leaving.append((time.monotonic() + self._delay, keys.encode()))
+        self._send()
 
     def _answer(self, data: str) -> None:
         if self.answers:
@@ -150,6 +166,10 @@ class TerminalSession:
         """Let a stopped program go on, as the shell's ``fg`` does."""
         os.kill(self._process.pid, signal.SIGCONT)
 
+    def draw(self, text: str) -> None:
+        """Write on the screen, as another program does."""
+        self._stream.feed(text.encode())
+
     def hang_up(self) -> int:
         """Take the terminal away, as a lost connection does; the exit code that follows."""
         os.close(self._master)
@@ -166,14 +186,30 @@ class TerminalSession:
 
     def _read(self, seconds: float) -> bool:
         """Take over what arrives within a time; whether the program still lives."""
-        if not select.select([self._master], [], [], seconds)[0]:
-            return True
-        try:
-            data = os.read(self._master, 200 if self._seconds_per_byte else 65536)
-        except OSError:  # the program has ended
-            self._process.wait()
-            return False
-        time.sleep(len(data) * self._seconds_per_byte)
-        self.received += data
-        self._stream.feed(data)
-        return bool(data)
+        due = min((moment for moment, _ in (*self._arriving, *self._leaving)), default=math.inf)
+        wait = min(seconds, max(due - time.monotonic(), 0.0))
+        if select.select([self._master], [], [], wait)[0]:
+            try:
+                data = os.read(self._master, self._piece)
+            except OSError:  # the program has ended
+                self._process.wait()
+                time.sleep(self._delay)
+                self._pass_on()
+                return False
+            time.sleep(len(data) * self._seconds_per_byte)
+            self._arriving.append((time.monotonic() + self._delay, data))
+        self._pass_on()
+        return True
+
+    def _pass_on(self) -> None:
+        """Let what was under way for long enough arrive, on both ends."""
+        now = time.monotonic()
+        while self._arriving and self._arriving[0][0] <= now:
+            data = self._arriving.popleft()[1]
+            self.received += data
+            self._stream.feed(data)
+        self._send()
+
+    def _send(self) -> None:
+        while self._leaving and self._leaving[0][0] <= time.monotonic():
+            os.write(self._master, self._leaving.popleft()[1])

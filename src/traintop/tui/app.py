@@ -277,9 +277,9 @@ class TraintopApp(TypeAheadApp):
         if self._repainting is not None:
             self._repainting.stop()
         if self._is_painted:
-            self._repainting = self.set_timer(_RESIZED_SECONDS, self._repaint)
+            self._repainting = self.set_timer(_RESIZED_SECONDS, self.action_repaint)
 
-    def _repaint(self) -> None:
+    def action_repaint(self) -> None:
         if not self.screen_stack:  # none is left once the program quits
             return
         if self.screen.outer_size == self.size:

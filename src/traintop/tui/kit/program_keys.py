@@ -13,7 +13,7 @@ KEYS = (
         Key("palette", "ctrl+p", "palette", "find any action"),
         Key("theme", "ctrl+t", "toggle_theme", "dark or light colours"),
         Key("dismiss", "backspace", "dismiss_notices", "dismiss notices"),
-        Key("repaint", "ctrl+l", "repaint", "redraw the screen"),
+        Key("repaint", "ctrl+l", "app.repaint", "redraw the screen", places=tuple(Place)),
         Key("suspend", "ctrl+z", "app.suspend_process", "back to the shell; fg returns"),
         Key("quit", "q|ctrl+c", "quit", "quit", "quit", places=(Place.RUNS,)),
         needs=(),

@@ -9,7 +9,7 @@ from textual import events
 from textual.screen import ModalScreen
 
 from traintop.lines import ROLES
-from traintop.tui._textual import DismissedOnce, forget_drawn_widgets, forget_terminal, set_bindings
+from traintop.tui._textual import DismissedOnce, forget_drawn_widgets, set_bindings
 from traintop.tui.kit.keys import Place, Situation, bindings_of, footer_line
 from traintop.tui.kit.pane import LinePane
 from traintop.tui.kit.themes import theme_name
@@ -133,7 +133,3 @@ class SessionScreen(PlaceScreen):
 
     def action_dismiss_notices(self) -> None:
         self.app.clear_notifications()
-
-    def action_repaint(self) -> None:
-        forget_terminal(self.app)
-        self.refresh(repaint=True, layout=True)
