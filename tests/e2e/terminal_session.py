@@ -79,7 +79,7 @@ class TerminalSession:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            start_new_session=True,
+            process_group=0,  # as a shell starts it, so that ctrl+z stops it
             cwd=working_directory,
             env={**inherited, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})},
         )

@@ -6,6 +6,7 @@ The long form of the first test: `tests.faults.thin_line`.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from tests.e2e.terminal_session import TerminalSession

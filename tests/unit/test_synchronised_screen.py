@@ -6,10 +6,12 @@ import os
 import pty
 import time
 from collections.abc import Iterator
+from threading import Thread
 
 import pytest
 from tests.waiting import wait_until
 
+from traintop.tui.output import screen as screens
 from traintop.tui.output.mirror import ScreenMirror
 from traintop.tui.output.pacing import LinePace
 from traintop.tui.output.screen import QUERY, SynchronisedScreen
@@ -77,3 +79,21 @@ def test_an_error_of_ours_is_reported_and_the_terminal_left(terminal, monkeypatc
             received += os.read(person, 1000)
     finally:
         screen.stop()
+
+
+def test_an_answer_to_what_is_being_sent_is_waited_for(terminal, monkeypatch):
+    monkeypatch.setattr(screens, "_ENDING_SECONDS", 60.0)
+    person, program = terminal
+    screen = screen_on(program)
+    screen.write("\x1b[2;2Hdrawn" + "\x07" * 20_000)  # more than is taken while nobody reads
+    os.read(person, 1)
+    closing = Thread(target=screen.close)
+    closing.start()
+    received = b""
+    while QUERY.encode() not in received:
+        received += os.read(person, 1000)
+    closing.join(0.2)
+    assert closing.is_alive()
+    screen.answered()
+    closing.join()
+    screen.stop()

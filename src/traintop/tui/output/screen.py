@@ -70,7 +70,7 @@ class SynchronisedScreen:
         """Send what is no drawing, and end."""
         with self._changed:
             thread, self._thread = self._thread, None
-            self._changed.notify()
+            self._changed.notify_all()
         if thread is not None:
             thread.join()
 
@@ -79,7 +79,7 @@ class SynchronisedScreen:
         with self._changed:
             self._mirror.wanted.feed(data)
             self._is_dirty = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def pressed(self) -> None:
         """Take note of a key: what changes next goes out first."""
@@ -90,7 +90,7 @@ class SynchronisedScreen:
         """Take note of the terminal's answer."""
         with self._changed:
             self._pace.answered(time.monotonic())
-            self._changed.notify()
+            self._changed.notify_all()
 
     def forget(self) -> None:
         """Draw everything again: what the terminal shows is not known any more."""
@@ -98,7 +98,7 @@ class SynchronisedScreen:
             self._mirror.forget()
             self._is_dirty = True
             self._pace.renewed(time.monotonic())
-            self._changed.notify()
+            self._changed.notify_all()
 
     def query(self) -> None:
         """Ask the terminal whether it answers, before anything is drawn."""
@@ -106,7 +106,7 @@ class SynchronisedScreen:
             if self._pace.answers is None:
                 self._controls.append(QUERY)
                 self._pace.queried(time.monotonic())
-                self._changed.notify()
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Draw no more, and wait for an answer that is under way: it is not for the shell."""
@@ -178,6 +178,7 @@ class SynchronisedScreen:
             self._controls.append(_PLAIN)  # a shell writes on in the style that is set
             self._is_open = sequence == ENTER_SCREEN
             self._mirror.forget()
+            self._pace.renewed(time.monotonic())  # a shell may have had the last answer
         self._controls.append(sequence)
 
     def _send(self, data: bytes) -> None:
