@@ -110,24 +110,20 @@ class Pen:
             self._send(_movement(self._place, column, line))
             self._place = (column, line)
 
-    def paint(self, rows: Rows, chosen: Iterable[Change]) -> None:
+    def paint(self, rows: Rows, chosen: Iterable[Change], *, in_order: bool = False) -> None:
         """Write the cells of changes; ``rows`` are the whole lines as they are to be.
 
         All that has one style is written before the next is set: to move takes fewer bytes.
+        ``in_order`` writes from left to right instead.
         """
-        runs: dict[Style, list[Change]] = {}
-        for line, start, end in sorted(chosen):
-            row = rows[line]
-            while start < end:
-                style = row[start].style
-                stop = next((at for at in range(start, end) if row[at].style != style), end)
-                runs.setdefault(style, []).append(Change(line, start, stop))
-                start = stop
-        for style in sorted(runs, key=self._how_different):
+        runs = [run for change in sorted(chosen) for run in _runs(rows, change)]
+        if not in_order:
+            ranks = {style: self._how_different(style) for style, _ in runs}
+            runs.sort(key=lambda run: ranks[run[0]])
+        for style, (line, start, end) in runs:
             self._use(style)
-            for line, start, end in runs[style]:
-                self._approach(rows[line], line, start)
-                self._write_run(rows[line], line, start, end)
+            self._approach(rows[line], line, start)
+            self._write_run(rows[line], line, start, end)
         if self._style is not None and self._style.link:
             self._use(self._style._replace(link=""))  # whatever ends the program
 
@@ -189,6 +185,17 @@ class Pen:
         data = text.encode("utf-8", "backslashreplace")  # as Textual writes what is no text
         self._parts.append(data)
         self.size += len(data)
+
+
+def _runs(rows: Rows, change: Change) -> Iterator[tuple[Style, Change]]:
+    """The parts of a change that have one style each."""
+    line, start, end = change
+    row = rows[line]
+    while start < end:
+        style = row[start].style
+        stop = next((at for at in range(start, end) if row[at].style != style), end)
+        yield style, Change(line, start, stop)
+        start = stop
 
 
 def cost(row: Sequence[Cell], change: Change) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from traintop.tui.output.frames import Pen, areas, changes, cost
+from traintop.tui.output.frames import Change, Pen, areas, changes, cost
 from traintop.tui.output.grid import BLANK, Cell, CellGrid
 
 _BEGIN_UPDATE, _END_UPDATE = b"\x1b[?2026h", b"\x1b[?2026l"
@@ -55,13 +55,17 @@ class ScreenMirror:
         if not largest_first:
             found.reverse()
         waiting = [change for area in found for change in reversed(area)]
-        chosen = []
+        chosen: list[Change] = []
+        halved: list[Change] = []
         while waiting and room > 0:
             change = waiting.pop()
             line, start, end = change
             room -= cost(wanted.rows[line], change)
-            chosen.append(change)
+            both = self._shown[line][start:end] + wanted.rows[line][start:end]
+            (chosen if all(cell.text for cell in both) else halved).append(change)
             self._shown[line][start:end] = wanted.rows[line][start:end]
+        # Not all emulators bear half of a wide character, were it for a moment only.
+        pen.paint(wanted.rows, halved, in_order=True)
         pen.paint(wanted.rows, chosen)
         self.is_equal = not waiting
         column, line = wanted.cursor
