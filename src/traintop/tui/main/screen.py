@@ -215,7 +215,7 @@ class MainScreen(SessionScreen):
         self.set_class(self.view.charts.zoomed, "-zoomed")
         self.set_class(self.view.list_only, "-list-only")
         self.set_class(self._filter.is_open, "-filtering")
-        self._set_few(self.size.height)
+        self._set_few(self.app.size.height)  # which the screen learns later
         reading = self.session.is_reading
         self.set_class(reading, "-reading")
         self.set_class(not reading and not len(self.rows), "-empty")
