@@ -10,12 +10,14 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from traintop.direction import Direction, direction_of_name
+from traintop.logfile.columns import name_family
 from traintop.model import MetricStats, RunStatus, RunSummary
 
 LOSSES = ("val_loss", "train_loss")
@@ -195,11 +197,23 @@ def _standard_names(logged: tuple[str, ...]) -> tuple[str, ...]:
     return (*names,)
 
 
+_LARGE_FAMILY = 8
+"""Names that differ in digits only, from which on they are many."""
+
+
 def in_order(metrics: Iterable[str]) -> list[str]:
-    """Metrics with the losses first, then the other standard ones, then all others as they came."""
+    """Metrics with the losses first, then the other standard ones, then all others as they came.
+
+    Large families of like names, such as the norms of all layers, come last: they would hide what
+    is there once.
+    """
     names = dict.fromkeys(metrics)
     standard = dict.fromkeys((*LOSSES, *METRICS))
-    return [*(n for n in standard if n in names), *(n for n in names if n not in standard)]
+    others = [name for name in names if name not in standard]
+    if len(others) > _LARGE_FAMILY:
+        sizes = Counter(map(name_family, others))
+        others.sort(key=lambda name: sizes[name_family(name)] > _LARGE_FAMILY)
+    return [*(name for name in standard if name in names), *others]
 
 
 # Values of a run.

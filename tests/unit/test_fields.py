@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from traintop.analysis.chart_names import charts_of
 from traintop.analysis.field_names import is_known
 from traintop.direction import direction_of_name
 from traintop.fields import FIELDS, field_of
@@ -85,6 +86,13 @@ def test_where_a_run_logged_both_the_standard_metric_wins():
     assert [field_of(name).label for name in ("loss", "val_loss", "eval_loss")] == [
         *("LOSS", "VAL LOSS", "EVAL LOSS")
     ]
+
+
+def test_many_like_names_stand_behind_those_that_are_there_once():
+    norms = [f"norm/layer.{number}" for number in range(20)]
+    one = logged(**dict.fromkeys((*norms, "accuracy"), 1.0))
+    assert metrics_of([one]) == ["accuracy", *norms]
+    assert charts_of([one.stats])[0] == "accuracy"
 
 
 def test_throughput_is_as_logged_or_else_tokens_per_second():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from traintop.metrics import METRICS, names_of_metrics
+from traintop.metrics import METRICS, in_order, names_of_metrics
 from traintop.text import safe_text
 
 LOSS_CHART = "loss"
@@ -36,7 +36,7 @@ def charts_of(logged: Iterable[Collection[str]]) -> tuple[str, ...]:
     """
     known = {metric for names in logged for metric in names_of_metrics(names)}
     charts = [metric for metric in _USEFUL_FIRST if metric in known]
-    charts += sorted(known.difference(charts))
+    charts += in_order(sorted(known.difference(charts)))
     has_loss = not known.isdisjoint(_LOSSES)
     return (LOSS_CHART, *charts) if has_loss or not known else tuple(charts)
 
