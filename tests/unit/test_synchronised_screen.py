@@ -30,7 +30,7 @@ def screen_on(descriptor: int, **events: object) -> SynchronisedScreen:
     """A screen that draws, with the line's answers left to the test."""
     screen = SynchronisedScreen(
         descriptor,
-        lambda: (40, 10),
+        events.get("size", lambda: (40, 10)),
         LinePace(time.monotonic()),
         erases_in_color=True,
         slow_changed=events.get("slow_changed", lambda slow: None),
@@ -97,3 +97,22 @@ def test_an_answer_to_what_is_being_sent_is_waited_for(terminal, monkeypatch):
     screen.answered()
     closing.join()
     screen.stop()
+
+
+def test_what_is_drawn_for_a_new_size_is_kept(terminal):
+    person, program = terminal
+    sizes = [(40, 10)]
+    screen = screen_on(program, size=lambda: sizes[-1])
+    try:
+        screen.write("\x1b[2;2Hdrawn")
+        received = b""
+        while QUERY.encode() not in received:
+            received += os.read(person, 1000)
+        sizes.append((80, 10))
+        screen.write("\x1b[2;60Hfurther right")
+        screen.answered()
+        while b"drawn" not in received.partition(QUERY.encode())[2]:
+            received += os.read(person, 1000)
+        assert b"further right" in received
+    finally:
+        screen.stop()

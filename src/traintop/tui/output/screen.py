@@ -77,6 +77,7 @@ class SynchronisedScreen:
     def write(self, data: str) -> None:
         """Take what is drawn."""
         with self._changed:
+            self._take_size()  # it is for the size that the terminal has now
             self._mirror.wanted.feed(data)
             self._is_dirty = True
             self._changed.notify_all()
@@ -159,8 +160,7 @@ class SynchronisedScreen:
 
     def _frame(self, now: float) -> bytes:
         """The next frame, empty if the terminal shows all that is wanted."""
-        if self._mirror.resize(*self._terminal_size()):
-            self._pace.pressed(now)
+        self._take_size()
         self._frames += 1
         behind = now - self._agreed > _MOST_BEHIND and self._frames % 2 == 0
         frame = self._mirror.frame(
@@ -172,6 +172,10 @@ class SynchronisedScreen:
         if frame and self._pace.answers is not False:
             frame += QUERY.encode()
         return frame
+
+    def _take_size(self) -> None:
+        if self._mirror.resize(*self._terminal_size()):
+            self._pace.pressed(time.monotonic())
 
     def _take_control(self, sequence: str) -> None:
         if sequence in ALTERNATE_SCREEN:
