@@ -158,6 +158,10 @@ class TerminalSession:
         """Wait until the program lets the shell have the terminal, as for ctrl+z."""
         self.wait_for(lambda: os.waitpid(self._process.pid, os.WNOHANG | os.WUNTRACED)[0])
 
+    def thread_count(self) -> int:
+        """How many threads the program has (Linux)."""
+        return len(os.listdir(f"/proc/{self._process.pid}/task"))
+
     def send_signal(self, number: int) -> None:
         """Send the program a signal."""
         os.kill(self._process.pid, number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -116,6 +117,22 @@ def test_the_screen_is_redrawn_after_a_visit_to_the_shell(tmp_path):
         terminal.clear()
         terminal.continue_()
         terminal.wait_for(lambda: terminal.text() == before)
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+
+
+def test_a_program_that_was_stopped_from_outside_goes_on(tmp_path):
+    write_finished_run(tmp_path, "first", "2025-02-22T14:05:30")
+    with TerminalSession(tmp_path) as terminal:
+        terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
+        terminal.wait_until_quiet()
+        before, threads = terminal.text(), terminal.thread_count()
+        terminal.send_signal(signal.SIGSTOP)
+        terminal.wait_until_stopped()
+        terminal.clear()
+        terminal.continue_()
+        terminal.wait_for(lambda: terminal.text() == before)
+        terminal.wait_for(lambda: terminal.thread_count() <= threads)  # one reads keys
         terminal.press("q")
         assert terminal.exit_code() == 0
 

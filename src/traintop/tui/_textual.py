@@ -150,6 +150,16 @@ class SynchronisedDriver(linux_driver.LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._screen.query()
 
+    def resume_application_mode(self) -> None:
+        """Take the terminal again, also after a stop of which nothing was known (SIGSTOP).
+
+        Textual 8.2 then reads the input twice, and one of the two threads never ends.
+        """
+        if self._key_thread is not None and self._key_thread.is_alive():
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super().resume_application_mode()
+
     def process_message(self, message: Message) -> None:
         """Hand on what a person does; the terminal's answers are for the screen."""
         if isinstance(message, events.Key) and message.key == _Answer.READY.value:
