@@ -21,6 +21,7 @@ from tests.benchmarks import (
     peers,
     reading,
     terminal,
+    thin_line,
 )
 from tests.benchmarks.generated_runs import RECORDS_OF_USUAL_RUN, write_run, write_runs
 from tests.benchmarks.measuring import FULL, QUICK, Line, Scale
@@ -72,6 +73,7 @@ def _families(scale: Scale, directory: Path) -> Iterator[tuple[str, Iterator[Lin
     )
     yield "Reading", reading.measure(scale, runs, more_runs, long_run)
     yield "The terminal UI", terminal.measure(scale, empty, runs, more_runs, long_run)
+    yield "A thin line", thin_line.measure(scale, directory / "live")
     yield "Other trackers", peers.measure(scale, others)
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import pyte
@@ -36,10 +36,20 @@ class PseudoTerminal:
     :func:`screens`, so that the emulator does not take CPU time from what is measured.
     """
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        size: tuple[int, int] = (COLUMNS, LINES),
+        bytes_per_second: float | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """The line to it takes no more than ``bytes_per_second``."""
         self.chunks: list[Chunk] = []
+        self._seconds_per_byte = 1 / bytes_per_second if bytes_per_second else 0.0
+        self._most = max(int(bytes_per_second / 100), 1) if bytes_per_second else 1 << 20
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        columns, lines = size
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.started = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -47,7 +57,7 @@ class PseudoTerminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            env=child_environment(),
+            env=child_environment() | dict(environment or {}),
         )
         os.close(slave)
 
@@ -90,11 +100,15 @@ class PseudoTerminal:
         if not select.select([self._master], [], [], seconds)[0]:
             return 0
         try:
-            data = os.read(self._master, 1 << 20)
+            data = os.read(self._master, self._most)
         except OSError:  # the program has ended
             self._process.wait()
             raise TimeoutError(f"the program ended: {self.received()[-2000:]!r}") from None
+        time.sleep(len(data) * self._seconds_per_byte)
         self.chunks.append(Chunk(time.monotonic(), data))
+        # It answers when it is asked for its status, as terminals do; a query may come in parts.
+        before = self.chunks[-2].data[-3:] if len(self.chunks) > 1 else b""
+        os.write(self._master, b"\x1b[0n" * (before + data).count(b"\x1b[5n"))
         return len(data)
 
     def __enter__(self) -> PseudoTerminal:
@@ -106,9 +120,11 @@ class PseudoTerminal:
         os.close(self._master)
 
 
-def screens(chunks: list[Chunk]) -> Iterator[tuple[float, list[str]]]:
+def screens(
+    chunks: list[Chunk], size: tuple[int, int] = (COLUMNS, LINES)
+) -> Iterator[tuple[float, list[str]]]:
     """The screen after each chunk, and when that had arrived."""
-    screen = pyte.Screen(COLUMNS, LINES)
+    screen = pyte.Screen(*size)
     stream = pyte.ByteStream(screen)
     for chunk in chunks:
         stream.feed(chunk.data)

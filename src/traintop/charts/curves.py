@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _WALLCLOCK_UNITS = (("h", 3600.0, 3.0 * 3600), ("min", 60.0, 180.0))
 """Unit, its seconds, and the time in seconds from which it is used."""
 
+_X_PARTS = 4
+"""How many steps of the end of x a run that grows takes, at least: each redraws its charts."""
+
 _NAME_WIDTH = 48  # of a run in the title of its chart
 
 QUICK_RECORDS = 200_000
@@ -148,7 +151,7 @@ class ChartMaker:
         x_label, x_unit = X_LABELS[options.x_axis], 1.0
         grows = any(run.grows for run in runs)
         if extent and grows:
-            extent = extent[0], max(extent[1], in_steps(*extent)[1])
+            extent = extent[0], max(extent[1], in_steps(*extent, _X_PARTS)[1])
         if is_time:
             unit, x_unit = _wallclock_unit(extent[1] if extent else 0.0)
             x_label = f"{x_label}, {unit}"

@@ -51,16 +51,17 @@ def nice_ticks(low: float, high: float, count: int, *, whole: bool = False) -> t
     return finer
 
 
-def in_steps(low: float, high: float) -> tuple[float, float]:
+def in_steps(low: float, high: float, parts: int) -> tuple[float, float]:
     """Limits at round numbers around these, so that they stay while values come that are near.
 
-    A step is at most an eighth of what the limits are apart.
+    There are at least so many ``parts`` of a step between them.
     """
     span = high / 2 - low / 2
     if not _FINEST_SPAN < span < 1e300 or span < 1e-9 * max(abs(low), abs(high)):
         return low, high
-    power = 10.0 ** math.floor(math.log10(span / 4))
-    step = max(mantissa * power for mantissa in (1.0, 2.0, 5.0) if mantissa * power <= span / 4)
+    most = span / (parts / 2)
+    power = 10.0 ** math.floor(math.log10(most))
+    step = max(mantissa * power for mantissa in (1.0, 2.0, 5.0) if mantissa * power <= most)
     return math.floor(low / step) * step, math.ceil(high / step) * step
 
 

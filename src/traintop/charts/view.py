@@ -32,6 +32,9 @@ The steep start of a usual loss curve is no outlier, so it takes more than that.
 _FAR_AWAY = 1.5
 """How far from the middle of the view, in heights of it, a value lies that has left it."""
 
+_Y_PARTS = 8
+"""How many steps of the limits of y a curve that grows takes, at least."""
+
 _SAMPLE = 2048
 _LEAST_LOGGABLE = 5e-324
 
@@ -225,7 +228,7 @@ def view_of(spec: ChartSpec, width: int) -> View:
     if y_limits and robust and _span(y_limits) > _STRETCHED * _span(robust):
         y_limits = _with_latest(spec, robust, x_limits)
     if spec.grows and y_limits:
-        y_limits = in_steps(*y_limits)
+        y_limits = in_steps(*y_limits, _Y_PARTS)
     return View(x_limits, y_limits, spec.log_y, whole)
 
 
