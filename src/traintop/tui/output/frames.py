@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import compress, groupby
+from operator import attrgetter, is_not
 from typing import NamedTuple
 
 from traintop.text import cell_width
@@ -16,7 +17,11 @@ Rows = Sequence[Sequence[Cell]]
 _LEAST_ERASED = 8
 """Blank cells from which on to erase them takes fewer bytes than to write them."""
 
-_BLANKS = re.compile(f"( {{{_LEAST_ERASED},}})")
+_LONGEST_MOVEMENT = 9
+"""No way to a place takes as many bytes on a screen of less than a thousand columns."""
+
+_BLANK = " " * _LEAST_ERASED
+_BLANKS = re.compile(f"({_BLANK}+)")
 
 _SEEN_ON_BLANKS = frozenset({"4", "7", "9", "21", "53"})
 """Attributes that show where nothing is written, so that erased cells would lack them."""
@@ -40,14 +45,18 @@ def changes(shown: Rows, wanted: Rows) -> Iterator[Change]:
         if old == new:
             continue
         start = end = -1
-        for column, (before, after) in enumerate(zip(old, new, strict=True)):
-            if (before is after or before == after) and (after.text or column != end):
+        # Equal cells are mostly one object, which is seen at once.
+        for column in compress(range(len(new)), map(is_not, old, new)):
+            if old[column] == new[column]:
                 continue
-            if column != end:
+            if column > end:
                 if end > 0:
                     yield Change(line, start, end)
-                start = column if after.text else max(0, column - 1)
-            end = column + 1
+                start = column if new[column].text else max(0, column - 1)
+            if column >= end:
+                end = column + 1
+                if end < len(new) and not new[end].text:
+                    end += 1
         yield Change(line, start, end)
 
 
@@ -84,9 +93,7 @@ class Pen:
         self._erases_in_color = erases_in_color
         self._place: tuple[int, int] | None = None
         self._style: Style | None = None
-        self._parts: list[bytes] = []
-        self.size = 0
-        """How many bytes were written since they were taken."""
+        self._parts: list[str] = []
 
     def forget(self) -> None:
         """Take nothing for known: another program may have written."""
@@ -94,20 +101,19 @@ class Pen:
 
     def take(self) -> bytes:
         """What was written since the last time."""
-        data = b"".join(self._parts)
+        data = "".join(self._parts)
         self._parts.clear()
-        self.size = 0
-        return data
+        return data.encode("utf-8", "backslashreplace")  # as Textual writes what is no text
 
     def clear_screen(self) -> None:
         """Blank the whole screen."""
         self._use(PLAIN)
-        self._send("\x1b[2J")
+        self._parts.append("\x1b[2J")
 
     def move(self, column: int, line: int) -> None:
         """Move the cursor without writing anything."""
         if self._place != (column, line):
-            self._send(_movement(self._place, column, line))
+            self._parts.append(_movement(self._place, column, line))
             self._place = (column, line)
 
     def paint(self, rows: Rows, chosen: Iterable[Change], *, in_order: bool = False) -> None:
@@ -118,10 +124,11 @@ class Pen:
         """
         runs = [run for change in sorted(chosen) for run in _runs(rows, change)]
         if not in_order:
-            ranks = {style: self._how_different(style) for style, _ in runs}
+            ranks = {style: self._how_different(style) for style in {run[0] for run in runs}}
             runs.sort(key=lambda run: ranks[run[0]])
-        for style, (line, start, end) in runs:
-            self._use(style)
+        for style, line, start, end in runs:
+            if style is not self._style:
+                self._use(style)
             self._approach(rows[line], line, start)
             self._write_run(rows[line], line, start, end)
         if self._style is not None and self._style.link:
@@ -134,15 +141,16 @@ class Pen:
 
     def _approach(self, row: Sequence[Cell], line: int, column: int) -> None:
         """Move to a place, over what is there already where that takes fewer bytes."""
-        if self._place is not None and self._place[1] == line and self._place[0] < column:
-            between = row[self._place[0] : column]
+        place = self._place
+        if place is not None and place[1] == line and 0 < column - place[0] < _LONGEST_MOVEMENT:
+            between = row[place[0] : column]
             text = "".join([cell.text for cell in between])
             if (
-                len(text.encode()) <= len(_movement(self._place, column, line))
+                len(text.encode()) <= len(_movement(place, column, line))
                 and are_narrow(text)
                 and all(cell.style == self._style for cell in between)
             ):
-                self._send(text)
+                self._parts.append(text)
                 self._place = (column, line)
         self.move(column, line)
 
@@ -153,20 +161,20 @@ class Pen:
             for column in range(start, stop):
                 if character := row[column].text:
                     self.move(column, line)
-                    self._send(character)
+                    self._parts.append(character)
                     end = column + cell_width(character)
                     agreed = len(character) == 1 and character < _FIRST_EMOJI and end < len(row)
                     self._place = (end, line) if agreed else None
             return
-        erases = self._can_erase(row[start].style)
+        erases = _BLANK in text and self._can_erase(row[start].style)
         for piece in filter(None, _BLANKS.split(text)) if erases else (text,):
             self.move(start, line)
             end = start + len(piece)
             if len(piece) < _LEAST_ERASED or not erases or not piece.isspace():
-                self._send(piece)
+                self._parts.append(piece)
                 self._place = (end, line) if end < len(row) else None
             else:
-                self._send("\x1b[K" if end == len(row) else f"\x1b[{len(piece)}X")
+                self._parts.append("\x1b[K" if end == len(row) else f"\x1b[{len(piece)}X")
             start = end
 
     def _can_erase(self, style: Style) -> bool:
@@ -177,46 +185,37 @@ class Pen:
         if style == self._style:
             return
         if style.link != (self._style or PLAIN).link:
-            self._send(f"\x1b]8;{style.link or ';'}\x1b\\")
-        self._send(_style_change(self._style, style))
+            self._parts.append(f"\x1b]8;{style.link or ';'}\x1b\\")
+        self._parts.append(_style_change(self._style, style))
         self._style = style
 
-    def _send(self, text: str) -> None:
-        data = text.encode("utf-8", "backslashreplace")  # as Textual writes what is no text
-        self._parts.append(data)
-        self.size += len(data)
 
-
-def _runs(rows: Rows, change: Change) -> Iterator[tuple[Style, Change]]:
+def _runs(rows: Rows, change: Change) -> Iterator[tuple[Style, int, int, int]]:
     """The parts of a change that have one style each."""
     line, start, end = change
-    row = rows[line]
-    while start < end:
-        style = row[start].style
-        stop = next((at for at in range(start, end) if row[at].style != style), end)
-        yield style, Change(line, start, stop)
+    for style, cells in groupby(rows[line][start:end], key=attrgetter("style")):
+        stop = start + len(list(cells))
+        yield style, line, start, stop
         start = stop
 
 
 def cost(row: Sequence[Cell], change: Change) -> int:
     """About how many bytes the cells of a change take."""
     cells = row[change.start : change.end]
-    styles = sum(cell.style != before.style for before, cell in pairwise(cells))
-    return len("".join([cell.text for cell in cells]).encode(errors="replace")) + 6 * (styles + 1)
+    styles = [style for _, style in cells]
+    changed = sum(map(is_not, styles, styles[1:]))
+    return len("".join([text for text, _ in cells]).encode(errors="replace")) + 6 * (changed + 1)
 
 
 def _movement(place: tuple[int, int] | None, column: int, line: int) -> str:
     """The shortest sequence that leads from one place to another."""
-    absolute = f"\x1b[{line + 1};{column + 1}H"
-    if place is None:
-        return absolute
-    right, down = column - place[0], line - place[1]
-    ways = [absolute]
-    if not down:
-        ways.append(f"\x1b[{_count(abs(right))}{'C' if right > 0 else 'D'}")
-    if not right:
-        ways.append(f"\x1b[{_count(abs(down))}{'B' if down > 0 else 'A'}")
-    return min(ways, key=len)
+    if place is not None:
+        right, down = column - place[0], line - place[1]
+        if not down:
+            return f"\x1b[{_count(abs(right))}{'C' if right > 0 else 'D'}"
+        if not right:
+            return f"\x1b[{_count(abs(down))}{'B' if down > 0 else 'A'}"
+    return f"\x1b[{line + 1};{column + 1}H"
 
 
 def _count(number: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import zip_longest
 from typing import NamedTuple
 
 from traintop.text import cell_width
@@ -38,6 +39,7 @@ _TOKENS = re.compile(
 )
 ENTER_SCREEN = "\x1b[?1049h"
 ALTERNATE_SCREEN = frozenset({ENTER_SCREEN, "\x1b[?1049l"})
+_LINE_ENDS = frozenset("\r\n")
 _SYNCHRONISED = frozenset({"\x1b[?2026h", "\x1b[?2026l"})
 
 _ENDED = {
@@ -90,19 +92,19 @@ class CellGrid:
 
     def feed(self, data: str) -> None:
         """Take what is written to the terminal, in whole sequences."""
-        for index, token in enumerate(_TOKENS.split(data)):
-            if index % 2 == 0:
-                if token:
-                    self._write(token)
-            elif token.startswith("\x1b["):
+        pieces = _TOKENS.split(data)
+        for text, token in zip_longest(pieces[::2], pieces[1::2], fillvalue=""):
+            if text:
+                self._write(text)
+            if token.startswith("\x1b["):
                 self._follow(token)
             elif token.startswith("\x1b]8;"):
                 link = token.removeprefix("\x1b]8;").rstrip("\x07\x1b\\")
                 self._style = self._style._replace(link="" if link == ";" else link)
-            elif token in "\r\n":
+            elif token in _LINE_ENDS:
                 line = self.cursor[1] + (token == "\n")
                 self.cursor = (0, min(line, self.lines - 1))
-            else:
+            elif token:
                 self._control(token)
 
     def _follow(self, sequence: str) -> None:
@@ -140,7 +142,7 @@ class CellGrid:
             if sum(map(len, self._cells.values())) > _MOST_CELLS:
                 self._cells.clear()
             known = self._cells[self._style] = _Cells(self._style)
-        return [known[character] for character in _characters(text)]
+        return list(map(known.__getitem__, _characters(text)))
 
 
 class _Cells(dict[str, Cell]):

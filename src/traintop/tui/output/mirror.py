@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 
 from traintop.tui.output.frames import Change, Pen, areas, changes, cost
 from traintop.tui.output.grid import BLANK, Cell, CellGrid
@@ -61,9 +62,9 @@ class ScreenMirror:
             change = waiting.pop()
             line, start, end = change
             room -= cost(wanted.rows[line], change)
-            both = self._shown[line][start:end] + wanted.rows[line][start:end]
-            (chosen if all(cell.text for cell in both) else halved).append(change)
-            self._shown[line][start:end] = wanted.rows[line][start:end]
+            old, new = self._shown[line][start:end], wanted.rows[line][start:end]
+            (chosen if all(map(attrgetter("text"), old + new)) else halved).append(change)
+            self._shown[line][start:end] = new
         # Not all emulators bear half of a wide character, were it for a moment only.
         pen.paint(wanted.rows, halved, in_order=True)
         pen.paint(wanted.rows, chosen)
