@@ -13,7 +13,7 @@ from traintop.commands.output import failure
 from traintop.text import safe_text
 
 _COMMANDS = (
-    *("compare", "demo", "doctor", "export", "list"),
+    *("compare", "demo", "doctor", "export", "formats", "list"),
     *("plot", "report", "settings", "watch"),
 )
 _DEFAULT_COMMAND = "watch"
@@ -72,7 +72,7 @@ def main() -> None:
     """htop for training runs.
 
     `traintop [LOG_DIR]...` watches the runs in one or more log directories, live.
-    Without LOG_DIR, it watches $TRAINTOP_DIR, or else ./experiment_logs.
+    Without LOG_DIR, it watches $TRAINTOP_DIR, or else ./experiment_logs, or else this directory.
     `traintop FILE.json` watches the directory of a run, with that run selected.
     """
     # A command is short and makes no garbage, for which the collector would search all summaries

@@ -43,7 +43,7 @@ Kind = (
 
 STATUS_ORDER = (
     *(RunStatus.RUNNING, RunStatus.STALLED, RunStatus.CRASHED, RunStatus.FAILED),
-    *(RunStatus.INTERRUPTED, RunStatus.FINISHED, RunStatus.UNREADABLE),
+    *(RunStatus.INTERRUPTED, RunStatus.FINISHED, RunStatus.QUIET, RunStatus.UNREADABLE),
 )
 """What is alive first, then what needs a look."""
 

@@ -52,6 +52,7 @@ STATUS_WORDS: Mapping[RunStatus, str] = {
     RunStatus.FAILED: "fail",
     RunStatus.INTERRUPTED: "stop",
     RunStatus.FINISHED: "done",
+    RunStatus.QUIET: "quiet",
     RunStatus.UNREADABLE: "file",
 }
 """What the list, which has few cells for it, writes of a status; the filter knows it too."""

@@ -250,6 +250,7 @@ class RunStatus(enum.StrEnum):
     INTERRUPTED = "interrupted"  # Ctrl-C, SIGTERM, or the process exited without finish()
     STALLED = "stalled"  # says "running", but logs nothing for longer than its rhythm explains
     CRASHED = "crashed"  # says "running", but its process has ended
+    QUIET = "quiet"  # has logged nothing for so long, and its format says nothing of an end
     UNREADABLE = "unreadable"  # the file cannot be read; the reason is in `problem`
 
 

@@ -6,7 +6,7 @@ times to their own zone first, so that all of them are of one time line.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 _SECONDS_PER_DAY = 86_400
@@ -45,6 +45,14 @@ def in_local_time(text: str | None, written_at: object) -> str | None:
 def _offset_at(hour: str) -> int:
     """Seconds east of UTC in this process's zone in an hour such as "2025-02-22T14"."""
     return utc_offset(datetime.fromisoformat(f"{hour}:00"))
+
+
+def iso_time(seconds: float) -> str | None:
+    """The moment so many seconds after 1970, with its offset; ``None`` for none after it."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds > 0 else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -236,11 +236,11 @@ def test_list_says_how_many_lines_are_damaged(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
-    (tmp_path / "events.out.tfevents.1.host").write_bytes(b"")
+    (tmp_path / "events.out.tfevents.1.host").write_bytes(b"no events in this")
     listed = invoke("list", tmp_path)
     assert listed.exit_code == 0
     assert "not read: 1 TensorBoard event file (" in listed.stderr
-    assert "traintop reads experiment_*.json" in listed.stderr
+    assert "traintop reads what `traintop formats` lists" in listed.stderr
     diagnosed = invoke("doctor", tmp_path, "--json")
     assert "not read: 1 TensorBoard event file (" in diagnosed.stdout
 

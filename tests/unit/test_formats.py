@@ -53,8 +53,14 @@ class StepsReader:
 
 
 class StepsFormat:
+    name = "steps"
+    marks = "*.steps"
     patterns = ("*.steps",)
     heartbeat = False
+    records_end = True
+
+    def joined(self, run_id, others):
+        return run_id
 
     def claims(self, entry, start):
         return os.path.dirname(entry.id) if entry.id.endswith(".steps") else None

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import failure, print_document, print_text
-from traintop.commands.runs import MOST_RUNS, log_directory, named_runs, run_names
+from traintop.commands.runs import MOST_RUNS, format_option, log_directory, named_runs, run_names
 
 
 @click.command()
 @log_directory
 @run_names
+@format_option
 @click.option("--baseline", metavar="NAME", help="Run to compare with (default: the first).")
 @click.option("--seeds", is_flag=True, help="Combine runs that differ only in the seed: mean ±std.")
 @click.option("--target", type=float, metavar="LOSS", help="Show when each run reached this loss.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from traintop.commands.output import STANDARD_OUTPUT, output_file, warn
-from traintop.commands.runs import log_directory, named_runs, run_names
+from traintop.commands.runs import format_option, log_directory, named_runs, run_names
 from traintop.text import counted
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @log_directory
 @run_names
+@format_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),

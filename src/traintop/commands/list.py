@@ -9,13 +9,18 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import LONGEST_LINE, print_document, print_text, warn
-from traintop.commands.runs import log_directories, unreadable_lines
+from traintop.commands.runs import (
+    format_option,
+    given_or_default,
+    log_directories,
+    unreadable_lines,
+)
 from traintop.text import safe_text
-from traintop.tracking.environment import default_log_dir
 
 
 @click.command()
 @log_directories
+@format_option
 @click.option(
     "--sort",
     default="best_val_loss",
@@ -32,7 +37,7 @@ def command(
     """Print a table of all runs, the best first.
 
     LOG_DIRS are directories or files of runs; the default is $TRAINTOP_DIR, else
-    ./experiment_logs.
+    ./experiment_logs, else this directory.
     """
     from traintop.analysis.field_names import field_among, other_meaning
     from traintop.analysis.ranking import sorted_runs
@@ -44,7 +49,7 @@ def command(
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv cannot be combined")
-    log_dirs = log_dirs or (default_log_dir(),)
+    log_dirs = given_or_default(log_dirs)
     choose_directions_for(log_dirs)
     catalog = RunCatalog(log_dirs)
     snapshot = catalog.refresh()

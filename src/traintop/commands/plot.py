@@ -16,7 +16,7 @@ from traintop.analysis.axes import X_AXES, XAxis, tokens_per_iteration
 from traintop.analysis.chart_names import charts_of, metrics_of_chart
 from traintop.analysis.field_names import left_out_hint
 from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, print_text, warn
-from traintop.commands.runs import MOST_RUNS, log_directory, named_runs, run_names
+from traintop.commands.runs import MOST_RUNS, format_option, log_directory, named_runs, run_names
 from traintop.metrics import logged_name
 from traintop.model import RunSummary
 from traintop.text import suggestions
@@ -33,6 +33,7 @@ _HEIGHTS = (12, 30)
 @click.command()
 @log_directory
 @run_names
+@format_option
 @click.option(
     "--metric",
     default="loss",

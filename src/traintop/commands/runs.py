@@ -11,6 +11,7 @@ import click
 from traintop.commands.output import LONGEST_LINE, failure, warn
 from traintop.model import RunStatus, RunSummary
 from traintop.text import counted, safe_text
+from traintop.tracking.environment import DEFAULT_LOG_DIR, default_log_dir
 
 if TYPE_CHECKING:
     from traintop.store.catalog import RunCatalog
@@ -23,8 +24,36 @@ optional_log_directory = click.argument("log_dir", required=False, type=_DIRECTO
 log_directory = click.argument("log_dir", type=_DIRECTORY)
 run_names = click.argument("names", nargs=-1)
 
+
+def _force_format(ctx: click.Context, option: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        from traintop.store.formats import force_format
+
+        try:
+            force_format(name)
+        except ValueError as error:
+            raise click.BadParameter(safe_text(error, LONGEST_LINE)) from None
+
+
+format_option = click.option(
+    "--format",
+    metavar="NAME",
+    expose_value=False,
+    callback=_force_format,
+    help="Read files in this format only: see `traintop formats`.",
+)
+
 MOST_RUNS = 8
 """Runs that are shown unless they are named: as many as there are colours for curves."""
+
+
+def given_or_default(log_dirs: Sequence[Path]) -> tuple[Path, ...]:
+    """The directories that were given; else that of our runs, or this one where there is none."""
+    if log_dirs:
+        return (*dict.fromkeys(log_dirs),)
+    default = default_log_dir()
+    is_chosen = default != Path(DEFAULT_LOG_DIR)
+    return (default if is_chosen or default.exists() else Path(),)
 
 
 def named_runs(

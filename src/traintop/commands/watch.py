@@ -9,18 +9,18 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import failure
-from traintop.commands.runs import log_directories
+from traintop.commands.runs import format_option, given_or_default, log_directories
 from traintop.text import safe_text
-from traintop.tracking.environment import default_log_dir
 
 
 @click.command()
 @log_directories
+@format_option
 def command(log_dirs: tuple[Path, ...]) -> None:
     """Watch runs live in the terminal (the default command).
 
-    LOG_DIRS are directories; the default is $TRAINTOP_DIR, else ./experiment_logs. Given the file
-    of a run, its directory is watched and the run is selected.
+    LOG_DIRS are directories; the default is $TRAINTOP_DIR, else ./experiment_logs, else this one.
+    Given the file of a run, its directory is watched and the run is selected.
     """
     from traintop.terminal import has_screen
 
@@ -35,7 +35,7 @@ def command(log_dirs: tuple[Path, ...]) -> None:
         )
     from traintop.tui.app import run
 
-    run([*dict.fromkeys(directories)] or [default_log_dir()], opened)
+    run([*given_or_default(directories)], opened)
 
 
 def _directory_of(path: Path) -> Path:

@@ -29,6 +29,7 @@ from traintop.store.formats import (
 )
 from traintop.store.liveness import SETTLING, ObservedRun
 from traintop.store.other_files import other_files
+from traintop.store.sources import Claim, runs_of_files
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -55,15 +56,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     others: str = ""
 
 
-class _Claim(NamedTuple):
-    """Which run a file belongs to, and by which formats."""
-
-    run_id: str | None  # None: to no run
-    formats: tuple[RunFormat, ...]
-    seen: tuple[object, ...]  # the file as it was then
-    is_final: bool
-
-
 class RunCatalog:
     """The runs in some directories and their sub-directories.
 
@@ -81,7 +73,8 @@ class RunCatalog:
         self._files: Files = LocalFiles()
         self._clock = clock
         self._lock = threading.Lock()
-        self._claims: dict[str, _Claim] = {}
+        self._claims: dict[str, Claim] = {}
+        self._run_of: dict[str, str] = {}  # by the ids of files
         self._runs: dict[str, ObservedRun] = {}
         self._annotations = AnnotationFolders(clock=clock)
         self._snapshot = Snapshot((), self.directories, (), 0)
@@ -164,21 +157,29 @@ class RunCatalog:
         """Brings the observed runs up to date; whether the list of runs changed."""
         now = self._clock()
         before = self._claims
-        claims: dict[str, _Claim] = {}
-        files_of: dict[str, list[Entry]] = {}
+        claims: dict[str, Claim] = {}
+        found: dict[str, Entry] = {}
+        is_new = False
         for entry in files:
-            claim = before.get(entry.id)
+            known = claim = before.get(entry.id)
             if claim is None or not claim.run_id:
                 claim = self._claim(entry)
-            claims[entry.id] = claim
-            if claim.run_id is not None:
-                files_of.setdefault(claim.run_id, []).append(entry)
+            claims[entry.id], found[entry.id] = claim, entry
+            is_new |= claim is not known
+        if is_new or len(claims) != len(before):
+            self._run_of = runs_of_files(claims, run_formats().known)
+        files_of: dict[str, list[Entry]] = {}
+        for file_id, run_id in self._run_of.items():
+            files_of.setdefault(run_id, []).append(found[file_id])
         changed = self._runs.keys() != files_of.keys()
         runs: dict[str, ObservedRun] = {}
         for run_id, entries in files_of.items():
             run = self._runs.get(run_id)
-            if run is None:
-                run = ObservedRun(run_id, self._files, claims[entries[0].id].formats)
+            own = next((each.id for each in entries if claims[each.id].run_id == run_id), "")
+            formats = claims[own or entries[0].id].formats
+            if run is None or run.formats != formats:
+                name = self._name_of(run_id, is_file=own == run_id)
+                run = ObservedRun(run_id, self._files, formats, name)
             runs[run_id] = run
             changed |= run.look(entries, now)
         self._claims, self._runs = claims, runs
@@ -196,16 +197,27 @@ class RunCatalog:
             if file_id not in self._claims:
                 return None
             claim = self._claims[file_id] = self._claim(entry)
-            if claim.run_id is None:
+            if file_id not in self._run_of:
+                if claim.run_id is not None and claim.run_id not in self._runs:
+                    return None
                 continue
-            run = self._runs.get(claim.run_id)
+            run = self._runs.get(self._run_of[file_id])
             if run is None:
                 return None
             entries = [entry if known.id == file_id else known for known in run.entries]
             changed |= run.look(entries, now)
         return changed
 
-    def _claim(self, entry: Entry) -> _Claim:
+    def _name_of(self, run_id: str, *, is_file: bool) -> str:
+        """What a run is called whose files give it no name: its path below its root."""
+        path = PurePath(run_id)
+        root = max((root for root in self._roots if path.is_relative_to(root)), key=len, default="")
+        below = path.relative_to(root) if root else path
+        if not below.name:
+            return os.path.basename(os.path.abspath(run_id))
+        return str(below.with_suffix("") if is_file else below)
+
+    def _claim(self, entry: Entry) -> Claim:
         known = self._claims.get(entry.id)
         if known is not None and (known.run_id or (known.is_final and known.seen == entry[:3])):
             return known
@@ -219,15 +231,15 @@ class RunCatalog:
                 read.append(self._files.read(entry.id, 0, _START_BYTES))
             return read[0]
 
-        known_formats = run_formats().known
+        known_formats = [each for each in run_formats().known if _reads_name(each, entry.id)]
         claims = [(_claimed(each, entry, start), each) for each in known_formats]
         first = next((run_id for run_id, _ in claims if run_id is not None), None)
         if first is None and entry.id in self._roots:
             # A person named this file: a format that reads such names says what is wrong with it.
-            claims = [(entry.id, each) for each in known_formats if _reads_name(each, entry.id)]
+            claims = [(entry.id, each) for each in known_formats]
             first = entry.id if claims else None
         formats = tuple(each for run_id, each in claims if run_id and run_id == first)
-        return _Claim(first, formats, entry[:3], entry.age is None or entry.age >= SETTLING)
+        return Claim(first, formats, entry[:3], entry.age is None or entry.age >= SETTLING)
 
     def _publish(
         self, changed: bool, notices: Iterable[str], unread: int = 0, others: str = ""

@@ -24,6 +24,9 @@ from traintop.model import RECORD_FIELDS
 from traintop.values import as_number
 
 FloatColumn = NDArray[np.float64]
+Values = Sequence[object] | FloatColumn
+"""The values of a column: decoded ones, with ``None`` for no value, or a column as here."""
+
 RowMask = NDArray[np.bool_]
 
 _NOT_MEASURED_BITS = np.uint64(0x7FF8_0000_0000_0001)
@@ -85,7 +88,7 @@ class GrowingHistory:
 
     def __init__(self) -> None:
         # Of what was measured: standard fields that never were take no memory.
-        self._buffers = {"iteration": _unmeasured(_FIRST_CAPACITY)}
+        self._buffers = {"iteration": unmeasured(_FIRST_CAPACITY)}
         self._rows = 0  # all but the open record
         self._handed_out = 0  # rows of these buffers that someone may be looking at
         self._open: dict[str, FloatColumn] | None = None
@@ -101,12 +104,12 @@ class GrowingHistory:
         other._move_to(max(self._rows * 2, _FIRST_CAPACITY))
         return other
 
-    def extend(self, columns: Mapping[str, Sequence[object]]) -> None:
+    def extend(self, columns: Mapping[str, Values]) -> None:
         """Adds records."""
         self._history = None
         self._settle(self._usable(columns))
 
-    def set_open(self, columns: Mapping[str, Sequence[object]] | None) -> None:
+    def set_open(self, columns: Mapping[str, Values] | None) -> None:
         """Has this record as the open one, or none."""
         self._history = None
         self._open = self._usable(columns) if columns else None
@@ -121,15 +124,15 @@ class GrowingHistory:
         kept = {name: self._buffers[name][: self._rows] for name in self._measured}
         self._measured = _names_measured(kept, {})
 
-    def _usable(self, columns: Mapping[str, Sequence[object]]) -> dict[str, FloatColumn]:
+    def _usable(self, columns: Mapping[str, Values]) -> dict[str, FloatColumn]:
         self._keep_keys({**self._keys, **columns}, self._rows + len(columns["iteration"]))
         added = {
             name: as_column(values)
             for name in self._keys
-            if (values := columns.get(name)) is not None and any(map(_is_given, values))
+            if (values := columns.get(name)) is not None and _any_given(values)
         }
         if "iteration" not in added:
-            return {"iteration": _unmeasured(0)}
+            return {"iteration": unmeasured(0)}
         usable = np.isfinite(added["iteration"])
         return added if usable.all() else {name: one[usable] for name, one in added.items()}
 
@@ -160,7 +163,7 @@ class GrowingHistory:
             self._handed_out = max(self._handed_out, rows)
         measured = self._measured | _names_measured(self._open or {}, self._measured)
         names = (*RECORD_FIELDS, *sorted(measured.keys() - set(RECORD_FIELDS)))
-        nothing = np.broadcast_to(_unmeasured(1), rows)
+        nothing = np.broadcast_to(unmeasured(1), rows)
         shown = {name: columns[name][:rows] if name in columns else nothing for name in names}
         for column in shown.values():
             column.flags.writeable = False
@@ -192,9 +195,9 @@ class GrowingHistory:
         if end > capacity or self._would_rewrite(added):
             self._move_to(max(end * 2, capacity))
         for name in _names_measured(added, self._buffers):
-            self._buffers[name] = _unmeasured(len(self._buffers["iteration"]))
+            self._buffers[name] = unmeasured(len(self._buffers["iteration"]))
         for name, buffer in self._buffers.items():
-            buffer[start:end] = added[name] if name in added else _unmeasured(end - start)
+            buffer[start:end] = added[name] if name in added else unmeasured(end - start)
 
     def _would_rewrite(self, added: Mapping[str, FloatColumn]) -> bool:
         """Whether a row that was handed out is to have other values now."""
@@ -226,8 +229,8 @@ class GrowingHistory:
                 (
                     self._buffers[name][kept : self._rows]
                     if name in self._buffers
-                    else _unmeasured(replayed),
-                    added[name] if name in added else _unmeasured(len(added["iteration"])),
+                    else unmeasured(replayed),
+                    added[name] if name in added else unmeasured(len(added["iteration"])),
                 )
             )
             for name in names
@@ -238,19 +241,26 @@ class GrowingHistory:
         for name in names:
             column = columns[name] = np.empty(rows + max(rows, _FIRST_CAPACITY))
             column[:kept] = (
-                self._buffers[name][:kept] if name in self._buffers else _unmeasured(kept)
+                self._buffers[name][:kept] if name in self._buffers else unmeasured(kept)
             )
             column[kept:rows] = tail[name]
         return columns, rows
 
 
-def as_column(values: Sequence[object]) -> FloatColumn:
+def unmeasured(rows: int) -> FloatColumn:
+    """A column in which nothing was measured."""
+    return np.full(rows, _NOT_MEASURED_BITS).view(np.float64)
+
+
+def as_column(values: Values) -> FloatColumn:
     """A column of decoded JSON values; what is no number is marked as not measured."""
+    if isinstance(values, np.ndarray):
+        return values
     try:
         return np.frombuffer(array("d", cast("Sequence[float]", values)))  # takes numbers only
     except (TypeError, OverflowError):
         pass
-    column = _unmeasured(len(values))
+    column = unmeasured(len(values))
     given = np.fromiter(map(operator.is_not, values, itertools.repeat(None)), np.bool_, len(values))
     numbers = list(map(as_number, itertools.compress(values, given)))
     found = np.array(numbers, dtype=np.float64)
@@ -285,13 +295,15 @@ def _names_measured(
     }
 
 
+def _any_given(values: Values) -> bool:
+    if isinstance(values, np.ndarray):
+        return bool(_measured(values).any())
+    return any(map(_is_given, values))
+
+
 def _measured(column: FloatColumn) -> RowMask:
     mask: RowMask = _bits(column) != _NOT_MEASURED_BITS
     return mask
-
-
-def _unmeasured(rows: int) -> FloatColumn:
-    return np.full(rows, _NOT_MEASURED_BITS).view(np.float64)
 
 
 def _bits(column: FloatColumn) -> NDArray[np.uint64]:

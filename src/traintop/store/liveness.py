@@ -34,6 +34,7 @@ once in two seconds. So a file is read again until it has been still for that lo
 """
 
 _PAUSES_GRANTED = 10
+_RECORDED_PAUSES_GRANTED = 3  # of the longest one, where the records have times
 
 
 def infer_status(
@@ -43,32 +44,37 @@ def infer_status(
     quiet: float,
     timeout: float,
     pauses: Pauses | None = None,
+    records_end: bool = True,
 ) -> RunStatus:
     """What a run is, given what its file says and what a reader sees.
 
     ``process_ended`` is ``None`` when that is not known on this machine; ``quiet`` is for how
     many seconds nothing changed, and ``timeout`` for how many its rhythm explains that. A writer
-    that lives says by its ``pauses`` whether the loop goes on.
+    that lives says by its ``pauses`` whether the loop goes on. Unless its format ``records_end``,
+    a run that has been quiet for so long may also have ended.
     """
     if written is not RunStatus.RUNNING:
         return written
     if process_ended:
         return RunStatus.CRASHED
     hangs = pauses is not None and pauses.is_stall
-    return RunStatus.STALLED if hangs or quiet > timeout else RunStatus.RUNNING
+    if not hangs and quiet <= timeout:
+        return RunStatus.RUNNING
+    return RunStatus.STALLED if records_end else RunStatus.QUIET
 
 
 class ObservedRun(msgspec.Struct, eq=False):
     """One run as a reader sees it over time: its newest summary, and whether it is alive.
 
-    ``formats`` are those that claim its files, to be tried in that order. ``now`` is everywhere the
-    reader's monotonic clock in seconds. One thread at a time may :meth:`look`; others may meanwhile
-    read ``formats`` and ``entries``.
+    ``name`` is what it is called where its files give it none. ``formats`` are those that claim its
+    files, to be tried in that order. ``now`` is everywhere the reader's monotonic clock in seconds.
+    One thread at a time may :meth:`look`; others may meanwhile read ``formats`` and ``entries``.
     """
 
     id: str
     files: Files
     formats: Sequence[RunFormat]
+    name: str = ""
     entries: Sequence[Entry] = ()
     summary: RunSummary | None = None  # None: not looked at yet
     _written: RunSummary | None = None  # with the status that its files say
@@ -77,7 +83,7 @@ class ObservedRun(msgspec.Struct, eq=False):
     _process_ended: bool = False
     _changed_at: float = 0.0
     _longest_pause: float = 0.0
-    _has_heartbeat: bool = False
+    _format: RunFormat | None = None  # which of them has read it
 
     def look(self, entries: Sequence[Entry], now: float) -> bool:
         """Brings the summary up to date, given how its files are now; whether it changed."""
@@ -154,15 +160,15 @@ class ObservedRun(msgspec.Struct, eq=False):
             except NotThisFormatError as error:
                 problem = error
             else:
-                self._has_heartbeat = run_format.heartbeat
-                return written
+                self._format = run_format
+                return msgspec.structs.replace(written, id=self.id, name=written.name or self.name)
         raise problem
 
     def _unreadable(self, problem: str) -> RunSummary:
         return RunSummary(
             id=self.id,
             status=RunStatus.UNREADABLE,
-            name=PurePath(self.id).stem,
+            name=self.name or PurePath(self.id).stem,
             problem=problem,
             file_size=sum(entry.size for entry in self.entries),
         )
@@ -182,6 +188,7 @@ class ObservedRun(msgspec.Struct, eq=False):
             quiet=now - self._changed_at,
             timeout=self._timeout(),
             pauses=written.pauses,
+            records_end=self._format is None or self._format.records_end,
         )
         if status is summary.status:
             return False
@@ -190,9 +197,12 @@ class ObservedRun(msgspec.Struct, eq=False):
 
     def _timeout(self) -> float:
         """Seconds of silence that the rhythm of this run explains."""
-        if self._has_heartbeat:
+        if self._format is not None and self._format.heartbeat:
             return NETWORK_TIMEOUT if self._lags else HEARTBEAT_TIMEOUT
-        return max(QUIET_TIMEOUT, _PAUSES_GRANTED * self._longest_pause)
+        pauses = None if self._written is None else self._written.pauses
+        recorded = (pauses.longest or 0.0) if pauses else 0.0
+        seen = _PAUSES_GRANTED * self._longest_pause
+        return max(QUIET_TIMEOUT, seen, _RECORDED_PAUSES_GRANTED * recorded)
 
 
 def _is_same(one: RunSummary, other: RunSummary) -> bool:

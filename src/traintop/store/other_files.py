@@ -10,7 +10,7 @@ from pathlib import PurePath
 from traintop.store.files import Files
 from traintop.text import counted, fit_middle, safe_text
 
-READ_FILES = 'experiment_*.json, and other .json with "config" and "metrics_history"'
+READ_FILES = "what `traintop formats` lists"
 """What is read, in words."""
 
 _KINDS = (
@@ -41,7 +41,8 @@ def other_files(
     for entry in files.walk(roots, wanted.match):
         name = PurePath(entry.id).name
         kind = next((kind for kind, glob in kinds if fnmatch.fnmatchcase(name, glob)), None)
-        if kind is not None and entry.id not in runs and entry.is_dir is kind.endswith("folder"):
+        is_read = entry.id in runs or any(run.startswith(f"{entry.id}/") for run in runs)
+        if kind is not None and not is_read and entry.is_dir is kind.endswith("folder"):
             found.setdefault(kind, []).append(entry.id)
     return ", ".join(_words(kind, found[kind]) for kind, _ in kinds if kind in found)
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SCAN_INTERVAL = 2.0
 """Seconds between two scans when nothing hints at a change."""
 
+_SCANNING = 20
+"""A scan that takes long is followed by a pause of so many times as long at least."""
+
 SHORTEST_INTERVAL = 0.25
 """Seconds between two scans at least, however many hints there are."""
 
@@ -94,7 +97,8 @@ class DirectoryWatcher:
                 hinted = self._hints.take()
                 if hinted is None or started >= scan_due:
                     self._publish(self._catalog.refresh)
-                    scan_due = started + SCAN_INTERVAL
+                    took = time.monotonic() - started
+                    scan_due = started + max(SCAN_INTERVAL, _SCANNING * took)
                     # After the first scan, for importing watchdog takes longer than that.
                     if self._hints.arm():
                         scan_due = started  # something may have changed before

@@ -10,8 +10,9 @@ which names a class (or function) without arguments that makes a :class:`RunForm
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -20,6 +21,7 @@ from traintop.model import RunSummary
 from traintop.store.files import Entry, Files
 
 if TYPE_CHECKING:
+    from traintop.store.formats.followed import FollowedFormat
     from traintop.store.history import History
 
 ENTRY_POINTS = "traintop.formats"
@@ -63,6 +65,14 @@ class RunFormat(Protocol):
     """How a tool writes runs. Any thread may ask."""
 
     @property
+    def name(self) -> str:
+        """What a person calls it, in one word: ``tensorboard``."""
+
+    @property
+    def marks(self) -> str:
+        """What marks its files, in words: "events.out.tfevents.*"."""
+
+    @property
     def patterns(self) -> Sequence[str]:
         """Names of the files that may be of this format, as :mod:`fnmatch` has them: ``*.json``."""
 
@@ -70,11 +80,23 @@ class RunFormat(Protocol):
     def heartbeat(self) -> bool:
         """Whether the file of a live run changes every 10 s, even without a record."""
 
+    @property
+    def records_end(self) -> bool:
+        """Whether the files say that a run has ended; else one that is quiet may have."""
+
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
         """The id of the run that a file belongs to, should it turn out to be of this format.
 
         That is the entry's own id, or of a run in several files what they share, such as their
-        directory. ``None``: it is no file of this format. ``start`` reads its first 64 KiB.
+        directory. ``None``: it is no file of this format. ``start`` reads its first 64 KiB. Only
+        files whose names match one of the ``patterns`` are asked about.
+        """
+
+    def joined(self, run_id: str, others: Mapping[str, str]) -> str:
+        """The run that a run of this format is a part of; the run itself if it is of none.
+
+        ``others`` has the format of each run that is known. All files of a part are given to the
+        format of the whole.
         """
 
     def summary(
@@ -92,6 +114,57 @@ class RunFormat(Protocol):
         """A reader of the run in these files."""
 
 
+class Other(NamedTuple):
+    """A format of another tool, in the order of :class:`RunFormat`, and where it is read."""
+
+    name: str
+    marks: str
+    patterns: tuple[str, ...]
+    reads: str
+    """The class that reads it: ``module:Class`` below this package."""
+    records_end: bool = False
+
+
+_OTHERS = (
+    Other(
+        "tensorboard",
+        "events.out.tfevents.* of TensorBoard, PyTorch, tensorboardX, Keras",
+        ("*tfevents*",),
+        "tensorboard:TensorBoardFormat",
+    ),
+)
+"""The richest first: where several formats have the same run, the first one is shown."""
+
+
+class OtherFormat:
+    """A format of another tool; its module is imported when the first of its files is met."""
+
+    heartbeat = False
+
+    def __init__(self, other: Other) -> None:
+        self.name, self.marks, self.patterns, self._reads, self.records_end = other
+
+    @functools.cached_property
+    def _format(self) -> FollowedFormat:
+        module, _, name = self._reads.partition(":")
+        made: FollowedFormat = getattr(importlib.import_module(f"{__name__}.{module}"), name)()
+        return made
+
+    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+        return self._format.claims(entry, start)
+
+    def joined(self, run_id: str, others: Mapping[str, str]) -> str:
+        return self._format.joined(run_id, others)
+
+    def summary(
+        self, files: Files, entries: Sequence[Entry], known: RunSummary | None
+    ) -> RunSummary:
+        return self._format.summary(files, entries)
+
+    def reader(self, files: Files, entries: Sequence[Entry]) -> RunReader:
+        return self._format.reader(files, entries)
+
+
 class Formats(NamedTuple):
     """The formats that are read, those that come first tried first."""
 
@@ -99,13 +172,29 @@ class Formats(NamedTuple):
     problems: tuple[str, ...]  # in words: which could not be loaded, and why
 
 
+_forced: str | None = None
+
+
+def force_format(name: str) -> None:
+    """Read files in this format only, in this process, whatever they look like.
+
+    Raises ``ValueError`` for a name that no format has.
+    """
+    global _forced
+    known = [each.name for each in run_formats().known]
+    if name not in known:
+        raise ValueError(f"there is no format {name!r}; traintop reads {', '.join(known)}")
+    _forced = name
+    run_formats.cache_clear()
+
+
 @functools.cache
 def run_formats() -> Formats:
-    """Our own formats, then those of other packages."""
+    """Our own formats, then those of other tools and of other packages; or the one of choice."""
     from traintop.store.formats.json_document import JsonDocumentFormat
     from traintop.store.formats.traintop import TraintopFormat
 
-    known: list[RunFormat] = [TraintopFormat(), JsonDocumentFormat()]
+    known: list[RunFormat] = [TraintopFormat(), JsonDocumentFormat(), *map(OtherFormat, _OTHERS)]
     problems: list[str] = []
     if _is_any_added():
         from importlib.metadata import entry_points
@@ -115,7 +204,8 @@ def run_formats() -> Formats:
                 known.append(point.load()())
             except Exception as error:  # whatever another package does, our own runs are shown
                 problems.append(f"the format {point.name} ({point.value}) cannot be used: {error}")
-    return Formats(tuple(known), tuple(problems))
+    wanted = (each for each in known if _forced in (None, each.name))
+    return Formats(tuple(wanted), tuple(problems))
 
 
 def _is_any_added() -> bool:

@@ -85,8 +85,11 @@ class Document(NamedTuple):
 class JsonDocumentFormat:
     """One JSON document a run."""
 
+    name = "json"
+    marks = '*.json with "config" and "metrics_history"'
     patterns = ("*.json",)
     heartbeat = False
+    records_end = True
 
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
         """Files by our name, and those of another that name both main keys, the first one early."""
@@ -96,6 +99,10 @@ class JsonDocumentFormat:
         early = data[:1024]
         named = b'"metrics_history"'
         return entry.id if named in early or (b'"config"' in early and named in data) else None
+
+    def joined(self, run_id: str, others: Mapping[str, str]) -> str:
+        """Each document is a run."""
+        return run_id
 
     def summary(
         self, files: Files, entries: Sequence[Entry], known: RunSummary | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,8 +66,11 @@ class LogFile(NamedTuple):
 class TraintopFormat:
     """The format of :mod:`traintop.logfile`: one file a run."""
 
+    name = "traintop"
+    marks = "experiment_*.json of traintop's ExperimentTracker"
     patterns = ("*.json",)
     heartbeat = True
+    records_end = True
 
     def __init__(self) -> None:
         # Of runs whose tail leaves the statistics to the reader.
@@ -77,6 +80,10 @@ class TraintopFormat:
         """Files by our name, and those of another that begin like ours."""
         is_ours = is_run_name(entry.id) or start().startswith(b'{"config":')
         return entry.id if is_ours else None
+
+    def joined(self, run_id: str, others: Mapping[str, str]) -> str:
+        """Each file is a run."""
+        return run_id
 
     def summary(
         self, files: Files, entries: Sequence[Entry], known: RunSummary | None

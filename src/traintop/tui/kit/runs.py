@@ -40,6 +40,7 @@ STATUS_MARKS: Mapping[RunStatus, StatusMark] = {
     RunStatus.FAILED: StatusMark("✗", "F", "bad", "ended by an exception"),
     RunStatus.INTERRUPTED: StatusMark("■", "I", "warn", "stopped before its end"),
     RunStatus.FINISHED: StatusMark("✓", "D", "muted", "finished"),
+    RunStatus.QUIET: StatusMark("○", "Q", "muted", "has ended or hangs: its format does not say"),
     RunStatus.UNREADABLE: StatusMark("!", "U", "bad", "its file cannot be read"),
 }
 

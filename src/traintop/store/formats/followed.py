@@ -1,0 +1,250 @@
+"""Runs of other tools, whose files do not say in one place how far they are.
+
+They are read once, and then only what is new in them. So a format of that kind is two things: which
+files belong to which run, and a :class:`RunFollower`, which reads them from where it was.
+"""
+
+from __future__ import annotations
+
+import abc
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from traintop.logfile import Head, Tail
+from traintop.model import RunSummary
+from traintop.store.files import Entry, Files
+from traintop.store.formats.traintop import summary_of
+from traintop.store.history import GrowingHistory, History, Values
+from traintop.store.statistics import GrowingStatistics, LateRecordError
+
+CHUNK = 256 * 1024
+"""Bytes that are read at once."""
+
+LARGEST_RECORD = 16 * 1024 * 1024
+"""Bytes of one record, line or block that are read; a longer one is no such file."""
+
+TOOL = "written_by"
+"""Of the facts about a run: the tool that wrote it, where that is not traintop."""
+
+_OTHERS_TURN = 0.0002  # seconds of rest between two chunks: see traintop_records
+_KEPT_BEFORE = 64
+_MOST_FOLLOWED = 512
+
+
+class ReplacedError(Exception):
+    """The files are not those that were read before: read them again from their start."""
+
+
+class Records(Protocol):
+    """Where the records of a run go as they are read."""
+
+    def extend(self, columns: Mapping[str, Values]) -> None:
+        """Add records; ``iteration`` is their place."""
+
+    def rewind(self, iteration: float) -> None:
+        """Forget what is beyond an iteration."""
+
+
+class About(NamedTuple):
+    """What files say of a run beside its records."""
+
+    head: Head = Head()
+    tail: Tail = Tail()  # its status is "running" where they do not say that it ended
+    problem: str = ""
+    """What was not read, and why, as words that follow the name of the run."""
+
+
+class RunFollower(Protocol):
+    """Reads the files of one run, and remembers where it is in them. One thread at a time asks."""
+
+    def read(
+        self,
+        files: Files,
+        entries: Sequence[Entry],
+        records: Records,
+        reached: Callable[[float], None],
+    ) -> None:
+        """Read what is new. ``reached`` is called with the share that is read now and then.
+
+        Raises :class:`ReplacedError` for files that were written anew, ``FileError`` or
+        ``ValueError`` for what cannot be read.
+        """
+
+    def about(self) -> About:
+        """What is known of the run now."""
+
+
+class FollowedFormat(abc.ABC):
+    """How a tool writes runs that have to be read from their start."""
+
+    def __init__(self) -> None:
+        self._followed: dict[str, _FollowedSummary] = {}
+        self._lock = threading.Lock()
+
+    @abc.abstractmethod
+    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+        """As in :class:`traintop.store.formats.RunFormat`."""
+
+    def joined(self, run_id: str, others: Mapping[str, str]) -> str:
+        """As in :class:`traintop.store.formats.RunFormat`; usually no run is a part of another."""
+        return run_id
+
+    @abc.abstractmethod
+    def follower(self) -> RunFollower:
+        """A new follower of one run."""
+
+    def sample(self, files: Files, entries: Sequence[Entry], points: int) -> History | None:
+        """As in :class:`traintop.store.formats.RunReader`; ``None``: all records are to be read."""
+        return None
+
+    def summary(self, files: Files, entries: Sequence[Entry]) -> RunSummary:
+        """The state of the run, for which only what is new in its files is read."""
+        key = entries[0].id
+        with self._lock:
+            followed = self._followed.pop(key, None)
+        try:
+            if followed is None:
+                raise ReplacedError
+            followed.read(files, entries)
+        except (ReplacedError, LateRecordError):
+            followed = _FollowedSummary(self.follower())
+            followed.read(files, entries)
+        with self._lock:
+            self._followed[key] = followed
+            while len(self._followed) > _MOST_FOLLOWED:
+                del self._followed[next(iter(self._followed))]
+        return followed.summary(entries)
+
+    def reader(self, files: Files, entries: Sequence[Entry]) -> FollowedReader:
+        """A reader that follows the files."""
+        return FollowedReader(self, files, entries)
+
+
+class _FollowedSummary:
+    """The summary of one run as its files grow."""
+
+    def __init__(self, follower: RunFollower) -> None:
+        self._follower = follower
+        self._statistics: GrowingStatistics | None = None
+
+    def read(self, files: Files, entries: Sequence[Entry]) -> None:
+        if self._statistics is not None:
+            self._follower.read(files, entries, self._statistics, _ignore)
+            return
+        growing = GrowingHistory()  # records may come in any order
+        self._follower.read(files, entries, growing, _ignore)
+        self._statistics = GrowingStatistics(growing.history())
+
+    def summary(self, entries: Sequence[Entry]) -> RunSummary:
+        assert self._statistics is not None
+        head, tail, problem = self._follower.about()
+        whole = entries[0]._replace(size=sum(entry.size for entry in entries))
+        summary = summary_of(whole, head, self._statistics.completed(tail))
+        name = summary.name if "experiment_name" in head.config else ""
+        return msgspec.structs.replace(summary, name=name, problem=problem)
+
+
+class FollowedReader:
+    """Reads the records of one run; see :class:`traintop.store.formats.RunReader`."""
+
+    def __init__(self, run_format: FollowedFormat, files: Files, entries: Sequence[Entry]) -> None:
+        self._format = run_format
+        self._files = files
+        self._entries = entries
+        self._follower: RunFollower | None = None
+        self._growing = GrowingHistory()
+
+    def history(self, reached: Callable[[float], None] = lambda share: None) -> History:
+        if self._follower is None:
+            self._load(reached)
+        return self._growing.history()
+
+    def follow(self) -> bool:
+        entries = [self._files.stat(entry.id) for entry in self._entries]
+        if self._follower is None:
+            return self._load(_ignore)
+        if [entry[1:3] for entry in entries] == [entry[1:3] for entry in self._entries]:
+            return False
+        self._entries = entries
+        before = self._growing.history()
+        try:
+            self._follower.read(self._files, entries, self._growing, _ignore)
+        except ReplacedError:
+            return self._load(_ignore)
+        return self._growing.history() is not before
+
+    def sample(self, points: int) -> History:
+        sample = self._format.sample(self._files, self._entries, points)
+        return self.history() if sample is None else sample
+
+    def _load(self, reached: Callable[[float], None]) -> bool:
+        before = self._follower
+        self._entries = [self._files.stat(entry.id) for entry in self._entries]
+        follower, growing = self._format.follower(), GrowingHistory()
+        follower.read(self._files, self._entries, growing, reached)
+        self._follower, self._growing = follower, growing
+        return before is None or len(growing.history()) > 0
+
+
+class GrowingFile:
+    """One file that is appended to: reads what is new in it each time."""
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self._size = 0
+        self._inode: object = None
+        self._before = b""  # the last bytes before the offset, which show that it is the same file
+
+    def read(
+        self,
+        files: Files,
+        entry: Entry,
+        take: Callable[[bytes], int],
+        reached: Callable[[int], None],
+    ) -> None:
+        """Give what is new to ``take``, which says how many bytes of it are done with.
+
+        The others are offered again, with more behind them. It may be more than there are: those
+        are not read. ``reached`` is called with the offset after each part.
+
+        Raises ``ReplacedError`` when this is not the file that was read before, and ``ValueError``
+        when one record is beyond all measure.
+        """
+        if entry.size < self._size or self._inode not in (None, entry.inode):
+            raise ReplacedError
+        self._size, self._inode = entry.size, entry.inode
+        length, before = CHUNK, self._before
+        while self.offset < entry.size:
+            start = self.offset - len(before)
+            data = files.read(entry.id, start, length + len(before))
+            if not data.startswith(before):
+                raise ReplacedError
+            data, is_last = data[len(before) :], len(data) < length + len(before)
+            taken = take(data)
+            self.offset += taken
+            # What was not read cannot be known again.
+            before = (before + data[:taken])[-_KEPT_BEFORE:] if taken <= len(data) else b""
+            self._before = before
+            reached(self.offset)
+            if is_last:
+                return
+            if taken:
+                length = CHUNK
+            elif (length := length * 4) > LARGEST_RECORD:
+                raise ValueError(f"has a record of over {LARGEST_RECORD // 2**20} MB")
+            time.sleep(_OTHERS_TURN)
+
+
+def share_reached(
+    reached: Callable[[float], None], before: int, total: int
+) -> Callable[[int], None]:
+    """Reports an offset in a file as the share of all files, of which some bytes stand before."""
+    return lambda offset: reached(min((before + offset) / total, 1.0))
+
+
+def _ignore(share: float) -> None:
+    pass

@@ -1,0 +1,218 @@
+"""TensorBoard: what ``torch.utils.tensorboard``, ``tensorboardX`` and ``tf.summary`` write.
+
+A run is a directory of event files; a program that is started again adds one. Directories that
+``add_hparams`` and ``add_scalars`` make below it are a part of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from traintop.logfile import Head, Tail
+from traintop.store.files import Entry, Files
+from traintop.store.formats.followed import (
+    TOOL,
+    About,
+    FollowedFormat,
+    GrowingFile,
+    Records,
+    ReplacedError,
+    share_reached,
+)
+from traintop.store.formats.tensorboard_events import EventDecoder, first_record, length_at
+from traintop.store.history import GrowingHistory, History
+from traintop.text import counted
+from traintop.times import iso_time
+
+_SAMPLED_BYTES = 2048
+_MOST_ABOVE = 3
+_COUNTERS = {"iteration", "wallclock_time"}
+_STAMPED = re.compile(r"\d{9,}\.\d+")  # the directory that add_hparams makes
+_HOST = re.compile(r"tfevents\.\d+\.(.+?)(?:\.\d+){0,2}(?:\.v2)?$")
+
+
+class TensorBoardFormat(FollowedFormat):
+    """A directory of event files a run."""
+
+    name = "tensorboard"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tags: dict[str, set[str]] = {}  # of runs, at their start
+
+    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+        """Files that begin with a whole record, and those that are empty yet."""
+        data = start()
+        if data and length_at(data, 0) is None:
+            return None
+        run_id = str(PurePath(entry.id).parent)
+        decoder = EventDecoder()
+        decoder.take(data)
+        tags = decoder.columns().keys() - _COUNTERS
+        self._tags.setdefault(run_id, set()).update(tags)
+        return run_id
+
+    def joined(self, run_id: str, others: Mapping[str, str]) -> str:
+        """The run in a directory above, for directories as ``SummaryWriter`` makes them."""
+        path = PurePath(run_id)
+        for above in path.parents[:_MOST_ABOVE]:
+            if others.get(str(above)) == self.name and above != path:
+                below, tags = path.relative_to(above), self._tags.get(run_id, set())
+                of_one_tag = len(tags) == 1 and _suffix(below, *tags)
+                return str(above) if of_one_tag or _STAMPED.fullmatch(str(below)) else run_id
+        return run_id
+
+    def follower(self) -> _Follower:
+        """A follower of the event files of a run."""
+        return _Follower()
+
+    def sample(self, files: Files, entries: Sequence[Entry], points: int) -> History | None:
+        """The events at some places, each behind a header with a right checksum."""
+        size = sum(entry.size for entry in entries)
+        if len(entries) > 1 or size < points * _SAMPLED_BYTES * 2:
+            return None
+        step = (size - _SAMPLED_BYTES) / (points - 1)
+        places = [int(number * step) for number in range(points)]
+        decoder, growing = EventDecoder(), GrowingHistory()
+        for data in files.read_many([(entries[0].id, at, _SAMPLED_BYTES) for at in places]):
+            at = first_record(data)
+            if at is not None:
+                decoder.take(data[at:])
+        columns = decoder.columns()
+        if columns:
+            columns["wallclock_time"] -= decoder.first_time or 0.0
+            growing.extend(columns)
+        return growing.history()
+
+
+class _Part:
+    """One event file as it is read."""
+
+    def __init__(self, entry: Entry, top: PurePath) -> None:
+        self.directory = PurePath(entry.id).parent
+        self.file = GrowingFile()
+        below = self.directory.relative_to(top)
+        self.decoder = EventDecoder(functools.partial(_name_below, below))
+        self.size = 0
+        self.tags: set[str] = set()
+        self.highest = -np.inf  # of its steps
+        self.last_time = -np.inf
+        self.went_on = False  # from what an earlier file has
+        self.is_void = False  # from some step on
+
+
+class _Follower:
+    """Reads the event files of a run in the order of their names, which begin with a time.
+
+    A file that begins when all others of its directory have ended, and has one of their tags, is of
+    a program that was started again: from its first step on, its values count alone.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[str, _Part] = {}
+        self._last = (0, "")
+
+    def read(
+        self,
+        files: Files,
+        entries: Sequence[Entry],
+        records: Records,
+        reached: Callable[[float], None],
+    ) -> None:
+        top = PurePath(min(entries, key=_order).id).parent
+        total, done = sum(entry.size for entry in entries) or 1, 0
+        for entry in sorted(entries, key=_order):
+            part = self._parts.get(entry.id)
+            if part is None:
+                if _order(entry) < self._last:
+                    raise ReplacedError
+                part = self._parts[entry.id] = _Part(entry, top)
+                self._last = _order(entry)
+            elif part.is_void and entry.size != part.size:
+                raise ReplacedError
+            part.size = entry.size
+            take = functools.partial(self._take, part, records)
+            part.file.read(files, entry, take, share_reached(reached, done, total))
+            done += entry.size
+
+    def _take(self, part: _Part, records: Records, data: bytes) -> int:
+        taken = part.decoder.take(data)
+        columns = part.decoder.columns()
+        if columns:
+            times = columns["wallclock_time"]
+            part.tags |= columns.keys() - _COUNTERS
+            if not part.went_on:
+                self._go_on(part, float(columns["iteration"][0]), records)
+            part.highest = max(part.highest, columns["iteration"][-1])
+            part.last_time = max(part.last_time, times.max())
+            records.extend({**columns, "wallclock_time": times - self._start()})
+        return taken
+
+    def _go_on(self, part: _Part, first: float, records: Records) -> None:
+        """Make void what earlier files have beyond the step at which a program went on."""
+        beside = [one for one in self._parts.values() if one.directory == part.directory]
+        earlier = beside[: beside.index(part)]
+        purged = part.decoder.purged_from
+        began = part.decoder.first_time or 0.0
+        ended = max((one.last_time for one in earlier), default=np.inf)
+        was_started_again = began >= ended and any(one.tags & part.tags for one in earlier)
+        if purged is not None or was_started_again:
+            void_from = first if purged is None else purged
+            records.rewind(max(float(np.nextafter(void_from, -np.inf)), part.highest))
+            part.went_on = True
+            for one in earlier:
+                one.is_void = True
+
+    def _start(self) -> float:
+        """When the run began, in seconds since 1970."""
+        times = (part.decoder.first_time for part in self._parts.values())
+        return next((time for time in times if time is not None), 0.0)
+
+    def about(self) -> About:
+        """When it ran and on which machine, its settings, and its texts as notes."""
+        decoders = [part.decoder for part in self._parts.values()]
+        settings: dict[str, Any] = {}
+        texts: dict[str, str] = {}
+        for decoder in decoders:
+            settings |= decoder.settings
+            texts |= decoder.texts
+        run: dict[str, Any] = {TOOL: "TensorBoard"}
+        hosts = [host[1] for name in self._parts if (host := _HOST.search(name))]
+        if hosts:
+            run["host"] = hosts[-1]
+        start, end = self._start(), max(part.last_time for part in self._parts.values())
+        damaged = sum(decoder.damaged for decoder in decoders)
+        return About(
+            Head(config=settings, start_time=iso_time(start), run=run),
+            Tail(
+                updated_at=iso_time(end),
+                notes="\n\n".join(f"{tag}: {words}" for tag, words in texts.items()),
+            ),
+            f"has {counted(damaged, 'damaged event')}, left out" if damaged else "",
+        )
+
+
+def _order(entry: Entry) -> tuple[int, str]:
+    """The files of the run's own directory first, those of one directory by their time."""
+    return len(PurePath(entry.id).parts), entry.id
+
+
+def _suffix(below: PurePath, tag: str) -> str:
+    """What ``add_scalars`` put behind a tag in the path of a directory; empty if it did not.
+
+    PyTorch makes the directory ``loss_train`` for the tag ``loss``, tensorboardX ``loss/train``.
+    """
+    path, before = str(below).replace("/", "_"), f"{tag.replace('/', '_')}_"
+    return path[len(before) :] if path.startswith(before) else ""
+
+
+def _name_below(below: PurePath, tag: str) -> str:
+    """What a tag is called that was logged in a directory below that of the run."""
+    suffix = _suffix(below, tag)
+    return f"{tag}/{suffix}" if suffix else tag

@@ -1,0 +1,49 @@
+"""Which files are one run, and which of several sources of a run is shown: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from traintop.store.formats import RunFormat
+
+_DEEPEST_PART = 4
+
+
+class Claim(NamedTuple):
+    """Which run a file belongs to, and by which formats, those tried first before the others."""
+
+    run_id: str | None  # None: to no run
+    formats: tuple[RunFormat, ...]
+    seen: tuple[object, ...]  # the file as it was then
+    is_final: bool
+
+
+def runs_of_files(claims: Mapping[str, Claim], known: tuple[RunFormat, ...]) -> dict[str, str]:
+    """The run that each file is shown in, by the ids of both.
+
+    A file is left out where one of a format that is known to be richer has the same run. Files of
+    a run that is a part of another are shown in the whole.
+    """
+    ranks = {run_format: rank for rank, run_format in enumerate(known)}
+    format_of: dict[str, RunFormat] = {}
+    for run_id, formats, *_ in claims.values():
+        if run_id is not None:
+            best = format_of.get(run_id)
+            if best is None or ranks[formats[0]] < ranks[best]:
+                format_of[run_id] = formats[0]
+    names = {run_id: run_format.name for run_id, run_format in format_of.items()}
+    joined = {run_id: each.joined(run_id, names) for run_id, each in format_of.items()}
+
+    def whole(run_id: str) -> str:
+        for _ in range(_DEEPEST_PART):
+            if joined.get(run_id, run_id) == run_id:
+                break
+            run_id = joined[run_id]
+        return run_id
+
+    return {
+        file_id: whole(claim.run_id)
+        for file_id, claim in claims.items()
+        if claim.run_id is not None and claim.formats[0] is format_of[claim.run_id]
+    }
