@@ -28,6 +28,7 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("person")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setenv("TRAINTOP_CONFIG", str(folder / "settings.toml"))
         yield
 

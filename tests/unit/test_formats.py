@@ -58,6 +58,7 @@ class StepsFormat:
     patterns = ("*.steps",)
     heartbeat = False
     records_end = True
+    is_costly = False
 
     def joined(self, run_id, others):
         return run_id

@@ -18,6 +18,7 @@ import msgspec
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
 from traintop.store.annotations import FOLDER, AnnotationFolders
+from traintop.store.cache import SummaryCache
 from traintop.store.files import Entry, FileError, Files
 from traintop.store.files.local import LocalFiles
 from traintop.store.formats import (
@@ -77,6 +78,7 @@ class RunCatalog:
         self._run_of: dict[str, str] = {}  # by the ids of files
         self._runs: dict[str, ObservedRun] = {}
         self._annotations = AnnotationFolders(clock=clock)
+        self._cache = SummaryCache(self._roots)
         self._snapshot = Snapshot((), self.directories, (), 0)
 
     def first_look(self, most: int) -> Snapshot:
@@ -96,6 +98,7 @@ class RunCatalog:
             scan = self._scan()
             changed = self._update(scan.files)
             changed |= self._annotations.refresh(scan.annotation_folders)
+            self._cache.save(self._runs.keys())
             others = "" if self._runs else self.other_files()
             return self._publish(changed, self._notices(scan), others=others)
 
@@ -179,7 +182,7 @@ class RunCatalog:
             formats = claims[own or entries[0].id].formats
             if run is None or run.formats != formats:
                 name = self._name_of(run_id, is_file=own == run_id)
-                run = ObservedRun(run_id, self._files, formats, name)
+                run = ObservedRun(run_id, self._files, formats, self._cache, name)
             runs[run_id] = run
             changed |= run.look(entries, now)
         self._claims, self._runs = claims, runs

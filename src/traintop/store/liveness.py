@@ -7,6 +7,7 @@ change, by its own monotonic clock.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -14,6 +15,7 @@ import msgspec
 
 from traintop.model import Annotations, Pauses, RunStatus, RunSummary
 from traintop.process import has_ended
+from traintop.store.cache import SummaryCache
 from traintop.store.files import Entry, FileError, Files
 from traintop.store.formats import NotThisFormatError, RunFormat
 
@@ -74,6 +76,7 @@ class ObservedRun(msgspec.Struct, eq=False):
     id: str
     files: Files
     formats: Sequence[RunFormat]
+    cache: SummaryCache
     name: str = ""
     entries: Sequence[Entry] = ()
     summary: RunSummary | None = None  # None: not looked at yet
@@ -153,15 +156,28 @@ class ObservedRun(msgspec.Struct, eq=False):
         for entry in self.entries:
             if entry.problem:
                 raise FileError(entry.problem)
+        costly = {each.name: each for each in self.formats if each.is_costly}
+        if costly and self.summary is None:
+            kept = self.cache.get(self.id, self.entries, costly)
+            if kept is not None:
+                self._format = costly[kept[0]]
+                return kept[1]
         problem = NotThisFormatError("is in no format that traintop reads")
         for run_format in self.formats:
+            started = time.monotonic()
             try:
                 written = run_format.summary(self.files, self.entries, known)
             except NotThisFormatError as error:
                 problem = error
-            else:
-                self._format = run_format
-                return msgspec.structs.replace(written, id=self.id, name=written.name or self.name)
+                continue
+            self._format = run_format
+            if written.id != self.id or not written.name:
+                name = written.name or self.name
+                written = msgspec.structs.replace(written, id=self.id, name=name)
+            if run_format.is_costly:
+                took = time.monotonic() - started
+                self.cache.put(self.id, self.entries, run_format.name, written, took)
+            return written
         raise problem
 
     def _unreadable(self, problem: str) -> RunSummary:

@@ -84,6 +84,10 @@ class RunFormat(Protocol):
     def records_end(self) -> bool:
         """Whether the files say that a run has ended; else one that is quiet may have."""
 
+    @property
+    def is_costly(self) -> bool:
+        """Whether a summary grows in cost with the run; then it is kept for the next start."""
+
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
         """The id of the run that a file belongs to, should it turn out to be of this format.
 
@@ -102,7 +106,7 @@ class RunFormat(Protocol):
     def summary(
         self, files: Files, entries: Sequence[Entry], known: RunSummary | None
     ) -> RunSummary:
-        """The state of the run in these files, at a cost that does not grow with its length.
+        """The state of the run in these files.
 
         ``known`` is what was read last, if they changed within the last two seconds: return it
         rather than make up for a file that is just being written. Raises
@@ -140,6 +144,7 @@ class OtherFormat:
     """A format of another tool; its module is imported when the first of its files is met."""
 
     heartbeat = False
+    is_costly = True
 
     def __init__(self, other: Other) -> None:
         self.name, self.marks, self.patterns, self._reads, self.records_end = other

@@ -90,6 +90,7 @@ class JsonDocumentFormat:
     patterns = ("*.json",)
     heartbeat = False
     records_end = True
+    is_costly = True
 
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
         """Files by our name, and those of another that name both main keys, the first one early."""

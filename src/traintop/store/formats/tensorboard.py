@@ -25,7 +25,7 @@ from traintop.store.formats.followed import (
     ReplacedError,
     share_reached,
 )
-from traintop.store.formats.tensorboard_events import EventDecoder, first_record, length_at
+from traintop.store.formats.tensorboard_events import EventDecoder, length_at
 from traintop.store.history import GrowingHistory, History
 from traintop.text import counted
 from traintop.times import iso_time
@@ -80,10 +80,8 @@ class TensorBoardFormat(FollowedFormat):
         step = (size - _SAMPLED_BYTES) / (points - 1)
         places = [int(number * step) for number in range(points)]
         decoder, growing = EventDecoder(), GrowingHistory()
-        for data in files.read_many([(entries[0].id, at, _SAMPLED_BYTES) for at in places]):
-            at = first_record(data)
-            if at is not None:
-                decoder.take(data[at:])
+        parts = files.read_many([(entries[0].id, at, _SAMPLED_BYTES) for at in places])
+        decoder.take(b"".join(parts))  # between two of them, as behind damage, it finds the next
         columns = decoder.columns()
         if columns:
             columns["wallclock_time"] -= decoder.first_time or 0.0

@@ -24,6 +24,7 @@ from traintop.store.history import FloatColumn, unmeasured
 _HEADER = 12  # bytes: the length, and its checksum
 _LARGEST_EVENT = 1024 * 1024
 _LARGEST_DECODED = 256 * 1024  # pictures, sounds and graphs are larger; no number is
+_ZEROS = bytes(5)
 _LARGEST_GAP = 16 * 1024 * 1024
 _MOST_TEMPLATES = 100_000
 _MOST_LENGTHS = 4096
@@ -111,8 +112,8 @@ class EventDecoder:
     def _after_gap(self, data: bytes, place: int) -> int:
         """Where the next record begins after bytes that are none, or where to look on."""
         self.damaged += self._gap == 0
-        skipped = first_record(data[place + 1 :])
-        after = len(data) - _HEADER + 1 if skipped is None else place + 1 + skipped
+        found = first_record(data, place + 1)
+        after = len(data) - _HEADER + 1 if found is None else found
         self._gap += after - place
         if self._gap > _LARGEST_GAP:
             raise ValueError(f"has no events in {_LARGEST_GAP // 2**20} MB")
@@ -237,12 +238,18 @@ def length_at(data: bytes, place: int) -> int | None:
     return length if masked(crc32c(header[:8])) == checksum else None
 
 
-def first_record(data: bytes) -> int | None:
-    """Where the first record begins in the midst of a file; ``None`` where none does."""
-    if len(data) < _HEADER or not data.strip(b"\0"):
-        return None
-    begins = np.flatnonzero(are_whole(data, range(len(data) - _HEADER + 1), 8))
-    return int(begins[0]) if len(begins) else None
+def first_record(data: bytes, start: int) -> int | None:
+    """Where the first record begins from some place on; ``None`` where none does.
+
+    The length of one that is no larger than 16 MB ends with five zeros.
+    """
+    at = data.find(_ZEROS, start) if len(data.rstrip(b"\0")) > start else -1
+    while at >= 0:
+        place, checksum = at - 8 + len(_ZEROS), data[at + len(_ZEROS) : at + len(_ZEROS) + 4]
+        if place >= start and checksum.strip(b"\0") and length_at(data, place) is not None:
+            return place
+        at = data.find(_ZEROS, at + 1)
+    return None
 
 
 def only_scalar(rest: bytes) -> tuple[_Scalar, bytes] | None:

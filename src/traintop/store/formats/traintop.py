@@ -71,6 +71,7 @@ class TraintopFormat:
     patterns = ("*.json",)
     heartbeat = True
     records_end = True
+    is_costly = False
 
     def __init__(self) -> None:
         # Of runs whose tail leaves the statistics to the reader.
