@@ -20,6 +20,12 @@ _PLANNED_EPOCHS = (
     "train_epochs",
 )
 
+POSITIONS = (
+    *("iteration", "step", "global_step", "iter", "steps", "_step", "trainer/global_step"),
+    *("train_step", "training_step", "current_step", "batch_idx", "epoch"),
+)
+"""What programs call the place of a record in a run, the likeliest first."""
+
 COUNTED_BY = "counted_by"
 """Of the facts about a run: what its records count where these are no iterations."""
 

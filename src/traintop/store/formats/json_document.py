@@ -27,7 +27,7 @@ from traintop.logfile import (
 from traintop.logfile.columns import Columns, column_decoder, columns_of_rows
 from traintop.metrics import PACE
 from traintop.model import EVAL_TRAIN_LOSS, RECORD_FIELDS, ExperimentConfig, RunSummary
-from traintop.progress import COUNTED_BY
+from traintop.progress import COUNTED_BY, POSITIONS
 from traintop.store.files import Entry, Files
 from traintop.store.formats.traintop import is_run_name, summary_of
 from traintop.text import counted, safe_text
@@ -47,12 +47,6 @@ SNIFFED = 64 * 1024
 
 _ONE_DOCUMENT = threading.Lock()
 """Several threads read; one document at a time is in memory."""
-
-_POSITIONS = (
-    *("iteration", "step", "global_step", "iter", "steps", "_step", "trainer/global_step"),
-    *("train_step", "training_step", "current_step", "batch_idx", "epoch"),
-)
-"""What programs call the place of a record in a run, the likeliest first."""
 
 _PLAIN = frozenset({int, float, bool, type(None)})
 _LONGEST_NAME = 40
@@ -317,7 +311,7 @@ def _records_of(values: list[Any]) -> _Records:
 def _position_of(rows: Sequence[Row]) -> str:
     """What at least half of the records call their place, or else any; "iteration" if none does."""
     known = []
-    for name in _POSITIONS:
+    for name in POSITIONS:
         count = sum(_number(row.get(name)) is not None for row in rows)
         if count and 2 * count >= len(rows):
             return name
@@ -332,7 +326,7 @@ def _unread(
     in how many of them.
     """
     if placeless:
-        known = position if placeless < records else f"{', '.join(_POSITIONS[:3])} or epoch"
+        known = position if placeless < records else f"{', '.join(POSITIONS[:3])} or epoch"
         yield f"{placeless:,} of {counted(records, 'record')} without a number as {known}"
     if others:
         shown = (f"{safe_text(name, _LONGEST_NAME)} in {others[name]:,}" for name in others)
