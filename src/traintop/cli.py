@@ -13,9 +13,10 @@ from traintop.commands.output import failure
 from traintop.text import safe_text
 
 _COMMANDS = (
-    *("compare", "demo", "doctor", "export", "formats", "list"),
+    *("compare", "demo", "doctor", "export", "formats", "import", "list"),
     *("plot", "report", "settings", "watch"),
 )
+_MODULES = {"import": "import_"}  # which no module can be called
 _DEFAULT_COMMAND = "watch"
 _OPTIONS_BY_NAME = {"help": "--help", "version": "--version"}  # which others have as commands
 
@@ -33,7 +34,7 @@ class _CommandGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"traintop.commands.{cmd_name}")
+        module = importlib.import_module(f"traintop.commands.{_MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = module.command
         return command
 

@@ -39,7 +39,7 @@ from traintop.metrics import (
     standard_name,
     stats_of,
 )
-from traintop.model import RECENT_VALUES, ExperimentConfig, RunStatus, RunSummary
+from traintop.model import RECENT_VALUES, WRITTEN_BY, ExperimentConfig, RunStatus, RunSummary
 from traintop.progress import PLANNED_STEPS, eta_seconds, planned_steps, progress, steps_done
 from traintop.text import MISSING, at_iteration, safe_text
 from traintop.times import age_seconds
@@ -113,6 +113,8 @@ _FIELDS = (
     Field("notes", "NOTES", "notes", "notes of the run, and those that people added",
           lambda run, _: "\n".join(filter(None, (run.notes, run.annotations.note))) or None,
           "text", 20, ("note",)),
+    Field("tool", "TOOL", "tool", "the tool that wrote its files, where that is not traintop",
+          lambda run, _: plain_value(run.environment.get(WRITTEN_BY)), "text", 12),
     Field("host", "HOST", "host", "the machine that it ran on",
           lambda run, _: plain_value(run.environment.get("host")), "text", 12),
     Field("user", "USER", "user", "who started it",

@@ -241,6 +241,10 @@ _PAUSES_GRANTED = 3
 _FIRST_PAUSE_GRANTED = 600.0  # a model that is compiled, a dataset that is indexed
 
 
+WRITTEN_BY = "written_by"
+"""Of the facts about a run: the tool that wrote its files, where that is not traintop."""
+
+
 class RunStatus(enum.StrEnum):
     """How a run is doing. The first four are written by the run itself."""
 

@@ -14,13 +14,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from traintop.analysis.naming import unique_names
-from traintop.analysis.records import measured_values
+from traintop.analysis.records import measured_values, portions
 from traintop.atomic_file import hidden_path
 from traintop.model import RECORD_FIELDS, RunSummary
 from traintop.store.catalog import holds_a_run
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 Advance = Callable[[int], object]
 """Called with the number of rows just written; may raise to stop the writing."""
-
-_PORTION_ROWS = 8192
 
 
 def write_csv(history: History, path: Path) -> Path:
@@ -55,7 +52,7 @@ def write_records(file: TextIO, history: History, advance: Advance = lambda rows
     names = _column_names(history.metrics)
     writer = csv_writer(file)
     writer.writerow(map(plain_cell, names))
-    for part in _portions(history):
+    for part in portions(history):
         writer.writerows(_rows(part, names))
         advance(len(part))
 
@@ -90,7 +87,7 @@ def _wrote_all(
             names += more
             return False
         run = plain_cell(run_name)
-        for part in _portions(history):
+        for part in portions(history):
             writer.writerows((run, *row) for row in _rows(part, names))
             advance(len(part))
     return True
@@ -247,15 +244,6 @@ def _take_name(hidden: Path, path: Path) -> bool:
 
 def _column_names(metrics: Iterable[str]) -> list[str]:
     return list(dict.fromkeys((*RECORD_FIELDS, *metrics)))
-
-
-def _portions(history: History) -> Iterator[History]:
-    """A history in parts of so many rows that hardly any memory is needed to write one."""
-    for start in range(0, len(history), _PORTION_ROWS):
-        part = slice(start, start + _PORTION_ROWS)
-        yield replace(
-            history, columns={name: column[part] for name, column in history.columns.items()}
-        )
 
 
 def _rows(history: History, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

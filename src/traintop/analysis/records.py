@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot
@@ -14,6 +15,7 @@ Number = int | float
 
 _COUNTS = frozenset({"iteration", "gradient_step"})
 _LARGEST_EXACT = 2.0**53
+_PORTION = 8192
 
 
 def column_values(history: History, name: str) -> list[Number]:
@@ -34,6 +36,14 @@ def measured_values(history: History, name: str) -> list[Number | None]:
     for row in (~history.measured(name)).nonzero()[0].tolist():
         values[row] = None
     return values
+
+
+def portions(history: History) -> Iterator[History]:
+    """A history in parts of so few records that each costs hardly any memory as Python objects."""
+    for start in range(0, len(history), _PORTION):
+        rows = slice(start, start + _PORTION)
+        columns = {name: column[rows] for name, column in history.columns.items()}
+        yield replace(history, columns=columns)
 
 
 def snapshots(history: History) -> list[MetricsSnapshot]:

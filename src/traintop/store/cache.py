@@ -9,7 +9,6 @@ use it one reads what the other has written last.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 import zlib
 from collections.abc import Collection, Sequence
@@ -21,6 +20,7 @@ from typing import Any
 import msgspec
 
 import traintop
+from traintop.atomic_file import write_atomically
 from traintop.model import RunSummary
 from traintop.store.files import Entry
 
@@ -115,16 +115,9 @@ def _decoded(data: bytes) -> dict[str, _Kept]:
 
 
 def _write(path: Path, data: bytes) -> None:
+    """Replace the file, and forget those that were not written for longest."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, data)
     files = sorted(path.parent.glob("summaries_*"), key=lambda file: file.stat().st_mtime)
     for old in files[:-_MOST_FILES]:
         old.unlink()
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}_")
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -53,7 +53,7 @@ class History:
     """Lines that were skipped, for they hold no record."""
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, Sequence[object]]) -> History:
+    def from_columns(cls, columns: Mapping[str, Values]) -> History:
         """From values by key: numbers, names of non-finite numbers, ``None`` for no value.
 
         What is none of these counts as not measured. Rows without a finite iteration are left out.

@@ -15,20 +15,19 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from traintop.logfile import Head, Tail
-from traintop.model import RunSummary
+from traintop.model import WRITTEN_BY, RunSummary
 from traintop.store.files import Entry, Files
 from traintop.store.formats.traintop import summary_of
 from traintop.store.history import GrowingHistory, History, Values
 from traintop.store.statistics import GrowingStatistics, LateRecordError
+
+TOOL = WRITTEN_BY
 
 CHUNK = 256 * 1024
 """Bytes that are read at once."""
 
 LARGEST_RECORD = 16 * 1024 * 1024
 """Bytes of one record, line or block that are read; a longer one is no such file."""
-
-TOOL = "written_by"
-"""Of the facts about a run: the tool that wrote it, where that is not traintop."""
 
 _OTHERS_TURN = 0.0002  # seconds of rest between two chunks: see traintop_records
 _KEPT_BEFORE = 64
