@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from traintop.model import RunSummary
 from traintop.store.catalog import RunCatalog
 from traintop.store.formats import RunReader
 from traintop.store.formats.crc32c import are_whole, crc32c
-from traintop.store.formats.tensorboard_events import EventDecoder
+from traintop.store.formats.tensorboard_events import MOST_TAGS, EventDecoder
 from traintop.store.history import History
 
 
@@ -198,8 +199,9 @@ def decoded(data: bytes, sizes: list[int]) -> tuple[dict[str, list[float]], int]
     for size in (*sizes, len(data)):
         waiting, data = waiting + data[:size], data[size:]
         waiting = waiting[decoder.take(waiting) :]
-        for name, column in decoder.columns().items():
-            found.setdefault(name, []).extend(column[~np.isnan(column)].tolist())
+        for columns in decoder.columns():
+            for name, column in columns.items():
+                found.setdefault(name, []).extend(column[~np.isnan(column)].tolist())
     return found, len(waiting)
 
 
@@ -233,7 +235,21 @@ def test_no_flipped_bit_makes_another_number() -> None:
 def test_any_bytes_in_a_whole_record_are_survived(data: bytes) -> None:
     decoder = EventDecoder()
     decoder.take(version_event() + record(data) + scalar_event("loss", 3, 1.0))
-    assert decoder.columns()["loss"][-1] == 1.0
+    [columns] = decoder.columns()
+    assert columns["loss"][-1] == 1.0
+
+
+def test_a_tag_for_each_step_takes_little_memory(tmp_path: Path) -> None:
+    path = write_events(tmp_path, {"loss": [(0, 3.0)]})
+    with path.open("ab") as file:
+        file.writelines(scalar_event(f"tag_{step}", step, 1.0) for step in range(1, MOST_TAGS + 9))
+        file.write(scalar_event("loss", 1, 2.0))
+    tracemalloc.start()
+    [run] = runs_in(tmp_path).values()
+    assert tracemalloc.get_traced_memory()[1] < 300_000_000  # a history alone may take 130 MB
+    tracemalloc.stop()
+    assert run.problem == "has over 10,000 tags, of which some are left out"
+    assert run.stats["loss"].count == 2
 
 
 def test_a_file_of_zeros_is_given_up(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ DEEPEST = 12
 MOST_DIRECTORIES = 20_000
 """Directories that are looked into; beyond it an entry says that some were left out."""
 
+_PACKAGES = frozenset({"__pycache__", "node_modules", "site-packages"})
+"""Directories with very many files, of which none is a run."""
+
 _KINDS = (
     (stat.S_ISLNK, "is a broken symbolic link"),
     (stat.S_ISDIR, "is a directory, not a file"),
@@ -161,7 +164,7 @@ def _list(
                 is_dir = entry.is_dir
             else:
                 is_dir = _is_directory(each)
-            if is_dir and not each.name.startswith("."):
+            if is_dir and not each.name.startswith(".") and each.name not in _PACKAGES:
                 below.append(each.path)
     return found, below
 

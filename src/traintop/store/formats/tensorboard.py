@@ -25,7 +25,7 @@ from traintop.store.formats.followed import (
     ReplacedError,
     share_reached,
 )
-from traintop.store.formats.tensorboard_events import EventDecoder, length_at
+from traintop.store.formats.tensorboard_events import MOST_TAGS, EventDecoder, length_at
 from traintop.store.history import GrowingHistory, History
 from traintop.text import counted
 from traintop.times import iso_time
@@ -54,8 +54,9 @@ class TensorBoardFormat(FollowedFormat):
         run_id = str(PurePath(entry.id).parent)
         decoder = EventDecoder()
         decoder.take(data)
-        tags = decoder.columns().keys() - _COUNTERS
-        self._tags.setdefault(run_id, set()).update(tags)
+        tags = self._tags.setdefault(run_id, set())
+        for columns in decoder.columns():
+            tags.update(columns.keys() - _COUNTERS)
         return run_id
 
     def joined(self, run_id: str, others: Mapping[str, str]) -> str:
@@ -82,8 +83,7 @@ class TensorBoardFormat(FollowedFormat):
         decoder, growing = EventDecoder(), GrowingHistory()
         parts = files.read_many([(entries[0].id, at, _SAMPLED_BYTES) for at in places])
         decoder.take(b"".join(parts))  # between two of them, as behind damage, it finds the next
-        columns = decoder.columns()
-        if columns:
+        for columns in decoder.columns():
             columns["wallclock_time"] -= decoder.first_time or 0.0
             growing.extend(columns)
         return growing.history()
@@ -141,8 +141,7 @@ class _Follower:
 
     def _take(self, part: _Part, records: Records, data: bytes) -> int:
         taken = part.decoder.take(data)
-        columns = part.decoder.columns()
-        if columns:
+        for columns in part.decoder.columns():
             times = columns["wallclock_time"]
             part.tags |= columns.keys() - _COUNTERS
             if not part.went_on:
@@ -186,13 +185,16 @@ class _Follower:
             run["host"] = hosts[-1]
         start, end = self._start(), max(part.last_time for part in self._parts.values())
         damaged = sum(decoder.damaged for decoder in decoders)
+        problems = [f"has {counted(damaged, 'damaged event')}, left out"] if damaged else []
+        if any(decoder.has_more_tags for decoder in decoders):
+            problems.append(f"has over {MOST_TAGS:,} tags, of which some are left out")
         return About(
             Head(config=settings, start_time=iso_time(start), run=run),
             Tail(
                 updated_at=iso_time(end),
                 notes="\n\n".join(f"{tag}: {words}" for tag, words in texts.items()),
             ),
-            f"has {counted(damaged, 'damaged event')}, left out" if damaged else "",
+            "; ".join(problems),
         )
 
 

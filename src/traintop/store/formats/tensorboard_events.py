@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -26,6 +26,10 @@ _LARGEST_EVENT = 1024 * 1024
 _LARGEST_DECODED = 256 * 1024  # pictures, sounds and graphs are larger; no number is
 _ZEROS = bytes(5)
 _LARGEST_GAP = 16 * 1024 * 1024
+MOST_TAGS = 10_000
+"""Of a file; further ones are left out."""
+
+_MOST_CELLS = 1_000_000
 _MOST_TEMPLATES = 100_000
 _MOST_LENGTHS = 4096
 _MOST_TEXTS, _LONGEST_TEXT = 20, 2000
@@ -70,6 +74,8 @@ class EventDecoder:
         """In seconds since 1970."""
         self.damaged = 0
         """Records that were left out."""
+        self.has_more_tags = False
+        """Whether some tags were left out, for there were too many."""
         self._named = named
         self._series: dict[_Scalar, _Series] = {}
         self._templates: dict[bytes, _Series] = {}
@@ -168,12 +174,19 @@ class EventDecoder:
             series.steps.append(step)
             series.times.append(time)
             series.values.append(stored)
-        if len(scalars) == 1 and len(self._templates) < _MOST_TEMPLATES:
+        if len(scalars) == 1 and len(self._templates) < _MOST_TEMPLATES and not self.has_more_tags:
             self._learn(rest, *scalars[0])
 
     def _series_of(self, scalar: _Scalar) -> _Series:
         named = scalar._replace(tag=self._named(scalar.tag))
-        return self._series.setdefault(named, _Series())
+        series = self._series.get(named)
+        if series is None:
+            series = _Series()
+            if len(self._series) < MOST_TAGS:
+                self._series[named] = series
+            else:
+                self.has_more_tags = True
+        return series
 
     def _learn(self, rest: bytes, scalar: _Scalar, stored: bytes) -> None:
         """Know the next event of a tag by all of its bytes but its value, if that has four."""
@@ -204,29 +217,36 @@ class EventDecoder:
         if words.strip():
             self.texts[tag] = words[:_LONGEST_TEXT]
 
-    def columns(self) -> dict[str, FloatColumn]:
-        """The records that were decoded since this was asked last; empty where there are none.
+    def columns(self) -> Iterator[dict[str, FloatColumn]]:
+        """The records that were decoded since this was asked last.
 
-        ``wallclock_time`` is in seconds since 1970.
+        They come in several parts where one would be large, as of thousands of tags that have no
+        step in common. ``wallclock_time`` is in seconds since 1970.
         """
-        series = {scalar: one for scalar, one in self._series.items() if one.steps}
-        if not series:
-            return {}
-        times = b"".join(time for one in series.values() for time in one.times)
-        counts = [len(one.steps) for one in series.values()]
-        steps, rows = np.unique(
-            np.concatenate([np.array(one.steps, np.float64) for one in series.values()]),
-            return_inverse=True,
-        )
-        latest = np.full(len(steps), -np.inf)
-        np.maximum.at(latest, rows, np.frombuffer(times, "<f8"))
-        columns = {"iteration": steps, "wallclock_time": latest}
-        ends = np.cumsum(counts)
-        for (scalar, one), place in zip(series.items(), np.split(rows, ends[:-1]), strict=True):
-            column = columns.setdefault(scalar.tag, unmeasured(len(steps)))
-            column[place] = np.frombuffer(b"".join(one.values), scalar.dtype).astype(np.float64)
+        series = [(scalar, one) for scalar, one in self._series.items() if one.steps]
+        events = sum(len(one.steps) for _, one in series)
+        most = max(_MOST_CELLS // max(events, 1), 1)
+        for start in range(0, len(series), most):
+            yield _columns(series[start : start + most])
+        for _, one in series:
             one.steps, one.times, one.values = [], [], []
-        return columns
+
+
+def _columns(series: Sequence[tuple[_Scalar, _Series]]) -> dict[str, FloatColumn]:
+    """The numbers of some tags as columns of records."""
+    times = b"".join(time for _, one in series for time in one.times)
+    steps, rows = np.unique(
+        np.concatenate([np.array(one.steps, np.float64) for _, one in series]),
+        return_inverse=True,
+    )
+    latest = np.full(len(steps), -np.inf)
+    np.maximum.at(latest, rows, np.frombuffer(times, "<f8"))
+    columns = {"iteration": steps, "wallclock_time": latest}
+    ends = np.cumsum([len(one.steps) for _, one in series])
+    for (scalar, one), place in zip(series, np.split(rows, ends[:-1]), strict=True):
+        column = columns.setdefault(scalar.tag, unmeasured(len(steps)))
+        column[place] = np.frombuffer(b"".join(one.values), scalar.dtype).astype(np.float64)
+    return columns
 
 
 def length_at(data: bytes, place: int) -> int | None:
