@@ -71,7 +71,7 @@ METRICS: Mapping[str, Metric] = {
             "loss on the training data",
             "loss train/loss training_loss training/loss trainer/loss loss/train loss/training "
             "losses/train train_loss_step loss_step train_loss_epoch loss_epoch "
-            "train/train_loss batch_loss train/batch_loss lm_loss total_loss",
+            "train/train_loss batch_loss train/batch_loss lm_loss total_loss epoch_loss",
         ),
         _metric(
             "val_loss",
@@ -79,14 +79,16 @@ METRICS: Mapping[str, Metric] = {
             "val loss",
             "loss on the validation data",
             "eval_loss validation_loss valid_loss dev_loss loss/val loss/valid loss/validation "
-            "loss/eval losses/val val_loss_epoch val_loss_step val/val_loss eval/eval_loss",
+            "loss/eval losses/val val_loss_epoch val_loss_step val/val_loss eval/eval_loss "
+            "val/epoch_loss",
         ),
         _metric(
             "learning_rate",
             "LR",
             "learning rate",
             "learning rate of the optimizer",
-            "lr lr/group0 lr/pg0 lr-AdamW lr-Adam lr-SGD lr-AdamW/pg1 lr-Adam/pg1 lr-SGD/pg1",
+            "lr lr/group0 lr/pg0 lr-AdamW lr-Adam lr-SGD lr-AdamW/pg1 lr-Adam/pg1 lr-SGD/pg1 "
+            "epoch_learning_rate",
             "train training trainer optim optimizer",
         ),
         _metric(

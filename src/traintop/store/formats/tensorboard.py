@@ -7,14 +7,16 @@ A run is a directory of event files; a program that is started again adds one. D
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from traintop.logfile import Head, Tail
+from traintop.progress import COUNTED_BY
 from traintop.store.files import Entry, Files
 from traintop.store.formats.followed import (
     TOOL,
@@ -33,8 +35,34 @@ from traintop.times import iso_time
 _SAMPLED_BYTES = 2048
 _MOST_ABOVE = 3
 _COUNTERS = {"iteration", "wallclock_time"}
-_STAMPED = re.compile(r"\d{9,}\.\d+")  # the directory that add_hparams makes
+_TRAINING = "train"
+_SPLITS = {
+    _TRAINING: "",
+    **dict.fromkeys(("validation", "val", "valid", "eval"), "val"),
+    "test": "test",
+}
+"""Directories for the parts of the data, and what is put before the tags in them."""
+_OF_EPOCH = re.compile(r"(?:^|/)epoch_")  # tags of Keras, whose steps are epochs
 _HOST = re.compile(r"tfevents\.\d+\.(.+?)(?:\.\d+){0,2}(?:\.v2)?$")
+
+
+class _Start(NamedTuple):
+    """What the first events of a run's directory have."""
+
+    tags: frozenset[str] = frozenset()
+    steps: frozenset[float] = frozenset()  # the lowest and the highest
+    has_settings: bool = False
+
+    def with_events(self, data: bytes) -> _Start:
+        """With those of a file."""
+        decoder = EventDecoder()
+        decoder.take(data)
+        tags, steps = self.tags, self.steps
+        for columns in decoder.columns():
+            tags |= columns.keys() - _COUNTERS
+            steps |= {columns["iteration"][0], columns["iteration"][-1]}
+        ends = frozenset({min(steps), max(steps)}) if steps else steps
+        return _Start(tags, ends, self.has_settings or bool(decoder.settings))
 
 
 class TensorBoardFormat(FollowedFormat):
@@ -44,7 +72,7 @@ class TensorBoardFormat(FollowedFormat):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tags: dict[str, set[str]] = {}  # of runs, at their start
+        self._starts: dict[str, _Start] = {}  # by the ids of runs
 
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
         """Files that begin with a whole record, and those that are empty yet."""
@@ -52,21 +80,27 @@ class TensorBoardFormat(FollowedFormat):
         if data and length_at(data, 0) is None:
             return None
         run_id = str(PurePath(entry.id).parent)
-        decoder = EventDecoder()
-        decoder.take(data)
-        tags = self._tags.setdefault(run_id, set())
-        for columns in decoder.columns():
-            tags.update(columns.keys() - _COUNTERS)
+        self._starts[run_id] = self._starts.get(run_id, _Start()).with_events(data)
         return run_id
 
     def joined(self, run_id: str, others: Mapping[str, str]) -> str:
-        """The run in a directory above, for directories as ``SummaryWriter`` makes them."""
-        path = PurePath(run_id)
+        """The run in a directory above, for those that writers make below that of a run.
+
+        ``add_scalars`` makes one for each curve, ``add_hparams`` one for the settings, and Keras
+        one for training and one for validation.
+        """
+        path, start = PurePath(run_id), self._starts.get(run_id, _Start())
+        if path.name in _SPLITS:
+            known = {name for name in _SPLITS if others.get(str(path.with_name(name))) == self.name}
+            if _TRAINING in known and len(known) > 1:
+                return str(path.parent)
         for above in path.parents[:_MOST_ABOVE]:
             if others.get(str(above)) == self.name and above != path:
-                below, tags = path.relative_to(above), self._tags.get(run_id, set())
-                of_one_tag = len(tags) == 1 and _suffix(below, *tags)
-                return str(above) if of_one_tag or _STAMPED.fullmatch(str(below)) else run_id
+                below = path.relative_to(above)
+                of_one_tag = len(start.tags) == 1 and _suffix(below, *start.tags)
+                of_settings = start.has_settings and len(start.steps) <= 1
+                has_curves = bool(self._starts.get(str(above), _Start()).tags)
+                return str(above) if of_one_tag or (of_settings and has_curves) else run_id
         return run_id
 
     def follower(self) -> _Follower:
@@ -123,7 +157,7 @@ class _Follower:
         records: Records,
         reached: Callable[[float], None],
     ) -> None:
-        top = PurePath(min(entries, key=_order).id).parent
+        top = PurePath(os.path.commonpath([os.path.dirname(entry.id) for entry in entries]))
         total, done = sum(entry.size for entry in entries) or 1, 0
         for entry in sorted(entries, key=_order):
             part = self._parts.get(entry.id)
@@ -183,6 +217,9 @@ class _Follower:
         hosts = [host[1] for name in self._parts if (host := _HOST.search(name))]
         if hosts:
             run["host"] = hosts[-1]
+        tags = [tag for part in self._parts.values() for tag in part.tags]
+        if tags and all(_OF_EPOCH.search(tag) for tag in tags):
+            run[COUNTED_BY] = "epoch"
         start, end = self._start(), max(part.last_time for part in self._parts.values())
         damaged = sum(decoder.damaged for decoder in decoders)
         problems = [f"has {counted(damaged, 'damaged event')}, left out"] if damaged else []
@@ -214,5 +251,7 @@ def _suffix(below: PurePath, tag: str) -> str:
 
 def _name_below(below: PurePath, tag: str) -> str:
     """What a tag is called that was logged in a directory below that of the run."""
+    if str(below) in _SPLITS:
+        return "/".join(filter(None, (_SPLITS[str(below)], tag)))
     suffix = _suffix(below, tag)
     return f"{tag}/{suffix}" if suffix else tag

@@ -1,0 +1,80 @@
+"""Files of other tools, as the tools themselves wrote them: every number is what they read back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from traintop.store.catalog import RunCatalog
+
+FOREIGN = Path(__file__).parents[1] / "foreign"
+
+
+def expected(tool: str) -> dict[str, Any]:
+    runs: dict[str, Any] = json.loads((FOREIGN / tool / "expected.json").read_text())["runs"]
+    return runs
+
+
+def wanted_points(points: list[list[Any]]) -> dict[float, float]:
+    return {step: float(value) for step, value in points}
+
+
+def differences(found: dict[float, float], wanted: dict[float, float]) -> Iterator[str]:
+    for step in sorted(found.keys() | wanted.keys()):
+        mine, theirs = found.get(step, "nothing"), wanted.get(step, "nothing")
+        if mine != theirs and not (math.isnan(float(mine)) and math.isnan(float(theirs))):
+            yield f"at {step}: {mine}, not {theirs}"
+
+
+def points_of(directory: Path) -> dict[str, dict[float, float]]:
+    """The points of each metric of the one run in a directory."""
+    catalog = RunCatalog([directory])
+    [run] = catalog.refresh().runs
+    history = catalog.reader(run.id).history()
+    found = {}
+    for metric in history.metrics:
+        rows = np.flatnonzero(history.measured(metric))
+        steps = history.columns["iteration"][rows].tolist()
+        found[metric] = dict(zip(steps, history.columns[metric][rows].tolist(), strict=True))
+    return found
+
+
+@pytest.mark.parametrize("run", ["restarted", "tensorboardx", "hparams"])
+def test_event_files_have_the_numbers_of_tensorboard(run: str) -> None:
+    found = points_of(FOREIGN / "tensorboard" / run)
+    for metric, points in expected("tensorboard")[run]["metrics"].items():
+        assert not [*differences(found[metric], wanted_points(points))], metric
+
+
+def test_a_restart_without_purge_has_the_later_values() -> None:
+    """Where TensorBoard shows both values of a step, the later one counts."""
+    found = points_of(FOREIGN / "tensorboard" / "restarted_without_purge")
+    wanted = expected("tensorboard")["restarted_without_purge"]["metrics"]
+    for metric, points in wanted.items():
+        assert not [*differences(found[metric], wanted_points(points))], metric
+
+
+def test_what_add_scalars_and_add_hparams_write_is_one_run() -> None:
+    found = points_of(FOREIGN / "tensorboard" / "hparams")
+    runs = expected("tensorboard")
+    for name, directory in (("both/train", "both_train"), ("both/val", "both_val")):
+        [points] = runs[f"hparams/{directory}"]["metrics"].values()
+        assert not [*differences(found[name], wanted_points(points))]
+    [run] = RunCatalog([FOREIGN / "tensorboard" / "hparams"]).refresh().runs
+    assert run.config == runs["hparams/settings"]["settings"]
+
+
+def test_training_and_validation_of_keras_are_one_run() -> None:
+    found, runs = points_of(FOREIGN / "tensorboard" / "tf2"), expected("tensorboard")
+    for name, (directory, metric) in {
+        "epoch_loss": ("train", "epoch_loss"),
+        "val/epoch_loss": ("validation", "epoch_loss"),
+    }.items():
+        points = runs[f"tf2/{directory}"]["metrics"][metric]
+        assert not [*differences(found[name], wanted_points(points))]
