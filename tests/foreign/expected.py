@@ -12,9 +12,10 @@ from typing import Any
 
 HOST = "trainbox"
 
-# Tools write the name of the host into files and into their names.
+# Tools write the names of the host and of its system into files, and into the names of files.
 socket.gethostname = lambda: HOST
 platform.node = lambda: HOST
+platform.platform = lambda *_, **__: "Linux-6.8.0-x86_64-with-glibc2.39"
 
 
 def run(

@@ -52,6 +52,10 @@ ENVIRONMENTS = {
         ),
         ("tensorboard", "transformers", "lightning", "keras"),
     ),
+    "wandb": Environment(("wandb",), ("wandb",)),
+    "trackio": Environment(("trackio",), ("trackio",)),
+    "mlflow": Environment(("mlflow",), ("mlflow",)),
+    "optuna": Environment(("optuna",), ("optuna",)),
     "python": Environment((), ("json_lines", "text_logs")),
 }
 
