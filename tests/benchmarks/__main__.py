@@ -2,7 +2,7 @@
 
 Needs Linux, and two gigabytes in the directory for temporary files. Prints each line as soon as
 it is measured; a full run writes ``docs/performance.md``. Other trackers take part where they are
-installed: tensorboardX with tensorboard, mlflow-skinny with sqlalchemy and alembic.
+installed: tensorboard, tensorboardX, mlflow-skinny with sqlalchemy and alembic.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tests.benchmarks import (
     flushes,
     import_cost,
     log_calls,
+    other_tools,
     peers,
     reading,
     terminal,
@@ -74,6 +75,7 @@ def _families(scale: Scale, directory: Path) -> Iterator[tuple[str, Iterator[Lin
     yield "Reading", reading.measure(scale, runs, more_runs, long_run)
     yield "The terminal UI", terminal.measure(scale, empty, runs, more_runs, long_run)
     yield "A thin line", thin_line.measure(scale, directory / "live")
+    yield "Runs of other tools", other_tools.measure(scale, directory / "foreign")
     yield "Other trackers", peers.measure(scale, others)
 
 

@@ -124,8 +124,8 @@ def _one_long_run(scale: Scale, path: Path) -> Iterator[Line]:
     )
     gap, quiet_gap = interleaved(
         min(scale.rounds, 3),
-        lambda: _longest_wait(lambda: OpenedRun(path).history()),
-        lambda: _longest_wait(lambda: time.sleep(whole)),
+        lambda: longest_wait(lambda: OpenedRun(path).history()),
+        lambda: longest_wait(lambda: time.sleep(whole)),
     )
     yield Line(
         "longest wait of another thread meanwhile",
@@ -168,7 +168,7 @@ def _json_load_seconds(path: Path) -> float:
     return float(done.stdout)
 
 
-def _longest_wait(work: Callable[[], object]) -> float:
+def longest_wait(work: Callable[[], object]) -> float:
     """The longest time by which a short sleep of this thread was late while another worked."""
     worker = threading.Thread(target=work)
     worker.start()

@@ -33,6 +33,7 @@ from traintop.text import counted
 from traintop.times import iso_time
 
 _SAMPLED_BYTES = 2048
+_START_BYTES = 16 * 1024
 _MOST_ABOVE = 3
 _COUNTERS = {"iteration", "wallclock_time"}
 _TRAINING = "train"
@@ -56,7 +57,7 @@ class _Start(NamedTuple):
     def with_events(self, data: bytes) -> _Start:
         """With those of a file."""
         decoder = EventDecoder()
-        decoder.take(data)
+        decoder.take(data[:_START_BYTES])
         tags, steps = self.tags, self.steps
         for columns in decoder.columns():
             tags |= columns.keys() - _COUNTERS
