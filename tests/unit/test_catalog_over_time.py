@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from catalog_runs import Clock, age, names, only, run_at
-from tests.runs import Writer, record
+from tests.runs import Writer, record, track_run
 
 from traintop.model import RunStatus
 from traintop.store.catalog import RunCatalog, Snapshot
@@ -98,7 +98,7 @@ def test_the_newest_runs_are_read_first_and_none_twice(tmp_path: Path, opened: l
     os.utime(undated, (1.735e9, 1.735e9))  # 2024-12-24: after the old ones
     opened.clear()
     catalog = RunCatalog([tmp_path])
-    first = catalog.first_look(4)
+    first = catalog.first_look(4, 60.0)
     assert set(names(first)) == {*newest, "undated"}
     assert first.unread == 2
     assert len(opened) == 4
@@ -115,6 +115,15 @@ def test_the_newest_runs_are_read_first_and_none_twice(tmp_path: Path, opened: l
 def test_a_first_look_at_few_runs_is_the_whole(tmp_path: Path) -> None:
     run_at(tmp_path, "only")
     catalog = RunCatalog([tmp_path, tmp_path / "gone"])
-    first = catalog.first_look(100)
+    first = catalog.first_look(100, 60.0)
     assert (names(first), first.unread, len(first.notices)) == (["only"], 0, 1)
     assert catalog.refresh() is first
+
+
+def test_runs_that_take_long_are_published_in_portions(tmp_path: Path) -> None:
+    for number in range(5):
+        track_run(tmp_path, f"run-{number}")
+    catalog = RunCatalog([tmp_path])
+    portions = [catalog.refresh(0.0) for _ in range(6)]
+    assert [len(each.runs) for each in portions] == [1, 2, 3, 4, 5, 5]
+    assert [each.unread for each in portions] == [4, 3, 2, 1, 0, 0]

@@ -154,8 +154,8 @@ def test_listeners_hear_nothing_while_nothing_changes(
     scans: list[Snapshot] = []
     refresh = RunCatalog.refresh
 
-    def counted(catalog: RunCatalog) -> Snapshot:
-        scans.append(refresh(catalog))
+    def counted(catalog: RunCatalog, seconds: float) -> Snapshot:
+        scans.append(refresh(catalog, seconds))
         return scans[-1]
 
     monkeypatch.setattr(RunCatalog, "refresh", counted)

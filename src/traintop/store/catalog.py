@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import heapq
+import math
 import os
 import re
 import threading
@@ -74,6 +75,8 @@ class RunCatalog:
         self._files: Files = LocalFiles()
         self._clock = clock
         self._lock = threading.Lock()
+        self.scan_seconds = 0.0
+        """How long the last look at the directories took, without reading any file."""
         self._claims: dict[str, Claim] = {}
         self._run_of: dict[str, str] = {}  # by the ids of files
         self._runs: dict[str, ObservedRun] = {}
@@ -81,26 +84,32 @@ class RunCatalog:
         self._cache = SummaryCache(self._roots)
         self._snapshot = Snapshot((), self.directories, (), 0)
 
-    def first_look(self, most: int) -> Snapshot:
+    def first_look(self, most: int, seconds: float) -> Snapshot:
         """Reads only the newest runs, so that a screen has something to show at once.
 
         Which these are is judged before reading: by the time in a file's name, else by that of
-        its modification.
+        its modification. After so many seconds no other run is begun.
         """
         with self._lock:
             scan = self._scan()
-            changed = self._update(heapq.nlargest(most, scan.files, key=_apparent_start))
-            return self._publish(changed, self._notices(scan), max(len(scan.files) - most, 0))
+            newest = heapq.nlargest(most, scan.files, key=_apparent_start)
+            changed, unread = self._update(newest, seconds)
+            unread += max(len(scan.files) - most, 0)
+            return self._publish(changed, self._notices(scan), unread)
 
-    def refresh(self) -> Snapshot:
-        """Looks at every file, reads those that changed, and returns the present state."""
+    def refresh(self, seconds: float = math.inf) -> Snapshot:
+        """Looks at every file, reads those that changed, and returns the present state.
+
+        After so many seconds no run is begun that was not read before; the snapshot says how many
+        are unread, and the next call reads more of them.
+        """
         with self._lock:
             scan = self._scan()
-            changed = self._update(scan.files)
+            changed, unread = self._update(scan.files, seconds)
             changed |= self._annotations.refresh(scan.annotation_folders)
             self._cache.save(self._runs.keys())
             others = "" if self._runs else self.other_files()
-            return self._publish(changed, self._notices(scan), others=others)
+            return self._publish(changed, self._notices(scan), unread, others)
 
     def refresh_files(self, ids: Collection[str]) -> Snapshot:
         """Looks only at these files, named as the catalog names them.
@@ -138,6 +147,7 @@ class RunCatalog:
         return _SharedReader(run)
 
     def _scan(self) -> _Scan:
+        started = time.monotonic()
         formats, problems = run_formats()
         scan = _Scan([], [], list(problems))
         for entry in self._files.walk(self._roots, _wanted(formats).match):
@@ -149,6 +159,7 @@ class RunCatalog:
                 scan.annotation_folders.append(entry.id)
             else:
                 scan.files.append(entry)
+        self.scan_seconds = time.monotonic() - started
         return scan
 
     def _notices(self, scan: _Scan) -> list[str]:
@@ -156,9 +167,9 @@ class RunCatalog:
         no_runs = [root for root, claim in claims if claim is not None and not claim.run_id]
         return [*scan.notices, *(f"{root} is neither a directory nor a run" for root in no_runs)]
 
-    def _update(self, files: Iterable[Entry]) -> bool:
-        """Brings the observed runs up to date; whether the list of runs changed."""
-        now = self._clock()
+    def _update(self, files: Iterable[Entry], seconds: float) -> tuple[bool, int]:
+        """Brings the observed runs up to date: whether the list changed, how many are unread."""
+        now, ends = self._clock(), time.monotonic() + seconds
         before = self._claims
         claims: dict[str, Claim] = {}
         found: dict[str, Entry] = {}
@@ -174,10 +185,14 @@ class RunCatalog:
         files_of: dict[str, list[Entry]] = {}
         for file_id, run_id in self._run_of.items():
             files_of.setdefault(run_id, []).append(found[file_id])
-        changed = self._runs.keys() != files_of.keys()
+        changed = has_begun = False
         runs: dict[str, ObservedRun] = {}
         for run_id, entries in files_of.items():
             run = self._runs.get(run_id)
+            if run is None:
+                if has_begun and time.monotonic() > ends:
+                    continue
+                has_begun = True
             own = next((each.id for each in entries if claims[each.id].run_id == run_id), "")
             formats = claims[own or entries[0].id].formats
             if run is None or run.formats != formats:
@@ -185,8 +200,9 @@ class RunCatalog:
                 run = ObservedRun(run_id, self._files, formats, self._cache, name)
             runs[run_id] = run
             changed |= run.look(entries, now)
+        changed |= self._runs.keys() != runs.keys()
         self._claims, self._runs = claims, runs
-        return changed
+        return changed, len(files_of) - len(runs)
 
     def _update_known(self, ids: Iterable[str]) -> bool | None:
         """As :meth:`_update`, of some files; ``None`` when one of them is new or gone."""

@@ -36,6 +36,10 @@ SHORTEST_INTERVAL = 0.25
 FIRST_RUNS = 100
 """So many of the newest runs are published at once, before all the others are read."""
 
+_FIRST_SECONDS = 0.3
+_READING_SECONDS = 3.0
+"""Runs that take long to read are published in portions: what could be read in so many seconds."""
+
 _COALESCING = 0.02
 _MOST_HINTS = 1000
 _REARM_INTERVAL = 30.0
@@ -89,19 +93,18 @@ class DirectoryWatcher:
     def _run(self) -> None:
         scan_due = 0.0
         try:
-            self._publish(lambda: self._catalog.first_look(FIRST_RUNS))
+            self._publish(lambda: self._catalog.first_look(FIRST_RUNS, _FIRST_SECONDS))
             # Meanwhile the screen draws them, without competing for the interpreter's lock.
             self._stop.wait(SHORTEST_INTERVAL)
             while not self._stop.is_set():
                 started = time.monotonic()
                 hinted = self._hints.take()
                 if hinted is None or started >= scan_due:
-                    self._publish(self._catalog.refresh)
-                    took = time.monotonic() - started
-                    scan_due = started + max(SCAN_INTERVAL, _SCANNING * took)
+                    snapshot = self._publish(lambda: self._catalog.refresh(_READING_SECONDS))
+                    pause = max(SCAN_INTERVAL, _SCANNING * self._catalog.scan_seconds)
                     # After the first scan, for importing watchdog takes longer than that.
-                    if self._hints.arm():
-                        scan_due = started  # something may have changed before
+                    is_armed_newly = self._hints.arm()  # and something may have changed before
+                    scan_due = started + (0.0 if snapshot.unread or is_armed_newly else pause)
                 else:
                     self._publish(functools.partial(self._catalog.refresh_files, hinted))
                 self._wake.wait(max(scan_due - time.monotonic(), 0.0))
@@ -111,7 +114,7 @@ class DirectoryWatcher:
         finally:
             self._hints.disarm()
 
-    def _publish(self, refresh: Callable[[], Snapshot]) -> None:
+    def _publish(self, refresh: Callable[[], Snapshot]) -> Snapshot:
         """Refreshes, and publishes what changed. An error must not end the thread."""
         try:
             snapshot = refresh()
@@ -119,13 +122,13 @@ class DirectoryWatcher:
             _log.exception("refreshing failed")
             snapshot = self._catalog.report(f"cannot look for changes: {error!r}")
         current = (snapshot.revision, self.mode)
-        if current == self._published or self._stop.is_set():
-            return
-        self._published = current
-        try:
-            self._on_snapshot(snapshot)
-        except Exception:
-            _log.exception("a listener failed")
+        if current != self._published and not self._stop.is_set():
+            self._published = current
+            try:
+                self._on_snapshot(snapshot)
+            except Exception:
+                _log.exception("a listener failed")
+        return snapshot
 
 
 class _Armed(NamedTuple):
