@@ -90,6 +90,22 @@ async def test_tokens_are_an_axis_where_the_settings_give_them():
 
 
 @PLACES
+async def test_metrics_that_count_are_axes_too(place):
+    (run,) = make_runs(1)
+    async with showing([run]) as (app, pilot):
+        app.post_history(run, 40, epoch=[i / 10 for i in range(40)], frames=range(40))
+        await pilot.press(*place, "]", "left", "x", "x", "x")
+        assert app.main_screen.view.x_axis == "epoch"
+        assert (part(app).cursor, limits(app)) == (3.9, pytest.approx((1.95, 3.9)))
+        assert "over epoch" in screen_text(app)
+        assert "epoch 3.9" in screen_text(app)
+        await pilot.press("x")
+        assert app.main_screen.view.x_axis == "frames"
+        await pilot.press("x")
+        assert app.main_screen.view.x_axis == "iteration"
+
+
+@PLACES
 async def test_the_metric_key_moves_the_focus_through_the_charts(place):
     async with showing(make_runs(1)) as (app, pilot):
         await pilot.press(*place, "m")

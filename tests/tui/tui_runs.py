@@ -20,7 +20,7 @@ from traintop.lines import Line
 from traintop.model import RunSummary
 from traintop.settings import DEFAULTS, Settings
 from traintop.store.catalog import Snapshot
-from traintop.store.history import History
+from traintop.store.history import History, Values
 from traintop.tui.app import TraintopApp
 from traintop.tui.kit.help import HelpScreen
 from traintop.tui.messages import HistoryLoaded, SnapshotChanged
@@ -59,7 +59,13 @@ class PostedApp(TraintopApp):
         )
 
     def post_history(
-        self, run: RunSummary, points: int, *, scale: float = 1.0, complete: bool = True
+        self,
+        run: RunSummary,
+        points: int,
+        *,
+        scale: float = 1.0,
+        complete: bool = True,
+        **metrics: Values,
     ) -> None:
         self._revision += 1
         loss = [4.0 * scale / (1 + i / 10) for i in range(points)]
@@ -72,6 +78,7 @@ class PostedApp(TraintopApp):
                 "val_loss": [value + 0.1 if i % 10 == 0 else None for i, value in enumerate(loss)],
                 "tokens_per_sec": [120_000.0] * points,
                 "grad_norm": loss,
+                **metrics,
             }
         )
         loaded = HistoryLoaded(run.id, history, pace_of(history), self._revision, complete=complete)

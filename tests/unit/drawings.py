@@ -1,4 +1,4 @@
-"""Charts for tests, and what is drawn of them, as rows of text."""
+"""Charts for tests, the runs they are of, and what is drawn of them, as rows of text."""
 
 from __future__ import annotations
 
@@ -6,12 +6,34 @@ import numpy as np
 
 from traintop.analysis.series import FloatArray
 from traintop.charts import ChartSpec, Series, draw_chart
+from traintop.charts.curves import PlottedRun
 from traintop.lines import Line, line_text
+from traintop.store.history import History, Values
 from traintop.text import cell_width
 
 
 def floats(*values: float) -> FloatArray:
     return np.array(values, dtype=np.float64)
+
+
+def a_run(
+    name: str = "a",
+    tokens: float | None = None,
+    *,
+    rows: int = 100,
+    counts_epochs: bool = False,
+    **columns: Values,
+) -> PlottedRun:
+    history = History.from_columns(
+        {
+            "iteration": range(rows),
+            "gradient_step": range(1, rows + 1),
+            "wallclock_time": [i * 2.0 for i in range(rows)],
+            "train_loss": [4 - i / rows for i in range(rows)],
+            **columns,
+        }
+    )
+    return PlottedRun(f"{name}.json", 1, name, 0, tokens, history, counts_epochs=counts_epochs)
 
 
 def curve(y: FloatArray, x: FloatArray | None = None, label: str = "train") -> Series:

@@ -180,6 +180,26 @@ def test_a_plot_by_tokens_of_another_metric(logs: Path) -> None:
     assert "run_4" in done.stdout.splitlines()[1]
 
 
+def test_a_plot_over_any_metric_by_any_of_its_names(tmp_path: Path) -> None:
+    with new_tracker(tmp_path, "a") as tracker:
+        for i in range(20):
+            tracker.log_metrics(i, train_loss=4 - i / 10, metrics={"train/epoch": i / 4, "lr": i})
+    for name, label in (
+        ("epoch", "epoch"),
+        ("train/epoch", "train/epoch"),
+        ("step", "iteration"),
+        ("learning_rate", "learning rate"),
+        ("lr", "lr"),
+    ):
+        done = plot(tmp_path, "--x", name)
+        assert done.exit_code == 0
+        assert done.stdout.splitlines()[-1].endswith(f"  {label}")
+    assert "did you mean 'epoch'" in plot(tmp_path, "--x", "epohc").stderr
+    listed = plot(tmp_path, "--x", "?").stderr
+    assert "there are 'iteration', 'gradient_step', 'wallclock_time', 'epoch'" in listed
+    assert "no token count: log tokens" in plot(tmp_path, "--x", "tokens").stderr
+
+
 def test_without_names_the_newest_runs_are_plotted(logs: Path) -> None:
     done = plot(logs, "--width", 300)
     assert "2 older runs are not shown" in done.stderr

@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
-from msgspec.structs import replace
-from tests.runs import make_run
+from drawings import a_run
 
-from traintop.analysis.axes import tokens_per_iteration
 from traintop.charts import curves, draw_chart
-from traintop.charts.curves import ChartMaker, ChartOptions, PlottedRun
-from traintop.store.history import History
-
-
-def a_run(name: str = "a", tokens: float | None = None, **columns: object) -> PlottedRun:
-    rows = columns.pop("rows", 100)
-    history = History.from_columns(
-        {
-            "iteration": range(rows),
-            "gradient_step": range(1, rows + 1),
-            "wallclock_time": [i * 2.0 for i in range(rows)],
-            "train_loss": [4 - i / rows for i in range(rows)],
-            **columns,
-        }
-    )
-    return PlottedRun(Path(f"{name}.json"), 1, name, 0, tokens, history)
+from traintop.charts.curves import ChartMaker, ChartOptions
 
 
 def test_one_run_names_its_losses_several_runs_themselves():
@@ -142,55 +124,6 @@ def test_cursor_and_legend_write_times_and_rates_for_people():
     title, legend = ("".join(span.text for span in line) for line in draw_chart(spec, 60, 20)[:2])
     assert title.rstrip().endswith("wall clock 5m18s")
     assert legend.startswith("a ─ 41.2k")
-
-
-@pytest.mark.parametrize(
-    ("config", "tokens"),
-    [
-        ({"batch_size": 64, "context_length": 256}, 16384),
-        ({"batch_size": 64, "context_length": 256, "accumulation_steps": 4}, 16384),
-        ({"batch_size": 64}, None),
-        ({"batch_size": "64", "context_length": 256}, None),
-        ({"batch_size": True, "context_length": 256}, None),
-        ({"batch_size": -1, "context_length": 256}, None),
-        ({"batch_size": math.nan, "context_length": 256}, None),
-        ({"batch_size": 10**400, "context_length": 256}, None),
-        ({"batch_size": 1e300, "context_length": 1e300}, None),
-    ],
-)
-def test_tokens_of_an_iteration_by_the_settings(config, tokens):
-    assert tokens_per_iteration(make_run("a", config=config)) == tokens
-
-
-def test_tokens_seen_are_logged_or_follow_from_the_settings():
-    maker, options = ChartMaker(), ChartOptions("tokens")
-    spec = maker.chart("loss", [a_run(tokens=10.0)], options)
-    assert spec.series[0].x[:3].tolist() == [10, 20, 30]
-    assert spec.x_label == "tokens (it × batch × context)"
-    sparse = [None if i % 2 else i * 7.0 for i in range(100)]
-    for name in ("tokens_seen", "train/num_input_tokens_seen", "total_tokens"):
-        logged = a_run(name, tokens=10.0, **{name: sparse})
-        spec = maker.chart("loss", [logged], options)
-        assert spec.series[0].x[:3].tolist() == [0, 7, 14]
-        assert spec.x_label == "tokens (logged)"
-    each_batch = a_run("each batch", tokens=10.0, num_tokens=[5.0, 6.0] * 50)
-    assert maker.chart("loss", [each_batch], options).series[0].x[:2].tolist() == [10, 20]
-    both = maker.chart("loss", [logged, each_batch], options)
-    assert both.x_label == "tokens (logged or it × batch × context)"
-    assert replace(both, cursor=7.0).cursor_text == "tokens 7"
-    assert draw_chart(both, 120, 20)[-1][-1].text.endswith("(logged or it × batch × context)")
-    assert draw_chart(both, 40, 20)[-1][-1].text.endswith("  tokens")
-
-
-def test_a_run_without_tokens_is_left_out_with_a_remark():
-    runs = [a_run("knows", tokens=10.0), a_run("does not")]
-    spec = ChartMaker().chart("loss", runs, ChartOptions("tokens"))
-    assert [s.label for s in spec.series] == ["knows"]
-    assert spec.note == "no tokens, nor batch × context: does not"
-    assert spec.note in "".join(s.text for s in draw_chart(spec, 80, 20)[1])
-    alone = ChartMaker().chart("loss", runs[1:], ChartOptions("tokens"))
-    assert alone.series == ()
-    draw_chart(alone, 80, 20)
 
 
 def test_a_smoothed_curve_has_its_raw_one_with_nan_marks_behind():

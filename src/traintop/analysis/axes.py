@@ -1,35 +1,78 @@
-"""The x axes that a chart may have; needs no numpy."""
+"""The x axes that a chart may have, by their names; needs no numpy.
+
+An axis is one of ``X_AXES``, or any metric that was logged. Tokens, epochs and samples are counted
+under many names, which all lead to one axis, so that runs of several tools share it.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from collections.abc import Collection, Iterable, Mapping
 
+from traintop.analysis.chart_names import chart_title
+from traintop.fields import field_of
+from traintop.metrics import logged_name
 from traintop.model import RunSummary
 from traintop.progress import counts_epochs
+from traintop.text import fit_middle
 from traintop.values import as_number
 
-XAxis = Literal["iteration", "gradient_step", "wallclock_time", "tokens"]
-X_AXES: tuple[XAxis, ...] = ("iteration", "gradient_step", "wallclock_time", "tokens")
+X_AXES = ("iteration", "gradient_step", "wallclock_time", "tokens", "epoch", "samples")
+"""The axes that runs of any tool may have, in the order in which they are gone through."""
 
-X_LABELS: Mapping[XAxis, str] = {
-    "iteration": "iteration",
-    "gradient_step": "gradient step",
-    "wallclock_time": "wall clock",
-    "tokens": "tokens",
+_LABELS: Mapping[str, str] = {"gradient_step": "gradient step", "wallclock_time": "wall clock"}
+_FIELDS: Mapping[str, str] = {"step": "iteration", "duration": "wallclock_time"}
+"""The axis along which a field of a run grows."""
+
+_LABEL_WIDTH = 32
+
+_COUNTED = {
+    axis: re.compile(
+        r"(?:.*[/.])?(?:(?:num|n|total|cumulative|consumed|current|global|input|train)[_-])*"
+        rf"(?:{words})(?:[_-](?:seen|total|processed|consumed|trained))?",
+        re.IGNORECASE,
+    )
+    for axis, words in (
+        ("tokens", "tokens"),
+        ("epoch", "epochs?"),
+        ("samples", "samples|examples|sequences"),
+    )
 }
 
-_TOKENS_SEEN = re.compile(
-    r"(?:.*[/.])?(?:(?:num|n|total|cumulative|consumed)_)?(?:input_)?tokens"
-    r"(?:_(?:seen|total|processed|consumed|trained))?"
-)
+
+def x_label(x_axis: str) -> str:
+    """What an axis is called."""
+    return _LABELS.get(x_axis) or fit_middle(chart_title(x_axis), _LABEL_WIDTH)
 
 
-def token_metrics(logged: Iterable[str]) -> list[str]:
-    """The metrics that may count the tokens seen so far, those of plain names first."""
-    return sorted(filter(_TOKENS_SEEN.fullmatch, logged), key=lambda name: ("/" in name, name))
+def no_axis_text(x_axis: str) -> str:
+    """Why no run has a place on an axis."""
+    if x_axis == "tokens":
+        return "no token count: log tokens, or give batch_size and context_length"
+    return f"no {x_label(x_axis)} was logged"
+
+
+def counted_by(metric: str) -> str | None:
+    """The axis along which a metric counts by its name, ``None`` for most metrics."""
+    return next((axis for axis, names in _COUNTED.items() if names.fullmatch(metric)), None)
+
+
+def counting_metrics(x_axis: str, logged: Iterable[str]) -> list[str]:
+    """The metrics that may count along an axis of ``X_AXES``, those of plain names first."""
+    found = (name for name in logged if counted_by(name) == x_axis)
+    return sorted(found, key=lambda name: ("/" in name, name))
+
+
+def axis_named(name: str, logged: Iterable[Collection[str]]) -> str:
+    """The axis that a name stands for among runs that logged these metrics.
+
+    A metric of this name comes before another that counts the same, and before a field: ``step`` is
+    the iteration. An unknown name is its own.
+    """
+    if name in X_AXES or any(logged_name(name, names) for names in logged):
+        return name
+    return counted_by(name) or _FIELDS.get(field_of(name).name, name)
 
 
 def tokens_per_iteration(run: RunSummary) -> float | None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from traintop.analysis.axes import X_LABELS, XAxis, token_metrics
+from traintop.analysis.axes import X_AXES, no_axis_text, x_label
 from traintop.analysis.chart_names import (
     LOSS_CHART,
     chart_title,
     metrics_of_chart,
 )
 from traintop.analysis.series import FloatArray, Limits, finite, smooth, value_near
+from traintop.analysis.x_values import XValues, metric_axes, x_values
 from traintop.charts.spec import ChartSpec, Series, figure, place
 from traintop.charts.ticks import in_steps
 from traintop.fields import field_of
@@ -49,6 +50,8 @@ class PlottedRun:
     history: History = field(compare=False, repr=False)
     grows: bool = field(default=False, compare=False)
     """Whether more records are to come."""
+    counts_epochs: bool = False
+    """Whether its iterations are epochs."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class ChartOptions:
     in units of the axis: iterations, gradient steps, seconds, tokens.
     """
 
-    x_axis: XAxis = "iteration"
+    x_axis: str = "iteration"
     log_y: bool = False
     robust: bool = True
     weight: float = 0.0
@@ -74,18 +77,10 @@ class CurveKey:
     run: PlottedRun
     metric: str
     label: str
-    x_axis: XAxis
+    x_axis: str
     weight: float
     style: Literal["solid", "dotted"]
     dim: bool
-
-
-class _XValues(NamedTuple):
-    """The x of each record, the finite ones of them in ascending order, and where they are from."""
-
-    each: FloatArray
-    ordered: FloatArray
-    source: str
 
 
 class ChartMaker:
@@ -97,7 +92,7 @@ class ChartMaker:
 
     def __init__(self) -> None:
         self._series: dict[CurveKey, Series] = {}
-        self._x: dict[tuple[PlottedRun, XAxis], _XValues | None] = {}
+        self._x: dict[tuple[PlottedRun, str], XValues | None] = {}
         self._lock = threading.Lock()
 
     def missing(
@@ -145,30 +140,31 @@ class ChartMaker:
         series = tuple(self._series[key] for key in keys)
         title = _title(chart, runs, series, options)
         words = title or chart_title(chart)
-        left_out = [safe_text(run.label) for run in runs if not self.has_axis(run, options.x_axis)]
+        recorded = [run for run in runs if len(run.history)]
+        left_out = [run for run in recorded if not self.has_axis(run, options.x_axis)]
         extent = self.extent(runs, options.x_axis)
         is_time = options.x_axis == "wallclock_time"
-        x_label, x_unit = X_LABELS[options.x_axis], 1.0
+        label, x_unit = x_label(options.x_axis), 1.0
         grows = any(run.grows for run in runs)
         if extent and grows:
             extent = extent[0], max(extent[1], in_steps(*extent, _X_PARTS)[1])
         if is_time:
             unit, x_unit = _wallclock_unit(extent[1] if extent else 0.0)
-            x_label = f"{x_label}, {unit}"
+            label = f"{label}, {unit}"
         if source := self.x_source(runs, options.x_axis):
-            x_label = f"{x_label} ({source})"
+            label = f"{label} ({source})"
         return ChartSpec(
             title=title,
             series=series,
-            x_label=x_label,
+            x_label=label,
             x_unit=x_unit,
             log_y=options.log_y,
             x_limits=options.x_limits or extent,
             cursor=options.cursor,
             robust=options.robust,
             grows=grows,
-            note=f"no tokens, nor batch × context: {', '.join(left_out)}" if left_out else "",
-            missing=_missing(chart, runs, known=len(left_out) < len(runs)),
+            note=_left_out_note(left_out, options.x_axis),
+            missing=_missing(chart, recorded, left_out, options.x_axis),
             # Of several runs the legend has the names.
             name=f"{fit_middle(safe_text(runs[0].label, LONGEST_NAME), _NAME_WIDTH)} {words}"
             if len(runs) == 1
@@ -178,7 +174,7 @@ class ChartMaker:
         )
 
     def keep_only(
-        self, runs: Collection[PlottedRun], x_axis: XAxis, weights: Collection[float]
+        self, runs: Collection[PlottedRun], x_axis: str, weights: Collection[float]
     ) -> None:
         """Forget all curves but those of these runs over one axis, raw and so smoothed."""
         with self._lock:
@@ -189,21 +185,21 @@ class ChartMaker:
             }
             self._x = {key: one for key, one in self._x.items() if key[0] in runs}
 
-    def extent(self, runs: Sequence[PlottedRun], x_axis: XAxis) -> Limits | None:
+    def extent(self, runs: Sequence[PlottedRun], x_axis: str) -> Limits | None:
         """The lowest and the highest x of all records on an axis, ``None`` without any."""
         covered = [x for run in runs if len(x := self._ordered(run, x_axis))]
         if not covered:
             return None
         return min(float(x[0]) for x in covered), max(float(x[-1]) for x in covered)
 
-    def spacing(self, runs: Sequence[PlottedRun], x_axis: XAxis) -> float:
+    def spacing(self, runs: Sequence[PlottedRun], x_axis: str) -> float:
         """How far apart on x the records of the densest run are, 0 when there are too few."""
         each = [self._ordered(run, x_axis) for run in runs]
         gaps = [float(x[-1] - x[0]) / (len(x) - 1) for x in each if len(x) > 1]
         return min((gap for gap in gaps if gap > 0), default=0.0)
 
     def record_near(
-        self, runs: Sequence[PlottedRun], x_axis: XAxis, cursor: float, distance: float
+        self, runs: Sequence[PlottedRun], x_axis: str, cursor: float, distance: float
     ) -> float:
         """The x of a record about ``distance`` from the cursor, and never on its other side."""
         target = cursor + distance
@@ -219,7 +215,7 @@ class ChartMaker:
         return min(found, key=lambda x: abs(x - target), default=cursor)
 
     def on_other_axis(
-        self, run: PlottedRun, before: XAxis, after: XAxis, positions: Sequence[float]
+        self, run: PlottedRun, before: str, after: str, positions: Sequence[float]
     ) -> list[float] | None:
         """Where positions on one axis lie on another by the records of a run."""
         old, new = self._x_of(run, before), self._x_of(run, after)
@@ -228,11 +224,16 @@ class ChartMaker:
         x, y = finite(old.each, new.each)
         return np.interp(positions, x, y).tolist() if len(x) else None
 
-    def has_axis(self, run: PlottedRun, x_axis: XAxis) -> bool:
+    def has_axis(self, run: PlottedRun, x_axis: str) -> bool:
         """Whether the records of a run have a place on an axis."""
         return self._x_of(run, x_axis) is not None
 
-    def x_source(self, runs: Sequence[PlottedRun], x_axis: XAxis) -> str:
+    def axes(self, runs: Sequence[PlottedRun]) -> tuple[str, ...]:
+        """The axes to choose from: the standard ones that some run has, then a few metrics."""
+        standard = (axis for axis in X_AXES if any(self.has_axis(run, axis) for run in runs))
+        return *standard, *metric_axes(run.history for run in runs)
+
+    def x_source(self, runs: Sequence[PlottedRun], x_axis: str) -> str:
         """How the places of runs on an axis were computed, where its name does not say it."""
         places = (self._x_of(run, x_axis) for run in runs)
         return " or ".join(dict.fromkeys(x.source for x in places if x and x.source))
@@ -244,15 +245,15 @@ class ChartMaker:
         keys = _keys(chart, runs, options)
         return [key for key in keys if self.has_axis(key.run, key.x_axis)]
 
-    def _ordered(self, run: PlottedRun, x_axis: XAxis) -> FloatArray:
+    def _ordered(self, run: PlottedRun, x_axis: str) -> FloatArray:
         positions = self._x_of(run, x_axis)
         return np.empty(0) if positions is None else positions.ordered
 
-    def _x_of(self, run: PlottedRun, x_axis: XAxis) -> _XValues | None:
+    def _x_of(self, run: PlottedRun, x_axis: str) -> XValues | None:
         key = (run, x_axis)
         if key not in self._x:
-            each, source = _x_values(run, x_axis)
-            found = None if each is None else _XValues(each, finite(each, each)[0], source)
+            tokens, epochs = run.tokens_per_iteration, run.counts_epochs
+            found = x_values(run.history, x_axis, tokens, counts_epochs=epochs)
             with self._lock:
                 self._x[key] = found
             return found
@@ -283,26 +284,6 @@ def _keys(chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> list
 def _raw(key: CurveKey) -> CurveKey:
     """The raw curve behind a smoothed one."""
     return replace(key, label="", weight=0.0, dim=True)
-
-
-def _x_values(run: PlottedRun, x_axis: XAxis) -> tuple[FloatArray | None, str]:
-    """The x of each record, and where it is from; ``None`` when neither records nor settings know.
-
-    A metric counts the tokens seen only if it never falls, as that of each batch does.
-    """
-    columns = run.history.columns
-    if x_axis != "tokens":
-        return columns[x_axis], ""
-    iteration = columns["iteration"]
-    for metric in token_metrics(run.history.metrics):
-        known = np.isfinite(columns[metric])
-        seen = columns[metric][known]
-        if len(seen) and (len(seen) == 1 or (seen[-1] > seen[0] and (np.diff(seen) >= 0).all())):
-            every = columns[metric] if known.all() else np.interp(iteration, iteration[known], seen)
-            return every, "logged"
-    if run.tokens_per_iteration is None:
-        return None, ""
-    return (iteration + 1.0) * run.tokens_per_iteration, "it × batch × context"
 
 
 def _smoothed(y: FloatArray, weight: float) -> FloatArray:
@@ -338,12 +319,22 @@ def _title(
     return f"{title}   last {last}" + ("" if median is None else f"   median {show(median)}")
 
 
-def _missing(chart: str, runs: Sequence[PlottedRun], *, known: bool) -> str:
-    """Why there is no curve, if there is none; ``known`` if any run has a place on the x axis."""
-    if not any(len(run.history) for run in runs):
+def _left_out_note(left_out: Sequence[PlottedRun], x_axis: str) -> str:
+    """Which runs have no place on the x axis, and why; nothing where all have one."""
+    if not left_out:
+        return ""
+    reason = "no tokens, nor batch × context" if x_axis == "tokens" else f"no {x_label(x_axis)}"
+    return f"{reason}: {', '.join(safe_text(run.label) for run in left_out)}"
+
+
+def _missing(
+    chart: str, recorded: Sequence[PlottedRun], left_out: Sequence[PlottedRun], x_axis: str
+) -> str:
+    """Why there is no curve, if there is none."""
+    if not recorded:
         return "no record yet"
-    if not known:
-        return "no token count: log tokens, or give batch_size and context_length"
+    if len(left_out) == len(recorded):
+        return no_axis_text(x_axis)
     words = "train or val loss" if chart == LOSS_CHART else chart_title(chart)
     return f"no {words} was logged"
 

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
-from traintop.analysis.axes import X_AXES, XAxis, tokens_per_iteration
+from traintop.analysis.axes import X_AXES, axis_named, no_axis_text, tokens_per_iteration
 from traintop.analysis.chart_names import charts_of, metrics_of_chart
 from traintop.analysis.field_names import left_out_hint
 from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, print_text, warn
 from traintop.commands.runs import MOST_RUNS, format_option, log_directory, named_runs, run_names
-from traintop.metrics import logged_name
+from traintop.metrics import logged_name, names_of_metrics
 from traintop.model import RunSummary
+from traintop.progress import counts_epochs
 from traintop.text import suggestions
 
 if TYPE_CHECKING:
     from traintop.charts import ChartSpec
-    from traintop.charts.curves import ChartOptions
+    from traintop.charts.curves import ChartMaker, ChartOptions, PlottedRun
     from traintop.store.catalog import RunCatalog
 
 _HEIGHTS = (12, 30)
@@ -42,7 +44,12 @@ _HEIGHTS = (12, 30)
     help="Any metric; loss is the train and the validation loss.",
 )
 @click.option(
-    "--x", "x_axis", type=click.Choice(X_AXES), default=X_AXES[0], show_default=True, help="X axis."
+    "--x",
+    "x_axis",
+    default=X_AXES[0],
+    show_default=True,
+    metavar="NAME",
+    help=f"X axis: {', '.join(X_AXES)}, or any metric.",
 )
 @click.option("--log", "log_y", is_flag=True, help="Use a logarithmic y axis.")
 @click.option("--outliers", is_flag=True, help="Let a few outliers stretch the y axis.")
@@ -67,7 +74,7 @@ def command(
     log_dir: Path,
     names: tuple[str, ...],
     metric: str,
-    x_axis: XAxis,
+    x_axis: str,
     log_y: bool,
     outliers: bool,
     smooth: float,
@@ -99,7 +106,8 @@ def _chart_of(
 ) -> ChartSpec:
     """The chart of a metric (``loss`` for train and val loss) over all records of named runs.
 
-    Raises ``ValueError`` when none of the runs has the metric, and for a run that cannot be read.
+    Raises ``ValueError`` when none of the runs has the metric or a place on the x axis, and for a
+    run that cannot be read.
     """
     from traintop.charts.curves import ChartMaker, PlottedRun
 
@@ -111,6 +119,7 @@ def _chart_of(
             color=color,
             tokens_per_iteration=tokens_per_iteration(summary),
             history=catalog.reader(summary.id).history(),
+            counts_epochs=counts_epochs(summary),
         )
         for color, (name, summary) in enumerate(runs.items())
     ]
@@ -122,8 +131,26 @@ def _chart_of(
             metric, (chart for chart in charts_of(logged) if chart != metric)
         )
         raise ValueError(f"no run has the metric {metric!r}: {hint}")
-    spec = ChartMaker().chart(metric, plotted, options)
+    maker = ChartMaker()
+    options = dataclasses.replace(options, x_axis=_known_axis(options.x_axis, maker, plotted, runs))
+    spec = maker.chart(metric, plotted, options)
     return replace(spec, title=spec.name)
+
+
+def _known_axis(
+    name: str, maker: ChartMaker, plotted: Sequence[PlottedRun], runs: Mapping[str, RunSummary]
+) -> str:
+    """The x axis that a name stands for; raises ``ValueError`` where no run has a place on it."""
+    logged = [run.history.metrics for run in plotted]
+    x_axis = axis_named(name, logged)
+    if any(maker.has_axis(run, x_axis) for run in plotted):
+        return x_axis
+    hint = left_out_hint(name, runs.values())
+    if x_axis == "tokens":
+        hint = hint or no_axis_text(x_axis)
+    metrics = (metric for names in logged for metric in names_of_metrics(names))
+    hint = hint or suggestions(name, dict.fromkeys((*maker.axes(plotted), *metrics)))
+    raise ValueError(f"no run has the x axis {name!r}: {hint}")
 
 
 def _text(spec: ChartSpec, width: int | None, height: int | None) -> str:

@@ -60,7 +60,8 @@ def _at_rest(state: ViewState) -> ViewState:
 
 
 def _is_sound(state: ViewState) -> bool:
-    texts = [state.filter, state.sort.column, state.charts.focus, *state.charts.chosen]
+    texts = [state.filter, state.x_axis, state.sort.column, state.charts.focus]
+    texts += state.charts.chosen
     texts += [column.key for column in state.columns]
     texts += [metric for metric, _ in state.directions]
     return (

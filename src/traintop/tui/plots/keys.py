@@ -15,7 +15,7 @@ KEYS = (
         Key("metric", "m", "next_chart(1)", "next chart, and its page", "metric", _MAIN),
         Key("previous_metric", "M", "next_chart(-1)", "previous chart", places=_MAIN),
         Key("charts", "O", "choose_charts", "choose which charts are shown", places=_MAIN),
-        Key("x_axis", "x", "next_x_axis", "x axis: iteration, step, time, tokens", "axis"),
+        Key("x_axis", "x", "next_x_axis", "x axis: iteration, time, epoch …", "axis"),
         Key("log_y", "l", "toggle_log", "logarithmic y axis", "log"),
         Key("outliers", "r", "toggle_robust", "let outliers stretch the y axis"),
         Key("smoother", "+|=", "smooth(1)", "smooth the curves more", "smooth"),

@@ -12,7 +12,7 @@ from traintop.analysis.axes import tokens_per_iteration
 from traintop.analysis.chart_names import charts_of
 from traintop.lines import Piece
 from traintop.model import ALIVE, RunStatus, RunSummary
-from traintop.progress import start_order
+from traintop.progress import counts_epochs, start_order
 from traintop.text import percentage
 from traintop.tui.kit.runs import MARK_GLYPH
 from traintop.tui.kit.themes import Look
@@ -181,6 +181,7 @@ class PlottedRuns:
                 tokens_per_iteration(known[run_id]),
                 records.history,
                 grows=known[run_id].status in ALIVE,
+                counts_epochs=counts_epochs(known[run_id]),
             )
             for run_id, label in labels.items()
             if run_id in known and (records := self._readings[run_id].records)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from traintop.analysis.axes import X_AXES, X_LABELS, XAxis
+from traintop.analysis.axes import X_AXES, x_label
 from traintop.tui.chart_view import ChartView, Extent, limits_of_view, without_window
 from traintop.tui.plots.runs import PlottedRuns
 from traintop.tui.view import ViewState
@@ -147,21 +147,16 @@ class ChartSource:
         distance = cells * (high - low) / max(columns, 1)
         return self._maker.record_near(self.runs.with_records(), view.x_axis, cursor, distance)
 
-    def x_axes(self) -> tuple[XAxis, ...]:
-        """The axes that at least one of the runs has a place on."""
-        runs = self.runs.with_records()
-        return tuple(
-            axis
-            for axis in X_AXES
-            if axis == X_AXES[0] or any(self._maker.has_axis(run, axis) for run in runs)
-        )
+    def x_axes(self) -> tuple[str, ...]:
+        """The axes to choose from for the runs whose records are there."""
+        return self._maker.axes(self.runs.with_records()) or X_AXES[:1]
 
     def x_source(self, view: ViewState) -> str:
         """How the places on the x axis were computed, where its name does not say it."""
         runs = self.runs.with_records() if view.x_axis == "tokens" else []
         return self._maker.x_source(runs, view.x_axis) if runs else ""
 
-    def on_axis(self, view: ViewState, x_axis: XAxis) -> ChartView:
+    def on_axis(self, view: ViewState, x_axis: str) -> ChartView:
         """The same part of the first run on another axis; all of it where that is not known."""
         part, extent, runs = view.charts, self.extent(view), self.runs.with_records()
         if extent is None or (part.span is None and part.cursor is None):
@@ -204,7 +199,7 @@ def chart_notes(state: ViewState, page: range, charts: int, x_source: str = "") 
     notes = []
     if state.x_axis != X_AXES[0]:
         source = f" ({x_source})" if x_source else ""
-        notes.append(f"over {X_LABELS[state.x_axis]}{source}")
+        notes.append(f"over {x_label(state.x_axis)}{source}")
     if state.log_y:
         notes.append("log y")
     if state.smoothing:
