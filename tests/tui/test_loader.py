@@ -83,7 +83,8 @@ def test_a_long_run_is_sampled_first(tmp_path, loader, posted, monkeypatch):
     assert (len(whole.history), whole.complete) == (5000, True)
 
 
-def test_a_heartbeat_without_records_posts_nothing(tmp_path, loader, posted):
+def test_a_heartbeat_without_records_posts_nothing(tmp_path, loader, posted, monkeypatch):
+    monkeypatch.setattr(loader_module, "_FOLLOW_SECONDS", 0.0)
     one = OpenedRun(start_run(tmp_path, "one", 3).save()).summary()
     other = OpenedRun(start_run(tmp_path, "other", 3).save()).summary()
     loader.show([one])
@@ -91,6 +92,22 @@ def test_a_heartbeat_without_records_posts_nothing(tmp_path, loader, posted):
     loader.follow([one.id])
     loader.show([one, other])  # read after the follow, so its message comes after as well
     assert posted.get(timeout=TIMEOUT).id == other.id
+
+
+def test_new_records_wait_a_moment_and_another_run_does_not(tmp_path, loader, posted, monkeypatch):
+    monkeypatch.setattr(loader_module, "_FOLLOW_SECONDS", 60.0)
+    tracker = start_run(tmp_path, "one", 3)
+    one = OpenedRun(tracker.save()).summary()
+    other = OpenedRun(start_run(tmp_path, "other", 3).save()).summary()
+    loader.show([one])
+    next_of(posted, one.id)
+    tracker.log_metrics(iteration=3, train_loss=1.0)
+    tracker.save()
+    loader.follow([one.id])
+    loader.show([one, other])
+    assert posted.get(timeout=TIMEOUT).id == other.id
+    with pytest.raises(queue.Empty):
+        posted.get(timeout=0.5)
 
 
 def test_a_run_that_is_shown_again_is_posted_again(tmp_path, loader, posted):

@@ -57,6 +57,17 @@ async def test_updates_wait_after_a_key_redrew_the_screen(monkeypatch, drawings)
         assert drawings["screen"] == 0
 
 
+async def test_updates_that_cannot_be_sent_yet_are_not_drawn(monkeypatch, drawings):
+    runs = make_runs(3)
+    async with showing(runs) as (app, pilot):
+        monkeypatch.setattr(main, "seconds_of_rest", lambda app: 60.0)
+        app.main_screen._drawn_at = float("-inf")
+        drawings.clear()
+        app.post_runs([make_run("run-0", iteration=77), *runs[1:]])
+        await settle(pilot, lambda: app.main_screen.redraw_timer or drawings["screen"])
+        assert drawings["screen"] == 0
+
+
 async def test_records_of_many_marked_runs_share_redraws(monkeypatch, drawings):
     runs = make_runs(20)
     async with showing(runs) as (app, pilot):

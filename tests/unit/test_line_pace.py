@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from traintop.tui.output.pacing import LinePace
+from traintop.tui.output.screen import QUERY
 
 STEP = 0.002
 KEY_FRAME = 1_500  # bytes that answer a key
@@ -42,21 +43,39 @@ class Line:
         """Bytes that have not left yet."""
         return max(0.0, self.free - self.now) * self.rate
 
+    def step(self, pace: LinePace) -> None:
+        """Let time pass, and what is answered meanwhile arrive."""
+        self.now += STEP
+        while self.answering and self.answering[0] <= self.now:
+            self.answering.popleft()
+            pace.answered(self.now)
+        pace.waited(self.now)
 
-def key_delays(line: Line, seconds: float, answers: bool | None = None) -> list[float]:
-    """How long each key takes to be seen, a second apart, while news want twenty kB/s."""
-    pace = LinePace(0.0, answers=answers)
+
+def asked(line: Line) -> LinePace:
+    """A pace that has begun to ask."""
+    pace = LinePace(0.0)
     pace.queried(0.0)
-    line.send(4)
+    line.send(len(QUERY))
+    return pace
+
+
+def answered() -> LinePace:
+    """A pace that had an answer within 10 ms."""
+    pace = LinePace(0.0)
+    pace.queried(0.0)
+    pace.answered(0.01)
+    return pace
+
+
+def key_delays(line: Line, pace: LinePace) -> list[float]:
+    """How long each key takes to be seen within a minute while news want twenty kB/s."""
     waiting, pressed, delays = 0.0, [], []
     keys = random.Random(1)
     next_key = 3.0
-    while line.now < seconds:
-        line.now += STEP
+    while line.now < 60.0:
+        line.step(pace)
         waiting = min(waiting + NEWS * STEP, 30_000)
-        while line.answering and line.answering[0] <= line.now:
-            line.answering.popleft()
-            pace.answered(line.now)
         if line.now >= next_key:
             pressed.append(line.now - line.delay)
             pace.pressed(line.now)
@@ -65,7 +84,7 @@ def key_delays(line: Line, seconds: float, answers: bool | None = None) -> list[
             continue
         size = int(min(waiting + (KEY_FRAME if pressed else 0), pace.room))
         waiting = max(0.0, waiting - size)
-        assert not line.answers or not line.queued or answers is False
+        assert not line.answers or not line.queued
         blocked = max(0.0, line.queued + size - 8_000) / line.rate  # a pty holds some
         pace.sends(line.now, size)
         arrives = line.send(size)
@@ -86,28 +105,25 @@ def worst(delays: list[float]) -> float:
     [(8_000, 0.0, 1.5), (20_000, 0.0, 0.5), (100_000, 0.0, 0.3), (1e7, 0.0, 0.1), (1e7, 0.15, 0.7)],
 )
 def test_a_key_is_seen_soon_on_any_line(rate, delay, most):
-    assert worst(key_delays(Line(rate, delay), 60.0)) <= most
+    line = Line(rate, delay)
+    assert worst(key_delays(line, asked(line))) <= most
 
 
 def test_nothing_piles_up_before_a_silent_terminal():
     line = Line(8_000, answers=False)
-    assert worst(key_delays(line, 60.0)) <= 1.5
+    assert worst(key_delays(line, asked(line))) <= 1.5
 
 
 def test_a_multiplexer_is_paced_by_what_it_takes():
-    line = Line(8_000, answers=True)
-    assert worst(key_delays(line, 60.0, answers=False)) <= 1.5
+    line = Line(8_000, answers=False)
+    assert worst(key_delays(line, LinePace(0.0, answers=False))) <= 1.5
 
 
 def test_what_changes_by_itself_takes_a_share_of_the_line():
-    pace, line, sent = LinePace(0.0), Line(1e7), 0
-    pace.queried(0.0)
-    line.send(4)
+    line, sent = Line(1e7), 0
+    pace = asked(line)
     while line.now < 20.0:
-        line.now += STEP
-        while line.answering and line.answering[0] <= line.now:
-            line.answering.popleft()
-            pace.answered(line.now)
+        line.step(pace)
         if not pace.wait(line.now):
             pace.sends(line.now, 4_000)
             line.send(4_000)
@@ -117,9 +133,7 @@ def test_what_changes_by_itself_takes_a_share_of_the_line():
 
 
 def test_one_frame_is_under_way_and_no_more():
-    pace = LinePace(0.0)
-    pace.queried(0.0)
-    pace.answered(0.01)
+    pace = answered()
     pace.pressed(0.02)
     pace.sends(0.02, 3_000)
     assert pace.wait(0.9) > 0
@@ -128,9 +142,7 @@ def test_one_frame_is_under_way_and_no_more():
 
 
 def test_a_lost_answer_is_asked_for_again():
-    pace = LinePace(0.0)
-    pace.queried(0.0)
-    pace.answered(0.01)
+    pace = answered()
     pace.sends(1.0, 100)
     assert not pace.asks_again(2.0)
     assert pace.asks_again(10.0)
@@ -143,7 +155,9 @@ def test_a_lost_answer_is_asked_for_again():
 def test_a_terminal_that_answers_late_is_not_silent():
     pace = LinePace(0.0)
     pace.queried(0.0)
+    pace.waited(0.5)
     assert pace.wait(0.5) > 0
+    pace.waited(1.5)
     assert pace.wait(1.5) == 0
     assert pace.answers is False
     pace.answered(2.0)
@@ -155,18 +169,14 @@ def test_a_terminal_that_answers_late_is_not_silent():
 
 
 def test_another_terminal_may_have_taken_the_place():
-    pace = LinePace(0.0)
-    pace.queried(0.0)
-    pace.answered(0.01)
+    pace = answered()
     pace.sends(1.0, 100)
     pace.renewed(30.0)
     assert pace.wait(30.0) == 0
 
 
 def test_a_line_is_slow_until_it_is_fast_again():
-    pace = LinePace(0.0)
-    pace.queried(0.0)
-    pace.answered(0.01)
+    pace = answered()
     assert not pace.slow
     moment, size = 1.0, 4_000
     for _ in range(3):
@@ -181,3 +191,11 @@ def test_a_line_is_slow_until_it_is_fast_again():
         moment += 1.0
     assert not pace.slow
     assert pace.room > 10_000
+
+
+def test_news_rest_after_a_frame_and_keys_do_not():
+    pace = answered()
+    pace.sends(2.0, 3_000)
+    assert pace.rest(2.1) == pytest.approx(0.4)
+    pace.pressed(2.1)
+    assert pace.rest(2.1) == 0

@@ -140,6 +140,10 @@ class SynchronisedDriver(linux_driver.LinuxDriver):
         """Draw everything again, whatever the terminal shows."""
         self._screen.forget()
 
+    def rest(self) -> float:
+        """Seconds for which nothing is sent that no key asked for."""
+        return self._screen.rest()
+
     def write(self, data: str) -> None:
         """Take what Textual draws."""
         self._screen.write(data)
@@ -190,6 +194,11 @@ def forget_terminal(app: AnyApp) -> None:
     """Have everything drawn again: the terminal may show something else than what it got."""
     if isinstance(app._driver, SynchronisedDriver):
         app._driver.forget_terminal()
+
+
+def seconds_of_rest(app: AnyApp) -> float:
+    """For how long nothing of what is drawn will be sent, unless a key asks for it."""
+    return app._driver.rest() if isinstance(app._driver, SynchronisedDriver) else 0.0
 
 
 class LastingNotification(Notification):

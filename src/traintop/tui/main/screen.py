@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 
+from traintop.tui._textual import seconds_of_rest
 from traintop.tui.columns import RowContext
 from traintop.tui.kit.keys import Need, Place, Situation, key_of_action
 from traintop.tui.kit.pane import LinePane, ScrollingPane, StyledLines
@@ -175,7 +176,8 @@ class MainScreen(SessionScreen):
     def _redraw_soon(self) -> None:
         if self.redraw_timer is not None or not self._mounted:
             return
-        wait = self._drawn_at + REDRAW_SECONDS - monotonic()
+        # What cannot be sent yet would be drawn for nothing: newer news take its place.
+        wait = max(self._drawn_at + REDRAW_SECONDS - monotonic(), seconds_of_rest(self.app))
         if wait <= 0:
             self._redraw()
         else:

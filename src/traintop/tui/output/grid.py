@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
-from itertools import zip_longest
 from typing import NamedTuple
 
 from traintop.text import cell_width
@@ -31,8 +29,9 @@ class Cell(NamedTuple):
 PLAIN = Style()
 BLANK = Cell(" ", PLAIN)
 
-_TOKENS = re.compile(
-    r"(\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
+_SEQUENCES = re.compile(
+    r"\x1b\[([\d;]*)m"  # SGR
+    r"|(\x1b\[[0-?]*[ -/]*[@-~]"  # the rest of CSI
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC
     r"|\x1b[ -/]*[0-Z\\-~]"
     r"|[\x00-\x1f\x7f])"
@@ -75,8 +74,8 @@ class CellGrid:
         self.marks_updates = False
         """Whether updates came marked, as Textual does where the terminal shows them at once."""
         self._control = control
-        self._style = PLAIN
-        self._cells: dict[Style, dict[str, Cell]] = {}
+        self._cells: dict[Style, _Cells] = {}
+        self._known = self._cells_in(PLAIN)  # those of the style that is set
         self.clear()
 
     def clear(self) -> None:
@@ -92,28 +91,37 @@ class CellGrid:
 
     def feed(self, data: str) -> None:
         """Take what is written to the terminal, in whole sequences."""
-        pieces = _TOKENS.split(data)
-        for text, token in zip_longest(pieces[::2], pieces[1::2], fillvalue=""):
+        pieces = [*_SEQUENCES.split(data), None, None]  # after each text one of the two
+        known = self._known
+        cells: list[Cell] = []
+        for text, parameters, sequence in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
             if text:
-                self._write(text)
-            if token.startswith("\x1b["):
-                self._follow(token)
-            elif token.startswith("\x1b]8;"):
-                link = token.removeprefix("\x1b]8;").rstrip("\x07\x1b\\")
-                self._style = self._style._replace(link="" if link == ";" else link)
-            elif token in _LINE_ENDS:
-                line = self.cursor[1] + (token == "\n")
-                self.cursor = (0, min(line, self.lines - 1))
-            elif token:
-                self._control(token)
+                cells += map(known.__getitem__, _characters(text))
+            if parameters is not None:
+                following = known.after.get(parameters)
+                known = self._after(known, parameters) if following is None else following
+                continue
+            if cells:
+                self._put(cells)
+                cells = []
+            if sequence:
+                self._known = known
+                self._follow(sequence)
+                known = self._known
+        self._known = known
 
     def _follow(self, sequence: str) -> None:
-        kind, parameters = sequence[-1], sequence[2:-1]
-        if kind == "m":
-            self._style = _styled(self._style, parameters)
-        elif kind == "H":
-            line, _, column = parameters.partition(";")
+        """Do what a sequence other than SGR, or a control character, says."""
+        if sequence.startswith("\x1b[") and sequence.endswith("H"):
+            line, _, column = sequence[2:-1].partition(";")
             self.cursor = (int(column or 1) - 1, int(line or 1) - 1)
+        elif sequence in _LINE_ENDS:
+            below = self.cursor[1] + (sequence == "\n")
+            self.cursor = (0, min(below, self.lines - 1))
+        elif sequence.startswith("\x1b]8;"):
+            link = sequence.removeprefix("\x1b]8;").rstrip("\x07\x1b\\")
+            link = "" if link == ";" else link
+            self._known = self._cells_in(self._known.style._replace(link=link))
         elif sequence in _SYNCHRONISED:
             self.marks_updates = True
         else:
@@ -121,9 +129,8 @@ class CellGrid:
             if sequence in ALTERNATE_SCREEN:
                 self.clear()
 
-    def _write(self, text: str) -> None:
+    def _put(self, cells: list[Cell]) -> None:
         x, y = self.cursor
-        cells = self._cells_of(text)
         end = x + len(cells)
         self.cursor = (min(end, self.columns), y)
         if y >= self.lines or x >= self.columns:
@@ -136,13 +143,17 @@ class CellGrid:
         row[x:end] = cells
         del row[self.columns :]
 
-    def _cells_of(self, text: str) -> list[Cell]:
-        known = self._cells.get(self._style)
+    def _after(self, known: _Cells, parameters: str) -> _Cells:
+        following = known.after[parameters] = self._cells_in(_styled(known.style, parameters))
+        return following
+
+    def _cells_in(self, style: Style) -> _Cells:
+        known = self._cells.get(style)
         if known is None:
             if sum(map(len, self._cells.values())) > _MOST_CELLS:
                 self._cells.clear()
-            known = self._cells[self._style] = _Cells(self._style)
-        return list(map(known.__getitem__, _characters(text)))
+            known = self._cells[style] = _Cells(style)
+        return known
 
 
 class _Cells(dict[str, Cell]):
@@ -150,10 +161,12 @@ class _Cells(dict[str, Cell]):
 
     def __init__(self, style: Style) -> None:
         super().__init__()
-        self._style = style
+        self.style = style
+        self.after: dict[str, _Cells] = {}
+        """The cells of the styles that follow from this one, by the parameters of SGR."""
 
     def __missing__(self, text: str) -> Cell:
-        cell = self[text] = Cell(text, self._style)
+        cell = self[text] = Cell(text, self.style)
         return cell
 
 
@@ -184,7 +197,6 @@ def _characters(text: str) -> str | list[str]:
     return [half for pair in halves for half in pair]
 
 
-@lru_cache(maxsize=4096)
 def _styled(style: Style, parameters: str) -> Style:
     """``style`` after the ``parameters`` of SGR."""
     colors = {"3": style.foreground, "4": style.background}

@@ -124,18 +124,20 @@ class LinePace:
             self.in_flight = False
             self.answers = None
 
+    def waited(self, now: float) -> None:
+        """Take note that time has passed: who never answered for so long is silent."""
+        if self.in_flight and self.answers is None and now - self._queried > _UNTIL_SILENT:
+            self.answers, self.in_flight = False, False
+
     def wait(self, now: float) -> float:
         """Seconds until a frame may go out, 0 for now."""
+        return _UNTIL_SILENT if self.in_flight else self.rest(now)
+
+    def rest(self, now: float) -> float:
+        """Seconds until a frame may go out if no answer were to come."""
+        free = self._sent
         if self.answers is False:
-            rate = min(self._rate, _UNMEASURED)
-            free = self._sent + self._last_size / rate
-        elif self.in_flight:
-            if self.answers is None and now - self._queried > _UNTIL_SILENT:
-                self.answers, self.in_flight = False, False
-                return 0.0
-            return _UNTIL_SILENT
-        else:
-            free = self._sent
+            free += self._last_size / min(self._rate, _UNMEASURED)
         if not self.is_awaited(now):
             share = min(_SHARE, self._rate / 2)
             free = max(free, self._sent + min(max(_PAUSE, self._last_size / share), _LONGEST_PAUSE))

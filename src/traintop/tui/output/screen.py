@@ -41,8 +41,8 @@ class SynchronisedScreen:
     ) -> None:
         """``size`` says how many columns and lines the terminal has now.
 
-        Both calls come from a thread: ``slow_changed`` when the line gets slow and when it is not
-        any more; ``failed`` with an error of ours, after which nothing is drawn.
+        ``slow_changed`` is called when the line gets slow, and when it is not any more; ``failed``
+        with an error of ours, after which nothing is drawn. Both are called in the thread.
         """
         self._descriptor = descriptor
         self._terminal_size = size
@@ -87,6 +87,11 @@ class SynchronisedScreen:
         with self._changed:
             self._pace.pressed(time.monotonic())
 
+    def rest(self) -> float:
+        """Seconds for which nothing is sent that no key asked for, so that none need be drawn."""
+        with self._changed:
+            return self._pace.rest(time.monotonic())
+
     def answered(self) -> None:
         """Take note of the terminal's answer."""
         with self._changed:
@@ -129,6 +134,7 @@ class SynchronisedScreen:
         """Send what may go out now, or wait until something may."""
         with self._changed:
             now = time.monotonic()
+            self._pace.waited(now)
             data, draws = self._next(now)
             if not data:
                 self._changed.wait(self._pace.wait(now) if self._is_dirty else None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from math import inf
 from threading import Condition, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -30,6 +31,10 @@ SAMPLE_POINTS = 400
 
 _KEPT_RUNS = 8
 _SETTLE_SECONDS = 0.15
+
+_FOLLOW_SECONDS = 0.5
+"""From what a run had until what is new in it: curves that move more often only cost more."""
+
 _PROGRESS_SECONDS = 0.25
 _ANSWER_SECONDS = 0.06  # in which a key is answered
 _TURN_SECONDS = 0.02  # of reading at least, however fast keys are pressed
@@ -53,7 +58,7 @@ class RunLoader:
         self._condition = Condition()
         self._wanted: tuple[str, ...] = ()
         self._long: set[str] = set()
-        self._shown: set[str] = set()
+        self._shown_at: dict[str, float] = {}
         self._to_sample: list[str] = []
         self._to_read: list[str] = []
         self._stopped = False
@@ -83,7 +88,7 @@ class RunLoader:
         with self._condition:
             fresh = [run.id for run in runs if run.id not in self._wanted]
             self._wanted = tuple(run.id for run in runs)
-            self._shown.intersection_update(self._wanted)
+            self._shown_at = {key: at for key, at in self._shown_at.items() if key in self._wanted}
             self._long = {run.id for run in runs if run.file_size > SAMPLE_ABOVE_BYTES}
             self._to_sample = [run_id for run_id in fresh if run_id in self._long]
             waiting = [run_id for run_id in self._to_read if run_id in self._wanted]
@@ -142,18 +147,24 @@ class RunLoader:
                 if self._stopped:
                     return None
                 first = self._to_read[0]
-                if first in self._readers or first not in self._long:
-                    break
-                # A cursor that only passes by should not cost the whole reading of a long run.
-                self._condition.wait(_SETTLE_SECONDS)
-                if self._to_read and self._to_read[0] == first:
+                if first in self._readers:
+                    rest = self._shown_at.get(first, -inf) + _FOLLOW_SECONDS - monotonic()
+                    if rest <= 0:
+                        break
+                    self._condition.wait(rest)
+                elif first in self._long:
+                    # A cursor that only passes by should not cost the whole reading of a long run.
+                    self._condition.wait(_SETTLE_SECONDS)
+                    if self._to_read and self._to_read[0] == first:
+                        break
+                else:
                     break
             return self._to_read.pop(0)
 
     def _load_whole(self, run_id: str) -> None:
         with self._condition:
             known = self._readers.get(run_id)
-            shown = run_id in self._shown
+            shown = run_id in self._shown_at
         reader = known or self._reader_of(run_id)
         changed = known is None or reader.follow()
         if shown and not changed:
@@ -161,7 +172,7 @@ class RunLoader:
         self._posted_at = monotonic()
         history = reader.history(lambda share: self._check_and_report(run_id, share))
         with self._condition:
-            self._shown.add(run_id)
+            self._shown_at[run_id] = monotonic()
             self._readers[run_id] = reader
             self._readers.move_to_end(run_id)
             while len(self._readers) > max(_KEPT_RUNS, len(self._wanted)):
