@@ -15,14 +15,15 @@ PLANNED_STEPS = (
 )
 """The settings that say how many steps were planned, as tools call them, the likeliest first."""
 
-_PLANNED_EPOCHS = (
+PLANNED_EPOCHS = (
     *("epochs", "num_epochs", "max_epochs", "n_epochs", "num_train_epochs", "total_epochs"),
     "train_epochs",
 )
+"""The same of epochs."""
 
 POSITIONS = (
     *("iteration", "step", "global_step", "iter", "steps", "_step", "trainer/global_step"),
-    *("train_step", "training_step", "current_step", "batch_idx", "epoch"),
+    *("train_step", "training_step", "current_step", "num_updates", "batch_idx", "epoch"),
 )
 """What programs call the place of a record in a run, the likeliest first."""
 
@@ -39,7 +40,7 @@ _TRAINING_GROUPS = frozenset(
 def planned_steps(run: RunSummary) -> int | None:
     """The planned number of iterations, ``None`` when no setting that a person gave says it."""
     given = run.given
-    names = _PLANNED_EPOCHS if counts_epochs(run) else PLANNED_STEPS
+    names = PLANNED_EPOCHS if counts_epochs(run) else PLANNED_STEPS
     for name in names:
         if name in given and (steps := _positive(given[name])):
             return steps

@@ -78,3 +78,12 @@ def test_training_and_validation_of_keras_are_one_run() -> None:
     }.items():
         points = runs[f"tf2/{directory}"]["metrics"][metric]
         assert not [*differences(found[name], wanted_points(points))]
+
+
+@pytest.mark.parametrize("run", [*expected("json_lines")])
+def test_json_lines_have_the_numbers_that_were_written(run: str) -> None:
+    found = points_of(FOREIGN / "json_lines" / run)
+    wanted = expected("json_lines")[run]["metrics"]
+    assert found.keys() == wanted.keys()
+    for metric, points in wanted.items():
+        assert not [*differences(found[metric], wanted_points(points))], metric

@@ -37,6 +37,7 @@ def test_a_training_loop_never_pays_for_the_ui(code: str) -> None:
 
 def test_listing_runs_needs_no_ui(tmp_path: Path) -> None:
     write_run(tmp_path / "experiment_a.json", records(3), status="finished")
+    (tmp_path / "settings.json").write_text('{\n"lr": 1\n}\n')  # files that are no runs
     program = f"""
 import traintop.cli, traintop.store.watch
 traintop.cli.main(["list", {str(tmp_path)!r}], standalone_mode=False)

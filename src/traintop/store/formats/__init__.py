@@ -136,6 +136,12 @@ _OTHERS = (
         ("*tfevents*",),
         "tensorboard:TensorBoardFormat",
     ),
+    Other(
+        "jsonl",
+        "*.jsonl, *.ndjson and other files of JSON lines with a step, iteration or epoch",
+        ("*.jsonl", "*.ndjson", "*.json", "*.log", "*.txt"),
+        "json_lines:JsonLinesFormat",
+    ),
 )
 """The richest first: where several formats have the same run, the first one is shown."""
 
@@ -156,6 +162,10 @@ class OtherFormat:
         return made
 
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+        from traintop.store.formats.traintop import is_run_name
+
+        if is_run_name(entry.id):  # our own files are no other's
+            return None
         return self._format.claims(entry, start)
 
     def joined(self, run_id: str, others: Mapping[str, str]) -> str:

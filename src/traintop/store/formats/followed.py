@@ -10,7 +10,7 @@ import abc
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -18,8 +18,10 @@ from traintop.logfile import Head, Tail
 from traintop.model import WRITTEN_BY, RunSummary
 from traintop.store.files import Entry, Files
 from traintop.store.formats.traintop import summary_of
-from traintop.store.history import GrowingHistory, History, Values
-from traintop.store.statistics import GrowingStatistics, LateRecordError
+
+if TYPE_CHECKING:  # which need numpy: a file that turns out to be no run must not cost its import
+    from traintop.store.history import History, Values
+    from traintop.store.statistics import GrowingStatistics
 
 TOOL = WRITTEN_BY
 
@@ -102,6 +104,8 @@ class FollowedFormat(abc.ABC):
 
     def summary(self, files: Files, entries: Sequence[Entry]) -> RunSummary:
         """The state of the run, for which only what is new in its files is read."""
+        from traintop.store.statistics import LateRecordError
+
         key = entries[0].id
         with self._lock:
             followed = self._followed.pop(key, None)
@@ -134,6 +138,9 @@ class _FollowedSummary:
         if self._statistics is not None:
             self._follower.read(files, entries, self._statistics, _ignore)
             return
+        from traintop.store.history import GrowingHistory
+        from traintop.store.statistics import GrowingStatistics
+
         growing = GrowingHistory()  # records may come in any order
         self._follower.read(files, entries, growing, _ignore)
         self._statistics = GrowingStatistics(growing.history())
@@ -151,6 +158,8 @@ class FollowedReader:
     """Reads the records of one run; see :class:`traintop.store.formats.RunReader`."""
 
     def __init__(self, run_format: FollowedFormat, files: Files, entries: Sequence[Entry]) -> None:
+        from traintop.store.history import GrowingHistory
+
         self._format = run_format
         self._files = files
         self._entries = entries
@@ -181,6 +190,8 @@ class FollowedReader:
         return self.history() if sample is None else sample
 
     def _load(self, reached: Callable[[float], None]) -> bool:
+        from traintop.store.history import GrowingHistory
+
         before = self._follower
         self._entries = [self._files.stat(entry.id) for entry in self._entries]
         follower, growing = self._format.follower(), GrowingHistory()

@@ -53,7 +53,9 @@ _LONGEST_NAME = 40
 _MOST_NAMES = 3
 """Of what is not read so many are named."""
 
-_BARE_NAMES = re.compile(rb":\s*+(NaN|-?Infinity)")
+BARE_NAMES = re.compile(rb":\s*+(NaN|-?Infinity)")
+"""Numbers that Python writes and no JSON has; most of them, for a string may have one too."""
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -242,11 +244,11 @@ def _decoded(data: bytes) -> tuple[Row, _Records | None]:
     strict = data
     if b"NaN" in data or b"Infinity" in data:
         # Within a string, the quotes around a name end it and leave no JSON: then json decides.
-        strict = _BARE_NAMES.sub(rb':"\1"', data)
+        strict = BARE_NAMES.sub(rb':"\1"', data)
     try:
         document = _DOCUMENT.decode(strict)
     except UNREADABLE:
-        found = _decode_tolerantly(data)
+        found = decode_tolerantly(data)
         if not isinstance(found, dict):
             raise ValueError(f"holds a JSON {type(found).__name__}, not an object") from None
         rows = found.get(_RECORDS)
@@ -258,7 +260,7 @@ def _decoded(data: bytes) -> tuple[Row, _Records | None]:
             f"has settings or notes of {size / 1e6:.0f} MB; up to {LONGEST_MEMBERS / 1e6:.0f} MB "
             "are read"
         )
-    found = {key: _decode_tolerantly(value) for key, value in members.items() if value}
+    found = {key: decode_tolerantly(value) for key, value in members.items() if value}
     array = bytes(getattr(document, _RECORDS)).lstrip()
     return found, _decode_records(array) if array.startswith(b"[") else None
 
@@ -277,7 +279,7 @@ def _decode_records(array: bytes) -> _Records:
     try:
         decoded = rows(array)
     except UNREADABLE:
-        found = _decode_tolerantly(array)
+        found = decode_tolerantly(array)
         return _records_of(found if isinstance(found, list) else [])
     return _Records({key: list(map(column, decoded)) for key, column in columns.items()})
 
@@ -288,12 +290,12 @@ def _records_of(values: list[Any]) -> _Records:
     Numbers may be written as texts. A record that makes others void does so here too.
     """
     objects = [value for value in values if isinstance(value, dict)]
-    position = _position_of(objects)
+    position = position_of(objects)
     placeless = len(values) - len(objects)
     others: Counter[str] = Counter()
     rows: list[Row] = []
     for row in objects:
-        place = _number(row.get(position))
+        place = number_in(row.get(position))
         if place is None or not math.isfinite(place):
             placeless += 1
         elif row.get("rewind") is True and len(row) == 2:
@@ -301,18 +303,18 @@ def _records_of(values: list[Any]) -> _Records:
         elif position == "iteration" and _PLAIN.issuperset(map(type, row.values())):
             rows.append(row)  # as most are, and there may be many
         else:
-            numbers = {name: _number(row[name]) for name in row if name != position}
+            numbers = {name: number_in(row[name]) for name in row if name != position}
             others.update(name for name in numbers if numbers[name] is None is not row[name])
             rows.append({**numbers, "iteration": place})
     unread = "; ".join(_unread(len(values), placeless, position, others))
     return _Records(columns_of_rows(rows), position, unread)
 
 
-def _position_of(rows: Sequence[Row]) -> str:
+def position_of(rows: Sequence[Row]) -> str:
     """What at least half of the records call their place, or else any; "iteration" if none does."""
     known = []
     for name in POSITIONS:
-        count = sum(_number(row.get(name)) is not None for row in rows)
+        count = sum(number_in(row.get(name)) is not None for row in rows)
         if count and 2 * count >= len(rows):
             return name
         known += [name] if count else []
@@ -335,7 +337,7 @@ def _unread(
         yield f"no number: {names}{more} of {counted(records, 'record')}"
 
 
-def _number(value: object) -> Number | None:
+def number_in(value: object) -> Number | None:
     """A number, which a program may have written as a text; ``None`` for anything else."""
     if not isinstance(value, str):
         return as_number(value)
@@ -345,7 +347,7 @@ def _number(value: object) -> Number | None:
         return None
 
 
-def _decode_tolerantly(data: bytes) -> object:
+def decode_tolerantly(data: bytes) -> object:
     """A JSON value, with bare NaN and Infinity, and with U+FFFD for half a character.
 
     Raises ``ValueError`` with the reason, as words that follow the name of the file.
