@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,7 +53,11 @@ ENVIRONMENTS = {
         ),
         ("tensorboard", "transformers", "lightning", "keras"),
     ),
+    "ultralytics": Environment(
+        (TORCH, "torchvision", "ultralytics-opencv-headless"), ("ultralytics",)
+    ),
     "wandb": Environment(("wandb",), ("wandb",)),
+    "wandb_0_16": Environment(("wandb==0.16.6", "setuptools<81"), ("wandb_0_16",)),
     "trackio": Environment(("trackio",), ("trackio",)),
     "mlflow": Environment(("mlflow",), ("mlflow",)),
     "optuna": Environment(("optuna",), ("optuna",)),
@@ -126,7 +131,7 @@ def _refuse_traces(*traces: str) -> None:
 
 
 def _note_versions(tool: str, python: Path, packages: tuple[str, ...]) -> None:
-    names = [name for name in (_distribution(package) for package in packages) if name]
+    names = [re.split("[[<=]", package)[0] for package in packages]
     program = (
         "import json, platform, sys; from importlib.metadata import version;"
         "print(json.dumps({'python': platform.python_version(),"
@@ -138,10 +143,6 @@ def _note_versions(tool: str, python: Path, packages: tuple[str, ...]) -> None:
     versions = json.loads(VERSIONS.read_text()) if VERSIONS.exists() else {}
     versions[tool] = {"date": f"{datetime.now():%Y-%m-%d}", **json.loads(found.stdout)}
     VERSIONS.write_text(json.dumps(versions, indent=2, sort_keys=True) + "\n")
-
-
-def _distribution(package: str) -> str:
-    return package.partition("==")[0].partition("[")[0]
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def read(path: Path) -> dict:
                     for item in record.history.item
                 }
                 step = values.pop("_step")
-                for name, value in values.items():
+                for name, value in _flat(values).items():
                     metrics.setdefault(name, []).append((step, value))
             case "run":
                 run = record.run
@@ -120,6 +120,17 @@ def read(path: Path) -> dict:
                 facts["exit_code"] = record.exit.exit_code
     config.pop("_wandb", None)
     return expected.run(metrics, config, status, **facts)
+
+
+def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
+    """Names of nested values have dots, as on W&B's pages; older versions store a dictionary."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
 
 
 def remove_logs() -> None:
