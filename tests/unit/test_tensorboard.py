@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.event_files import START, event, field, record, scalar_event, version_event, write_events
 
 from traintop.model import RunSummary
+from traintop.store.annotations import AnnotationChange, annotate
 from traintop.store.catalog import RunCatalog
 from traintop.store.formats import RunReader
 from traintop.store.formats.crc32c import are_whole, crc32c
@@ -56,6 +57,23 @@ def test_a_run_is_a_directory_of_event_files(tmp_path: Path) -> None:
     assert runs["a"].best_val_loss is None  # which is what the file says; metrics find it
     assert runs["a"].environment == {"written_by": "TensorBoard", "host": "box"}
     assert runs["b/c"].stats["loss"].nonfinite == 1
+
+
+@pytest.mark.parametrize("root", [".", "..", "../run"])
+def test_a_directory_that_is_a_run_is_annotated_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    write_events(tmp_path / "run", {"loss": [(0, 1.0)]})
+    (tmp_path / "run" / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "run" / ("below" if root == ".." else ""))
+    catalog = RunCatalog([Path(root)])
+    [run] = catalog.refresh().runs
+    assert run.title == "run"
+    assert run.path is not None
+    annotate(run.path, AnnotationChange(note="a note"))
+    [run] = catalog.refresh().runs
+    assert run.annotations.note == "a note"
+    assert (tmp_path / ".traintop").is_dir()
 
 
 def test_a_run_is_followed_from_where_it_was(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class RunCatalog:
     def __init__(
         self, directories: Sequence[Path], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.directories = tuple(Path(directory) for directory in directories)
+        self.directories = tuple(_with_name(Path(directory)) for directory in directories)
         self._roots = [str(directory) for directory in self.directories]
         self._files: Files = LocalFiles()
         self._clock = clock
@@ -106,7 +106,8 @@ class RunCatalog:
         with self._lock:
             scan = self._scan()
             changed, unread = self._update(scan.files, seconds)
-            changed |= self._annotations.refresh(scan.annotation_folders)
+            beside = [f"{Path(root).parent / FOLDER}" for root in self._roots if root in self._runs]
+            changed |= self._annotations.refresh([*scan.annotation_folders, *beside])
             self._cache.save(self._runs.keys())
             others = "" if self._runs else self.other_files()
             return self._publish(changed, self._notices(scan), unread, others)
@@ -298,6 +299,11 @@ def _wanted(formats: tuple[RunFormat, ...]) -> re.Pattern[str]:
     patterns = dict.fromkeys(pattern for each in formats for pattern in each.patterns)
     names = "|".join(map(fnmatch.translate, patterns))
     return re.compile(rf"(?!\.)(?:{names})|{re.escape(FOLDER)}\Z")
+
+
+def _with_name(directory: Path) -> Path:
+    """A directory as it was given, unless that is no name, as "." is none."""
+    return Path(os.path.abspath(directory)) if directory.name in ("", "..") else directory
 
 
 def _reads_name(run_format: RunFormat, file_id: str) -> bool:
