@@ -249,8 +249,13 @@ def test_the_file_of_a_run_is_as_good_as_its_directory(logs: Path) -> None:
     path = min(logs.glob("*.json"))
     listed = invoke("list", path)
     assert len(listed.stdout.splitlines()) == 3
-    for wrong, words in (("gone.json", "there is no file"), ("a.csv", "is not the log of a run")):
-        (logs / "a.csv").write_text("")
+    for name in ("a.csv", "a.bin"):
+        (logs / name).write_text("")
+    for wrong, words in (
+        ("gone.json", "there is no file"),
+        ("a.bin", "is not the log of a run"),
+        ("a.csv", "is empty"),
+    ):
         refused = invoke(logs / wrong)
         assert refused.exit_code == 1
         assert words in refused.stderr

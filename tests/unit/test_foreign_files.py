@@ -87,3 +87,32 @@ def test_json_lines_have_the_numbers_that_were_written(run: str) -> None:
     assert found.keys() == wanted.keys()
     for metric, points in wanted.items():
         assert not [*differences(found[metric], wanted_points(points))], metric
+
+
+@pytest.mark.parametrize("version", ["version_0", "version_1"])
+def test_lightning_has_the_numbers_and_settings_of_pandas(version: str) -> None:
+    run = f"lightning_logs/{version}"
+    directory, wanted = FOREIGN / "lightning" / run, expected("lightning")[run]
+    found = points_of(directory)
+    for metric, points in wanted["metrics"].items():
+        assert not [*differences(found[metric], wanted_points(points))], metric
+    [summary] = RunCatalog([directory]).refresh().runs
+    assert (summary.title, summary.config) == (version, wanted["settings"])
+
+
+@pytest.mark.parametrize("name", ["training.csv", "resumed.csv"])
+def test_keras_has_the_numbers_of_pandas(name: str) -> None:
+    found = points_of(FOREIGN / "keras" / name)
+    for metric, points in expected("keras")[name]["metrics"].items():
+        assert not [*differences(found[metric], wanted_points(points))], metric
+
+
+@pytest.mark.parametrize("run", [*expected("ultralytics")])
+def test_ultralytics_has_the_numbers_and_settings_of_its_own(run: str) -> None:
+    wanted = expected("ultralytics")[run]
+    [summary] = RunCatalog([FOREIGN / "ultralytics" / run]).refresh().runs
+    assert summary.config == wanted["settings"]
+    found = points_of(FOREIGN / "ultralytics" / run)
+    for metric, points in wanted["metrics"].items():
+        if metric != "time":  # which is when the records were made
+            assert not [*differences(found[metric], wanted_points(points))], metric

@@ -10,6 +10,7 @@ import click
 
 from traintop.commands.output import failure
 from traintop.commands.runs import format_option, given_or_default, log_directories
+from traintop.model import RunStatus
 from traintop.text import safe_text
 
 
@@ -44,8 +45,11 @@ def _directory_of(path: Path) -> Path:
         from traintop.store.catalog import RunCatalog
         from traintop.store.other_files import READ_FILES
 
-        if not RunCatalog([path]).refresh().runs:
+        runs = RunCatalog([path]).refresh().runs
+        if not runs:
             raise failure(f"{path} is not the log of a run; traintop reads {READ_FILES}")
+        if runs[0].status is RunStatus.UNREADABLE and path.suffix != ".json":  # as ours are
+            raise failure(f"{path} {runs[0].problem}")
         return path.parent
     if path.suffix == ".json" and not path.is_dir():
         raise failure(f"there is no file {path}")

@@ -68,14 +68,14 @@ class History:
     def measured(self, metric: str) -> RowMask:
         """The rows in which a metric was measured, even as NaN; none for an unknown metric."""
         column = self.columns.get(metric)
-        return np.zeros(len(self), np.bool_) if column is None else _measured(column)
+        return np.zeros(len(self), np.bool_) if column is None else measured_rows(column)
 
     def nonfinite(self, metric: str) -> RowMask:
         """The rows in which NaN or ±inf was measured of a metric."""
         column = self.columns.get(metric)
         if column is None:
             return np.zeros(len(self), np.bool_)
-        return ~np.isfinite(column) & _measured(column)
+        return ~np.isfinite(column) & measured_rows(column)
 
 
 class GrowingHistory:
@@ -175,12 +175,10 @@ class GrowingHistory:
         if not len(iteration):
             return
         self._measured |= _names_measured(added, self._measured)
-        if self._is_next(iteration):
-            self._write(added)
-            self._rows += len(iteration)
-        else:
-            self._buffers, self._rows = self._merged_with(added)
-            self._handed_out = 0
+        if not self._is_next(iteration):
+            self._rows, added = self._merged_tail(added)
+        self._write(added)
+        self._rows += len(added["iteration"])
 
     def _is_next(self, iteration: FloatColumn) -> bool:
         """Whether these iterations only continue what is there."""
@@ -219,11 +217,21 @@ class GrowingHistory:
         self._handed_out = 0
 
     def _merged_with(self, added: Mapping[str, FloatColumn]) -> tuple[dict[str, FloatColumn], int]:
-        """New columns, with room to grow, of the settled rows and those added, merged."""
+        """New columns of the settled rows and those added, merged."""
+        kept, tail = self._merged_tail(added)
+        columns = {
+            name: np.concatenate(
+                (self._buffers[name][:kept] if name in self._buffers else unmeasured(kept), column)
+            )
+            for name, column in tail.items()
+        }
+        return columns, len(columns["iteration"])
+
+    def _merged_tail(self, added: Mapping[str, FloatColumn]) -> tuple[int, dict[str, FloatColumn]]:
+        """How many of the settled rows stay as they are, and those behind, merged with others."""
         settled = self._buffers["iteration"][: self._rows]
         kept = int(np.searchsorted(settled, added["iteration"].min()))
         replayed = self._rows - kept
-        names = dict.fromkeys((*self._buffers, *_names_measured(added, self._buffers)))
         tail = {
             name: np.concatenate(
                 (
@@ -233,18 +241,9 @@ class GrowingHistory:
                     added[name] if name in added else unmeasured(len(added["iteration"])),
                 )
             )
-            for name in names
+            for name in dict.fromkeys((*self._buffers, *_names_measured(added, self._buffers)))
         }
-        tail = _merged(tail)
-        rows = kept + len(tail["iteration"])
-        columns = {}
-        for name in names:
-            column = columns[name] = np.empty(rows + max(rows, _FIRST_CAPACITY))
-            column[:kept] = (
-                self._buffers[name][:kept] if name in self._buffers else unmeasured(kept)
-            )
-            column[kept:rows] = tail[name]
-        return columns, rows
+        return kept, _merged(tail)
 
 
 def unmeasured(rows: int) -> FloatColumn:
@@ -279,7 +278,7 @@ def _merged(columns: Mapping[str, FloatColumn]) -> dict[str, FloatColumn]:
     for name, column in columns.items():
         column = column[order]
         # Of each group of rows, the position of the last measured one; of the first if none is.
-        best = np.maximum.reduceat(np.where(_measured(column), positions, 0), starts)
+        best = np.maximum.reduceat(np.where(measured_rows(column), positions, 0), starts)
         merged[name] = column[np.maximum(best, starts)]
     return merged
 
@@ -291,17 +290,18 @@ def _names_measured(
     return {
         name: None
         for name, column in columns.items()
-        if name not in known and _measured(column).any()
+        if name not in known and measured_rows(column).any()
     }
 
 
 def _any_given(values: Values) -> bool:
     if isinstance(values, np.ndarray):
-        return bool(_measured(values).any())
+        return bool(measured_rows(values).any())
     return any(map(_is_given, values))
 
 
-def _measured(column: FloatColumn) -> RowMask:
+def measured_rows(column: FloatColumn) -> RowMask:
+    """The rows in which a value was measured, even as NaN."""
     mask: RowMask = _bits(column) != _NOT_MEASURED_BITS
     return mask
 

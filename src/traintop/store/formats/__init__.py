@@ -137,6 +137,13 @@ _OTHERS = (
         "tensorboard:TensorBoardFormat",
     ),
     Other(
+        "csv",
+        "metrics.csv of Lightning, results.csv of Ultralytics, what Keras' CSVLogger writes, and "
+        "other files of rows for each epoch, step or iteration",
+        ("*.csv", "*.tsv", "*.log", "*.txt"),
+        "csv_log:CsvFormat",
+    ),
+    Other(
         "jsonl",
         "*.jsonl, *.ndjson and other files of JSON lines with a step, iteration or epoch",
         ("*.jsonl", "*.ndjson", "*.json", "*.log", "*.txt"),

@@ -108,19 +108,25 @@ class FollowedFormat(abc.ABC):
 
         key = entries[0].id
         with self._lock:
-            followed = self._followed.pop(key, None)
+            known = self._followed.pop(key, None)
+        followed = known or _FollowedSummary(self.follower())
         try:
-            if followed is None:
-                raise ReplacedError
             followed.read(files, entries)
         except (ReplacedError, LateRecordError):
             followed = _FollowedSummary(self.follower())
             followed.read(files, entries)
+        except ValueError:
+            if known is not None:  # the next time there may be what it can read
+                self._keep(key, known)
+            raise
+        self._keep(key, followed)
+        return followed.summary(entries)
+
+    def _keep(self, key: str, followed: _FollowedSummary) -> None:
         with self._lock:
             self._followed[key] = followed
             while len(self._followed) > _MOST_FOLLOWED:
                 del self._followed[next(iter(self._followed))]
-        return followed.summary(entries)
 
     def reader(self, files: Files, entries: Sequence[Entry]) -> FollowedReader:
         """A reader that follows the files."""
@@ -177,12 +183,12 @@ class FollowedReader:
             return self._load(_ignore)
         if [entry[1:3] for entry in entries] == [entry[1:3] for entry in self._entries]:
             return False
-        self._entries = entries
         before = self._growing.history()
         try:
             self._follower.read(self._files, entries, self._growing, _ignore)
         except ReplacedError:
             return self._load(_ignore)
+        self._entries = entries
         return self._growing.history() is not before
 
     def sample(self, points: int) -> History:
@@ -193,10 +199,10 @@ class FollowedReader:
         from traintop.store.history import GrowingHistory
 
         before = self._follower
-        self._entries = [self._files.stat(entry.id) for entry in self._entries]
+        entries = [self._files.stat(entry.id) for entry in self._entries]
         follower, growing = self._format.follower(), GrowingHistory()
-        follower.read(self._files, self._entries, growing, reached)
-        self._follower, self._growing = follower, growing
+        follower.read(self._files, entries, growing, reached)
+        self._follower, self._growing, self._entries = follower, growing, entries
         return before is None or len(growing.history()) > 0
 
 

@@ -306,7 +306,7 @@ def _records_of(values: list[Any]) -> _Records:
             numbers = {name: number_in(row[name]) for name in row if name != position}
             others.update(name for name in numbers if numbers[name] is None is not row[name])
             rows.append({**numbers, "iteration": place})
-    unread = "; ".join(_unread(len(values), placeless, position, others))
+    unread = "; ".join(unread_records(len(values), placeless, position, others))
     return _Records(columns_of_rows(rows), position, unread)
 
 
@@ -321,7 +321,7 @@ def position_of(rows: Sequence[Row]) -> str:
     return (known or ["iteration"])[0]
 
 
-def _unread(
+def unread_records(
     records: int, placeless: int, position: str, others: Mapping[str, int]
 ) -> Iterator[str]:
     """What was not read of so many records, and why: how many have no place, and what is no number

@@ -1,0 +1,345 @@
+"""The rows of a CSV file as columns of numbers.
+
+A row is a line: what trains writes no line breaks within quotes, so a stray quote costs one row.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from traintop.logfile import UNREADABLE
+from traintop.logfile.columns import kept_names
+from traintop.store.formats import NotThisFormatError
+from traintop.store.formats.followed import Records
+from traintop.store.formats.positions import PLACES, EpochSteps, Restarts, plain_name
+from traintop.store.history import FloatColumn, as_column, measured_rows, unmeasured
+
+_DELIMITERS = ",;\t"
+_BYTE_ORDER_MARK = "\ufeff"
+_MOST_COLUMNS = 1000
+_MOST_CELLS = 1 << 20  # that are taken apart at once
+MOST_TEXTS = 5
+"""Of what a column holds beside numbers, so many different texts are kept."""
+
+_NOTHING = frozenset({"", "-", "--", "na", "n/a", "none", "null"})
+_TRUTHS = {"true": 1.0, "false": 0.0}
+
+_NUMBERS = msgspec.json.Decoder(list[float | Literal["NaN", "Infinity", "-Infinity"] | None])
+_WORDS = (
+    (b",,", b",null,"),
+    *((b",%b," % word, b',"NaN",') for word in (b"nan", b"NaN")),
+    *((b",%b," % word, b',"Infinity",') for word in (b"inf", b"Infinity")),
+    *((b",-%b," % word, b',"-Infinity",') for word in (b"inf", b"Infinity")),
+)
+
+_ELAPSED = frozenset(
+    {"wallclock_time", "wall_time", "elapsed", "elapsed_time", "elapsed_seconds", "time_elapsed"}
+    | {"time_time_elapsed", "time_total_s", "runtime"}
+)
+_CLOCKS = frozenset({"time", "timestamp", "datetime", "date_time", "date", "wall_time"})
+_UNITS = ((1e8, 1e11, 1.0), (1e11, 1e14, 1e-3))  # of times since 1970: seconds, milliseconds
+
+Row = Sequence[str]
+FloatTable = NDArray[np.float64]
+
+
+class Layout(NamedTuple):
+    """What the cells of a row are."""
+
+    names: Sequence[str]  # empty: not read
+    position: int
+    epoch: int | None = None  # where the steps may be counted within each of these
+    time: int | None = None
+    unit: float | None = None  # seconds of a time; None: it is a text
+    is_elapsed: bool = False  # the time counts from the start, and not from 1970
+
+    @property
+    def place(self) -> str:
+        """What the position is called."""
+        return self.names[self.position]
+
+
+class RowDecoder:
+    """Takes one CSV file apart. ``elapsed`` are names of times that count from the start."""
+
+    def __init__(self, elapsed: Collection[str] = ()) -> None:
+        self.layout: Layout | None = None
+        """``None`` before the first row."""
+        self.rows = 0
+        self.placeless = 0
+        """Rows that have no number as their position."""
+        self.overlong = 0
+        """Rows with more cells than there are names: two of them, run together."""
+        self.no_numbers: Counter[str] = Counter()
+        """Cells that hold something else, by the name of their column."""
+        self.texts: dict[str, set[str]] = {}
+        """Some of what they hold."""
+        self.first_time: float | None = None
+        """In seconds since 1970."""
+        self.last_time: float | None = None
+        """In seconds since the start."""
+        self.headers = 0
+        """How often the names were there."""
+        self.restarts = Restarts()
+        self.steps = EpochSteps()
+        self._elapsed = _ELAPSED | {*elapsed}
+        self._delimiter = ""
+        self._places: set[str] = set()  # as the names are written
+        self._header: Row = ()
+        self._begins = False
+        self._last_elapsed = np.nan
+        self._time_before = 0.0  # what programs took that were started again
+
+    def take(self, data: bytes, records: Records) -> int:
+        """Hand on the records in the whole lines at the start of some bytes; how many bytes.
+
+        Raises ``NotThisFormatError`` for what is no log.
+        """
+        end = data.rfind(b"\n") + 1
+        plain = self._plain_columns(data[:end])
+        if plain is not None:
+            self._hand_on(plain, records)
+            return end
+        text = data[:end].decode("utf-8", "replace")
+        heads = []
+        if not self._places:
+            text = text.removeprefix(_BYTE_ORDER_MARK).lstrip("\r\n")
+            if not text:
+                return end
+            self._begin_file(text[: text.index("\n")])
+            heads = [0]
+        rows = _split(text.split("\n")[:-1], self._delimiter)
+        if any(name in text for name in self._places):
+            heads += [at for at, row in enumerate(rows) if at not in heads and self._is_header(row)]
+        start = 0
+        for at in heads:
+            self._take_rows(rows[start:at], records)
+            self.layout, self._header, self._begins = None, rows[at], True
+            self.headers += 1
+            start = at + 1
+        self._take_rows(rows[start:], records)
+        return end
+
+    def _plain_columns(self, lines: bytes) -> list[FloatColumn] | None:
+        """The columns of lines that hold nothing but the numbers of whole rows, as most do."""
+        if self.layout is None or not lines:
+            return None
+        table = plain_numbers(lines, self._delimiter, len(self.layout.names))
+        if table is None or not np.isfinite(table[:, self.layout.position]).all():
+            return None
+        return [*np.ascontiguousarray(table.T)]
+
+    def _begin_file(self, line: str) -> None:
+        for self._delimiter in _DELIMITERS:
+            cells = _cells(line, self._delimiter)
+            self._places = {cell.strip() for cell in cells if plain_name(cell) in PLACES}
+            if len(cells) > 1 and self._places:
+                return
+        raise NotThisFormatError("has no first line that names an epoch, step or iteration")
+
+    def _is_header(self, row: Row) -> bool:
+        """Whether a row has names, be they those of a program that was started again."""
+        named = not self._places.isdisjoint(map(str.strip, row))
+        return named and all(_number(cell) is None for cell in row)
+
+    def _take_rows(self, rows: Sequence[Row], records: Records) -> None:
+        if not rows:
+            return
+        if self.layout is None:
+            self.layout = _layout_of(self._header, rows[0], self._elapsed)
+        most = max(_MOST_CELLS // len(self.layout.names), 1)
+        for start in range(0, len(rows), most):
+            self._take_batch(self.layout, rows[start : start + most], records)
+
+    def _take_batch(self, layout: Layout, rows: Sequence[Row], records: Records) -> None:
+        width = len(layout.names)
+        if {*map(len, rows)} != {width}:
+            fitting = [row for row in rows if not any(map(str.strip, row[width:]))]
+            self.overlong += len(rows) - len(fitting)
+            self.rows += len(rows) - len(fitting)
+            rows = [[*row[:width], *[""] * (width - len(row))] for row in fitting]
+        usable = np.isfinite(_numbers([row[layout.position] for row in rows]))
+        if not usable.all():
+            self.placeless += len(rows) - int(usable.sum())
+            self.rows += len(rows) - int(usable.sum())
+            rows = [*itertools.compress(rows, usable)]
+        if rows:
+            columns = [
+                self._column(layout, at, cells) for at, cells in enumerate(zip(*rows, strict=True))
+            ]
+            self._hand_on(columns, records)
+
+    def _hand_on(self, columns: Sequence[FloatColumn], records: Records) -> None:
+        """Hand on whole rows, of which each has a position."""
+        assert self.layout is not None
+        layout = self.layout
+        self.rows += len(columns[0])
+        found = {
+            name: columns[at]
+            for at, name in enumerate(layout.names)
+            if name and at not in (layout.position, layout.time)
+        }
+        steps = columns[layout.position]
+        if layout.epoch is not None:
+            steps = self.steps.counted_on(steps, columns[layout.epoch])
+        found["iteration"] = steps
+        if layout.time is not None:
+            found["wallclock_time"] = self._since_start(layout, columns[layout.time])
+        self.restarts.extend(records, found, began_anew=self._begins)
+        self._begins = False
+
+    def _column(self, layout: Layout, at: int, cells: Row) -> FloatColumn:
+        """The numbers in some cells; what else they hold is counted."""
+        if at == layout.time and layout.unit is None:
+            return as_column([_posix(cell) for cell in cells])
+        column, name = _numbers(cells), layout.names[at]
+        measured = measured_rows(column)
+        if name and not measured.all():
+            others = filter(None, itertools.compress(cells, ~measured))
+            words = [cell for cell in others if cell.strip().lower() not in _NOTHING]
+            if words:
+                self.no_numbers[name] += len(words)
+                texts = self.texts.setdefault(name, set())
+                texts.update(itertools.islice(words, MOST_TEXTS - len(texts)))
+        return column
+
+    def _since_start(self, layout: Layout, times: FloatColumn) -> FloatColumn:
+        """When rows were written, in seconds since the start of the run."""
+        times = times * (layout.unit or 1.0)
+        if layout.is_elapsed:
+            before = np.concatenate(([self._last_elapsed], times[:-1]))
+            ended = np.where(times < before, before, 0.0)  # the time of a program that has ended
+            self._last_elapsed = times[-1]
+            times = times + self._time_before + np.cumsum(ended)
+            self._time_before += ended.sum()
+        known = times[np.isfinite(times)]
+        if self.first_time is None and not layout.is_elapsed and len(known):
+            self.first_time = float(known[0])
+        times = times - (self.first_time or 0.0)
+        if len(known):
+            self.last_time = float(known[-1]) - (self.first_time or 0.0)
+        return times
+
+
+def _layout_of(header: Row, row: Row, elapsed: Collection[str]) -> Layout:
+    """What the cells of the rows below a header are, given the first of them."""
+    names = _names(header)
+    cells: dict[str, int] = {}
+    for at, name in enumerate(names):
+        cells.setdefault(plain_name(name), at)
+    numbers = {name: _number(row[at]) for name, at in cells.items() if at < len(row)}
+    named = [name for name in PLACES if name in cells]
+    place = next((name for name in named if _is_finite(numbers.get(name))), named[0])
+    epoch = None if place == "epoch" else cells.get("epoch")
+    layout = Layout(names, cells[place], epoch)
+    for name, value in numbers.items():
+        at = cells[name]
+        if value is None:
+            if name in _CLOCKS and _posix(row[at]) is not None:
+                return layout._replace(time=at)
+            continue
+        unit = next((unit for low, high, unit in _UNITS if low <= value < high), None)
+        if unit is not None and name in _CLOCKS:
+            return layout._replace(time=at, unit=unit)
+        if unit is None and name in elapsed:
+            return layout._replace(time=at, unit=1.0, is_elapsed=True)
+    return layout
+
+
+def plain_numbers(lines: bytes, delimiter: str, width: int) -> FloatTable | None:
+    """Whole lines of that many numbers each, where a cell may also be empty, as a table.
+
+    ``None`` where they hold anything else. Such lines are very nearly JSON, and read as fast.
+    """
+    signs, comma = np.frombuffer(lines, np.uint8), delimiter.encode()
+    ends, commas = np.flatnonzero(signs == ord("\n")), np.flatnonzero(signs == ord(comma))
+    if (np.diff(np.searchsorted(commas, ends), prepend=0) != width - 1).any():
+        return None
+    values = b",%b," % lines[:-1].replace(b"\r\n", b"\n").removesuffix(b"\r")
+    values = values.replace(b"\n", b",").replace(comma, b",")
+    if b"\r" in values or values.count(b",") != len(ends) * width + 1:
+        return None
+    has_names = b"n" in values
+    for word, name in _WORDS if has_names else _WORDS[:1]:
+        if word in values:  # each sign between two of them belongs to both
+            values = values.replace(word, name).replace(word, name)
+    try:
+        found = _NUMBERS.decode(b"[%b]" % values[1:-1])
+    except UNREADABLE:
+        return None
+    if has_names:
+        column = as_column(found)
+    else:
+        column = np.array(found, np.float64)
+        column[np.isnan(column)] = unmeasured(1)
+    return column.reshape(len(ends), width)
+
+
+def _names(header: Row) -> list[str]:
+    """What the cells of a header name; empty for a name that is there already."""
+    names = [cell.strip().removeprefix("#").strip() for cell in header]
+    kept = {name: at for at, name in reversed([*enumerate(names)])}
+    kept = {name: kept[name] for name in kept_names(kept, _MOST_COLUMNS)}
+    return [name if kept.get(name) == at else "" for at, name in enumerate(names)]
+
+
+def _split(lines: Sequence[str], delimiter: str) -> list[Row]:
+    """The cells of each line that has any."""
+    try:
+        rows: list[Row] = [*csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
+    except csv.Error:
+        rows = []
+    if len(rows) != len(lines):  # a stray quote
+        rows = [_cells(line, delimiter) for line in lines]
+    return [row for row in rows if row]
+
+
+def _cells(line: str, delimiter: str) -> Row:
+    try:
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
+    except csv.Error:
+        return [line]
+
+
+def _numbers(cells: Row) -> FloatColumn:
+    """The numbers in some cells, of which most may be empty."""
+    try:
+        return np.array([*map(float, cells)])
+    except ValueError:
+        column = unmeasured(len(cells))
+    given = np.fromiter(map(bool, cells), np.bool_, len(cells))
+    some = [*itertools.compress(cells, given)]
+    try:
+        column[given] = [*map(float, some)]
+    except ValueError:
+        column[given] = as_column([_number(cell) for cell in some])
+    return column
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return _TRUTHS.get(cell.strip().lower())
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _posix(cell: str) -> float | None:
+    """The moment that a text says, in seconds since 1970."""
+    try:
+        return datetime.fromisoformat(cell.strip()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
