@@ -127,6 +127,25 @@ def test_a_reader_sees_a_restart_in_a_known_directory(tmp_path: Path) -> None:
     assert len(values(reader.history(), "loss")) == 6
 
 
+def test_epochs_among_batches_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_events(tmp_path, {"batch": [(step, 1.0) for step in range(5000)]})
+    catalog = RunCatalog([tmp_path])
+    catalog.refresh()
+    taken: list[int] = []
+    take = EventDecoder.take
+    monkeypatch.setattr(
+        EventDecoder, "take", lambda self, data: taken.append(len(data)) or take(self, data)
+    )
+    for epoch in range(5):
+        with path.open("ab") as file:
+            file.write(scalar_event("epoch", epoch, float(epoch)))
+        [run] = catalog.refresh().runs
+        assert run.stats["epoch"].count == epoch + 1
+    assert sum(size > 1000 for size in taken) <= 2  # the file, and again for the first epoch
+
+
 @pytest.mark.parametrize("below", ["main_loss", "main/loss"])
 def test_directories_of_add_scalars_are_joined(tmp_path: Path, below: str) -> None:
     write_events(tmp_path / "run", {"main": [(0, 1.0)], "train/loss": [(0, 1.0)]})

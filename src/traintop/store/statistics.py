@@ -128,11 +128,13 @@ def completed_tail(known: Tail, history: History) -> Tail:
 class GrowingStatistics:
     """The statistics of a run of any length, kept up to date at the cost of what is new.
 
-    Of the records, only the last ones are kept: they may be completed, replayed or rewound.
+    Of the records, only the last ones are kept, unless it ``keeps_all``: they may be completed,
+    replayed or rewound.
     """
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, *, keeps_all: bool = False) -> None:
         """Begin with what was read so far."""
+        self._keeps_all = keeps_all
         self._totals: dict[str, Totals] = {}  # of what is before the window
         self._count = 0
         self._end = -math.inf  # the last iteration before the window
@@ -147,7 +149,7 @@ class GrowingStatistics:
             raise LateRecordError
         self._window.extend(columns)
         history = self._window.history()
-        if len(history) > 2 * _WINDOW:
+        if len(history) > 2 * _WINDOW and not self._keeps_all:
             self._settle(history)
 
     def rewind(self, iteration: float) -> None:
@@ -190,7 +192,7 @@ class GrowingStatistics:
 
     def _settle(self, history: History) -> None:
         """Count all but the last records for good."""
-        kept = max(len(history) - _WINDOW, 0)
+        kept = 0 if self._keeps_all else max(len(history) - _WINDOW, 0)
         if kept:
             first = _rows(history, slice(kept))
             for metric in first.metrics:

@@ -112,8 +112,9 @@ class FollowedFormat(abc.ABC):
         followed = known or _FollowedSummary(self.follower())
         try:
             followed.read(files, entries)
-        except (ReplacedError, LateRecordError):
-            followed = _FollowedSummary(self.follower())
+        except (ReplacedError, LateRecordError) as error:
+            is_out_of_order = isinstance(error, LateRecordError)
+            followed = _FollowedSummary(self.follower(), keeps_all=is_out_of_order)
             followed.read(files, entries)
         except ValueError:
             if known is not None:  # the next time there may be what it can read
@@ -134,10 +135,15 @@ class FollowedFormat(abc.ABC):
 
 
 class _FollowedSummary:
-    """The summary of one run as its files grow."""
+    """The summary of one run as its files grow.
 
-    def __init__(self, follower: RunFollower) -> None:
+    ``keeps_all`` of its records, where new ones come among old ones again and again: some loops
+    count batches for one metric and epochs for another.
+    """
+
+    def __init__(self, follower: RunFollower, *, keeps_all: bool = False) -> None:
         self._follower = follower
+        self._keeps_all = keeps_all
         self._statistics: GrowingStatistics | None = None
 
     def read(self, files: Files, entries: Sequence[Entry]) -> None:
@@ -149,7 +155,7 @@ class _FollowedSummary:
 
         growing = GrowingHistory()  # records may come in any order
         self._follower.read(files, entries, growing, _ignore)
-        self._statistics = GrowingStatistics(growing.history())
+        self._statistics = GrowingStatistics(growing.history(), keeps_all=self._keeps_all)
 
     def summary(self, entries: Sequence[Entry]) -> RunSummary:
         assert self._statistics is not None
