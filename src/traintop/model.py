@@ -341,6 +341,13 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return {name: self.config[name] for name in usable}
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that its program gave it, and those that people added."""
+        given = self.environment.get("tags")
+        known = given if isinstance(given, (list, tuple)) else ()
+        return (*dict.fromkeys((*map(str, known), *self.annotations.tags)),)
+
+    @property
     def iteration(self) -> int | float | None:
         """The iteration of the last record, ``None`` before the first."""
         return self.last.iteration if self.last else None

@@ -41,6 +41,21 @@ def test_each_directory_counts_once(tmp_path: Path) -> None:
     assert snapshot.notices == ()
 
 
+def test_a_link_counts_where_nothing_else_leads_there(tmp_path: Path) -> None:
+    run_at(tmp_path / "middle", "x")
+    run_at(tmp_path / "elsewhere", "y")
+    for name in ("a", "z"):
+        (tmp_path / "root" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "root" / name).symlink_to("middle")
+    (tmp_path / "middle").rename(tmp_path / "root" / "middle")
+    (tmp_path / "root" / "b").symlink_to(tmp_path / "elsewhere")
+    paths = {run.path for run in RunCatalog([tmp_path / "root"]).refresh().runs}
+    assert paths == {
+        tmp_path / "root" / "middle" / "experiment_x.json",
+        tmp_path / "root" / "b" / "experiment_y.json",
+    }
+
+
 def test_hidden_files_and_directories_are_left_out(tmp_path: Path) -> None:
     run_at(tmp_path / ".cache", "cached")
     write_run(tmp_path / ".experiment_x.json", [record(0)])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from traintop.store.catalog import RunCatalog
+from traintop.times import posix_time
 
 FOREIGN = Path(__file__).parents[1] / "foreign"
 
@@ -116,3 +117,28 @@ def test_ultralytics_has_the_numbers_and_settings_of_its_own(run: str) -> None:
     for metric, points in wanted["metrics"].items():
         if metric != "time":  # which is when the records were made
             assert not [*differences(found[metric], wanted_points(points))], metric
+
+
+@pytest.mark.parametrize(
+    ("tool", "run"), [(tool, run) for tool in ("wandb", "wandb_0_16") for run in expected(tool)]
+)
+def test_files_of_wandb_say_what_its_own_classes_read(tool: str, run: str) -> None:
+    directory, wanted = FOREIGN / tool / run, expected(tool)[run]
+    found = points_of(directory)
+    assert found.keys() == wanted["metrics"].keys() - {"_runtime", "_timestamp"}
+    for metric, points in found.items():
+        assert not [*differences(points, wanted_points(wanted["metrics"][metric]))], metric
+    [summary] = RunCatalog([directory]).refresh().runs
+    assert summary.config == wanted["settings"] | {"experiment_name": wanted["name"]}
+    assert summary.status in (wanted["status"], "running", "stalled")
+    assert (wanted["status"] is None) == (summary.status in ("running", "stalled"))
+    assert (summary.notes, [*summary.tags]) == (wanted["notes"], wanted["tags"])
+    facts = summary.environment
+    for name in ("host", "project", "group", "git_commit"):
+        assert facts.get(name, "") == wanted.get(name, ""), name
+    assert posix_time(summary.start_time) == pytest.approx(posix_time(wanted["started"]))
+
+
+def test_the_latest_run_of_wandb_counts_once() -> None:
+    runs = RunCatalog([FOREIGN / "wandb"]).refresh().runs
+    assert {run.id for run in runs} == {str(FOREIGN / "wandb" / run) for run in expected("wandb")}

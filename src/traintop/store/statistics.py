@@ -174,11 +174,13 @@ class GrowingStatistics:
             return tail
         pauses, recent = np.diff(times), history.columns["iteration"][-_RECENT_STEPS:]
         took = float(times[-1] - times[-len(recent) :][0])
-        longest = max(float(pauses.max(initial=0.0)), self._longest_pause or 0.0)
+        expected = tail.pauses.longest if tail.pauses else None
+        longest = max(pauses.max(initial=0.0), self._longest_pause or 0.0, expected or 0.0)
         return msgspec.structs.replace(
             tail,
-            pauses=tail.pauses
-            or Pauses(usual=_median(pauses), recent=_median(pauses[-9:]), longest=longest or None),
+            pauses=Pauses(
+                usual=_median(pauses), recent=_median(pauses[-9:]), longest=float(longest) or None
+            ),
             iterations_per_second=tail.iterations_per_second
             or (float(recent[-1] - recent[0]) / took if took > 0 else None),
         )

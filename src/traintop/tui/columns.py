@@ -174,10 +174,8 @@ _CHOSEN: Mapping[str, Column] = {
         _column(
             FIELDS["tags"],
             _MADE_IMPORTANCE,
-            text=lambda run, context, width: (
-                " ".join(map(safe_text, run.annotations.tags)) or MISSING
-            ),
-            role=lambda run, _: "accent" if run.annotations.tags else "muted",
+            text=lambda run, context, width: " ".join(map(safe_text, run.tags)) or MISSING,
+            role=lambda run, _: "accent" if run.tags else "muted",
         ),
     )
 }

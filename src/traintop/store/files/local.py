@@ -63,8 +63,8 @@ class LocalFiles:
     def walk(self, roots: Sequence[str], wanted: Callable[[str], object]) -> Iterator[Entry]:
         """What is below some directories and has a wanted name; see :class:`Files`.
 
-        Hidden directories are left out. One that is reached in two ways, as by a symbolic link,
-        counts once, under the first.
+        Hidden directories are left out. One that is reached in two ways counts once, under the
+        first; a symbolic link to it comes last, for it may lead to another one the next time.
         """
         on_network: dict[int, list[Entry]] = {}
         for device, entries in self._listings(roots, wanted):
@@ -134,10 +134,11 @@ class LocalFiles:
                         yield state.st_dev, [_entry(root, state, now, lags)]
                     elif (key := (state.st_dev, state.st_ino)) not in visited:
                         visited.add(key)
-                        found, below = _list(directory, wanted, now, lags)
+                        found, below, links = _list(directory, wanted, now, lags)
                         yield state.st_dev, found
                         if depth < DEEPEST:
                             waiting += [(path, depth + 1) for path in below]
+                            waiting[:0] = [(path, depth + 1) for path in links]
                 except OSError as error:
                     if not depth or not isinstance(error, FileNotFoundError):  # deleted meanwhile
                         yield 0, [_unreadable_entry(directory, reason_of(error))]
@@ -145,10 +146,11 @@ class LocalFiles:
 
 def _list(
     directory: str, wanted: Callable[[str], object], now: float, lags: bool
-) -> tuple[list[Entry], list[str]]:
-    """What has a wanted name in a directory, and the directories to look into."""
+) -> tuple[list[Entry], list[str], list[str]]:
+    """What has a wanted name in a directory, the directories to look into, and links to such."""
     found: list[Entry] = []
     below: list[str] = []
+    links: list[str] = []
     with os.scandir(directory) as entries:
         for each in entries:
             if wanted(each.name):
@@ -165,8 +167,8 @@ def _list(
             else:
                 is_dir = _is_directory(each)
             if is_dir and not each.name.startswith(".") and each.name not in _PACKAGES:
-                below.append(each.path)
-    return found, below
+                (links if each.is_symlink() else below).append(each.path)
+    return found, below, links
 
 
 def _entry(path: str, state: os.stat_result, now: float, lags: bool) -> Entry:

@@ -131,6 +131,13 @@ class Other(NamedTuple):
 
 _OTHERS = (
     Other(
+        "wandb",
+        "run-*.wandb of W&B, in wandb/run-* and wandb/offline-run-*",
+        ("run-*.wandb", "output.log"),
+        "wandb:WandbFormat",
+        records_end=True,
+    ),
+    Other(
         "tensorboard",
         "events.out.tfevents.* of TensorBoard, PyTorch, tensorboardX, Keras",
         ("*tfevents*",),

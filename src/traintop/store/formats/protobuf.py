@@ -58,6 +58,13 @@ def message(field: int | bytes) -> bytes:
     return field
 
 
+def integer(field: int | bytes) -> int:
+    """A field that should be a signed number."""
+    if isinstance(field, bytes):
+        raise ValueError("has a message where a number should be")
+    return signed(field)
+
+
 def text(field: int | bytes) -> str:
     """A field that should be a text; what is no UTF-8 in it is replaced."""
     return message(field).decode(errors="replace")
