@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from catalog_runs import Clock, age, names, only, run_at
+from tests.event_files import write_events
 from tests.runs import Writer, record, track_run
 
 from traintop.model import RunStatus
@@ -127,3 +128,21 @@ def test_runs_that_take_long_are_published_in_portions(tmp_path: Path) -> None:
     portions = [catalog.refresh(0.0) for _ in range(6)]
     assert [len(each.runs) for each in portions] == [1, 2, 3, 4, 5, 5]
     assert [each.unread for each in portions] == [4, 3, 2, 1, 0, 0]
+
+
+def test_a_file_that_becomes_a_run_is_listed_at_its_next_hint(tmp_path: Path) -> None:
+    path = write_events(tmp_path / "run", {"loss": [(0, 3.0)]})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:5])
+    catalog = RunCatalog([tmp_path])
+    assert not catalog.refresh().runs
+    path.write_bytes(whole)
+    assert names(catalog.refresh_files([str(path)])) == ["run"]
+
+
+def test_a_run_stays_while_its_file_is_written_anew(tmp_path: Path) -> None:
+    path = write_events(tmp_path / "run", {"loss": [(0, 3.0)]})
+    catalog = RunCatalog([tmp_path])
+    catalog.refresh()
+    path.write_bytes(path.read_bytes()[:5])
+    assert names(catalog.refresh()) == ["run"]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 _START_BYTES = 64 * 1024
+_DECISIVE_BYTES = 4096  # of a file; a shorter one may yet show that it is of a richer format
 _STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
 
 
@@ -176,11 +177,9 @@ class RunCatalog:
         found: dict[str, Entry] = {}
         is_new = False
         for entry in files:
-            known = claim = before.get(entry.id)
-            if claim is None or not claim.run_id:
-                claim = self._claim(entry)
+            known, claim = before.get(entry.id), self._claim(entry)
             claims[entry.id], found[entry.id] = claim, entry
-            is_new |= claim is not known
+            is_new |= claim is not known and not claim.is_same(known)
         if is_new or len(claims) != len(before):
             self._run_of = runs_of_files(claims, run_formats().known)
         files_of: dict[str, list[Entry]] = {}
@@ -214,12 +213,12 @@ class RunCatalog:
                 entry = self._files.stat(file_id)
             except FileError:
                 return None
-            if file_id not in self._claims:
+            before = self._claims.get(file_id)
+            claim = None if before is None else self._claim(entry)
+            if claim is None or not claim.is_same(before):
                 return None
-            claim = self._claims[file_id] = self._claim(entry)
+            self._claims[file_id] = claim
             if file_id not in self._run_of:
-                if claim.run_id is not None and claim.run_id not in self._runs:
-                    return None
                 continue
             run = self._runs.get(self._run_of[file_id])
             if run is None:
@@ -239,7 +238,7 @@ class RunCatalog:
 
     def _claim(self, entry: Entry) -> Claim:
         known = self._claims.get(entry.id)
-        if known is not None and (known.run_id or (known.is_final and known.seen == entry[:3])):
+        if known is not None and known.holds(entry):
             return known
 
         read: list[bytes] = []
@@ -258,8 +257,12 @@ class RunCatalog:
             # A person named this file: a format that reads such names says what is wrong with it.
             claims = [(entry.id, each) for each in known_formats]
             first = entry.id if claims else None
+        if first is None and known is not None and known.run_id:
+            return known  # it may just be written anew
         formats = tuple(each for run_id, each in claims if run_id and run_id == first)
-        return Claim(first, formats, entry[:3], entry.age is None or entry.age >= SETTLING)
+        is_still = entry.age is None or entry.age >= SETTLING
+        is_final = entry.size >= _DECISIVE_BYTES if first else is_still
+        return Claim(first, formats, entry[:3], is_final)
 
     def _publish(
         self, changed: bool, notices: Iterable[str], unread: int = 0, others: str = ""

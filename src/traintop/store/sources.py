@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from traintop.store.files import Entry
 from traintop.store.formats import RunFormat
 
 _DEEPEST_PART = 4
@@ -16,7 +17,16 @@ class Claim(NamedTuple):
     run_id: str | None  # None: to no run
     formats: tuple[RunFormat, ...]
     seen: tuple[object, ...]  # the file as it was then
-    is_final: bool
+    is_final: bool  # of a run: whatever is added to the file; of none: while it stays as it is
+
+    def holds(self, entry: Entry) -> bool:
+        """Whether it holds for the file as it is now, without another look at its start."""
+        is_unchanged = self.seen == entry[:3]
+        return self.is_final or is_unchanged if self.run_id else self.is_final and is_unchanged
+
+    def is_same(self, other: Claim | None) -> bool:
+        """Whether it says the same of a file as another."""
+        return other is not None and self[:2] == other[:2]
 
 
 def runs_of_files(claims: Mapping[str, Claim], known: tuple[RunFormat, ...]) -> dict[str, str]:
