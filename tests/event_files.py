@@ -61,3 +61,11 @@ def write_events(
     events = (scalar_event(tag, step, value, start + step) for step, tag, value in values)
     path.write_bytes(version_event(start) + b"".join(events))
     return path
+
+
+def text_event(tag: str, words: str, time: float = START) -> bytes:
+    """What ``add_text`` writes."""
+    plugin = field(9, field(1, field(1, b"text")))
+    tensor = field(8, b"\x08\x07" + field(8, words.encode()))
+    value = field(1, f"{tag}/text_summary".encode()) + plugin + tensor
+    return event(time, 0, field(5, field(1, value)))

@@ -30,6 +30,9 @@ POSITIONS = (
 COUNTED_BY = "counted_by"
 """Of the facts about a run: what its records count where these are no iterations."""
 
+STEPS_DONE = "gradient step"
+"""What they count where the place of a record is how many steps were done."""
+
 _TRAINING_GROUPS = frozenset(
     {"trainer", "training", "train", "training_args", "args", "hparams", "config"}
     | {"optim", "optimizer", "scheduler", "lr_scheduler", "schedule"}
@@ -93,6 +96,8 @@ def _steps(run: RunSummary) -> tuple[float | None, int | None]:
 
 def _counts_from_1(run: RunSummary, last: int) -> bool:
     """Whether the indices are 1, 2, 3, … or 10, 20, 30, … by their number, and none is 0."""
+    if run.environment.get(COUNTED_BY) == STEPS_DONE:
+        return True
     count = run.count or 0
     if last < 1 or (last != count and (count < 2 or last % count)):
         return False

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from traintop.progress import planned_steps, steps_done
 from traintop.store.catalog import RunCatalog
 from traintop.times import posix_time
 
@@ -79,6 +80,29 @@ def test_training_and_validation_of_keras_are_one_run() -> None:
     }.items():
         points = runs[f"tf2/{directory}"]["metrics"][metric]
         assert not [*differences(found[name], wanted_points(points))]
+
+
+@pytest.mark.parametrize("run", ["with_tensorboard", "interrupted", "llama_factory"])
+def test_output_directories_have_the_numbers_of_the_trainer(run: str) -> None:
+    found = points_of(FOREIGN / "transformers" / run)
+    for metric, points in expected("transformers")[run]["metrics"].items():
+        name = "train/train_loss" if metric == "train_loss" else metric
+        wanted = wanted_points(points)
+        if run == "with_tensorboard":  # whose event files have 32 bits of each number
+            wanted = {step: float(np.float32(value)) for step, value in wanted.items()}
+        assert not [*differences(found[name], wanted)], metric
+
+
+def test_output_directories_say_how_far_they_are() -> None:
+    runs = RunCatalog([FOREIGN / "transformers"]).refresh().runs
+    far = {
+        run.title: (steps_done(run), planned_steps(run), run.status == "finished") for run in runs
+    }
+    assert far == {
+        "counting": (60, 60, True),
+        "llama_factory": (60, 60, True),
+        "interrupted": (40, 60, False),
+    }
 
 
 @pytest.mark.parametrize("run", [*expected("json_lines")])

@@ -138,6 +138,12 @@ _OTHERS = (
         records_end=True,
     ),
     Other(
+        "transformers",
+        "trainer_state.json and event files of Transformers, trainer_log.jsonl of LLaMA-Factory",
+        ("trainer_state.json", "trainer_log.jsonl", "*tfevents*"),
+        "transformers:TransformersFormat",
+    ),
+    Other(
         "tensorboard",
         "events.out.tfevents.* of TensorBoard, PyTorch, tensorboardX, Keras",
         ("*tfevents*",),

@@ -103,11 +103,14 @@ class FollowedFormat(abc.ABC):
         return None
 
     def summary(self, files: Files, entries: Sequence[Entry]) -> RunSummary:
-        """The state of the run, for which only what is new in its files is read."""
+        """The state of the run, for which only what is new in its files is read.
+
+        It is known by any of its files, as long as the one that stood first is there.
+        """
         from traintop.store.statistics import LateRecordError
 
-        key = entries[0].id
         with self._lock:
+            key = next((entry.id for entry in entries if entry.id in self._followed), "")
             known = self._followed.pop(key, None)
         followed = known or _FollowedSummary(self.follower())
         try:
@@ -120,7 +123,7 @@ class FollowedFormat(abc.ABC):
             if known is not None:  # the next time there may be what it can read
                 self._keep(key, known)
             raise
-        self._keep(key, followed)
+        self._keep(entries[0].id, followed)
         return followed.summary(entries)
 
     def _keep(self, key: str, followed: _FollowedSummary) -> None:
@@ -184,7 +187,7 @@ class FollowedReader:
         return self._growing.history()
 
     def follow(self) -> bool:
-        entries = [self._files.stat(entry.id) for entry in self._entries]
+        entries = self._entries_now()
         if self._follower is None:
             return self._load(_ignore)
         if [entry[1:3] for entry in entries] == [entry[1:3] for entry in self._entries]:
@@ -201,11 +204,19 @@ class FollowedReader:
         sample = self._format.sample(self._files, self._entries, points)
         return self.history() if sample is None else sample
 
+    def _entries_now(self) -> list[Entry]:
+        """How the files are now; their ages are those of a listing where only that has any."""
+        now = [self._files.stat(entry.id) for entry in self._entries]
+        pairs = zip(now, self._entries, strict=True)
+        return [
+            entry._replace(age=known.age) if entry.age is None else entry for entry, known in pairs
+        ]
+
     def _load(self, reached: Callable[[float], None]) -> bool:
         from traintop.store.history import GrowingHistory
 
         before = self._follower
-        entries = [self._files.stat(entry.id) for entry in self._entries]
+        entries = self._entries_now()
         follower, growing = self._format.follower(), GrowingHistory()
         follower.read(self._files, entries, growing, reached)
         self._follower, self._growing, self._entries = follower, growing, entries

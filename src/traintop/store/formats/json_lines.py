@@ -94,7 +94,7 @@ class JsonLinesFormat(FollowedFormat):
         return sample_of_lines(files, entries[0], points, _Lines)
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """What some lines are."""
 
     objects: list[Row]
@@ -106,8 +106,8 @@ class _Start:
     """What a file is by its first 64 KiB."""
 
     def __init__(self, data: bytes) -> None:
-        whole = data[: _whole(data)]
-        self.found = _objects_in(whole)
+        whole = data[: whole_lines(data)]
+        self.found = objects_in(whole)
         rows = [_numbers_in(found) for found in self.found.objects]
         self.position = position_of(rows)
         self.rows = [row for row in rows if _place(row.get(self.position)) is not None]
@@ -178,11 +178,11 @@ class _Lines:
 
     def whole(self, data: bytes) -> int:
         """With the last line, if it is a whole object."""
-        return _whole(data)
+        return whole_lines(data)
 
     def rows(self, lines: bytes) -> list[Row]:
         """The records; others are settings, if they stand before these, or left out."""
-        objects, damaged, others = _objects_in(lines)
+        objects, damaged, others = objects_in(lines)
         self._damaged += damaged + (others if self._only_objects else 0)
         rows = []
         for found in objects:
@@ -275,7 +275,7 @@ class _Epochs:
         return 2 * place <= self._highest or (place == self._highest and self._names == row.keys())
 
 
-def _whole(data: bytes) -> int:
+def whole_lines(data: bytes) -> int:
     """How many bytes are whole lines; the last one is, without its newline, if it is an object."""
     end = data.rfind(b"\n") + 1
     rest = data[end:].strip()
@@ -288,12 +288,13 @@ def _whole(data: bytes) -> int:
     return end
 
 
-def _objects_in(lines: bytes) -> _Found:
+def objects_in(lines: bytes) -> Found:
+    """The objects in whole lines, and how many lines are damaged ones, or something else."""
     strict = lines
     if b"NaN" in lines or b"Infinity" in lines:
         strict = BARE_NAMES.sub(rb':"\1"', lines)
     try:
-        return _Found(_DECODER.decode_lines(strict))
+        return Found(_DECODER.decode_lines(strict))
     except UNREADABLE:
         pass
     objects, damaged, others = [], 0, 0
@@ -307,7 +308,7 @@ def _objects_in(lines: bytes) -> _Found:
             others += line != b""
         if isinstance(found, dict):
             objects.append(found)
-    return _Found(objects, damaged, others)
+    return Found(objects, damaged, others)
 
 
 def _numbers_in(found: Mapping[str, Any], depth: int = 0) -> Row:

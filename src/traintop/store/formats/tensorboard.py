@@ -36,6 +36,9 @@ _SAMPLED_BYTES = 2048
 _START_BYTES = 16 * 1024
 _MOST_ABOVE = 3
 _COUNTERS = {"iteration", "wallclock_time"}
+_PARTS_BELOW = "transformers"
+"""The format of runs of which event files in ``runs/`` are a part."""
+
 _TRAINING = "train"
 _SPLITS = {
     _TRAINING: "",
@@ -96,17 +99,19 @@ class TensorBoardFormat(FollowedFormat):
             if _TRAINING in known and len(known) > 1:
                 return str(path.parent)
         for above in path.parents[:_MOST_ABOVE]:
-            if others.get(str(above)) == self.name and above != path:
-                below = path.relative_to(above)
+            below, other = path.relative_to(above), others.get(str(above))
+            if other == _PARTS_BELOW and below.parts[:1] == ("runs",):
+                return str(above)
+            if other in (self.name, _PARTS_BELOW):
                 of_one_tag = len(start.tags) == 1 and _suffix(below, *start.tags)
                 of_settings = start.has_settings and len(start.steps) <= 1
                 has_curves = bool(self._starts.get(str(above), _Start()).tags)
                 return str(above) if of_one_tag or (of_settings and has_curves) else run_id
         return run_id
 
-    def follower(self) -> _Follower:
+    def follower(self) -> EventFollower:
         """A follower of the event files of a run."""
-        return _Follower()
+        return EventFollower()
 
     def sample(self, files: Files, entries: Sequence[Entry], points: int) -> History | None:
         """The events at some places, each behind a header with a right checksum."""
@@ -127,10 +132,10 @@ class TensorBoardFormat(FollowedFormat):
 class _Part:
     """One event file as it is read."""
 
-    def __init__(self, entry: Entry, top: PurePath) -> None:
-        self.directory = PurePath(entry.id).parent
+    def __init__(self, directory: PurePath, top: PurePath) -> None:
+        self.directory = directory
         self.file = GrowingFile()
-        below = self.directory.relative_to(top)
+        below = directory.relative_to(top)
         self.decoder = EventDecoder(functools.partial(_name_below, below))
         self.size = 0
         self.tags: set[str] = set()
@@ -140,16 +145,23 @@ class _Part:
         self.is_void = False  # from some step on
 
 
-class _Follower:
+def directory_of(file_id: str) -> PurePath:
+    """The directory of a file."""
+    return PurePath(file_id).parent
+
+
+class EventFollower:
     """Reads the event files of a run in the order of their names, which begin with a time.
 
     A file that begins when all others of its directory have ended, and has one of their tags, is of
-    a program that was started again: from its first step on, its values count alone.
+    a program that was started again: from its first step on, its values count alone. ``directory``
+    says for a file's id in which directory it counts as lying.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Callable[[str], PurePath] = directory_of) -> None:
+        self._directory = directory
         self._parts: dict[str, _Part] = {}
-        self._last = (0, "")
+        self._last = (0, "", "")
 
     def read(
         self,
@@ -158,21 +170,27 @@ class _Follower:
         records: Records,
         reached: Callable[[float], None],
     ) -> None:
-        top = PurePath(os.path.commonpath([os.path.dirname(entry.id) for entry in entries]))
+        top = PurePath(os.path.commonpath([self._directory(entry.id) for entry in entries]))
         total, done = sum(entry.size for entry in entries) or 1, 0
-        for entry in sorted(entries, key=_order):
+        for entry in sorted(entries, key=self._order):
             part = self._parts.get(entry.id)
             if part is None:
-                if _order(entry) < self._last:
+                order = self._order(entry)
+                if order < self._last:
                     raise ReplacedError
-                part = self._parts[entry.id] = _Part(entry, top)
-                self._last = _order(entry)
+                part = self._parts[entry.id] = _Part(self._directory(entry.id), top)
+                self._last = order
             elif part.is_void and entry.size != part.size:
                 raise ReplacedError
             part.size = entry.size
             take = functools.partial(self._take, part, records)
             part.file.read(files, entry, take, share_reached(reached, done, total))
             done += entry.size
+
+    def _order(self, entry: Entry) -> tuple[int, str, str]:
+        """The files of the run's own directory first, those of one directory by their time."""
+        directory = self._directory(entry.id)
+        return len(directory.parts), str(directory), PurePath(entry.id).name
 
     def _take(self, part: _Part, records: Records, data: bytes) -> int:
         taken = part.decoder.take(data)
@@ -234,11 +252,6 @@ class _Follower:
             ),
             "; ".join(problems),
         )
-
-
-def _order(entry: Entry) -> tuple[int, str]:
-    """The files of the run's own directory first, those of one directory by their time."""
-    return len(PurePath(entry.id).parts), entry.id
 
 
 def _suffix(below: PurePath, tag: str) -> str:
