@@ -17,7 +17,7 @@ from traintop.logfile import (
     encode_record,
 )
 from traintop.metrics import logged_name
-from traintop.model import STANDARD_METRICS, WRITTEN_BY, RunStatus, RunSummary
+from traintop.model import STANDARD_METRICS, RunStatus, RunSummary
 from traintop.store.history import History
 from traintop.store.statistics import completed_tail
 from traintop.times import parse_time, utc_offset
@@ -35,7 +35,7 @@ _ENDED: Mapping[RunStatus, WrittenStatus] = {
 
 def is_of_other_tool(run: RunSummary) -> bool:
     """Whether a run can be imported: our own, and those that were imported, need not be."""
-    return WRITTEN_BY in run.environment and ORIGIN not in run.environment
+    return run.status is not RunStatus.UNREADABLE and "format" not in run.environment
 
 
 def origin_of(run: RunSummary) -> str:
@@ -51,9 +51,9 @@ def import_run(run: RunSummary, history: History, directory: Path) -> Path:
     that is not known to have ended is ``interrupted``. Raises ``OSError``; what was written by then
     says that it is not complete.
     """
-    started = parse_time(run.start_time) or parse_time(run.updated_at) or datetime.now()
+    named = parse_time(run.start_time) or parse_time(run.updated_at) or datetime.now()
     partial = Tail(status="interrupted", error="the import did not come to its end")
-    file = RunFile.create(directory, file_stem(run.title, started), _head(run, started), partial)
+    file = RunFile.create(directory, file_stem(run.title, named), _head(run), partial)
     history = _with_standard_names(history)
     try:
         for part in portions(history):
@@ -74,15 +74,14 @@ def _with_standard_names(history: History) -> History:
     return History.from_columns(columns)
 
 
-def _head(run: RunSummary, started: datetime) -> bytes:
-    origin = {
-        "format": FORMAT_VERSION,
-        ORIGIN: origin_of(run),
-        "utc_offset": utc_offset(started),
-    }
+def _head(run: RunSummary) -> bytes:
+    started = parse_time(run.start_time)
+    origin: dict[str, object] = {"format": FORMAT_VERSION, ORIGIN: origin_of(run)}
+    if started is not None:
+        origin["utc_offset"] = utc_offset(started)
     head = Head(
         config=jsonable({**run.config, NAME_SETTING: run.title}),
-        start_time=started.isoformat(),
+        start_time=None if started is None else started.isoformat(),
         run=jsonable(run.environment) | origin,
     )
     return encode_head(head)
