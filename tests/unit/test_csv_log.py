@@ -292,6 +292,14 @@ def test_a_run_is_followed_from_where_it_was(tmp_path: Path) -> None:
     assert run.summary().count == 2
 
 
+def test_a_file_becomes_a_run_with_its_first_row(tmp_path: Path) -> None:
+    path = log_file(tmp_path, "step,loss")
+    catalog = RunCatalog([tmp_path])
+    assert not catalog.refresh().runs
+    append(path, "0,3.0")
+    assert len(catalog.refresh_files([str(path)]).runs) == 1
+
+
 def test_a_file_with_other_rows_is_read_anew(tmp_path: Path) -> None:
     path = log_file(tmp_path, "step,loss", "0,3.0", "1,2.0")
     run = Opened(tmp_path)

@@ -205,9 +205,8 @@ class _Follower:
         for found in self._settings.values():
             config |= found.settings
         run: dict[str, Any] = {TOOL: _FILES[path.name].name} if self._settings else {}
-        if layout is not None and layout.place != "iteration":
-            is_epoch = plain_name(layout.place) == "epoch"
-            run[COUNTED_BY] = "epoch" if is_epoch else layout.place
+        if layout is not None and plain_name(layout.place) == "epoch":
+            run[COUNTED_BY] = "epoch"
         started = decoder.first_time or 0.0
         updated = started and started + (decoder.last_time or 0.0)
         return About(
