@@ -58,8 +58,11 @@ def planned_steps(run: RunSummary) -> int | None:
 
 
 def start_order(run: RunSummary) -> tuple[float, str]:
-    """By it, runs are in the order of their starts, whatever the zones of their writers."""
-    return posix_time(run.start_time) or 0.0, run.id
+    """By it, runs are in the order of their starts, whatever the zones of their writers.
+
+    One that does not say when it began stands where it changed last.
+    """
+    return posix_time(run.start_time) or posix_time(run.updated_at) or 0.0, run.id
 
 
 def counts_epochs(run: RunSummary) -> bool:

@@ -21,7 +21,7 @@ def test_runs_of_directories_and_sub_directories_newest_first(tmp_path: Path) ->
     run_at(tmp_path / "a", "old", start_time="2024-01-01T00:00:00")
     run_at(tmp_path / "a" / "deep" / "er", "new", start_time="2025-01-01T00:00:00")
     run_at(tmp_path / "b", "middle", start_time="2024-06-01T00:00:00.5")
-    run_at(tmp_path / "b", "timeless", start_time=None)
+    os.utime(run_at(tmp_path / "b", "timeless", start_time=None), (1e9, 1e9))  # in 2001
     run_at(tmp_path / "elsewhere", "other")
     snapshot = RunCatalog([tmp_path / "a", tmp_path / "b"]).refresh()
     assert names(snapshot) == ["new", "middle", "old", "timeless"]

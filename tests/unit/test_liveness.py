@@ -27,6 +27,7 @@ from traintop.progress import eta_seconds, stall_text
 from traintop.store.catalog import RunCatalog
 from traintop.store.files import local
 from traintop.store.liveness import HEARTBEAT_TIMEOUT, QUIET_TIMEOUT
+from traintop.times import posix_time
 from traintop.tracking.pace import LoggingPace
 
 
@@ -239,3 +240,14 @@ def test_a_run_says_for_how_long_it_logged_nothing(tmp_path: Path) -> None:
     assert pauses.usual is not None
     assert 0.0 <= pauses.usual <= pauses.longest < 60.0
     assert pauses.current >= 0.0
+
+
+def test_a_file_that_has_no_times_changed_when_it_was_written(tmp_path: Path) -> None:
+    for name, seconds in (("first", 1_740_000_000), ("last", 1_740_003_600)):
+        path = tmp_path / f"{name}.csv"
+        path.write_text("step,loss\n0,3.0\n")
+        os.utime(path, (seconds, seconds))
+    runs = RunCatalog([tmp_path]).refresh().runs
+    assert [run.title for run in runs] == ["last", "first"]
+    assert [posix_time(run.updated_at) for run in runs] == [1_740_003_600, 1_740_000_000]
+    assert [run.start_time for run in runs] == [None, None]

@@ -18,6 +18,7 @@ from traintop.process import has_ended
 from traintop.store.cache import SummaryCache
 from traintop.store.files import Entry, FileError, Files
 from traintop.store.formats import NotThisFormatError, RunFormat
+from traintop.times import iso_time
 
 HEARTBEAT_TIMEOUT = 30.0
 """Seconds of silence after which a run whose writer writes every 10 s is stalled."""
@@ -174,11 +175,20 @@ class ObservedRun(msgspec.Struct, eq=False):
             if written.id != self.id or not written.name:
                 name = written.name or self.name
                 written = msgspec.structs.replace(written, id=self.id, name=name)
+            if written.updated_at is None:
+                written = msgspec.structs.replace(written, updated_at=self._last_change())
             if run_format.is_costly:
                 took = time.monotonic() - started
                 self.cache.put(self.id, self.entries, run_format.name, written, took)
             return written
         raise problem
+
+    def _last_change(self) -> str | None:
+        """When the files changed last, by the clock that stamps them if that is ours."""
+        ages = [entry.age for entry in self.entries if entry.age is not None]
+        if self._lags or not ages:
+            return None
+        return iso_time(round(time.time() - min(ages)))
 
     def _unreadable(self, problem: str) -> RunSummary:
         return RunSummary(
