@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.benchmarks import leet
 from tests.benchmarks.measuring import Floor, Line, Scale, child_environment, percentile
 from tests.benchmarks.pseudo_terminal import PseudoTerminal, screens
 
@@ -43,6 +44,7 @@ _KEYS = "jjjjkkkk"
 _KEY_SECONDS = 1.5
 _UNSEEN = 20.0
 _CURSOR = "▌"
+_HELP = "closes"
 _KILOBYTE = 1000.0
 
 
@@ -51,14 +53,19 @@ def measure(scale: Scale, directory: Path) -> Iterator[Line]:
     yield from _ended_runs()
     for count, limit in ((1, 3), (8, 6), (32, 10)):
         with _training(directory / str(count), count) as logs:
-            ours, plain = (_live(logs, scale, driver) for driver in ({}, _PLAIN))
+            program = _traintop(logs)
+            ours, plain = (_live(program, scale, driver) for driver in ({}, _PLAIN))
+        floors = [Floor(_TEXTUAL, plain.per_second)]
+        if count == 1 and leet.is_installed():
+            with leet.watching(directory / "leet") as program:
+                floors.append(Floor(leet.title(), _live(program, scale, {}).per_second))
         yield Line(
             f"{count} live {'run' if count == 1 else 'runs'} at 20 records/s",
             ours.per_second,
             "B/s",
             f"≤ {limit} kB/s",
             limit * _KILOBYTE,
-            (Floor(_TEXTUAL, plain.per_second),),
+            tuple(floors),
             "160x48, on a free line, some seconds after the program was opened.",
         )
         if count == 8:
@@ -71,6 +78,8 @@ def measure(scale: Scale, directory: Path) -> Iterator[Line]:
                 (Floor(_TEXTUAL, plain.colors),),
             )
     yield from _key_delays(directory)
+    if leet.is_installed():
+        yield from _help_delays(directory)
 
 
 def _ended_runs() -> Iterator[Line]:
@@ -103,8 +112,8 @@ class _Sent(NamedTuple):
     colors: float
 
 
-def _live(logs: Path, scale: Scale, driver: dict[str, str]) -> _Sent:
-    with PseudoTerminal(*_traintop(logs), environment=driver) as terminal:
+def _live(program: tuple[str, ...], scale: Scale, driver: dict[str, str]) -> _Sent:
+    with PseudoTerminal(*program, environment=driver) as terminal:
         terminal.listen(_SETTLING)
         before = len(terminal.received())
         terminal.listen(scale.idle_seconds)
@@ -128,6 +137,50 @@ def _key_delays(directory: Path) -> Iterator[Line]:
                 f"Eight live runs, 160x48. Median {percentile(ours, 0.5):.2f} s; 20 s stands for "
                 "longer, too.",
             )
+
+
+def _help_delays(directory: Path) -> Iterator[Line]:
+    """A key that does the same in LEET, over the one run that both show."""
+    with (
+        _training(directory / "help", 1) as logs,
+        leet.watching(directory / "leet-help") as theirs,
+    ):
+        for rate in (8, 20):
+            speed = rate * _KILOBYTE
+            ours, plain = (
+                _help_delay(_traintop(logs), _HELP, speed, driver) for driver in ({}, _PLAIN)
+            )
+            yield Line(
+                f"`?` opens the help, at {rate} kB/s",
+                ours,
+                "s",
+                floors=(
+                    Floor(_TEXTUAL, plain),
+                    Floor(leet.title(), _help_delay(theirs, leet.HELP, speed, {})),
+                ),
+                reading="One live run, 160x48; the median of three.",
+            )
+
+
+def _help_delay(program: tuple[str, ...], shown: str, rate: float, driver: dict[str, str]) -> float:
+    """From the key to what it shows; the key closes it, too."""
+    pressed = []
+    with PseudoTerminal(*program, bytes_per_second=rate, environment=driver) as terminal:
+        terminal.listen(_SETTLING)
+        for _ in range(3):
+            pressed.append(terminal.press("?"))
+            terminal.listen(2 * _KEY_SECONDS)
+            terminal.press("?")
+            terminal.listen(2 * _KEY_SECONDS)
+        terminal.listen(_UNSEEN if driver else 0.0)
+        seen, before = [], False
+        for arrived, rows in screens(terminal.chunks):
+            now = any(shown in row for row in rows)
+            if now and not before:
+                seen.append(arrived)
+            before = now
+    delays = [arrived - key for key, arrived in zip(pressed, seen, strict=False)]
+    return percentile(delays + [_UNSEEN] * (len(pressed) - len(delays)), 0.5)
 
 
 def _delays(logs: Path, rate: float | None, driver: dict[str, str]) -> list[float]:

@@ -45,17 +45,24 @@ _REPAINT, _SUSPEND = "\x0c", "\x1a"
 _SECONDS_TO_AGREE = 180.0
 _BURSTS_OF_A_SESSION = 40
 
-# What Textual would have sent is kept, for an emulator of its own.
+# What Textual would have sent is kept, for an emulator of its own; and a byte for each frame.
 _WITH_COPY = (
     """
 import os
+from traintop.tui.output.mirror import ScreenMirror
 from traintop.tui.output.screen import SynchronisedScreen
 write, copy = SynchronisedScreen.write, open(os.environ["COPY"], "a", newline="")
+frame, frames = ScreenMirror.frame, open(os.environ["FRAMES"], "ab", 0)
 def write_both(self, data):
     copy.write(data)
     copy.flush()
     write(self, data)
+def frame_counted(self, *room, **order):
+    data = frame(self, *room, **order)
+    frames.write(b"." if data else b"")
+    return data
 SynchronisedScreen.write = write_both
+ScreenMirror.frame = frame_counted
 """
     + PROGRAM
 )
@@ -135,7 +142,7 @@ class Trial:
         """What the last burst did."""
         self._random = random.Random(seed)
         self._size = self._random.choice(SIZES[:4])
-        self._copied = directory / "copy"
+        self._copied, self._framed = directory / "copy", directory / "frames"
         self._copy = Copy(self._copied, *self._size)
         self._training = training(directory)
         self._trained = self._training.__enter__()
@@ -146,7 +153,7 @@ class Trial:
             bytes_per_second=line.bytes_per_second,
             round_trip=line.round_trip,
             program=_WITH_COPY,
-            environment={"COPY": str(self._copied)},
+            environment={"COPY": str(self._copied), "FRAMES": str(self._framed)},
             working_directory=directory,
         )
         self._terminal.answers = line.answers
@@ -156,6 +163,7 @@ class Trial:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.done["frames"] = self._framed.stat().st_size
         self._terminal.__exit__()
         self._training.__exit__(None, None, None)
 
@@ -271,7 +279,8 @@ def main() -> None:
                         break
             except AssertionError as error:
                 raise SystemExit(f"{line}\n{' '.join(trial.last)}\n{error}") from None
-            done += trial.done
+        done += trial.done
+        print(f"{done['frames']:,} frames, {done['bursts']:,} bursts so far", flush=True)
         if done["bursts"] >= arguments.bursts:
             break
     print(*(f"{count:,} {what.strip('_')}" for what, count in done.items()), sep=", ")
