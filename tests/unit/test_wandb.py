@@ -196,6 +196,16 @@ def metadata_beside(log: Path, text: str) -> None:
     (log.parent / "files" / "wandb-metadata.json").write_text(text)
 
 
+def test_what_a_run_keeps_beside_its_records_is_not_unread(tmp_path: Path) -> None:
+    path = write_run(tmp_path, rows([0], loss=0.0))
+    metadata_beside(path, "{}")
+    catalog = RunCatalog([tmp_path])
+    catalog.refresh()
+    assert catalog.other_files() == ""
+    (tmp_path / "package.json").write_text("{}")
+    assert catalog.other_files().startswith("1 JSON file (")
+
+
 def test_older_versions_have_facts_in_a_file_of_their_own(tmp_path: Path) -> None:
     path = write_run(tmp_path, [run(), *rows([0], loss=0.0)])
     known = {"program": "a b.py", "args": ["--x"], "gpu": "A100", "gpu_count": 2, "docker": None}
@@ -331,6 +341,15 @@ def test_any_bytes_in_facts_leave_the_rows(
     assert only_run(folder).count == 1
 
 
+def test_values_that_are_no_json_are_left_out(tmp_path: Path) -> None:
+    odd = [b"1,2", b"[1", b"1]", b"", b"\xff", b"1_000", b"0x1", b'"' + b"\xc3"]
+    for count, value in enumerate(odd):
+        logged = field(1, field(2, b"loss") + field(16, value)) + field(1, item("_step", count))
+        folder = tmp_path / str(count)
+        write_run(folder, [field(2, logged + field(2, b"")), row(9, {("loss",): 1.0})])
+        assert values(reader_of(folder).history(), "loss") == {9: 1.0}, value
+
+
 def test_a_million_names_and_deep_objects_are_survived(tmp_path: Path) -> None:
     many = [row(step, {(f"m{step}.{each}",): 1.0 for each in range(1000)}) for step in range(30)]
     deep = field(2, field(1, field(1, b"deep") + field(16, b'{"a":' * 50_000)))
@@ -342,6 +361,16 @@ def test_a_million_names_and_deep_objects_are_survived(tmp_path: Path) -> None:
     assert found.status == "running"
     assert found.stats["loss"].last == 2.0
     assert len(found.stats) <= 1000
+
+
+@pytest.mark.parametrize(
+    "history",
+    [b"\n" * 100_000, field(1, b"\x12\0" * 100_000), b"\n\0" * 100_000, b"\xff" * 100_000],
+)
+def test_a_hostile_record_does_not_hold_up_the_next(tmp_path: Path, history: bytes) -> None:
+    write_run(tmp_path, [field(2, history), *rows([3], loss=1.0)])
+    assert only_run(tmp_path).problem == "has 1 damaged part, left out"
+    assert values(reader_of(tmp_path).history(), "loss") == {3: 4.0}
 
 
 def test_a_record_beyond_all_measure_is_left_out(tmp_path: Path) -> None:

@@ -37,8 +37,12 @@ def other_files(
     """
     runs, kinds = frozenset(known), _TOOLS if tools_only else _KINDS
     wanted = re.compile("|".join(fnmatch.translate(glob) for _, glob in kinds))
+    # What W&B keeps of a run beside its records: pictures, tables, copies of files.
+    kept = tuple(f"{run.rpartition('/')[0]}/files/" for run in runs if run.endswith(".wandb"))
     found: dict[str, list[str]] = {}
     for entry in files.walk(roots, wanted.match):
+        if entry.id.startswith(kept):
+            continue
         name = PurePath(entry.id).name
         kind = next((kind for kind, glob in kinds if fnmatch.fnmatchcase(name, glob)), None)
         is_read = entry.id in runs or any(run.startswith(f"{entry.id}/") for run in runs)

@@ -36,7 +36,7 @@ _METRIC = 12  # of a Record
 _STEPS = frozenset(POSITIONS) - {"batch_idx", "epoch"}
 """What metrics are called that say where rows are, if the program has all others over them."""
 
-_SAMPLED_BYTES = 8 * 1024
+_SAMPLED_BYTES = 4 * 1024
 _FIRST_BLOCK = 600.0
 """Seconds that the first block may take. W&B adds a record of the machine every 15 seconds."""
 

@@ -18,6 +18,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -50,9 +51,9 @@ _MEDIA = "_type"  # what an object has that stands for a picture, a table, a his
 _BEGINNING = re.compile(rb"\x08[\x80-\xff]*[\x00-\x7f]([\x12\x1a])[\x80-\xff]*[\x00-\x7f]")
 """A record of the history or of the summary: its number, which of both it is, and its length."""
 
-_ITEMS = re.compile(rb"\n.([\n\x12][^\x82]+)\x82\x01.([^\n]+)", re.DOTALL)
-"""The bytes of names, with their tags and lengths, and of values. The last value has more behind
-it. No length is checked, but no JSON that was cut elsewhere is a number."""
+_ITEMS = re.compile(rb"\n.([\n\x12][^\x82]{1,250})\x82\x01.([^\n]+)", re.DOTALL)
+"""The bytes of names, with their tags and lengths, and of values. Behind the last value is the
+step. No length is checked, but no JSON that was cut elsewhere is a number."""
 
 _VALUE_TAG = b"\x82\x01"
 _MOST_NAMES = 20_000
@@ -71,7 +72,7 @@ class RecordLog:
         self._gap = 0  # bytes since the last whole chunk
         self._ends_damaged = False
         self._parts: list[bytes] | None = None  # of a record that goes on
-        self._size = 0  # of these
+        self._size = 0  # of these, in the file
 
     @property
     def damaged(self) -> int:
@@ -125,7 +126,7 @@ class RecordLog:
             self._parts, self._size = [], 0
         if self._parts is None:
             return
-        self._size += len(part)
+        self._size += _CHUNK.size + len(part)
         self._parts.append(part)
         if self._size > _LARGEST_RECORD:
             self._parts = None
@@ -183,9 +184,9 @@ class HistoryDecoder:
         if b"{" in record or b"_type" in record:
             return False
         row = dict(found)
-        name, value = found[-1]
-        row[name] = value.partition(b"\x12")[0]
-        if not (row.keys() <= self._names.keys() or all(map(self._learn, row))):
+        name, last = found[-1]
+        row[name], step, _ = last.partition(b"\x12")
+        if not step or not (row.keys() <= self._names.keys() or all(map(self._learn, row))):
             return False
         self._rows.append(row)
         return True
@@ -258,8 +259,8 @@ def item_of(item: bytes) -> tuple[tuple[str, ...], Any]:
             path.append(text(part))
         elif number == _VALUE:
             value = message(part)
-    if not path:
-        raise ValueError("has a value without a name")
+    if not 0 < len(path) <= _DEEPEST:
+        raise ValueError("has a value without a name, or with one of very many parts")
     return (*path,), _decoded(value)
 
 
@@ -280,15 +281,20 @@ def _column(rows: Sequence[Mapping[bytes, bytes]], names: Sequence[bytes]) -> Fl
     for name in names[1:]:
         values = [row.get(name, value) for row, value in zip(rows, values, strict=True)]
     given = [value for value in values if value is not None]
-    try:
-        numbers = np.array(_as_numbers(b"[%b]" % b",".join(given)))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        numbers = as_column([as_number(_decoded(value)) for value in given])
+    numbers = _numbers(given)
     if len(given) == len(values):
         return numbers
     column = unmeasured(len(values))
     column[[value is not None for value in values]] = numbers
     return column
+
+
+def _numbers(values: Sequence[bytes]) -> FloatColumn:
+    with suppress(ValueError):  # where any of them is NaN, a text …
+        numbers = _as_numbers(b"[%b]" % b",".join(values))
+        if len(numbers) == len(values):
+            return np.array(numbers)
+    return as_column([as_number(_decoded(value)) for value in values])
 
 
 def _decoded(value: bytes) -> Any:

@@ -26,7 +26,8 @@ _MACHINE_ARGUMENT, _MACHINE_GIT, _MACHINE_GPUS = 5, 9, 19
 _INTERRUPTED = 255
 """The exit code that W&B has for Ctrl-C."""
 
-_MOST_SETTINGS, _MOST_TAGS, _MOST_GPUS = 5000, 100, 64
+_MOST_SETTINGS, _MOST_TAGS, _MOST_GPUS = 1000, 100, 64
+_MOST_SETTINGS_BYTES = 16 * 1024 * 1024
 _KEPT_OUTPUT = 4096
 _EXCEPTION = re.compile(r'^  File "[^\n]*\n(?:[ \t][^\n]*\n)*(\S[^\n]*)', re.MULTILINE)
 
@@ -75,6 +76,7 @@ class RunFacts:
         self.end: float | None = None
         """When the run ended, if it did."""
         self._exit_code: int | None = None
+        self._settings_bytes = 0
         self._runtime_before = 0  # seconds of the processes that it resumed
         self._known: dict[str, Any] = {}
         self._errors = ""  # the end of what went to the standard error
@@ -129,6 +131,9 @@ class RunFacts:
         self._take_settings(message(known.get(_RUN_CONFIG, b"")))
 
     def _take_settings(self, data: bytes) -> None:
+        self._settings_bytes += len(data)
+        if self._settings_bytes > _MOST_SETTINGS_BYTES:
+            return
         for number, item in fields(data):
             (*groups, name), value = item_of(message(item))
             settings = self.settings
