@@ -26,6 +26,14 @@ LOSSES = ("val_loss", "train_loss")
 PACE = ("tokens_per_sec", "iter_time_ms")
 """How fast a run goes, which of all its metrics says nothing about what it learns."""
 
+SPLITS = frozenset({"split", "mode", "phase", "stage", "set", "subset", "type", "event", "kind"})
+"""Fields in which programs say of which part of the data a record is."""
+
+EVALUATIONS = frozenset(
+    {"val", "valid", "validation", "validate", "eval", "evaluation", "evaluate", "dev", "test"}
+)
+"""What they call the parts that are not trained on."""
+
 _SIGNS = re.compile(r"[^a-z0-9]+")
 
 

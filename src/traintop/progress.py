@@ -24,6 +24,7 @@ PLANNED_EPOCHS = (
 POSITIONS = (
     *("iteration", "step", "global_step", "iter", "steps", "_step", "trainer/global_step"),
     *("train_step", "training_step", "current_step", "num_updates", "batch_idx", "epoch"),
+    *("training_iteration", "time/total_timesteps", "total_timesteps", "timesteps_total"),
 )
 """What programs call the place of a record in a run, the likeliest first."""
 

@@ -181,13 +181,14 @@ def test_ultralytics_knows_its_epochs_and_times(tmp_path: Path) -> None:
         ("step,loss,acc,loss", "1,2.5,n/a,7", "2,2.0,0.5,7"),
         ("loss,Global Step,acc", "2.5,1,None", "2.0,2,0.5"),
         ("epoch,loss,step,acc", ",2.5,1,", ",2.0,2,0.5"),
+        ("date,training_iteration,loss,acc", "2021-05-01_12-00-00,1,2.5,", "x,2,2.0,0.5"),
     ],
 )
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_ways_to_write_the_same(tmp_path: Path, lines: Sequence[str], ending: str) -> None:
     log_file(tmp_path, *lines, ending=ending)
     run = Opened(tmp_path)
-    assert run.summary().problem == ""
+    assert "date" in lines[0] or run.summary().problem == ""
     assert rows_of(run.reader().history()) == [
         {"iteration": 1, "loss": 2.5},
         {"iteration": 2, "loss": 2.0, "acc": 0.5},
@@ -203,14 +204,26 @@ def test_numbers_that_are_none_are_measured(tmp_path: Path) -> None:
 
 
 def test_what_is_not_read_is_said(tmp_path: Path) -> None:
-    rows = ("1,train,2.0", "2,train,1.5", "x,train,1.0", "3,train,1.04,train,0.5", "5,train,")
-    log_file(tmp_path, "step,phase,loss", *rows)
+    rows = ("1,Adam,2.0", "2,Adam,1.5", "x,Adam,1.0", "3,Adam,1.04,Adam,0.5", "5,Adam,")
+    log_file(tmp_path, "step,optimizer,loss", *rows)
     run = Opened(tmp_path)
     assert run.summary().problem == (
         "1 of 5 rows with more cells than names; 1 of 5 records without a number as step; "
-        "no number: phase in 3 of 5 records"
+        "no number: optimizer in 3 of 5 records"
     )
     assert values(run.reader().history(), "loss") == {1: 2.0, 2: 1.5}
+
+
+def test_rows_say_of_which_part_of_the_data_they_are(tmp_path: Path) -> None:
+    rows = ("1,train,2.0,8", "1,Val,2.5,9", "1,test,2.75,", "2,train,1.5,8", "2,Val,1.75,9")
+    log_file(tmp_path, "epoch,phase,loss,seconds", *rows)
+    run = Opened(tmp_path)
+    assert run.summary().problem == ""
+    assert rows_of(run.reader().history()) == [
+        {"iteration": 1, "loss": 2.0, "seconds": 8}
+        | {"test/loss": 2.75, "val/loss": 2.5, "val/seconds": 9},
+        {"iteration": 2, "loss": 1.5, "seconds": 8, "val/loss": 1.75, "val/seconds": 9},
+    ]
 
 
 cells = st.one_of(
@@ -252,6 +265,17 @@ def test_half_a_line_is_never_read(tmp_path: Path) -> None:
         assert found == whole[: len(found)]
         decoder.take(data[taken:], growing)
         assert rows_of(growing.history()) == whole
+
+
+def test_a_last_line_without_an_end_is_read_if_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text('"Step","loss"\n"1","2.5"\n"2","2.0"')
+    run = Opened(tmp_path)
+    assert values(run.reader().history(), "loss") == {1: 2.5, 2: 2.0}
+    path.write_text("step,loss\n1,2.5\n2,2.0")
+    assert (run.summary().count, run.summary().problem) == (1, "")
+    os.utime(path, (1e9, 1e9))  # nobody writes it any more
+    assert run.summary().problem == "the last line, which has no end"
 
 
 row_texts = st.one_of(
@@ -398,6 +422,8 @@ def test_times_say_when_a_run_began(tmp_path: Path, name: str, times: Sequence[s
         ("step,x", *(f"{row * 7919 % 100},{row}" for row in range(99))),
         ("date,steps", *(f"2025-01-{day:02d},{day * 7919 % 100}" for day in range(1, 30))),
         ("step,x", "-5,2"),
+        ("step,event,x", *(f"{step},{event},1" for step, event in enumerate("abcdefgh"))),
+        ("step,x", *(f"{step},1" for step in range(9) for _ in range(99))),
     ],
 )
 def test_tables_of_something_else_are_no_runs(tmp_path: Path, lines: Sequence[str]) -> None:

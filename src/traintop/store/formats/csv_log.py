@@ -34,10 +34,12 @@ from traintop.times import iso_time
 _KNOWN_START = 4096  # bytes by which a file is known again
 _SAMPLED_BYTES = 1024
 _REWRITING = 2.0  # seconds in which a file that was cut short may be filled again
+_AT_REST = 600.0  # seconds after which what is missing of a line does not come any more
 
 _OURS = ",".join(RECORD_FIELDS).encode()  # the first names in what we export
 _FURTHEST_EPOCH, _FURTHEST_STEP = 1e6, 1e12  # beyond it, they are times
 _MOST_RESTARTS = 3  # without names anew, in the first rows: else they are episodes
+_MOST_DESCENTS = 0.1  # of its rows: what comes late, or counts in each epoch
 _MOST_ROWS_OF_A_STEP = 50
 
 
@@ -110,9 +112,10 @@ def _is_log(decoder: RowDecoder, history: History) -> bool:
         any(plain_name(metric) not in PLACES for metric in history.metrics)
         and 0 <= places[0] <= places[-1] <= furthest
         and decoder.restarts.count - decoder.headers < _MOST_RESTARTS
+        and decoder.descents <= _MOST_RESTARTS + decoder.rows * _MOST_DESCENTS
         and len(places) * _MOST_ROWS_OF_A_STEP >= decoder.rows
         and (decoder.placeless + decoder.overlong) * 2 <= decoder.rows
-        and layout.names[0] not in decoder.texts
+        and not decoder.texts.get(layout.names[0])
         and all(len(texts) < MOST_TEXTS for texts in decoder.texts.values())
     )
 
@@ -138,6 +141,7 @@ class _Follower:
         self._decoder = RowDecoder()
         self._rows = GrowingFile()
         self._start = b""
+        self._is_cut = False  # within its last line, for good
         self._settings: dict[str, _Settings] = {}
 
     def read(
@@ -163,6 +167,7 @@ class _Follower:
             return taken
 
         self._rows.read(files, entry, take, share_reached(reached, 0, entry.size))
+        self._is_cut = self._rows.offset < entry.size and (entry.age or 0.0) > _AT_REST
         if self._decoder.layout is None:
             raise ValueError("has no rows yet" if entry.size else "is empty")
         path = PurePath(entry.id)
@@ -223,6 +228,8 @@ class _Follower:
             yield f"{rows} with more cells than names"
         place = decoder.layout.place if decoder.layout else ""
         yield from unread_records(decoder.rows, decoder.placeless, place, decoder.no_numbers)
+        if self._is_cut:
+            yield "the last line, which has no end"
         for name, found in self._settings.items():
             if found.unread:
                 yield f"{name}: {found.unread}"

@@ -9,7 +9,7 @@ import csv
 import itertools
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from traintop.logfile import UNREADABLE
 from traintop.logfile.columns import kept_names
+from traintop.metrics import EVALUATIONS, SPLITS
 from traintop.store.formats import NotThisFormatError
 from traintop.store.formats.followed import Records
 from traintop.store.formats.positions import PLACES, EpochSteps, Restarts, plain_name
@@ -32,6 +33,7 @@ MOST_TEXTS = 5
 """Of what a column holds beside numbers, so many different texts are kept."""
 
 _NOTHING = frozenset({"", "-", "--", "na", "n/a", "none", "null"})
+_SPLIT_WORDS = _NOTHING | EVALUATIONS | {"train", "training"}
 _TRUTHS = {"true": 1.0, "false": 0.0}
 
 _NUMBERS = msgspec.json.Decoder(list[float | Literal["NaN", "Infinity", "-Infinity"] | None])
@@ -62,6 +64,7 @@ class Layout(NamedTuple):
     time: int | None = None
     unit: float | None = None  # seconds of a time; None: it is a text
     is_elapsed: bool = False  # the time counts from the start, and not from 1970
+    split: int | None = None  # says of which part of the data a row is
 
     @property
     def place(self) -> str:
@@ -83,7 +86,9 @@ class RowDecoder:
         self.no_numbers: Counter[str] = Counter()
         """Cells that hold something else, by the name of their column."""
         self.texts: dict[str, set[str]] = {}
-        """Some of what they hold."""
+        """Some of the words that they hold, but for times."""
+        self.descents = 0
+        """Rows that have a lower position than the one before."""
         self.first_time: float | None = None
         """In seconds since 1970."""
         self.last_time: float | None = None
@@ -97,6 +102,7 @@ class RowDecoder:
         self._places: set[str] = set()  # as the names are written
         self._header: Row = ()
         self._begins = False
+        self._last_step = -np.inf
         self._last_elapsed = np.nan
         self._time_before = 0.0  # what programs took that were started again
 
@@ -106,16 +112,30 @@ class RowDecoder:
         Raises ``NotThisFormatError`` for what is no log.
         """
         end = data.rfind(b"\n") + 1
-        plain = self._plain_columns(data[:end])
+        self._take_lines(data[:end], records)
+        if self._is_whole(data[end:]):
+            self._take_lines(data[end:] + b"\n", records)
+            end = len(data)
+        return end
+
+    def _is_whole(self, line: bytes) -> bool:
+        """Whether a line without an end is whole: its last cell ends with a quotation mark."""
+        if self.layout is None or not line.endswith(b'"'):
+            return False
+        cells = _cells(line.decode("utf-8", "replace"), self._delimiter)
+        return len(cells) == len(self.layout.names)
+
+    def _take_lines(self, lines: bytes, records: Records) -> None:
+        plain = self._plain_columns(lines)
         if plain is not None:
             self._hand_on(plain, records)
-            return end
-        text = data[:end].decode("utf-8", "replace")
+            return
+        text = lines.decode("utf-8", "replace")
         heads = []
         if not self._places:
             text = text.removeprefix(_BYTE_ORDER_MARK).lstrip("\r\n")
             if not text:
-                return end
+                return
             self._begin_file(text[: text.index("\n")])
             heads = [0]
         rows = _split(text.split("\n")[:-1], self._delimiter)
@@ -128,7 +148,6 @@ class RowDecoder:
             self.headers += 1
             start = at + 1
         self._take_rows(rows[start:], records)
-        return end
 
     def _plain_columns(self, lines: bytes) -> list[FloatColumn] | None:
         """The columns of lines that hold nothing but the numbers of whole rows, as most do."""
@@ -174,12 +193,11 @@ class RowDecoder:
             self.rows += len(rows) - int(usable.sum())
             rows = [*itertools.compress(rows, usable)]
         if rows:
-            columns = [
-                self._column(layout, at, cells) for at, cells in enumerate(zip(*rows, strict=True))
-            ]
-            self._hand_on(columns, records)
+            cells = [*zip(*rows, strict=True)]
+            columns = [self._column(layout, at, column) for at, column in enumerate(cells)]
+            self._hand_on(columns, records, () if layout.split is None else cells[layout.split])
 
-    def _hand_on(self, columns: Sequence[FloatColumn], records: Records) -> None:
+    def _hand_on(self, columns: Sequence[FloatColumn], records: Records, splits: Row = ()) -> None:
         """Hand on whole rows, of which each has a position."""
         assert self.layout is not None
         layout = self.layout
@@ -187,9 +205,13 @@ class RowDecoder:
         found = {
             name: columns[at]
             for at, name in enumerate(layout.names)
-            if name and at not in (layout.position, layout.time)
+            if name and at not in (layout.position, layout.time, layout.split)
         }
+        if splits:
+            found = _by_split(found, [*map(_word, splits)])
         steps = columns[layout.position]
+        self.descents += int((np.diff(steps, prepend=self._last_step) < 0).sum())
+        self._last_step = steps[-1]
         if layout.epoch is not None:
             steps = self.steps.counted_on(steps, columns[layout.epoch])
         found["iteration"] = steps
@@ -206,11 +228,14 @@ class RowDecoder:
         measured = measured_rows(column)
         if name and not measured.all():
             others = filter(None, itertools.compress(cells, ~measured))
-            words = [cell for cell in others if cell.strip().lower() not in _NOTHING]
+            known = _SPLIT_WORDS if at == layout.split else _NOTHING
+            words = [cell for cell in others if _word(cell) not in known]
             if words:
                 self.no_numbers[name] += len(words)
+            if words and plain_name(name) not in _CLOCKS:
                 texts = self.texts.setdefault(name, set())
-                texts.update(itertools.islice(words, MOST_TEXTS - len(texts)))
+                lettered = (word for word in words if any(map(str.isalpha, word)))
+                texts.update(itertools.islice(lettered, MOST_TEXTS - len(texts)))
         return column
 
     def _since_start(self, layout: Layout, times: FloatColumn) -> FloatColumn:
@@ -241,7 +266,10 @@ def _layout_of(header: Row, row: Row, elapsed: Collection[str]) -> Layout:
     named = [name for name in PLACES if name in cells]
     place = next((name for name in named if _is_finite(numbers.get(name))), named[0])
     epoch = None if place == "epoch" else cells.get("epoch")
-    layout = Layout(names, cells[place], epoch)
+    split = next((cells[name] for name in numbers if name in SPLITS), None)
+    if split is not None and numbers[plain_name(names[split])] is not None:
+        split = None
+    layout = Layout(names, cells[place], epoch, split=split)
     for name, value in numbers.items():
         at = cells[name]
         if value is None:
@@ -331,6 +359,22 @@ def _number(cell: str) -> float | None:
         return float(cell)
     except ValueError:
         return _TRUTHS.get(cell.strip().lower())
+
+
+def _word(cell: str) -> str:
+    return cell.strip().lower()
+
+
+def _by_split(columns: Mapping[str, FloatColumn], splits: Sequence[str]) -> dict[str, FloatColumn]:
+    """The columns with those of evaluations named after these: ``val/loss``."""
+    evaluated = {word: np.array([word == one for one in splits]) for word in {*splits}}
+    found = dict(columns)
+    for name, column in columns.items():
+        for word, rows in evaluated.items():
+            if word in EVALUATIONS and word not in name and plain_name(name) not in PLACES:
+                found[f"{word}/{name}"] = np.where(rows, column, unmeasured(1))
+                found[name] = np.where(rows, unmeasured(1), found[name])
+    return found
 
 
 def _is_finite(value: float | None) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from traintop.logfile import UNREADABLE, Head, Row, Tail
+from traintop.metrics import EVALUATIONS, SPLITS
 from traintop.progress import COUNTED_BY, PLANNED_EPOCHS, PLANNED_STEPS, POSITIONS
 from traintop.store.files import Entry, Files
 from traintop.store.formats import NotThisFormatError
@@ -42,11 +43,6 @@ _GROUPS = frozenset({"data", "metrics", "stats", "scalars", "values", "logs"})
 """Objects whose numbers are called as they are called there; of others the name stands before."""
 
 _DEEPEST = 4
-
-_SPLITS = frozenset({"split", "mode", "phase", "stage", "set", "subset", "type", "event", "kind"})
-_EVALUATIONS = frozenset(
-    {"val", "valid", "validation", "validate", "eval", "evaluation", "evaluate", "dev", "test"}
-)
 
 _TIMES = (
     *("_timestamp", "timestamp", "time", "datetime", "date", "wall_time", "ts", "created_at"),
@@ -327,7 +323,7 @@ def _numbers_in(found: Mapping[str, Any], depth: int = 0) -> Row:
                 numbers = inner | numbers
             else:
                 numbers |= {f"{name}/{below}": number for below, number in inner.items()}
-        elif name in _SPLITS and isinstance(value, str) and value.lower() in _EVALUATIONS:
+        elif name in SPLITS and isinstance(value, str) and value.lower() in EVALUATIONS:
             evaluation = value.lower()
         elif (number := number_in(value)) is not None:
             numbers[name] = number
