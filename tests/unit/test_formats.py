@@ -59,6 +59,7 @@ class StepsFormat:
     heartbeat = False
     records_end = True
     is_costly = False
+    owns_directories = False
 
     def joined(self, run_id, others):
         return run_id

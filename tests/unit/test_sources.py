@@ -12,9 +12,12 @@ from traintop.store.sources import Claim, runs_of_files
 class Named:
     """As much of a format as is asked here."""
 
-    def __init__(self, name: str, wholes: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, wholes: Mapping[str, str] | None = None, *, owns: bool = False
+    ) -> None:
         self.name = name
         self.wholes = wholes or {}
+        self.owns_directories = owns
 
     def joined(self, run_id: str, others: Mapping[str, str]) -> str:
         whole = self.wholes.get(run_id, run_id)
@@ -46,6 +49,16 @@ def test_a_part_is_shown_in_the_whole() -> None:
     parts = Named("parts", {"a/1/x": "a/1", "a/1": "a", "z": "y"})
     claims = {name: (name, parts) for name in ("a", "a/1", "a/1/x", "z")}
     assert shown(claims, parts) == {"a": "a", "a/1": "a", "a/1/x": "a", "z": "z"}
+
+
+def test_what_is_in_a_directory_that_is_owned_is_part_of_it() -> None:
+    owner = Named("owner", owns=True)
+    claims = {"r/a/log": ("r/a", owner), "./r/a/x/csv": ("./r/a/x/csv", RICH), "r/b": ("r/b", POOR)}
+    assert shown(claims, RICH, owner, POOR) == {
+        "r/a/log": "r/a",
+        "./r/a/x/csv": "r/a",
+        "r/b": "r/b",
+    }
 
 
 def test_runs_that_are_parts_of_each_other_are_shown() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.event_files import field
+from tests.event_files import field, write_events
 from tests.wandb_files import (
     BLOCK,
     HEADER,
@@ -194,6 +194,17 @@ def test_output_is_part_of_its_run(tmp_path: Path) -> None:
 def metadata_beside(log: Path, text: str) -> None:
     (log.parent / "files").mkdir()
     (log.parent / "files" / "wandb-metadata.json").write_text(text)
+
+
+def test_copies_of_the_files_of_other_tools_are_part_of_a_run(tmp_path: Path) -> None:
+    path = write_run(tmp_path, [run(name="one"), *rows([0], loss=0.0)])
+    elsewhere = write_events(tmp_path / "tensorboard", {"loss": [(0, 0.0)]})
+    (path.parent / "files" / "logs").mkdir(parents=True)
+    (path.parent / "files" / "logs" / elsewhere.name).symlink_to(elsewhere)
+    (path.parent / "files" / "rows.jsonl").write_text('{"step": 1, "loss": 1}\n' * 9)
+    titles = sorted(found.title for found in RunCatalog([tmp_path]).refresh().runs)
+    assert titles == ["one", "tensorboard"]
+    assert values(reader_of(path.parent).history(), "loss") == {0: 0.0}
 
 
 def test_what_a_run_keeps_beside_its_records_is_not_unread(tmp_path: Path) -> None:

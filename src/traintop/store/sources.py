@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import PurePath
 from typing import NamedTuple
 
 from traintop.store.files import Entry
@@ -43,7 +44,11 @@ def runs_of_files(claims: Mapping[str, Claim], known: tuple[RunFormat, ...]) -> 
             if best is None or ranks[formats[0]] < ranks[best]:
                 format_of[run_id] = formats[0]
     names = {run_id: run_format.name for run_id, run_format in format_of.items()}
-    joined = {run_id: each.joined(run_id, names) for run_id, each in format_of.items()}
+    owners = {run_id for run_id, run_format in format_of.items() if run_format.owns_directories}
+    joined = {
+        run_id: _owner(run_id, owners) or run_format.joined(run_id, names)
+        for run_id, run_format in format_of.items()
+    }
 
     def whole(run_id: str) -> str:
         for _ in range(_DEEPEST_PART):
@@ -57,3 +62,9 @@ def runs_of_files(claims: Mapping[str, Claim], known: tuple[RunFormat, ...]) -> 
         for file_id, claim in claims.items()
         if claim.run_id is not None and claim.formats[0] is format_of[claim.run_id]
     }
+
+
+def _owner(run_id: str, owners: Collection[str]) -> str | None:
+    """The run in a directory above that has all that is in it."""
+    above = (str(path) for path in PurePath(run_id).parents) if owners else ()
+    return next((path for path in above if path in owners), None)

@@ -88,6 +88,10 @@ class RunFormat(Protocol):
     def is_costly(self) -> bool:
         """Whether a summary grows in cost with the run; then it is kept for the next start."""
 
+    @property
+    def owns_directories(self) -> bool:
+        """Whether what is below the directory of a run is a part of it, as copies of files are."""
+
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
         """The id of the run that a file belongs to, should it turn out to be of this format.
 
@@ -127,6 +131,7 @@ class Other(NamedTuple):
     reads: str
     """The class that reads it: ``module:Class`` below this package."""
     records_end: bool = False
+    owns_directories: bool = False
 
 
 _OTHERS = (
@@ -136,6 +141,7 @@ _OTHERS = (
         ("run-*.wandb", "output.log"),
         "wandb:WandbFormat",
         records_end=True,
+        owns_directories=True,
     ),
     Other(
         "transformers",
@@ -173,7 +179,8 @@ class OtherFormat:
     is_costly = True
 
     def __init__(self, other: Other) -> None:
-        self.name, self.marks, self.patterns, self._reads, self.records_end = other
+        self.name, self.marks, self.patterns, self._reads = other[:4]
+        self.records_end, self.owns_directories = other[4:]
 
     @functools.cached_property
     def _format(self) -> FollowedFormat:

@@ -87,6 +87,7 @@ class JsonDocumentFormat:
     heartbeat = False
     records_end = True
     is_costly = True
+    owns_directories = False
 
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
         """Files by our name, and those of another that name both main keys, the first one early."""

@@ -72,6 +72,7 @@ class TraintopFormat:
     heartbeat = True
     records_end = True
     is_costly = False
+    owns_directories = False
 
     def __init__(self) -> None:
         # Of runs whose tail leaves the statistics to the reader.

@@ -71,8 +71,8 @@ class WandbFormat(FollowedFormat):
 
 
 def logs_of(entries: Sequence[Entry]) -> list[Entry]:
-    """The files with the records, in their order. Output is a sign of life and no more."""
-    logs = [entry for entry in entries if PurePath(entry.id).name != _OUTPUT]
+    """The files with the records, in their order. What else there is, is a sign of life."""
+    logs = [entry for entry in entries if PurePath(entry.id).suffix == ".wandb"]
     if not logs:
         raise ValueError("has no file run-*.wandb any more")
     return sorted(logs, key=lambda entry: in_order(entry.id))
