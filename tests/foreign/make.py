@@ -131,7 +131,7 @@ def _refuse_traces(*traces: str) -> None:
 
 
 def _note_versions(tool: str, python: Path, packages: tuple[str, ...]) -> None:
-    names = [re.split("[[<=]", package)[0] for package in packages]
+    names = [re.split(r"[\[<=]", package)[0] for package in packages]
     program = (
         "import json, platform, sys; from importlib.metadata import version;"
         "print(json.dumps({'python': platform.python_version(),"

@@ -75,7 +75,7 @@ def _have_torchvision() -> None:
 
 
 def write_padded() -> None:
-    """The same numbers as versions before 8.3 wrote them: columns of 23 characters, no time."""
+    """The same numbers as older versions wrote them: columns of 23 characters, no time."""
     table = polars.read_csv(TRAINED / "results.csv").drop("time")
     PADDED.mkdir()
     shutil.copy(TRAINED / "args.yaml", PADDED)

@@ -23,6 +23,7 @@ from traintop.store.history import FloatColumn, unmeasured
 
 _HEADER = 12  # bytes: the length, and its checksum
 _LARGEST_EVENT = 1024 * 1024
+_LONGEST_NUMBER = 512
 _LARGEST_DECODED = 256 * 1024  # pictures, sounds and graphs are larger; no number is
 _ZEROS = bytes(5)
 _LARGEST_GAP = 16 * 1024 * 1024
@@ -30,7 +31,6 @@ MOST_TAGS = 10_000
 """Of a file; further ones are left out."""
 
 _MOST_CELLS = 1_000_000
-_MOST_TEMPLATES = 100_000
 _MOST_LENGTHS = 4096
 _MOST_TEXTS, _LONGEST_TEXT = 20, 2000
 
@@ -41,6 +41,7 @@ _DTYPE, _CONTENT, _STRINGS = 1, 4, 8  # of a TensorProto
 # How a number of each dtype of a tensor is stored, and the field that has those not in _CONTENT.
 _DTYPES = {1: ("<f4", 5), 2: ("<f8", 6), 3: ("<i4", 7), 9: ("<i8", 10), 19: ("<f2", 13)}
 
+_PLUGINS = ("hparams", "text")
 _TEXT_SUFFIX = "/text_summary"
 
 
@@ -60,6 +61,14 @@ class _Series:
         self.steps: list[int] = []
         self.times: list[bytes] = []
         self.values: list[bytes] = []
+
+
+class _Contents(NamedTuple):
+    """What is of use in an event."""
+
+    starts_session: bool
+    scalars: list[tuple[_Scalar, bytes]]
+    others: list[bytes]  # values for a plugin of TensorBoard that is known here
 
 
 class EventDecoder:
@@ -108,9 +117,9 @@ class EventDecoder:
             if length <= _LARGEST_DECODED:
                 found.setdefault(length, []).append(place + _HEADER)
             place = end
-        for start, end in self._whole(data, found):
+        for event in sorted(self._events(data, found)):
             try:
-                self._take_event(data, start, end)
+                self._take_event(data, *event)
             except (ValueError, struct.error):
                 self.damaged += 1
         return place
@@ -125,25 +134,31 @@ class EventDecoder:
             raise ValueError(f"has no events in {_LARGEST_GAP // 2**20} MB")
         return after
 
-    def _whole(self, data: bytes, found: Mapping[int, list[int]]) -> list[tuple[int, int]]:
-        """The events with a right checksum, in their order."""
-        events = []
-        for length, starts in found.items():
-            whole = are_whole(data, starts, length)
-            if not whole.all():
-                self.damaged += len(starts) - int(whole.sum())
-                starts = [starts[at] for at in np.flatnonzero(whole)]
-            events += [(start, start + length) for start in starts]
-        return sorted(events)
+    def _events(
+        self, data: bytes, found: Mapping[int, list[int]]
+    ) -> Iterator[tuple[int, int, bool]]:
+        """Where each event begins and ends, and whether its checksum is known to be right.
 
-    def _take_event(self, data: bytes, start: int, end: int) -> None:
+        Long ones, such as histograms, are looked at first: of most, nothing is of use.
+        """
+        for length, starts in found.items():
+            is_checked = length <= _LONGEST_NUMBER
+            if is_checked:
+                whole = are_whole(data, starts, length)
+                if not whole.all():
+                    self.damaged += len(starts) - int(whole.sum())
+                    starts = [starts[at] for at in np.flatnonzero(whole)]
+            for start in starts:
+                yield start, start + length, is_checked
+
+    def _take_event(self, data: bytes, start: int, end: int, is_checked: bool) -> None:
         if data[start] != 0x09:  # field 1, a double: the time always stands first
             raise ValueError("is an event without a time")
         time, place, step = data[start + 1 : start + 9], start + 9, 0
         if place < end and data[place] == _EVENT_STEP << 3:  # which is left out where it is 0
             step, place = varint(data, place + 1)
             step = signed(step)
-        for before_end in self._ends:
+        for before_end in self._ends if is_checked else ():
             at = end - before_end
             series = self._templates.get(data[place:at] + data[at + 4 : end])
             if series is not None:
@@ -151,31 +166,26 @@ class EventDecoder:
                 series.times.append(time)
                 series.values.append(data[at : at + 4])
                 return
-        self._take_new_kind(data[place:end], time, step)
+        contents = _contents(data[place:end])
+        if not is_checked and any(contents) and not is_whole(data, start, end):
+            raise ValueError("has a wrong checksum")
+        self._take_new_kind(contents, time, step)
+        if is_checked and len(contents.scalars) == 1 and not self.has_more_tags:
+            self._learn(data[place:end], *contents.scalars[0])
 
-    def _take_new_kind(self, rest: bytes, time: bytes, step: int) -> None:
-        """An event with these bytes behind its step, whatever it holds."""
+    def _take_new_kind(self, contents: _Contents, time: bytes, step: int) -> None:
+        """What an event holds that is no number of a known tag."""
         if self.first_time is None:
             (self.first_time,) = struct.unpack("<d", time)
-        scalars = []
-        for number, value in fields(rest):
-            if number == _EVENT_SESSION and (1, 1) in fields(message(value)):  # it starts
-                self.purged_from = step
-            elif number == _EVENT_SUMMARY:
-                values = [one for kind, one in fields(message(value)) if kind == 1]
-                for one in map(message, values):
-                    number_in_it = scalar_of(one)
-                    if number_in_it is None:
-                        self._take_setting_or_text(one)
-                    else:
-                        scalars.append(number_in_it)
-        for scalar, stored in scalars:
+        if contents.starts_session:
+            self.purged_from = step
+        for value in contents.others:
+            self._take_setting_or_text(value)
+        for scalar, stored in contents.scalars:
             series = self._series_of(scalar)
             series.steps.append(step)
             series.times.append(time)
             series.values.append(stored)
-        if len(scalars) == 1 and len(self._templates) < _MOST_TEMPLATES and not self.has_more_tags:
-            self._learn(rest, *scalars[0])
 
     def _series_of(self, scalar: _Scalar) -> _Series:
         named = scalar._replace(tag=self._named(scalar.tag))
@@ -192,18 +202,18 @@ class EventDecoder:
         """Know the next event of a tag by all of its bytes but its value, if that has four."""
         at = rest.rfind(stored)
         other = bytes(byte ^ 0x55 for byte in stored)
-        if len(stored) == 4 and only_scalar(rest[:at] + other + rest[at + 4 :]) == (scalar, other):
+        changed = _contents(rest[:at] + other + rest[at + 4 :]).scalars
+        if len(stored) == 4 and changed == [(scalar, other)]:
             self._ends[len(rest) - at] = None
             self._templates[rest[:at] + rest[at + 4 :]] = self._series_of(scalar)
 
     def _take_setting_or_text(self, value: bytes) -> None:
         known = dict(fields(value))
         tag, tensor = text(known.get(_TAG, b"")), message(known.get(_TENSOR, b""))
-        plugin = dict(fields(message(dict(fields(message(known.get(_METADATA, b"")))).get(1, b""))))
-        kind = text(plugin.get(1, b""))
-        if kind == "hparams":
-            self.settings |= _hyperparameters(message(plugin.get(2, b"")))
-        elif kind == "text" and (len(self.texts) < _MOST_TEXTS or tag in self.texts):
+        plugin, content = _plugin(value)
+        if plugin == "hparams":
+            self.settings |= _hyperparameters(content)
+        elif len(self.texts) < _MOST_TEXTS or tag in self.texts:
             lines = [text(line) for number, line in fields(tensor) if number == _STRINGS]
             self._take_text(tag.removesuffix(_TEXT_SUFFIX), "\n".join(lines))
 
@@ -272,13 +282,32 @@ def first_record(data: bytes, start: int) -> int | None:
     return None
 
 
-def only_scalar(rest: bytes) -> tuple[_Scalar, bytes] | None:
-    """The number in an event, given the bytes behind its step; ``None`` if it has not just one."""
-    found = []
-    for number, summary in fields(rest):
-        if number == _EVENT_SUMMARY:
-            found += [scalar_of(message(one)) for kind, one in fields(message(summary))]
-    return found[0] if len(found) == 1 else None
+def _contents(rest: bytes) -> _Contents:
+    """What an event holds, given the bytes behind its step."""
+    contents = _Contents(False, [], [])
+    for number, value in fields(rest):
+        if number == _EVENT_SESSION:
+            contents = contents._replace(starts_session=(1, 1) in fields(message(value)))
+        elif number == _EVENT_SUMMARY:
+            for kind, one in fields(message(value)):
+                scalar = scalar_of(message(one)) if kind == 1 else None
+                if scalar is not None:
+                    contents.scalars.append(scalar)
+                elif kind == 1 and _plugin(message(one))[0] in _PLUGINS:
+                    contents.others.append(message(one))
+    return contents
+
+
+def _plugin(value: bytes) -> tuple[str, bytes]:
+    """The plugin of TensorBoard that a ``Summary.Value`` is for, and what it left for itself."""
+    metadata = dict(fields(message(dict(fields(value)).get(_METADATA, b""))))
+    data = dict(fields(message(metadata.get(1, b""))))
+    return text(data.get(1, b"")), message(data.get(2, b""))
+
+
+def is_whole(data: bytes, start: int, end: int) -> bool:
+    """Whether the checksum behind one record is right."""
+    return masked(crc32c(data[start:end])) == int.from_bytes(data[end : end + 4], "little")
 
 
 def scalar_of(value: bytes) -> tuple[_Scalar, bytes] | None:
