@@ -68,10 +68,8 @@ def test_all_runs_are_in_one_list(logs: Path) -> None:
 def test_one_run_of_each_tool_is_compared(logs: Path) -> None:
     found = json.loads(traintop("list", logs, "--json", "--sort", "name"))
     names = {Path(run["path"]).relative_to(logs).parts[0]: run["run"] for run in found}
-    table = csv.DictReader(
-        io.StringIO(traintop("compare", logs, *names.values(), "--csv")),
-    )
-    losses = next(row for row in table if row["row"] == "train loss best")
+    table = csv.DictReader(io.StringIO(traintop("compare", logs, *names.values(), "--csv")))
+    losses = next(row for row in table if (row["section"], row["row"]) == ("train_loss", "best"))
     assert all(losses[name] for tool, name in names.items() if tool != "ultralytics"), losses
 
 
