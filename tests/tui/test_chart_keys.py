@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import pytest
@@ -11,6 +12,7 @@ from tests.waiting import settle
 from textual import events
 from tui_runs import screen_text, showing
 
+from traintop.analysis.axes import XAxis
 from traintop.analysis.percentiles import pace_of
 from traintop.charts import curves
 from traintop.model import RunStatus
@@ -68,14 +70,14 @@ async def test_the_cursor_reads_out_every_chart_at_a_record(place):
 async def test_the_next_axis_keeps_the_part_and_the_cursor(place):
     async with showing(make_runs(1)) as (app, pilot):
         await pilot.press(*place, "]", "{", "left", "x")
-        assert app.main_screen.view.x_axis == "gradient_step"
+        assert app.main_screen.view.x_axis.name == "gradient_step"
         assert part(app).cursor == pytest.approx(limits(app)[1])
         before = limits(app)
         await pilot.press("x")
-        assert app.main_screen.view.x_axis == "wallclock_time"
+        assert app.main_screen.view.x_axis.name == "wallclock_time"
         assert limits(app) == pytest.approx([(x - 1) / 2 for x in before])
         await pilot.press("x")
-        assert app.main_screen.view.x_axis == "iteration"  # the settings have no token counts
+        assert app.main_screen.view.x_axis.name == "iteration"  # the settings have no token counts
 
 
 async def test_tokens_are_an_axis_where_the_settings_give_them():
@@ -83,7 +85,7 @@ async def test_tokens_are_an_axis_where_the_settings_give_them():
     run.config.update(batch_size=8, context_length=128)
     async with showing([run]) as (app, pilot):
         await pilot.press("x", "x", "x", "left")
-        assert app.main_screen.view.x_axis == "tokens"
+        assert app.main_screen.view.x_axis.name == "tokens"
         assert part(app).cursor == 50 * 1024
         assert "tokens 51,200" in screen_text(app)
         assert "over tokens (it × batch × context)" in screen_text(app)
@@ -95,14 +97,45 @@ async def test_metrics_that_count_are_axes_too(place):
     async with showing([run]) as (app, pilot):
         app.post_history(run, 40, epoch=[i / 10 for i in range(40)], frames=range(40))
         await pilot.press(*place, "]", "left", "x", "x", "x")
-        assert app.main_screen.view.x_axis == "epoch"
+        assert app.main_screen.view.x_axis.name == "epoch"
         assert (part(app).cursor, limits(app)) == (3.9, pytest.approx((1.95, 3.9)))
         assert "over epoch" in screen_text(app)
         assert "epoch 3.9" in screen_text(app)
         await pilot.press("x")
-        assert app.main_screen.view.x_axis == "frames"
+        assert app.main_screen.view.x_axis.name == "frames"
         await pilot.press("x")
-        assert app.main_screen.view.x_axis == "iteration"
+        assert app.main_screen.view.x_axis.name == "iteration"
+
+
+@PLACES
+async def test_a_logarithmic_x_axis_keeps_the_part_and_the_cursor(place):
+    async with showing(make_runs(1)) as (app, pilot):
+        await pilot.press(*place, "]", "left", "left", "left", "L")
+        assert app.main_screen.view.x_axis == XAxis(log=True)
+        assert limits(app) == pytest.approx((math.log10(24.5), math.log10(49)), abs=1e-3)
+        assert "log x" in screen_text(app)
+        assert "iteration 47" in screen_text(app)
+        await pilot.press("right", "right")
+        assert "iteration 49" in screen_text(app)
+        await pilot.press("0", "]")
+        low, high = limits(app)
+        assert 10**low == pytest.approx(7)  # half of the decades, up to the newest
+        await pilot.press("{")
+        assert limits(app)[0] == pytest.approx(low - (high - low) / 4)
+        await pilot.press("x")
+        assert app.main_screen.view.x_axis == XAxis("gradient_step", log=True)
+        await pilot.press("L")
+        assert app.main_screen.view.x_axis == XAxis("gradient_step")
+
+
+async def test_a_click_on_a_logarithmic_axis_finds_its_record():
+    async with showing(make_runs(1)) as (app, pilot):
+        await pilot.press("L")
+        grid = app.screen.query_one(ChartGrid)
+        await settle(pilot, lambda: is_drawn(app))
+        box = grid._places[0][1]
+        await pilot.click(grid, offset=(box.x + box.width - 1, box.y + 3))
+        assert part(app).cursor == pytest.approx(math.log10(49), abs=0.03)
 
 
 @PLACES

@@ -8,6 +8,7 @@ import pytest
 from tests.runs import DIRECTORY, make_run, make_runs
 from tui_runs import line_text
 
+from traintop.analysis.axes import XAxis
 from traintop.analysis.chart_names import charts_of, shown_charts
 from traintop.analysis.percentiles import pace_of
 from traintop.lines import Piece, beside, changed_span, fit_line, line_width, pad_line, spread
@@ -315,9 +316,11 @@ def test_the_header_cuts_a_long_name_in_its_middle():
 def test_unusual_chart_settings_are_named_by_importance():
     assert chart_notes(ViewState(), range(4), 4) == ()
     assert chart_notes(ViewState(), range(4), 5) == ("charts 1-4 of 5",)
-    changed = ViewState(x_axis="wallclock_time", log_y=True, smoothing=1, robust=False)
+    axis = XAxis("wallclock_time", log=True)
+    changed = ViewState(x_axis=axis, log_y=True, smoothing=1, robust=False)
     notes = chart_notes(changed, range(2), 9)
-    assert notes == ("over wall clock", "log y", "smooth 0.6", "outliers", "charts 1-2 of 9")
+    assert notes[:3] == ("over wall clock", "log x", "log y")
+    assert notes[3:] == ("smooth 0.6", "outliers", "charts 1-2 of 9")
     zoomed = ViewState(charts=ChartView(zoomed=True))
     assert chart_notes(zoomed, range(4), 5) == ()
 

@@ -12,6 +12,7 @@ from tests.runs import DIRECTORY, make_runs
 from tests.waiting import settle
 from tui_runs import PostedApp, listing, screen_text
 
+from traintop.analysis.axes import XAxis
 from traintop.directory_memory import DirectoryMemory
 from traintop.settings import DEFAULTS, Settings
 from traintop.tui.columns import ColumnChoice
@@ -23,7 +24,7 @@ LEFT = ViewState(
     columns=(ColumnChoice("name", 3), ColumnChoice("config.d_model")),
     filter="run",
     pane=Pane.SUMMARY,
-    x_axis="wallclock_time",
+    x_axis=XAxis("wallclock_time", log=True),
     log_y=True,
     smoothing=3,
     directions=(("alpha", "lower"),),
@@ -72,8 +73,8 @@ def test_what_was_answered_goes_before_what_is_set():
         {"pane": "kitchen"},
         {"directions": [["alpha", "down"]]},
         {"directions": [["alpha" * 1000, "lower"]]},
-        {"x_axis": "x" * 10_000},
-        {"x_axis": ["tokens"]},
+        {"x_axis": {"name": "x" * 10_000}},
+        {"x_axis": "tokens"},
         {"selected": "/etc/passwd"},
         {"no such field": 1},
         {"log_y": None},

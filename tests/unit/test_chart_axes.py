@@ -37,6 +37,25 @@ def test_a_logarithmic_axis_has_equal_steps_for_equal_factors() -> None:
     assert max(np.diff(ticks)) - min(np.diff(ticks)) <= 1
 
 
+def test_a_logarithmic_x_axis_has_equal_steps_for_equal_factors() -> None:
+    rows = drawn(chart(curve(np.arange(5.0)), log_x=True), 60, 20)
+    ticks = columns_of(next(row for row in rows if "└" in row), "┬")
+    assert rows[-1].split() == ["1", "10", "100", "1k", "iteration"]
+    assert max(np.diff(ticks)) - min(np.diff(ticks)) <= 1
+
+
+def test_logarithmic_ticks_of_iterations_are_whole() -> None:
+    series = curve(np.arange(1e3), np.log10(np.arange(1.0, 1001.0)))
+    spec = chart(series, log_x=True, x_limits=(np.log10(123.0), np.log10(126.0)))
+    assert drawn(spec, 90, 12)[-1].split() == ["123", "124", "125", "iteration"]
+
+
+def test_logarithmic_ticks_of_times_are_in_their_unit() -> None:
+    x = np.log10(np.geomspace(60.0, 36_000.0, 50))
+    rows = drawn(chart(curve(np.arange(50.0), x), log_x=True, x_unit=3600.0, x_label="h"), 60, 12)
+    assert rows[-1].split() == ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2", "5", "h"]
+
+
 def test_the_x_label_stands_below_a_narrow_chart_too() -> None:
     x = np.linspace(0.1, 112.0, 50)
     spec = chart(Series("a", x, x, 0), x_label="wall clock, s")

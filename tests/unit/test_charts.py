@@ -65,9 +65,10 @@ def test_any_data_is_drawn(y: FloatArray, log_y: bool, robust: bool) -> None:
         drawn(chart(series, log_y=log_y, robust=robust, cursor=1.0), width, height)
 
 
+@pytest.mark.parametrize("log_x", [False, True])
 @pytest.mark.parametrize("x", ODD_X.values(), ids=ODD_X)
-def test_any_x_is_drawn(x: FloatArray) -> None:
-    drawn(chart(curve(SMOOTH, x)), 80, 24)
+def test_any_x_is_drawn(x: FloatArray, log_x: bool) -> None:
+    drawn(chart(curve(SMOOTH, x), log_x=log_x, cursor=400.0), 80, 24)
 
 
 @pytest.mark.parametrize(

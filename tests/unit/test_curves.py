@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 from drawings import a_run
 
+from traintop.analysis.axes import X_AXES, XAxis
 from traintop.charts import curves, draw_chart
 from traintop.charts.curves import ChartMaker, ChartOptions
 
@@ -55,7 +57,7 @@ def test_the_last_value_is_the_last_measured_be_it_no_number(weight, last, words
     assert [both.legend_value(series) for series in both.in_legend] == [f"{words} @1.29k"] * 2
     at = ChartMaker().chart("loss", runs, ChartOptions(weight=weight, cursor=1290.0))
     assert at.legend_value(at.in_legend[0]) == words
-    timed = ChartMaker().chart("loss", runs, ChartOptions("wallclock_time", weight=weight))
+    timed = ChartMaker().chart("loss", runs, ChartOptions(XAxis("wallclock_time"), weight=weight))
     assert timed.legend_value(timed.in_legend[0]) == f"{words} @43m00s"
 
 
@@ -66,7 +68,7 @@ def test_a_chart_without_curves_says_why():
     assert words("loss", a_run(rows=0)) == "no record yet"
     assert words("loss", a_run(train_loss=[None] * 100)) == "no train or val loss was logged"
     assert words("grad_norm", a_run(), a_run("b")) == "no gradient norm was logged"
-    assert words("loss", a_run(), x_axis="tokens").startswith("no token count: log tokens")
+    assert words("loss", a_run(), x_axis=XAxis("tokens")).startswith("no token count: log tokens")
     below = a_run(train_loss=[-1.0] * 100)
     assert words("loss", below, log_y=True) == "no value above 0 for a log axis"
     drawn = draw_chart(ChartMaker().chart("loss", [below], ChartOptions(log_y=True)), 60, 12)
@@ -99,9 +101,9 @@ def test_all_charts_share_what_the_records_cover():
     for chart in ("loss", "grad_norm"):
         assert maker.chart(chart, [run], ChartOptions()).x_limits == (0, 99)
     longer = a_run("b", rows=500)
-    assert maker.extent([run, longer], "iteration") == (0, 499)
-    assert maker.spacing([run, longer], "wallclock_time") == 2.0
-    assert ChartMaker().extent([a_run(rows=0)], "iteration") is None
+    assert maker.extent([run, longer], XAxis("iteration")) == (0, 499)
+    assert maker.spacing([run, longer], XAxis("wallclock_time")) == 2.0
+    assert ChartMaker().extent([a_run(rows=0)], XAxis("iteration")) is None
 
 
 def test_wall_clock_is_labelled_in_a_unit_that_fits():
@@ -110,7 +112,7 @@ def test_wall_clock_is_labelled_in_a_unit_that_fits():
         (200, "wall clock, min", 60.0),
         (6000, "wall clock, h", 3600.0),
     ]:
-        spec = ChartMaker().chart("loss", [a_run(rows=rows)], ChartOptions("wallclock_time"))
+        spec = ChartMaker().chart("loss", [a_run(rows=rows)], ChartOptions(XAxis("wallclock_time")))
         assert (spec.x_label, spec.x_unit) == (label, unit)
         assert spec.x_limits == (0, (rows - 1) * 2)
     bottom = "".join(span.text for span in draw_chart(spec, 60, 20)[-1])
@@ -118,7 +120,7 @@ def test_wall_clock_is_labelled_in_a_unit_that_fits():
 
 
 def test_cursor_and_legend_write_times_and_rates_for_people():
-    options = ChartOptions("wallclock_time", cursor=318.0)
+    options = ChartOptions(XAxis("wallclock_time"), cursor=318.0)
     runs = [a_run("a", rows=200, tokens_per_sec=[41_155.0] * 200), a_run("b", rows=200)]
     spec = ChartMaker().chart("tokens_per_sec", runs, options)
     title, legend = ("".join(span.text for span in line) for line in draw_chart(spec, 60, 20)[:2])
@@ -156,16 +158,16 @@ def test_the_value_at_a_cursor_beyond_a_curve_is_none():
 
 def test_the_cursor_steps_through_records_and_stops_at_the_ends():
     maker, runs = ChartMaker(), [a_run(), a_run("b", rows=40)]
-    assert maker.record_near(runs, "iteration", 50.0, 0.2) == 51
-    assert maker.record_near(runs, "iteration", 50.0, -10.0) == 40
-    assert maker.record_near(runs, "iteration", 99.0, 5.0) == 99
-    assert maker.record_near(runs, "wallclock_time", 3.0, 0.5) == 4
+    assert maker.record_near(runs, XAxis("iteration"), 50.0, 0.2) == 51
+    assert maker.record_near(runs, XAxis("iteration"), 50.0, -10.0) == 40
+    assert maker.record_near(runs, XAxis("iteration"), 99.0, 5.0) == 99
+    assert maker.record_near(runs, XAxis("wallclock_time"), 3.0, 0.5) == 4
 
 
 def test_cursor_and_zoom_are_kept_on_another_axis():
     maker, run = ChartMaker(), a_run()
-    assert maker.on_other_axis(run, "iteration", "wallclock_time", [10, 20.5]) == [20, 41]
-    assert maker.on_other_axis(run, "iteration", "tokens", [10]) is None
+    assert maker.on_other_axis(run, XAxis(), XAxis("wallclock_time"), [10, 20.5]) == [20, 41]
+    assert maker.on_other_axis(run, XAxis(), XAxis("tokens"), [10]) is None
 
 
 def test_curves_are_kept_until_they_are_forgotten(monkeypatch):
@@ -184,12 +186,12 @@ def test_curves_are_kept_until_they_are_forgotten(monkeypatch):
         for one in (run, other):
             maker.chart("loss", [one], ChartOptions(weight=weight))
     assert len(kept()) == 6
-    maker.keep_only({run}, "iteration", (0.99,))
+    maker.keep_only({run}, XAxis("iteration"), (0.99,))
     assert kept() == [("a", 0.99)]
     same = maker.chart("loss", [run], ChartOptions(weight=0.99, cursor=3.0))
     again = maker.chart("loss", [run], ChartOptions(weight=0.99, log_y=True))
     assert same.series == again.series
-    maker.keep_only({run}, "wallclock_time", (0.99,))
+    maker.keep_only({run}, XAxis("wallclock_time"), (0.99,))
     assert kept() == []
 
 
@@ -207,7 +209,7 @@ def test_curves_over_very_many_records_are_prepared_first(monkeypatch):
 def test_runs_without_a_place_on_the_axis_are_not_waited_for(monkeypatch):
     monkeypatch.setattr(curves, "QUICK_RECORDS", 0)
     runs = [a_run("knows", tokens=10.0), a_run("does not")]
-    missing = ChartMaker().missing("loss", runs, ChartOptions("tokens"))
+    missing = ChartMaker().missing("loss", runs, ChartOptions(XAxis("tokens")))
     assert [key.run.label for key in missing] == ["knows"]
 
 
@@ -228,9 +230,8 @@ def test_odd_records_are_charted():
         a_run("none", rows=0),
         a_run("nan", train_loss=[math.nan] * 100),
     ]
-    for axis in ("iteration", "gradient_step", "wallclock_time", "tokens"):
-        for weight in (0.0, 0.99):
-            for log_y in (False, True):
-                options = ChartOptions(axis, log_y, weight=weight, cursor=3.0)
-                spec = ChartMaker().chart("loss", runs, options)
-                assert len(draw_chart(spec, 60, 15)) == 15
+    scales = (False, True)
+    for axis, weight, log_x, log_y in itertools.product(X_AXES, (0.0, 0.99), scales, scales):
+        options = ChartOptions(XAxis(axis, log_x), log_y, weight=weight, cursor=3.0)
+        spec = ChartMaker().chart("loss", runs, options)
+        assert len(draw_chart(spec, 60, 15)) == 15

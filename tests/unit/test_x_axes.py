@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -9,9 +10,10 @@ from drawings import a_run
 from msgspec.structs import replace
 from tests.runs import make_run
 
-from traintop.analysis.axes import axis_named, tokens_per_iteration
+from traintop.analysis.axes import XAxis, axis_named, tokens_per_iteration
 from traintop.charts import draw_chart
 from traintop.charts.curves import ChartMaker, ChartOptions
+from traintop.charts.view import points_for
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_tokens_of_an_iteration_by_the_settings(config, tokens):
 
 
 def test_tokens_seen_are_logged_or_follow_from_the_settings():
-    maker, options = ChartMaker(), ChartOptions("tokens")
+    maker, options = ChartMaker(), ChartOptions(XAxis("tokens"))
     spec = maker.chart("loss", [a_run(tokens=10.0)], options)
     assert spec.series[0].x[:3].tolist() == [10, 20, 30]
     assert spec.x_label == "tokens (it × batch × context)"
@@ -54,17 +56,17 @@ def test_tokens_seen_are_logged_or_follow_from_the_settings():
 
 def test_a_run_without_tokens_is_left_out_with_a_remark():
     runs = [a_run("knows", tokens=10.0), a_run("does not")]
-    spec = ChartMaker().chart("loss", runs, ChartOptions("tokens"))
+    spec = ChartMaker().chart("loss", runs, ChartOptions(XAxis("tokens")))
     assert [s.label for s in spec.series] == ["knows"]
     assert spec.note == "no tokens, nor batch × context: does not"
     assert spec.note in "".join(s.text for s in draw_chart(spec, 80, 20)[1])
-    alone = ChartMaker().chart("loss", runs[1:], ChartOptions("tokens"))
+    alone = ChartMaker().chart("loss", runs[1:], ChartOptions(XAxis("tokens")))
     assert alone.series == ()
     draw_chart(alone, 80, 20)
 
 
 def xs(run, axis: str) -> list[float]:
-    return ChartMaker().chart("loss", [run], ChartOptions(axis)).series[0].x.tolist()
+    return ChartMaker().chart("loss", [run], ChartOptions(XAxis(axis))).series[0].x.tolist()
 
 
 @pytest.mark.parametrize(
@@ -139,6 +141,8 @@ def test_axes_are_those_the_runs_have_then_few_metrics():
     assert axes[:5] == plain
     assert len(axes) == 7
     assert all(axis.startswith("norm/") for axis in axes[5:])
+    uncounted = a_run("a", gradient_step=[0] * 100)
+    assert ChartMaker().axes([uncounted]) == ("iteration", "wallclock_time")
     both = ChartMaker().axes([a_run("b", tokens=10.0), run])
     assert both[:4] == ("iteration", "gradient_step", "wallclock_time", "tokens")
 
@@ -155,16 +159,62 @@ def test_names_of_fields_and_of_metrics_lead_to_an_axis():
 
 def test_a_run_that_did_not_log_the_axis_is_named():
     runs = [a_run("knows", epoch=[float(i) for i in range(100)]), a_run("does not")]
-    spec = ChartMaker().chart("loss", [*runs, a_run("empty", rows=0)], ChartOptions("epoch"))
+    spec = ChartMaker().chart("loss", [*runs, a_run("empty", rows=0)], ChartOptions(XAxis("epoch")))
     assert ([s.label for s in spec.series], spec.x_label) == (["knows"], "epoch")
     assert spec.note == "no epoch: does not"
-    alone = ChartMaker().chart("loss", runs[1:], ChartOptions("epoch"))
+    alone = ChartMaker().chart("loss", runs[1:], ChartOptions(XAxis("epoch")))
     assert alone.nothing_drawn == "no epoch was logged"
+
+
+LOG = ChartOptions(XAxis(log=True))
+
+
+def test_on_a_log_axis_what_is_not_above_0_is_left_out():
+    spec = ChartMaker().chart("loss", [a_run(rows=1001)], LOG)
+    assert spec.x_limits == (0, 3)
+    assert spec.series[0].measured[0][:2].tolist() == [0, math.log10(2)]
+    runs = [a_run("long"), a_run("first step", rows=1)]
+    assert ChartMaker().chart("loss", runs, LOG).note == "no iteration above 0: first step"
+    only = ChartMaker().chart("loss", runs[1:], LOG)
+    assert only.nothing_drawn == "no iteration above 0 for a log axis"
+    at_0 = a_run(train_loss=[None] * 100, val_loss=[1.0] + [None] * 99)
+    words = ChartMaker().chart("loss", [at_0], LOG).nothing_drawn
+    assert words == "no value has a place on this x axis"
+
+
+def test_on_a_log_axis_the_first_decades_keep_their_points():
+    loss = [2.0] * 200_000
+    loss[3], loss[40], loss[150_000] = 9.0, 8.0, 7.0
+    spec = ChartMaker().chart("loss", [a_run(rows=200_000, train_loss=loss)], LOG)
+    (drawn,) = points_for(spec, 100)
+    _, (x, high) = drawn.edges
+    peaks = {round(10**at): value for at, value in zip(x, high, strict=True) if value > 2}
+    assert sorted(set(peaks.values())) == [7.0, 8.0, 9.0]
+    assert min(peaks) == 3
+    assert len(x) <= 200
+
+
+def test_on_a_log_axis_cursor_and_figures_are_of_x():
+    maker, run = ChartMaker(), a_run(rows=200_000, grad_norm=[math.nan] * 200_000)
+    cursor = maker.record_near([run], LOG.x_axis, 0.0, math.log10(123_456))
+    spec = maker.chart("loss", [run], ChartOptions(LOG.x_axis, cursor=cursor))
+    assert spec.cursor_text == "iteration 123,456"
+    assert spec.legend_value(spec.series[0]) == "3.383"
+    assert maker.chart("grad_norm", [run], LOG).title.endswith("last NaN @200k")
+    times = ChartMaker().chart("loss", [run], ChartOptions(XAxis("wallclock_time", log=True)))
+    assert (times.x_label, times.x_unit) == ("wall clock, h", 3600.0)
+
+
+def test_the_log_axis_of_a_growing_run_ends_at_a_round_place():
+    growing = [dataclasses.replace(a_run(rows=rows), grows=True) for rows in (1500, 2900)]
+    ends = [ChartMaker().chart("loss", [run], LOG).x_limits for run in growing]
+    assert ends == [(0.0, 3.5)] * 2
 
 
 def test_an_axis_of_any_name_is_drawn():
     name = "a\x1b[31m, (b)" * 20
-    spec = ChartMaker().chart("loss", [a_run(**{name: range(100)})], ChartOptions(name, cursor=3.0))
+    options = ChartOptions(XAxis(name), cursor=3.0)
+    spec = ChartMaker().chart("loss", [a_run(**{name: range(100)})], options)
     for width in (20, 60, 200):
         drawn = "".join(piece.text for line in draw_chart(spec, width, 12) for piece in line)
         assert "\x1b" not in drawn

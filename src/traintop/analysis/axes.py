@@ -10,6 +10,8 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 
+import msgspec
+
 from traintop.analysis.chart_names import chart_title
 from traintop.fields import field_of
 from traintop.metrics import logged_name
@@ -20,6 +22,17 @@ from traintop.values import as_number
 
 X_AXES = ("iteration", "gradient_step", "wallclock_time", "tokens", "epoch", "samples")
 """The axes that runs of any tool may have, in the order in which they are gone through."""
+
+
+class XAxis(msgspec.Struct, frozen=True):
+    """What x is, and whether its axis is logarithmic.
+
+    A *place* on an axis is a value of x, on a logarithmic one its decimal logarithm.
+    """
+
+    name: str = X_AXES[0]
+    log: bool = False
+
 
 _LABELS: Mapping[str, str] = {"gradient_step": "gradient step", "wallclock_time": "wall clock"}
 _FIELDS: Mapping[str, str] = {"step": "iteration", "duration": "wallclock_time"}
@@ -46,11 +59,12 @@ def x_label(x_axis: str) -> str:
     return _LABELS.get(x_axis) or fit_middle(chart_title(x_axis), _LABEL_WIDTH)
 
 
-def no_axis_text(x_axis: str) -> str:
+def no_axis_text(x_axis: XAxis) -> str:
     """Why no run has a place on an axis."""
-    if x_axis == "tokens":
+    if x_axis.name == "tokens":
         return "no token count: log tokens, or give batch_size and context_length"
-    return f"no {x_label(x_axis)} was logged"
+    reason = "above 0 for a log axis" if x_axis.log else "was logged"
+    return f"no {x_label(x_axis.name)} {reason}"
 
 
 def counted_by(metric: str) -> str | None:

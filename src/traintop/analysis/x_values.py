@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from traintop.analysis.axes import X_AXES, counted_by, counting_metrics
+from traintop.analysis.axes import X_AXES, XAxis, counted_by, counting_metrics
 from traintop.analysis.series import FloatArray, finite
 from traintop.metrics import METRICS, direction_of, in_order, logged_name, standard_name
 
@@ -22,7 +22,7 @@ _SAMPLE = 256
 
 
 class XValues(NamedTuple):
-    """The x of each record, the finite ones of them in ascending order, and where they are from."""
+    """The place of each record, the finite ones in ascending order, and where they are from."""
 
     each: FloatArray
     ordered: FloatArray
@@ -30,15 +30,18 @@ class XValues(NamedTuple):
 
 
 def x_values(
-    history: History, x_axis: str, tokens_per_iteration: float | None, *, counts_epochs: bool
+    history: History, x_axis: XAxis, tokens_per_iteration: float | None, *, counts_epochs: bool
 ) -> XValues | None:
-    """The x of each record on an axis; ``None`` where none has a place there.
+    """The places of the records on an axis; ``None`` where none has one.
 
     A record without the metric that the axis shows lies between its neighbours that have it, if the
     metric never falls: then its value there was between theirs. Before the first and after the last
-    of these, and on the axis of a metric that falls, it has no place (NaN).
+    of these, and on the axis of a metric that falls, it has no place (NaN). A logarithmic axis has
+    none for what is not above 0.
     """
-    each, source = _x_values(history, x_axis, tokens_per_iteration, counts_epochs)
+    each, source = _x_values(history, x_axis.name, tokens_per_iteration, counts_epochs)
+    if each is not None and x_axis.log:
+        each = np.log10(each, out=np.full(len(each), np.nan), where=each > 0)
     ordered = np.empty(0) if each is None else finite(each, each)[0]
     return XValues(each, ordered, source) if each is not None and len(ordered) else None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from traintop.analysis.axes import X_AXES, no_axis_text, x_label
+from traintop.analysis.axes import X_AXES, XAxis, no_axis_text, x_label
 from traintop.analysis.chart_names import (
     LOSS_CHART,
     chart_title,
@@ -17,7 +17,7 @@ from traintop.analysis.chart_names import (
 )
 from traintop.analysis.series import FloatArray, Limits, finite, smooth, value_near
 from traintop.analysis.x_values import XValues, metric_axes, x_values
-from traintop.charts.spec import ChartSpec, Series, figure, place
+from traintop.charts.spec import ChartSpec, Series, figure, place, x_at_place
 from traintop.charts.ticks import in_steps
 from traintop.fields import field_of
 from traintop.metrics import METRICS, logged_name
@@ -59,10 +59,10 @@ class ChartOptions:
     """What a person chose for all charts.
 
     ``weight`` is that of the smoothing. ``x_limits`` (all of x when ``None``) and ``cursor`` are
-    in units of the axis: iterations, gradient steps, seconds, tokens.
+    places on the axis.
     """
 
-    x_axis: str = "iteration"
+    x_axis: XAxis = field(default_factory=XAxis)
     log_y: bool = False
     robust: bool = True
     weight: float = 0.0
@@ -77,7 +77,7 @@ class CurveKey:
     run: PlottedRun
     metric: str
     label: str
-    x_axis: str
+    x_axis: XAxis
     weight: float
     style: Literal["solid", "dotted"]
     dim: bool
@@ -92,7 +92,7 @@ class ChartMaker:
 
     def __init__(self) -> None:
         self._series: dict[CurveKey, Series] = {}
-        self._x: dict[tuple[PlottedRun, str], XValues | None] = {}
+        self._x: dict[tuple[PlottedRun, XAxis], XValues | None] = {}
         self._lock = threading.Lock()
 
     def missing(
@@ -134,37 +134,38 @@ class ChartMaker:
 
     def chart(self, chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> ChartSpec:
         """The chart of one metric (or of both losses) over all the runs given."""
-        keys = self._keys(chart, runs, options)
+        x_axis, keys = options.x_axis, self._keys(chart, runs, options)
         for key in keys:
             self.prepare(key)
         series = tuple(self._series[key] for key in keys)
         title = _title(chart, runs, series, options)
         words = title or chart_title(chart)
         recorded = [run for run in runs if len(run.history)]
-        left_out = [run for run in recorded if not self.has_axis(run, options.x_axis)]
-        extent = self.extent(runs, options.x_axis)
-        is_time = options.x_axis == "wallclock_time"
-        label, x_unit = x_label(options.x_axis), 1.0
+        left_out = [run for run in recorded if not self.has_axis(run, x_axis)]
+        extent = self.extent(runs, x_axis)
+        is_time = x_axis.name == "wallclock_time"
+        label, x_unit = x_label(x_axis.name), 1.0
         grows = any(run.grows for run in runs)
         if extent and grows:
             extent = extent[0], max(extent[1], in_steps(*extent, _X_PARTS)[1])
         if is_time:
-            unit, x_unit = _wallclock_unit(extent[1] if extent else 0.0)
+            unit, x_unit = _wallclock_unit(x_at_place(extent[1], x_axis.log) if extent else 0.0)
             label = f"{label}, {unit}"
-        if source := self.x_source(runs, options.x_axis):
+        if source := self.x_source(runs, x_axis):
             label = f"{label} ({source})"
         return ChartSpec(
             title=title,
             series=series,
             x_label=label,
             x_unit=x_unit,
+            log_x=x_axis.log,
             log_y=options.log_y,
             x_limits=options.x_limits or extent,
             cursor=options.cursor,
             robust=options.robust,
             grows=grows,
-            note=_left_out_note(left_out, options.x_axis),
-            missing=_missing(chart, recorded, left_out, options.x_axis),
+            note=_left_out_note(left_out, x_axis),
+            missing=_missing(chart, recorded, left_out, x_axis),
             # Of several runs the legend has the names.
             name=f"{fit_middle(safe_text(runs[0].label, LONGEST_NAME), _NAME_WIDTH)} {words}"
             if len(runs) == 1
@@ -174,7 +175,7 @@ class ChartMaker:
         )
 
     def keep_only(
-        self, runs: Collection[PlottedRun], x_axis: str, weights: Collection[float]
+        self, runs: Collection[PlottedRun], x_axis: XAxis, weights: Collection[float]
     ) -> None:
         """Forget all curves but those of these runs over one axis, raw and so smoothed."""
         with self._lock:
@@ -185,21 +186,24 @@ class ChartMaker:
             }
             self._x = {key: one for key, one in self._x.items() if key[0] in runs}
 
-    def extent(self, runs: Sequence[PlottedRun], x_axis: str) -> Limits | None:
+    def extent(self, runs: Sequence[PlottedRun], x_axis: XAxis) -> Limits | None:
         """The lowest and the highest x of all records on an axis, ``None`` without any."""
         covered = [x for run in runs if len(x := self._ordered(run, x_axis))]
         if not covered:
             return None
         return min(float(x[0]) for x in covered), max(float(x[-1]) for x in covered)
 
-    def spacing(self, runs: Sequence[PlottedRun], x_axis: str) -> float:
-        """How far apart on x the records of the densest run are, 0 when there are too few."""
-        each = [self._ordered(run, x_axis) for run in runs]
-        gaps = [float(x[-1] - x[0]) / (len(x) - 1) for x in each if len(x) > 1]
+    def spacing(self, runs: Sequence[PlottedRun], x_axis: XAxis) -> float:
+        """How far apart on x the records of the densest run are, 0 when there are too few.
+
+        Of its later half, since on a logarithmic axis the first ones are far apart.
+        """
+        each = [(x, len(x) // 2) for run in runs if len(x := self._ordered(run, x_axis)) > 1]
+        gaps = [float(x[-1] - x[half - 1]) / (len(x) - half) for x, half in each]
         return min((gap for gap in gaps if gap > 0), default=0.0)
 
     def record_near(
-        self, runs: Sequence[PlottedRun], x_axis: str, cursor: float, distance: float
+        self, runs: Sequence[PlottedRun], x_axis: XAxis, cursor: float, distance: float
     ) -> float:
         """The x of a record about ``distance`` from the cursor, and never on its other side."""
         target = cursor + distance
@@ -215,7 +219,7 @@ class ChartMaker:
         return min(found, key=lambda x: abs(x - target), default=cursor)
 
     def on_other_axis(
-        self, run: PlottedRun, before: str, after: str, positions: Sequence[float]
+        self, run: PlottedRun, before: XAxis, after: XAxis, positions: Sequence[float]
     ) -> list[float] | None:
         """Where positions on one axis lie on another by the records of a run."""
         old, new = self._x_of(run, before), self._x_of(run, after)
@@ -224,16 +228,20 @@ class ChartMaker:
         x, y = finite(old.each, new.each)
         return np.interp(positions, x, y).tolist() if len(x) else None
 
-    def has_axis(self, run: PlottedRun, x_axis: str) -> bool:
+    def has_axis(self, run: PlottedRun, x_axis: XAxis) -> bool:
         """Whether the records of a run have a place on an axis."""
         return self._x_of(run, x_axis) is not None
 
     def axes(self, runs: Sequence[PlottedRun]) -> tuple[str, ...]:
-        """The axes to choose from: the standard ones that some run has, then a few metrics."""
-        standard = (axis for axis in X_AXES if any(self.has_axis(run, axis) for run in runs))
+        """The axes to choose from: the standard ones along which some run goes, then few metrics.
+
+        The gradient steps of a loop that does not count them stay 0.
+        """
+        each = [(axis, self._ordered(run, XAxis(axis))) for axis in X_AXES for run in runs]
+        standard = dict.fromkeys(axis for axis, x in each if len(x) == 1 or (x[:1] < x[-1:]).any())
         return *standard, *metric_axes(run.history for run in runs)
 
-    def x_source(self, runs: Sequence[PlottedRun], x_axis: str) -> str:
+    def x_source(self, runs: Sequence[PlottedRun], x_axis: XAxis) -> str:
         """How the places of runs on an axis were computed, where its name does not say it."""
         places = (self._x_of(run, x_axis) for run in runs)
         return " or ".join(dict.fromkeys(x.source for x in places if x and x.source))
@@ -245,11 +253,11 @@ class ChartMaker:
         keys = _keys(chart, runs, options)
         return [key for key in keys if self.has_axis(key.run, key.x_axis)]
 
-    def _ordered(self, run: PlottedRun, x_axis: str) -> FloatArray:
+    def _ordered(self, run: PlottedRun, x_axis: XAxis) -> FloatArray:
         positions = self._x_of(run, x_axis)
         return np.empty(0) if positions is None else positions.ordered
 
-    def _x_of(self, run: PlottedRun, x_axis: str) -> XValues | None:
+    def _x_of(self, run: PlottedRun, x_axis: XAxis) -> XValues | None:
         key = (run, x_axis)
         if key not in self._x:
             tokens, epochs = run.tokens_per_iteration, run.counts_epochs
@@ -314,21 +322,24 @@ def _title(
         return f"{title}   {show(series[-1].value_at(options.cursor))}"
     if series[-1].last is None:
         return title
-    last = series[-1].last_text(show, stopwatch if options.x_axis == "wallclock_time" else si)
+    write_x = stopwatch if options.x_axis.name == "wallclock_time" else si
+    last = series[-1].last_text(show, lambda x: write_x(x_at_place(x, options.x_axis.log)))
     median = series[0].median
     return f"{title}   last {last}" + ("" if median is None else f"   median {show(median)}")
 
 
-def _left_out_note(left_out: Sequence[PlottedRun], x_axis: str) -> str:
+def _left_out_note(left_out: Sequence[PlottedRun], x_axis: XAxis) -> str:
     """Which runs have no place on the x axis, and why; nothing where all have one."""
     if not left_out:
         return ""
-    reason = "no tokens, nor batch × context" if x_axis == "tokens" else f"no {x_label(x_axis)}"
+    reason = f"no {x_label(x_axis.name)}{' above 0' if x_axis.log else ''}"
+    if x_axis.name == "tokens":
+        reason = "no tokens, nor batch × context"
     return f"{reason}: {', '.join(safe_text(run.label) for run in left_out)}"
 
 
 def _missing(
-    chart: str, recorded: Sequence[PlottedRun], left_out: Sequence[PlottedRun], x_axis: str
+    chart: str, recorded: Sequence[PlottedRun], left_out: Sequence[PlottedRun], x_axis: XAxis
 ) -> str:
     """Why there is no curve, if there is none."""
     if not recorded:

@@ -15,12 +15,13 @@ import numpy as np
 from traintop.analysis.series import FloatArray
 from traintop.charts.canvas import Resolution
 from traintop.charts.spec import ChartSpec
-from traintop.charts.ticks import even_ticks, nice_ticks, tick_labels
+from traintop.charts.ticks import even_ticks
 from traintop.charts.view import View, share_of
 from traintop.text import cell_width, safe_text
 
 _LEAST_GAP = 2  # cells between two labels on the x axis
 _CELLS_PER_X_LABEL = (12, 7, 6, 5)  # the more, the airier; the less, the more room for what x is
+_CELLS_PER_LOG_X_LABEL = _CELLS_PER_X_LABEL[-1:]  # round numbers are few and far apart
 _ROWS_PER_LABEL = 4
 _ROWS_PER_LOG_LABEL = 2
 _LEAST_WIDTH = 10
@@ -98,8 +99,9 @@ def _x_axis(
     label = safe_text(spec.x_label)
     if cell_width(label) != len(label):
         label = ""  # its place is counted in characters
+    cells_per_label = _CELLS_PER_LOG_X_LABEL if view.log_x else _CELLS_PER_X_LABEL
     for shown in (label, label.partition(" (")[0]):
-        for cells in _CELLS_PER_X_LABEL:
+        for cells in cells_per_label:
             ticks = tuple(
                 tick
                 for tick in _x_ticks(view, spec.x_unit, columns, per_cell, cells)
@@ -107,7 +109,7 @@ def _x_axis(
             )
             if len(ticks) >= 2:
                 return ticks, shown
-    return _x_ticks(view, spec.x_unit, columns, per_cell, _CELLS_PER_X_LABEL[0]), ""
+    return _x_ticks(view, spec.x_unit, columns, per_cell, cells_per_label[0]), ""
 
 
 def _x_ticks(
@@ -118,9 +120,10 @@ def _x_ticks(
     if view.y is None:
         return ticks
     for count in range(max(2, columns // cells_per_label), 1, -1):
-        values = nice_ticks(view.x[0] / unit, view.x[1] / unit, count, whole=view.whole_x)
-        cells = _cells(share_of(np.asarray(values) * unit, view.x), columns, per_cell.x)
-        ticks = tuple(map(Tick, cells, tick_labels(values)))
+        labelled = view.labelled_x(count, unit)
+        shares = share_of(np.array([place for place, _ in labelled]), view.x)
+        labels = (label for _, label in labelled)
+        ticks = tuple(map(Tick, _cells(shares, columns, per_cell.x), labels))
         if all(
             right.cell - left.cell >= (len(left.label) + len(right.label)) / 2 + _LEAST_GAP
             for left, right in itertools.pairwise(ticks)

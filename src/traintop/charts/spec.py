@@ -22,7 +22,7 @@ from traintop.analysis.series import (
 from traintop.short_names import ShortNames, short_names
 from traintop.text import aligned, number, safe_text, si
 
-_OVERVIEW_COLUMNS = 2048
+_OVERVIEW_COLUMNS = 8192
 
 
 class Palette(msgspec.Struct, frozen=True):
@@ -196,8 +196,17 @@ def place(x: float) -> str:
     return f"{x:,.0f}" if x.is_integer() and abs(x) < 1e15 else number(x, 6)
 
 
+def x_at_place(position: float, log_x: bool) -> float:
+    """The x at a place on the axis, which is its logarithm on a logarithmic one.
+
+    It is as exact as the logarithm, so that 123,456 is again a whole number.
+    """
+    return float(f"{10.0 ** min(position, 308.0):.12g}") if log_x else position
+
+
 class ChartSpec(msgspec.Struct, frozen=True):
-    """What to draw. Limits and cursor are in units of x; ticks are labelled in ``x_unit`` of them.
+    """What to draw. The x of the series, limits and cursor are places on the x axis: on a
+    logarithmic one (``log_x``) decimal logarithms. Ticks are labelled in ``x_unit`` of x.
 
     ``robust`` keeps outliers from stretching the y axis (``analysis.series.robust_limits``). With
     a ``cursor`` the legend shows the values measured nearest to it, otherwise the last ones; its
@@ -213,6 +222,7 @@ class ChartSpec(msgspec.Struct, frozen=True):
     title: str
     series: tuple[Series, ...]
     x_label: str = "iteration"
+    log_x: bool = False
     log_y: bool = False
     x_limits: tuple[float, float] | None = None
     robust: bool = False
@@ -232,6 +242,8 @@ class ChartSpec(msgspec.Struct, frozen=True):
         """Why no curve is drawn, if none is."""
         if any(len(one.measured[1]) for one in self.series):
             return "no value above 0 for a log axis"
+        if any(np.isfinite(one.y).any() for one in self.series):
+            return "no value has a place on this x axis"
         return "nothing was measured" if self.series else self.missing
 
     @property
@@ -255,11 +267,11 @@ class ChartSpec(msgspec.Struct, frozen=True):
         if self.cursor is None:
             return ""
         name = re.split(r", | \(", safe_text(self.x_label))[0]
-        return f"{name} {self.place_text(self.cursor)}".strip()
+        return f"{name} {self.place_text(x_at_place(self.cursor, self.log_x))}".strip()
 
     def legend_value(self, series: Series) -> str:
         """The value of a curve at the cursor, or its last one."""
         if self.cursor is None:
             write_x = si if self.place_text is place else self.place_text
-            return series.last_text(self.value_text, write_x)
+            return series.last_text(self.value_text, lambda x: write_x(x_at_place(x, self.log_x)))
         return self.value_text(series.value_at(self.cursor))

@@ -11,7 +11,6 @@ import numpy as np
 
 from traintop.analysis.series import FloatArray
 from traintop.charts.spec import DARK, ChartSpec, Palette, Series
-from traintop.charts.ticks import nice_ticks, tick_labels
 from traintop.charts.view import (
     Curve,
     View,
@@ -147,10 +146,8 @@ def _axes(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
         y = float(plot.y(np.array([value]))[0])
         yield f'<path d="M{_LEFT} {y:.1f}h{_RIGHT - _LEFT}" {line} stroke-opacity="0.25"/>'
         yield _text(_LEFT - 8, y + 4, label, palette.frame, 'text-anchor="end"')
-    low, high = view.x[0] / spec.x_unit, view.x[1] / spec.x_unit
-    ticks = nice_ticks(low, high, (_RIGHT - _LEFT) // _X_TICK, whole=view.whole_x)
-    for value, label in zip(ticks, tick_labels(ticks), strict=True):
-        x = float(plot.x(np.array([value * spec.x_unit]))[0])
+    for value, label in view.labelled_x((_RIGHT - _LEFT) // _X_TICK, spec.x_unit):
+        x = float(plot.x(np.array([value]))[0])
         yield f'<path d="M{x:.1f} {_BOTTOM}v5" {line}/>'
         yield _text(x, _BOTTOM + 19, label, palette.frame, 'text-anchor="middle"')
     yield f'<path d="M{_LEFT} {plot.top}V{_BOTTOM}H{_RIGHT}" fill="none" {line}/>'

@@ -124,16 +124,16 @@ def _multiples(step: float, low: float, high: float) -> tuple[float, ...]:
     )
 
 
-def log_ticks(low: float, high: float, count: int) -> tuple[float, ...]:
+def log_ticks(low: float, high: float, count: int, *, whole: bool = False) -> tuple[float, ...]:
     """About ``count`` round positive numbers for a logarithmic axis.
 
     ``low`` and ``high`` are decimal logarithms; the ticks returned are the numbers themselves.
     1, 2 and 5 of each decade, or whole decades, or every n-th, as many as fit; within less than a
-    decade evenly spaced round numbers.
+    decade evenly spaced round numbers. ``whole`` asks for whole numbers.
     """
     if not (math.isfinite(low) and math.isfinite(high) and low < high and count > 0):
         return ()
-    decades = range(math.floor(low), math.ceil(high) + 1)
+    decades = range(max(math.floor(low), -308), min(math.ceil(high), 307) + 1)
     for mantissas in ((1.0, 2.0, 5.0), (1.0,)):
         ticks = _log_multiples(mantissas, decades, low, high)
         if 2 <= len(ticks) <= count:
@@ -144,7 +144,7 @@ def log_ticks(low: float, high: float, count: int) -> tuple[float, ...]:
         thinned = [decade for decade in decades if decade % stride == 0]
         ticks = _log_multiples((1.0,), thinned, low, high)
     if len(ticks) < 2 and low > -300 and high < 308:
-        evenly = nice_ticks(10.0**low, 10.0**high, count)
+        evenly = nice_ticks(10.0**low, 10.0**high, count, whole=whole)
         return tuple(tick for tick in evenly if tick > 0) or ticks
     return ticks
 
@@ -157,7 +157,7 @@ def _log_multiples(
         float(f"{mantissa:g}e{decade}")
         for decade in decades
         for mantissa in mantissas
-        if low - slack <= decade + math.log10(mantissa) <= high + slack and -308 <= decade <= 307
+        if low - slack <= decade + math.log10(mantissa) <= high + slack
     )
 
 

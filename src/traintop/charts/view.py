@@ -36,6 +36,7 @@ _Y_PARTS = 8
 """How many steps of the limits of y a curve that grows takes, at least."""
 
 _SAMPLE = 2048
+_LOG_PRECISION = 1e-12  # to which a whole number is known by its logarithm
 _LEAST_LOGGABLE = 5e-324
 
 _Points: TypeAlias = tuple[FloatArray, FloatArray]
@@ -57,8 +58,10 @@ class View:
     """The limits of a chart."""
 
     x: Limits
+    """Logarithms where the axis is so, as those of y."""
     y: Limits | None
-    """Logarithms where the axis is so; None when no value says what to show."""
+    """None when no value says what to show."""
+    log_x: bool
     log_y: bool
     whole_x: bool
     """Whether x only has whole values, such as iterations."""
@@ -74,6 +77,17 @@ class View:
             return tuple(zip(np.log10(values).tolist(), log_tick_labels(values), strict=True))
         values = self.even_ticks or nice_ticks(*self.y, count)
         return tuple(zip(values, tick_labels(values), strict=True))
+
+    def labelled_x(self, count: int, unit: float) -> tuple[tuple[float, str], ...]:
+        """As :meth:`labelled_y`, with labels in a unit of x."""
+        low, high = self.x
+        if self.log_x:
+            scale = math.log10(unit)
+            values = log_ticks(low - scale, high - scale, count, whole=self.whole_x)
+            places = np.log10(values) + scale
+            return tuple(zip(places.tolist(), log_tick_labels(values), strict=True))
+        values = nice_ticks(low / unit, high / unit, count, whole=self.whole_x)
+        return tuple(zip((value * unit for value in values), tick_labels(values), strict=True))
 
     def arrow(self, series: Series) -> str:
         """Where all of a curve is when none of it is in view: above, below, or not so."""
@@ -219,7 +233,7 @@ def view_of(spec: ChartSpec, width: int) -> View:
     """The limits of a chart of about ``width`` cells."""
     x_limits = _x_limits(spec)
     ends = [x for one in spec.series for x in (one.measured[0][:8], one.measured[0][-8:])]
-    whole = spec.x_unit == 1.0 and all(bool((np.floor(x) == x).all()) for x in ends)
+    whole = spec.x_unit == 1.0 and all(_is_whole(x, spec.log_x) for x in ends)
     shown = [_source(one, spec.log_y, width, x_limits) for one in spec.series]
     shown += [edge for one in spec.series for edge in one.edges]
     values = [_within(*_placed(one, spec.log_y), x_limits) for one in shown]
@@ -229,7 +243,15 @@ def view_of(spec: ChartSpec, width: int) -> View:
         y_limits = _with_latest(spec, robust, x_limits)
     if spec.grows and y_limits:
         y_limits = in_steps(*y_limits, _Y_PARTS)
-    return View(x_limits, y_limits, spec.log_y, whole)
+    return View(x_limits, y_limits, spec.log_x, spec.log_y, whole)
+
+
+def _is_whole(x: FloatArray, log_x: bool) -> bool:
+    if not log_x:
+        return bool((np.floor(x) == x).all())
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = 10.0**x
+        return bool((np.abs(x - np.rint(x)) <= _LOG_PRECISION * x).all())
 
 
 def _with_latest(spec: ChartSpec, robust: Limits, x_limits: Limits) -> Limits:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from traintop.analysis.axes import X_AXES, axis_named, no_axis_text, tokens_per_iteration
+from traintop.analysis.axes import X_AXES, XAxis, axis_named, no_axis_text, tokens_per_iteration
 from traintop.analysis.chart_names import charts_of, metrics_of_chart
 from traintop.analysis.field_names import left_out_hint
 from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, print_text, warn
@@ -51,6 +51,7 @@ _HEIGHTS = (12, 30)
     metavar="NAME",
     help=f"X axis: {', '.join(X_AXES)}, or any metric.",
 )
+@click.option("--log-x", is_flag=True, help="Use a logarithmic x axis.")
 @click.option("--log", "log_y", is_flag=True, help="Use a logarithmic y axis.")
 @click.option("--outliers", is_flag=True, help="Let a few outliers stretch the y axis.")
 @click.option(
@@ -75,6 +76,7 @@ def command(
     names: tuple[str, ...],
     metric: str,
     x_axis: str,
+    log_x: bool,
     log_y: bool,
     outliers: bool,
     smooth: float,
@@ -89,7 +91,8 @@ def command(
 
     catalog, runs = named_runs(log_dir, names, most=MOST_RUNS)
     try:
-        spec = _chart_of(catalog, runs, metric, ChartOptions(x_axis, log_y, not outliers, smooth))
+        options = ChartOptions(XAxis(x_axis, log_x), log_y, not outliers, smooth)
+        spec = _chart_of(catalog, runs, metric, options)
     except ValueError as error:
         raise failure(error) from None
     if svg is None:
@@ -132,7 +135,8 @@ def _chart_of(
         )
         raise ValueError(f"no run has the metric {metric!r}: {hint}")
     maker = ChartMaker()
-    options = dataclasses.replace(options, x_axis=_known_axis(options.x_axis, maker, plotted, runs))
+    name = _known_axis(options.x_axis.name, maker, plotted, runs)
+    options = dataclasses.replace(options, x_axis=replace(options.x_axis, name=name))
     spec = maker.chart(metric, plotted, options)
     return replace(spec, title=spec.name)
 
@@ -142,11 +146,11 @@ def _known_axis(
 ) -> str:
     """The x axis that a name stands for; raises ``ValueError`` where no run has a place on it."""
     logged = [run.history.metrics for run in plotted]
-    x_axis = axis_named(name, logged)
+    x_axis = XAxis(axis_named(name, logged))
     if any(maker.has_axis(run, x_axis) for run in plotted):
-        return x_axis
+        return x_axis.name
     hint = left_out_hint(name, runs.values())
-    if x_axis == "tokens":
+    if x_axis.name == "tokens":
         hint = hint or no_axis_text(x_axis)
     metrics = (metric for names in logged for metric in names_of_metrics(names))
     hint = hint or suggestions(name, dict.fromkeys((*maker.axes(plotted), *metrics)))

@@ -1,7 +1,7 @@
 """Which charts are shown, and which part of x: zoom, pan and cursor as pure steps.
 
-All charts share one window and one cursor. Both are in units of the x axis itself (iterations,
-gradient steps, seconds, tokens), so that they hold whatever unit the axis is labelled in.
+All charts share one window and one cursor. Both are places on the x axis: iterations, seconds,
+tokens, whatever unit these are labelled in, and on a logarithmic axis their logarithms.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from traintop.analysis.axes import X_AXES
+from traintop.analysis.axes import XAxis
 from traintop.analysis.naming import unique_names
 from traintop.analysis.query import filter_runs
 from traintop.analysis.ranking import sorted_by
@@ -88,7 +88,7 @@ class ViewState(msgspec.Struct, frozen=True):
     filter: str = ""
     show_archived: bool = False
     pane: Pane = Pane.RUNS
-    x_axis: str = X_AXES[0]
+    x_axis: XAxis = XAxis()
     log_y: bool = False
     robust: bool = True
     smoothing: int = 0

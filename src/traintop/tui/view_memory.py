@@ -60,7 +60,7 @@ def _at_rest(state: ViewState) -> ViewState:
 
 
 def _is_sound(state: ViewState) -> bool:
-    texts = [state.filter, state.x_axis, state.sort.column, state.charts.focus]
+    texts = [state.filter, state.x_axis.name, state.sort.column, state.charts.focus]
     texts += state.charts.chosen
     texts += [column.key for column in state.columns]
     texts += [metric for metric, _ in state.directions]

@@ -16,6 +16,7 @@ KEYS = (
         Key("previous_metric", "M", "next_chart(-1)", "previous chart", places=_MAIN),
         Key("charts", "O", "choose_charts", "choose which charts are shown", places=_MAIN),
         Key("x_axis", "x", "next_x_axis", "x axis: iteration, time, epoch …", "axis"),
+        Key("log_x", "L", "toggle_log_x", "logarithmic x axis"),
         Key("log_y", "l", "toggle_log", "logarithmic y axis", "log"),
         Key("outliers", "r", "toggle_robust", "let outliers stretch the y axis"),
         Key("smoother", "+|=", "smooth(1)", "smooth the curves more", "smooth"),

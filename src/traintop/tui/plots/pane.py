@@ -21,6 +21,7 @@ from traintop.tui.session import Session
 from traintop.tui.view import smooth_by
 
 if TYPE_CHECKING:
+    from traintop.analysis.axes import XAxis
     from traintop.charts import ChartSpec
 
 
@@ -143,11 +144,21 @@ class PlotPane(ChartGrid):
         self._with_records(self._next_x_axis)
 
     def _next_x_axis(self) -> None:
-        view, axes = self._session.view, self._source.x_axes()
-        place = axes.index(view.x_axis) + 1 if view.x_axis in axes else 0
-        following = axes[place % len(axes)]
-        part = self._source.on_axis(view, following)
-        self._session.change(replace(view, x_axis=following, charts=part))
+        axis, names = self._session.view.x_axis, self._source.x_axes()
+        place = names.index(axis.name) + 1 if axis.name in names else 0
+        self._change_axis(replace(axis, name=names[place % len(names)]))
+
+    def action_toggle_log_x(self) -> None:
+        self._with_records(self._toggle_log_x)
+
+    def _toggle_log_x(self) -> None:
+        axis = self._session.view.x_axis
+        self._change_axis(replace(axis, log=not axis.log))
+
+    def _change_axis(self, axis: XAxis) -> None:
+        view = self._session.view
+        part = self._source.on_axis(view, axis)
+        self._session.change(replace(view, x_axis=axis, charts=part))
 
     def action_toggle_log(self) -> None:
         self._session.change(replace(self._session.view, log_y=not self._session.view.log_y))

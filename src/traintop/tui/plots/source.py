@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from traintop.analysis.axes import X_AXES, x_label
+from traintop.analysis.axes import X_AXES, XAxis, x_label
 from traintop.tui.chart_view import ChartView, Extent, limits_of_view, without_window
 from traintop.tui.plots.runs import PlottedRuns
 from traintop.tui.view import ViewState
@@ -153,10 +153,10 @@ class ChartSource:
 
     def x_source(self, view: ViewState) -> str:
         """How the places on the x axis were computed, where its name does not say it."""
-        runs = self.runs.with_records() if view.x_axis == "tokens" else []
+        runs = self.runs.with_records() if view.x_axis.name == "tokens" else []
         return self._maker.x_source(runs, view.x_axis) if runs else ""
 
-    def on_axis(self, view: ViewState, x_axis: str) -> ChartView:
+    def on_axis(self, view: ViewState, x_axis: XAxis) -> ChartView:
         """The same part of the first run on another axis; all of it where that is not known."""
         part, extent, runs = view.charts, self.extent(view), self.runs.with_records()
         if extent is None or (part.span is None and part.cursor is None):
@@ -197,9 +197,11 @@ def chart_notes(state: ViewState, page: range, charts: int, x_source: str = "") 
     The footer would have no room left for keys.
     """
     notes = []
-    if state.x_axis != X_AXES[0]:
+    if state.x_axis.name != X_AXES[0]:
         source = f" ({x_source})" if x_source else ""
-        notes.append(f"over {x_label(state.x_axis)}{source}")
+        notes.append(f"over {x_label(state.x_axis.name)}{source}")
+    if state.x_axis.log:
+        notes.append("log x")
     if state.log_y:
         notes.append("log y")
     if state.smoothing:
