@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from tests.drawing import is_drawn
-from tests.runs import make_runs
+from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from textual import events
 from tui_runs import screen_text, showing
@@ -16,6 +16,7 @@ from traintop.analysis.axes import XAxis
 from traintop.analysis.percentiles import pace_of
 from traintop.charts import curves
 from traintop.model import RunStatus
+from traintop.progress import COUNTED_BY
 from traintop.store.history import History
 from traintop.tui.chart_view import ChartView, limits_of_view
 from traintop.tui.messages import HistoryLoaded
@@ -105,6 +106,14 @@ async def test_metrics_that_count_are_axes_too(place):
         assert app.main_screen.view.x_axis.name == "frames"
         await pilot.press("x")
         assert app.main_screen.view.x_axis.name == "iteration"
+
+
+async def test_epochs_are_an_axis_of_runs_that_count_them():
+    run = make_run("keras", environment={COUNTED_BY: "epoch"})
+    async with showing([run]) as (app, pilot):
+        await pilot.press("x", "x", "x", "left")
+        assert app.main_screen.view.x_axis == XAxis("epoch")
+        assert "epoch 49" in screen_text(app)
 
 
 @PLACES

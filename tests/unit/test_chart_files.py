@@ -203,6 +203,17 @@ def test_a_plot_over_any_metric_by_any_of_its_names(tmp_path: Path) -> None:
     assert "no token count: log tokens" in plot(tmp_path, "--x", "tokens").stderr
 
 
+def test_runs_that_count_epochs_are_plotted_over_them(tmp_path: Path) -> None:
+    rows = ("0,3.5", "1,3.25", "2,3.125")
+    (tmp_path / "training.csv").write_text("\n".join(("epoch,loss", *rows, "")))
+    with new_tracker(tmp_path, "ours") as tracker:
+        for i in range(20):
+            tracker.log_metrics(i, train_loss=4 - i / 10, epoch=i / 10)
+    done = plot(tmp_path, "--x", "epoch")
+    assert done.stdout.splitlines()[-1].endswith("  epoch")
+    assert "3.125" in done.stdout.splitlines()[1]
+
+
 def test_without_names_the_newest_runs_are_plotted(logs: Path) -> None:
     done = plot(logs, "--width", 300)
     assert "2 older runs are not shown" in done.stderr

@@ -205,6 +205,12 @@ def test_on_a_log_axis_cursor_and_figures_are_of_x():
     assert (times.x_label, times.x_unit) == ("wall clock, h", 3600.0)
 
 
+def test_the_end_of_a_log_axis_is_seen_as_closely_as_any():
+    run = a_run(rows=10_000)
+    last_gap = math.log10(9_999 / 9_998)
+    assert last_gap < ChartMaker().spacing([run], LOG.x_axis) < 2 * last_gap
+
+
 def test_the_log_axis_of_a_growing_run_ends_at_a_round_place():
     growing = [dataclasses.replace(a_run(rows=rows), grows=True) for rows in (1500, 2900)]
     ends = [ChartMaker().chart("loss", [run], LOG).x_limits for run in growing]
