@@ -71,9 +71,18 @@ def answers_itself(environment: Mapping[str, str]) -> bool:
     """Whether the terminal is a program that answers for the one behind it: tmux, screen."""
     return (
         "TMUX" in environment
-        or "STY" in environment
+        or is_gnu_screen(environment)
         or environment.get("TERM", "").startswith(("screen", "tmux"))
     )
+
+
+def is_gnu_screen(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal is GNU screen.
+
+    Version 4.9 takes colours of 24 bits for several others, also where the terminal behind it has
+    them and says so. Once a program asks for the mouse, it keeps escape until the next key.
+    """
+    return "STY" in environment
 
 
 def erases_in_color(environment: Mapping[str, str]) -> bool:

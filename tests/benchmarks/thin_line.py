@@ -44,7 +44,7 @@ _KEYS = "jjjjkkkk"
 _KEY_SECONDS = 1.5
 _UNSEEN = 20.0
 _CURSOR = "▌"
-_HELP = "closes"
+_HELP = "next run"
 _KILOBYTE = 1000.0
 
 
@@ -166,6 +166,7 @@ def _help_delay(program: tuple[str, ...], shown: str, rate: float, driver: dict[
     """From the key to what it shows; the key closes it, too."""
     pressed = []
     with PseudoTerminal(*program, bytes_per_second=rate, environment=driver) as terminal:
+        terminal.listen_until(lambda: b"tokens" in terminal.received())  # the title of a chart
         terminal.listen(_SETTLING)
         for _ in range(3):
             pressed.append(terminal.press("?"))
@@ -179,8 +180,8 @@ def _help_delay(program: tuple[str, ...], shown: str, rate: float, driver: dict[
             if now and not before:
                 seen.append(arrived)
             before = now
-    delays = [arrived - key for key, arrived in zip(pressed, seen, strict=False)]
-    return percentile(delays + [_UNSEEN] * (len(pressed) - len(delays)), 0.5)
+    delays = [next((moment - key for moment in seen if moment > key), _UNSEEN) for key in pressed]
+    return percentile(delays, 0.5)
 
 
 def _delays(logs: Path, rate: float | None, driver: dict[str, str]) -> list[float]:

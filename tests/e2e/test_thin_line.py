@@ -79,6 +79,17 @@ def test_textual_draws_by_itself_when_asked_to(tmp_path):
         assert QUERY not in terminal.received
 
 
+def test_gnu_screen_gets_what_it_understands(tmp_path):
+    # It would keep escape until the next key, and take colours of 24 bits for others.
+    environment = {"STY": "1.pts-0.host", "COLORTERM": "truecolor"}
+    with training(tmp_path), TerminalSession(tmp_path, environment=environment) as terminal:
+        terminal.wait_for("live-3")
+        received = bytes(terminal.received)
+    assert b"\x1b[?1000h" not in received
+    assert b";5;" in received
+    assert b";2;" not in b"".join(re.findall(rb"\x1b\[([\d;]*)m", received))
+
+
 def test_few_bytes_show_a_run_that_goes_on(tmp_path):
     with training(tmp_path), TerminalSession(tmp_path, columns=160, lines=48) as terminal:
         terminal.wait_for("live-3")

@@ -199,3 +199,16 @@ def test_news_rest_after_a_frame_and_keys_do_not():
     assert pace.rest(2.1) == pytest.approx(0.4)
     pace.pressed(2.1)
     assert pace.rest(2.1) == 0
+
+
+def test_a_line_that_stood_still_is_not_slow_for_long():
+    pace = LinePace(0.0, answers=False)
+    pace.sends(1.0, 6_000)
+    pace.wrote(601.0)
+    assert pace.wait(601.0) <= 3.0
+    moment = 604.0
+    for _ in range(5):
+        pace.sends(moment, pace.room)
+        pace.wrote(moment)
+        assert pace.wait(moment) <= 0.5
+        moment += 1.0

@@ -21,7 +21,13 @@ from textual.timer import Timer
 
 from traintop.directory_memory import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
-from traintop.terminal import can_be_continued, draws_ascii_only, on_termination, takes_clipboard
+from traintop.terminal import (
+    can_be_continued,
+    draws_ascii_only,
+    is_gnu_screen,
+    on_termination,
+    takes_clipboard,
+)
 from traintop.text import safe_text
 from traintop.tui._textual import (
     LastingNotification,
@@ -404,8 +410,10 @@ def run(directories: Sequence[Path], opened: Path | None = None) -> None:
     """
     memory = DirectoryMemory(memory_path(), directories)
     settings = load_settings(settings_path())
+    if is_gnu_screen(os.environ):
+        os.environ.pop("COLORTERM", None)
     app = TraintopApp(directories, datetime.now, *settings, memory, opened)
-    app.run()
+    app.run(mouse=not is_gnu_screen(os.environ))
     app.remember()
     if app.exports.unfinished:
         _print(f"writing {', '.join(app.exports.unfinished)}; ctrl+c stops that")

@@ -30,6 +30,9 @@ _UNTIL_ASKED_AGAIN = 4.0
 _UNMEASURED = 100_000.0
 """Bytes a second that are sent to a terminal that does not answer, while it takes them."""
 
+_LEAST = 2_000.0
+"""Bytes a second that any line takes: whatever took less was not moving, and goes on some time."""
+
 _SLOW, _FAST = 32_000.0, 64_000.0
 """Bytes a second below which a line is slow, and above which it is not any more."""
 
@@ -148,6 +151,7 @@ class LinePace:
         return self.in_flight and bool(self.answers) and now - self._queried > _UNTIL_ASKED_AGAIN
 
     def _measured(self, rate: float) -> None:
+        rate = max(rate, _LEAST)
         if self._rate < math.inf:
             rate = (self._rate + min(rate, 4 * self._rate)) / 2
         self._rate = rate
