@@ -29,7 +29,9 @@ from tests.wandb_files import (
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import planned_steps, steps_done
 from traintop.store.catalog import RunCatalog
+from traintop.store.files.local import LocalFiles
 from traintop.store.formats import RunReader
+from traintop.store.formats.wandb import WandbFormat
 from traintop.store.formats.wandb_records import HistoryDecoder, RecordLog
 from traintop.store.history import History
 
@@ -111,6 +113,12 @@ def test_texts_lists_and_media_are_no_metrics(tmp_path: Path) -> None:
     assert len(history) == 3
 
 
+def test_a_row_may_have_no_step_of_its_own(tmp_path: Path) -> None:
+    items = field(1, item(("_step",), 7)) + field(1, item(("loss",), 1.5))
+    write_run(tmp_path, [field(2, items) + field(19, b"what follows")])
+    assert values(reader_of(tmp_path).history(), "loss") == {7: 1.5}
+
+
 def test_any_names_and_numbers_are_read_as_they_are(tmp_path: Path) -> None:
     numbers = [math.nan, math.inf, -math.inf, 1e308, -0.0, 2**70, -1.5e-7, True]
     names = ["a/b", "c.d", "\u0402\u00c2", "tab\tand\x82\x01", "n" * 130, "\x12\x01", "{", "_type_"]
@@ -173,6 +181,28 @@ def test_a_run_that_is_resumed_is_one_run(tmp_path: Path) -> None:
     assert (found.stats["loss"].max, found.duration_seconds) == (9.0, 108.0)
     later.unlink()
     assert RunCatalog([later.parents[1]]).refresh().runs[-1].count == 10
+
+
+def test_processes_that_write_one_run_together_are_merged(tmp_path: Path) -> None:
+    first = [run(name="one"), *rows(range(10), loss=0.0)]
+    path = write_run(tmp_path, first[:6])
+    other = [row(step, {("loss_2",): 1.0}, START + step + 5.5) for step in range(3, 12)]
+    write_run(tmp_path, [run(), *other], stamp="20260102_030406")
+    assert only_run(tmp_path).stats["loss"].count == 3  # of which the later one makes void two
+    path.write_bytes(log_of(first))  # it did not resume it after all
+    stats = only_run(tmp_path).stats
+    assert (stats["loss"].count, stats["loss_2"].count) == (10, 9)
+
+
+def test_a_file_that_is_deleted_takes_its_rows_along(tmp_path: Path) -> None:
+    paths = [
+        write_run(tmp_path, rows([step], loss=0.0), stamp=f"20260102_00000{step}")
+        for step in (1, 2)
+    ]
+    files, wandb = LocalFiles(), WandbFormat()
+    entries = [files.stat(str(path)) for path in paths]
+    assert wandb.summary(files, entries).count == 2
+    assert wandb.summary(files, entries[:1]).count == 1
 
 
 def test_files_elsewhere_are_runs_of_their_own(tmp_path: Path) -> None:
