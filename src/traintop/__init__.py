@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         load_experiment_log,
         print_experiment_summary,
     )
+    from traintop.integrations.current_run import config, finish, init, log, summary
     from traintop.model import (
         ExperimentConfig,
         ExperimentLog,
@@ -40,8 +41,13 @@ _HOMES = {
     "RunStatus": "traintop.model",
     "RunSummary": "traintop.model",
     "compare_experiments": "traintop.analysis.loading",
+    "config": "traintop.integrations.current_run",
+    "finish": "traintop.integrations.current_run",
+    "init": "traintop.integrations.current_run",
     "load_experiment_log": "traintop.analysis.loading",
+    "log": "traintop.integrations.current_run",
     "print_experiment_summary": "traintop.analysis.loading",
+    "summary": "traintop.integrations.current_run",
 }
 
 __all__ = [  # noqa: PLE0604 RUF100 - the names are those of _HOMES, spelled out for checkers
@@ -55,8 +61,13 @@ __all__ = [  # noqa: PLE0604 RUF100 - the names are those of _HOMES, spelled out
     "RunStatus",
     "RunSummary",
     "compare_experiments",
+    "config",
+    "finish",
+    "init",
     "load_experiment_log",
+    "log",
     "print_experiment_summary",
+    "summary",
 ]
 
 

@@ -244,6 +244,9 @@ _FIRST_PAUSE_GRANTED = 600.0  # a model that is compiled, a dataset that is inde
 WRITTEN_BY = "written_by"
 """Of the facts about a run: the tool that wrote its files, where that is not traintop."""
 
+LOGGED_WITH = "logged_with"
+"""Of the facts about a run: what its program called, where that is not the tracker itself."""
+
 
 class RunStatus(enum.StrEnum):
     """How a run is doing. The first four are written by the run itself."""

@@ -26,6 +26,8 @@ def loaded_by(code: str) -> set[str]:
     [
         "import traintop; traintop.ExperimentTracker; traintop.ExperimentConfig",
         "from traintop import ExperimentTracker, ExperimentConfig, MetricsSnapshot",
+        "import traintop; traintop.init(mode='disabled'); traintop.log({'loss': 1.0})",
+        "import traintop.wandb as wandb; wandb.init(mode='disabled').log({'loss': 1.0})",
     ],
 )
 def test_a_training_loop_never_pays_for_the_ui(code: str) -> None:

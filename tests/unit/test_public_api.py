@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import cs336_basics.experiment_analysis
 import cs336_basics.experiment_log
 import traintop
+import traintop.wandb as wandb
 from traintop import (
     ExperimentAnalyzer,
     ExperimentConfig,
@@ -20,6 +21,8 @@ from traintop import (
     RunStatus,
 )
 from traintop.cli import main
+from traintop.integrations.run import Run
+from traintop.integrations.run_values import Values
 
 
 def tracked_run(directory: Path) -> Path:
@@ -45,6 +48,18 @@ def test_a_resumed_run_is_typed(tmp_path: Path) -> None:
         tracker.finish()
         resumed = kind.resume("typed", tmp_path, iteration=3, again=True, quiet=True)
         assert isinstance(assert_type(resumed, ExperimentTracker), kind)
+
+
+def test_the_calls_of_other_trackers_are_typed(tmp_path: Path) -> None:
+    run = assert_type(traintop.init("p", config={"lr": 0.1}, log_dir=tmp_path, quiet=True), Run)
+    traintop.log({"loss": 1.0}, step=3, commit=True)
+    traintop.config.update({"seed": 1})
+    traintop.summary["best"] = 1.0
+    assert assert_type(traintop.config, Values)["seed"] == 1
+    assert assert_type(run.path, Path | None) == next(tmp_path.glob("*.json"))
+    traintop.finish(exit_code=0)
+    assert isinstance(assert_type(wandb.init(mode="disabled"), wandb.Run), Run)
+    wandb.finish()
 
 
 def test_settings_are_typed_where_they_are_standard() -> None:

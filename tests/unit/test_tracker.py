@@ -434,3 +434,62 @@ def test_an_interrupt_before_finish_reaches_the_writer_is_kept(
 
 def interrupted(*_: object) -> bool:
     raise KeyboardInterrupt
+
+
+def test_settings_that_come_later_are_recorded_as_that(tmp_path: Path) -> None:
+    tracker = new_tracker(tmp_path, lr=0.1)
+    tracker.update_config({"lr": 0.2})  # before the start, it is as if given at first
+    tracker.start()
+    tracker.update_config({"lr": 0.3, "data": {"shards": (0, 1)}})
+    assert tracker.config.lr == 0.3
+    run = saved_document(tracker)
+    assert run["config"]["lr"] == 0.2
+    assert run["config_changes"] == {"lr": 0.3, "data": {"shards": [0, 1]}}
+    tracker.finish()
+    resumed = ExperimentTracker.resume("baseline", tmp_path, again=True, quiet=True)
+    assert (resumed.resumed, resumed.config.lr) == (True, 0.3)
+    resumed.update_config({"lr": 0.4})
+    resumed.finish()
+    assert saved_document(resumed)["config_changes"]["lr"] == 0.4
+
+
+def test_settings_that_come_too_late_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker = new_tracker(tmp_path)
+    tracker.finish()
+    tracker.update_config({"lr": 0.3})
+    assert "update_config() was called after finish(): it is ignored" in caplog.text
+
+
+def test_a_run_may_end_with_an_error(tmp_path: Path) -> None:
+    tracker = new_tracker(tmp_path)
+    tracker.start()
+    tracker.finish(error="no data")
+    run = saved_document(tracker)
+    assert (run["status"], run["error"]) == ("failed", "no data")
+
+
+def test_notes_and_facts_are_in_the_file_from_the_start(tmp_path: Path) -> None:
+    facts = {"id": "abc", "tags": ["a"], "host": "not this one"}
+    tracker = ExperimentTracker(
+        {"experiment_name": "a"}, tmp_path, quiet=True, notes="Why.", facts=facts
+    )
+    tracker.start()
+    run = saved_document(tracker)
+    assert (run["notes"], run["run"]["id"], run["run"]["tags"]) == ("Why.", "abc", ["a"])
+    assert run["run"]["host"] != "not this one"
+    tracker.finish()
+    assert saved_document(tracker)["notes"] == "Why."
+    resumed = ExperimentTracker.resume("abc", tmp_path, again=True, quiet=True)
+    assert resumed.path == tracker.path
+
+
+def test_what_is_known_of_all_metrics_so_far(tmp_path: Path) -> None:
+    tracker = new_tracker(tmp_path)
+    assert tracker.last_iteration is None
+    for i in (3, 7, 5):
+        tracker.log_metrics(i, norm=float(i))
+    stats = tracker.get_metric_stats()["norm"]
+    assert (stats.count, stats.min, stats.max, tracker.last_iteration) == (3, 3.0, 7.0, 7)
+    tracker.finish()

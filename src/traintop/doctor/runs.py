@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from traintop.analysis.naming import unique_names
 from traintop.doctor.findings import Finding, Level, first_ones
 from traintop.logfile.lines import LineReader, Rewind, lines_crc32, lines_from
-from traintop.model import ALIVE, WRITTEN_BY, RunStatus, RunSummary
+from traintop.model import ALIVE, LOGGED_WITH, WRITTEN_BY, RunStatus, RunSummary
 from traintop.process import has_ended
 from traintop.progress import stall_text
 from traintop.store.files import FileError
@@ -323,8 +323,8 @@ def _waits_for_a_record(run: RunFacts) -> bool:
 
 def _never_counted_steps(run: RunFacts) -> bool:
     known = run.summary.environment
-    if "format" not in known or WRITTEN_BY in known:  # another tool's, which has no such method
-        return False
+    if "format" not in known or not known.keys().isdisjoint((WRITTEN_BY, LOGGED_WITH)):
+        return False  # its program has no such method
     # With gradient accumulation, a young run may not have come to its first step.
     least = 1 if run.summary.status is RunStatus.FINISHED else _USUAL_ACCUMULATION
     return run.summary.gradient_step == 0 and run.records >= least

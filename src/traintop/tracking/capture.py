@@ -52,6 +52,8 @@ def resolve(value: Any) -> Number | None:
         else:
             number = as_number(item)
             return float(item) if number is None else number  # a long double, a Decimal
+    except TypeError:
+        reason = f"is of type {type(value).__name__}, not a number"
     except Exception as error:  # whatever a foreign type raises is the reason
         reason = f"cannot become a number: {error}"
     raise ValueError(reason)

@@ -16,7 +16,7 @@ def as_experiment_config(config: object) -> ExperimentConfig:
     """
     if isinstance(config, ExperimentConfig):
         return config
-    settings = _settings_of(config)
+    settings = settings_of(config)
     name = settings.pop("experiment_name", None)
     if not isinstance(name, str) or not name:
         raise ValueError(
@@ -26,7 +26,8 @@ def as_experiment_config(config: object) -> ExperimentConfig:
     return ExperimentConfig.from_settings({"experiment_name": name, **settings})
 
 
-def _settings_of(config: Any) -> dict[str, Any]:
+def settings_of(config: Any) -> dict[str, Any]:
+    """Settings in any of these shapes as a dictionary. Raises ``TypeError`` for other types."""
     if type(config).__module__.partition(".")[0] == "omegaconf":
         from omegaconf import OmegaConf  # installed, since the caller has such an object
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
 import time
 import weakref
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,7 +29,7 @@ from traintop.tracking.resumption import (
     read_interrupted_run,
 )
 from traintop.tracking.run_clock import RunClock
-from traintop.tracking.run_end import EndStatus, RunEnd, run_end, status_of
+from traintop.tracking.run_end import EndStatus, RunEnd, bounded_notes, run_end, status_of
 from traintop.tracking.run_file import RunFile, file_stem
 from traintop.tracking.run_search import changed_settings
 from traintop.tracking.warn_once import WarnOnce, log
@@ -36,7 +38,15 @@ from traintop.values import jsonable
 
 _START_TIMEOUT_SECONDS = 1.0
 _END_TIMEOUT_SECONDS = 10.0
+_REWIND_TIMEOUT_SECONDS = 30.0
 _MOST_RESUMPTIONS = 1000
+
+
+class RunFacts(NamedTuple):
+    """What a person says of a run when it starts, beside its settings."""
+
+    notes: str
+    facts: Mapping[str, Any]
 
 
 class LiveRun:
@@ -50,6 +60,7 @@ class LiveRun:
         tracker: object,
         config: ExperimentConfig,
         directory: Path,
+        said: RunFacts,
         warn_once: WarnOnce,
         *,
         writes: bool,
@@ -62,9 +73,11 @@ class LiveRun:
         self.run_end: RunEnd | None = None
         self.is_managed = False  # by a ``with`` block, which always ends it
         self.is_copy = False
+        self.resumed = False
         self._tracker = weakref.ref(tracker)
         self._config = config
         self._directory = directory
+        self._said = said
         self._warn_once = warn_once
         self._writes = writes
         self._path_elsewhere: Path | None = None  # of a run that another process writes
@@ -106,9 +119,8 @@ class LiveRun:
             other.give_way(path)
         run = open_interrupted_run(path)
         register(self)
-        changes = changed_settings(run, self._config)
-        tail = msgspec.structs.replace(run.tail, config_changes=changes)
-        self._interrupted, self._checkpoint = run._replace(tail=tail), checkpoint
+        self._interrupted, self._checkpoint = run, checkpoint
+        self.resumed = True
         self.gradient_step = run.tail.gradient_step
         if checkpoint.gradient_step is not None:
             self.gradient_step = checkpoint.gradient_step
@@ -131,16 +143,47 @@ class LiveRun:
 
     def _make_writer(self, clock: RunClock) -> RunWriter:
         run = self._interrupted
-        create = functools.partial(_create_file, self._config, self._directory, clock)
+        facts = jsonable(self._said.facts)
+        notes = bounded_notes(self._said.notes)
+        create = functools.partial(_create_file, self._config, self._directory, clock, facts)
         # A run that the loop lets go of is ended, so its thread must not hold it.
         this = weakref.ref(self)
         steps, when_idle = functools.partial(_steps, this), functools.partial(_look_for_loop, this)
         if run is None:
-            return RunWriter(clock, create, steps, [], when_idle=when_idle)
+            known = logfile.Tail(notes=notes)
+            return RunWriter(clock, create, steps, [], known=known, when_idle=when_idle)
+        known = msgspec.structs.replace(
+            run.tail,
+            config_changes=changed_settings(run, self._config),
+            notes=notes or run.tail.notes,
+        )
         resumption = {**current_process(), "time": clock.now(), "utc_offset": clock.utc_offset}
-        resumptions = [*run.tail.resumed[-_MOST_RESUMPTIONS:], resumption]
+        resumptions = [*known.resumed[-_MOST_RESUMPTIONS:], facts | resumption]
+        run = run._replace(tail=known)
         resume = functools.partial(read_interrupted_run, run, *self._checkpoint)
-        return RunWriter(clock, create, steps, resumptions, resume, run.tail, when_idle)
+        return RunWriter(clock, create, steps, resumptions, resume, known, when_idle)
+
+    # -- while it goes on
+
+    def update_config(self, config: ExperimentConfig, changes: Mapping[str, Any]) -> None:
+        """These are the settings now; some of them changed."""
+        self._config = config
+        if self.writer is not None and changes:
+            moment = time.monotonic()
+            self.pending.append((None, self.gradient_step, moment, jsonable(changes)))
+            self.writer.wake()
+
+    def rewind(self, iteration: float, gradient_step: int | None) -> None:
+        """What is beyond an iteration is void from now on; its step is read unless given."""
+        if gradient_step is None and self.writer is not None and self.path is not None:
+            self.writer.flush(durable=False, timeout=_REWIND_TIMEOUT_SECONDS)
+            with contextlib.suppress(OSError):
+                gradient_step = gradient_step_at(self.path, iteration)
+        if gradient_step is not None:
+            self.gradient_step = gradient_step
+        self.pending.append((iteration, self.gradient_step, time.monotonic()))
+        if self.writer is not None:
+            self.writer.wake()
 
     # -- its end
 
@@ -278,12 +321,17 @@ class LiveRun:
 
 
 def _create_file(
-    config: ExperimentConfig, directory: Path, clock: RunClock, tail: logfile.Tail
+    config: ExperimentConfig,
+    directory: Path,
+    clock: RunClock,
+    facts: dict[str, Any],
+    tail: logfile.Tail,
 ) -> RunFile:
     head = logfile.Head(
         config=jsonable(config.to_dict()),
         start_time=clock.started.isoformat(timespec="microseconds"),
         run={
+            **facts,
             **jsonable(describe_environment()),
             "utc_offset": clock.utc_offset,
             "given": jsonable(config._given),

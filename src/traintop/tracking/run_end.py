@@ -47,13 +47,14 @@ def run_end(
         gradient_step,
         train_loss,
         val_loss,
-        _bounded(str(jsonable("" if notes is None else str(notes)[:_LONGEST_NOTES]))),
+        bounded_notes(notes),
         str(jsonable(error[:_LONGEST_ERROR])),
     )
 
 
-def _bounded(text: str) -> str:
+def bounded_notes(notes: object) -> str:
     """As much of a text as may be written: a control character takes six bytes."""
+    text = str(jsonable("" if notes is None else str(notes)[:_LONGEST_NOTES]))
     while len(written := msgspec.json.encode(text)) > _LONGEST_NOTES:
         text = text[: len(text) * _LONGEST_NOTES // len(written)]
     return text

@@ -44,8 +44,9 @@ def changed_settings(run: InterruptedRun, config: ExperimentConfig) -> dict[str,
 def find_run(name: str, log_dir: Path, checkpoint: Checkpoint, *, again: bool) -> Path:
     """The newest run of that name in the log directory that did not finish; or of that run id.
 
-    One that finished counts ``again`` as well. A run that begins at its start is a new one, and
-    none counts. Raises ``FileNotFoundError``, which says what there is.
+    A name is also an ``id`` among the facts of a run. One that finished counts ``again`` as well. A
+    run that begins at its start is a new one, and none counts. Raises ``FileNotFoundError``, which
+    says what there is.
     """
     names: dict[Path, str] = {}
     starts: dict[Path, float] = {}  # of runs that can be resumed
@@ -55,8 +56,8 @@ def find_run(name: str, log_dir: Path, checkpoint: Checkpoint, *, again: bool) -
             return path
         names[path] = ""
         with contextlib.suppress(OSError), opened(path) as run:
-            names[path] = str(run.head.config.get("experiment_name") or "")
-            if names[path] != name:
+            names[path] = str(_config_of(run).experiment_name or "")
+            if name not in (names[path], run.head.run.get("id")):
                 continue
             if run.tail.status == "finished" and not again:
                 why = f": {path.name} finished; resume it by its path, or with again=True"

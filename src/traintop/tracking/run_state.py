@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from traintop import logfile
 from traintop.model import MetricsSnapshot
 from traintop.tracking.recording import Recording
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_end import RunEnd
 from traintop.tracking.statistics import best_loss
+
+_LONGEST_CHANGES = 200_000  # each flush writes them anew
 
 
 class RunState:
@@ -42,6 +46,16 @@ class RunState:
             "train_loss": run_end.train_loss if run_end else None,
             "val_loss": run_end.val_loss if run_end else None,
         }
+
+    def change_settings(self, changes: dict[str, Any]) -> None:
+        """Have settings written over those of the head. Raises ``ValueError`` for too many."""
+        changed = {**self._known.config_changes, **changes}
+        if len(msgspec.json.encode(changed)) > _LONGEST_CHANGES:
+            raise ValueError(
+                f"the settings that came after the start take more than {_LONGEST_CHANGES} bytes: "
+                f"{', '.join(changes)[:100]} left out; give them when the run starts"
+            )
+        self._known = msgspec.structs.replace(self._known, config_changes=changed)
 
     def tail(
         self,

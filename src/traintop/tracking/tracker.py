@@ -17,13 +17,14 @@ from traintop.model import EVAL_TRAIN_LOSS, ExperimentConfig, MetricStats
 from traintop.tracking.capture import capture
 from traintop.tracking.configuration import as_experiment_config
 from traintop.tracking.environment import log_directory, process_rank
-from traintop.tracking.live_run import LiveRun
-from traintop.tracking.resumption import Checkpoint, gradient_step_at, statistics_of_file
-from traintop.tracking.run_end import status_of
+from traintop.tracking.live_run import LiveRun, RunFacts
+from traintop.tracking.resumption import Checkpoint, statistics_of_file
+from traintop.tracking.run_end import EndStatus, status_of
 from traintop.tracking.run_search import find_run, read_config
 from traintop.tracking.summary import location_text, summary_statistics, summary_text, written_text
 from traintop.tracking.warn_once import WarnOnce
 from traintop.tracking.writer import MAX_PENDING_CALLS
+from traintop.values import jsonable
 
 _NOT_GIVEN = 0.0
 """The default 0.0 of the documented signature; its identity differs from that of a measured 0.0."""
@@ -58,6 +59,9 @@ class ExperimentTracker:
             It is made absolute here.
         all_ranks: write one file for every rank of a distributed run.
         quiet: do not print where the run is written, and that it was.
+        notes: what there is to say of the run from its start on.
+        facts: what is known of the run beside its settings and its process, which are found out:
+            ``{"group": "ablation", "tags": ["baseline"]}``. An ``id`` is one to resume it by.
 
     Raises ``TypeError`` or ``ValueError`` for settings it cannot use.
     """
@@ -69,6 +73,8 @@ class ExperimentTracker:
         *,
         all_ranks: bool = False,
         quiet: bool = False,
+        notes: str = "",
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         self.config: ExperimentConfig = as_experiment_config(config)
         self.log_dir = log_directory(log_dir)
@@ -76,7 +82,8 @@ class ExperimentTracker:
         self._said: str | None = None  # what was last printed of the run
         self._warn_once = WarnOnce()
         writes = all_ranks or process_rank() == 0
-        self._run = LiveRun(self, self.config, self.log_dir, self._warn_once, writes=writes)
+        said = RunFacts(notes, facts or {})
+        self._run = LiveRun(self, self.config, self.log_dir, said, self._warn_once, writes=writes)
 
     @classmethod
     def resume(
@@ -87,13 +94,14 @@ class ExperimentTracker:
         gradient_step: int | None = None,
         iteration: float | None = None,
         again: bool = False,
+        all_ranks: bool = False,
         quiet: bool = False,
     ) -> Self:
         """Go on with a run's own file, after a crash or preemption.
 
         Of a name, it is the newest run in ``log_dir`` that did not finish; from step 0 it would be
         a new run, and none is found. A path or a run id leads to any run, and ``again`` to the
-        newest of a name even so.
+        newest of a name even so, or of an ``id`` among the facts of its runs.
 
         ``gradient_step`` is the number of optimizer steps at the checkpoint that the run goes on
         from, or ``iteration`` the last one before it: what was recorded beyond it is void, and
@@ -108,7 +116,7 @@ class ExperimentTracker:
         if not os.path.isfile(path):  # a name may be too long for a path, which pathlib raises
             name = os.fspath(path_or_name)
             path = find_run(name, log_directory(log_dir), checkpoint, again=again)
-        return cls._resume(path, None, checkpoint, quiet=quiet)
+        return cls._resume(path, None, checkpoint, all_ranks=all_ranks, quiet=quiet)
 
     @classmethod
     def resume_or_start(
@@ -163,11 +171,17 @@ class ExperimentTracker:
         if run.is_written and run.path is not None:
             self._say("writing", location_text(run.path))
 
-    def finish(self, train_loss: Any = None, val_loss: Any = None, notes: str = "") -> None:
-        """Mark the run as finished, with its final losses and what there is to say of it."""
+    def finish(
+        self, train_loss: Any = None, val_loss: Any = None, notes: str = "", *, error: str = ""
+    ) -> None:
+        """Mark the run as finished, with its final losses and what there is to say of it.
+
+        With an ``error``, which says why, it failed.
+        """
         run = self._started()
         if run.accepting:
-            run.end("finished", train_loss=train_loss, val_loss=val_loss, notes=notes)
+            status: EndStatus = "failed" if error else "finished"
+            run.end(status, error, train_loss=train_loss, val_loss=val_loss, notes=notes)
         else:
             self._refuse("finish")
         run.look_at_others()
@@ -314,6 +328,22 @@ class ExperimentTracker:
         if self._run.writer is not None:
             self._run.writer.wake()
 
+    def update_config(self, changes: Mapping[str, Any]) -> None:
+        """Set or change settings; after the start they are recorded as set later, or as changed."""
+        run = self._run
+        if run.clock is not None and not run.accepting:
+            self._refuse("update_config")
+            return
+        known = jsonable(self.config.to_dict())
+        given = {str(name): value for name, value in changes.items()}
+        new = {
+            name: value
+            for name, value in given.items()
+            if name not in known or known[name] != jsonable(value)
+        }
+        self.config = self.config._replace(**given)
+        run.update_config(self.config, new)
+
     def increment_gradient_step(self) -> None:
         """Count one ``optimizer.step()``."""
         self._run.gradient_step += 1
@@ -335,16 +365,7 @@ class ExperimentTracker:
         except ValueError as error:
             self._warn_once("rewind", f"rewind(): {error}; nothing was rewound")
             return
-        gradient_step, iteration = checkpoint.gradient_step, checkpoint.iteration or 0
-        if gradient_step is None and run.writer is not None:
-            run.writer.flush(durable=False, timeout=_SAVE_TIMEOUT_SECONDS)
-            with contextlib.suppress(OSError):
-                gradient_step = gradient_step_at(self.path, iteration)
-        if gradient_step is not None:
-            run.gradient_step = gradient_step
-        run.pending.append((iteration, run.gradient_step, _monotonic()))
-        if run.writer is not None:
-            run.writer.wake()
+        run.rewind(checkpoint.iteration or 0, checkpoint.gradient_step)
 
     def _begin_or_refuse(self, method: str) -> None:
         if self._run.clock is None and not self._run.is_copy:
@@ -386,10 +407,25 @@ class ExperimentTracker:
         """
         return self._summary(*self._statistics())
 
+    def get_metric_stats(self) -> dict[str, MetricStats]:
+        """The statistics of every metric so far, by its name."""
+        return self._statistics()[1]
+
+    @property
+    def resumed(self) -> bool:
+        """Whether it goes on with a run that was there."""
+        return self._run.resumed
+
+    @property
+    def last_iteration(self) -> float | None:
+        """The highest iteration that was recorded, also before a resumption; else ``None``."""
+        writer = self._started().writer
+        return writer.statistics().last_iteration if writer else None
+
     def _statistics(self) -> tuple[int, dict[str, MetricStats]]:
         """How many iterations were recorded, and the statistics of each metric."""
         writer = self._run.writer
-        count, stats = writer.statistics() if writer else (0, {})
+        count, stats, _ = writer.statistics() if writer else (0, {}, None)
         if count is None:  # values came late or were replayed: only the file knows
             self.save()
             count, stats = statistics_of_file(self.path)

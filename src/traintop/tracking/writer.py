@@ -57,6 +57,14 @@ class _FlushRequest(NamedTuple):
     run_end: RunEnd | None = None
 
 
+class Recorded(NamedTuple):
+    """What a run has recorded so far; ``None`` iterations where only the file knows how many."""
+
+    iterations: int | None = 0
+    stats: dict[str, MetricStats] = {}  # noqa: RUF012 - it is never written to
+    last_iteration: float | None = None
+
+
 class RunWriter:
     """Owns a run's file and recording. The tracker only appends to ``pending`` and asks.
 
@@ -94,7 +102,7 @@ class RunWriter:
         self._called_at = time.monotonic()
         self._lock = threading.RLock()  # guards the recording; never held during a write
         self._inside: int | None = None  # the thread that has the lock, and is at work on it
-        self._last_answer: tuple[int | None, dict[str, MetricStats]] = (0, {})
+        self._last_answer = Recorded()
         self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._ended = False
         self._requests: deque[_FlushRequest] = deque()
@@ -213,28 +221,30 @@ class RunWriter:
         blocked = since is not None and time.monotonic() - since > _BLOCKED_SECONDS
         return blocked or self._thread is None or not self._thread.is_alive()
 
-    def statistics(self) -> tuple[int | None, dict[str, MetricStats]]:
-        """How many iterations were recorded so far, and the statistics of every metric.
-
-        ``None`` and none, where only the file can answer.
-        """
+    def statistics(self) -> Recorded:
+        """What was recorded so far: how many iterations, the statistics of every metric."""
         if self._inside == threading.get_ident():
             return self._last_answer
-        answer: queue.SimpleQueue[tuple[int | None, dict[str, MetricStats]]] = queue.SimpleQueue()
+        answer: queue.SimpleQueue[Recorded] = queue.SimpleQueue()
         if self._thread is not None and not sys.is_finalizing():
             with contextlib.suppress(RuntimeError):  # the system has no thread left
                 _thread.start_new_thread(lambda: answer.put(self._known_statistics()), ())
                 return answer.get()
         return self._known_statistics()
 
-    def _known_statistics(self) -> tuple[int | None, dict[str, MetricStats]]:
+    def _known_statistics(self) -> Recorded:
         while self._resume is not None and self._is_waited_for():
             time.sleep(0.001)
         while True:
             with self._at_work():
                 if self._record_pending() or not self._is_waited_for():
                     statistics = self._recording.statistics
-                    self._last_answer = statistics.count, statistics.summaries()
+                    newest = statistics.newest
+                    self._last_answer = Recorded(
+                        statistics.count,
+                        statistics.summaries(),
+                        None if newest is None else newest.iteration,
+                    )
                     return self._last_answer
             self.wake()
             time.sleep(0.001)
@@ -317,8 +327,10 @@ class RunWriter:
             self.calls += 1
             elapsed = round(self._clock.at(moment), 6)
             try:
-                if values:
+                if len(values) > 1:
                     self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
+                elif values:
+                    self._change_settings(*values)
                 else:
                     self._recording.rewind(iteration)
                     self._state.rewinds += 1
@@ -330,6 +342,12 @@ class RunWriter:
             if self._recording.waiting_bytes > _FLUSH_BYTES and not self._refused:
                 return False
         return True
+
+    def _change_settings(self, changes: dict[str, Any]) -> None:
+        try:
+            self._state.change_settings(changes)
+        except ValueError as reason:
+            self._recording.warn_once("settings", str(reason))
 
     def _flush(self, requests: list[_FlushRequest], *, due: bool) -> None:
         run_ends = [request.run_end for request in requests if request.run_end is not None]

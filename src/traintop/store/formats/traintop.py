@@ -138,8 +138,8 @@ class TraintopFormat:
 
 def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
     """The summary of a run with this head and tail; its status is the one that is written."""
-    name = head.config.get("experiment_name")
-    config = as_given({**head.config, **tail.config_changes})
+    settings = {**head.config, **tail.config_changes}
+    name, config = settings.get("experiment_name"), as_given(settings)
     environment = _environment(head, tail)
     zone = environment.get("utc_offset")  # of the process that wrote last
     if name is not None:

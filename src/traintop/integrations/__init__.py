@@ -1,0 +1,1 @@
+"""The words of other trackers and frameworks, over the public tracker: one small file each."""

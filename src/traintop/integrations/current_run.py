@@ -1,0 +1,239 @@
+"""``init``, ``log``, ``finish``: the run that is meant where none is named.
+
+It is the one that ``init`` started last and nobody finished; a second ``init`` goes on with it.
+Whoever calls ``init`` owns a file, whatever its rank.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from traintop.integrations.run import Run
+from traintop.integrations.run_values import Values, usable_settings, warn_once
+from traintop.model import LOGGED_WITH
+from traintop.tracking.run_file import RunFileBusyError
+from traintop.tracking.tracker import ExperimentTracker
+from traintop.values import NAME_SETTING
+
+Reinit = bool | Literal["default", "return_previous", "finish_previous", "create_new"] | None
+Resume = bool | Literal["allow", "must", "never", "auto"] | None
+
+_current: Run | None = None
+_unfinished: list[Run] = []
+_exit_code: object = None
+_is_watched = False
+
+
+def init(
+    project: str | None = None,
+    name: str | None = None,
+    group: str | None = None,
+    *,
+    config: object = None,
+    id: str | None = None,  # noqa: A002 - as other trackers call it
+    job_type: str | None = None,
+    entity: str | None = None,
+    tags: Iterable[str] | None = None,
+    notes: str | None = None,
+    resume: Resume = None,
+    reinit: Reinit = None,
+    mode: str | None = None,
+    log_dir: str | os.PathLike[str] | None = None,
+    quiet: bool = False,
+    **further: Any,
+) -> Run:
+    """Start a run, or go on with the one that is not finished.
+
+    Args:
+        project, group, job_type, entity, tags, notes: what is said of the run, beside its settings.
+        name: of the experiment; else the ``experiment_name`` among the settings, the project, or
+            the name of the script.
+        config: the settings: a mapping, a dataclass, a ``Namespace`` or an OmegaConf config.
+        id: what to resume the run by later, if not its run id.
+        resume: go on with the run of this ``id``, or else of this name: ``"allow"`` starts one
+            where there is none, ``"must"`` does not; ``"auto"`` or ``True`` goes on with the
+            unfinished run of this name.
+        reinit: what happens to a run that is not finished: it goes on, unless this is
+            ``"finish_previous"`` or ``True``, or ``"create_new"``, which has both go on. In a
+            notebook, it is let go of.
+        mode: ``"disabled"`` writes nothing.
+        log_dir: as for :class:`ExperimentTracker`.
+        further: accepted, told once, and left out.
+
+    Raises ``FileNotFoundError`` where a run must be resumed and is not there, and
+    ``RunFileBusyError`` where another process writes it.
+    """
+    global _current
+    ignored = ", ".join(option for option, value in further.items() if value)
+    if ignored:
+        warn_once("init", f"init() takes no account of: {ignored}")
+    settings = usable_settings(config)
+    if name:
+        settings[NAME_SETTING] = str(name)
+    run_id = str(id) if id else None
+    previous = _make_way(reinit)
+    if previous is not None:
+        _adopt(previous, settings)
+        return previous
+    known: dict[str, Any] = {
+        "project": project,
+        "entity": entity,
+        "group": group,
+        "job_type": job_type,
+        "id": run_id,
+        "tags": [tags] if isinstance(tags, str) else [*map(str, tags or ())],
+        LOGGED_WITH: "traintop.log",
+    }
+    facts = {fact: value for fact, value in known.items() if value}
+    named = {NAME_SETTING: str(project or _script_name()), **settings}
+    tracker = None
+    if mode != "disabled":
+        where: dict[str, Any] = {"log_dir": log_dir, "all_ranks": True, "quiet": quiet}
+        if run_id is None and resume in (True, "auto"):
+            tracker = _resumed_or_started(named, where)
+        elif resume and resume != "never":
+            wanted = run_id or named[NAME_SETTING]
+            tracker = _resumed(wanted, settings, where, must_exist=resume == "must")
+        tracker = tracker or ExperimentTracker(named, **where, notes=notes or "", facts=facts)
+        tracker.start()
+        named = tracker.config.to_dict()
+    run = Run(tracker, named, facts, notes or "", _forget)
+    _unfinished.append(run)
+    if reinit != "create_new" or _current is None:
+        _current = run
+    _watch_exit()
+    return run
+
+
+def log(data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
+    """Log metrics of the run that :func:`init` started: see :meth:`Run.log`."""
+    if _current is None:
+        _refuse("log()")
+    else:
+        _current.log(data, step, commit)
+
+
+def finish(exit_code: int | None = None) -> None:
+    """End the run that :func:`init` started, as finished, or as failed by an exit code."""
+    if _current is not None:
+        _current.finish(exit_code)
+
+
+def current_run() -> Run | None:
+    """The run that ``log`` means; ``None`` before ``init`` and after ``finish``."""
+    return _current
+
+
+config = Values(
+    lambda: _current.settings() if _current else {},
+    lambda changes: _current.update_config(changes) if _current else _refuse("config"),
+)
+"""The settings of the run that ``log`` means, as :attr:`Run.config`."""
+
+summary = Values(
+    lambda: _current.results() if _current else {},
+    lambda results: _current.update_results(results) if _current else _refuse("summary"),
+)
+"""The results of the run that ``log`` means, as :attr:`Run.summary`."""
+
+
+def _refuse(what: str) -> None:
+    warn_once(what, f"{what} without a run: nothing is recorded; call traintop.init() first")
+
+
+def _forget(run: Run) -> None:
+    global _current
+    if run in _unfinished:
+        _unfinished.remove(run)
+    if _current is run:
+        _current = None
+
+
+def _make_way(reinit: Reinit) -> Run | None:
+    """The run that goes on in place of a new one, if one does."""
+    if _current is None or reinit == "create_new":
+        return None
+    if reinit is True or reinit == "finish_previous":
+        _current.finish()
+    elif hasattr(sys, "ps1") and reinit != "return_previous":
+        _forget(_current)  # its tracker notices that its cell is gone
+    return _current
+
+
+def _adopt(run: Run, settings: dict[str, Any]) -> None:
+    name = settings.pop(NAME_SETTING, run.name)
+    if name != run.name:
+        warn_once(
+            "again",
+            f"init() was called again: the run {run.name!r} goes on; call finish() first to start "
+            f"{name!r}",
+        )
+    run.update_config(settings)
+
+
+def _resumed(
+    wanted: str, settings: Mapping[str, Any], where: Mapping[str, Any], *, must_exist: bool
+) -> ExperimentTracker | None:
+    """A tracker that goes on with this run, with these settings; ``None`` for a new run."""
+    try:
+        tracker = ExperimentTracker.resume(wanted, again=True, **where)
+    except (FileNotFoundError, RunFileBusyError, ValueError) as error:
+        if must_exist:
+            raise
+        if not isinstance(error, FileNotFoundError):
+            warn_once("resume", f"init() starts a new run: {error}")
+        return None
+    tracker.update_config(settings)
+    return tracker
+
+
+def _resumed_or_started(
+    settings: Mapping[str, Any], where: Mapping[str, Any]
+) -> ExperimentTracker | None:
+    try:
+        return ExperimentTracker.resume_or_start(settings, **where)
+    except (RunFileBusyError, ValueError) as error:
+        warn_once("resume", f"init() starts a new run: {error}")
+        return None
+
+
+def _script_name() -> str:
+    name = Path(sys.argv[0] if sys.argv else "").stem
+    return name if name.strip("-c") else "run"  # "-c" is that of ``python -c``
+
+
+def _watch_exit() -> None:
+    """Have runs finished when the process ends in order, with the code that it exits with.
+
+    The tracker does all else: an exception that nobody caught, a signal.
+    """
+    global _is_watched
+    if _is_watched:
+        return
+    _is_watched = True
+    leave = sys.exit
+
+    @functools.wraps(leave)
+    def exit_with_code(status: Any = None, /) -> NoReturn:
+        global _exit_code
+        _exit_code = status
+        leave(status)
+
+    sys.exit = exit_with_code
+    atexit.register(_finish_all)  # after those of the tracker, so it is called before them
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_unfinished.clear)
+
+
+def _finish_all() -> None:
+    if getattr(sys, "last_value", None) is not None:
+        return
+    code = _exit_code if isinstance(_exit_code, int) else int(_exit_code is not None)
+    for run in [*_unfinished]:
+        run.finish(code)
