@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import functools
 import heapq
 import math
 import os
@@ -31,7 +29,7 @@ from traintop.store.formats import (
 )
 from traintop.store.liveness import SETTLING, ObservedRun
 from traintop.store.other_files import other_files
-from traintop.store.sources import Claim, runs_of_files
+from traintop.store.sources import Claim, reads_name, runs_of_files, wanted_names
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -136,7 +134,8 @@ class RunCatalog:
 
     def may_be_a_run(self, path: str) -> bool:
         """Whether a file is looked at, by its name."""
-        return _wanted(run_formats().known).match(os.path.basename(path)) is not None
+        directory, name = os.path.split(path)
+        return bool(wanted_names(run_formats().known)(directory)(name))
 
     def reader(self, run_id: str) -> RunReader:
         """A reader of one run, for any thread; it never waits for a refresh.
@@ -152,7 +151,7 @@ class RunCatalog:
         started = time.monotonic()
         formats, problems = run_formats()
         scan = _Scan([], [], list(problems))
-        for entry in self._files.walk(self._roots, _wanted(formats).match):
+        for entry in self._files.walk(self._roots, wanted_names(formats)):
             if not entry.is_dir:
                 scan.files.append(entry)
             elif entry.problem:
@@ -250,7 +249,7 @@ class RunCatalog:
                 read.append(self._files.read(entry.id, 0, _START_BYTES))
             return read[0]
 
-        known_formats = [each for each in run_formats().known if _reads_name(each, entry.id)]
+        known_formats = [each for each in run_formats().known if reads_name(each, entry.id)]
         claims = [(_claimed(each, entry, start), each) for each in known_formats]
         first = next((run_id for run_id, _ in claims if run_id is not None), None)
         if first is None and entry.id in self._roots:
@@ -296,22 +295,9 @@ class _Scan(NamedTuple):
     notices: list[str]
 
 
-@functools.cache
-def _wanted(formats: tuple[RunFormat, ...]) -> re.Pattern[str]:
-    """The names of what may be a run, and of the folder of annotations; no other hidden ones."""
-    patterns = dict.fromkeys(pattern for each in formats for pattern in each.patterns)
-    names = "|".join(map(fnmatch.translate, patterns))
-    return re.compile(rf"(?!\.)(?:{names})|{re.escape(FOLDER)}\Z")
-
-
 def _with_name(directory: Path) -> Path:
     """A directory as it was given, unless that is no name, as "." is none."""
     return Path(os.path.abspath(directory)) if directory.name in ("", "..") else directory
-
-
-def _reads_name(run_format: RunFormat, file_id: str) -> bool:
-    name = PurePath(file_id).name
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in run_format.patterns)
 
 
 def _claimed(run_format: RunFormat, entry: Entry, start: Callable[[], bytes]) -> str | None:

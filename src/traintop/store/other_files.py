@@ -40,7 +40,7 @@ def other_files(
     # What W&B keeps of a run beside its records: pictures, tables, copies of files.
     kept = tuple(f"{run.rpartition('/')[0]}/files/" for run in runs if run.endswith(".wandb"))
     found: dict[str, list[str]] = {}
-    for entry in files.walk(roots, wanted.match):
+    for entry in files.walk(roots, lambda directory: wanted.match):
         if entry.id.startswith(kept):
             continue
         name = PurePath(entry.id).name

@@ -1,15 +1,43 @@
-"""Which files are one run, and which of several sources of a run is shown: pure."""
+"""Which files are looked at and are one run, and which source of a run is shown: pure."""
 
 from __future__ import annotations
 
+import fnmatch
+import functools
+import re
 from collections.abc import Collection, Mapping
 from pathlib import PurePath
 from typing import NamedTuple
 
-from traintop.store.files import Entry
+from traintop.store.annotations import FOLDER
+from traintop.store.files import Entry, WantedIn
 from traintop.store.formats import RunFormat
 
 _DEEPEST_PART = 4
+
+
+@functools.cache
+def wanted_names(formats: tuple[RunFormat, ...]) -> WantedIn:
+    """The names of what may be a run, and of the folder of annotations; no other hidden ones."""
+    patterns = dict.fromkeys(pattern for each in formats for pattern in each.patterns)
+    names = "|".join(fnmatch.translate(pattern) for pattern in patterns if "/" not in pattern)
+    match = re.compile(rf"(?!\.)(?:{names})|{re.escape(FOLDER)}\Z").match
+    folders = "|".join(fnmatch.translate(f"*/{pattern}") for pattern in patterns if "/" in pattern)
+    if not folders:
+        return lambda directory: match
+    whole, any_name = re.compile(folders).match, re.compile(r"(?!\.)").match
+    return lambda directory: any_name if whole(f"/{directory}/") else match
+
+
+def reads_name(run_format: RunFormat, file_id: str) -> bool:
+    """Whether a file may be of a format, by its name or its folder."""
+    name, path = PurePath(file_id).name, f"/{file_id}"
+    return any(
+        fnmatch.fnmatchcase(path, f"*/{pattern}")
+        if "/" in pattern
+        else fnmatch.fnmatchcase(name, pattern)
+        for pattern in run_format.patterns
+    )
 
 
 class Claim(NamedTuple):

@@ -30,6 +30,10 @@ Span = tuple[str, int, int]
 """Id, start and length in bytes of a part of a file."""
 
 
+WantedIn = Callable[[str], Callable[[str], object]]
+"""Says of a directory, by its path, how to tell the names in it that are wanted."""
+
+
 class FileError(Exception):
     """A file that cannot be read now; the message has the reason, as words that follow its name."""
 
@@ -37,7 +41,7 @@ class FileError(Exception):
 class Files(Protocol):
     """A kind of place where files lie. Any thread may ask; errors are :class:`FileError`."""
 
-    def walk(self, roots: Sequence[str], wanted: Callable[[str], object]) -> Iterator[Entry]:
+    def walk(self, roots: Sequence[str], wanted_in: WantedIn) -> Iterator[Entry]:
         """What is below some roots and has a wanted name, each once.
 
         A directory that cannot be listed is an entry with a ``problem``. A root may be a file,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from traintop.store.files import Entry, FileError, Span
+from traintop.store.files import Entry, FileError, Span, WantedIn
 
 DEEPEST = 12
 """Levels of sub-directories that are looked into."""
@@ -60,14 +60,14 @@ class LocalFiles:
     def __init__(self) -> None:
         self._is_network: dict[int, bool] = {}
 
-    def walk(self, roots: Sequence[str], wanted: Callable[[str], object]) -> Iterator[Entry]:
+    def walk(self, roots: Sequence[str], wanted_in: WantedIn) -> Iterator[Entry]:
         """What is below some directories and has a wanted name; see :class:`Files`.
 
         Hidden directories are left out. One that is reached in two ways counts once, under the
         first; a symbolic link to it comes last, for it may lead to another one the next time.
         """
         on_network: dict[int, list[Entry]] = {}
-        for device, entries in self._listings(roots, wanted):
+        for device, entries in self._listings(roots, wanted_in):
             if entries and entries[0].lags:
                 on_network.setdefault(device, []).extend(entries)
             else:
@@ -114,7 +114,7 @@ class LocalFiles:
         return known
 
     def _listings(
-        self, roots: Sequence[str], wanted: Callable[[str], object]
+        self, roots: Sequence[str], wanted_in: WantedIn
     ) -> Iterator[tuple[int, list[Entry]]]:
         """What has a wanted name in each directory, or why that cannot be listed; its device."""
         now = time.time()
@@ -134,7 +134,7 @@ class LocalFiles:
                         yield state.st_dev, [_entry(root, state, now, lags)]
                     elif (key := (state.st_dev, state.st_ino)) not in visited:
                         visited.add(key)
-                        found, below, links = _list(directory, wanted, now, lags)
+                        found, below, links = _list(directory, wanted_in(directory), now, lags)
                         yield state.st_dev, found
                         if depth < DEEPEST:
                             waiting += [(path, depth + 1) for path in below]

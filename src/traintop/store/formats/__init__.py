@@ -74,7 +74,10 @@ class RunFormat(Protocol):
 
     @property
     def patterns(self) -> Sequence[str]:
-        """Names of the files that may be of this format, as :mod:`fnmatch` has them: ``*.json``."""
+        """Names of the files that may be of this format, as :mod:`fnmatch` has them: ``*.json``.
+
+        One with a slash names folders, all of whose files may be: ``run-*/metrics/*``.
+        """
 
     @property
     def heartbeat(self) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -19,7 +19,8 @@ import numpy as np
 
 from traintop.store.formats.crc32c import are_whole, crc32c, masked
 from traintop.store.formats.protobuf import fields, message, signed, text, varint
-from traintop.store.history import FloatColumn, unmeasured
+from traintop.store.formats.series import Series, columns_of
+from traintop.store.history import FloatColumn
 
 _HEADER = 12  # bytes: the length, and its checksum
 _LARGEST_EVENT = 1024 * 1024
@@ -30,7 +31,6 @@ _LARGEST_GAP = 16 * 1024 * 1024
 MOST_TAGS = 10_000
 """Of a file; further ones are left out."""
 
-_MOST_CELLS = 1_000_000
 _MOST_LENGTHS = 4096
 _MOST_TEXTS, _LONGEST_TEXT = 20, 2000
 
@@ -52,7 +52,7 @@ class _Scalar(NamedTuple):
     dtype: str
 
 
-class _Series:
+class _Logged:
     """The numbers of one tag as they are read."""
 
     __slots__ = ("steps", "times", "values")
@@ -61,6 +61,12 @@ class _Series:
         self.steps: list[int] = []
         self.times: list[bytes] = []
         self.values: list[bytes] = []
+
+    def series(self, scalar: _Scalar) -> Series:
+        """The same as columns."""
+        steps, times = np.array(self.steps, np.float64), np.frombuffer(b"".join(self.times), "<f8")
+        values = np.frombuffer(b"".join(self.values), scalar.dtype).astype(np.float64)
+        return Series(scalar.tag, steps, times, values)
 
 
 class _Contents(NamedTuple):
@@ -86,8 +92,8 @@ class EventDecoder:
         self.has_more_tags = False
         """Whether some tags were left out, for there were too many."""
         self._named = named
-        self._series: dict[_Scalar, _Series] = {}
-        self._templates: dict[bytes, _Series] = {}
+        self._series: dict[_Scalar, _Logged] = {}
+        self._templates: dict[bytes, _Logged] = {}
         self._ends: dict[int, None] = {4: None}  # how far before its end an event has its value
         self._lengths: dict[bytes, int] = {}
         self._gap = 0  # bytes since the last whole record
@@ -187,11 +193,11 @@ class EventDecoder:
             series.times.append(time)
             series.values.append(stored)
 
-    def _series_of(self, scalar: _Scalar) -> _Series:
+    def _series_of(self, scalar: _Scalar) -> _Logged:
         named = scalar._replace(tag=self._named(scalar.tag))
         series = self._series.get(named)
         if series is None:
-            series = _Series()
+            series = _Logged()
             if len(self._series) < MOST_TAGS:
                 self._series[named] = series
             else:
@@ -233,30 +239,10 @@ class EventDecoder:
         They come in several parts where one would be large, as of thousands of tags that have no
         step in common. ``wallclock_time`` is in seconds since 1970.
         """
-        series = [(scalar, one) for scalar, one in self._series.items() if one.steps]
-        events = sum(len(one.steps) for _, one in series)
-        most = max(_MOST_CELLS // max(events, 1), 1)
-        for start in range(0, len(series), most):
-            yield _columns(series[start : start + most])
-        for _, one in series:
+        logged = [(scalar, one) for scalar, one in self._series.items() if one.steps]
+        yield from columns_of([one.series(scalar) for scalar, one in logged])
+        for _, one in logged:
             one.steps, one.times, one.values = [], [], []
-
-
-def _columns(series: Sequence[tuple[_Scalar, _Series]]) -> dict[str, FloatColumn]:
-    """The numbers of some tags as columns of records."""
-    times = b"".join(time for _, one in series for time in one.times)
-    steps, rows = np.unique(
-        np.concatenate([np.array(one.steps, np.float64) for _, one in series]),
-        return_inverse=True,
-    )
-    latest = np.full(len(steps), -np.inf)
-    np.maximum.at(latest, rows, np.frombuffer(times, "<f8"))
-    columns = {"iteration": steps, "wallclock_time": latest}
-    ends = np.cumsum([len(one.steps) for _, one in series])
-    for (scalar, one), place in zip(series, np.split(rows, ends[:-1]), strict=True):
-        column = columns.setdefault(scalar.tag, unmeasured(len(steps)))
-        column[place] = np.frombuffer(b"".join(one.values), scalar.dtype).astype(np.float64)
-    return columns
 
 
 def length_at(data: bytes, place: int) -> int | None:
