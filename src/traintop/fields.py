@@ -131,7 +131,8 @@ _FIELDS = (
           lambda run, _: run.stem, "text", 20, ("id",)),
     Field("path", "PATH", "path", "path of the file", lambda run, _: run.id, "text", 30),
     Field("size", "SIZE", "size", "size of the file",
-          lambda run, _: run.file_size, "bytes", 8, ("file_size",), "bytes", highest_first=True),
+          lambda run, _: run.file_size or None, "bytes", 8, ("file_size",), "bytes",
+          highest_first=True),
 )
 # fmt: on
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
+
+from traintop.run_ids import parts_of, stem_of
 
 _Config = TypeVar("_Config", bound="ExperimentConfig")
 
@@ -282,7 +284,8 @@ class Annotations(msgspec.Struct, frozen=True, gc=False):
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that the list, the summary and the leaderboard need to know of a run, read in O(1).
 
-    ``id`` is what everyone knows the run by: the path of a local file, else an address.
+    ``id`` is what everyone knows the run by: the path of a local file, else an address; of a file
+    that holds many runs, with # and one of them behind it.
     Strings are as the file has them: pass them through ``text.safe_text`` before drawing.
     """
 
@@ -321,13 +324,13 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def path(self) -> Path | None:
-        """The file or directory of a run that is local, as the catalog names it."""
-        return None if "://" in self.id else Path(self.id)
+        """The file or directory that a local run lies in, as the catalog names it."""
+        return None if "://" in self.id else Path(parts_of(self.id)[0])
 
     @property
     def stem(self) -> str:
         """The last part of the id without its suffix: the *run id* that people read and type."""
-        return PurePath(self.id).stem
+        return stem_of(self.id)
 
     @property
     def title(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from traintop.model import RunSummary
 from traintop.progress import planned_steps, steps_done
 from traintop.store.catalog import RunCatalog
+from traintop.store.history import History
 from traintop.times import posix_time
 
 FOREIGN = Path(__file__).parents[1] / "foreign"
@@ -38,7 +41,10 @@ def points_of(directory: Path) -> dict[str, dict[float, float]]:
     """The points of each metric of the one run in a directory."""
     catalog = RunCatalog([directory])
     [run] = catalog.refresh().runs
-    history = catalog.reader(run.id).history()
+    return points_in(catalog.reader(run.id).history())
+
+
+def points_in(history: History) -> dict[str, dict[float, float]]:
     found = {}
     for metric in history.metrics:
         rows = np.flatnonzero(history.measured(metric))
@@ -166,3 +172,30 @@ def test_files_of_wandb_say_what_its_own_classes_read(tool: str, run: str) -> No
 def test_the_latest_run_of_wandb_counts_once() -> None:
     runs = RunCatalog([FOREIGN / "wandb"]).refresh().runs
     assert {run.id for run in runs} == {str(FOREIGN / "wandb" / run) for run in expected("wandb")}
+
+
+def points_of_run(tool: str, run: str) -> tuple[RunSummary, dict[str, dict[float, float]]]:
+    """A run of several in a folder, and the points of each of its metrics."""
+    catalog = RunCatalog([FOREIGN / tool])
+    [summary] = [one for one in catalog.refresh().runs if one.id == str(FOREIGN / tool / run)]
+    return summary, points_in(catalog.reader(summary.id).history())
+
+
+@pytest.mark.parametrize("run", [*expected("mlflow")])
+def test_both_stores_of_mlflow_say_what_its_client_reads(run: str) -> None:
+    wanted = expected("mlflow")[run]
+    summary, found = points_of_run("mlflow", run)
+    assert found.keys() == wanted["metrics"].keys()
+    for metric, points in wanted["metrics"].items():
+        largest = sys.float_info.max
+        finite = {step: value for step, value in wanted_points(points).items() if value < largest}
+        known = {step: value for step, value in found[metric].items() if value < largest}
+        assert not [*differences(known, finite)], metric
+    assert {name: str(value) for name, value in summary.config.items() if name != "tags"} == {
+        **wanted["settings"],
+        "experiment_name": wanted["name"],
+    }
+    status = "running" if summary.status == "stalled" else summary.status  # for nobody ended it
+    assert status == wanted["status"]
+    assert posix_time(summary.start_time) == pytest.approx(wanted["started"] / 1000)
+    assert summary.notes == wanted["tags"].get("mlflow.note.content", "")

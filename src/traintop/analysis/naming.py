@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 from traintop.model import RunSummary
 from traintop.progress import start_order
+from traintop.run_ids import stem_of
 from traintop.text import ELLIPSIS
 from traintop.times import parse_time
 
@@ -58,7 +59,7 @@ def find_run(name: str, names: Mapping[str, str]) -> str | None:
     for run_id, known in names.items():
         if known == name:
             return run_id
-        if by_id is None and name in (PurePath(run_id).stem, PurePath(run_id).name):
+        if by_id is None and name in (stem_of(run_id), PurePath(run_id).name):
             by_id = run_id
     return by_id or _find_shortened(name, names)
 

@@ -8,20 +8,22 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, cast
 
 import msgspec
 
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
+from traintop.run_ids import parts_of, stem_of
 from traintop.store.annotations import FOLDER, AnnotationFolders
 from traintop.store.cache import SummaryCache
 from traintop.store.files import Entry, FileError, Files
 from traintop.store.files.local import LocalFiles
 from traintop.store.formats import (
-    NotThisFormatError,
+    ManyRunsFormat,
     RunFormat,
     RunReader,
     UnreadableRunError,
@@ -29,12 +31,14 @@ from traintop.store.formats import (
 )
 from traintop.store.liveness import SETTLING, ObservedRun
 from traintop.store.other_files import other_files
-from traintop.store.sources import Claim, reads_name, runs_of_files, wanted_names
-
-if TYPE_CHECKING:
-    from traintop.store.history import History
-
-_Answer = TypeVar("_Answer")
+from traintop.store.shared_reader import SharedReader
+from traintop.store.sources import (
+    Claim,
+    many_runs_formats,
+    reads_name,
+    runs_of_files,
+    wanted_names,
+)
 
 _START_BYTES = 64 * 1024
 _DECISIVE_BYTES = 4096  # of a file; a shorter one may yet show that it is of a richer format
@@ -78,6 +82,7 @@ class RunCatalog:
         """How long the last look at the directories took, without reading any file."""
         self._claims: dict[str, Claim] = {}
         self._run_of: dict[str, str] = {}  # by the ids of files
+        self._many: dict[str, Sequence[Entry]] = {}  # the files of claims that are many runs
         self._runs: dict[str, ObservedRun] = {}
         self._annotations = AnnotationFolders(clock=clock)
         self._cache = SummaryCache(self._roots)
@@ -145,7 +150,7 @@ class RunCatalog:
         run = self._runs.get(run_id)
         if run is None:
             raise UnreadableRunError(f"{run_id} does not exist")
-        return _SharedReader(run)
+        return SharedReader(run)
 
     def _scan(self) -> _Scan:
         started = time.monotonic()
@@ -170,7 +175,7 @@ class RunCatalog:
 
     def _update(self, files: Iterable[Entry], seconds: float) -> tuple[bool, int]:
         """Brings the observed runs up to date: whether the list changed, how many are unread."""
-        now, ends = self._clock(), time.monotonic() + seconds
+        look = _Look(self._clock(), time.monotonic() + seconds, {})
         before = self._claims
         claims: dict[str, Claim] = {}
         found: dict[str, Entry] = {}
@@ -184,35 +189,85 @@ class RunCatalog:
         files_of: dict[str, list[Entry]] = {}
         for file_id, run_id in self._run_of.items():
             files_of.setdefault(run_id, []).append(found[file_id])
-        changed = has_begun = False
-        runs: dict[str, ObservedRun] = {}
+        many = many_runs_formats(run_formats().known)
+        self._many = {}
         for run_id, entries in files_of.items():
-            run = self._runs.get(run_id)
-            if run is None:
-                if has_begun and time.monotonic() > ends:
-                    continue
-                has_begun = True
             own = next((each.id for each in entries if claims[each.id].run_id == run_id), "")
             formats = claims[own or entries[0].id].formats
-            if run is None or run.formats != formats:
-                name = self._name_of(run_id, is_file=own == run_id)
-                run = ObservedRun(run_id, self._files, formats, self._cache, name)
-            runs[run_id] = run
-            changed |= run.look(entries, now)
-        changed |= self._runs.keys() != runs.keys()
-        self._claims, self._runs = claims, runs
-        return changed, len(files_of) - len(runs)
+            if formats[0] in many:
+                self._many[run_id] = entries
+                self._look_into(run_id, formats, look)
+            else:
+                self._look_at(run_id, entries, formats, look, is_file=own == run_id)
+        look.changed |= self._runs.keys() != look.runs.keys()
+        self._claims, self._runs = claims, look.runs
+        return look.changed, look.unread
+
+    def _look_at(
+        self,
+        run_id: str,
+        entries: Sequence[Entry],
+        formats: tuple[RunFormat, ...],
+        look: _Look,
+        *,
+        is_file: bool = True,
+    ) -> None:
+        """Brings one run up to date; a new one if there is time."""
+        run = self._runs.get(run_id)
+        if run is None:
+            if look.has_begun and time.monotonic() > look.ends:
+                look.unread += 1
+                return
+            look.has_begun = True
+        if run is None or run.formats != formats:
+            name = self._name_of(run_id, is_file=is_file)
+            run = ObservedRun(run_id, self._files, formats, self._cache, name)
+        look.runs[run_id] = run
+        look.changed |= run.look(entries, look.now)
+
+    def _look_into(self, holder: str, formats: tuple[RunFormat, ...], look: _Look) -> None:
+        """Brings the runs up to date that are in one file, or in the files of one claim.
+
+        While they cannot be found, they stay as they were; where there were none, the file itself
+        is listed, with the reason.
+        """
+        files = self._many[holder]
+        try:
+            for entry in cast("ManyRunsFormat", formats[0]).runs(self._files, files):
+                self._look_at(entry.id, [entry], formats, look)
+        except (FileError, ValueError) as error:
+            known = self._runs_of(holder)
+            if known and isinstance(error, FileError):
+                look.runs |= known
+            else:
+                self._look_at(holder, [files[0]._replace(problem=str(error))], formats, look)
+
+    def _runs_of(self, holder: str) -> dict[str, ObservedRun]:
+        """The runs that are in a file, or what is listed instead of them."""
+        start = f"{holder}#"
+        return {
+            run_id: run
+            for run_id, run in self._runs.items()
+            if run_id.startswith(start) or run_id == holder
+        }
 
     def _update_known(self, ids: Iterable[str]) -> bool | None:
         """As :meth:`_update`, of some files; ``None`` when one of them is new or gone."""
         now = self._clock()
         changed = False
+        holders: dict[str, None] = {}
         for file_id in ids:
+            holder = self._run_of.get(file_id, "")
+            if holder in self._many:
+                holders[holder] = None
+                continue
+            before = self._claims.get(file_id)
             try:
                 entry = self._files.stat(file_id)
             except FileError:
+                if before is None:
+                    continue  # it came and went
                 return None
-            before = self._claims.get(file_id)
             claim = None if before is None else self._claim(entry)
             if claim is None or not claim.is_same(before):
                 return None
@@ -224,10 +279,23 @@ class RunCatalog:
                 return None
             entries = [entry if known.id == file_id else known for known in run.entries]
             changed |= run.look(entries, now)
+        for holder in holders:
+            try:
+                self._many[holder] = [self._files.stat(each.id) for each in self._many[holder]]
+            except FileError:
+                return None
+            look, before_it = _Look(now, math.inf, {}), self._runs_of(holder)
+            self._look_into(holder, self._claims[holder].formats, look)
+            changed |= look.changed
+            if look.runs.keys() != before_it.keys():
+                others = {one: run for one, run in self._runs.items() if one not in before_it}
+                self._runs, changed = others | look.runs, True
         return changed
 
     def _name_of(self, run_id: str, *, is_file: bool) -> str:
         """What a run is called whose files give it no name: its path below its root."""
+        if parts_of(run_id)[1]:
+            return stem_of(run_id)
         path = PurePath(run_id)
         root = max((root for root in self._roots if path.is_relative_to(root)), key=len, default="")
         below = path.relative_to(root) if root else path
@@ -287,6 +355,18 @@ def holds_a_run(path: Path) -> bool:
     return any(run.status is not RunStatus.UNREADABLE for run in runs)
 
 
+@dataclass(slots=True)
+class _Look:
+    """A look at all runs, or at some of them, and what is known of it so far."""
+
+    now: float  # by the clock of the catalog
+    ends: float  # when no other run is begun, by the monotonic clock
+    runs: dict[str, ObservedRun]
+    has_begun: bool = False  # a run that was not read before
+    changed: bool = False
+    unread: int = 0
+
+
 class _Scan(NamedTuple):
     """What one walk through the directories found."""
 
@@ -312,52 +392,3 @@ def _apparent_start(entry: Entry) -> str:
     if stamp:
         return stamp[1]
     return time.strftime("%Y%m%d_%H%M%S", time.localtime(time.time() - (entry.age or 0.0)))
-
-
-class _SharedReader:
-    """Reads one run by whichever of its formats can, for any thread; errors name the run."""
-
-    def __init__(self, run: ObservedRun) -> None:
-        self._run = run
-        self._lock = threading.Lock()
-        self._reader: RunReader | None = None
-        self._ids: list[str] = []
-
-    def sample(self, points: int) -> History:
-        return self._read(lambda reader: reader.sample(points))
-
-    def history(self, reached: Callable[[float], None] = lambda share: None) -> History:
-        return self._read(lambda reader: reader.history(reached))
-
-    def follow(self) -> bool:
-        """Whether any record was added; while the run is missing, torn or refused: none."""
-        before = self._reader
-        try:
-            return self._read(lambda reader: reader.follow()) or self._reader is not before
-        except UnreadableRunError:
-            return False
-
-    def _read(self, question: Callable[[RunReader], _Answer]) -> _Answer:
-        entries = self._run.entries
-        ids = [entry.id for entry in entries]
-        problem: Exception = FileError("does not exist")
-        with self._lock:
-            for reader in self._readers(entries, ids):
-                try:
-                    answer = question(reader)
-                except NotThisFormatError as error:
-                    problem = error
-                except (FileError, ValueError) as error:
-                    problem = error
-                    break
-                else:
-                    self._reader, self._ids = reader, ids
-                    return answer
-        raise UnreadableRunError(f"{self._run.id} {problem}") from problem
-
-    def _readers(self, entries: Sequence[Entry], ids: Sequence[str]) -> Iterator[RunReader]:
-        """The reader that is in use, then new ones: the files may be of another format now."""
-        if self._reader is not None and ids == self._ids:
-            yield self._reader
-        for run_format in self._run.formats:
-            yield run_format.reader(self._run.files, entries)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from traintop.store.annotations import FOLDER
 from traintop.store.files import Entry, WantedIn
-from traintop.store.formats import RunFormat
+from traintop.store.formats import ManyRunsFormat, RunFormat
 
 _DEEPEST_PART = 4
 
@@ -38,6 +38,12 @@ def reads_name(run_format: RunFormat, file_id: str) -> bool:
         else fnmatch.fnmatchcase(name, pattern)
         for pattern in run_format.patterns
     )
+
+
+@functools.cache
+def many_runs_formats(formats: tuple[RunFormat, ...]) -> frozenset[RunFormat]:
+    """Those of some formats whose files hold many runs."""
+    return frozenset(each for each in formats if isinstance(each, ManyRunsFormat))
 
 
 class Claim(NamedTuple):

@@ -12,16 +12,18 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 
 from traintop.model import RunSummary
+from traintop.run_ids import DATABASES
 from traintop.store.files import Entry, Files
 
 if TYPE_CHECKING:
     from traintop.store.formats.followed import FollowedFormat
+    from traintop.store.formats.sqlite_runs import SqliteFormat
     from traintop.store.history import History
 
 ENTRY_POINTS = "traintop.formats"
@@ -125,6 +127,22 @@ class RunFormat(Protocol):
         """A reader of the run in these files."""
 
 
+@runtime_checkable
+class ManyRunsFormat(RunFormat, Protocol):
+    """How a tool writes runs of which many are in one file, such as a database.
+
+    ``summary`` and ``reader`` get one of the entries that ``runs`` made of it.
+    """
+
+    def runs(self, files: Files, entries: Sequence[Entry]) -> Iterator[Entry]:
+        """The runs in the files of one claim, the newest first, each as if it were a file.
+
+        Its id is that of the claim with # and what is the run's own behind it; its version is
+        another when the run may be. To ask for the summaries of runs costs least before the next
+        one is asked for. Raises ``FileError`` or ``ValueError`` when they cannot be found.
+        """
+
+
 class Other(NamedTuple):
     """A format of another tool, in the order of :class:`RunFormat`, and where it is read."""
 
@@ -135,7 +153,11 @@ class Other(NamedTuple):
     """The class that reads it: ``module:Class`` below this package."""
     records_end: bool = False
     owns_directories: bool = False
+    has_many_runs: bool = False
+    """Whether the class is a :class:`ManyRunsFormat`."""
 
+
+_DATABASES = tuple(f"*{suffix}{log}" for suffix in DATABASES for log in ("", "-wal"))
 
 _OTHERS = (
     Other(
@@ -157,6 +179,22 @@ _OTHERS = (
         "events.out.tfevents.* of TensorBoard, PyTorch, tensorboardX, Keras",
         ("*tfevents*",),
         "tensorboard:TensorBoardFormat",
+    ),
+    Other(
+        "mlflow",
+        "meta.yaml and metrics/ of runs in mlruns/ of MLflow",
+        ("meta.yaml", f"{'[0-9a-f]' * 32}/metrics/*"),
+        "mlflow_files:MlflowFilesFormat",
+        records_end=True,
+        owns_directories=True,
+    ),
+    Other(
+        "mlflow",
+        "mlflow.db, or any SQLite database of MLflow",
+        _DATABASES,
+        "mlflow_db:MlflowDbFormat",
+        records_end=True,
+        has_many_runs=True,
     ),
     Other(
         "csv",
@@ -183,7 +221,7 @@ class OtherFormat:
 
     def __init__(self, other: Other) -> None:
         self.name, self.marks, self.patterns, self._reads = other[:4]
-        self.records_end, self.owns_directories = other[4:]
+        self.records_end, self.owns_directories = other[4:6]
 
     @functools.cached_property
     def _format(self) -> FollowedFormat:
@@ -208,6 +246,13 @@ class OtherFormat:
 
     def reader(self, files: Files, entries: Sequence[Entry]) -> RunReader:
         return self._format.reader(files, entries)
+
+
+class OtherManyRunsFormat(OtherFormat):
+    """The same where many runs are in one file."""
+
+    def runs(self, files: Files, entries: Sequence[Entry]) -> Iterator[Entry]:
+        return cast("SqliteFormat", self._format).runs(files, entries)
 
 
 class Formats(NamedTuple):
@@ -239,7 +284,9 @@ def run_formats() -> Formats:
     from traintop.store.formats.json_document import JsonDocumentFormat
     from traintop.store.formats.traintop import TraintopFormat
 
-    known: list[RunFormat] = [TraintopFormat(), JsonDocumentFormat(), *map(OtherFormat, _OTHERS)]
+    known: list[RunFormat] = [TraintopFormat(), JsonDocumentFormat()]
+    for other in _OTHERS:
+        known.append(OtherManyRunsFormat(other) if other.has_many_runs else OtherFormat(other))
     problems: list[str] = []
     if _is_any_added():
         from importlib.metadata import entry_points

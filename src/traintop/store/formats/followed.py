@@ -94,6 +94,10 @@ class FollowedFormat(abc.ABC):
         """As in :class:`traintop.store.formats.RunFormat`; usually no run is a part of another."""
         return run_id
 
+    def states(self, files: Files, entries: Sequence[Entry]) -> list[Entry]:
+        """How the files of a run are now."""
+        return [files.stat(entry.id) for entry in entries]
+
     @abc.abstractmethod
     def follower(self) -> RunFollower:
         """A new follower of one run."""
@@ -206,7 +210,7 @@ class FollowedReader:
 
     def _entries_now(self) -> list[Entry]:
         """How the files are now; their ages are those of a listing where only that has any."""
-        now = [self._files.stat(entry.id) for entry in self._entries]
+        now = self._format.states(self._files, self._entries)
         pairs = zip(now, self._entries, strict=True)
         return [
             entry._replace(age=known.age) if entry.age is None else entry for entry, known in pairs

@@ -38,8 +38,8 @@ def columns_of(series: Sequence[Series]) -> Iterator[dict[str, FloatColumn]]:
         for start in range(0, len(series), most):
             yield from columns_of(series[start : start + most])
         return
-    latest = np.full(len(steps), -np.inf)
-    np.maximum.at(latest, rows, np.concatenate([one.times for one in series]))
+    latest = unmeasured(len(steps))
+    np.fmax.at(latest, rows, np.concatenate([one.times for one in series]))
     columns = {"iteration": steps, "wallclock_time": latest}
     ends = np.cumsum([len(one.steps) for one in series])
     for one, places in zip(series, np.split(rows, ends[:-1]), strict=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,6 +24,7 @@ from traintop.metrics import (
 )
 from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.progress import eta_seconds, progress, stall_text
+from traintop.run_ids import folder_of
 from traintop.text import (
     cell_width,
     counted,
@@ -346,9 +346,10 @@ def _machine_text(value: object) -> str:
 def _file_section(summary: RunSummary) -> Section:
     entries = [
         Entry("run", safe_text(summary.stem, limit=_LONGEST_TEXT)),
-        Entry("in", safe_text(PurePath(summary.id).parent, limit=_LONGEST_TEXT)),
-        Entry("size", file_size(summary.file_size)),
+        Entry("in", safe_text(folder_of(summary.id), limit=_LONGEST_TEXT)),
     ]
+    if summary.file_size:
+        entries.append(Entry("size", file_size(summary.file_size)))
     if summary.left_out:
         names = ", ".join(safe_text(name) for name in summary.left_out)
         entries.append(Entry("left out", names, "metrics: there were too many"))

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SAMPLE_ABOVE_BYTES = 1_000_000
 """Shorter files are read whole at once: that is as quick as a sample."""
 
+SAMPLE_ABOVE_RECORDS = 10_000
+"""The same of a run in a database, which has no size of its own."""
+
 SAMPLE_POINTS = 400
 
 _KEPT_RUNS = 8
@@ -89,7 +92,7 @@ class RunLoader:
             fresh = [run.id for run in runs if run.id not in self._wanted]
             self._wanted = tuple(run.id for run in runs)
             self._shown_at = {key: at for key, at in self._shown_at.items() if key in self._wanted}
-            self._long = {run.id for run in runs if run.file_size > SAMPLE_ABOVE_BYTES}
+            self._long = {run.id for run in runs if _is_long(run)}
             self._to_sample = [run_id for run_id in fresh if run_id in self._long]
             waiting = [run_id for run_id in self._to_read if run_id in self._wanted]
             self._to_read = _unique([*fresh, *waiting])
@@ -202,6 +205,12 @@ class RunLoader:
             self._revision += 1
             revision = self._revision
         self._post(HistoryLoaded(run_id, history, pace, revision, complete=complete))
+
+
+def _is_long(run: RunSummary) -> bool:
+    if run.file_size:
+        return run.file_size > SAMPLE_ABOVE_BYTES
+    return (run.count or 0) > SAMPLE_ABOVE_RECORDS
 
 
 def _unique(run_ids: Sequence[str]) -> list[str]:

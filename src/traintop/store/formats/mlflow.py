@@ -1,0 +1,128 @@
+"""What MLflow says of a run, in whichever of its stores it keeps it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from traintop.logfile import Head, Tail, WrittenStatus
+from traintop.store.formats.followed import TOOL, About, Records
+from traintop.store.formats.series import Series, columns_of, placed_by_time
+from traintop.times import iso_time
+from traintop.values import NAME_SETTING, as_number
+
+_STATUSES: Mapping[int | str, WrittenStatus] = {
+    1: "running",
+    "RUNNING": "running",
+    2: "running",  # it is scheduled
+    "SCHEDULED": "running",
+    3: "finished",
+    "FINISHED": "finished",
+    4: "failed",
+    "FAILED": "failed",
+    5: "interrupted",
+    "KILLED": "interrupted",
+}
+
+# What MLflow notes of a run by itself, and what our own files call it.
+_FACTS = {
+    "mlflow.user": "user",
+    "mlflow.source.name": "command",
+    "mlflow.source.git.commit": "git_commit",
+    "mlflow.source.git.branch": "git_branch",
+    "mlflow.parentRunId": "parent_run",
+}
+_OWN_TAG = "mlflow."
+_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_FLOAT = re.compile(r"[+-]?\d{1,40}(?:\.\d{0,40})?(?:[eE][+-]?\d{1,3})?")
+_WORDS: Mapping[str, object] = {"True": True, "False": False, "None": None}
+_SAMPLED = "system/"  # metrics of the machine, whose steps count samples and not iterations
+
+
+class MlflowRecords:
+    """Makes records of what is read of one run's metrics, part after part."""
+
+    def __init__(self) -> None:
+        self._steps = self._times = np.empty(0)  # of the last record
+        self._waiting: list[Series] = []  # samples of the machine from before the first record
+        self.start: float | None = None  # of the run, in seconds since 1970
+        self.last_time = -np.inf
+
+    def add(self, series: Sequence[Series], records: Records) -> None:
+        """Give what was read to the records."""
+        sampled = [one for one in series if one.metric.startswith(_SAMPLED)]
+        for columns in columns_of([one for one in series if not one.metric.startswith(_SAMPLED)]):
+            times = columns["wallclock_time"]
+            if self.start is None:
+                self.start = float(times.min())
+            self.last_time = max(self.last_time, float(times.max()))
+            self._steps = np.append(self._steps, columns["iteration"])
+            self._times = np.append(self._times, times)
+            records.extend({**columns, "wallclock_time": times - self.start})
+        self._waiting += sampled
+        if not len(self._steps):
+            return
+        order = np.argsort(self._times, kind="stable")
+        self._steps, self._times = self._steps[order], self._times[order]
+        placed = [placed_by_time(one, self._steps, self._times) for one in self._waiting]
+        for columns in columns_of(placed):
+            del columns["wallclock_time"]
+            records.extend(columns)
+        self._waiting = []
+        self._steps, self._times = self._steps[-1:], self._times[-1:]
+
+
+def about_run(
+    info: Mapping[str, object],
+    experiment: object,
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+    last_time: float,
+) -> About:
+    """What is known of a run beside its records, given what MLflow has under its own names.
+
+    ``last_time`` is that of the last record, in seconds since 1970.
+    """
+    settings = {name: setting_of_text(text) for name, text in params.items()}
+    added = {name: text for name, text in tags.items() if not name.startswith(_OWN_TAG)}
+    if added:
+        settings["tags"] = added
+    name = tags.get("mlflow.runName") or info.get("run_name") or info.get("name")
+    if isinstance(name, str) and name.strip():
+        settings[NAME_SETTING] = name
+    facts: dict[str, object] = {TOOL: "MLflow"}
+    if isinstance(experiment, str):
+        facts["experiment"] = experiment
+    if isinstance(user := info.get("user_id"), str):
+        facts["user"] = user
+    facts |= {ours: tags[theirs] for theirs, ours in _FACTS.items() if theirs in tags}
+    written = info.get("status")
+    status = _STATUSES.get(written, "running") if isinstance(written, (int, str)) else "running"
+    start, end = seconds(info.get("start_time")), seconds(info.get("end_time"))
+    if status == "running":
+        end = None
+    return About(
+        Head(config=settings, start_time=iso_time(start or 0.0), run=facts),
+        Tail(
+            status=status,
+            end_time=iso_time(end or 0.0),
+            duration_seconds=None if end is None or start is None else end - start,
+            updated_at=iso_time(max(last_time, end or 0.0)),
+            notes=tags.get("mlflow.note.content", ""),
+        ),
+    )
+
+
+def seconds(milliseconds: object) -> float | None:
+    """A moment as MLflow stores it, in seconds since 1970."""
+    number = as_number(milliseconds)
+    return None if isinstance(milliseconds, str) or number is None else number / 1000
+
+
+def setting_of_text(text: str) -> object:
+    """What was given as the value of a parameter, which MLflow keeps as text."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else _WORDS.get(text, text)

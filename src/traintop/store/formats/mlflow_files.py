@@ -1,0 +1,216 @@
+"""The file store of MLflow: a directory a run, with a small file for each metric, setting and tag.
+
+``mlruns/<experiment>/<run>/meta.yaml`` says how the run is doing; a line of ``metrics/<name>`` is
+the time in milliseconds, the value and the step.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from array import array
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+
+import numpy as np
+
+from traintop.store.files import Entry, FileError, Files
+from traintop.store.formats.followed import (
+    About,
+    FollowedFormat,
+    GrowingFile,
+    Records,
+    ReplacedError,
+    share_reached,
+)
+from traintop.store.formats.mlflow import MlflowRecords, about_run, seconds
+from traintop.store.formats.series import Series
+from traintop.store.formats.yaml_settings import yaml_settings
+from traintop.store.history import GrowingHistory, History
+from traintop.text import counted
+
+META = "meta.yaml"
+
+_METRIC = re.compile(r"((?:.*/)?[0-9a-f]{32})/metrics/(.+)", re.DOTALL)
+_RUN = re.compile(r"[0-9a-f]{32}")
+_DELETED = b"\nlifecycle_stage: deleted\n"
+_LARGEST_META = 64 * 1024
+_MOST_TEXTS = 2000  # settings, and tags, of a run
+_LONGEST_TEXT = 8192
+_SAMPLED_BYTES = 256
+_OF_A_LINE = np.frombuffer(b"  \n", np.uint8)  # what is between the words
+
+
+class MlflowFilesFormat(FollowedFormat):
+    """A directory a run, called by 32 hexadecimal digits."""
+
+    name = "mlflow"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._deleted: set[str] = set()
+
+    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+        """The files of metrics, by their names alone, and that of the run itself.
+
+        A run that was deleted stays on the disk until somebody collects the garbage.
+        """
+        if entry.is_dir:
+            return None
+        metric = _METRIC.fullmatch(entry.id)
+        run_id = metric[1] if metric else entry.id.rpartition("/")[0]
+        if metric is None:
+            if not _RUN.fullmatch(PurePath(run_id).name):
+                return None
+            if _DELETED in start():
+                self._deleted.add(run_id)
+        return None if run_id in self._deleted else run_id
+
+    def follower(self) -> _Follower:
+        """A follower of the files of a run."""
+        return _Follower()
+
+    def sample(self, files: Files, entries: Sequence[Entry], points: int) -> History | None:
+        """Some lines of each metric."""
+        if max(entry.size for entry in entries) < points * _SAMPLED_BYTES * 2:
+            return None
+        meta, metrics = _parts(entries)
+        found = []
+        for entry, name in metrics:
+            count = min(points, entry.size // _SAMPLED_BYTES + 1)
+            places = np.linspace(0, max(entry.size - _SAMPLED_BYTES, 0), count).astype(int).tolist()
+            parts = files.read_many([(entry.id, place, _SAMPLED_BYTES) for place in places])
+            found.append(_decoded(name, b"".join(map(_whole_lines, parts, places)))[0])
+        records, growing = MlflowRecords(), GrowingHistory()
+        records.start = seconds(_fields(files, meta.id).get("start_time"))
+        records.add(found, growing)
+        return growing.history()
+
+
+class _Follower:
+    """Reads the files of one run; the small ones anew whenever one of them all has changed."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, GrowingFile] = {}  # of metrics
+        self._series: list[Series] = []  # read, and not made records yet
+        self._records = MlflowRecords()
+        self._about = About()
+        self._damaged = 0
+
+    def read(
+        self,
+        files: Files,
+        entries: Sequence[Entry],
+        records: Records,
+        reached: Callable[[float], None],
+    ) -> None:
+        meta, metrics = _parts(entries)
+        if not self._files.keys() <= {entry.id for entry, _ in metrics}:
+            raise ReplacedError
+        info, run = _fields(files, meta.id), PurePath(meta.id).parent
+        self._records.start = seconds(info.get("start_time"))
+        total, done = sum(entry.size for entry, _ in metrics) or 1, 0
+        for entry, name in metrics:
+            file = self._files.setdefault(entry.id, GrowingFile())
+            take = functools.partial(self._take, name)
+            file.read(files, entry, take, share_reached(reached, done, total))
+            done += entry.size
+        self._records.add(self._series, records)
+        self._series = []
+        params, tags = _texts(files, run / "params"), _texts(files, run / "tags")
+        experiment = _name_of_experiment(files, run.parent)
+        about = about_run(info, experiment, params, tags, self._records.last_time)
+        problem = f"has {counted(self._damaged, 'damaged line')}, left out" if self._damaged else ""
+        self._about = about._replace(problem=problem)
+
+    def _take(self, metric: str, data: bytes) -> int:
+        end = data.rfind(b"\n") + 1
+        series, damaged = _decoded(metric, data[:end])
+        self._series.append(series)
+        self._damaged += damaged
+        return end
+
+    def about(self) -> About:
+        return self._about
+
+
+def _parts(entries: Sequence[Entry]) -> tuple[Entry, list[tuple[Entry, str]]]:
+    """The file of the run itself, and those of its metrics with their names."""
+    metrics = [(each, found[2]) for each in entries if (found := _METRIC.fullmatch(each.id))]
+    own = (each for each in entries if _RUN.fullmatch(PurePath(each.id).parent.name))
+    meta = next((each for each in own if PurePath(each.id).name == META), None)
+    if meta is None:
+        raise ValueError(f"has no {META}")
+    return meta, metrics
+
+
+def _fields(files: Files, file_id: str) -> dict[str, object]:
+    """What a ``meta.yaml`` says."""
+    try:
+        return yaml_settings(files.read(file_id, 0, _LARGEST_META))[0]
+    except ValueError as error:
+        raise ValueError(f"has a {META} that {error}") from None
+
+
+def _name_of_experiment(files: Files, directory: PurePath) -> object:
+    try:
+        return _fields(files, str(directory / META)).get("name")
+    except (FileError, ValueError):
+        return None
+
+
+def _texts(files: Files, directory: PurePath) -> dict[str, str]:
+    """The small files of a directory, by their paths below it."""
+    found = files.walk([str(directory)], lambda below: lambda name: True)
+    regular = [each for each in found if not each.is_dir and not each.problem]
+    spans = [(each.id, 0, _LONGEST_TEXT) for each in itertools.islice(regular, _MOST_TEXTS)]
+    names = [str(PurePath(file_id).relative_to(directory)) for file_id, _, _ in spans]
+    texts = files.read_many(spans)
+    return {name: text.decode("utf-8", "replace") for name, text in zip(names, texts, strict=True)}
+
+
+def _whole_lines(part: bytes, place: int) -> bytes:
+    """The whole lines in a part of a file that begins at some place."""
+    begin = 0 if place == 0 else part.find(b"\n") + 1
+    return part[begin : part.rfind(b"\n") + 1]
+
+
+def _decoded(metric: str, lines: bytes) -> tuple[Series, int]:
+    """The values in whole lines, and how many lines hold none."""
+    data = np.frombuffer(lines, np.uint8)
+    signs = data[(data == ord(" ")) | (data == ord("\n"))]
+    damaged = 0
+    words = lines.split()
+    if len(words) != len(signs) or len(signs) % 3 or (signs.reshape(-1, 3) != _OF_A_LINE).any():
+        words, damaged = _usable_words(lines)
+    try:
+        numbers = np.frombuffer(array("d", map(float, words)))
+    except ValueError:
+        words, damaged = _usable_words(lines)
+        numbers = np.frombuffer(array("d", map(float, words)))
+    times, values, steps = numbers.reshape(-1, 3).T.copy()
+    return Series(metric, steps, times / 1000, values), damaged
+
+
+def _usable_words(lines: bytes) -> tuple[list[bytes], int]:
+    """Time, value and step of all lines that have these, and how many have not.
+
+    A line of an old version has no step; one of a new version may name a dataset.
+    """
+    words: list[bytes] = []
+    damaged = 0
+    for line in lines.splitlines():
+        parts = [*line.split()[:3], b"0"][:3]
+        if len(parts) == 3 and all(map(_is_number, parts)):
+            words += parts
+        else:
+            damaged += 1
+    return words, damaged
+
+
+def _is_number(word: bytes) -> bool:
+    try:
+        return float(word) is not None
+    except ValueError:
+        return False

@@ -1,0 +1,170 @@
+"""Runs in databases of SQLite, one file of which holds many."""
+
+from __future__ import annotations
+
+import abc
+import functools
+import re
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from hashlib import blake2b
+from typing import NamedTuple
+
+from traintop.run_ids import parts_of
+from traintop.store.files import Entry, FileError, Files
+from traintop.store.files.database import LOG, Database
+from traintop.store.formats.followed import FollowedFormat
+from traintop.store.liveness import SETTLING
+
+MOST_RUNS = 100_000
+"""Of a database; older ones are left out."""
+
+_NONE: frozenset[str] = frozenset()
+_COLUMNS = """
+SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c
+WHERE t.type = 'table' LIMIT 10000
+"""
+_LONGEST_KEY = 120  # bytes: with it the names of files beside the database are made
+_UNSAFE = re.compile(r"[/#%\x00-\x1f\x7f]|^\.")
+
+
+class StoredRun(NamedTuple):
+    """One run of a database, as a look at all of them finds it."""
+
+    identity: Hashable
+    """What the database knows it by."""
+    name: str
+    """What it is known by outside: different from all others, and the same for ever."""
+    version: Hashable
+    """Plain values that differ when the run may be another."""
+    last_time: float | None = None
+    """When something of it happened last, in seconds since 1970, where that is known."""
+
+
+class _Look(NamedTuple):
+    """What a database had when it was looked at last."""
+
+    state: tuple[object, ...]
+    runs: list[Entry]
+    is_settled: bool
+
+
+class SqliteFormat(FollowedFormat):
+    """How a tool writes runs into a database.
+
+    The followers of its runs find what the database knows a run by as the ``inode`` of the entry
+    that they are given.
+    """
+
+    columns: Mapping[str, frozenset[str]]
+    """Those that a database of this format has, by their tables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looks: dict[str, _Look] = {}
+        self._open: dict[tuple[str, int], Database] = {}
+
+    @abc.abstractmethod
+    def stored_runs(self, database: Database, most: int) -> list[StoredRun]:
+        """The newest runs, the newest first, at a cost that does not grow with the records."""
+
+    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+        """Databases that have the tables, and the logs that belong to them."""
+        path = _database_of(entry.id)
+        if entry.is_dir or entry.problem or "://" in path:
+            return None
+        found = _columns_of(path, entry.lags, entry[:3])
+        fits = all(names <= found.get(table, _NONE) for table, names in self.columns.items())
+        return path if fits else None
+
+    def runs(self, files: Files, entries: Sequence[Entry]) -> Iterator[Entry]:
+        """As in :class:`traintop.store.formats.ManyRunsFormat`."""
+        path, state = _database_of(entries[0].id), tuple(entry[:3] for entry in entries)
+        look = self._looks.get(path)
+        if look is not None and look.state == state and look.is_settled:
+            yield from look.runs
+            return
+        with self.opened(entries) as database:
+            runs = _entries_of(self.stored_runs(database, MOST_RUNS), path, entries)
+            is_settled = all((each.age or 0.0) >= SETTLING and not each.lags for each in entries)
+            self._looks[path] = _Look(state, runs, is_settled)
+            yield from runs
+
+    def states(self, files: Files, entries: Sequence[Entry]) -> list[Entry]:
+        """The run with the state of the whole database as its version."""
+        [run] = entries
+        path = _database_of(run.id)
+        states = [files.stat(path)[:3]]
+        with suppress(FileError):  # usually there is none
+            states.append(files.stat(path + LOG)[:3])
+        return [run._replace(version=tuple(states))]
+
+    @contextmanager
+    def opened(self, entries: Sequence[Entry]) -> Iterator[Database]:
+        """The database of a run; the one that this thread has open already, if it has."""
+        path = _database_of(entries[0].id)
+        key = (path, threading.get_ident())
+        if key in self._open:
+            yield self._open[key]
+            return
+        with closing(Database(path, is_remote=entries[0].lags)) as database:
+            self._open[key] = database
+            try:
+                yield database
+            finally:
+                del self._open[key]
+
+
+def _database_of(file_id: str) -> str:
+    """The path of a database, given the id of it, of its log, or of a run in it."""
+    return parts_of(file_id)[0].removesuffix(LOG)
+
+
+@functools.lru_cache(maxsize=1024)
+def _columns_of(
+    path: str, is_remote: bool, seen: tuple[object, ...]
+) -> Mapping[str, frozenset[str]]:
+    """The columns of a database by their tables; none of another file."""
+    with closing(Database(path, is_remote=is_remote)) as database:
+        try:
+            rows = database.rows(_COLUMNS)
+        except ValueError:
+            return {}
+    found: dict[str, set[str]] = {}
+    for table, column in rows:
+        found.setdefault(table, set()).add(column)
+    return {table: frozenset(names) for table, names in found.items()}
+
+
+def _entries_of(runs: Sequence[StoredRun], path: str, entries: Sequence[Entry]) -> list[Entry]:
+    """Runs as files that change when they do.
+
+    The age of the database is that of the run in which something happened last; of the others it
+    is as much more as the clock of the writers says.
+    """
+    age = min((each.age for each in entries if each.age is not None), default=None)
+    lags = any(each.lags for each in entries)
+    newest = max((run.last_time for run in runs if run.last_time is not None), default=0.0)
+    return [
+        Entry(
+            id=f"{path}#{_key(run.name)}",
+            size=0,
+            version=run.version,
+            age=None if age is None or run.last_time is None else age + newest - run.last_time,
+            is_dir=False,
+            inode=run.identity,
+            lags=lags,
+        )
+        for run in runs
+    ]
+
+
+def _key(name: str) -> str:
+    """A name as a part of file names."""
+    key = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", name)
+    data = key.encode(errors="replace")
+    if len(data) <= _LONGEST_KEY:
+        return key
+    start = data[: _LONGEST_KEY // 2].decode(errors="ignore")
+    return f"{start}-{blake2b(data, digest_size=8).hexdigest()}"
