@@ -196,7 +196,7 @@ def test_a_plot_over_any_metric_by_any_of_its_names(tmp_path: Path) -> None:
         assert done.exit_code == 0
         assert done.stdout.splitlines()[-1].endswith(f"  {label}")
     rescaled = plot(tmp_path, "--x", "epoch", "--log-x").stdout.splitlines()
-    assert rescaled[-1].split() == ["0.5", "1.0", "2.0", "epoch"]
+    assert rescaled[-1].split() == ["0.5", "1", "2", "epoch"]
     assert "did you mean 'epoch'" in plot(tmp_path, "--x", "epohc").stderr
     listed = plot(tmp_path, "--x", "?").stderr
     assert "there are 'iteration', 'wallclock_time', 'epoch'" in listed

@@ -186,7 +186,7 @@ def log_tick_labels(ticks: Sequence[float]) -> tuple[str, ...]:
     apart = tuple(tick_labels([tick])[0] for tick in ticks)
     if len(set(apart)) < len(ticks):
         return alike
-    return min(alike, apart, key=_longest)
+    return min(alike, apart, key=lambda labels: (_longest(labels), len("".join(labels))))
 
 
 def _longest(labels: Sequence[str]) -> int:
