@@ -8,9 +8,11 @@ The PNGs need the font DejaVu Sans Mono: Debian's package `fonts-dejavu-core`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +21,15 @@ import cairosvg
 
 from traintop.tui.app import TraintopApp
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 LOGS = Path("experiment_logs")
+OTHERS = Path("tests/foreign")
+"""Runs of other tools."""
+
+EMPTY = Path("runs")
+
+_LONG_AGO = 1_780_000_000
+"""When the files of other tools were last written, in the pictures: else they would seem to run."""
 
 GOOD_RUN = ("j", "j", "j")
 """The keys that lead to a run which learned well."""
@@ -29,11 +38,16 @@ SWEEP = (*GOOD_RUN, "space", "j", "j", "space", "j", "space")
 """The keys that mark some runs of the learning-rate sweep and of the batch-size study."""
 
 
+COMPARED = ("g", *["j"] * 4, "space", *["j"] * 4, "space", *["j"] * 8, "space")
+"""The keys that mark a run of TensorBoard, of W&B, and of Lightning."""
+
+
 class Picture(NamedTuple):
     name: str
     size: tuple[int, int]
     keys: tuple[str, ...]
     theme: str = "traintop"
+    logs: Path = LOGS
 
 
 PICTURES = (
@@ -56,20 +70,23 @@ PICTURES = (
     Picture("columns-120x30", (120, 30), ("o", *["j"] * 12, "space")),
     Picture("palette-120x30", (120, 30), ("ctrl+p", *"zoom")),
     Picture("help-100x40", (100, 40), ("question_mark",)),
-    Picture("empty-100x24", (100, 24), ()),
+    Picture("empty-100x24", (100, 24), (), logs=EMPTY),
+    Picture("other-tools-160x40", (160, 40), COMPARED, logs=OTHERS),
 )
 
 
-async def screen_after(picture: Picture, logs: Path) -> str:
+async def screen_after(picture: Picture) -> str:
     """The screen of a given size after some keys, as SVG."""
+    logs = Path(picture.logs.name)
     app = TraintopApp([logs])
     async with app.run_test(size=picture.size) as pilot:
         main = app.main_screen
 
         async def settled() -> None:
-            for _ in range(600):
+            for _ in range(1200):
                 plotted = [main.plotted.records_of(run_id) for run_id in main.view.plotted]
-                if all(records and records.complete for records in plotted):
+                is_read = not main.session.unread and main.session.runs is not None
+                if is_read and all(records and records.complete for records in plotted):
                     break
                 await pilot.pause(0.05)
             await pilot.pause(1.5)  # for what comes later: sparklines, curves of another thread
@@ -132,10 +149,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # The view and the settings of whoever takes the pictures stay out of them.
         os.environ |= {"XDG_STATE_HOME": folder, "TRAINTOP_CONFIG": f"{folder}/settings.toml"}
-        empty = Path(folder) / "experiment_logs"
+        os.environ["XDG_CACHE_HOME"] = folder
+        copies = Path(folder)
+        for logs in (LOGS, OTHERS):
+            shutil.copytree(logs, copies / logs.name, symlinks=True)
+        for file in (copies / OTHERS.name).rglob("*"):
+            os.utime(file, (_LONG_AGO, _LONG_AGO), follow_symlinks=False)
+        (copies / EMPTY.name).mkdir()
         for picture in PICTURES:
-            logs = empty if picture.name.startswith("empty") else LOGS
-            save(picture.name, asyncio.run(screen_after(picture, logs)))
+            with contextlib.chdir(copies):
+                svg = asyncio.run(screen_after(picture))
+            save(picture.name, svg)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ EVALUATIONS = frozenset(
 )
 """What they call the parts that are not trained on."""
 
+_OF_A_KIND = re.compile(r"(?:^|[/.])(?:epoch|batch)_|_(?:epoch|step)$")
 _SIGNS = re.compile(r"[^a-z0-9]+")
 
 
@@ -159,10 +160,14 @@ def standard_name(metric: str) -> str:
 
 
 def logged_name(metric: str, logged: Collection[str]) -> str | None:
-    """The one of the names that a run logged under which a metric is found; ``None`` for none."""
+    """The one of the names that a run logged under which a metric is found; ``None`` for none.
+
+    The loss of an epoch or of a batch is the loss of a run that logs no other; but who asks for
+    that of an epoch does not mean another.
+    """
     if metric in logged and metric != "loss":
         return metric
-    return _name_of_same(metric, tuple(logged))
+    return None if _OF_A_KIND.search(metric) else _name_of_same(metric, tuple(logged))
 
 
 @functools.lru_cache(maxsize=4096)  # very many runs log the same metrics

@@ -107,6 +107,12 @@ def test_columns_of_records_have_the_same_names_as_summaries():
     assert logged_name("val_loss", ("iteration", "loss")) is None
 
 
+def test_the_loss_of_an_epoch_is_no_other() -> None:
+    assert logged_name("train_loss", ("iteration", "train_loss_epoch")) == "train_loss_epoch"
+    assert logged_name("train_loss_epoch", ("iteration", "train_loss")) is None
+    assert logged_name("epoch_loss", ("iteration", "loss")) is None
+
+
 def test_the_last_record_counts_where_a_file_has_no_statistics():
     last = MetricsSnapshot(iteration=3, metrics={"loss": 2.0})
     assert last_value(run(last=last), "train_loss") == 2.0
