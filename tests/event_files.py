@@ -69,3 +69,11 @@ def text_event(tag: str, words: str, time: float = START) -> bytes:
     tensor = field(8, b"\x08\x07" + field(8, words.encode()))
     value = field(1, f"{tag}/text_summary".encode()) + plugin + tensor
     return event(time, 0, field(5, field(1, value)))
+
+
+def hparams_event(name: str, number: float, time: float = START) -> bytes:
+    """What ``add_hparams`` writes of one setting."""
+    setting = field(1, name.encode()) + field(2, b"\x11" + struct.pack("<d", number))
+    plugin = field(1, b"hparams") + field(2, field(3, field(1, setting)))
+    value = field(1, b"_hparams_/session_start_info") + field(9, field(1, plugin))
+    return event(time, 0, field(5, field(1, value)))

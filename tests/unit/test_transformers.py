@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.event_files import START, scalar_event, text_event, version_event, write_events
+from tests.event_files import (
+    START,
+    hparams_event,
+    scalar_event,
+    text_event,
+    version_event,
+    write_events,
+)
 
 from traintop.fields import field_of
 from traintop.metrics import best_value, last_value, names_of_metrics
@@ -22,7 +29,11 @@ from traintop.model import RunStatus, RunSummary
 from traintop.progress import planned_steps, steps_done
 from traintop.store.catalog import RunCatalog
 from traintop.store.files import local
+from traintop.store.files.local import LocalFiles
 from traintop.store.formats import UnreadableRunError
+from traintop.store.formats.trainer_state import TrainerState
+from traintop.store.formats.transformers import TransformersFormat
+from traintop.store.history import History
 
 END = {"train_runtime": 9.5, "train_steps_per_second": 2.0, "train_loss": 2.5, "epoch": 3.0}
 
@@ -88,22 +99,20 @@ class Watched:
         return run
 
     def points(self, metric: str = "loss") -> dict[float, float]:
-        """What is followed, which is what a new reader reads."""
-        self.look()
+        """What is followed, which is what a new reader reads, and what the list says."""
+        run = self.look()
         self.reader.follow()
         found = points_of(self.reader.history(), metric)
-        catalog = RunCatalog([self.directory])
-        [run] = catalog.refresh().runs
-        assert found == points_of(catalog.reader(run.id).history(), metric)
-        stats = self.look().stats
-        assert (stats[metric].last if metric in stats else None) == run.stats[metric].last
-        return found
+        assert found == points_of(self.catalog.reader(run.id).history(), metric)
+        stats = run.stats[metric]
+        assert (stats.count, stats.last) == (len(found), [*found.values()][-1])
+        return {step: round(value, 6) for step, value in found.items()}
 
 
-def points_of(history: Any, metric: str) -> dict[float, float]:
+def points_of(history: History, metric: str) -> dict[float, float]:
     rows = history.measured(metric)
     steps = history.columns["iteration"][rows].tolist()
-    return dict(zip(steps, history.columns[metric][rows].round(6).tolist(), strict=True))
+    return dict(zip(steps, history.columns[metric][rows].tolist(), strict=True))
 
 
 def only_run(directory: Path) -> RunSummary:
@@ -233,13 +242,56 @@ def test_a_state_that_is_just_written_waits(tmp_path: Path) -> None:
 
 
 def test_a_state_that_stays_cut_short_is_told(tmp_path: Path) -> None:
-    checkpoint(tmp_path, [10, 20])
+    checkpoint(tmp_path, [10, 20], age=20)
     path = checkpoint(tmp_path, [10, 20, 30])
     path.write_bytes(path.read_bytes()[:100])
     made_old(path, 10)
     run = only_run(tmp_path)
     assert (run.iteration, run.status) == (20, "running")
     assert run.problem.startswith("holds checkpoint-30/trainer_state.json, which is not the state")
+
+
+def test_a_state_counts_as_cut_short_when_it_is_still(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, [10, 20])
+    path.write_bytes(path.read_bytes()[:100])
+    entry, state = LocalFiles().stat(str(path)), TrainerState()
+    for age, unread in ((0.5, 0), (5.0, 1)):
+        assert not [*state.read(LocalFiles(), [entry._replace(age=age)])]
+        assert len(state.unread) == unread
+
+
+def test_a_new_checkpoint_is_followed_when_an_old_one_goes(tmp_path: Path) -> None:
+    made = []
+
+    class Counted(TransformersFormat):
+        def follower(self) -> Any:
+            made.append(super().follower())
+            return made[-1]
+
+    counted, files = Counted(), LocalFiles()
+    paths = [checkpoint(tmp_path, range(10, last + 1, 10)) for last in (10, 20, 30, 40)]
+    for kept in (paths[:2], paths[1:3], paths[2:]):
+        summary = counted.summary(files, [files.stat(str(path)) for path in kept])
+    assert (summary.iteration, len(made)) == (40, 1)
+
+
+def test_what_did_not_change_is_not_read_again(tmp_path: Path, opened: list[str]) -> None:
+    events = write_live(tmp_path, losses([5, 10, 15, 20]))
+    for last in (5, 10):
+        checkpoint(tmp_path, range(5, last + 1, 5), age=60)
+    run = Watched(tmp_path)
+    made_old(events, 30)
+    run.look()
+    opened.clear()
+    checkpoint(tmp_path, [5, 10, 15])
+    (tmp_path / "checkpoint-5" / "trainer_state.json").unlink()
+    run.look()
+    assert {*opened} == {"trainer_state.json"}
+    opened.clear()
+    with events.open("ab") as file:
+        file.write(scalar_event("train/loss", 25, 2.75))
+    assert run.look().iteration == 25
+    assert {*opened} == {events.name}
 
 
 def test_a_run_without_any_whole_state_is_told(tmp_path: Path) -> None:
@@ -310,6 +362,36 @@ def test_events_in_a_logging_dir_are_of_the_run(tmp_path: Path, logging_dir: str
     assert (run.title, run.iteration) == ("results", 10)
 
 
+def test_events_for_several_output_directories_stay_runs(tmp_path: Path) -> None:
+    for number, name in enumerate(("first", "second")):
+        path = write_events(tmp_path / "runs" / name, losses([5]))  # TENSORBOARD_LOGGING_DIR
+        where = arguments(tmp_path / f"out-{number}")
+        path.write_bytes(version_event() + where + path.read_bytes())
+    titles = {run.title for run in RunCatalog([tmp_path]).refresh().runs}
+    assert titles == {"runs/first", "runs/second"}
+
+
+def test_events_that_have_just_begun_are_of_their_run(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "out", [5])
+    write_events(tmp_path / "out" / "runs" / "Nov29_12-00-00_box", {})
+    assert only_run(tmp_path).title == "out"
+
+
+@pytest.mark.parametrize(
+    ("logs", "title"), [("out/runs/Nov29_12-00-00_box", "out"), ("logs", "logs")]
+)
+def test_settings_in_a_directory_below_are_of_the_run(
+    tmp_path: Path, logs: str, title: str
+) -> None:
+    path = write_events(tmp_path / logs, losses([5, 10]))
+    below = write_events(tmp_path / logs / "1700000000.12", {})
+    where = arguments(tmp_path / "out", logging_dir=f"./{logs}")
+    path.write_bytes(version_event() + where + path.read_bytes())
+    below.write_bytes(version_event() + hparams_event("dropout", 0.5))
+    run = only_run(tmp_path)
+    assert (run.title, run.config["dropout"]) == (title, 0.5)
+
+
 def test_events_of_another_tool_stay_a_run(tmp_path: Path) -> None:
     write_events(tmp_path / "runs" / "Nov29_12-00-00_box", losses([5]))
     checkpoint(tmp_path / "out", [5])
@@ -358,18 +440,33 @@ def test_directories_are_in_the_order_of_time_not_of_months(tmp_path: Path) -> N
 
 
 def test_old_checkpoints_hide_no_new_training(tmp_path: Path) -> None:
-    write_state(tmp_path, [*log(range(5, 61, 5)), {**END, "step": 60}])
+    history = [*log(range(5, 61, 5)), {**END, "step": 60}]
+    write_state(tmp_path, history, best_metric=1.0, best_model_checkpoint="checkpoint-5")
     checkpoint(tmp_path, range(5, 61, 5))
     for path in tmp_path.rglob("*.json"):
         made_old(path, 3600)
     run = Watched(tmp_path)
     assert run.look().status is RunStatus.FINISHED
+    begun = write_live(tmp_path, {})
+    assert (run.look().status, run.look().iteration) == (RunStatus.FINISHED, 60)
+    begun.unlink()
     write_live(tmp_path, losses([5, 10], loss=4.0))
     assert run.points() == {5: 3.95, 10: 3.9}
-    assert run.look().status is RunStatus.RUNNING
+    live = run.look()
+    assert (live.status, live.notes, planned_steps(live)) == (RunStatus.RUNNING, "", None)
     checkpoint(tmp_path, [5, 10], loss=4.0)
     assert run.points() == {5: 3.95, 10: 3.9}
-    assert run.look().config["max_steps"] == 60
+    assert planned_steps(run.look()) == 60
+
+
+def test_a_training_that_goes_on_has_the_steps_of_its_arguments(tmp_path: Path) -> None:
+    checkpoint(tmp_path, [5, 60])
+    path = write_live(tmp_path, losses([65]))
+    further = arguments(tmp_path, max_steps=120)
+    path.write_bytes(version_event() + further + path.read_bytes())
+    assert planned_steps(only_run(tmp_path)) == 60  # the arguments that stand last count
+    path.write_bytes(path.read_bytes() + further)
+    assert planned_steps(only_run(tmp_path)) == 120
 
 
 def test_a_state_goes_on_where_events_end(tmp_path: Path) -> None:
@@ -386,6 +483,30 @@ def test_events_that_end_a_training_finish_the_run(tmp_path: Path) -> None:
     run = only_run(tmp_path)
     assert (run.status, last_value(run, "train_loss")) == (RunStatus.FINISHED, pytest.approx(2.4))
     assert run.end_time is not None
+
+
+@pytest.mark.parametrize(
+    ("last", "is_end", "status"), [(60, False, "running"), (30, True, "finished")]
+)
+def test_a_training_anew_ends_by_itself(
+    tmp_path: Path, last: int, is_end: bool, status: str
+) -> None:
+    end = {f"train/{name}": value for name, value in END.items()}
+    first = {name: [(60, value)] for name, value in end.items()}
+    write_live(tmp_path, {**losses([30, 60]), **first})
+    again = {name: [(last, value)] for name, value in end.items()} if is_end else {}
+    write_live(tmp_path, {**losses([10, last]), **again}, START + 3600)
+    assert only_run(tmp_path).status == status
+
+
+def test_a_sample_of_many_events_has_the_names_of_the_run(tmp_path: Path) -> None:
+    write_live(tmp_path, losses(range(1, 5001)))
+    run = only_run(tmp_path)
+    sample = RunCatalog([tmp_path])
+    sample.refresh()
+    history = sample.reader(run.id).sample(20)
+    assert 20 <= len(history) < 5000
+    assert history.metrics == ("loss",)
 
 
 def test_the_events_may_go_away(tmp_path: Path) -> None:
@@ -475,6 +596,14 @@ def test_a_log_of_another_tool_is_no_training_of_its_own(tmp_path: Path) -> None
     assert only_run(tmp_path).title == "out/trainer_log"
 
 
+def test_a_log_may_be_emptied(tmp_path: Path) -> None:
+    path = append(tmp_path, log_line(5, 3.0))
+    checkpoint(tmp_path, [5, 10])
+    run = Watched(tmp_path)
+    path.write_bytes(b"")
+    assert list(run.points()) == [5, 10]
+
+
 def test_damaged_lines_of_a_log_are_told(tmp_path: Path) -> None:
     append(tmp_path, log_line(5, 3.0), '{"current_steps": 7, "loss\n', log_line(10, 2.9))
     run = only_run(tmp_path)
@@ -515,7 +644,14 @@ def test_any_json_is_survived(tmp_path: Path, value: Any) -> None:
         path.write_text(json.dumps(document))
         made_old(path, 10)
         run = only_run(tmp_path)
-        assert run.problem or isinstance(document, dict)
+        assert "cannot be read" not in run.problem
+
+
+@pytest.mark.parametrize("step", ["many", None, float("nan"), [1]])
+def test_a_state_may_say_no_number_of_steps(tmp_path: Path, step: Any) -> None:
+    checkpoint(tmp_path, [10, 20])
+    write_state(tmp_path, log([10]), global_step=step)
+    assert only_run(tmp_path).iteration == 20
 
 
 def test_a_deeply_nested_entry_is_told(tmp_path: Path) -> None:

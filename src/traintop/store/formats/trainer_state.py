@@ -99,13 +99,11 @@ class TrainerState:
             return
         self.entry, document, logged = newest
         before = self._taken
-        new = logged[before:].lstrip()
-        goes_on = not before or not new or new.startswith(b",")
-        if not goes_on or zlib.crc32(logged[:before]) != self._checksum:
+        if zlib.crc32(logged[:before]) != self._checksum:
             raise ReplacedError
         self._taken, self._checksum = len(logged), zlib.crc32(logged)
         self.settings, self.notes = dict(_settings(document)), _notes(document)
-        yield from _columns(new.removeprefix(b","))
+        yield from _columns(logged[before:].lstrip().removeprefix(b","))
 
     def _newest(self, files: Files, entries: Sequence[Entry]) -> _State | None:
         """The state that has come furthest; or the one that was written last, if that is of another

@@ -169,7 +169,7 @@ class _LiveOverState:
 
     def extend(self, columns: Mapping[str, Values]) -> None:
         """Take live records."""
-        places = {name: as_column(columns[name]) for name in _PLACES & columns.keys()}
+        places = {name: as_column(columns[name]) for name in _PLACES}
         metrics = {name: columns[name] for name in columns.keys() - _PLACES}
         records = {**places, **_named(metrics)}
         self.live.add(records)
