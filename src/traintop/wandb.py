@@ -95,6 +95,9 @@ def init(
     run_id, wanted = id or environment("WANDB_RUN_ID"), resume or environment("WANDB_RESUME")
     if wanted == "allow" and not run_id:
         wanted = None  # a new run has a new id
+    if not reinit or reinit == "default":
+        # The run of a script goes on, whatever is said; that of a notebook's cell does not.
+        reinit = None if hasattr(sys, "ps1") else "return_previous"
     return current_run.init(
         project or environment("WANDB_PROJECT"),
         name or environment("WANDB_NAME"),
@@ -153,7 +156,7 @@ def _generate_id(length: int = 8) -> str:
 
 util = SimpleNamespace(generate_id=_generate_id)
 errors = SimpleNamespace(Error=Error, CommError=Error, UsageError=Error, AuthenticationError=Error)
-plot = data_types = LeftOut()
+plot = data_types = sdk = apis = LeftOut()
 
 
 def __getattr__(name: str) -> Any:

@@ -60,7 +60,8 @@ def test_calls_that_do_not_commit_are_one_record(logs: Path) -> None:
     traintop.init()
     traintop.log({"a": 1}, commit=False)
     traintop.log({"b": 2}, commit=False)
-    traintop.log({"c": 3})
+    traintop.log({"c": 3}, commit=False)
+    traintop.log()
     traintop.log({"a": 4})
     traintop.finish()
     assert metrics(written(logs)[0], "a", "b", "c") == [(0, 1, 2, 3), (1, 4, None, None)]
@@ -148,18 +149,28 @@ def test_nothing_is_written_without_a_run(logs: Path, caplog: pytest.LogCaptureF
     assert all("call traintop.init() first" in message for message in caplog.messages)
 
 
-def test_a_second_init_goes_on_with_the_run(logs: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_second_init_goes_on_with_the_run(logs: Path) -> None:
     run = traintop.init(name="one", config={"lr": 0.1})
     traintop.log({"loss": 2.0})
-    assert traintop.init(config={"seed": 7}) is run
-    assert caplog.messages == []
-    assert traintop.init(name="two") is run
-    assert "the run 'one' goes on; call finish() first to start 'two'" in caplog.text
+    assert traintop.init() is run
+    assert traintop.init(name="one", config={"lr": 0.1, "seed": 7}) is run
     traintop.log({"loss": 1.0})
     traintop.finish()
     [document] = written(logs)
     assert metrics(document, "loss") == [(0, 2.0), (1, 1.0)]
     assert document["config_changes"] == {"seed": 7}
+
+
+@pytest.mark.parametrize("other", [{"name": "two"}, {"id": "b"}, {"config": {"lr": 0.2}}])
+def test_an_init_of_another_run_finishes_the_first(logs: Path, other: dict[str, Any]) -> None:
+    first = traintop.init(name="one", id="a", config={"lr": 0.1})
+    traintop.log({"loss": 2.0})
+    assert traintop.init(**other) is not first
+    traintop.log({"loss": 1.0})
+    traintop.finish()
+    runs = written(logs)
+    assert [one["status"] for one in runs] == ["finished", "finished"]
+    assert sorted(metrics(one, "loss") for one in runs) == [[(0, 1.0)], [(0, 2.0)]]
 
 
 def test_runs_can_follow_or_accompany_each_other(logs: Path) -> None:

@@ -76,12 +76,12 @@ def test_media_and_artifacts_are_left_out(logs: Path, caplog: pytest.LogCaptureF
     assert metrics(written(logs)[0], "loss", "samples") == [(0, 1.0, None), (1, 2.0, None)]
     told = sorted(message.removeprefix("traintop: ") for message in caplog.messages)
     assert told == [
-        "log_artifact() is left out: numbers, settings and results are recorded",
+        "log_artifact is left out: numbers, settings and results are recorded",
         "metric 'curve' is of type LeftOut, not a number; such values are left out",
         "metric 'image' is of type Image, not a number; such values are left out",
         "metric 'more' is of type list, not a number; such values are left out",
         "metric 'samples' is of type Table, not a number; such values are left out",
-        "save() is left out: numbers, settings and results are recorded",
+        "save is left out: numbers, settings and results are recorded",
     ]
 
 
@@ -178,6 +178,13 @@ def test_runs_of_one_name_are_separate_without_an_id(logs: Path) -> None:
         wandb.init(name="same", resume="allow")
         wandb.finish()
     assert len(written(logs)) == 2
+
+
+def test_a_second_init_returns_the_first_run(logs: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = wandb.init(name="one")
+    assert wandb.init(name="two") is run
+    assert "the run 'one' goes on; call finish() first to start another" in caplog.text
+    assert wandb.init(name="two", reinit=True) is not run
 
 
 def test_the_directory_of_wandb_is_that_of_the_runs(

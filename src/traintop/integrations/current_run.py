@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NoReturn
 
 from traintop.integrations.run import Run
@@ -24,6 +25,7 @@ from traintop.values import NAME_SETTING
 Reinit = bool | Literal["default", "return_previous", "finish_previous", "create_new"] | None
 Resume = bool | Literal["allow", "must", "never", "auto"] | None
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
 _current: Run | None = None
 _unfinished: list[Run] = []
 _exit_code: object = None
@@ -48,7 +50,7 @@ def init(
     quiet: bool = False,
     **further: Any,
 ) -> Run:
-    """Start a run, or go on with the one that is not finished.
+    """Start a run, or go on with the one that is not finished where nothing says it is another.
 
     Args:
         project, group, job_type, entity, tags, notes: what is said of the run, beside its settings.
@@ -59,9 +61,10 @@ def init(
         resume: go on with the run of this ``id``, or else of this name: ``"allow"`` starts one
             where there is none, ``"must"`` does not; ``"auto"`` or ``True`` goes on with the
             unfinished run of this name.
-        reinit: what happens to a run that is not finished: it goes on, unless this is
-            ``"finish_previous"`` or ``True``, or ``"create_new"``, which has both go on. In a
-            notebook, it is let go of.
+        reinit: what happens to a run that is not finished. It goes on, with further settings;
+            with another name, ``id`` or value of a setting, it is finished. With ``True`` or
+            ``"finish_previous"`` it is finished, with ``"return_previous"`` it goes on in any case,
+            and with ``"create_new"`` beside the new one. In a notebook, it is let go of.
         mode: ``"disabled"`` writes nothing.
         log_dir: as for :class:`ExperimentTracker`.
         further: accepted, told once, and left out.
@@ -77,9 +80,10 @@ def init(
     if name:
         settings[NAME_SETTING] = str(name)
     run_id = str(id) if id else None
-    previous = _make_way(reinit)
+    previous = _make_way(reinit, settings, run_id)
     if previous is not None:
-        _adopt(previous, settings)
+        settings.pop(NAME_SETTING, None)
+        previous.update_config(settings)
         return previous
     known: dict[str, Any] = {
         "project": project,
@@ -111,7 +115,9 @@ def init(
     return run
 
 
-def log(data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
+def log(
+    data: Mapping[str, Any] = _NONE, step: int | None = None, commit: bool | None = None
+) -> None:
     """Log metrics of the run that :func:`init` started: see :meth:`Run.log`."""
     if _current is None:
         _refuse("log()")
@@ -155,26 +161,23 @@ def _forget(run: Run) -> None:
         _current = None
 
 
-def _make_way(reinit: Reinit) -> Run | None:
+def _make_way(reinit: Reinit, settings: dict[str, Any], run_id: str | None) -> Run | None:
     """The run that goes on in place of a new one, if one does."""
     if _current is None or reinit == "create_new":
         return None
-    if reinit is True or reinit == "finish_previous":
+    is_other = _current.differs(settings, run_id)
+    if reinit == "return_previous":
+        if is_other:
+            warn_once(
+                "again",
+                f"init() was called again: the run {_current.name!r} goes on; call finish() first "
+                "to start another",
+            )
+    elif reinit is True or reinit == "finish_previous" or is_other:
         _current.finish()
-    elif hasattr(sys, "ps1") and reinit != "return_previous":
+    elif hasattr(sys, "ps1"):
         _forget(_current)  # its tracker notices that its cell is gone
     return _current
-
-
-def _adopt(run: Run, settings: dict[str, Any]) -> None:
-    name = settings.pop(NAME_SETTING, run.name)
-    if name != run.name:
-        warn_once(
-            "again",
-            f"init() was called again: the run {run.name!r} goes on; call finish() first to start "
-            f"{name!r}",
-        )
-    run.update_config(settings)
 
 
 def _resumed(

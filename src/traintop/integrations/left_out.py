@@ -17,6 +17,7 @@ _CALLS = frozenset(
     {"finish_artifact", "link_artifact", "link_model", "log_artifact", "log_code", "log_model"}
     | {"mark_preempting", "plot_table", "save", "unwatch", "upsert_artifact", "watch", "write_logs"}
 )
+_MODULES = frozenset({"sklearn", "tensorboard"})
 _ELSEWHERE = {
     "Api": "read runs with traintop.ExperimentAnalyzer",
     "agent": "call the function in a loop that starts a run each time",
@@ -57,12 +58,14 @@ def stand_in(name: str) -> Any:
     """
 
     def leave_out(*_: Any, **__: Any) -> LeftOut:
-        warn_once(name, f"{name}() is left out: numbers, settings and results are recorded")
+        warn_once(name, f"{name} is left out: numbers, settings and results are recorded")
         return LeftOut()
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise NotImplementedError(f"traintop has no {name}(): {_ELSEWHERE[name]}")
 
+    if name in _MODULES:
+        return leave_out()
     if name in _CALLS:
         return leave_out
     if name in _ELSEWHERE:

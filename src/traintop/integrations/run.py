@@ -6,15 +6,16 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from traintop.integrations.left_out import LeftOut, stand_in
 from traintop.integrations.run_values import Values, flat_metrics, warn_once
 from traintop.tracking.tracker import ExperimentTracker
 from traintop.tracking.warn_once import log
-from traintop.values import NAME_SETTING
+from traintop.values import NAME_SETTING, jsonable
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
 _PLAIN = frozenset({float, int})
 _PLACE = "iteration"  # of a record in our files, which no metric can be
 
@@ -75,6 +76,14 @@ class Run:
     def path(self) -> Path | None:
         """Its file; ``None`` where nothing is written."""
         return None if self.tracker is None else self.tracker.path
+
+    def differs(self, settings: Mapping[str, Any], run_id: str | None) -> bool:
+        """Whether these are the name, the settings, or the id of another run."""
+        known = jsonable({NAME_SETTING: self._name, **self._settings})
+        is_other = run_id is not None and run_id != self.id
+        return is_other or any(
+            name in known and known[name] != jsonable(value) for name, value in settings.items()
+        )
 
     @property
     def url(self) -> str | None:
@@ -141,7 +150,7 @@ class Run:
         self.tracker.log_metrics(self._last_step, metrics=flat_metrics(numbers))
 
     def log(
-        self, data: Mapping[str, Any], step: int | None = None, commit: bool | None = None
+        self, data: Mapping[str, Any] = _NONE, step: int | None = None, commit: bool | None = None
     ) -> None:
         """Log metrics, nested ones as ``train/loss``; what is no number is told once and left out.
 
@@ -165,7 +174,7 @@ class Run:
         except Exception as error:  # of a step that is no number, or data that is no dictionary
             warn_once("log", f"log({type(data).__name__}) is left out: {error}")
             return
-        if self.tracker is not None:
+        if self.tracker is not None and data:
             self.tracker.log_metrics(step, metrics=data)
 
     def finish(self, exit_code: int | None = None) -> None:
