@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traintop.model import RunStatus, RunSummary
+from traintop.model import LOGGED_WITH, RunStatus, RunSummary
 from traintop.text import duration, number, si
 from traintop.times import posix_time
 from traintop.values import flat_settings
@@ -27,6 +27,11 @@ POSITIONS = (
     *("training_iteration", "time/total_timesteps", "total_timesteps", "timesteps_total"),
 )
 """What programs call the place of a record in a run, the likeliest first."""
+
+_OWN_COUNTS = tuple(
+    name for name in POSITIONS if name not in ("iteration", "_step", "batch_idx", "epoch")
+)
+"""What a program that leaves it to its log call to count may call its own count."""
 
 COUNTED_BY = "counted_by"
 """Of the facts about a run: what its records count where these are no iterations."""
@@ -89,13 +94,27 @@ def steps_done(run: RunSummary) -> float | None:
 
 def _steps(run: RunSummary) -> tuple[float | None, int | None]:
     """The iterations done, and those planned."""
-    last, planned = run.iteration, planned_steps(run)
+    planned = planned_steps(run)
+    last = _last_step(run, planned)
     if last is None or not isinstance(last, int):
         return last, planned
     done = last if last == planned or _counts_from_1(run, last) else last + 1
     if planned is not None and run.status is RunStatus.FINISHED and done < planned:
         done = planned if planned - done < _logging_interval(run, last) else done
     return done, planned
+
+
+def _last_step(run: RunSummary, planned: int | None) -> float | None:
+    """The step of the last record: its iteration, or what the program itself counted by then.
+
+    A program that logs each hundredth step without saying which is at iteration 2 after 200 steps.
+    """
+    last = run.iteration
+    if last is None or planned is None or LOGGED_WITH not in run.environment:
+        return last
+    counts = (run.stats[name].last for name in _OWN_COUNTS if name in run.stats)
+    own = [int(count) for count in counts if count is not None and last < count <= planned]
+    return max(own, default=last)
 
 
 def _counts_from_1(run: RunSummary, last: int) -> bool:
@@ -149,4 +168,6 @@ def eta_seconds(run: RunSummary) -> float | None:
     done, planned = _steps(run)
     if done is None or planned is None:
         return None
-    return max(planned - done, 0) / run.iterations_per_second
+    last = _last_step(run, planned)
+    steps_per_iteration = last / run.iteration if last and run.iteration else 1.0
+    return max(planned - done, 0) / (run.iterations_per_second * steps_per_iteration)

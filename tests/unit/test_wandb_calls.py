@@ -7,12 +7,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from tests.runs import OpenedRun
 from tests.unit.test_init_log_finish import metrics, written
 
 import traintop
 import traintop.wandb as wandb
+from traintop import RunStatus
 from traintop.integrations import run_values
+from traintop.progress import eta_seconds, steps_text
 
 
 @pytest.fixture(autouse=True)
@@ -54,8 +58,21 @@ def test_the_loop_of_a_small_gpt_trainer_is_recorded(logs: Path) -> None:
     for iter_num in range(0, 4, 2):
         wandb.log({"iter": iter_num, "train/loss": 3.0, "val/loss": 3.5, "lr": 6e-4, "mfu": -100.0})
     wandb.finish()
-    log = traintop.load_experiment_log(next(logs.glob("*.json")))
+    [path] = logs.glob("*.json")
+    log = traintop.load_experiment_log(path)
     assert (log.config.experiment_name, log.best_val_loss) == ("gpt2", 3.5)
+
+
+def test_progress_is_by_the_count_of_the_program_itself(logs: Path) -> None:
+    wandb.init(config={"max_iters": 600})
+    for iter_num in range(0, 301, 100):
+        wandb.log({"iter": iter_num, "train/loss": 3.0, "global_step": 10**9 + iter_num})
+    wandb.run.tracker.save()
+    run = OpenedRun(next(logs.glob("*.json"))).summary()
+    assert steps_text(run) == "301/600"
+    paced = msgspec.structs.replace(run, iterations_per_second=1.0, status=RunStatus.RUNNING)
+    assert eta_seconds(paced) == pytest.approx(2.99)
+    wandb.finish()
 
 
 def test_media_and_artifacts_are_left_out(logs: Path, caplog: pytest.LogCaptureFixture) -> None:
