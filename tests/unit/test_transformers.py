@@ -136,6 +136,14 @@ def test_a_state_in_the_directory_itself_is_its_run(tmp_path: Path) -> None:
     assert (run.title, run.iteration, run.status) == ("out", 30, RunStatus.FINISHED)
 
 
+def test_the_last_checkpoint_on_a_hub_is_of_the_run(tmp_path: Path) -> None:
+    write_state(tmp_path / "out" / "last-checkpoint", log([10, 20, 30]))
+    write_state(tmp_path / "out", log([10, 20]))
+    checkpoint(tmp_path / "out", [10])
+    run = only_run(tmp_path)
+    assert (run.title, run.iteration) == ("out", 30)
+
+
 def test_steps_are_those_done_of_those_planned(tmp_path: Path) -> None:
     write_state(tmp_path, [*log([1, 10, 20]), {"eval_loss": 2.0, "step": 25}])
     run = only_run(tmp_path)
@@ -499,6 +507,14 @@ def test_a_training_anew_ends_by_itself(
     assert only_run(tmp_path).status == status
 
 
+def test_an_evaluation_after_the_end_leaves_it_the_end(tmp_path: Path) -> None:
+    end = {f"train/{name}": [(60, value)] for name, value in END.items()}
+    write_live(tmp_path, {**losses([30, 60]), **end, "eval/loss": [(60, 2.0)]})
+    write_live(tmp_path, {"eval/loss": [(60, 2.0)]}, START + 3600)
+    run = only_run(tmp_path)
+    assert (run.status, last_value(run, "train_loss")) == (RunStatus.FINISHED, pytest.approx(2.4))
+
+
 def test_a_sample_of_many_events_has_the_names_of_the_run(tmp_path: Path) -> None:
     write_live(tmp_path, losses(range(1, 5001)))
     run = only_run(tmp_path)
@@ -594,6 +610,15 @@ def test_a_log_goes_on_without_events(tmp_path: Path) -> None:
 def test_a_log_of_another_tool_is_no_training_of_its_own(tmp_path: Path) -> None:
     append(tmp_path / "out", *(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in (1, 2)))
     assert only_run(tmp_path).title == "out/trainer_log"
+
+
+@pytest.mark.parametrize(("tokens", "throughput"), [(640, 32.5), (0, None)])
+def test_tokens_count_where_they_are_counted(
+    tmp_path: Path, tokens: int, throughput: float | None
+) -> None:
+    more = {"throughput": f"{throughput or 0:.2f}", "total_tokens": tokens}
+    append(tmp_path, log_line(5, 3.0, 20, **more))  # as texts, in older versions
+    assert last_value(only_run(tmp_path), "throughput") == throughput
 
 
 def test_a_log_may_be_emptied(tmp_path: Path) -> None:

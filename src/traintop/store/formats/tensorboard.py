@@ -211,7 +211,8 @@ class EventFollower:
         purged = part.decoder.purged_from
         began = part.decoder.first_time or 0.0
         ended = max((one.last_time for one in earlier), default=np.inf)
-        was_started_again = began >= ended and any(one.tags & part.tags for one in earlier)
+        went_back = began >= ended and first < max(one.highest for one in earlier)
+        was_started_again = went_back and any(one.tags & part.tags for one in earlier)
         if purged is not None or was_started_again:
             void_from = first if purged is None else purged
             records.rewind(max(float(np.nextafter(void_from, -np.inf)), part.highest))

@@ -8,10 +8,10 @@ from typing import Any
 
 from traintop.logfile import Head, Row
 from traintop.store.formats.followed import About
+from traintop.store.formats.json_document import number_in
 from traintop.store.formats.json_lines import objects_in, whole_lines
 from traintop.store.formats.logged_rows import LoggedRows
 from traintop.text import counted
-from traintop.values import as_number
 
 TRAINER_LOG = "trainer_log.jsonl"
 
@@ -22,6 +22,7 @@ _NAMES = {PLACE: "iteration", "lr": "learning_rate", "accuracy": "rewards/accura
 """Its names of what the state of the Trainer calls differently."""
 
 _NO_METRICS = frozenset({"total_steps", "percentage", "elapsed_time", "remaining_time"})
+_OF_TOKENS = frozenset({"throughput", "total_tokens"})  # 0 where no tokens are counted
 _ELAPSED = re.compile(r"(?:(\d{1,6}) days?, )?(\d{1,2}):(\d\d):(\d\d)")
 
 
@@ -46,13 +47,15 @@ class TrainerLogParser:
         self._damaged += damaged + others
         rows = []
         for found in objects:
-            total = as_number(found.get("total_steps"))
+            total = number_in(found.get("total_steps"))
             if total is not None:
                 self._settings["max_steps"] = total
+            counts_tokens = number_in(found.get("total_tokens"))
+            aside = _NO_METRICS if counts_tokens else _NO_METRICS | _OF_TOKENS
             row: Row = {
                 _NAMES.get(name, name): number
                 for name, value in found.items()
-                if name not in _NO_METRICS and (number := as_number(value)) is not None
+                if name not in aside and (number := number_in(value)) is not None
             }
             if "iteration" in row:
                 row["wallclock_time"] = self._seconds(found.get("elapsed_time"))

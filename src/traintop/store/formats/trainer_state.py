@@ -29,7 +29,7 @@ LARGEST_STATE = 128 * 1024 * 1024
 
 STATE = "trainer_state.json"
 
-_CHECKPOINT = re.compile(r"(?:tmp-)?checkpoint-(\d{1,18})")
+_CHECKPOINT = re.compile(r"(?:tmp-)?checkpoint-(\d{1,18})|last-checkpoint")  # the last: on a hub
 _SETTINGS = ("max_steps", "num_train_epochs", "train_batch_size")
 _MOST_SETTINGS, _LONGEST_PATH = 1000, 1000
 _MOST_TRIED = 3
@@ -137,18 +137,18 @@ def run_of_state(file_id: str) -> str:
 
 
 def _candidates(in_order: Sequence[Entry]) -> list[Entry]:
-    """The states that may be the newest: that of no checkpoint, that of the last one, and the one
-    that was written last.
+    """The states that may be the newest: those without a step in their name, that of the last
+    checkpoint, and the one that was written last.
     """
     checkpoints = [entry for entry in in_order if steps_by_name(entry) < math.inf]
     others = in_order[: len(in_order) - len(checkpoints)]
-    return list(dict.fromkeys((*others[:1], *checkpoints[:1], min(in_order, key=age_of))))
+    return list(dict.fromkeys((*others[:_MOST_TRIED], *checkpoints[:1], min(in_order, key=age_of))))
 
 
 def steps_by_name(entry: Entry) -> float:
-    """The steps that were done at a checkpoint; without end for a state of none."""
+    """The steps that were done at a checkpoint; without end where its name does not say it."""
     found = _CHECKPOINT.fullmatch(PurePath(entry.id).parent.name)
-    return int(found[1]) if found else math.inf
+    return int(found[1]) if found and found[1] else math.inf
 
 
 def _name(entry: Entry) -> str:
