@@ -7,6 +7,7 @@ import io
 import math
 import os
 import random
+import tracemalloc
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from traintop.model import RunStatus, RunSummary
 from traintop.progress import planned_steps
 from traintop.store.catalog import RunCatalog
 from traintop.store.formats import NotThisFormatError, RunReader
-from traintop.store.formats.csv_rows import RowDecoder, plain_numbers
+from traintop.store.formats.csv_cells import plain_numbers
+from traintop.store.formats.csv_rows import RowDecoder
 from traintop.store.history import GrowingHistory, History
 
 
@@ -480,6 +482,24 @@ def test_very_many_names_take_bounded_memory(tmp_path: Path) -> None:
     run = Opened(tmp_path)
     assert len(run.summary().stats) < 1100
     assert values(run.reader().history(), "loss") == {0: 3.0, 1: 2.0, 2: 1.0}
+
+
+def test_names_that_change_all_the_time_take_bounded_time(tmp_path: Path) -> None:
+    rows = (line for number in range(5000) for line in (f"step,m{number}", f"{number},1"))
+    log_file(tmp_path, "step,loss", "0,3.0", *rows)
+    run = Opened(tmp_path).summary()
+    assert run.problem == "4,001 of 9,002 records without a number as step"
+
+
+def test_short_rows_below_many_names_take_bounded_memory() -> None:
+    names = ",".join(f"m{number}" for number in range(900))
+    rows = "".join(f"{step}\n" for step in range(20_000))
+    tracemalloc.start()
+    history, _ = decoded(f"step,{names}\n0{',1' * 900}\n{rows}".encode())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(history) == 20_000
+    assert peak < 300e6
 
 
 def test_random_damage_hides_no_more_than_it_touches(tmp_path: Path) -> None:

@@ -5,22 +5,27 @@ A row is a line: what trains writes no line breaks within quotes, so a stray quo
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from traintop.logfile import UNREADABLE
 from traintop.logfile.columns import kept_names
 from traintop.metrics import EVALUATIONS, SPLITS
 from traintop.store.formats import NotThisFormatError
+from traintop.store.formats.csv_cells import (
+    Row,
+    cells_at,
+    cells_of,
+    number_in,
+    numbers_in,
+    plain_numbers,
+    posix_time_in,
+    split_lines,
+)
 from traintop.store.formats.followed import Records
 from traintop.store.formats.positions import PLACES, EpochSteps, Restarts, plain_name
 from traintop.store.history import FloatColumn, as_column, measured_rows, unmeasured
@@ -28,21 +33,14 @@ from traintop.store.history import FloatColumn, as_column, measured_rows, unmeas
 _DELIMITERS = ",;\t"
 _BYTE_ORDER_MARK = "\ufeff"
 _MOST_COLUMNS = 1000
+_MOST_HEADERS = 1000  # further ones are rows without a position
 _MOST_CELLS = 1 << 20  # that are taken apart at once
 MOST_TEXTS = 5
 """Of what a column holds beside numbers, so many different texts are kept."""
 
 _NOTHING = frozenset({"", "-", "--", "na", "n/a", "none", "null"})
 _SPLIT_WORDS = _NOTHING | EVALUATIONS | {"train", "training"}
-_TRUTHS = {"true": 1.0, "false": 0.0}
 
-_NUMBERS = msgspec.json.Decoder(list[float | Literal["NaN", "Infinity", "-Infinity"] | None])
-_WORDS = (
-    (b",,", b",null,"),
-    *((b",%b," % word, b',"NaN",') for word in (b"nan", b"NaN")),
-    *((b",%b," % word, b',"Infinity",') for word in (b"inf", b"Infinity")),
-    *((b",-%b," % word, b',"-Infinity",') for word in (b"inf", b"Infinity")),
-)
 
 _ELAPSED = frozenset(
     {"wallclock_time", "wall_time", "elapsed", "elapsed_time", "elapsed_seconds", "time_elapsed"}
@@ -50,9 +48,6 @@ _ELAPSED = frozenset(
 )
 _CLOCKS = frozenset({"time", "timestamp", "datetime", "date_time", "date", "wall_time"})
 _UNITS = ((1e8, 1e11, 1.0), (1e11, 1e14, 1e-3))  # of times since 1970: seconds, milliseconds
-
-Row = Sequence[str]
-FloatTable = NDArray[np.float64]
 
 
 class Layout(NamedTuple):
@@ -65,6 +60,11 @@ class Layout(NamedTuple):
     unit: float | None = None  # seconds of a time; None: it is a text
     is_elapsed: bool = False  # the time counts from the start, and not from 1970
     split: int | None = None  # says of which part of the data a row is
+
+    @property
+    def cells(self) -> Sequence[int]:
+        """Those that are read."""
+        return [at for at, name in enumerate(self.names) if name]
 
     @property
     def place(self) -> str:
@@ -122,12 +122,13 @@ class RowDecoder:
         """Whether a line without an end is whole: its last cell ends with a quotation mark."""
         if self.layout is None or not line.endswith(b'"'):
             return False
-        cells = _cells(line.decode("utf-8", "replace"), self._delimiter)
+        cells = cells_of(line.decode("utf-8", "replace"), self._delimiter)
         return len(cells) == len(self.layout.names)
 
     def _take_lines(self, lines: bytes, records: Records) -> None:
         plain = self._plain_columns(lines)
         if plain is not None:
+            self.rows += lines.count(b"\n")
             self._hand_on(plain, records)
             return
         text = lines.decode("utf-8", "replace")
@@ -138,29 +139,30 @@ class RowDecoder:
                 return
             self._begin_file(text[: text.index("\n")])
             heads = [0]
-        rows = _split(text.split("\n")[:-1], self._delimiter)
+        rows = split_lines(text.split("\n")[:-1], self._delimiter)
         if any(name in text for name in self._places):
             heads += [at for at, row in enumerate(rows) if at not in heads and self._is_header(row)]
         start = 0
-        for at in heads:
+        for at in heads[: _MOST_HEADERS - self.headers]:
             self._take_rows(rows[start:at], records)
             self.layout, self._header, self._begins = None, rows[at], True
             self.headers += 1
             start = at + 1
         self._take_rows(rows[start:], records)
 
-    def _plain_columns(self, lines: bytes) -> list[FloatColumn] | None:
+    def _plain_columns(self, lines: bytes) -> dict[int, FloatColumn] | None:
         """The columns of lines that hold nothing but the numbers of whole rows, as most do."""
         if self.layout is None or not lines:
             return None
         table = plain_numbers(lines, self._delimiter, len(self.layout.names))
         if table is None or not np.isfinite(table[:, self.layout.position]).all():
             return None
-        return [*np.ascontiguousarray(table.T)]
+        columns = np.ascontiguousarray(table.T)
+        return {at: columns[at] for at in self.layout.cells}
 
     def _begin_file(self, line: str) -> None:
         for self._delimiter in _DELIMITERS:
-            cells = _cells(line, self._delimiter)
+            cells = cells_of(line, self._delimiter)
             self._places = {cell.strip() for cell in cells if plain_name(cell) in PLACES}
             if len(cells) > 1 and self._places:
                 return
@@ -169,43 +171,45 @@ class RowDecoder:
     def _is_header(self, row: Row) -> bool:
         """Whether a row has names, be they those of a program that was started again."""
         named = not self._places.isdisjoint(map(str.strip, row))
-        return named and all(_number(cell) is None for cell in row)
+        return named and all(number_in(cell) is None for cell in row)
 
     def _take_rows(self, rows: Sequence[Row], records: Records) -> None:
         if not rows:
             return
         if self.layout is None:
             self.layout = _layout_of(self._header, rows[0], self._elapsed)
-        most = max(_MOST_CELLS // len(self.layout.names), 1)
+        most = _MOST_CELLS // len(self.layout.cells)
         for start in range(0, len(rows), most):
             self._take_batch(self.layout, rows[start : start + most], records)
 
     def _take_batch(self, layout: Layout, rows: Sequence[Row], records: Records) -> None:
+        self.rows += len(rows)
         width = len(layout.names)
-        if {*map(len, rows)} != {width}:
-            fitting = [row for row in rows if not any(map(str.strip, row[width:]))]
-            self.overlong += len(rows) - len(fitting)
-            self.rows += len(rows) - len(fitting)
-            rows = [[*row[:width], *[""] * (width - len(row))] for row in fitting]
-        usable = np.isfinite(_numbers([row[layout.position] for row in rows]))
-        if not usable.all():
-            self.placeless += len(rows) - int(usable.sum())
-            self.rows += len(rows) - int(usable.sum())
-            rows = [*itertools.compress(rows, usable)]
+        fitting = [row for row in rows if len(row) <= width or not any(map(str.strip, row[width:]))]
+        self.overlong += len(rows) - len(fitting)
+        usable = np.isfinite(numbers_in(cells_at(layout.position, fitting)))
+        self.placeless += len(fitting) - int(usable.sum())
+        rows = [*itertools.compress(fitting, usable)]
         if rows:
-            cells = [*zip(*rows, strict=True)]
-            columns = [self._column(layout, at, column) for at, column in enumerate(cells)]
-            self._hand_on(columns, records, () if layout.split is None else cells[layout.split])
+            longest = max(map(len, rows))
+            columns = {
+                at: self._column(layout, at, cells_at(at, rows))
+                for at in layout.cells
+                if at < longest
+            }
+            split = layout.split
+            self._hand_on(columns, records, () if split is None else cells_at(split, rows))
 
-    def _hand_on(self, columns: Sequence[FloatColumn], records: Records, splits: Row = ()) -> None:
+    def _hand_on(
+        self, columns: Mapping[int, FloatColumn], records: Records, splits: Row = ()
+    ) -> None:
         """Hand on whole rows, of which each has a position."""
         assert self.layout is not None
         layout = self.layout
-        self.rows += len(columns[0])
         found = {
-            name: columns[at]
-            for at, name in enumerate(layout.names)
-            if name and at not in (layout.position, layout.time, layout.split)
+            layout.names[at]: column
+            for at, column in columns.items()
+            if at not in (layout.position, layout.time, layout.split)
         }
         if splits:
             found = _by_split(found, [*map(_word, splits)])
@@ -213,9 +217,10 @@ class RowDecoder:
         self.descents += int((np.diff(steps, prepend=self._last_step) < 0).sum())
         self._last_step = steps[-1]
         if layout.epoch is not None:
-            steps = self.steps.counted_on(steps, columns[layout.epoch])
+            nothing = unmeasured(len(steps))
+            steps = self.steps.counted_on(steps, columns.get(layout.epoch, nothing))
         found["iteration"] = steps
-        if layout.time is not None:
+        if layout.time is not None and layout.time in columns:
             found["wallclock_time"] = self._since_start(layout, columns[layout.time])
         self.restarts.extend(records, found, began_anew=self._begins)
         self._begins = False
@@ -223,15 +228,15 @@ class RowDecoder:
     def _column(self, layout: Layout, at: int, cells: Row) -> FloatColumn:
         """The numbers in some cells; what else they hold is counted."""
         if at == layout.time and layout.unit is None:
-            return as_column([_posix(cell) for cell in cells])
-        column, name = _numbers(cells), layout.names[at]
+            return as_column([posix_time_in(cell) for cell in cells])
+        column, name = numbers_in(cells), layout.names[at]
         measured = measured_rows(column)
         if name and not measured.all():
-            others = filter(None, itertools.compress(cells, ~measured))
-            known = _SPLIT_WORDS if at == layout.split else _NOTHING
-            words = [cell for cell in others if _word(cell) not in known]
+            others = Counter(filter(None, itertools.compress(cells, ~measured)))
+            expected = _SPLIT_WORDS if at == layout.split else _NOTHING
+            words = {cell: count for cell, count in others.items() if _word(cell) not in expected}
             if words:
-                self.no_numbers[name] += len(words)
+                self.no_numbers[name] += sum(words.values())
             if words and plain_name(name) not in _CLOCKS:
                 texts = self.texts.setdefault(name, set())
                 lettered = (word for word in words if any(map(str.isalpha, word)))
@@ -262,7 +267,7 @@ def _layout_of(header: Row, row: Row, elapsed: Collection[str]) -> Layout:
     cells: dict[str, int] = {}
     for at, name in enumerate(names):
         cells.setdefault(plain_name(name), at)
-    numbers = {name: _number(row[at]) for name, at in cells.items() if at < len(row)}
+    numbers = {name: number_in(row[at]) for name, at in cells.items() if at < len(row)}
     named = [name for name in PLACES if name in cells]
     place = next((name for name in named if _is_finite(numbers.get(name))), named[0])
     epoch = None if place == "epoch" else cells.get("epoch")
@@ -273,7 +278,7 @@ def _layout_of(header: Row, row: Row, elapsed: Collection[str]) -> Layout:
     for name, value in numbers.items():
         at = cells[name]
         if value is None:
-            if name in _CLOCKS and _posix(row[at]) is not None:
+            if name in _CLOCKS and posix_time_in(row[at]) is not None:
                 return layout._replace(time=at)
             continue
         unit = next((unit for low, high, unit in _UNITS if low <= value < high), None)
@@ -284,35 +289,6 @@ def _layout_of(header: Row, row: Row, elapsed: Collection[str]) -> Layout:
     return layout
 
 
-def plain_numbers(lines: bytes, delimiter: str, width: int) -> FloatTable | None:
-    """Whole lines of that many numbers each, where a cell may also be empty, as a table.
-
-    ``None`` where they hold anything else. Such lines are very nearly JSON, and read as fast.
-    """
-    signs, comma = np.frombuffer(lines, np.uint8), delimiter.encode()
-    ends, commas = np.flatnonzero(signs == ord("\n")), np.flatnonzero(signs == ord(comma))
-    if (np.diff(np.searchsorted(commas, ends), prepend=0) != width - 1).any():
-        return None
-    values = b",%b," % lines[:-1].replace(b"\r\n", b"\n").removesuffix(b"\r")
-    values = values.replace(b"\n", b",").replace(comma, b",")
-    if b"\r" in values or values.count(b",") != len(ends) * width + 1:
-        return None
-    has_names = b"n" in values
-    for word, name in _WORDS if has_names else _WORDS[:1]:
-        if word in values:  # each sign between two of them belongs to both
-            values = values.replace(word, name).replace(word, name)
-    try:
-        found = _NUMBERS.decode(b"[%b]" % values[1:-1])
-    except UNREADABLE:
-        return None
-    if has_names:
-        column = as_column(found)
-    else:
-        column = np.array(found, np.float64)
-        column[np.isnan(column)] = unmeasured(1)
-    return column.reshape(len(ends), width)
-
-
 def _names(header: Row) -> list[str]:
     """What the cells of a header name; empty for a name that is there already."""
     names = [cell.strip().removeprefix("#").strip() for cell in header]
@@ -321,57 +297,13 @@ def _names(header: Row) -> list[str]:
     return [name if kept.get(name) == at else "" for at, name in enumerate(names)]
 
 
-def _split(lines: Sequence[str], delimiter: str) -> list[Row]:
-    """The cells of each line that has any."""
-    try:
-        rows: list[Row] = [*csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
-    except csv.Error:
-        rows = []
-    if len(rows) != len(lines):  # a stray quote
-        rows = [_cells(line, delimiter) for line in lines]
-    return [row for row in rows if row]
-
-
-def _cells(line: str, delimiter: str) -> Row:
-    try:
-        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
-    except csv.Error:
-        return [line]
-
-
-def _numbers(cells: Row) -> FloatColumn:
-    """The numbers in some cells, of which most may be empty."""
-    try:
-        return np.array([*map(float, cells)])
-    except ValueError:
-        column = unmeasured(len(cells))
-    given = np.fromiter(map(bool, cells), np.bool_, len(cells))
-    some = [*itertools.compress(cells, given)]
-    try:
-        column[given] = [*map(float, some)]
-    except ValueError:
-        column[given] = as_column([_number(cell) for cell in some])
-    return column
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return _TRUTHS.get(cell.strip().lower())
-
-
-def _word(cell: str) -> str:
-    return cell.strip().lower()
-
-
 def _by_split(columns: Mapping[str, FloatColumn], splits: Sequence[str]) -> dict[str, FloatColumn]:
     """The columns with those of evaluations named after these: ``val/loss``."""
-    evaluated = {word: np.array([word == one for one in splits]) for word in {*splits}}
     found = dict(columns)
-    for name, column in columns.items():
-        for word, rows in evaluated.items():
-            if word in EVALUATIONS and word not in name and plain_name(name) not in PLACES:
+    for word in EVALUATIONS.intersection(splits):
+        rows = np.array([word == one for one in splits])
+        for name, column in columns.items():
+            if word not in name.lower() and plain_name(name) not in PLACES:
                 found[f"{word}/{name}"] = np.where(rows, column, unmeasured(1))
                 found[name] = np.where(rows, unmeasured(1), found[name])
     return found
@@ -381,9 +313,5 @@ def _is_finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _posix(cell: str) -> float | None:
-    """The moment that a text says, in seconds since 1970."""
-    try:
-        return datetime.fromisoformat(cell.strip()).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None
+def _word(cell: str) -> str:
+    return cell.strip().lower()
