@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import os
-import secrets
 import string
 import sys
 from collections.abc import Iterable
@@ -151,6 +150,8 @@ termwarn = termerror = termlog
 
 
 def _generate_id(length: int = 8) -> str:
+    import secrets  # what it imports would cost every program
+
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(length))
 
 

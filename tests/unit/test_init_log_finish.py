@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
+import dataclasses
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ import pytest
 from tests.runs import OpenedRun
 
 import traintop
-from traintop import ExperimentTracker
+from traintop import ExperimentConfig, ExperimentTracker
 from traintop.integrations import run_values
 
 
@@ -362,6 +363,52 @@ traintop.log({"loss": 2.0})
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
     [run] = written(logs)
     assert (run["status"], metrics(run, "loss")) == ("finished", [(0, 1.0), (1, 2.0)])
+
+
+def test_a_forked_child_may_have_a_run_of_its_own(logs: Path) -> None:
+    script = """
+import os, sys, traintop
+traintop.init(name="parent")
+if os.fork() == 0:
+    traintop.init(name="child")
+    traintop.log({"loss": 9.0})
+    sys.exit(0)
+os.wait()
+traintop.log({"loss": 2.0})
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    child, parent = written(logs)
+    assert (child["status"], metrics(child, "loss")) == ("finished", [(0, 9.0)])
+    assert (parent["status"], metrics(parent, "loss")) == ("finished", [(0, 2.0)])
+
+
+@dataclasses.dataclass
+class Arguments:
+    experiment_name: str = "shaped"
+    lr: float = 0.1
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Arguments(),
+        ExperimentConfig("shaped", lr=0.1),
+        argparse.Namespace(experiment_name="shaped", lr=0.1),
+    ],
+)
+def test_settings_of_any_usual_shape_are_taken(logs: Path, config: object) -> None:
+    traintop.init("words", config=config)
+    assert dict(traintop.config) == {"lr": 0.1}
+    traintop.finish()
+    assert written(logs)[0]["config"] == {"experiment_name": "shaped", "lr": 0.1}
+
+
+def test_settings_of_another_shape_are_told(logs: Path, caplog: pytest.LogCaptureFixture) -> None:
+    traintop.init("words", config="config.yaml")
+    traintop.config.update({"lr": 0.1})
+    traintop.finish()
+    assert "settings are left out: config must be" in caplog.text
+    assert written(logs)[0]["config_changes"] == {"lr": 0.1}
 
 
 def test_a_run_goes_on_by_its_id(logs: Path) -> None:

@@ -12,10 +12,9 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, NoReturn
 
-from traintop.integrations.run import Run
+from traintop.integrations.run import NO_METRICS, Run
 from traintop.integrations.run_values import Values, usable_settings, warn_once
 from traintop.model import LOGGED_WITH
 from traintop.tracking.run_file import RunFileBusyError
@@ -25,7 +24,6 @@ from traintop.values import NAME_SETTING
 Reinit = bool | Literal["default", "return_previous", "finish_previous", "create_new"] | None
 Resume = bool | Literal["allow", "must", "never", "auto"] | None
 
-_NONE: Mapping[str, Any] = MappingProxyType({})
 _current: Run | None = None
 _unfinished: list[Run] = []
 _exit_code: object = None
@@ -116,7 +114,7 @@ def init(
 
 
 def log(
-    data: Mapping[str, Any] = _NONE, step: int | None = None, commit: bool | None = None
+    data: Mapping[str, Any] = NO_METRICS, step: int | None = None, commit: bool | None = None
 ) -> None:
     """Log metrics of the run that :func:`init` started: see :meth:`Run.log`."""
     if _current is None:
@@ -186,7 +184,7 @@ def _resumed(
     """A tracker that goes on with this run, with these settings; ``None`` for a new run."""
     try:
         tracker = ExperimentTracker.resume(wanted, again=True, **where)
-    except (FileNotFoundError, RunFileBusyError, ValueError) as error:
+    except (OSError, RunFileBusyError, ValueError) as error:
         if must_exist:
             raise
         if not isinstance(error, FileNotFoundError):
@@ -201,7 +199,7 @@ def _resumed_or_started(
 ) -> ExperimentTracker | None:
     try:
         return ExperimentTracker.resume_or_start(settings, **where)
-    except (RunFileBusyError, ValueError) as error:
+    except (OSError, RunFileBusyError, ValueError) as error:
         warn_once("resume", f"init() starts a new run: {error}")
         return None
 
@@ -231,7 +229,13 @@ def _watch_exit() -> None:
     sys.exit = exit_with_code
     atexit.register(_finish_all)  # after those of the tracker, so it is called before them
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_unfinished.clear)
+        os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def _leave_to_parent() -> None:
+    global _current
+    _current = None
+    _unfinished.clear()
 
 
 def _finish_all() -> None:

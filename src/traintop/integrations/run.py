@@ -15,7 +15,9 @@ from traintop.tracking.tracker import ExperimentTracker
 from traintop.tracking.warn_once import log
 from traintop.values import NAME_SETTING, jsonable
 
-_NONE: Mapping[str, Any] = MappingProxyType({})
+NO_METRICS: Mapping[str, Any] = MappingProxyType({})
+"""What ``log()`` logs, which completes a record."""
+
 _PLAIN = frozenset({float, int})
 _PLACE = "iteration"  # of a record in our files, which no metric can be
 
@@ -150,7 +152,10 @@ class Run:
         self.tracker.log_metrics(self._last_step, metrics=flat_metrics(numbers))
 
     def log(
-        self, data: Mapping[str, Any] = _NONE, step: int | None = None, commit: bool | None = None
+        self,
+        data: Mapping[str, Any] = NO_METRICS,
+        step: int | None = None,
+        commit: bool | None = None,
     ) -> None:
         """Log metrics, nested ones as ``train/loss``; what is no number is told once and left out.
 

@@ -27,11 +27,16 @@ def as_experiment_config(config: object) -> ExperimentConfig:
 
 
 def settings_of(config: Any) -> dict[str, Any]:
-    """Settings in any of these shapes as a dictionary. Raises ``TypeError`` for other types."""
+    """Settings in any of these shapes as a dictionary, without defaults.
+
+    Raises ``TypeError`` for other types.
+    """
     if type(config).__module__.partition(".")[0] == "omegaconf":
         from omegaconf import OmegaConf  # installed, since the caller has such an object
 
         config = OmegaConf.to_container(config, resolve=True)
+    if isinstance(config, ExperimentConfig):
+        return {name: getattr(config, name) for name in config._given}
     if isinstance(config, Mapping):
         return {str(key): value for key, value in config.items()}
     if hasattr(config, "__dataclass_fields__") and not isinstance(config, type):
