@@ -386,6 +386,17 @@ def test_steps_within_epochs_count_on(tmp_path: Path) -> None:
     assert [*values(reader.history(), "loss").values()] == [0.0, 0.1, 0.2, 1.0, 9.0, 8.0]
 
 
+def test_batches_within_epochs_count_on(tmp_path: Path) -> None:
+    log_file(tmp_path, "epoch,batch,loss", "0,0,4.0", "0,1,3.0", "1,0,2.0", "1,1,1.0")
+    history = Opened(tmp_path).reader().history()
+    assert values(history, "loss") == {0: 4.0, 1: 3.0, 2: 2.0, 3: 1.0}
+
+
+def test_the_size_of_a_batch_is_no_position(tmp_path: Path) -> None:
+    log_file(tmp_path, "epoch,batch,loss", "0,32,4.0", "1,32,3.0")
+    assert values(Opened(tmp_path).reader().history(), "loss") == {0: 4.0, 1: 3.0}
+
+
 @pytest.mark.parametrize(
     ("name", "times"),
     [

@@ -270,6 +270,8 @@ def _layout_of(header: Row, row: Row, elapsed: Collection[str]) -> Layout:
     numbers = {name: number_in(row[at]) for name, at in cells.items() if at < len(row)}
     named = [name for name in PLACES if name in cells]
     place = next((name for name in named if _is_finite(numbers.get(name))), named[0])
+    if place == "epoch" and numbers.get("batch") in (0, 1):  # the first one, and not a size
+        place = "batch"
     epoch = None if place == "epoch" else cells.get("epoch")
     split = next((cells[name] for name in numbers if name in SPLITS), None)
     if split is not None and numbers[plain_name(names[split])] is not None:
