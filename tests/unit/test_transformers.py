@@ -516,13 +516,14 @@ def test_an_evaluation_after_the_end_leaves_it_the_end(tmp_path: Path) -> None:
 
 
 def test_a_sample_of_many_events_has_the_names_of_the_run(tmp_path: Path) -> None:
-    write_live(tmp_path, losses(range(1, 5001)))
+    rates = [(step, 1 / step) for step in range(1, 5001)]
+    write_live(tmp_path, {**losses(range(1, 5001)), "train/learning_rate": rates})
     run = only_run(tmp_path)
     sample = RunCatalog([tmp_path])
     sample.refresh()
     history = sample.reader(run.id).sample(20)
     assert 20 <= len(history) < 5000
-    assert history.metrics == ("loss",)
+    assert {*history.metrics} == {"loss", "learning_rate"}
 
 
 def test_the_events_may_go_away(tmp_path: Path) -> None:

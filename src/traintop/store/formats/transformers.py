@@ -117,7 +117,8 @@ class TransformersFormat(FollowedFormat):
         if sample is None:
             return None
         growing = GrowingHistory()
-        _LiveOverState(growing).extend(sample.columns)
+        measured = {name: sample.columns[name] for name in (*_PLACES, *sample.metrics)}
+        _LiveOverState(growing).extend(measured)
         return growing.history()
 
 
@@ -170,7 +171,7 @@ class _LiveOverState:
     def extend(self, columns: Mapping[str, Values]) -> None:
         """Take live records."""
         places = {name: as_column(columns[name]) for name in _PLACES}
-        metrics = {name: columns[name] for name in columns.keys() - _PLACES}
+        metrics = {name: column for name, column in columns.items() if name not in _PLACES}
         records = {**places, **_named(metrics)}
         self.live.add(records)
         self.records.extend(records)
