@@ -101,10 +101,9 @@ def test_few_bytes_show_a_run_that_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("columns", "lines", "opening", "key"), [(160, 48, 15_000, 12_000), (80, 24, 6_000, 3_000)]
+    ("columns", "lines", "opening", "key"), [(160, 48, 15_000, 12_000), (80, 24, 5_000, 3_000)]
 )
 def test_few_bytes_show_runs_that_ended(columns, lines, opening, key):
-    # 80x24 usually takes 4,000 to open, and 5,300 when the list is painted before it has its size.
     with TerminalSession(RUNS, columns=columns, lines=lines) as terminal:
         terminal.wait_for("lr_1e-03")
         terminal.wait_until_quiet(1.5)

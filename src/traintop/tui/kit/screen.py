@@ -64,6 +64,13 @@ class PlaceScreen(DismissedOnce):
         """The place, and the needs met there: which keys do something now."""
         return Situation(self.PLACES[0])
 
+    def on_mount(self) -> None:
+        """Take the classes of its size, which Textual 8.2 sets after it has painted."""
+        breakpoints = (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS)
+        for steps, cells in zip(breakpoints, self.app.size, strict=True):
+            reached = [name for least, name in steps or () if least <= cells]
+            self.add_class(*reached[-1:])
+
     def on_unmount(self) -> None:
         forget_drawn_widgets()
 
