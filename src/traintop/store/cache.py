@@ -46,6 +46,10 @@ class SummaryCache:
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
         self._save_at = 0.0
 
+    def has(self, run_id: str) -> bool:
+        """Whether anything is kept of a run."""
+        return run_id in self._loaded()
+
     def get(
         self, run_id: str, entries: Sequence[Entry], formats: Collection[str]
     ) -> tuple[str, RunSummary] | None:

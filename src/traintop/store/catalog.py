@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import math
 import os
@@ -34,8 +35,8 @@ from traintop.store.other_files import other_files
 from traintop.store.shared_reader import SharedReader
 from traintop.store.sources import (
     Claim,
+    formats_by_name,
     many_runs_formats,
-    reads_name,
     runs_of_files,
     wanted_names,
 )
@@ -181,9 +182,12 @@ class RunCatalog:
         found: dict[str, Entry] = {}
         is_new = False
         for entry in files:
-            known, claim = before.get(entry.id), self._claim(entry)
+            claim = known = before.get(entry.id)
+            is_settled = claim is not None and claim.is_final and claim.run_id
+            if claim is None or not (is_settled or claim.holds(entry)):
+                claim = self._claim(entry)
+                is_new |= not claim.is_same(known)
             claims[entry.id], found[entry.id] = claim, entry
-            is_new |= claim is not known and not claim.is_same(known)
         if is_new or len(claims) != len(before):
             self._run_of = runs_of_files(claims, run_formats().known)
         files_of: dict[str, list[Entry]] = {}
@@ -192,13 +196,19 @@ class RunCatalog:
         many = many_runs_formats(run_formats().known)
         self._many = {}
         for run_id, entries in files_of.items():
-            own = next((each.id for each in entries if claims[each.id].run_id == run_id), "")
-            formats = claims[own or entries[0].id].formats
+            claim = claims[entries[0].id]
+            if claim.run_id != run_id:  # that of a part
+                own_claims = (claims[each.id] for each in entries)
+                claim = next((one for one in own_claims if one.run_id == run_id), claim)
+            formats, known_run = claim.formats, self._runs.get(run_id)
             if formats[0] in many:
                 self._many[run_id] = entries
                 self._look_into(run_id, formats, look)
+            elif known_run is not None and known_run.formats is formats:  # as nearly all are
+                look.runs[run_id] = known_run
+                look.changed |= known_run.look(entries, look.now)
             else:
-                self._look_at(run_id, entries, formats, look, is_file=own == run_id)
+                self._look_at(run_id, entries, formats, look)
         look.changed |= self._runs.keys() != look.runs.keys()
         self._claims, self._runs = claims, look.runs
         return look.changed, look.unread
@@ -209,8 +219,6 @@ class RunCatalog:
         entries: Sequence[Entry],
         formats: tuple[RunFormat, ...],
         look: _Look,
-        *,
-        is_file: bool = True,
     ) -> None:
         """Brings one run up to date; a new one if there is time."""
         run = self._runs.get(run_id)
@@ -220,7 +228,7 @@ class RunCatalog:
                 return
             look.has_begun = True
         if run is None or run.formats != formats:
-            name = self._name_of(run_id, is_file=is_file)
+            name = functools.partial(self._name_of, run_id, is_file=entries[0].id == run_id)
             run = ObservedRun(run_id, self._files, formats, self._cache, name)
         look.runs[run_id] = run
         look.changed |= run.look(entries, look.now)
@@ -317,7 +325,7 @@ class RunCatalog:
                 read.append(self._files.read(entry.id, 0, _START_BYTES))
             return read[0]
 
-        known_formats = [each for each in run_formats().known if reads_name(each, entry.id)]
+        known_formats = formats_by_name(run_formats().known, entry.id)
         claims = [(_claimed(each, entry, start), each) for each in known_formats]
         first = next((run_id for run_id, _ in claims if run_id is not None), None)
         if first is None and entry.id in self._roots:

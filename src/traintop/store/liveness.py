@@ -8,8 +8,7 @@ change, by its own monotonic clock.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import PurePath
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -69,16 +68,17 @@ def infer_status(
 class ObservedRun(msgspec.Struct, eq=False):
     """One run as a reader sees it over time: its newest summary, and whether it is alive.
 
-    ``name`` is what it is called where its files give it none. ``formats`` are those that claim its
-    files, to be tried in that order. ``now`` is everywhere the reader's monotonic clock in seconds.
-    One thread at a time may :meth:`look`; others may meanwhile read ``formats`` and ``entries``.
+    ``name`` says what it is called where its files give it none. ``formats`` are those that claim
+    its files, to be tried in that order. ``now`` is everywhere the reader's monotonic clock in
+    seconds. One thread at a time may :meth:`look`; others may meanwhile read ``formats`` and
+    ``entries``.
     """
 
     id: str
     files: Files
     formats: Sequence[RunFormat]
     cache: SummaryCache
-    name: str = ""
+    name: Callable[[], str]
     entries: Sequence[Entry] = ()
     summary: RunSummary | None = None  # None: not looked at yet
     _written: RunSummary | None = None  # with the status that its files say
@@ -157,8 +157,8 @@ class ObservedRun(msgspec.Struct, eq=False):
         for entry in self.entries:
             if entry.problem:
                 raise FileError(entry.problem)
-        costly = {each.name: each for each in self.formats if each.is_costly}
-        if costly and self.summary is None:
+        if self.summary is None and self.cache.has(self.id):
+            costly = {each.name: each for each in self.formats if each.is_costly}
             kept = self.cache.get(self.id, self.entries, costly)
             if kept is not None:
                 self._format = costly[kept[0]]
@@ -173,7 +173,7 @@ class ObservedRun(msgspec.Struct, eq=False):
                 continue
             self._format = run_format
             if written.id != self.id or not written.name:
-                name = written.name or self.name
+                name = written.name or self.name()
                 written = msgspec.structs.replace(written, id=self.id, name=name)
             if written.updated_at is None:
                 written = msgspec.structs.replace(written, updated_at=self._last_change())
@@ -194,7 +194,7 @@ class ObservedRun(msgspec.Struct, eq=False):
         return RunSummary(
             id=self.id,
             status=RunStatus.UNREADABLE,
-            name=self.name or PurePath(self.id).stem,
+            name=self.name(),
             problem=problem,
             file_size=sum(entry.size for entry in self.entries),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from traintop.store.files import Entry, WantedIn
 from traintop.store.formats import ManyRunsFormat, RunFormat
 
 _DEEPEST_PART = 4
+_SUFFIX = re.compile(r"\*\.\w+")  # patterns that most files are known by
 
 
 @functools.cache
@@ -29,15 +30,41 @@ def wanted_names(formats: tuple[RunFormat, ...]) -> WantedIn:
     return lambda directory: any_name if whole(f"/{directory}/") else match
 
 
-def reads_name(run_format: RunFormat, file_id: str) -> bool:
-    """Whether a file may be of a format, by its name or its folder."""
-    name, path = PurePath(file_id).name, f"/{file_id}"
-    return any(
-        fnmatch.fnmatchcase(path, f"*/{pattern}")
-        if "/" in pattern
-        else fnmatch.fnmatchcase(name, pattern)
-        for pattern in run_format.patterns
-    )
+def formats_by_name(formats: tuple[RunFormat, ...], file_id: str) -> Sequence[RunFormat]:
+    """Those formats that a file may be of, by its name or its folder."""
+    by_suffix, others, may_be_other = _formats_by_pattern(formats)
+    of_suffix = by_suffix.get(file_id.rpartition(".")[2], ())
+    path = f"/{file_id}"
+    if not may_be_other(path):
+        return of_suffix
+    found = {*of_suffix, *(run_format for run_format, match in others if match(path))}
+    return [run_format for run_format in formats if run_format in found]
+
+
+_Match = Callable[[str], object]
+
+
+class _ByPattern(NamedTuple):
+    """Formats by what their files are called: by a suffix alone, or by more of the path."""
+
+    by_suffix: dict[str, list[RunFormat]]
+    others: Sequence[tuple[RunFormat, _Match]]
+    may_be_other: _Match
+
+
+@functools.cache
+def _formats_by_pattern(formats: tuple[RunFormat, ...]) -> _ByPattern:
+    by_suffix: dict[str, list[RunFormat]] = {}
+    others: list[tuple[RunFormat, str]] = []
+    for run_format in formats:
+        for pattern in run_format.patterns:
+            if _SUFFIX.fullmatch(pattern):
+                by_suffix.setdefault(pattern[2:], []).append(run_format)
+            else:
+                others.append((run_format, fnmatch.translate(f"*/{pattern}")))
+    any_other = "|".join(pattern for _, pattern in others) or r"(?!)"
+    matches = [(run_format, re.compile(pattern).match) for run_format, pattern in others]
+    return _ByPattern(by_suffix, matches, re.compile(any_other).match)
 
 
 @functools.cache
