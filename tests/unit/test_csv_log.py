@@ -7,6 +7,7 @@ import io
 import math
 import os
 import random
+import string
 import tracemalloc
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -493,6 +494,12 @@ def test_very_many_names_take_bounded_memory(tmp_path: Path) -> None:
     run = Opened(tmp_path)
     assert len(run.summary().stats) < 1100
     assert values(run.reader().history(), "loss") == {0: 3.0, 1: 2.0, 2: 1.0}
+
+
+def test_very_many_names_leave_the_position(tmp_path: Path) -> None:
+    names = [f"{one}{other}" for one in string.ascii_letters for other in string.ascii_letters]
+    log_file(tmp_path, ",".join([*names, "step"]), f"{'1,' * len(names)}7")
+    assert Opened(tmp_path).summary().iteration == 7
 
 
 def test_names_that_change_all_the_time_take_bounded_time(tmp_path: Path) -> None:

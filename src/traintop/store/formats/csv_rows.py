@@ -41,7 +41,6 @@ MOST_TEXTS = 5
 _NOTHING = frozenset({"", "-", "--", "na", "n/a", "none", "null"})
 _SPLIT_WORDS = _NOTHING | EVALUATIONS | {"train", "training"}
 
-
 _ELAPSED = frozenset(
     {"wallclock_time", "wall_time", "elapsed", "elapsed_time", "elapsed_seconds", "time_elapsed"}
     | {"time_time_elapsed", "time_total_s", "runtime"}
@@ -273,20 +272,15 @@ def _layout_of(header: Row, row: Row, elapsed: Collection[str]) -> Layout:
     if place == "epoch" and numbers.get("batch") in (0, 1):  # the first one, and not a size
         place = "batch"
     epoch = None if place == "epoch" else cells.get("epoch")
-    split = next((cells[name] for name in numbers if name in SPLITS), None)
-    if split is not None and numbers[plain_name(names[split])] is not None:
-        split = None
-    layout = Layout(names, cells[place], epoch, split=split)
+    words = (cells[name] for name, value in numbers.items() if name in SPLITS and value is None)
+    layout = Layout(names, cells[place], epoch, split=next(words, None))
     for name, value in numbers.items():
         at = cells[name]
-        if value is None:
-            if name in _CLOCKS and posix_time_in(row[at]) is not None:
-                return layout._replace(time=at)
-            continue
-        unit = next((unit for low, high, unit in _UNITS if low <= value < high), None)
-        if unit is not None and name in _CLOCKS:
+        unit = next((unit for low, high, unit in _UNITS if low <= (value or 0.0) < high), None)
+        is_moment = unit or (value is None and posix_time_in(row[at]) is not None)
+        if name in _CLOCKS and is_moment:
             return layout._replace(time=at, unit=unit)
-        if unit is None and name in elapsed:
+        if name in elapsed and value is not None and unit is None:
             return layout._replace(time=at, unit=1.0, is_elapsed=True)
     return layout
 
@@ -294,9 +288,10 @@ def _layout_of(header: Row, row: Row, elapsed: Collection[str]) -> Layout:
 def _names(header: Row) -> list[str]:
     """What the cells of a header name; empty for a name that is there already."""
     names = [cell.strip().removeprefix("#").strip() for cell in header]
-    kept = {name: at for at, name in reversed([*enumerate(names)])}
-    kept = {name: kept[name] for name in kept_names(kept, _MOST_COLUMNS)}
-    return [name if kept.get(name) == at else "" for at, name in enumerate(names)]
+    places = sorted(dict.fromkeys(names), key=lambda name: plain_name(name) not in PLACES)
+    kept = kept_names(places, _MOST_COLUMNS)
+    first = {name: at for at, name in reversed([*enumerate(names)])}
+    return [name if name in kept and first[name] == at else "" for at, name in enumerate(names)]
 
 
 def _by_split(columns: Mapping[str, FloatColumn], splits: Sequence[str]) -> dict[str, FloatColumn]:
