@@ -53,6 +53,12 @@ def test_a_healthy_directory_has_no_problem(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".json"] == []
 
 
+def test_a_run_of_another_tool_need_not_say_its_start(tmp_path: Path) -> None:
+    (tmp_path / "trainer_state.json").write_text('{"log_history": [{"loss": 2.0, "step": 1}]}')
+    finding = only(diagnose(tmp_path), "runs.start")
+    assert finding.level is Level.OK
+
+
 def test_a_missing_directory_says_how_to_make_it(tmp_path: Path) -> None:
     diagnosis = diagnose(tmp_path / "no such")
     finding = only(diagnosis, "directory.exists")

@@ -173,7 +173,7 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
         _Check(
             "runs.start",
             Level.NOTE,
-            lambda run: not run.summary.start_time,
+            lambda run: not run.summary.start_time and WRITTEN_BY not in run.summary.environment,
             "without a start time, as start() was never called",
             "call tracker.start() before the training loop, or use: with ExperimentTracker(config) "
             "as tracker:",
