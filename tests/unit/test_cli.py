@@ -21,6 +21,7 @@ from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker
 from traintop.cli import main
 from traintop.directory_memory import DirectoryMemory, memory_path
 from traintop.settings import settings_path
+from traintop.store import formats
 
 
 @pytest.fixture(autouse=True)
@@ -267,3 +268,22 @@ def test_who_needs_a_directory_asks_for_it(logs: Path, command: str) -> None:
     assert done.exit_code == 1
     assert "is not a directory" in done.output
     assert "name the" in done.output
+
+
+@pytest.fixture
+def _any_format():
+    yield
+    formats._forced = None
+    formats.run_formats.cache_clear()
+
+
+@pytest.mark.usefixtures("_any_format")
+def test_a_file_of_any_name_is_read_in_the_format_that_is_named(tmp_path: Path) -> None:
+    (tmp_path / "weird.dat").write_text("epoch,loss\n0,3.0\n1,2.5\n")
+    assert "No runs in" in invoke("list", tmp_path / "weird.dat").stdout
+    listed = invoke("list", tmp_path / "weird.dat", "--format", "csv").stdout
+    assert "2.5000" in listed
+    assert "No runs in" in invoke("list", tmp_path, "--format", "csv").stdout
+    refused = invoke("list", tmp_path, "--format", "excel")
+    assert refused.exit_code == 2
+    assert "there is no format 'excel'" in refused.stderr

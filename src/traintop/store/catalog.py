@@ -28,6 +28,7 @@ from traintop.store.formats import (
     RunFormat,
     RunReader,
     UnreadableRunError,
+    is_format_forced,
     run_formats,
 )
 from traintop.store.liveness import SETTLING, ObservedRun
@@ -325,7 +326,9 @@ class RunCatalog:
                 read.append(self._files.read(entry.id, 0, _START_BYTES))
             return read[0]
 
-        known_formats = formats_by_name(run_formats().known, entry.id)
+        known_formats: Sequence[RunFormat] = run_formats().known
+        if not (is_format_forced() and entry.id in self._roots):
+            known_formats = formats_by_name(run_formats().known, entry.id)
         claims = [(_claimed(each, entry, start), each) for each in known_formats]
         first = next((run_id for run_id, _ in claims if run_id is not None), None)
         if first is None and entry.id in self._roots:

@@ -278,6 +278,11 @@ def force_format(name: str) -> None:
     run_formats.cache_clear()
 
 
+def is_format_forced() -> bool:
+    """Whether a person said what the files are."""
+    return _forced is not None
+
+
 @functools.cache
 def run_formats() -> Formats:
     """Our own formats, then those of other tools and of other packages; or the one of choice."""
