@@ -80,7 +80,7 @@ def main() -> None:
     home = arguments.environments or Path(tempfile.mkdtemp(prefix="foreign-"))
     for name, environment in ENVIRONMENTS.items():
         if wanted.intersection(environment.tools):
-            python = _python_with(home.resolve() / name, environment.packages)
+            python = python_with(home.resolve() / name, environment.packages)
             for tool in environment.tools:
                 if tool in wanted:
                     print(f"{tool} …", flush=True)
@@ -88,7 +88,7 @@ def main() -> None:
                     _note_versions(tool, python, environment.packages)
 
 
-def _python_with(folder: Path, packages: tuple[str, ...]) -> Path:
+def python_with(folder: Path, packages: tuple[str, ...]) -> Path:
     """The interpreter of an environment that has these packages, which is made if need be."""
     python = folder / "bin" / "python"
     if not python.exists():
@@ -130,7 +130,8 @@ def _refuse_traces(*traces: str) -> None:
         sys.exit(f"{PLAYGROUND} has {size:,} bytes, more than {LARGEST_BYTES:,}")
 
 
-def _note_versions(tool: str, python: Path, packages: tuple[str, ...]) -> None:
+def versions_of(python: Path, packages: tuple[str, ...]) -> dict[str, str]:
+    """The versions of the interpreter and of these packages."""
     names = [re.split(r"[\[<=]", package)[0] for package in packages]
     program = (
         "import json, platform, sys; from importlib.metadata import version;"
@@ -140,8 +141,13 @@ def _note_versions(tool: str, python: Path, packages: tuple[str, ...]) -> None:
     found = subprocess.run(
         [python, "-c", program, *names], check=True, capture_output=True, text=True
     )
+    versions: dict[str, str] = json.loads(found.stdout)
+    return versions
+
+
+def _note_versions(tool: str, python: Path, packages: tuple[str, ...]) -> None:
     versions = json.loads(VERSIONS.read_text()) if VERSIONS.exists() else {}
-    versions[tool] = {"date": f"{datetime.now():%Y-%m-%d}", **json.loads(found.stdout)}
+    versions[tool] = {"date": f"{datetime.now():%Y-%m-%d}", **versions_of(python, packages)}
     VERSIONS.write_text(json.dumps(versions, indent=2, sort_keys=True) + "\n")
 
 

@@ -105,7 +105,7 @@ def init(
         tracker = tracker or ExperimentTracker(named, **where, notes=notes or "", facts=facts)
         tracker.start()
         named = tracker.config.to_dict()
-    run = Run(tracker, named, facts, notes or "", _forget)
+    run = Run(tracker, named, facts, notes or "", let_go)
     _unfinished.append(run)
     if reinit != "create_new" or _current is None:
         _current = run
@@ -151,7 +151,8 @@ def _refuse(what: str) -> None:
     warn_once(what, f"{what} without a run: nothing is recorded; call traintop.init() first")
 
 
-def _forget(run: Run) -> None:
+def let_go(run: Run) -> None:
+    """Have ``log`` mean this run no longer: it ended, or its loop is gone."""
     global _current
     if run in _unfinished:
         _unfinished.remove(run)
@@ -174,7 +175,7 @@ def _make_way(reinit: Reinit, settings: dict[str, Any], run_id: str | None) -> R
     elif reinit is True or reinit == "finish_previous" or is_other:
         _current.finish()
     elif hasattr(sys, "ps1"):
-        _forget(_current)  # its tracker notices that its cell is gone
+        let_go(_current)  # its tracker notices that its cell is gone
     return _current
 
 

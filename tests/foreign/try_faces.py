@@ -1,0 +1,109 @@
+"""Trains with real frameworks under our faces: ``python tests/foreign/try_faces.py [FACE]…``.
+
+Each ``face_FACE.py`` trains four times, in the environment that ``make.py`` makes for its tool:
+``whole``; ``killed`` by SIGKILL in its middle, and ``resumed`` from its checkpoint; ``failed``. Our
+files must have every value that the framework itself knows (``expected.json``), and say how the
+runs ended. ``faces.json`` keeps what the last run of this found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from make import ENVIRONMENTS, python_with, versions_of
+
+from traintop import load_experiment_log
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE.parents[1] / "src"
+RECORD = HERE / "faces.json"
+FACES = ("transformers",)
+TRAININGS = ("whole", "killed", "resumed", "failed")
+STATUSES = {"whole": "finished", "resumed": "finished", "failed": "failed"}
+
+
+def main() -> None:
+    """Try the named faces, or all."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("face", nargs="*", choices=[*FACES, []], help=f"of {', '.join(FACES)}")
+    parser.add_argument("--environments", type=Path, help="keep the environments here")
+    arguments = parser.parse_args()
+    home = arguments.environments or Path(tempfile.mkdtemp(prefix="faces-"))
+    packages = ENVIRONMENTS["torch"].packages
+    python = python_with(home.resolve() / "torch", packages)
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    with tempfile.TemporaryDirectory() as ours:  # the environment stays as it is
+        install = [python, "-m", "pip", "install", "--quiet", "--target", ours, "msgspec"]
+        subprocess.run(install, check=True)
+        for face in arguments.face or FACES:
+            print(f"{face} …", flush=True)
+            runs = _train(face, python, os.pathsep.join([str(SOURCE), str(HERE), ours]))
+            record[face] = {
+                "date": f"{datetime.now():%Y-%m-%d}",
+                "versions": versions_of(python, packages),
+                "runs": runs,
+            }
+            RECORD.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+
+
+def _train(face: str, python: Path, search_path: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as playground:
+        environment = {
+            **{name: value for name, value in os.environ.items() if name != "TRAINTOP_DIR"},
+            "PYTHONPATH": search_path,
+            "CUDA_VISIBLE_DEVICES": "",
+            "KERAS_BACKEND": "torch",
+        }
+        for training in TRAININGS:
+            print(f"  {training}", flush=True)
+            script = [python, HERE / f"face_{face}.py", training]
+            done = subprocess.run(
+                script, cwd=playground, env=environment, capture_output=True, text=True
+            )
+            if (done.returncode == 0) != (training in ("whole", "resumed")):
+                sys.exit(f"{face} {training}: exit code {done.returncode}\n{done.stderr[-5000:]}")
+            if done.returncode == 0:
+                expected = json.loads((Path(playground) / "expected.json").read_text())
+                found[training] = _compare(playground, training, expected["runs"][training])
+        found["failed"] = _compare(playground, "failed", {"metrics": {}})
+    return found
+
+
+def _compare(playground: str, name: str, expected: dict[str, Any]) -> dict[str, Any]:
+    """What our file of a run says. The program ends where the framework knows it otherwise."""
+    [path] = (Path(playground) / "experiment_logs").glob(f"experiment_{name}_*.json")
+    log = load_experiment_log(path)
+    recorded = {
+        (metric, record.iteration): value
+        for record in log.metrics_history
+        for metric in ("train_loss", "val_loss", "learning_rate", *record.metrics)
+        if (value := record.value(metric)) is not None
+    }
+    values = 0
+    for metric, points in expected["metrics"].items():
+        for step, value in points:
+            if recorded.get((metric, step)) != value:
+                sys.exit(f"{path}: {metric} at {step} is {recorded.get((metric, step))}: {value}")
+            values += 1
+    if log.status != STATUSES[name]:
+        sys.exit(f"{path} says {log.status}")
+    return {
+        "status": log.status,
+        "error": log.error,
+        "records": len(log.metrics_history),
+        "settings": len(log.config),
+        "values_that_agree": values,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The faces of training frameworks, called as the frameworks call them.
+
+Where a framework is not installed, its base class stands in for it; ``tests/foreign/try_faces.py``
+trains with the real ones.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+import traintop
+from traintop.integrations import run_values
+
+INTERFACES: dict[str, dict[str, Any]] = {
+    "transformers": {"TrainerCallback": type("TrainerCallback", (), {})},
+    "transformers.integrations": {"INTEGRATION_TO_CALLBACK": {}},
+}
+"""What our modules import of each framework."""
+
+
+@pytest.fixture(autouse=True)
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where runs are written; none goes on from one test to the next."""
+    monkeypatch.setenv("TRAINTOP_DIR", str(tmp_path))
+    monkeypatch.setattr(run_values.warn_once, "_warned", set())
+    yield tmp_path
+    traintop.finish()
+
+
+def face(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
+    """Our module for a framework, over the real one where that is installed."""
+    try:
+        return importlib.import_module(f"traintop.integrations.{name}")
+    except ImportError:
+        for module, content in INTERFACES.items():
+            stand_in = ModuleType(module)
+            vars(stand_in).update(content)
+            monkeypatch.setitem(sys.modules, module, stand_in)
+        found = importlib.import_module(f"traintop.integrations.{name}")
+        del sys.modules[found.__name__]  # the next test has stand-ins of its own
+        return found
+
+
+def written(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(directory.glob("*.json"))]
+
+
+def metrics(directory: Path, *names: str) -> list[tuple[Any, ...]]:
+    """Where each record of the only run stands, and what it has of these metrics."""
+    [path] = directory.glob("*.json")
+    records = traintop.load_experiment_log(path).metrics_history
+    return [(one.iteration, *(one.value(name) for name in names)) for one in records]
+
+
+class Trainer:
+    """Calls a callback as that of Transformers does."""
+
+    def __init__(self, callback: Any, output_dir: str = "out/gpt", **arguments: Any) -> None:
+        self.callback = callback
+        settings = {"output_dir": output_dir, "run_name": None, "max_steps": -1, **arguments}
+        self.args = SimpleNamespace(**settings, to_dict=lambda: settings)
+        self.state = SimpleNamespace(
+            global_step=0,
+            max_steps=40,
+            is_world_process_zero=True,
+            trial_name=None,
+            trial_params=None,
+        )
+        config = SimpleNamespace(to_diff_dict=lambda: {"n_layer": 2})
+        self.model = SimpleNamespace(config=config)
+
+    def _call(self, event: str, **given: Any) -> None:
+        getattr(self.callback, event)(self.args, self.state, object(), model=self.model, **given)
+
+    def train(self, first: int = 0, last: int = 40) -> None:
+        self.state.global_step = first
+        self._call("on_train_begin")
+        for step in range(first + 10, last + 1, 10):
+            self.state.global_step = step
+            self._call("on_log", logs={"loss": 1 / step, "epoch": step / 20})
+        if last == self.state.max_steps:
+            self._call("on_log", logs={"train_loss": 0.5, "train_runtime": 3.0})
+            self._call("on_train_end")
+
+    def evaluate(self) -> None:
+        self._call("on_log", logs={"eval_loss": 0.25})
+
+
+@pytest.fixture
+def transformers(monkeypatch: pytest.MonkeyPatch) -> Any:
+    return face(monkeypatch, "transformers")
+
+
+def test_a_trainer_is_recorded_with_its_plan(transformers: Any, logs: Path) -> None:
+    Trainer(transformers.TraintopCallback(), learning_rate=1e-3).train()
+    [run] = written(logs)
+    assert metrics(logs, "loss", "train/train_loss") == [
+        (10, 0.1, None),
+        (20, 0.05, None),
+        (30, 1 / 30, None),
+        (40, 0.025, 0.5),
+    ]
+    assert run["status"] == "finished"
+    settings = run["config"]
+    assert (settings["experiment_name"], settings["max_steps"]) == ("gpt", 40)
+    assert (settings["learning_rate"], settings["model"]) == (1e-3, {"n_layer": 2})
+
+
+def test_report_to_knows_the_callback(transformers: Any) -> None:
+    from transformers.integrations import INTEGRATION_TO_CALLBACK
+
+    assert INTEGRATION_TO_CALLBACK["traintop"] is transformers.TraintopCallback
+
+
+def test_an_evaluation_after_the_training_belongs_to_it(transformers: Any, logs: Path) -> None:
+    trainer = Trainer(transformers.TraintopCallback())
+    trainer.train()
+    trainer.evaluate()
+    trainer.evaluate()
+    [run] = written(logs)
+    assert metrics(logs, "loss", "eval_loss")[-1] == (40, 0.025, 0.25)
+    assert run["status"] == "finished"
+
+
+def test_a_training_from_a_checkpoint_goes_on_in_its_run(transformers: Any, logs: Path) -> None:
+    preempted = Trainer(transformers.TraintopCallback())
+    preempted.train(last=30)
+    preempted.callback = None  # as if its process were gone
+    Trainer(transformers.TraintopCallback()).train(first=10)
+    [run] = written(logs)
+    assert metrics(logs, "loss") == [(10, 0.1), (20, 0.05), (30, 1 / 30), (40, 0.025)]
+    assert (run["status"], run["rewinds"]) == ("finished", 1)
+
+
+def test_two_trainings_are_two_runs(transformers: Any, logs: Path) -> None:
+    trainer = Trainer(transformers.TraintopCallback())
+    trainer.train(last=20)  # it fails, and the script goes on
+    trainer.train()
+    Trainer(transformers.TraintopCallback(name="other")).train()
+    runs = written(logs)
+    assert sorted((run["config"]["experiment_name"], run["status"]) for run in runs) == [
+        ("gpt", "finished"),
+        ("gpt", "interrupted"),
+        ("other", "finished"),
+    ]
+
+
+def test_the_run_of_the_script_is_adopted(transformers: Any, logs: Path) -> None:
+    traintop.init(name="mine", config={"seed": 7})
+    Trainer(transformers.TraintopCallback()).train()
+    traintop.log({"mine": 1.0}, step=40)
+    traintop.finish()
+    [run] = written(logs)
+    assert metrics(logs, "loss", "mine")[-1] == (40, 0.025, 1.0)
+    assert run["config"]["experiment_name"] == "mine"
+    assert run["config_changes"]["max_steps"] == 40
+
+
+def test_other_ranks_of_a_trainer_write_nothing(transformers: Any, logs: Path) -> None:
+    trainer = Trainer(transformers.TraintopCallback())
+    trainer.state.is_world_process_zero = False
+    trainer.train()
+    assert not os.listdir(logs)
+
+
+def test_trials_of_a_search_are_runs(transformers: Any, logs: Path) -> None:
+    callback = transformers.TraintopCallback()
+    for rate in (0.1, 0.2):
+        trainer = Trainer(callback, run_name="search")
+        trainer.state.trial_name = f"trial-{rate}"
+        trainer.state.trial_params = {"learning_rate": rate}
+        trainer.train()
+    names = [
+        (run["config"]["experiment_name"], run["config"]["learning_rate"]) for run in written(logs)
+    ]
+    assert sorted(names) == [("search trial-0.1", 0.1), ("search trial-0.2", 0.2)]
