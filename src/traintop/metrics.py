@@ -308,7 +308,11 @@ def most_work(runs: Iterable[RunSummary]) -> list[RunSummary]:
 
 # Directions.
 
+DIRECTIONS = "directions"
+"""Of the facts about a run: which values of its metrics are better, where its tool says so."""
+
 _chosen: Mapping[str, Direction] = {}
+_stated: Mapping[str, Direction] = {}
 
 
 def choose_directions(directions: Mapping[str, Direction]) -> None:
@@ -333,7 +337,20 @@ def choose_directions_for(directories: Sequence[Path]) -> None:
     choose_directions({**load_settings(settings_path())[0].directions, **dict(answered)})
 
 
+def take_stated_directions(runs: Iterable[RunSummary]) -> None:
+    """Know which values are better by what the tools of some runs say, where these agree."""
+    global _stated
+    stated: dict[str, set[Direction]] = {}
+    for run in runs:
+        directions = run.environment.get(DIRECTIONS)
+        if isinstance(directions, dict):
+            for name, direction in directions.items():
+                if direction in ("lower", "higher"):
+                    stated.setdefault(standard_name(name), set()).add(direction)
+    _stated = {name: ones.pop() for name, ones in stated.items() if len(ones) == 1}
+
+
 def direction_of(metric: str) -> Direction | None:
     """Whether lower or higher values of a metric are better; ``None`` where that is unknown."""
     name = standard_name(metric)
-    return _chosen.get(name) or direction_of_name(name)
+    return _chosen.get(name) or _stated.get(name) or direction_of_name(name)

@@ -199,3 +199,33 @@ def test_both_stores_of_mlflow_say_what_its_client_reads(run: str) -> None:
     assert status == wanted["status"]
     assert posix_time(summary.start_time) == pytest.approx(wanted["started"] / 1000)
     assert summary.notes == wanted["tags"].get("mlflow.note.content", "")
+
+
+@pytest.mark.parametrize("run", [*expected("trackio")])
+def test_databases_of_trackio_say_what_it_reads(run: str) -> None:
+    wanted = expected("trackio")[run]
+    database = run.partition("#")[0]
+    summary, found = points_of_run("trackio", f"{database}#{wanted['id']}")
+    assert found.keys() == wanted["metrics"].keys()
+    for metric, points in wanted["metrics"].items():
+        assert not [*differences(found[metric], wanted_points(points))], metric
+    given = {name: one for name, one in wanted["settings"].items() if not name.startswith("_")}
+    assert summary.config == {**given, "experiment_name": wanted["name"]}
+    assert posix_time(summary.start_time) == posix_time(wanted["settings"]["_Created"])
+
+
+@pytest.mark.parametrize("run", [*expected("optuna")])
+def test_databases_of_optuna_say_what_it_reads(run: str) -> None:
+    wanted = expected("optuna")[run]
+    summary, found = points_of_run("optuna", run.replace("/", "-"))
+    points = wanted_points(wanted["metrics"]["intermediate_value"])
+    assert not [*differences(found.pop("intermediate_value", {}), points)]
+    assert [*found.pop("value", {}).values()] == (
+        [] if wanted["value"] is None else [wanted["value"]]
+    )
+    attributes = {"user_attrs": wanted["user_attrs"]} if wanted["user_attrs"] else {}
+    name = {"experiment_name": run.partition("#")[2].replace("/", "-")}
+    assert summary.config == {**wanted["settings"], **attributes, **name}
+    status = {"pruned": "interrupted"}.get(wanted["status"], wanted["status"])
+    assert ("running" if summary.status == "quiet" else summary.status) == status
+    assert summary.environment["directions"]["value"] == "lower"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import sqlite3
 import sys
 from contextlib import closing
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.databases import MlflowDatabase
+from tests.databases import MlflowDatabase, damage
 
 from traintop.analysis.naming import find_run, unique_names
 from traintop.cli import main
@@ -177,11 +176,7 @@ def test_a_database_that_cannot_be_read_is_one_row(mlflow: MlflowDatabase) -> No
 
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_stands_in_a_database_is_survived(mlflow: MlflowDatabase, seed: int) -> None:
-    noise = random.Random(seed)
-    data = bytearray(mlflow.path.read_bytes())
-    for _ in range(30):
-        data[noise.randrange(100, len(data))] ^= 1 << noise.randrange(8)
-    mlflow.path.write_bytes(data)
+    damage(mlflow.path, seed)
     catalog = RunCatalog([mlflow.path.parent])
     for run in catalog.refresh().runs:
         catalog.reader(run.id).follow()

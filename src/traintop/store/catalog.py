@@ -16,6 +16,7 @@ from typing import NamedTuple, cast
 
 import msgspec
 
+from traintop.metrics import take_stated_directions
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
 from traintop.run_ids import parts_of, stem_of
@@ -355,6 +356,7 @@ class RunCatalog:
                     run.annotated(self._annotations.of(run.id)) for run in self._runs.values()
                 ]
                 runs = tuple(sorted(listed, key=start_order, reverse=True))
+                take_stated_directions(runs)
             revision = before.revision + 1
             self._snapshot = Snapshot(runs, self.directories, notices, revision, unread, others)
         return self._snapshot

@@ -181,6 +181,13 @@ _OTHERS = (
         "tensorboard:TensorBoardFormat",
     ),
     Other(
+        "trackio",
+        "the SQLite database of a project of Trackio, in ~/.cache/huggingface/trackio or elsewhere",
+        _DATABASES,
+        "trackio:TrackioFormat",
+        has_many_runs=True,
+    ),
+    Other(
         "mlflow",
         "meta.yaml and metrics/ of runs in mlruns/ of MLflow",
         ("meta.yaml", f"{'[0-9a-f]' * 32}/metrics/*"),
@@ -194,6 +201,13 @@ _OTHERS = (
         _DATABASES,
         "mlflow_db:MlflowDbFormat",
         records_end=True,
+        has_many_runs=True,
+    ),
+    Other(
+        "optuna",
+        "the SQLite database of studies of Optuna",
+        _DATABASES,
+        "optuna:OptunaFormat",
         has_many_runs=True,
     ),
     Other(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Mapping
 
 from traintop.logfile import Head, Tail, WrittenStatus
-from traintop.store.formats.followed import TOOL, About, Records
-from traintop.store.formats.series import Series, columns_of, placed_by_time
+from traintop.store.formats.followed import TOOL, About
 from traintop.times import iso_time
 from traintop.values import NAME_SETTING, as_number
 
@@ -35,43 +32,10 @@ _FACTS = {
     "mlflow.parentRunId": "parent_run",
 }
 _OWN_TAG = "mlflow."
+_SAMPLED = "system/"
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _FLOAT = re.compile(r"[+-]?\d{1,40}(?:\.\d{0,40})?(?:[eE][+-]?\d{1,3})?")
 _WORDS: Mapping[str, object] = {"True": True, "False": False, "None": None}
-_SAMPLED = "system/"  # metrics of the machine, whose steps count samples and not iterations
-
-
-class MlflowRecords:
-    """Makes records of what is read of one run's metrics, part after part."""
-
-    def __init__(self) -> None:
-        self._steps = self._times = np.empty(0)  # of the last record
-        self._waiting: list[Series] = []  # samples of the machine from before the first record
-        self.start: float | None = None  # of the run, in seconds since 1970
-        self.last_time = -np.inf
-
-    def add(self, series: Sequence[Series], records: Records) -> None:
-        """Give what was read to the records."""
-        sampled = [one for one in series if one.metric.startswith(_SAMPLED)]
-        for columns in columns_of([one for one in series if not one.metric.startswith(_SAMPLED)]):
-            times = columns["wallclock_time"]
-            if self.start is None:
-                self.start = float(times.min())
-            self.last_time = max(self.last_time, float(times.max()))
-            self._steps = np.append(self._steps, columns["iteration"])
-            self._times = np.append(self._times, times)
-            records.extend({**columns, "wallclock_time": times - self.start})
-        self._waiting += sampled
-        if not len(self._steps):
-            return
-        order = np.argsort(self._times, kind="stable")
-        self._steps, self._times = self._steps[order], self._times[order]
-        placed = [placed_by_time(one, self._steps, self._times) for one in self._waiting]
-        for columns in columns_of(placed):
-            del columns["wallclock_time"]
-            records.extend(columns)
-        self._waiting = []
-        self._steps, self._times = self._steps[-1:], self._times[-1:]
 
 
 def about_run(
@@ -113,6 +77,11 @@ def about_run(
             notes=tags.get("mlflow.note.content", ""),
         ),
     )
+
+
+def is_sampled(metric: str) -> bool:
+    """Whether a metric is one of the machine, whose steps count samples and not iterations."""
+    return metric.startswith(_SAMPLED)
 
 
 def seconds(milliseconds: object) -> float | None:

@@ -16,8 +16,8 @@ import numpy as np
 from traintop.store.files import Entry, Files
 from traintop.store.files.database import Database
 from traintop.store.formats.followed import About, Records, ReplacedError
-from traintop.store.formats.mlflow import MlflowRecords, about_run, seconds
-from traintop.store.formats.series import Series
+from traintop.store.formats.mlflow import about_run, is_sampled, seconds
+from traintop.store.formats.series import Series, SeriesRecords
 from traintop.store.formats.sqlite_runs import SqliteFormat, StoredRun
 from traintop.store.history import GrowingHistory, History, as_column
 
@@ -98,9 +98,10 @@ class MlflowDbFormat(SqliteFormat):
                 at = {"first": place, "most": _SAMPLED_ROWS}
                 found |= {row[0]: row for row in database.rows(_ROWS_FROM, run | at)}
             [(*_, start, _, _, _)] = database.rows(_RUN, run)
-        records, growing = MlflowRecords(), GrowingHistory()
+        records, growing = SeriesRecords(), GrowingHistory()
         records.start = seconds(start)
         records.add(_series_of([found[place] for place in sorted(found)]), growing)
+        records.flush(growing)
         return growing.history()
 
 
@@ -109,7 +110,7 @@ class _Follower:
 
     def __init__(self, run_format: MlflowDbFormat) -> None:
         self._format = run_format
-        self._records = MlflowRecords()
+        self._records = SeriesRecords()
         self._last: _Row | None = None
         self._about = About()
 
@@ -156,6 +157,7 @@ class _Follower:
                 self._last = rows[-1]
                 reached(min(rows[-1][0] / max(end, 1), 1.0))
             if is_end:
+                self._records.flush(records)
                 return
             time.sleep(_OTHERS_TURN)
 
@@ -173,5 +175,6 @@ def _series_of(rows: Sequence[_Row]) -> list[Series]:
         times, steps, values, are_nan = map(as_column, [*zip(*of_metric, strict=True)][2:])
         values = np.where(are_nan == 1, np.nan, values)
         values = np.where(np.abs(values) >= _LARGEST, np.copysign(np.inf, values), values)
-        found.append(Series(str(metric), steps, times / 1000, values))
+        name = str(metric)
+        found.append(Series(name, steps, times / 1000, values, is_sampled(name)))
     return found

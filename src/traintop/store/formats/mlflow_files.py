@@ -24,8 +24,8 @@ from traintop.store.formats.followed import (
     ReplacedError,
     share_reached,
 )
-from traintop.store.formats.mlflow import MlflowRecords, about_run, seconds
-from traintop.store.formats.series import Series
+from traintop.store.formats.mlflow import about_run, is_sampled, seconds
+from traintop.store.formats.series import Series, SeriesRecords
 from traintop.store.formats.yaml_settings import yaml_settings
 from traintop.store.history import GrowingHistory, History
 from traintop.text import counted
@@ -82,9 +82,10 @@ class MlflowFilesFormat(FollowedFormat):
             places = np.linspace(0, max(entry.size - _SAMPLED_BYTES, 0), count).astype(int).tolist()
             parts = files.read_many([(entry.id, place, _SAMPLED_BYTES) for place in places])
             found.append(_decoded(name, b"".join(map(_whole_lines, parts, places)))[0])
-        records, growing = MlflowRecords(), GrowingHistory()
+        records, growing = SeriesRecords(), GrowingHistory()
         records.start = seconds(_fields(files, meta.id).get("start_time"))
         records.add(found, growing)
+        records.flush(growing)
         return growing.history()
 
 
@@ -94,7 +95,7 @@ class _Follower:
     def __init__(self) -> None:
         self._files: dict[str, GrowingFile] = {}  # of metrics
         self._series: list[Series] = []  # read, and not made records yet
-        self._records = MlflowRecords()
+        self._records = SeriesRecords()
         self._about = About()
         self._damaged = 0
 
@@ -117,6 +118,7 @@ class _Follower:
             file.read(files, entry, take, share_reached(reached, done, total))
             done += entry.size
         self._records.add(self._series, records)
+        self._records.flush(records)
         self._series = []
         params, tags = _texts(files, run / "params"), _texts(files, run / "tags")
         experiment = _name_of_experiment(files, run.parent)
@@ -190,7 +192,7 @@ def _decoded(metric: str, lines: bytes) -> tuple[Series, int]:
         words, damaged = _usable_words(lines)
         numbers = np.frombuffer(array("d", map(float, words)))
     times, values, steps = numbers.reshape(-1, 3).T.copy()
-    return Series(metric, steps, times / 1000, values), damaged
+    return Series(metric, steps, times / 1000, values, is_sampled(metric)), damaged
 
 
 def _usable_words(lines: bytes) -> tuple[list[bytes], int]:

@@ -146,9 +146,10 @@ def _entries_of(runs: Sequence[StoredRun], path: str, entries: Sequence[Entry]) 
     age = min((each.age for each in entries if each.age is not None), default=None)
     lags = any(each.lags for each in entries)
     newest = max((run.last_time for run in runs if run.last_time is not None), default=0.0)
+    found = {f"{path}#{_key(run.name)}": run for run in reversed(runs)}
     return [
         Entry(
-            id=f"{path}#{_key(run.name)}",
+            id=run_id,
             size=0,
             version=run.version,
             age=None if age is None or run.last_time is None else age + newest - run.last_time,
@@ -156,7 +157,7 @@ def _entries_of(runs: Sequence[StoredRun], path: str, entries: Sequence[Entry]) 
             inode=run.identity,
             lags=lags,
         )
-        for run in runs
+        for run_id, run in reversed(found.items())
     ]
 
 
