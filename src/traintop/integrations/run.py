@@ -143,10 +143,9 @@ class Run:
         if self.tracker is None:
             self._results.update(results)
             return
-        logged = self.tracker.get_metric_stats()
-        for name in results:
-            if name not in self._results:
-                self._logged_as[name] = f"summary/{name}" if name in logged else name
+        if new := [name for name in results if name not in self._results]:
+            logged = self.tracker.get_metric_stats()
+            self._logged_as |= {name: f"summary/{name}" if name in logged else name for name in new}
         self._results.update(results)
         numbers = {self._logged_as[name]: value for name, value in results.items()}
         self.tracker.log_metrics(self._last_step, metrics=flat_metrics(numbers))
