@@ -97,7 +97,7 @@ class _Flushing:
                     values.learning_rate,
                     values.tokens_per_sec,
                     values.iter_time_ms,
-                    None,
+                    {},
                 )
             )
             self._iteration += 1

@@ -144,7 +144,7 @@ def _last_losses_of_tensorboard(home: Path) -> list[float | None]:
 
 def _begin_mlflow(home: Path, name: str) -> OpenRun:
     client, experiment = _mlflow(home)
-    run = client.create_run(experiment, run_name=name).info.stem
+    run = client.create_run(experiment, run_name=name).info.run_id
 
     def log(step: int, scalars: Scalars) -> None:
         import mlflow
