@@ -148,11 +148,12 @@ class TerminalSession:
             self.answered += 1
             self.press(data)
 
-    def resize(self, columns: int, lines: int) -> None:
+    def resize(self, columns: int, lines: int, *, signals: bool = True) -> None:
         """Change the size as a terminal emulator does."""
         self._screen.resize(lines, columns)
         self._set_size(columns, lines)
-        os.killpg(self._process.pid, signal.SIGWINCH)
+        if signals:
+            os.killpg(self._process.pid, signal.SIGWINCH)
 
     def wait_until_stopped(self) -> None:
         """Wait until the program lets the shell have the terminal, as for ctrl+z."""

@@ -33,6 +33,14 @@ def test_what_is_over_a_dialog_goes_away(tmp_path):
         terminal.wait_for(lambda: "Broadcast" not in terminal.text())
 
 
+def test_a_size_that_was_missed_is_taken_when_all_is_drawn(tmp_path):
+    with training(tmp_path), TerminalSession(tmp_path, columns=100, lines=30) as terminal:
+        terminal.wait_for("live-3")
+        terminal.resize(80, 24, signals=False)
+        terminal.press("\x0c")
+        terminal.wait_for(lambda: "quit" in terminal.text().splitlines()[-1])
+
+
 def test_one_frame_is_under_way_and_none_is_out_of_date(tmp_path):
     with training(tmp_path), TerminalSession(tmp_path) as terminal:
         terminal.wait_for("live-3")

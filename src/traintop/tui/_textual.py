@@ -25,6 +25,7 @@ from textual.command import CommandPalette
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.drivers import linux_driver
+from textual.geometry import Size
 from textual.keys import Keys, _character_to_key
 from textual.message import Message
 from textual.notifications import Notification
@@ -137,8 +138,14 @@ class SynchronisedDriver(linux_driver.LinuxDriver):
         )
 
     def forget_terminal(self) -> None:
-        """Draw everything again, whatever the terminal shows."""
+        """Draw everything again, whatever the terminal shows, in the size that it has.
+
+        Textual 8.2 takes an older size for the newest where a signal interrupts the one before.
+        """
         self._screen.forget()
+        size = Size(*self._get_terminal_size())
+        if size != self._app.size:
+            self._app.post_message(events.Resize(size, size))
 
     def rest(self) -> float:
         """Seconds for which nothing is sent that no key asked for."""
