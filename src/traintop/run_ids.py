@@ -11,6 +11,11 @@ from pathlib import PurePath
 DATABASES = (".db", ".sqlite", ".sqlite3")
 """How the names of files end that may hold many runs."""
 
+_SUFFIXES = frozenset(
+    {".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".log", ".txt", ".out", ".wandb", *DATABASES}
+)
+"""How the names of files end that may be a run."""
+
 _IN_DATABASE = re.compile(rf"(.*(?:{'|'.join(map(re.escape, DATABASES))}))#([^/#]+)", re.DOTALL)
 
 
@@ -27,5 +32,10 @@ def folder_of(run_id: str) -> str:
 
 
 def stem_of(run_id: str) -> str:
-    """What people read and type: what a database calls it, or the last part without its suffix."""
-    return parts_of(run_id)[1] or PurePath(run_id).stem
+    """What people read and type: what a database calls it, or the last part without its suffix.
+
+    The directory ``Qwen2.5-7B.v1`` has none.
+    """
+    holder, key = parts_of(run_id)
+    path = PurePath(holder)
+    return key or (path.stem if path.suffix in _SUFFIXES else path.name)
