@@ -12,16 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.line_files import history_of, read_in_parts, reader_of, run_of, values
 from tests.runs import track_run
 
 from traintop.metrics import last_value
-from traintop.model import RunStatus, RunSummary
+from traintop.model import RunStatus
 from traintop.progress import counts_epochs, planned_steps
 from traintop.store.catalog import RunCatalog
-from traintop.store.files.local import LocalFiles
-from traintop.store.formats import RunReader
 from traintop.store.formats.json_lines import JsonLinesFormat
-from traintop.store.history import GrowingHistory, History
 from traintop.times import posix_time
 
 START = 1_750_000_000.0
@@ -33,31 +31,11 @@ def write_lines(path: Path, rows: Sequence[object]) -> Path:
     return path
 
 
-def run_of(path: Path) -> RunSummary:
-    [run] = RunCatalog([path]).refresh().runs
-    return run
-
-
-def reader_of(path: Path) -> RunReader:
-    catalog = RunCatalog([path])
-    [run] = catalog.refresh().runs
-    return catalog.reader(run.id)
-
-
-def history_of(path: Path) -> History:
-    return reader_of(path).history()
-
-
-def values(history: History, metric: str) -> dict[float, float]:
-    rows = history.measured(metric)
-    return dict(zip(history.columns["iteration"][rows], history.columns[metric][rows], strict=True))
-
-
 def losses(steps: Sequence[float], loss: float = 2.0) -> list[dict[str, float]]:
     return [{"step": step, "loss": loss} for step in steps]
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json", "train.log", "out.txt"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json", "a.log", "out.txt"])
 def test_a_run_is_a_file_of_objects_with_places(tmp_path: Path, name: str) -> None:
     rows = [{"step": step, "loss": 3.0 - step, "lr": 0.5} for step in range(3)]
     write_lines(tmp_path / "sub" / name, rows)
@@ -305,37 +283,8 @@ _ROWS = st.lists(
 @given(_ROWS, st.lists(st.integers(0, 1500), max_size=4))
 def test_following_gives_what_a_fresh_read_gives(rows: list[Any], cuts: list[int]) -> None:
     data = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
-    fresh, followed = (
-        read_in_parts([data]),
-        read_in_parts([data[:cut] for cut in sorted(cuts)] + [data]),
-    )
-    assert fresh == followed
-
-
-def read_in_parts(parts: list[bytes]) -> tuple[object, ...]:
-    """What a reader has of a file that was so long at each of its looks."""
-    files = MemoryFiles()
-    reader = JsonLinesFormat().reader(files, [files.stat("a")])
-    history = GrowingHistory().history()
-    for files.data in parts:
-        if files.data.count(b"\n"):
-            reader.follow()
-            history = reader.history()
-    return history.metrics, *(str(column.tolist()) for column in history.columns.values())
-
-
-class MemoryFiles(LocalFiles):
-    """One file that is in memory."""
-
-    data = b""
-
-    def stat(self, file_id: str) -> Any:
-        from traintop.store.files import Entry
-
-        return Entry(file_id, len(self.data), len(self.data), 0.0, is_dir=False)
-
-    def read(self, file_id: str, start: int, length: int) -> bytes:
-        return self.data[start : start + length]
+    parts = [*(data[:cut] for cut in sorted(cuts)), data]
+    assert read_in_parts(JsonLinesFormat(), parts) == read_in_parts(JsonLinesFormat(), [data])
 
 
 # ----------------------------------------------------------------- what is no run, and what is odd
@@ -381,8 +330,8 @@ def test_a_file_cut_at_any_byte_is_read_to_there(tmp_path: Path) -> None:
     data = "".join(f"{json.dumps(row)}\n" for row in losses(range(4))).encode()
     for cut in range(len(data)):
         whole = data[: cut + 1].count(b"}")
-        history = read_in_parts([data[:cut], data[: cut + 1], data])
-        assert history == read_in_parts([data])
+        parts = [data[:cut], data[: cut + 1], data]
+        assert read_in_parts(JsonLinesFormat(), parts) == read_in_parts(JsonLinesFormat(), [data])
         path = tmp_path / "a.jsonl"
         path.write_bytes(data[: cut + 1])
         runs = RunCatalog([tmp_path]).refresh().runs

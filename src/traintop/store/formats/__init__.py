@@ -223,6 +223,13 @@ _OTHERS = (
         ("*.jsonl", "*.ndjson", "*.json", "*.log", "*.txt"),
         "json_lines:JsonLinesFormat",
     ),
+    Other(
+        "log",
+        "*.log, *.txt, *.out with the lines of nanoGPT, llm.c, torchtitan, Megatron-LM, fairseq, "
+        "Transformers, Keras and other training loops",
+        ("*.log", "*.txt", "*.out"),
+        "text_log:TextLogFormat",
+    ),
 )
 """The richest first: where several formats have the same run, the first one is shown."""
 

@@ -27,7 +27,12 @@ from traintop.store.formats.json_document import (
     number_in,
     position_of,
 )
-from traintop.store.formats.line_files import SNIFFED, LineFollower, sample_of_lines
+from traintop.store.formats.line_files import (
+    SNIFFED,
+    LineFollower,
+    run_of_file,
+    sample_of_lines,
+)
 from traintop.store.formats.logged_rows import LoggedRows
 from traintop.text import counted
 from traintop.values import Number
@@ -79,7 +84,7 @@ class JsonLinesFormat(FollowedFormat):
         if 2 * data.count(b"\n{") < data.count(b"\n") - 1 or b"{" not in data:
             return None
         fewest = 1 if entry.id.endswith(_ALWAYS_LINES) else _FEWEST_ROWS
-        return entry.id if _Start(data).is_of_run(fewest) else None
+        return run_of_file(entry.id) if _Start(data).is_of_run(fewest) else None
 
     def follower(self) -> LineFollower:
         """A follower of the file."""
@@ -87,7 +92,7 @@ class JsonLinesFormat(FollowedFormat):
 
     def sample(self, files: Files, entries: Sequence[Entry], points: int) -> History | None:
         """The objects at some places of the file."""
-        return sample_of_lines(files, entries[0], points, _Lines)
+        return sample_of_lines(files, entries, points, _Lines)
 
 
 class Found(NamedTuple):
@@ -154,7 +159,7 @@ class _Start:
 
 
 class _Lines:
-    """Takes the lines of a file apart; see :class:`LineParser`."""
+    """Takes the lines of a file apart; see :class:`JumpingParser`."""
 
     def __init__(self, start: bytes) -> None:
         begins = _Start(start)
@@ -175,6 +180,10 @@ class _Lines:
     def whole(self, data: bytes) -> int:
         """With the last line, if it is a whole object."""
         return whole_lines(data)
+
+    def jump(self) -> None:
+        """What is next is not of the last place."""
+        self._place = None
 
     def rows(self, lines: bytes) -> list[Row]:
         """The records; others are settings, if they stand before these, or left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
 from traintop.logfile import Row
@@ -31,6 +32,30 @@ _LARGEST_GAP = 64 * 1024 * 1024
 _SHORTEST_SAMPLE, _LONGEST_SAMPLE = 2048, 64 * 1024
 
 
+_NAMES = (
+    *("metrics.jsonl", "metrics.json", "scalars.json"),
+    *("train.log", "log.txt", "training.log", "main.log", "output.log", "stdout.txt", "stdout.log"),
+)
+"""What many programs call the log in the directory of a run, the likeliest first."""
+
+
+def run_of_file(file_id: str) -> str:
+    """The run that a file of lines belongs to: its directory, where it says so by its name.
+
+    So one that is there beside what says more of the run is not listed by itself.
+    """
+    path = PurePath(file_id)
+    if path.parent.name == "vis_data":  # of mmengine
+        return str(path.parent.parent)
+    is_named_after_run = path.name.lower() in _NAMES or path.stem == path.parent.name
+    return str(path.parent) if is_named_after_run else file_id
+
+
+def _likeliest(entry: Entry) -> tuple[int, str]:
+    name = PurePath(entry.id).name.lower()
+    return (_NAMES.index(name) if name in _NAMES else len(_NAMES)), entry.id
+
+
 class LineParser(Protocol):
     """Takes the lines of one file apart; remembers what it needs of those before."""
 
@@ -48,8 +73,15 @@ class LineParser(Protocol):
         """What the lines say of the run beside its records, given when these were made."""
 
 
+class JumpingParser(LineParser, Protocol):
+    """One that can also go on elsewhere in the file."""
+
+    def jump(self) -> None:
+        """The next lines are not those behind the last ones."""
+
+
 class LineFollower:
-    """Reads a file of lines from where it was.
+    """Reads the likeliest of the files of a run from where it was.
 
     ``parser_for`` makes the parser for a file that begins with some bytes, up to 64 KiB; it raises
     ``ValueError`` where it cannot be one.
@@ -71,7 +103,7 @@ class LineFollower:
         records: Records,
         reached: Callable[[float], None],
     ) -> None:
-        [entry] = entries
+        entry = min(entries, key=_likeliest)
         if not entry.size:
             raise ValueError("is empty")
         if self._sniffed < min(entry.size, SNIFFED):
@@ -122,12 +154,13 @@ class LineFollower:
 
 
 def sample_of_lines(
-    files: Files, entry: Entry, points: int, parser_for: Callable[[bytes], LineParser]
+    files: Files,
+    entries: Sequence[Entry],
+    points: int,
+    parser_for: Callable[[bytes], JumpingParser],
 ) -> History | None:
-    """The records at some places of a large file; ``None`` for one that is not.
-
-    Each of them is read with the line behind it, as the parser knows no others before.
-    """
+    """The records at some places of a large file; ``None`` for one that is not."""
+    entry = min(entries, key=_likeliest)
     if entry.size < points * 2 * _SHORTEST_SAMPLE:
         return None
     from traintop.store.history import GrowingHistory
@@ -142,6 +175,8 @@ def sample_of_lines(
     spans = [(entry.id, int(number * step), length) for number in range(points)]
     for number, data in enumerate(files.read_many(spans)):
         begin = data.find(b"\n") + 1 if number else 0
+        if number:
+            parser.jump()
         rows.extend(parser.rows(data[begin : begin + parser.whole(data[begin:])]), growing)
     rows.flush(growing)
     return growing.history()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Sequence
 
 from traintop.logfile import LONGEST_NAME, Row
 from traintop.logfile.columns import Columns, kept_names, most_keys
@@ -44,8 +45,33 @@ class LoggedRows:
         self._waiting: dict[float, Row] = {}  # by their places
         self._places: list[float] = []  # in order
 
-    def extend(self, rows: Iterable[Row], records: Records) -> None:
+    def extend(self, rows: Sequence[Row], records: Records) -> None:
         """Add rows. Those of the highest place may still be completed, and wait."""
+        places = [row["iteration"] for row in rows]
+        if places and all(map(operator.lt, (self._highest, *places), places)):
+            self._extend_on(rows, places, records)
+        else:
+            self._extend_anyhow(rows, records)
+
+    def _extend_on(self, rows: Sequence[Row], places: Sequence[float], records: Records) -> None:
+        """Add rows that stand behind each other and all that were there, as most do."""
+        timed = [time for row in rows if (time := row.get("wallclock_time")) is not None]
+        if timed:
+            self._note_time(timed[0])
+            self._end = timed[-1]
+        names = set[str]().union(*rows)
+        for row, place in zip(reversed(rows), reversed(places), strict=True):
+            if not names:
+                break
+            self._logged_at |= dict.fromkeys(names & row.keys(), place)
+            names -= row.keys()
+        self._first, self._highest = min(self._first, places[0]), places[-1]
+        self._again = []
+        before = [self._waiting[place] for place in self._places]
+        self._waiting, self._places = {places[-1]: rows[-1]}, [places[-1]]
+        self._give_rows([*before, *rows[:-1]], records)
+
+    def _extend_anyhow(self, rows: Sequence[Row], records: Records) -> None:
         for row in rows:
             place: float = row["iteration"]
             if place >= self._highest:
@@ -106,9 +132,7 @@ class LoggedRows:
         self._first = min(self._first, place)
         time = row.get("wallclock_time")
         if time is not None:
-            self._end = time
-            if self._start is None:
-                self._start = time if time > _SINCE_1970 else 0.0
+            self._note_time(time)
         known = self._waiting.get(place)
         if known is not None:
             self._waiting[place] = known | {
@@ -121,13 +145,22 @@ class LoggedRows:
         else:
             self._places.append(place)
 
+    def _note_time(self, time: float) -> None:
+        self._end = time
+        if self._start is None:
+            self._start = time if time > _SINCE_1970 else 0.0
+
     def _give(self, places: Sequence[float], records: Records) -> None:
+        rows = [self._waiting.pop(place) for place in places]
+        self._places = self._places[len(places) :]
+        self._give_rows(rows, records)
+
+    def _give_rows(self, rows: Sequence[Row], records: Records) -> None:
         if self._void_from is not None:
             records.rewind(math.nextafter(self._void_from, -math.inf))
             self._void_from = None
-        if places:
-            records.extend(_columns([self._waiting.pop(place) for place in places], self._start))
-            self._places = self._places[len(places) :]
+        if rows:
+            records.extend(_columns(rows, self._start))
 
 
 def _columns(rows: Sequence[Row], start: float | None) -> Columns:
