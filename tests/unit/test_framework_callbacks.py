@@ -6,11 +6,13 @@ trains with the real ones.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
+import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -23,6 +25,11 @@ from traintop.integrations import run_values
 INTERFACES: dict[str, dict[str, Any]] = {
     "transformers": {"TrainerCallback": type("TrainerCallback", (), {})},
     "transformers.integrations": {"INTEGRATION_TO_CALLBACK": {}},
+    "lightning.pytorch.loggers.logger": {
+        "Logger": type("Logger", (), {}),
+        "rank_zero_experiment": lambda method: method,
+    },
+    "lightning.pytorch.utilities.rank_zero": {"rank_zero_only": lambda method: method},
 }
 """What our modules import of each framework."""
 
@@ -36,18 +43,24 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     traintop.finish()
 
 
-def face(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
+@pytest.fixture
+def face(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """Our module for a framework, over the real one where that is installed."""
-    try:
-        return importlib.import_module(f"traintop.integrations.{name}")
-    except ImportError:
+    ours = []
+
+    def load(framework: str) -> Any:
+        ours.append(f"traintop.integrations.{framework}")
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(ours[0])
         for module, content in INTERFACES.items():
             stand_in = ModuleType(module)
             vars(stand_in).update(content)
             monkeypatch.setitem(sys.modules, module, stand_in)
-        found = importlib.import_module(f"traintop.integrations.{name}")
-        del sys.modules[found.__name__]  # the next test has stand-ins of its own
-        return found
+        return importlib.import_module(ours[0])
+
+    yield load
+    for name in ours:
+        del sys.modules[name]
 
 
 def written(directory: Path) -> list[dict[str, Any]]:
@@ -96,8 +109,8 @@ class Trainer:
 
 
 @pytest.fixture
-def transformers(monkeypatch: pytest.MonkeyPatch) -> Any:
-    return face(monkeypatch, "transformers")
+def transformers(face: Callable[[str], Any]) -> Any:
+    return face("transformers")
 
 
 def test_a_trainer_is_recorded_with_its_plan(transformers: Any, logs: Path) -> None:
@@ -183,3 +196,101 @@ def test_trials_of_a_search_are_runs(transformers: Any, logs: Path) -> None:
         (run["config"]["experiment_name"], run["config"]["learning_rate"]) for run in written(logs)
     ]
     assert sorted(names) == [("search trial-0.1", 0.1), ("search trial-0.2", 0.2)]
+
+
+@pytest.fixture
+def lightning(face: Callable[[str], Any]) -> Any:
+    return face("lightning")
+
+
+def fit(logger: Any, steps: range = range(20), *, fails: bool = False) -> None:
+    """Call a logger as the Trainer of Lightning does: it logs each fifth step, and epochs of 10."""
+    trainer = SimpleNamespace(
+        max_steps=-1, max_epochs=2, num_training_batches=20, accumulate_grad_batches=2
+    )
+    logger.log_hyperparams({"lr": 0.1})
+    logger.log_graph(SimpleNamespace(trainer=trainer))
+    try:
+        for step in steps:
+            if step % 5 == 0:
+                logger.log_metrics({"train_loss": 1 / (1 + step), "epoch": step // 10}, step)
+            if step % 10 == 9:
+                logger.log_metrics({"val_loss": 0.5, "epoch": step // 10}, step)
+        if fails:
+            raise MemoryError("out of memory")
+    except MemoryError:
+        logger.finalize("failed")
+    else:
+        logger.finalize("success")
+
+
+def test_a_fit_is_recorded_from_step_0(lightning: Any, logs: Path) -> None:
+    logger = lightning.TraintopLogger("line")
+    fit(logger)
+    assert metrics(logs, "train_loss", "val_loss") == [
+        (0, 1.0, None),
+        (5, 1 / 6, None),
+        (9, None, 0.5),
+        (10, 1 / 11, None),
+        (15, 1 / 16, None),
+        (19, None, 0.5),
+    ]
+    [run] = written(logs)
+    assert (run["status"], run["config"]) == ("finished", {"experiment_name": "line", "lr": 0.1})
+    assert run["config_changes"] == {"max_steps": 20}
+    assert (logger.name, type(logger.version)) == ("line", str)
+
+
+def test_train_and_val_of_one_step_are_one_record(lightning: Any, logs: Path) -> None:
+    logger = lightning.TraintopLogger()
+    logger.log_metrics({"train_loss": 1.0}, 0)
+    logger.log_metrics({"val_loss": 2.0}, 0)
+    logger.finalize("success")
+    assert metrics(logs, "train_loss", "val_loss") == [(0, 1.0, 2.0)]
+
+
+def test_a_fit_that_fails_says_why(lightning: Any, logs: Path) -> None:
+    fit(lightning.TraintopLogger(), fails=True)
+    [run] = written(logs)
+    assert (run["status"], run["error"]) == ("failed", "MemoryError: out of memory")
+
+
+def test_fabric_says_how_a_loop_ended(lightning: Any, logs: Path) -> None:
+    logger = lightning.TraintopLogger()
+    logger.log_metrics({"loss": 1.0})
+    logger.log_metrics({"loss": 0.5})
+    logger.finalize("aborted")
+    [run] = written(logs)
+    assert metrics(logs, "loss") == [(0, 1.0), (1, 0.5)]
+    assert (run["status"], run["error"]) == ("failed", "Lightning says: aborted")
+
+
+def test_a_test_after_the_fit_belongs_to_it(lightning: Any, logs: Path) -> None:
+    logger = lightning.TraintopLogger()
+    fit(logger)
+    logger.log_metrics({"test_loss": 0.25}, 20)
+    logger.finalize("success")
+    assert metrics(logs, "test_loss")[-1] == (20, 0.25)
+    assert written(logs)[0]["status"] == "finished"
+
+
+def test_a_requeued_fit_goes_on_in_its_run(lightning: Any, logs: Path) -> None:
+    preempted = lightning.TraintopLogger("line")
+    preempted.log_hyperparams({"lr": 0.1})
+    for step in range(12):
+        preempted.log_metrics({"loss": float(step)}, step)
+    preempted.finalize("finished")
+    del preempted
+    fit(lightning.TraintopLogger("line", resume=True), range(5, 20))
+    assert [record[0] for record in metrics(logs)] == [0, 1, 2, 3, 4, 5, 9, 10, 15, 19]
+    assert written(logs)[0]["status"] == "finished"
+
+
+def test_a_copy_of_a_logger_logs_elsewhere(lightning: Any, logs: Path) -> None:
+    logger = lightning.TraintopLogger("line")
+    logger.log_metrics({"loss": 1.0}, 0)
+    copied = pickle.loads(pickle.dumps(logger))
+    logger.finalize("success")
+    copied.log_metrics({"loss": 2.0}, 0)
+    copied.finalize("success")
+    assert [run["config"]["experiment_name"] for run in written(logs)] == ["line", "line"]

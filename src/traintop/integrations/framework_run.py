@@ -84,14 +84,14 @@ class FrameworkRun:
             self._resumed_at = None
         run.log(metrics, step)
 
-    def end(self, exception: BaseException | None = None) -> None:
-        """The training is over, by an exception if there is one; a script's run goes on."""
+    def end(self, exception: BaseException | None = None, error: str = "") -> None:
+        """The training is over, by an exception or an error if any; a script's run goes on."""
         run = self._run
         if run is None or run not in _own or self._is_over:
             return
         self._is_over = True
         if exception is None:
-            run.finish()
+            run.finish(error=error)
         else:
             run.__exit__(type(exception), exception, exception.__traceback__)
 

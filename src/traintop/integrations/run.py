@@ -181,11 +181,12 @@ class Run:
         if self.tracker is not None and data:
             self.tracker.log_metrics(step, metrics=data)
 
-    def finish(self, exit_code: int | None = None) -> None:
-        """End the run: as finished, or as failed by an exit code other than 0."""
+    def finish(self, exit_code: int | None = None, *, error: str = "") -> None:
+        """End the run: as finished, or as failed by an error or an exit code other than 0."""
         self._when_ended(self)
         if self.tracker is not None:
-            error = f"exit code {exit_code}" if exit_code else ""
+            if exit_code and not error:
+                error = f"exit code {exit_code}"
             self.tracker.finish(notes=self.notes, error=error)
 
     def define_metric(self, name: str, *_: Any, **__: Any) -> LeftOut:
