@@ -36,8 +36,8 @@ class LeftOut:
         pass
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name in ("detach", "flags", "item", "shape"):
-            raise AttributeError(name)  # else it would be taken for an array
+        if name.startswith("_"):
+            raise AttributeError(name)
         return LeftOut()
 
     def __call__(self, *_: Any, **__: Any) -> LeftOut:
