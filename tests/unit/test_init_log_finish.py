@@ -397,9 +397,17 @@ class Arguments:
 )
 def test_settings_of_any_usual_shape_are_taken(logs: Path, config: object) -> None:
     traintop.init("words", config=config)
-    assert dict(traintop.config) == {"lr": 0.1}
+    assert dict(traintop.config) == {"experiment_name": "shaped", "lr": 0.1}
     traintop.finish()
     assert written(logs)[0]["config"] == {"experiment_name": "shaped", "lr": 0.1}
+
+
+def test_only_settings_that_were_given_are_those_of_the_run(logs: Path) -> None:
+    run = traintop.init("words", config={"experiment_name": None, "lr": 0.1}, mode="disabled")
+    assert (run.name, run.config["lr"]) == ("words", 0.1)
+    traintop.finish()
+    traintop.init("words", config={"lr": 0.1})
+    assert dict(traintop.config) == {"lr": 0.1}
 
 
 def test_settings_of_another_shape_are_told(logs: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -75,7 +75,8 @@ def init(
     if ignored:
         warn_once("init", f"init() takes no account of: {ignored}")
     settings = usable_settings(config)
-    if name:
+    hidden = set() if NAME_SETTING in settings else {NAME_SETTING}
+    if name := name or settings.pop(NAME_SETTING, None):
         settings[NAME_SETTING] = str(name)
     run_id = str(id) if id else None
     previous = _make_way(reinit, settings, run_id)
@@ -105,7 +106,8 @@ def init(
         tracker = tracker or ExperimentTracker(named, **where, notes=notes or "", facts=facts)
         tracker.start()
         named = tracker.config.to_dict()
-    run = Run(tracker, named, facts, notes or "", let_go)
+    shown = {setting: value for setting, value in named.items() if setting not in hidden}
+    run = Run(tracker, named[NAME_SETTING], shown, facts, notes or "", let_go)
     _unfinished.append(run)
     if reinit != "create_new" or _current is None:
         _current = run

@@ -32,6 +32,7 @@ class Run:
     def __init__(
         self,
         tracker: ExperimentTracker | None,
+        name: str,
         settings: dict[str, Any],
         facts: Mapping[str, Any],
         notes: str,
@@ -52,8 +53,8 @@ class Run:
         self.step = 0 if last is None else int(last) + 1
         """Where the next record stands that is logged without a step."""
         self._last_step = max(self.step - 1, 0)
-        self._name = str(settings.get(NAME_SETTING))
-        self._settings = {name: value for name, value in settings.items() if name != NAME_SETTING}
+        self._name = name
+        self._settings = settings
         self._results: dict[str, Any] = {}
         self._logged_as: dict[str, str] = {}  # of these, which are metrics too
 
@@ -81,7 +82,7 @@ class Run:
 
     def differs(self, settings: Mapping[str, Any], run_id: str | None) -> bool:
         """Whether these are the name, the settings, or the id of another run."""
-        known = jsonable({NAME_SETTING: self._name, **self._settings})
+        known = jsonable({**self._settings, NAME_SETTING: self._name})
         is_other = run_id is not None and run_id != self.id
         return is_other or any(
             name in known and known[name] != jsonable(value) for name, value in settings.items()
