@@ -30,6 +30,7 @@ INTERFACES: dict[str, dict[str, Any]] = {
         "rank_zero_experiment": lambda method: method,
     },
     "lightning.pytorch.utilities.rank_zero": {"rank_zero_only": lambda method: method},
+    "keras.callbacks": {"Callback": type("Callback", (), {})},
 }
 """What our modules import of each framework."""
 
@@ -294,3 +295,64 @@ def test_a_copy_of_a_logger_logs_elsewhere(lightning: Any, logs: Path) -> None:
     copied.log_metrics({"loss": 2.0}, 0)
     copied.finalize("success")
     assert [run["config"]["experiment_name"] for run in written(logs)] == ["line", "line"]
+
+
+def keras_fit(callback: Any, epochs: int = 2, first: int = 0, *, ends: bool = True) -> None:
+    """Call a callback as the ``fit`` of Keras does, in epochs of three batches."""
+    optimizer = SimpleNamespace(learning_rate=0.1, get_config=lambda: {"name": "sgd"})
+    callback.model = SimpleNamespace(optimizer=optimizer)  # what set_model and set_params do
+    callback.params = {"epochs": epochs, "steps": 3}
+    for epoch in range(first, epochs):
+        callback.on_epoch_begin(epoch)
+        for batch in range(3):
+            callback.on_train_batch_end(batch, {"loss": 1 / (1 + batch)})
+        callback.on_test_end({"loss": 9.0})  # of the validation
+        callback.on_epoch_end(epoch, {"loss": 0.5, "val_loss": 0.25})
+    if ends:
+        callback.on_train_end()
+
+
+@pytest.fixture
+def keras(face: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    module = face("keras")
+    # With the real Keras, these have setters of other names.
+    for name in ("model", "params"):
+        monkeypatch.setattr(module.TraintopCallback, name, None, raising=False)
+    return module
+
+
+def test_epochs_are_recorded_at_their_last_step(keras: Any, logs: Path) -> None:
+    keras_fit(keras.TraintopCallback())
+    assert metrics(logs, "epoch", "batch_loss", "loss", "val_loss") == [
+        (0, pytest.approx(1 / 3), 1.0, None, None),
+        (1, pytest.approx(2 / 3), 0.5, None, None),
+        (2, 1, 1 / 3, 0.5, 0.25),
+        (3, pytest.approx(4 / 3), 1.0, None, None),
+        (4, pytest.approx(5 / 3), 0.5, None, None),
+        (5, 2, 1 / 3, 0.5, 0.25),
+    ]
+    [run] = written(logs)
+    assert (run["config"]["max_steps"], run["config"]["optimizer"]) == (6, {"name": "sgd"})
+    assert run["status"] == "finished"
+
+
+@pytest.mark.parametrize(("update_freq", "steps"), [("epoch", [2, 5]), (2, [0, 2, 4, 5])])
+def test_fewer_batches_may_be_recorded(
+    keras: Any, logs: Path, update_freq: Any, steps: list[int]
+) -> None:
+    keras_fit(keras.TraintopCallback(update_freq=update_freq))
+    assert [record[0] for record in metrics(logs)] == steps
+
+
+def test_an_evaluation_after_a_fit_is_a_test(keras: Any, logs: Path) -> None:
+    callback = keras.TraintopCallback()
+    keras_fit(callback)
+    callback.on_test_end({"loss": 0.125})
+    assert metrics(logs, "loss", "test_loss")[-1] == (5, 0.5, 0.125)
+
+
+def test_a_fit_from_an_epoch_on_goes_on_in_its_run(keras: Any, logs: Path) -> None:
+    keras_fit(keras.TraintopCallback("line"), epochs=3, ends=False)  # as if it was killed
+    keras_fit(keras.TraintopCallback("line"), epochs=4, first=2)
+    assert [record[0] for record in metrics(logs)] == [*range(12)]
+    assert written(logs)[0]["status"] == "finished"

@@ -32,11 +32,14 @@ class FrameworkRun:
         self._is_over = False
         self._resumed_at: float | None = None  # the last iteration before, until one is logged
 
-    def begin(self, settings: Mapping[str, Any], step: int, name: str) -> None:
-        """A training begins: a new one, or after some steps one that goes on from a checkpoint.
+    def begin(self, settings: Mapping[str, Any], step: int, name: str | None = None) -> None:
+        """A training begins: a new one, or from a checkpoint at a ``step``, which is recorded.
 
         Then it goes on in the run of this callback, or in an unfinished one of this ``name``.
         """
+        current = current_run()
+        if current is not None and current in _own and (step == 0 or current is not self._run):
+            let_go(current)  # its training failed, and the script went on
         if step == 0:
             self._run = None
         run = self.run(settings, name=name, resume=step > 0)
@@ -56,17 +59,18 @@ class FrameworkRun:
         if self._run is not None and not self._is_over:
             return self._run
         current = current_run()
-        if current is not None and current in _own:
-            let_go(current)  # its training failed, and the script went on
-            current = None
         if self._run is not None:
             self._run = _reopened(self._run)
-        elif current is not None:
+        elif current is not None and current not in _own:
             self._run = current
         else:
             resumes: Any = "auto" if resume or self.resume else None
             self._run = init(
-                name=self.name or name, config=settings, resume=resumes, log_dir=self.log_dir
+                name=self.name or name,
+                config=settings,
+                resume=resumes,
+                reinit="create_new",
+                log_dir=self.log_dir,
             )
             if self._run.resumed and self._run.tracker is not None:
                 self._resumed_at = self._run.tracker.last_iteration
