@@ -179,7 +179,8 @@ _KINDS: Mapping[str, tuple[Kind, str]] = {
 def metric_field(name: str, metric: str, statistic: str, get: Getter | None = None) -> Field:
     """The field of a statistic of a metric; ``get`` where the name may mean something else too."""
     what, words, explanation = STATISTICS[statistic], safe_text(metric), safe_text(metric)
-    label = _heading(f"{what.label}{metric}")
+    is_long = len(what.label) + len(metric) >= _LONGEST_HEADING
+    label = _heading(what.label + (metric.rpartition("/")[2] if is_long else metric))
     if (known := METRICS.get(metric)) is not None:
         words, explanation = known.words, known.explanation
         label = f"{what.label}{known.short}" if what.label else known.label

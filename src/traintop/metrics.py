@@ -219,16 +219,19 @@ _LARGE_FAMILY = 8
 def in_order(metrics: Iterable[str]) -> list[str]:
     """Metrics with the losses first, then the other standard ones, then all others as they came.
 
-    Large families of like names, such as the norms of all layers, come last: they would hide what
-    is there once.
+    Where there are no losses, what else tells whether a run gets better comes first. Large families
+    of like names, such as the norms of all layers, come last: they would hide what is there once.
     """
     names = dict.fromkeys(metrics)
-    standard = dict.fromkeys((*LOSSES, *METRICS))
-    others = [name for name in names if name not in standard]
+    standard = [name for name in dict.fromkeys((*LOSSES, *METRICS)) if name in names]
+    others = [name for name in names if name not in METRICS]
+    many: list[str] = []
     if len(others) > _LARGE_FAMILY:
         sizes = Counter(map(name_family, others))
-        others.sort(key=lambda name: sizes[name_family(name)] > _LARGE_FAMILY)
-    return [*(name for name in standard if name in names), *others]
+        many = [name for name in others if sizes[name_family(name)] > _LARGE_FAMILY]
+        others = [name for name in others if sizes[name_family(name)] <= _LARGE_FAMILY]
+    first = [] if names.keys() & {*LOSSES} else [name for name in others if direction_of(name)]
+    return [*dict.fromkeys((*first, *standard, *others, *many))]
 
 
 # Values of a run.

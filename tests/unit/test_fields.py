@@ -88,6 +88,11 @@ def test_where_a_run_logged_both_the_standard_metric_wins():
     ]
 
 
+def test_without_losses_what_gets_better_is_charted_first():
+    one = logged(**dict.fromkeys(("learning_rate", "lr/pg1", "grad_norm", "train/box_loss"), 1.0))
+    assert metrics_of([one])[0] == charts_of([one.stats])[0] == "train/box_loss"
+
+
 def test_many_like_names_stand_behind_those_that_are_there_once():
     norms = [f"norm/layer.{number}" for number in range(20)]
     one = logged(**dict.fromkeys((*norms, "accuracy"), 1.0))

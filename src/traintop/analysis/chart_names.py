@@ -35,10 +35,11 @@ def charts_of(logged: Iterable[Collection[str]]) -> tuple[str, ...]:
     them.
     """
     known = {metric for names in logged for metric in names_of_metrics(names)}
-    charts = [metric for metric in _USEFUL_FIRST if metric in known]
-    charts += in_order(sorted(known.difference(charts)))
-    has_loss = not known.isdisjoint(_LOSSES)
-    return (LOSS_CHART, *charts) if has_loss or not known else tuple(charts)
+    charts = in_order(sorted(known))
+    if known.isdisjoint(_LOSSES):
+        return tuple(charts) or (LOSS_CHART,)
+    useful = [metric for metric in _USEFUL_FIRST if metric in known]
+    return (LOSS_CHART, *dict.fromkeys((*useful, *charts)))
 
 
 def shown_charts(charts: Sequence[str], chosen: Collection[str]) -> tuple[str, ...]:

@@ -15,14 +15,18 @@ from traintop.analysis.differences import (
 from traintop.analysis.field_names import field_among
 from traintop.analysis.naming import unique_names
 from traintop.field import Field, Value
-from traintop.fields import field_of, is_default
+from traintop.fields import field_of, is_default, metric_field
 from traintop.metrics import (
+    LOSSES,
+    METRICS,
     best_iteration,
     best_value,
+    direction_of,
     last_value,
     mean_value,
     metrics_of,
     most_work,
+    standard_name,
 )
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
@@ -70,7 +74,7 @@ def comparison_table(
 ) -> str:
     """The runs in the given order, one line each, with the settings in which they differ.
 
-    What they are sorted by has a column.
+    What they are sorted by has a column; as text, what is known of none of them has none.
 
     Losses are the best that a run reached, throughput and step time are means; the best of each
     column is marked with ``*`` (bold in Markdown), of durations the shortest of the runs that
@@ -83,8 +87,14 @@ def comparison_table(
     labels = unique_names(runs) if names is None else names
     names_of_runs = (safe_text(labels[run.id], LONGEST_NAME) for run in readable)
     now, sorting = datetime.now(), field_among(sort, readable)
-    fields = {field_of(name): rank for name, rank in _FIELDS.items()}
-    if sorting.name != "name":
+    fields: dict[Field, int] = {}
+    for name, rank in _FIELDS.items():
+        field = field_of(name)
+        if markdown or any(field.get(run, now) is not None for run in readable):
+            fields[field] = rank
+        elif name == "best_val_loss":
+            fields |= dict.fromkeys(_instead_of_losses(readable), rank)
+    if sorting.name != "name" and any(sorting.get(run, now) is not None for run in readable):
         fields[sorting] = 0
     shown = sorting.words if sorting.kind == "setting" else ""  # and not once more
     columns = [
@@ -94,6 +104,20 @@ def comparison_table(
     ]
     table = Table(columns, "best of its column")
     return table.markdown() if markdown else table.text(max(width, 1))
+
+
+def _instead_of_losses(runs: Sequence[RunSummary]) -> list[Field]:
+    """The best of a metric that falls and of one that rises, where no run has a loss.
+
+    Where it is known of none of them what is better: the last value of the first.
+    """
+    names = [name for name in metrics_of(runs) if standard_name(name) not in METRICS]
+    if any(best_value(run, loss) is not None for run in runs for loss in LOSSES) or not names:
+        return []
+    directed = {direction_of(name): name for name in reversed(names)}
+    best = [directed[way] for way in ("lower", "higher") if way in directed]
+    fields = [metric_field(f"best_{name}", name, "best") for name in best]
+    return fields or [metric_field(names[0], names[0], "last")]
 
 
 def _column(field: Field, rank: int, runs: Sequence[RunSummary], now: datetime) -> Column:
