@@ -16,6 +16,7 @@ RECORDED = {
     "baseline": (100, {"train/loss", "lr"}),
     "gpt": (10, {"iter", "train/loss", "lr", "best"}),
     "gpt-trackio": (10, {"epoch", "train_loss"}),
+    "lr_0.1": (100, {"Loss/train", "accuracy/train", "accuracy/val", "hparam/accuracy"}),
 }
 
 

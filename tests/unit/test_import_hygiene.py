@@ -28,6 +28,7 @@ def loaded_by(code: str) -> set[str]:
         "from traintop import ExperimentTracker, ExperimentConfig, MetricsSnapshot",
         "import traintop; traintop.init(mode='disabled'); traintop.log({'loss': 1.0})",
         "import traintop.wandb as wandb; wandb.init(mode='disabled').log({'loss': 1.0})",
+        "from traintop.integrations.tensorboard import SummaryWriter",
     ],
 )
 def test_a_training_loop_never_pays_for_the_ui(code: str) -> None:
