@@ -15,7 +15,7 @@ from tests.line_files import history_of, read_in_parts, reader_of, run_of, value
 
 from traintop.metrics import last_value
 from traintop.model import RunStatus
-from traintop.progress import counts_epochs, planned_steps
+from traintop.progress import counts_epochs, eta_seconds, planned_steps
 from traintop.store.catalog import RunCatalog
 from traintop.store.formats.text_log import LOG_PATTERNS, TextLogFormat
 from traintop.store.formats.text_log_lines import LogPattern
@@ -140,6 +140,8 @@ READ: dict[str, dict[str, float]] = {
         "valid/ppl": 1.18,
         "valid/best_loss": 0.242,
     },
+    "    train/CrossEntropyLoss": {"iteration": 1, "train/CrossEntropyLoss": 11.41},
+    "[step=1/739328,epoch=0]": {},
     "iteration: 211364": {
         "iteration": 211364,
         "consumed_tokens": 480e9,
@@ -200,6 +202,16 @@ READ: dict[str, dict[str, float]] = {
         "lr": 3.9962e-05,
         "max_mem": 1966,
     },
+    "Epoch: [0]  [1/6]": {
+        "iteration": 1,
+        "lr": 0.002003,
+        "loss": 7.5953,
+        "loss_mask": 1.8035,
+        "time": 2.2824,
+        "data": 0.6244,
+        "mem": 2648,
+    },
+    "* Acc@1 76": {"iteration": 1, "val/Acc@1": 76.13, "val/Acc@5": 92.862, "val/loss": 0.961},
     "Epoch: [0][  10/1307]": {
         "iteration": 10,
         "Time": 0.779,
@@ -297,13 +309,19 @@ def test_planned_steps_are_those_of_the_log(tmp_path: Path) -> None:
     assert planned_steps(run_of(FOREIGN / "text_logs" / "nanogpt.log")) is None
 
 
-def test_a_log_that_begins_with_its_program_is_known_by_that(tmp_path: Path) -> None:
-    begin = ["    code = f.read() # read the code of this file ASAP, for logging"]
-    source = ['print0(f"step:{step}/{train_steps} val_loss:{val_loss:.4f}")'] * 2000
+def test_the_time_that_is_left_goes_by_that_of_a_step(tmp_path: Path) -> None:
+    step = "step {:4d}/100 | loss 9.5 (nanz)| norm 3.5 (nanz)| lr 1e-2 | 500.00 ms | 9% bf16 MFU"
+    path = write_log(tmp_path / "a.log", (f"{step.format(i)} | 34133 tok/s" for i in (1, 2)))
+    assert eta_seconds(run_of(path)) == pytest.approx(49)
+
+
+def test_a_log_may_begin_with_its_program(tmp_path: Path) -> None:
+    line = '    print0(f"step:{step}/{train_steps} val_loss:{val_loss:.4f}"); return 1'
+    source = ["import os", "import torch", "def train():", *[line] * 1500]
     lines = [f"step:{step}/9 val_loss:{9 - step}.5 train_time:{step}00ms" for step in range(5)]
-    path = write_log(tmp_path / "log.txt", [*begin, *source])
+    path = write_log(tmp_path / "log.txt", source)
     assert run_of(path).count == 0
-    write_log(path, [*begin, *source, *lines])
+    write_log(path, [*source, *lines])
     run = run_of(path)
     assert (run.count, planned_steps(run), last_value(run, "val_loss")) == (5, 9, 5.5)
 
@@ -415,6 +433,11 @@ def test_a_log_is_followed_from_where_it_was(tmp_path: Path) -> None:
     assert values(reader.history(), "loss") == {0: 5.0, 1: 4.99, 2: 4.5}
 
 
+def test_steps_that_each_epoch_counts_anew_go_on(tmp_path: Path) -> None:
+    lines = [f"Epoch:  {epoch} step:  {step} loss: 5.5" for epoch in range(3) for step in range(9)]
+    assert [*values(history_of(write_log(tmp_path / "a.log", lines)), "loss")] == [*range(27)]
+
+
 def test_a_job_that_is_queued_again_goes_on_in_its_log(tmp_path: Path) -> None:
     lines = [*nanogpt(range(10)), "Resuming training from out", *nanogpt(range(6, 8))]
     path = write_log(tmp_path / "slurm-1.out", lines)
@@ -464,6 +487,7 @@ def test_any_text_is_read_in_one_way(text: str, cut: int) -> None:
         ("labels.txt", "0 0.5 0.5 0.25 0.25\n" * 50),
         ("empty.log", ""),
         ("binary.out", "\0\1\2step 1/2\n\377" * 100),
+        ("llms-full.txt", "# Docs\n\nimport torch\ndef train():\n    return 1\n\nProse.\n" * 2000),
         ("config.txt", "epochs: 10\nbatch_size: 4\nloss: mse\niter: 100\n"),
     ],
 )

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from traintop.logfile import Head, Tail
+from traintop.metrics import stats_of
 from traintop.model import WRITTEN_BY, RunSummary
+from traintop.progress import counts_epochs
 from traintop.store.files import Entry, Files
 from traintop.store.formats.traintop import summary_of
 
@@ -169,8 +171,19 @@ class _FollowedSummary:
         head, tail, problem = self._follower.about()
         whole = entries[0]._replace(size=sum(entry.size for entry in entries))
         summary = summary_of(whole, head, self._statistics.completed(tail))
-        name = summary.name if "experiment_name" in head.config else ""
-        return msgspec.structs.replace(summary, name=name, problem=problem)
+        return msgspec.structs.replace(
+            summary,
+            name=summary.name if "experiment_name" in head.config else "",
+            problem=problem,
+            iterations_per_second=summary.iterations_per_second or _pace_of_steps(summary),
+        )
+
+
+def _pace_of_steps(run: RunSummary) -> float | None:
+    """Iterations per second by the time that each took, of a run whose records have no times."""
+    steps = stats_of(run, "iter_time_ms")
+    recent = steps.recent_mean if steps else None
+    return 1000 / recent if recent and recent > 0 and not counts_epochs(run) else None
 
 
 class FollowedReader:

@@ -7,7 +7,6 @@ Numbers may be nested, or written as texts; bare NaN and Infinity are numbers to
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -33,7 +32,7 @@ from traintop.store.formats.line_files import (
     run_of_file,
     sample_of_lines,
 )
-from traintop.store.formats.logged_rows import LoggedRows
+from traintop.store.formats.logged_rows import EpochSteps, LoggedRows, place_of
 from traintop.text import counted
 from traintop.values import Number
 
@@ -66,11 +65,9 @@ _MOST_BEFORE = 20  # objects before the records
 _MOST_SETTINGS = 1000
 
 _NO_METRICS = frozenset({*POSITIONS, *PLANNED_STEPS, *PLANNED_EPOCHS, *_TIMES, *_RUN_TIMES})
-_LARGEST_PLACE = 2.0**53
 _BLANKS = b" \t\r\0\xef\xbb\xbf"  # and a byte order mark
 _DECODER = msgspec.json.Decoder(dict[str, Any])
 _PLAIN = frozenset({int, float, type(None)})
-_MOST_EPOCHS = 10_000
 
 
 class JsonLinesFormat(FollowedFormat):
@@ -111,7 +108,7 @@ class _Start:
         self.found = objects_in(whole)
         rows = [_numbers_in(found) for found in self.found.objects]
         self.position = position_of(rows)
-        self.rows = [row for row in rows if _place(row.get(self.position)) is not None]
+        self.rows = [row for row in rows if place_of(row.get(self.position)) is not None]
         self.times = (*self._times(),)
         planned = (*PLANNED_STEPS, *PLANNED_EPOCHS)
         self.planned = tuple(name for name in planned if len({*self._values(name)}) == 1)
@@ -149,7 +146,7 @@ class _Start:
 
     def _places_by_names(self) -> dict[frozenset[str], list[Number]]:
         """The places of the rows with each set of names: an evaluation may count by itself."""
-        epochs = _Epochs()
+        epochs = EpochSteps()
         places: dict[frozenset[str], list[Number]] = {}
         for row in self.rows:
             place = row[self.position]
@@ -175,7 +172,7 @@ class _Lines:
         self._damaged = 0  # lines
         self._placeless = 0
         self._place: float | None = None  # of the last row
-        self._epochs = _Epochs()
+        self._epochs = EpochSteps()
 
     def whole(self, data: bytes) -> int:
         """With the last line, if it is a whole object."""
@@ -193,7 +190,7 @@ class _Lines:
         for found in objects:
             row = found if _PLAIN.issuperset(map(type, found.values())) else _numbers_in(found)
             self._seen += 1
-            place = _place(row.pop(self._position, None))
+            place = place_of(row.pop(self._position, None))
             if place is not None:
                 if "epoch" in row:
                     place = self._epochs.place(place, row)
@@ -249,35 +246,6 @@ class _Lines:
         if self._placeless:
             records = counted(self._placeless, "record")
             yield f"has {records} without a number as {self._position}, left out"
-
-
-class _Epochs:
-    """The overall places of rows that are counted anew in each epoch."""
-
-    def __init__(self) -> None:
-        self._epoch = -math.inf
-        self._highest = -math.inf  # place in this epoch
-        self._names: frozenset[str] = frozenset()  # of its last row
-        self._before: dict[float, float] = {}  # the places in the epochs before each
-
-    def place(self, place: float, row: Row) -> float:
-        """The overall place of a row, given that in its epoch."""
-        epoch = _place(row["epoch"])
-        if epoch is None:
-            return place
-        if epoch == self._epoch:
-            self._highest = max(place, self._highest)
-        else:
-            is_later = epoch > self._epoch and len(self._before) < _MOST_EPOCHS
-            if is_later and self._is_counted_anew(place, row):
-                self._before[epoch] = self._before.get(self._epoch, 0.0) + self._highest
-            self._epoch, self._highest = epoch, place
-        self._names = frozenset(row)
-        before = self._before.get(epoch, 0.0)
-        return place + before if before else place
-
-    def _is_counted_anew(self, place: float, row: Row) -> bool:
-        return 2 * place <= self._highest or (place == self._highest and self._names == row.keys())
 
 
 def whole_lines(data: bytes) -> int:
@@ -354,11 +322,6 @@ def _seconds(value: object) -> float | None:
         return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _place(value: Number | None) -> Number | None:
-    """A number as the place of a record, ``None`` where it is none."""
-    return value if value is not None and abs(value) <= _LARGEST_PLACE else None
 
 
 def _descents(values: Sequence[Number]) -> int:

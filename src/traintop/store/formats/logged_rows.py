@@ -16,10 +16,13 @@ from traintop.logfile import LONGEST_NAME, Row
 from traintop.logfile.columns import Columns, kept_names, most_keys
 from traintop.store.formats.followed import Records
 from traintop.times import iso_time
+from traintop.values import Number
 
 _CONTEXT = frozenset({"iteration", "wallclock_time", "epoch"})
 _MOST_AGAIN = 64
 _MOST_NAMES = 10_000
+_MOST_EPOCHS = 10_000
+_LARGEST_PLACE = 2.0**53
 _SINCE_1970 = 1e8  # no run takes so many seconds
 
 
@@ -171,3 +174,43 @@ def _columns(rows: Sequence[Row], start: float | None) -> Columns:
     if start is not None and (times := columns.get("wallclock_time")):
         columns["wallclock_time"] = [None if time is None else time - start for time in times]
     return columns
+
+
+class EpochSteps:
+    """The overall places of rows that are counted anew in each epoch.
+
+    The first row of an epoch is taken to be as far from the one before as that is from its own.
+    """
+
+    def __init__(self) -> None:
+        self._epoch = -math.inf
+        self._highest = -math.inf  # place in this epoch
+        self._stride = 0.0  # from the one before
+        self._names: frozenset[str] = frozenset()  # of its last row
+        self._before: dict[float, float] = {}  # the places in the epochs before each
+
+    def place(self, place: float, row: Row) -> float:
+        """The overall place of a row, given that in its epoch."""
+        epoch = place_of(row["epoch"])
+        if epoch is None:
+            return place
+        if epoch != self._epoch:
+            is_later = epoch > self._epoch and len(self._before) < _MOST_EPOCHS
+            if is_later and self._is_counted_anew(place, row):
+                stride = self._stride or max(place, 1.0)
+                before = self._before.get(self._epoch, 0.0) + self._highest + stride
+                self._before[epoch] = before - place
+            self._epoch, self._highest, self._stride = epoch, place, 0.0
+        elif place > self._highest:
+            self._highest, self._stride = place, place - self._highest
+        self._names = frozenset(row)
+        before = self._before.get(epoch, 0.0)
+        return place + before if before else place
+
+    def _is_counted_anew(self, place: float, row: Row) -> bool:
+        return 2 * place <= self._highest or (place == self._highest and self._names == row.keys())
+
+
+def place_of(value: Number | None) -> Number | None:
+    """A number as the place of a record, ``None`` where it is none."""
+    return value if value is not None and abs(value) <= _LARGEST_PLACE else None

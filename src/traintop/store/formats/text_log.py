@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 LOG_PATTERNS = (*LANGUAGE_MODEL_LOOPS, *FRAMEWORK_LOOPS)
 """A log is of the first one that it has enough lines of."""
 
-_BEGINNING = 2048  # bytes in which a pattern's `begins` stands
-
 _FEWEST, _FEWEST_OF_GENERAL = 2, 3
 _LEAST_SHARE, _LEAST_SHARE_OF_GENERAL = 0.05, 0.2  # of all lines from the first one on
+_ENOUGH = 40  # lines, whatever else there is
 _MOST_DESCENTS = 0.1
 _FEWEST_WITH_BAR = 0.8  # of the lines of a Trainer
 
 _WORDS = (b"loss", b"accuracy", b"acc:", b"acc=", b"ppl", b"perplexity", b"reward")
 _MEASURED = re.compile(r"loss|accuracy|\bacc\b|ppl|perplexity|reward", re.IGNORECASE)
+_PROGRAM = re.compile(rb"[\s=]*(?:\"\"\"|\'\'\'|#|import |from )")
 _ESCAPES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|[\x08\0]")
 
 
@@ -74,14 +74,26 @@ def pattern_of(start: bytes) -> LogPattern | None:
     lower = text.lower()
     is_of_training = any(word in lower for word in _WORDS)
     for pattern in LOG_PATTERNS:
-        if pattern.begins and pattern.begins in text[:_BEGINNING]:
-            return pattern
         may_be = is_of_training or not pattern.is_general
         if may_be and all(part in text for part in pattern.lines[0].needs):
             pieces = [*_pieces(text)]
             if _is_of(pattern, pieces):
                 return _with_steps(pattern, pieces)
-    return None
+    if len(start) < SNIFFED or not _is_program(text):
+        return None
+    return next(pattern for pattern in LOG_PATTERNS if pattern.begins_with_program)
+
+
+def _is_program(text: bytes) -> bool:
+    """Whether some bytes are the start of a program that trains."""
+    lines = [line for line in text.split(b"\n") if line.strip()]
+    indented = sum(line[:1] in (b" ", b"\t") for line in lines)
+    parts = (b"torch", b"import ", b"def ", b"return ")
+    return (
+        _PROGRAM.match(text) is not None
+        and all(part in text for part in parts)
+        and 2 * indented >= len(lines)
+    )
 
 
 def _is_of(pattern: LogPattern, pieces: Sequence[tuple[bytes, bool]]) -> bool:
@@ -103,7 +115,7 @@ def _is_of(pattern: LogPattern, pieces: Sequence[tuple[bytes, bool]]) -> bool:
     return (
         len({*places}) >= fewest
         and descents <= 1 + _MOST_DESCENTS * len(places)
-        and marked >= share * seen
+        and marked >= min(share * seen, _ENOUGH)
         and (not pattern.is_general or all(map(_is_of_training, rows)))
     )
 

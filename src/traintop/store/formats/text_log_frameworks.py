@@ -128,6 +128,27 @@ FRAMEWORK_LOOPS: tuple[LogPattern, ...] = (
         ),
     ),
     LogPattern(
+        "MetricLogger",
+        (
+            LogLine(
+                "Epoch: [0]  [1/6]  eta: 0:00:11  lr: 0.002003  loss: 7.5953 (7.9363)  "
+                "loss_mask: 1.8035 (1.8298)  time: 2.2824  data: 0.6244  max mem: 2648",
+                regex(r"\bEpoch: \[(?P<epoch>\d++)\] +\[ *+(?P<batch>\d++)/ *(?P<batches>\d++)\]"),
+                COLONS,
+                step_of_epoch_from_0,
+                {"eta": NO_METRIC},
+                needs=(b"Epoch: [", b"  eta: "),
+            ),
+            LogLine(
+                "* Acc@1 76.130 Acc@5 92.862 loss 0.961",
+                regex(r"^\* (?=Acc@)"),
+                regex(r"(Acc@\d|loss) {NUMBER}()"),
+                None,
+                prefix="val/",
+            ),
+        ),
+    ),
+    LogPattern(
         "PyTorch's ImageNet example",
         (
             LogLine(
@@ -248,7 +269,8 @@ FRAMEWORK_LOOPS: tuple[LogPattern, ...] = (
             LogLine(
                 "Step 100/1000 | loss: 2.3456 | lr: 0.0003",
                 regex(
-                    r"(?<![\w./-])(?i:(?:(?:global|train|training)[ _])?step|iteration|iter|update)"
+                    r"(?<![\w./-])(?:(?i:epoch)[ :=#\[(]{0,4}(?P<epoch>\d++)[^\d\n]{1,12}?\b)?"
+                    r"(?i:(?:(?:global|train|training)[ _])?step|iteration|iter|update)"
                     r"(?i:s)?[ :=#\[(]{0,4}(?P<step>\d++)(?: ?(?:/|of) ?(?P<of>\d++))?"
                 ),
                 _ANY,

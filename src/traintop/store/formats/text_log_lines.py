@@ -34,6 +34,7 @@ class LogLine(NamedTuple):
 
     ``head`` stands before these. Of its groups, ``step``, ``epoch``, ``batch`` and ``batches`` are
     its place, ``of`` and ``epochs`` what is planned; ``part`` is what its metrics are named after.
+    With both ``epoch`` and ``step``, the steps may be counted anew in each epoch.
     """
 
     example: str
@@ -50,6 +51,8 @@ class LogLine(NamedTuple):
     """Stands before the names of its metrics."""
     bare: re.Pattern[bytes] | None = None
     """Value and unit of a metric that is known by its unit."""
+    may_be_first: bool = False
+    """Whether it may be printed before any place is known, which is 0 then."""
     is_of_next: bool = False
     """Whether it is printed before the line with its place."""
     counts_once: bool = False
@@ -61,8 +64,8 @@ class LogPattern(NamedTuple):
 
     name: str
     lines: tuple[LogLine, ...]
-    begins: bytes = b""
-    """Marks the very start of its logs, which may come long before the first line."""
+    begins_with_program: bool = False
+    """Whether its logs begin with its own program, which may be longer than what is looked at."""
     ends: bytes = b""
     """Stands in a line at the end of a training."""
     counts_epochs: bool = False

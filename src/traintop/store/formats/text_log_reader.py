@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from traintop.logfile import Row
+from traintop.store.formats.logged_rows import EpochSteps
 from traintop.store.formats.text_log_lines import (
     FACTORS,
     NO_METRIC,
@@ -52,6 +53,7 @@ class _Kind:
         self.line = line
         groups = line.head.groupindex
         self.planned = [(group, _PLANNED[group]) for group in _PLANNED if group in groups]
+        self.counts_in_epochs = "epoch" in groups and "step" in groups
         self._template: _Template | None = None
         self._templates = 0
 
@@ -161,6 +163,7 @@ class LineReader:
         """That of the last line."""
         self._ends = pattern.ends
         self._place: float | None = None
+        self._steps = EpochSteps()
         self._next: Row = {}  # what is of the next place
         self._is_over: float | None = None  # the place of which nothing more is read
         self._has_begun = False
@@ -189,20 +192,22 @@ class LineReader:
             self._next = self._next | row
             return None
         place = row.pop(PLACE, None) if line.place is None else line.place(found)
+        if place is not None and kind.counts_in_epochs and found["epoch"]:
+            place = self._steps.place(place, {**row, "epoch": int(found["epoch"][:15])})
         if place is not None:
             self._place, self._has_begun = place, True
             row, self._next = self._next | row, {}
         for group, setting in kind.planned:
             self.planned[setting] = found[group] or self.planned.get(setting, b"")
         if line.counts_once:
-            if not self._has_begun or self._is_over == self._place:
+            if self._is_over == self._place:
                 return None
             if is_line and found["batch"] == found["batches"]:
                 self._is_over = self._place
         elif place is not None:
             self._is_over = None
-        if self._place is None and not self._has_begun:
-            self._place = 0.0  # what is measured before the first step
+        if self._place is None and line.may_be_first and not self._has_begun:
+            self._place = 0.0
         if not row or self._place is None:
             return None
         self.has_ended = False
