@@ -26,7 +26,7 @@ from traintop import load_experiment_log
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1] / "src"
 RECORD = HERE / "faces.json"
-FACES = ("transformers", "lightning", "keras", "tensorboard")
+FACES = ("transformers", "lightning", "keras", "tensorboard", "accelerate")
 TRAININGS = ("whole", "killed", "resumed", "failed")
 STATUSES = {"whole": "finished", "resumed": "finished", "failed": "failed"}
 

@@ -31,6 +31,11 @@ INTERFACES: dict[str, dict[str, Any]] = {
     },
     "lightning.pytorch.utilities.rank_zero": {"rank_zero_only": lambda method: method},
     "keras.callbacks": {"Callback": type("Callback", (), {})},
+    "accelerate.tracking": {
+        "GeneralTracker": type("GeneralTracker", (), {}),
+        "on_main_process": lambda method: method,
+        "register_tracker_class": lambda tracker: None,
+    },
 }
 """What our modules import of each framework."""
 
@@ -356,3 +361,36 @@ def test_a_fit_from_an_epoch_on_goes_on_in_its_run(keras: Any, logs: Path) -> No
     keras_fit(keras.TraintopCallback("line"), epochs=4, first=2)
     assert [record[0] for record in metrics(logs)] == [*range(12)]
     assert written(logs)[0]["status"] == "finished"
+
+
+@pytest.fixture
+def accelerate(face: Callable[[str], Any]) -> Any:
+    return face("accelerate")
+
+
+def test_an_accelerated_loop_is_recorded(accelerate: Any, logs: Path) -> None:
+    tracker = accelerate.TraintopTracker("gpt")
+    tracker.store_init_configuration({"lr": 0.1, "max_train_steps": 3})
+    for step in range(3):
+        tracker.log({"train": {"loss": 1 / (1 + step)}}, step=step)
+        tracker.log({"eval_loss": 0.5}, step=step)
+    tracker.finish()
+    assert metrics(logs, "train/loss", "eval_loss") == [
+        (0, 1.0, 0.5),
+        (1, 0.5, 0.5),
+        (2, 1 / 3, 0.5),
+    ]
+    [run] = written(logs)
+    assert run["config"] == {"experiment_name": "gpt", "lr": 0.1, "max_train_steps": 3}
+    assert run["status"] == "finished"
+
+
+def test_an_accelerated_loop_goes_on_in_its_run(accelerate: Any, logs: Path) -> None:
+    preempted = accelerate.TraintopTracker("gpt")
+    for step in range(8):
+        preempted.log({"loss": 1.0}, step=step)
+    del preempted
+    tracker = accelerate.TraintopTracker("gpt", resume=True)
+    tracker.log({"loss": 2.0}, step=5)
+    tracker.finish()
+    assert metrics(logs, "loss") == [*((step, 1.0) for step in range(5)), (5, 2.0)]
