@@ -55,7 +55,7 @@ def logs(tmp_path: Path) -> Path:
 
 
 def test_list_prints_a_table_or_exactly_one_document(logs: Path) -> None:
-    assert "BEST VAL" in invoke("list", logs).stdout
+    assert "STARTED" in invoke("list", logs).stdout
     as_json = invoke("list", logs, "--json").stdout
     assert len(json.loads(as_json)) == 2
     assert as_json.endswith("]\n")
@@ -99,7 +99,7 @@ def test_list_says_which_of_two_meanings_it_sorts_by(tmp_path: Path) -> None:
     assert listed.stderr == (
         "traintop: sorted by setting lr; for the other meaning of lr: --sort learning_rate\n"
     )
-    assert re.search(r"BEST VAL .* lr", listed.stdout)
+    assert re.search(r"BEST TRAIN .* lr", listed.stdout)
     assert "42 (default)" in invoke("list", tmp_path, "--sort", "config.seed").stdout
     assert invoke("list", tmp_path, "--sort", "learning_rate").stderr == ""
 

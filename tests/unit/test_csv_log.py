@@ -27,6 +27,8 @@ from traintop.store.formats.csv_cells import plain_numbers
 from traintop.store.formats.csv_rows import RowDecoder
 from traintop.store.history import GrowingHistory, History
 
+FOREIGN = Path(__file__).parents[1] / "foreign"
+
 
 class Opened:
     """The one run in a directory."""
@@ -166,6 +168,17 @@ def test_ultralytics_knows_its_epochs_and_times(tmp_path: Path) -> None:
     assert run.summary().duration_seconds == 25.5
 
 
+def test_ultralytics_says_more_than_its_event_files(tmp_path: Path) -> None:
+    [events] = (FOREIGN / "tensorboard" / "tensorboardx").glob("*tfevents*")
+    log_file(tmp_path, "epoch,metrics/mAP50(B)", "1,0.5", "2,0.25", name="results.csv")
+    (tmp_path / "args.yaml").write_text("epochs: 4\n")
+    (tmp_path / events.name).write_bytes(events.read_bytes())
+    opened = Opened(tmp_path)
+    found = opened.summary()
+    assert (planned_steps(found), [*found.stats]) == (4, ["metrics/mAP50(B)"])
+    assert opened.catalog.other_files(tools_only=True) == ""
+
+
 # ---------------------------------------------------------------------------------------- cells
 
 
@@ -204,6 +217,13 @@ def test_numbers_that_are_none_are_measured(tmp_path: Path) -> None:
     assert history.nonfinite("loss").all()
     assert history.columns["loss"][1:].tolist() == [-math.inf, math.inf, math.inf]
     assert values(history, "ok") == {0: 1, 1: 0}
+
+
+def test_percentages_are_numbers(tmp_path: Path) -> None:
+    log_file(tmp_path, "step,progress,loss", "1,0.5%,2", "2, 99 %,%", "3,%%,1")
+    run = Opened(tmp_path)
+    assert values(run.reader().history(), "progress") == {1: 0.5, 2: 99.0}
+    assert run.summary().problem == "no number: progress in 1, loss in 1 of 3 records"
 
 
 def test_what_is_not_read_is_said(tmp_path: Path) -> None:

@@ -133,6 +133,13 @@ def test_without_runs_it_says_so() -> None:
     assert unreadable_lines([broken, *SWEEP]) == [f"{broken.id} is empty"]
 
 
+def test_of_many_reasons_for_reading_in_part_some_are_said() -> None:
+    runs = [reached(str(at), 2.0, problem=f"no number: x in {at // 2}") for at in range(20)]
+    *lines, last = unreadable_lines(runs)
+    assert len(lines) == 5
+    assert last == "not read as a whole: 10 more runs; their details say why"
+
+
 def test_markdown_is_a_table_with_all_columns() -> None:
     evil = reached("a|b *c* _d_ e_f", 2.0, config={"lr": 1.0})
     lines = comparison_table([*SWEEP, evil], markdown=True, width=10).splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ format_option = click.option(
     callback=_force_format,
     help="Read files in this format only: see `traintop formats`.",
 )
+
+_MOST_REASONS = 5
 
 MOST_RUNS = 8
 """Runs that are shown unless they are named: as many as there are colours for curves."""
@@ -101,7 +104,7 @@ def named_runs(
 def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:
     """Lines with each file that cannot be read, or only in part, and the reason.
 
-    Files that are read in part for one reason have a line together.
+    Files that are read in part for one reason have a line together; of many reasons some are said.
     """
     lines: list[str] = []
     partly: dict[str, list[str]] = {}
@@ -115,7 +118,9 @@ def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:
             reason = f"has {skipped}, left out: traintop doctor --repair removes them"
         if reason:
             lines.append(f"{name} {reason}")
-    for reason, (name, *more) in partly.items():
+    for reason, (name, *more) in itertools.islice(partly.items(), _MOST_REASONS):
         like_it = f" and {len(more):,} more" if more else ""
         lines.append(f"not read in {name}{like_it}: {reason}")
+    if others := sum(map(len, itertools.islice(partly.values(), _MOST_REASONS, None))):
+        lines.append(f"not read as a whole: {counted(others, 'more run')}; their details say why")
     return lines

@@ -132,8 +132,9 @@ class RunCatalog:
 
     def other_files(self, *, tools_only: bool = False) -> str:
         """What is not read, in words; see :func:`traintop.store.other_files.other_files`."""
-        files = (entry.id for run in self._runs.values() for entry in run.entries)
-        return other_files(self._files, self._roots, files, tools_only=tools_only)
+        # Not those either whose run is shown from a richer file beside them.
+        known = {file_id for file_id, claim in self._claims.items() if claim.run_id is not None}
+        return other_files(self._files, self._roots, known, tools_only=tools_only)
 
     def report(self, trouble: str) -> Snapshot:
         """The runs as they were, with a notice; for a refresh that failed."""

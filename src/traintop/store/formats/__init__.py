@@ -175,6 +175,12 @@ _OTHERS = (
         "transformers:TransformersFormat",
     ),
     Other(
+        "csv",
+        "results.csv of Ultralytics and YOLOv5, with args.yaml or opt.yaml",
+        ("results.csv",),
+        "csv_log:UltralyticsFormat",
+    ),
+    Other(
         "tensorboard",
         "events.out.tfevents.* of TensorBoard, PyTorch, tensorboardX, Keras",
         ("*tfevents*",),
@@ -212,8 +218,8 @@ _OTHERS = (
     ),
     Other(
         "csv",
-        "metrics.csv of Lightning, results.csv of Ultralytics, what Keras' CSVLogger writes, and "
-        "other files of rows for each epoch, step or iteration",
+        "metrics.csv of Lightning, what Keras' CSVLogger writes, and other files of rows for each "
+        "epoch, step or iteration",
         ("*.csv", "*.tsv", "*.log", "*.txt"),
         "csv_log:CsvFormat",
     ),

@@ -101,9 +101,9 @@ def numbers_in(cells: Row) -> FloatColumn:
 
 
 def number_in(cell: str) -> float | None:
-    """The number in a cell; ``None`` where there is none."""
+    """The number in a cell, of a percentage too; ``None`` where there is none."""
     try:
-        return float(cell)
+        return float(cell.strip().removesuffix("%"))
     except ValueError:
         return _TRUTHS.get(cell.strip().lower())
 

@@ -99,6 +99,15 @@ class CsvFormat(FollowedFormat):
         return growing.history() if was_sampled else None
 
 
+class UltralyticsFormat(CsvFormat):
+    """Those of Ultralytics, which say more of a run than the event files beside them."""
+
+    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+        """Files with the names of its columns."""
+        is_its_own = b"metrics/" in start().partition(b"\n")[0]
+        return super().claims(entry, start) if is_its_own else None
+
+
 def _is_log(decoder: RowDecoder, history: History) -> bool:
     """Whether the first rows of a file are those of a log, and not of a table of anything else.
 
