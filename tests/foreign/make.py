@@ -61,6 +61,7 @@ ENVIRONMENTS = {
     "trackio": Environment(("trackio",), ("trackio",)),
     "mlflow": Environment(("mlflow",), ("mlflow",)),
     "optuna": Environment(("optuna",), ("optuna",)),
+    "boosting": Environment(("xgboost-cpu", "lightgbm"), ()),
     "python": Environment((), ("json_lines", "text_logs")),
 }
 

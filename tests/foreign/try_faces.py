@@ -26,7 +26,12 @@ from traintop import load_experiment_log
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1] / "src"
 RECORD = HERE / "faces.json"
-FACES = ("transformers", "lightning", "keras", "tensorboard", "accelerate")
+FACES = {
+    **dict.fromkeys(("transformers", "lightning", "keras", "tensorboard", "accelerate"), "torch"),
+    **dict.fromkeys(("xgboost", "lightgbm"), "boosting"),
+}
+"""The environment that each is tried in."""
+
 TRAININGS = ("whole", "killed", "resumed", "failed")
 STATUSES = {"whole": "finished", "resumed": "finished", "failed": "failed"}
 
@@ -38,29 +43,28 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, help="keep the environments here")
     arguments = parser.parse_args()
     home = arguments.environments or Path(tempfile.mkdtemp(prefix="faces-"))
-    packages = ENVIRONMENTS["torch"].packages
-    python = python_with(home.resolve() / "torch", packages)
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    with tempfile.TemporaryDirectory() as ours:  # the environment stays as it is
+    for face in arguments.face or FACES:
+        print(f"{face} …", flush=True)
+        packages = ENVIRONMENTS[FACES[face]].packages
+        python = python_with(home.resolve() / FACES[face], packages)
+        record[face] = {
+            "date": f"{datetime.now():%Y-%m-%d}",
+            "versions": versions_of(python, packages),
+            "runs": _train(face, python),
+        }
+        RECORD.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+
+
+def _train(face: str, python: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as playground, tempfile.TemporaryDirectory() as ours:
+        # What we need beside the framework is installed elsewhere: its environment stays as it is.
         install = [python, "-m", "pip", "install", "--quiet", "--target", ours, "msgspec"]
         subprocess.run(install, check=True)
-        for face in arguments.face or FACES:
-            print(f"{face} …", flush=True)
-            runs = _train(face, python, os.pathsep.join([str(SOURCE), str(HERE), ours]))
-            record[face] = {
-                "date": f"{datetime.now():%Y-%m-%d}",
-                "versions": versions_of(python, packages),
-                "runs": runs,
-            }
-            RECORD.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
-
-
-def _train(face: str, python: Path, search_path: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as playground:
         environment = {
             **{name: value for name, value in os.environ.items() if name != "TRAINTOP_DIR"},
-            "PYTHONPATH": search_path,
+            "PYTHONPATH": os.pathsep.join([str(SOURCE), str(HERE), ours]),
             "CUDA_VISIBLE_DEVICES": "",
             "KERAS_BACKEND": "torch",
         }

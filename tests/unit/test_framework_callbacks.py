@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import traintop
-from traintop.integrations import run_values
+from traintop.integrations import lightgbm, run_values
 
 INTERFACES: dict[str, dict[str, Any]] = {
     "transformers": {"TrainerCallback": type("TrainerCallback", (), {})},
@@ -31,6 +31,7 @@ INTERFACES: dict[str, dict[str, Any]] = {
     },
     "lightning.pytorch.utilities.rank_zero": {"rank_zero_only": lambda method: method},
     "keras.callbacks": {"Callback": type("Callback", (), {})},
+    "xgboost.callback": {"TrainingCallback": type("TrainingCallback", (), {})},
     "accelerate.tracking": {
         "GeneralTracker": type("GeneralTracker", (), {}),
         "on_main_process": lambda method: method,
@@ -394,3 +395,85 @@ def test_an_accelerated_loop_goes_on_in_its_run(accelerate: Any, logs: Path) -> 
     tracker.log({"loss": 2.0}, step=5)
     tracker.finish()
     assert metrics(logs, "loss") == [*((step, 1.0) for step in range(5)), (5, 2.0)]
+
+
+@pytest.fixture
+def xgboost(face: Callable[[str], Any]) -> Any:
+    return face("xgboost")
+
+
+def boost(callback: Any, rounds: range, result: Any = 0.5, *, ends: bool = True) -> None:
+    """Call a callback as the ``train`` and ``cv`` of XGBoost do."""
+    model = SimpleNamespace(num_boosted_rounds=lambda: rounds.start)
+    callback.before_training(model)
+    for epoch in range(len(rounds)):
+        assert not callback.after_iteration(model, epoch, {"val": {"rmse": [9.0, result]}})
+    if ends:
+        callback.after_training(model)
+
+
+def test_rounds_of_boosting_are_recorded(xgboost: Any, logs: Path) -> None:
+    boost(xgboost.TraintopCallback("trees", config={"eta": 0.3}), range(3))
+    assert metrics(logs, "val/rmse") == [(0, 0.5), (1, 0.5), (2, 0.5)]
+    [run] = written(logs)
+    assert run["config"] == {"experiment_name": "trees", "eta": 0.3}
+    assert run["status"] == "finished"
+
+
+def test_rounds_of_an_earlier_model_count(xgboost: Any, logs: Path) -> None:
+    boost(xgboost.TraintopCallback("trees"), range(8), ends=False)
+    boost(xgboost.TraintopCallback("trees"), range(5, 9))
+    assert [record[0] for record in metrics(logs)] == [*range(9)]
+    assert written(logs)[0]["status"] == "finished"
+
+
+def test_a_cross_validation_has_deviations(xgboost: Any, logs: Path) -> None:
+    boost(xgboost.TraintopCallback(), range(1), (0.5, 0.1))
+    assert metrics(logs, "val/rmse", "val/rmse_std") == [(0, 0.5, 0.1)]
+
+
+def gradient_boost(
+    callback: Any, planned: int, first: int = 0, done: int | None = None, best: int = -1
+) -> None:
+    """Call a callback as the ``train`` of LightGBM does; it may be stopped early, or fail."""
+    model = SimpleNamespace(best_iteration=-1)
+    for iteration in range(first, planned if done is None else done):
+        callback(
+            SimpleNamespace(
+                model=model,
+                params={"learning_rate": 0.1},
+                iteration=iteration,
+                begin_iteration=first,
+                end_iteration=planned,
+                evaluation_result_list=[("val", "l2", 1 / (1 + iteration), False)],
+            )
+        )
+    model.best_iteration = best
+
+
+def test_iterations_of_boosting_are_recorded(logs: Path) -> None:
+    gradient_boost(lightgbm.TraintopCallback("trees"), 3)
+    assert metrics(logs, "val/l2") == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
+    [run] = written(logs)
+    settings = {"experiment_name": "trees", "learning_rate": 0.1, "num_iterations": 3}
+    assert (run["config"], run["status"]) == (settings, "finished")
+
+
+def test_boosting_that_was_stopped_early_is_finished(logs: Path) -> None:
+    gradient_boost(lightgbm.TraintopCallback("early"), 100, done=5, best=3)
+    gradient_boost(lightgbm.TraintopCallback("failed"), 100, done=4)
+    gradient_boost(lightgbm.TraintopCallback("whole"), 6)
+    found = [
+        (run["config"]["experiment_name"], run["status"], run["count"]) for run in written(logs)
+    ]
+    assert sorted(found) == [
+        ("early", "finished", 5),
+        ("failed", "interrupted", 4),
+        ("whole", "finished", 6),
+    ]
+
+
+def test_more_boosting_goes_on_in_its_run(logs: Path) -> None:
+    gradient_boost(lightgbm.TraintopCallback("trees"), 9, done=7)
+    gradient_boost(lightgbm.TraintopCallback("trees"), 9, first=5)
+    assert [record[0] for record in metrics(logs)] == [*range(9)]
