@@ -6,6 +6,7 @@ Which loop it was is found out from the start of the file, by the table whose tw
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -71,17 +72,24 @@ class TextLogFormat(FollowedFormat):
 def pattern_of(start: bytes) -> LogPattern | None:
     """What prints the lines of a file that begins with some bytes; ``None`` for other files."""
     text = _plain(start[: _whole(start)])
-    lower = text.lower()
+    lower, lines = text.lower(), text.replace(b"\r", b"\n")
     is_of_training = any(word in lower for word in _WORDS)
-    for pattern in LOG_PATTERNS:
+    for pattern, head in _heads():
         may_be = is_of_training or not pattern.is_general
-        if may_be and all(part in text for part in pattern.lines[0].needs):
+        if may_be and all(part in text for part in pattern.lines[0].needs) and head.search(lines):
             pieces = [*_pieces(text)]
             if _is_of(pattern, pieces):
                 return _with_steps(pattern, pieces)
     if len(start) < SNIFFED or not _is_program(text):
         return None
     return next(pattern for pattern in LOG_PATTERNS if pattern.begins_with_program)
+
+
+@functools.cache
+def _heads() -> list[tuple[LogPattern, re.Pattern[bytes]]]:
+    """The patterns, each with what finds the first of its lines in many: most texts have none."""
+    heads = ((pattern, pattern.lines[0].head) for pattern in LOG_PATTERNS)
+    return [(pattern, re.compile(head.pattern, head.flags | re.M)) for pattern, head in heads]
 
 
 def _is_program(text: bytes) -> bool:
