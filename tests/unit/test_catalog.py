@@ -310,6 +310,8 @@ def test_some_files_can_be_looked_at_alone(tmp_path: Path, opened: list[str]) ->
     assert len(catalog.refresh_files([str(new)]).runs) == 3
     new.unlink()
     assert len(catalog.refresh_files([str(new)]).runs) == 2
+    run_at(tmp_path, "d")
+    assert len(catalog.refresh_files([str(new)]).runs) == 2  # what came and went costs no scan
 
 
 def test_trouble_is_a_notice_until_the_next_refresh(tmp_path: Path) -> None:

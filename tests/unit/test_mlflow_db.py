@@ -17,6 +17,7 @@ from traintop.cli import main
 from traintop.model import RunStatus, RunSummary
 from traintop.store.annotations import AnnotationChange, annotate
 from traintop.store.catalog import RunCatalog
+from traintop.store.formats import mlflow_db
 from traintop.store.history import History
 
 A, B = "a" * 32, "b" * 32
@@ -114,6 +115,20 @@ def test_runs_come_and_go_without_a_scan(mlflow: MlflowDatabase) -> None:
     assert not catalog.refresh_files([str(mlflow.path)]).runs
 
 
+def test_the_newest_runs_are_read_first(mlflow: MlflowDatabase) -> None:
+    catalog = RunCatalog([mlflow.path.parent])
+    portions = [catalog.refresh(0.0) for _ in range(2)]
+    assert [(run.name, portions[0].unread) for run in portions[0].runs] == [("second", 1)]
+    assert [run.name for run in portions[1].runs] == ["second", "first"]
+
+
+def test_a_run_that_fell_silent_long_before_others(mlflow: MlflowDatabase) -> None:
+    mlflow.start("c" * 32, "third", at=4000)
+    mlflow.log("c" * 32, "loss", (0, 1.0), at=4000)
+    runs = runs_in(mlflow.path.parent)
+    assert (runs["second"].status, runs["third"].status) == ("stalled", "running")
+
+
 def test_a_note_that_is_changed_later_is_seen(mlflow: MlflowDatabase) -> None:
     catalog = RunCatalog([mlflow.path.parent])
     for note in ("one", "two"):
@@ -131,6 +146,20 @@ def test_rows_whose_numbers_are_used_again(mlflow: MlflowDatabase) -> None:
     assert reader.follow()
     assert values(reader.history(), "loss") == {0: 9.0, 1: 8.0}
     assert catalog.refresh().runs[0].stats["loss"].max == 9.0
+
+
+def test_values_without_steps_are_counted(
+    mlflow: MlflowDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_db, "_ROWS", 4)
+    mlflow.log(B, "loss", *((0, step) for step in range(10)), at=200)
+    catalog = RunCatalog([mlflow.path.parent])
+    reader = catalog.reader(catalog.refresh().runs[0].id)
+    assert values(reader.history(), "loss") == {0: 2.0, **{step + 1: step for step in range(10)}}
+    mlflow.log(B, "loss", (7, 0.25), at=300)
+    assert reader.follow()
+    assert values(reader.history(), "loss") == {0: 9, 7: 0.25}
+    assert catalog.refresh().runs[0].count == 2
 
 
 def test_a_writer_with_a_log_is_followed_by_hints(mlflow: MlflowDatabase) -> None:

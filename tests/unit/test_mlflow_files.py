@@ -145,6 +145,15 @@ def test_metrics_are_followed_line_by_line(run: Path) -> None:
     assert catalog.refresh().runs[0].status is RunStatus.FINISHED
 
 
+def test_a_metric_that_was_deleted_is_gone(run: Path) -> None:
+    log(run, "loss", 0, 4.0)
+    log(run, "acc", 0, 0.5)
+    catalog = RunCatalog([run.parents[1]])
+    catalog.refresh()
+    (run / "metrics" / "acc").unlink()
+    assert catalog.refresh().runs[0].stats.keys() == {"loss"}
+
+
 def test_a_change_of_one_metric_is_seen_without_a_scan(run: Path) -> None:
     log(run, "train/loss", 0, 4.0)
     catalog = RunCatalog([run.parents[1]])
@@ -175,6 +184,23 @@ def test_samples_of_the_machine_stand_where_training_was(run: Path) -> None:
     assert values(history, "system/gpu") == {200: 10.0, 500: 11.0, 800: 12.0}
     assert values(history, "system/early") == {0: 1.0}
     assert history.columns["wallclock_time"].tolist() == [*range(10)]
+
+
+def test_values_without_steps_are_counted(run: Path) -> None:
+    for place in range(3):
+        log(run, "loss", 0, 3.0 - place, place)
+    catalog = RunCatalog([run.parents[1]])
+    [found] = catalog.refresh().runs
+    reader = catalog.reader(found.id)
+    assert values(reader.history(), "loss") == {0: 3.0, 1: 2.0, 2: 1.0}
+    assert found.environment["counted_by"] == "value"
+    log(run, "loss", 0, 0.5, 3)
+    assert reader.follow()
+    assert values(reader.history(), "loss")[3] == 0.5
+    log(run, "loss", 7, 0.25, 4)
+    assert reader.follow()
+    assert values(reader.history(), "loss") == {0: 0.5, 7: 0.25}
+    assert catalog.refresh().runs[0].count == 2
 
 
 def test_lines_of_other_versions_and_damaged_ones(run: Path) -> None:

@@ -10,6 +10,7 @@ from tests.databases import OptunaDatabase, damage
 
 from traintop.metrics import best_value, direction_of
 from traintop.model import RunStatus, RunSummary
+from traintop.store.annotations import AnnotationChange, annotate
 from traintop.store.catalog import RunCatalog
 from traintop.store.history import History
 
@@ -116,9 +117,27 @@ def test_a_trial_is_followed_from_its_last_report(optuna: OptunaDatabase) -> Non
     optuna.tell(2, "COMPLETE", 0.9)
     assert reader.follow()
     assert values(reader.history(), "value") == {20: 0.9}
+    optuna.trial(3, 1, 2)
+    assert not reader.follow()
     after = {run.id: run for run in catalog.refresh().runs}
     assert (after[second.id].status, after[second.id].stats["value"].last) == ("finished", 0.9)
     assert after[first.id].stats == first.stats
+
+
+def test_reports_whose_numbers_are_used_again(optuna: OptunaDatabase) -> None:
+    catalog = RunCatalog([optuna.path.parent])
+    reader = catalog.reader(catalog.refresh().runs[0].id)
+    assert values(reader.history(), "intermediate_value") == {0: 0.25}
+    optuna.execute("DELETE FROM trial_intermediate_values WHERE trial_id = 2")
+    optuna.report(2, 0, 5.0)
+    optuna.report(2, 1, 6.0)
+    assert reader.follow()
+    assert values(reader.history(), "intermediate_value") == {0: 5.0, 1: 6.0}
+
+
+def test_the_newest_trials_are_read_first(optuna: OptunaDatabase) -> None:
+    [newest] = RunCatalog([optuna.path.parent]).refresh(0.0).runs
+    assert newest.name == "tune-1"
 
 
 def test_what_is_suggested_later_is_seen(optuna: OptunaDatabase) -> None:
@@ -136,6 +155,10 @@ def test_names_of_studies_may_be_anything(optuna: OptunaDatabase) -> None:
     assert runs.keys() == {f"{name}-0", f"{name}-1"}
     assert all(run.path == optuna.path and "/" not in run.stem for run in runs.values())
     assert len({run.stem for run in runs.values()}) == 2
+    for run in runs.values():
+        annotate(Path(run.id), AnnotationChange(note="mine"))
+    noted = runs_in(optuna.path.parent).values()
+    assert [run.annotations.note for run in noted] == ["mine", "mine"]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -11,6 +11,7 @@ from tests.databases import TrackioDatabase, damage
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import planned_steps
 from traintop.store.catalog import RunCatalog
+from traintop.store.formats import trackio as trackio_module
 from traintop.store.history import History
 
 
@@ -64,7 +65,7 @@ def test_of_what_was_logged_numbers_are_read(trackio: TrackioDatabase) -> None:
 
 def test_a_run_is_followed_from_its_last_row(trackio: TrackioDatabase) -> None:
     catalog = RunCatalog([trackio.path.parent])
-    [newest, _] = catalog.refresh().runs
+    [newest] = catalog.refresh(0.0).runs
     assert newest.name == "run b"
     reader = catalog.reader(newest.id)
     assert values(reader.history(), "train/loss") == {0: 2.0}
@@ -87,10 +88,8 @@ def test_rows_are_read_in_portions_too(
     whole.refresh()
     wanted = values(whole.reader(run_id).history(), "x")
     assert (len(wanted), wanted[0], wanted[49]) == (50, 50, 49)
-    from traintop.store.formats import trackio as module
-
-    monkeypatch.setattr(module, "_ROWS", 7)
-    monkeypatch.setattr(module, "_SCANNED_ROWS", 5)
+    monkeypatch.setattr(trackio_module, "_ROWS", 7)
+    monkeypatch.setattr(trackio_module, "_SCANNED_ROWS", 5)
     assert values(whole.reader(run_id).history(), "x") == wanted
     reader = whole.reader(run_id)
     reader.history()
@@ -99,7 +98,10 @@ def test_rows_are_read_in_portions_too(
     assert len(values(reader.history(), "x")) == 83
 
 
-def test_samples_of_the_machine_stand_where_training_was(tmp_path: Path) -> None:
+def test_samples_of_the_machine_stand_where_training_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trackio_module, "_ROWS", 3)
     trackio = TrackioDatabase(tmp_path / "tiny.db")
     trackio.log("a", *((10 * step, {"loss": 1.0}) for step in range(10)))
     for at in (-5.0, 2.5, 7.5, 99.0):
@@ -119,9 +121,9 @@ def test_a_run_whose_rows_are_others_is_read_anew(trackio: TrackioDatabase) -> N
     assert values(reader.history(), "train/loss") == {0: 2.0}
     trackio.execute("DELETE FROM metrics")
     trackio.execute("DELETE FROM sqlite_sequence")
-    trackio.log("b", (0, {"train/loss": 9.0}), (5, {"train/loss": 8.0}), at=300)
+    trackio.log("b", *((step, {"train/loss": 9.0 - step}) for step in range(5)), at=300)
     assert reader.follow()
-    assert values(reader.history(), "train/loss") == {0: 9.0, 5: 8.0}
+    assert values(reader.history(), "train/loss") == {step: 9.0 - step for step in range(5)}
 
 
 def test_a_long_run_has_a_sample(trackio: TrackioDatabase) -> None:

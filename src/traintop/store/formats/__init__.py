@@ -298,7 +298,7 @@ def force_format(name: str) -> None:
     Raises ``ValueError`` for a name that no format has.
     """
     global _forced
-    known = [each.name for each in run_formats().known]
+    known = dict.fromkeys(each.name for each in run_formats().known)
     if name not in known:
         raise ValueError(f"there is no format {name!r}; traintop reads {', '.join(known)}")
     _forced = name

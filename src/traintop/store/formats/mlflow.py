@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from traintop.logfile import Head, Tail, WrittenStatus
-from traintop.store.formats.followed import TOOL, About
+from traintop.progress import COUNTED_BY
+from traintop.store.formats.followed import TOOL, About, Records, ReplacedError
+from traintop.store.formats.series import Series, SeriesRecords
 from traintop.times import iso_time
 from traintop.values import NAME_SETTING, as_number
 
@@ -38,17 +42,51 @@ _FLOAT = re.compile(r"[+-]?\d{1,40}(?:\.\d{0,40})?(?:[eE][+-]?\d{1,3})?")
 _WORDS: Mapping[str, object] = {"True": True, "False": False, "None": None}
 
 
+class MlflowRecords(SeriesRecords):
+    """Makes records of what MLflow has of a run.
+
+    A step that was not given is stored as 0. So while all are, the values of a metric are counted.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: dict[str, int] = {}  # of the values of each metric
+
+    @property
+    def are_counted(self) -> bool:
+        """Whether the places of records are no steps."""
+        return any(count > 1 for count in self._counts.values())
+
+    def add_logged(self, series: Sequence[Series], records: Records, *, has_steps: bool) -> None:
+        """Give what was read to the records. ``has_steps``: some step of the run is not 0.
+
+        Raises ``ReplacedError`` for the first such step: then no value was to be counted.
+        """
+        if has_steps and self.are_counted:
+            raise ReplacedError
+        self.add(series if has_steps else [*map(self._counted, series)], records)
+
+    def _counted(self, one: Series) -> Series:
+        if one.is_sampled:
+            return one
+        start = self._counts.get(one.metric, 0)
+        self._counts[one.metric] = end = start + len(one.steps)
+        return one._replace(steps=np.arange(start, end, dtype=np.float64))
+
+
+def has_steps(series: Sequence[Series]) -> bool:
+    """Whether some step is not 0, for nobody gives 0 to all."""
+    return any(one.steps.any() for one in series if not one.is_sampled)
+
+
 def about_run(
     info: Mapping[str, object],
     experiment: object,
     params: Mapping[str, str],
     tags: Mapping[str, str],
-    last_time: float,
+    records: MlflowRecords,
 ) -> About:
-    """What is known of a run beside its records, given what MLflow has under its own names.
-
-    ``last_time`` is that of the last record, in seconds since 1970.
-    """
+    """What is known of a run beside its records, given what MLflow has under its own names."""
     settings = {name: setting_of_text(text) for name, text in params.items()}
     added = {name: text for name, text in tags.items() if not name.startswith(_OWN_TAG)}
     if added:
@@ -62,6 +100,8 @@ def about_run(
     if isinstance(user := info.get("user_id"), str):
         facts["user"] = user
     facts |= {ours: tags[theirs] for theirs, ours in _FACTS.items() if theirs in tags}
+    if records.are_counted:
+        facts[COUNTED_BY] = "value"
     written = info.get("status")
     status = _STATUSES.get(written, "running") if isinstance(written, (int, str)) else "running"
     start, end = seconds(info.get("start_time")), seconds(info.get("end_time"))
@@ -73,7 +113,7 @@ def about_run(
             status=status,
             end_time=iso_time(end or 0.0),
             duration_seconds=None if end is None or start is None else end - start,
-            updated_at=iso_time(max(last_time, end or 0.0)),
+            updated_at=iso_time(max(records.last_time, end or 0.0)),
             notes=tags.get("mlflow.note.content", ""),
         ),
     )

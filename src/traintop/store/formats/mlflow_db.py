@@ -16,7 +16,7 @@ import numpy as np
 from traintop.store.files import Entry, Files
 from traintop.store.files.database import Database
 from traintop.store.formats.followed import About, Records, ReplacedError
-from traintop.store.formats.mlflow import about_run, is_sampled, seconds
+from traintop.store.formats.mlflow import MlflowRecords, about_run, is_sampled, seconds
 from traintop.store.formats.series import Series, SeriesRecords
 from traintop.store.formats.sqlite_runs import SqliteFormat, StoredRun
 from traintop.store.history import GrowingHistory, History, as_column
@@ -50,6 +50,10 @@ WHERE run_uuid = :run AND rowid >= :first ORDER BY rowid LIMIT :most
 _LAST_ROWS = """
 SELECT rowid, key, timestamp, step, value, is_nan FROM metrics
 WHERE run_uuid = :run ORDER BY rowid DESC LIMIT :most
+"""
+_STEP = """
+SELECT 1 FROM metrics
+WHERE run_uuid = :run AND rowid >= :first AND step <> 0 AND key NOT LIKE 'system/%' LIMIT 1
 """
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM metrics WHERE run_uuid = :run LIMIT :most)"
 _PARAMS = "SELECT key, substr(value, 1, 8192) FROM params WHERE run_uuid = :run LIMIT :most"
@@ -89,7 +93,8 @@ class MlflowDbFormat(SqliteFormat):
         """The rows at some places, and the last ones."""
         run, few = {"run": entries[0].inode}, points * _SAMPLED_ROWS
         with self.opened(entries) as database:
-            if database.rows(_COUNT, {**run, "most": few}) < [(few,)]:
+            is_short = database.rows(_COUNT, {**run, "most": few}) < [(few,)]
+            if is_short or not database.rows(_STEP, {**run, "first": _FIRST}):
                 return None
             last = database.rows(_LAST_ROWS, {**run, "most": _SAMPLED_ROWS})
             [first] = database.rows(_ROWS_FROM, {**run, "first": _FIRST, "most": 1})
@@ -110,7 +115,8 @@ class _Follower:
 
     def __init__(self, run_format: MlflowDbFormat) -> None:
         self._format = run_format
-        self._records = SeriesRecords()
+        self._records = MlflowRecords()
+        self._has_steps = False
         self._last: _Row | None = None
         self._about = About()
 
@@ -135,7 +141,7 @@ class _Follower:
         params, tags = ({str(key): str(value) for key, value in rows} for rows in texts)
         info = {"run_name": name, "status": status, "start_time": start, "end_time": end}
         info["user_id"] = user
-        self._about = about_run(info, experiment, params, tags, self._records.last_time)
+        self._about = about_run(info, experiment, params, tags, self._records)
 
     def _read_rows(
         self,
@@ -148,12 +154,15 @@ class _Follower:
         end = last[0][0] if last else 0
         while True:
             first = _FIRST if self._last is None else self._last[0]
+            if not self._has_steps:
+                self._has_steps = bool(database.rows(_STEP, {**run, "first": first}))
             rows = database.rows(_ROWS_FROM, {**run, "first": first, "most": _ROWS})
             is_end = len(rows) < _ROWS
             if self._last is not None and (not rows or rows.pop(0) != self._last):
                 raise ReplacedError  # rows were deleted, and their numbers are used again
             if rows:
-                self._records.add(_series_of(rows), records)
+                series = _series_of(rows)
+                self._records.add_logged(series, records, has_steps=self._has_steps)
                 self._last = rows[-1]
                 reached(min(rows[-1][0] / max(end, 1), 1.0))
             if is_end:

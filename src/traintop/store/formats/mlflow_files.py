@@ -24,7 +24,13 @@ from traintop.store.formats.followed import (
     ReplacedError,
     share_reached,
 )
-from traintop.store.formats.mlflow import about_run, is_sampled, seconds
+from traintop.store.formats.mlflow import (
+    MlflowRecords,
+    about_run,
+    has_steps,
+    is_sampled,
+    seconds,
+)
 from traintop.store.formats.series import Series, SeriesRecords
 from traintop.store.formats.yaml_settings import yaml_settings
 from traintop.store.history import GrowingHistory, History
@@ -82,6 +88,8 @@ class MlflowFilesFormat(FollowedFormat):
             places = np.linspace(0, max(entry.size - _SAMPLED_BYTES, 0), count).astype(int).tolist()
             parts = files.read_many([(entry.id, place, _SAMPLED_BYTES) for place in places])
             found.append(_decoded(name, b"".join(map(_whole_lines, parts, places)))[0])
+        if not has_steps(found):
+            return None
         records, growing = SeriesRecords(), GrowingHistory()
         records.start = seconds(_fields(files, meta.id).get("start_time"))
         records.add(found, growing)
@@ -95,7 +103,8 @@ class _Follower:
     def __init__(self) -> None:
         self._files: dict[str, GrowingFile] = {}  # of metrics
         self._series: list[Series] = []  # read, and not made records yet
-        self._records = SeriesRecords()
+        self._records = MlflowRecords()
+        self._has_steps = False
         self._about = About()
         self._damaged = 0
 
@@ -117,12 +126,13 @@ class _Follower:
             take = functools.partial(self._take, name)
             file.read(files, entry, take, share_reached(reached, done, total))
             done += entry.size
-        self._records.add(self._series, records)
+        self._has_steps |= has_steps(self._series)
+        self._records.add_logged(self._series, records, has_steps=self._has_steps)
         self._records.flush(records)
         self._series = []
         params, tags = _texts(files, run / "params"), _texts(files, run / "tags")
         experiment = _name_of_experiment(files, run.parent)
-        about = about_run(info, experiment, params, tags, self._records.last_time)
+        about = about_run(info, experiment, params, tags, self._records)
         problem = f"has {counted(self._damaged, 'damaged line')}, left out" if self._damaged else ""
         self._about = about._replace(problem=problem)
 

@@ -81,15 +81,13 @@ class SqliteFormat(FollowedFormat):
     def runs(self, files: Files, entries: Sequence[Entry]) -> Iterator[Entry]:
         """As in :class:`traintop.store.formats.ManyRunsFormat`."""
         path, state = _database_of(entries[0].id), tuple(entry[:3] for entry in entries)
-        look = self._looks.get(path)
-        if look is not None and look.state == state and look.is_settled:
+        with self.opened(entries) as database:  # also for the summaries that are asked meanwhile
+            look = self._looks.get(path)
+            if look is None or look.state != state or not look.is_settled:
+                runs = _entries_of(self.stored_runs(database, MOST_RUNS), path, entries)
+                still = all((each.age or 0.0) >= SETTLING and not each.lags for each in entries)
+                look = self._looks[path] = _Look(state, runs, still)
             yield from look.runs
-            return
-        with self.opened(entries) as database:
-            runs = _entries_of(self.stored_runs(database, MOST_RUNS), path, entries)
-            is_settled = all((each.age or 0.0) >= SETTLING and not each.lags for each in entries)
-            self._looks[path] = _Look(state, runs, is_settled)
-            yield from runs
 
     def states(self, files: Files, entries: Sequence[Entry]) -> list[Entry]:
         """The run with the state of the whole database as its version."""

@@ -57,7 +57,7 @@ ORDER BY first_time DESC
 _ROW = "id, step, timestamp, CASE WHEN length(metrics) <= :longest THEN metrics END"
 _FIRST_ROWS = f"""
 SELECT {_ROW} FROM metrics
-WHERE {{run}} = :run AND (step, id) > (:step, :id) AND id <= :end ORDER BY step, id LIMIT :most
+WHERE {{run}} = :run AND (step, id) > (:step, :id) ORDER BY step, id LIMIT :most
 """
 _NEW_ROWS = f"""
 SELECT {_ROW} FROM metrics NOT INDEXED WHERE id > :after AND id <= :end AND {{run}} = :run
@@ -110,7 +110,7 @@ class TrackioFormat(SqliteFormat):
                 return None
             found: dict[object, _Row] = {}
             for step in np.linspace(first, last, points).astype(int).tolist():
-                at = {"step": step, "id": -1, "end": 2**62, "most": _SAMPLED_ROWS}
+                at = {"step": step, "id": -1, "most": _SAMPLED_ROWS}
                 found |= {row[0]: row for row in rows.of(_FIRST_ROWS, **at)}
         records, growing = SeriesRecords(), GrowingHistory()
         records.add(_Series().take(found.values()), growing)
@@ -162,7 +162,7 @@ class _Follower:
                 samples = rows.of(_SAMPLES, after=self._last_sample, most=_SCANNED_ROWS)
                 self._records.add(self._series.take(samples, are_sampled=True), records)
                 self._last_sample = max((row[0] for row in samples), default=self._last_sample)
-            parts = self._first_rows(rows, end) if self._end is None else self._new_rows(rows, end)
+            parts = self._first_rows(rows) if self._end is None else self._new_rows(rows, end)
             for part in parts:
                 self._records.add(self._series.take(part), records)
                 time.sleep(_OTHERS_TURN)
@@ -170,9 +170,9 @@ class _Follower:
             self._records.flush(records)
             self._about = self._described(rows, entries[0])
 
-    def _first_rows(self, rows: _Rows, end: int) -> Iterator[list[_Row]]:
+    def _first_rows(self, rows: _Rows) -> Iterator[list[_Row]]:
         place = {"step": -(2**63), "id": -1}
-        while part := rows.of(_FIRST_ROWS, **place, end=end, most=_ROWS):
+        while part := rows.of(_FIRST_ROWS, **place, most=_ROWS):
             place = {"id": part[-1][0], "step": part[-1][1]}
             self._know(part)
             yield part
