@@ -47,6 +47,7 @@ ENVIRONMENTS = {
             "tensorboard",
             "tensorboardX",
             "transformers[torch]",
+            "accelerate",
             "lightning",
             "keras",
             "pandas",
