@@ -198,6 +198,13 @@ def test_without_runs_the_files_of_other_tools_are_named(tmp_path: Path) -> None
     assert "CSV" not in catalog.other_files(tools_only=True)
 
 
+def test_files_that_git_lfs_has_not_fetched_are_told(tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n"
+    (tmp_path / "events.out.tfevents.1.host").write_text(pointer)
+    (tmp_path / "metrics.jsonl").mkdir()
+    assert "`git lfs pull`" in RunCatalog([tmp_path]).refresh().others
+
+
 def test_a_file_that_is_no_run_makes_no_revision(tmp_path: Path) -> None:
     write_run(tmp_path / "experiment_a.json", records(3))
     catalog = RunCatalog([tmp_path])

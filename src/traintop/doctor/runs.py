@@ -259,8 +259,8 @@ def _checks(runs: Sequence[RunFacts]) -> tuple[_Check, ...]:
             Level.NOTE,
             lambda run: bool(run.summary.problem),
             "of another program, not read as a whole",
-            'give each record a number as "iteration", and measurements as numbers, not within '
-            "others",
+            "copy anew what was damaged on its way; in a log of your own, write the step of each "
+            'record as "iteration", and measurements as numbers',
             detail=lambda run: run.summary.problem,
         ),
         _Check(

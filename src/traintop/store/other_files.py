@@ -5,9 +5,10 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import PurePath
 
-from traintop.store.files import Files
+from traintop.store.files import FileError, Files
 from traintop.text import counted, fit_middle, safe_text
 
 READ_FILES = "what `traintop formats` lists"
@@ -25,6 +26,7 @@ _TOOLS = _KINDS[:3]
 """The kinds that are certainly runs; the others may be anything."""
 
 _LONGEST_PATH = 60
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def other_files(
@@ -48,9 +50,14 @@ def other_files(
         is_read = entry.id in runs or any(run.startswith(f"{entry.id}/") for run in runs)
         if kind is not None and not is_read and entry.is_dir is kind.endswith("folder"):
             found.setdefault(kind, []).append(entry.id)
-    return ", ".join(_words(kind, found[kind]) for kind, _ in kinds if kind in found)
+    return ", ".join(_words(kind, found[kind], files) for kind, _ in kinds if kind in found)
 
 
-def _words(kind: str, paths: Sequence[str]) -> str:
-    example = fit_middle(safe_text(min(paths), 1000), _LONGEST_PATH)
-    return f"{counted(len(paths), kind)} ({example})"
+def _words(kind: str, paths: Sequence[str], files: Files) -> str:
+    example = min(paths)
+    words = fit_middle(safe_text(example, 1000), _LONGEST_PATH)
+    if not kind.endswith("folder"):
+        with suppress(FileError):
+            if files.read(example, 0, len(_LFS_POINTER)) == _LFS_POINTER:
+                words += ", which stands for a file that `git lfs pull` fetches"
+    return f"{counted(len(paths), kind)} ({words})"
