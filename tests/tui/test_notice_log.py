@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -128,6 +129,8 @@ async def test_a_run_that_fails_while_watched_makes_a_notice(tmp_path: Path):
         write_run(path, config={"experiment_name": name}, start_time="2025-02-22T14:00:00", **tail)
 
     write("old", status="failed", error="long ago")
+    week_ago = NOW.timestamp() - 7 * 86_400
+    os.utime(tmp_path / "experiment_old.json", (week_ago, week_ago))
     write("new", status="finished")
     app = TraintopApp([tmp_path], lambda: NOW)
     async with app.run_test(notifications=True) as pilot:
