@@ -198,6 +198,12 @@ def test_without_runs_the_files_of_other_tools_are_named(tmp_path: Path) -> None
     assert "CSV" not in catalog.other_files(tools_only=True)
 
 
+def test_what_cannot_be_read_of_a_directory_is_named(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "trainer_state.json")
+    [run] = RunCatalog([tmp_path]).refresh().runs
+    assert run.problem == "holds trainer_state.json, which is a named pipe, not a file"
+
+
 def test_files_that_git_lfs_has_not_fetched_are_told(tmp_path: Path) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n"
     (tmp_path / "events.out.tfevents.1.host").write_text(pointer)

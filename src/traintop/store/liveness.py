@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 
 import msgspec
 
@@ -156,7 +157,9 @@ class ObservedRun(msgspec.Struct, eq=False):
     def _summary(self, known: RunSummary | None) -> RunSummary:
         for entry in self.entries:
             if entry.problem:
-                raise FileError(entry.problem)
+                is_within = entry.id != self.id
+                within = f"holds {PurePath(entry.id).name}, which " if is_within else ""
+                raise FileError(within + entry.problem)
         if self.summary is None and self.cache.has(self.id):
             costly = {each.name: each for each in self.formats if each.is_costly}
             kept = self.cache.get(self.id, self.entries, costly)
