@@ -17,6 +17,7 @@ from traintop.cli import main
 from traintop.model import RunStatus, RunSummary
 from traintop.store.annotations import AnnotationChange, annotate
 from traintop.store.catalog import RunCatalog
+from traintop.store.files import database, local
 from traintop.store.formats import mlflow_db
 from traintop.store.history import History
 
@@ -175,6 +176,23 @@ def test_a_writer_with_a_log_is_followed_by_hints(mlflow: MlflowDatabase) -> Non
             assert catalog.refresh_files([log]).runs[0].iteration == step
     assert catalog.refresh_files([log]).runs[0].iteration == 4
     assert not Path(log).exists()
+
+
+def test_of_a_database_on_a_network_filesystem_a_copy_is_read(
+    mlflow: MlflowDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "network_filesystem", lambda _: "nfs4")
+    catalog = RunCatalog([mlflow.path.parent])
+    [second, _] = catalog.refresh().runs
+    reader = catalog.reader(second.id)
+    assert values(reader.history(), "loss") == {0: 2.0}
+    mlflow.log(B, "loss", (1, 1.5), at=102)
+    assert reader.follow()
+    assert catalog.refresh().runs[0].iteration == 1
+    monkeypatch.setattr(database, "_LARGEST_COPY", 1)
+    mlflow.log(B, "loss", (2, 1.25), at=103)
+    [found] = catalog.refresh().runs
+    assert "would have to be copied" in found.problem
 
 
 def test_a_database_that_is_locked_keeps_its_runs(mlflow: MlflowDatabase) -> None:
