@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from tests.databases import MlflowDatabase, damage
 
+from traintop import load_experiment_log
 from traintop.analysis.naming import find_run, unique_names
 from traintop.cli import main
 from traintop.model import RunStatus, RunSummary
@@ -245,6 +246,21 @@ def test_such_a_run_is_called_by_what_the_database_calls_it(mlflow: MlflowDataba
     assert (first.stem, first.path) == (A, mlflow.path)
     names = unique_names([first])
     assert find_run(A, names) == find_run(f"mlflow.db#{A}", names) == first.id
+
+
+def test_such_a_run_may_be_named_alone(mlflow: MlflowDatabase, tmp_path: Path) -> None:
+    first = Path(f"{mlflow.path}#{A}")
+    assert runs_in(first).keys() == {"first"}
+    assert load_experiment_log(first).config.experiment_name == "first"
+    arguments = ["import", str(first), "--to", str(tmp_path / "ours")]
+    assert "first: 2 records" in CliRunner().invoke(main, arguments).output
+    annotate(first, AnnotationChange(note="mine"))
+    assert runs_in(first)["first"].annotations.note == "mine"
+    assert runs_in(mlflow.path)["first"].annotations.note == "mine"
+    with pytest.raises(ValueError, match="is not the log of a run"):
+        load_experiment_log(f"{mlflow.path}#{'c' * 32}")
+    with pytest.raises(FileNotFoundError):
+        load_experiment_log(f"{tmp_path}/none.db#{A}")
 
 
 def test_such_a_run_is_annotated_beside_its_database(mlflow: MlflowDatabase) -> None:

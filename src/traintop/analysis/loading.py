@@ -14,6 +14,7 @@ from traintop.analysis.run_tables import comparison_table
 from traintop.analysis.summary_text import summary_lines, summary_of_log
 from traintop.metrics import best_value
 from traintop.model import ExperimentConfig, ExperimentLog, RunStatus, RunSummary
+from traintop.run_ids import parts_of
 from traintop.store.catalog import RunCatalog
 from traintop.text import safe_text
 
@@ -82,7 +83,7 @@ def _opened(path: FilePath) -> tuple[RunCatalog, RunSummary]:
     """A file's run that can be read, and the catalog of it alone."""
     catalog = RunCatalog([Path(path)])
     runs = catalog.refresh().runs
-    if not os.path.lexists(path):
+    if not os.path.lexists(parts_of(os.fspath(path))[0]):
         raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
     if not runs:
         raise ValueError(f"{os.fspath(path)!r} is not the log of a run")

@@ -11,6 +11,7 @@ import click
 from traintop.commands.output import failure
 from traintop.commands.runs import format_option, given_or_default, log_directories
 from traintop.model import RunStatus
+from traintop.run_ids import parts_of
 from traintop.text import safe_text
 
 
@@ -25,8 +26,9 @@ def command(log_dirs: tuple[Path, ...]) -> None:
     """
     from traintop.terminal import has_screen
 
-    directories = [_directory_of(path) for path in log_dirs]
-    opened = next((path for path in log_dirs if path.is_file()), None)
+    places = [_place_of(path) for path in log_dirs]
+    directories = [directory for directory, _ in places]
+    opened = next((run for _, run in places if run is not None), None)
     if not sys.stdout.isatty():
         raise click.ClickException("watching needs a terminal; in a script, use `traintop list`")
     if not has_screen(os.environ):
@@ -39,18 +41,19 @@ def command(log_dirs: tuple[Path, ...]) -> None:
     run([*given_or_default(directories)], opened)
 
 
-def _directory_of(path: Path) -> Path:
-    """The directory itself, or that of the file of a run."""
-    if path.is_file():
+def _place_of(path: Path) -> tuple[Path, Path | None]:
+    """The directory to be watched, and the run to be selected where it is the file of one."""
+    holder, key = parts_of(str(path))
+    if path.is_file() or (key and Path(holder).is_file()):
         from traintop.store.catalog import RunCatalog
         from traintop.store.other_files import READ_FILES
 
-        runs = RunCatalog([path]).refresh().runs
+        runs = RunCatalog([path]).refresh(0.0).runs  # of many in a file, the newest
         if not runs:
             raise failure(f"{path} is not the log of a run; traintop reads {READ_FILES}")
         if runs[0].status is RunStatus.UNREADABLE and path.suffix != ".json":  # as ours are
             raise failure(f"{path} {runs[0].problem}")
-        return path.parent
+        return path.parent, Path(runs[0].id)
     if path.suffix == ".json" and not path.is_dir():
         raise failure(f"there is no file {path}")
-    return path
+    return path, None

@@ -69,6 +69,7 @@ class RunCatalog:
 
     Runs are the files that one of the formats claims: ``experiment_*.json``, and what looks like a
     run's. Hidden files and directories are left out; annotations come from ``.traintop`` folders.
+    One of many runs in a file may be named instead of a directory.
 
     ``clock`` is the reader's monotonic clock in seconds.
     """
@@ -77,7 +78,12 @@ class RunCatalog:
         self, directories: Sequence[Path], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.directories = tuple(_with_name(Path(directory)) for directory in directories)
-        self._roots = [str(directory) for directory in self.directories]
+        self._roots = [parts_of(str(directory))[0] for directory in self.directories]
+        self._named: dict[str, set[str]] = {}  # runs by the files that hold many
+        for run_id in map(str, self.directories):
+            holder, key = parts_of(run_id)
+            if key:
+                self._named.setdefault(holder, set()).add(run_id)
         self._files: Files = LocalFiles()
         self._clock = clock
         self._lock = threading.Lock()
@@ -113,7 +119,8 @@ class RunCatalog:
         with self._lock:
             scan = self._scan()
             changed, unread = self._update(scan.files, seconds)
-            beside = [f"{Path(root).parent / FOLDER}" for root in self._roots if root in self._runs]
+            alone = [root for root in self._roots if root in self._runs or root in self._many]
+            beside = [f"{Path(root).parent / FOLDER}" for root in alone]
             changed |= self._annotations.refresh([*scan.annotation_folders, *beside])
             self._cache.save(self._runs.keys())
             others = "" if self._runs else self.other_files()
@@ -242,10 +249,11 @@ class RunCatalog:
         While they cannot be found, they stay as they were; where there were none, the file itself
         is listed, with the reason.
         """
-        files = self._many[holder]
+        files, named = self._many[holder], self._named.get(holder)
         try:
             for entry in cast("ManyRunsFormat", formats[0]).runs(self._files, files):
-                self._look_at(entry.id, [entry], formats, look)
+                if named is None or entry.id in named:
+                    self._look_at(entry.id, [entry], formats, look)
         except (FileError, ValueError) as error:
             known = self._runs_of(holder)
             if known and isinstance(error, FileError):
