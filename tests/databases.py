@@ -219,11 +219,11 @@ class OptunaDatabase(_Database):
 
 
 def damage(path: Path, seed: int) -> None:
-    """Flip some bits behind the header of a file."""
+    """Flip some bits behind the header of a file, and cut off its end half of the times."""
     noise, data = random.Random(seed), bytearray(path.read_bytes())
     for _ in range(30):
         data[noise.randrange(100, len(data))] ^= 1 << noise.randrange(8)
-    path.write_bytes(data)
+    path.write_bytes(data if seed % 2 else data[: noise.randrange(len(data))])
 
 
 def _iso(at: float) -> str:

@@ -164,6 +164,23 @@ def test_values_without_steps_are_counted(
     assert catalog.refresh().runs[0].count == 2
 
 
+def test_a_database_that_is_linked_to_has_its_log(mlflow: MlflowDatabase, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(mlflow.path)
+    with closing(sqlite3.connect(mlflow.path)) as writer:
+        writer.execute("PRAGMA journal_mode = wal")
+        catalog = RunCatalog([link.parent])
+        reader = catalog.reader(catalog.refresh().runs[0].id)
+        for step in range(1, 4):
+            insert = "INSERT INTO metrics VALUES ('loss', 1.0, ?, ?, ?, 0)"
+            writer.execute(insert, (1_700_000_200_000 + step, B, step))
+            writer.commit()
+            assert catalog.refresh().runs[0].iteration == step
+            assert reader.follow() or step == 1
+    assert values(reader.history(), "loss") == {0: 2.0, 1: 1.0, 2: 1.0, 3: 1.0}
+
+
 def test_a_writer_with_a_log_is_followed_by_hints(mlflow: MlflowDatabase) -> None:
     with closing(sqlite3.connect(mlflow.path)) as writer:
         writer.execute("PRAGMA journal_mode = wal")

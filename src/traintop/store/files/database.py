@@ -77,7 +77,7 @@ class Database:
 
     def __init__(self, path: str, *, is_remote: bool) -> None:
         """``is_remote``: it lies on a network filesystem."""
-        self._path = path
+        self._path = os.path.realpath(path)  # beside which its log and its journal are
         self._of_copy = is_remote
         self._connection: sqlite3.Connection | None = None
         self._state: _State = ()  # when it was opened

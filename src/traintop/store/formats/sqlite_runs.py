@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import abc
 import functools
+import os
 import re
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -80,7 +81,8 @@ class SqliteFormat(FollowedFormat):
 
     def runs(self, files: Files, entries: Sequence[Entry]) -> Iterator[Entry]:
         """As in :class:`traintop.store.formats.ManyRunsFormat`."""
-        path, state = _database_of(entries[0].id), tuple(entry[:3] for entry in entries)
+        path = _database_of(entries[0].id)
+        state = (*(entry[:3] for entry in entries), _log_of(files, path))
         with self.opened(entries) as database:  # also for the summaries that are asked meanwhile
             look = self._looks.get(path)
             if look is None or look.state != state or not look.is_settled:
@@ -93,10 +95,7 @@ class SqliteFormat(FollowedFormat):
         """The run with the state of the whole database as its version."""
         [run] = entries
         path = _database_of(run.id)
-        states = [files.stat(path)[:3]]
-        with suppress(FileError):  # usually there is none
-            states.append(files.stat(path + LOG)[:3])
-        return [run._replace(version=tuple(states))]
+        return [run._replace(version=(files.stat(path)[:3], _log_of(files, path)))]
 
     @contextmanager
     def opened(self, entries: Sequence[Entry]) -> Iterator[Database]:
@@ -117,6 +116,14 @@ class SqliteFormat(FollowedFormat):
 def _database_of(file_id: str) -> str:
     """The path of a database, given the id of it, of its log, or of a run in it."""
     return parts_of(file_id)[0].removesuffix(LOG)
+
+
+def _log_of(files: Files, path: str) -> tuple[object, ...] | None:
+    """The state of the log of a database, which may be linked to, and usually has none."""
+    try:
+        return files.stat(os.path.realpath(path) + LOG)[:3]
+    except FileError:
+        return None
 
 
 @functools.lru_cache(maxsize=1024)
