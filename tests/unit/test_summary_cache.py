@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 from traintop.model import RunSummary
 from traintop.store import cache
 from traintop.store.catalog import RunCatalog
+from traintop.store.files.local import LocalFiles
 from traintop.store.formats.json_document import JsonDocumentFormat
 
 
@@ -71,6 +72,14 @@ def test_only_what_changed_is_read_again(logs: Path, read: list[str]) -> None:
     write_document(logs / "two.json", 6)
     assert {run.stem: run.count for run in runs(logs)} == {"one": 3, "two": 6}
     assert read == ["one.json", "two.json", "two.json"]
+
+
+def test_the_start_of_a_run_that_did_not_change_is_not_read(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = runs(logs)
+    monkeypatch.setattr(LocalFiles, "read", lambda *_: pytest.fail("a file was read"))
+    assert runs(logs) == first
 
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "empty", "other version", "directory"])
