@@ -27,6 +27,7 @@ from traintop.store.formats import run_formats
 _TAGS = ("train/loss", "train/lr", "train/grad_norm", "perf/tokens_per_second", "val/loss")
 _EVENTS_OF_USUAL_RUN = 20_000
 _SAMPLE_POINTS = 400
+_SHARE_OF_LONG_RUN = 5  # TensorBoard's own reader would take minutes for all of it
 
 _EVENT_ACCUMULATOR = """
 import sys, time
@@ -42,8 +43,8 @@ def measure(scale: Scale, directory: Path) -> Iterator[Line]:
     cache = directory / "cache"
     os.environ["XDG_CACHE_HOME"] = str(cache)
     usual = _write_run(directory / "usual" / "0", _EVENTS_OF_USUAL_RUN)
-    long = _write_run(directory / "long", scale.long_run)
-    yield from _one_run(scale, long, scale.long_run, cache)
+    events = scale.long_run // _SHARE_OF_LONG_RUN
+    yield from _one_run(scale, _write_run(directory / "long", events), events, cache)
     count = scale.many_runs // 50
     for number in range(1, count):
         shutil.copytree(usual, usual.with_name(str(number)))
