@@ -299,6 +299,7 @@ def test_following_gives_what_a_fresh_read_gives(rows: list[Any], cuts: list[int
         ("scores.jsonl", "".join(f'{{"epoch": {i}, "x": 1}}\n' for i in (3, 1, 2, 1, 3))),
         ("events.log", '{"level": "info", "msg": "up", "step": 1}\n' * 3),
         ("notes.txt", 'As in {"step": 1, "loss": 2.0}:\n{"step": 1, "loss": 2.0}\nand\nso\non\n'),
+        ("mostly.jsonl", '{"a": 1}\n' * 5 + "".join(f'{{"step": {i}, "b": 1}}\n' for i in (1, 2))),
         ("list.jsonl", "[1, 2]\n[3, 4]\n"),
         ("steps.jsonl", '{"step": 1}\n{"step": 2}\n'),
         ("empty.jsonl", ""),

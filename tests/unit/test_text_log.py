@@ -409,6 +409,14 @@ def test_an_epoch_of_keras_counts_with_its_last_line(tmp_path: Path) -> None:
     assert (planned_steps(run), counts_epochs(run)) == (3, True)
 
 
+def test_an_end_of_a_line_may_come_in_halves() -> None:
+    epochs = "".join(f"Epoch {i}/3\r\n2/2 - 1s - 7ms/step - loss: 6.0000\r\n" for i in (1, 2))
+    parts = [epochs.encode()[:-1], epochs.encode() + b"2/2 - 0s - 2ms/step - loss: 99.0000\r\n"]
+    followed = read_in_parts(TextLogFormat(), parts)
+    assert followed == read_in_parts(TextLogFormat(), [epochs.encode()])
+    assert "99.0" not in str(followed)
+
+
 def test_what_is_printed_before_a_step_is_of_that_step(tmp_path: Path) -> None:
     step = "step {:5d} | loss: 9.5 | lr 8e-07 | norm: 1.5 | dt: 90.40ms | tok/sec: 1953.34"
     lines = ["validation loss: 10.5", step.format(0), step.format(1), "validation loss: 9.5"]
@@ -483,7 +491,9 @@ def test_any_text_is_read_in_one_way(text: str, cut: int) -> None:
         ("same.log", (nanogpt([5])[0] + "\n") * 5),
         ("server.log", "2026-01-02 03:04:05,678 - root - INFO - request: 12 time: 0.5\n" * 9),
         ("pip.out", "\r  5%|██   | 5/60 [00:00<00:09, 7.1MB/s]" * 9 + "\n"),
-        ("dataset.txt", "Step 1: the loss = 5\nStep 2: the loss = 6\nQ: what?\n" * 20),
+        ("dataset.txt", "".join(f"Step {i}: the loss = 5\n" for i in (1, 2, 3)) * 20),
+        ("solution.txt", "What is the loss?\n" + "".join(f"Step {i}: x = 5\n" for i in range(9))),
+        ("paper.txt", "\n".join(nanogpt(range(3))) + "\n" + "In prose.\n" * 200),
         ("labels.txt", "0 0.5 0.5 0.25 0.25\n" * 50),
         ("empty.log", ""),
         ("binary.out", "\0\1\2step 1/2\n\377" * 100),
@@ -516,7 +526,7 @@ def test_flipped_bits_leave_the_rest_readable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "iter 99999999999999999999999999: loss 1.0, time 1.00ms, mfu 1.00%",
+        "iter " + "9" * 5000 + ": loss 1.0, time 1.00ms, mfu 1.00%",
         "iter 5: loss " + "9" * 5000 + ", time 1.00ms, mfu 1.00%",
         "iter 5: loss 1.0" + ", a 1" * 3000,
         "iter 5: " * 5000,

@@ -7,8 +7,9 @@ regular expression, and where the next line matches it, its numbers are read at 
 from __future__ import annotations
 
 import functools
+import operator
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -114,20 +115,22 @@ class _Template:
         in_order = sorted(metrics, key=lambda one: one.value_at)
         self._heads = len(groups)
         self._names = [one.name for one in in_order]
-        self._number: Callable[[bytes], float] = float
-        self._scaled = {one.name: one.factor for one in metrics if one.factor != 1}
+        self._numbers = [_number if b"," in one.value else float for one in in_order]
+        self._scaled = [(one.name, one.factor) for one in metrics if one.factor != 1]
+        self._has_others = NO_METRIC in self._names
 
     def row(self, found: Found) -> Row:
         """The metrics in a line that matches."""
         values = found.groups()[self._heads :]
         try:
-            row = dict(zip(self._names, map(self._number, values), strict=True))
-        except ValueError:
-            self._number = _number  # which knows commas, and takes longer
+            row = dict(zip(self._names, map(operator.call, self._numbers, values), strict=True))
+        except ValueError:  # the first one with a comma
+            self._numbers = [_number] * len(values)
             row = dict(zip(self._names, map(_number, values), strict=True))
-        for name, factor in self._scaled.items():
+        for name, factor in self._scaled:
             row[name] *= factor
-        row.pop(NO_METRIC, None)
+        if self._has_others:
+            del row[NO_METRIC]
         return row
 
 
@@ -218,10 +221,7 @@ class LineReader:
 
 
 def _number(value: bytes) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        return float(value.replace(b",", b""))
+    return float(value.replace(b",", b""))
 
 
 def _time_in(line: bytes) -> float | None:
