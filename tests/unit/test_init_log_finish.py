@@ -349,6 +349,20 @@ def test_the_end_of_the_process_ends_the_run(logs: Path, ending: str) -> None:
     assert metrics(run, "loss") == [(0, 1.0)]
 
 
+def test_an_exit_that_was_caught_is_no_failure(logs: Path) -> None:
+    script = """
+import sys, traintop
+traintop.init()
+try:
+    sys.exit(3)
+except SystemExit:
+    traintop.log({"loss": 1.0})
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    [run] = written(logs)
+    assert (run["status"], run["error"]) == ("finished", "")
+
+
 def test_a_forked_child_neither_writes_nor_ends_the_run(logs: Path) -> None:
     script = """
 import os, sys, traintop

@@ -27,6 +27,7 @@ Resume = bool | Literal["allow", "must", "never", "auto"] | None
 _current: Run | None = None
 _unfinished: list[Run] = []
 _exit_code: object = None
+_exit_steps: dict[Run, int] = {}  # where each run was then: one that went on caught the exit
 _is_watched = False
 
 
@@ -225,8 +226,8 @@ def _watch_exit() -> None:
 
     @functools.wraps(leave)
     def exit_with_code(status: Any = None, /) -> NoReturn:
-        global _exit_code
-        _exit_code = status
+        global _exit_code, _exit_steps
+        _exit_code, _exit_steps = status, {run: run.step for run in _unfinished}
         leave(status)
 
     sys.exit = exit_with_code
@@ -246,4 +247,4 @@ def _finish_all() -> None:
         return
     code = _exit_code if isinstance(_exit_code, int) else int(_exit_code is not None)
     for run in [*_unfinished]:
-        run.finish(code)
+        run.finish(code if _exit_steps.get(run) == run.step else None)
