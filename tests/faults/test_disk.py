@@ -21,7 +21,7 @@ from tests.runs import OpenedRun
 from tests.waiting import wait_until
 from training_processes import next_line, only_run, start
 
-from traintop import ExperimentConfig, ExperimentTracker
+from traintop import ExperimentConfig, ExperimentTracker, RunStatus
 from traintop.tracking import live_run, recording, tracker, writer
 
 
@@ -293,7 +293,8 @@ def test_finish_waits_for_a_blocked_disk_with_a_limit(
         run.save()
         assert len(warnings("still trying")) == 2
         ended_after = run.get_elapsed_time()
-    wait_until(lambda: only_run(tmp_path)["status"] == "finished")
+    [path] = tmp_path.glob("*.json")
+    wait_until(lambda: OpenedRun(path).summary().status is RunStatus.FINISHED)
     assert recorded(tmp_path) == losses(range(100))
     assert only_run(tmp_path)["duration_seconds"] == pytest.approx(ended_after, abs=1e-5)
 

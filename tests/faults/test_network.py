@@ -43,6 +43,7 @@ def test_a_reader_on_another_mount_misses_nothing(exported: Export, tmp_path: Pa
         process = start(TRAINS, ours.directory, str(count))
         wait_until(lambda: list(theirs.directory.glob("*.json")))
         [path] = theirs.directory.glob("*.json")
+        wait_until(lambda: OpenedRun(path).summary().count)
         run, lengths = OpenedRun(path), [0]
         while lengths[-1] < count:
             run.follow()
@@ -133,6 +134,7 @@ def test_a_writer_is_killed_on_a_network_filesystem(exported: Export, tmp_path: 
         process = start(TRAINS.replace("0.005", "0.0005"), ours.directory, "1000000")
         wait_until(lambda: list(theirs.directory.glob("*.json")))
         [path] = theirs.directory.glob("*.json")
+        wait_until(lambda: OpenedRun(path).summary().count)
         run = OpenedRun(path)
         wait_until(lambda: run.follow() and len(run.history()) > 200)
         seen = len(run.history())

@@ -83,7 +83,11 @@ def is_alive(pid: int) -> bool:
 
 
 def only_run(directory: Path) -> dict[str, Any]:
-    """The one run of a directory, as ``json.load`` has it."""
+    """
+    The one run of a directory that nobody writes any more, as ``json.load`` has it.
+
+    A live file may be met before its first flush, or within one: ``OpenedRun`` reads those.
+    """
     [path] = directory.glob("experiment_*.json")
     document: dict[str, Any] = json.loads(path.read_text())
     return document
