@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         load_experiment_log,
         print_experiment_summary,
     )
+    from traintop.analysis.runs import Run, Runs, open_runs
     from traintop.integrations.current_run import config, finish, init, log, summary
     from traintop.model import (
         ExperimentConfig,
@@ -37,15 +38,18 @@ _HOMES = {
     "ExperimentTracker": "traintop.tracking.tracker",
     "MetricStats": "traintop.model",
     "MetricsSnapshot": "traintop.model",
+    "Run": "traintop.analysis.runs",
     "RunFileBusyError": "traintop.tracking.run_file",
     "RunStatus": "traintop.model",
     "RunSummary": "traintop.model",
+    "Runs": "traintop.analysis.runs",
     "compare_experiments": "traintop.analysis.loading",
     "config": "traintop.integrations.current_run",
     "finish": "traintop.integrations.current_run",
     "init": "traintop.integrations.current_run",
     "load_experiment_log": "traintop.analysis.loading",
     "log": "traintop.integrations.current_run",
+    "open_runs": "traintop.analysis.runs",
     "print_experiment_summary": "traintop.analysis.loading",
     "summary": "traintop.integrations.current_run",
 }
@@ -57,15 +61,18 @@ __all__ = [  # noqa: PLE0604 RUF100 - the names are those of _HOMES, spelled out
     "ExperimentTracker",
     "MetricStats",
     "MetricsSnapshot",
+    "Run",
     "RunFileBusyError",
     "RunStatus",
     "RunSummary",
+    "Runs",
     "compare_experiments",
     "config",
     "finish",
     "init",
     "load_experiment_log",
     "log",
+    "open_runs",
     "print_experiment_summary",
     "summary",
 ]

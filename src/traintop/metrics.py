@@ -196,6 +196,12 @@ def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
     return in_order(name for names in logged for name in names_of_metrics(names))
 
 
+def primary_metric(runs: Iterable[RunSummary]) -> str:
+    """The metric by which runs are judged unless one is chosen: a loss, where any has one."""
+    judged = (metric for metric in metrics_of(runs) if direction_of(metric) is not None)
+    return next((metric for metric in judged if metric not in PACE), LOSSES[0])
+
+
 def names_of_metrics(logged: Collection[str]) -> tuple[str, ...]:
     """What the metrics that one run logged are called here, each once."""
     return _standard_names(tuple(logged))

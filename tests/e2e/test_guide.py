@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -198,7 +199,7 @@ def test_other_tools_read_the_files(workplace: Path, line: str) -> None:
 
 @pytest.mark.parametrize("line", shell_lines("traintop"))
 def test_the_command_line_knows_what_the_guide_says(workplace: Path, line: str) -> None:
-    arguments = line.partition("#")[0].split()[1:]
+    arguments = shlex.split(line, comments=True)[1:]
     if arguments[0] not in ("demo", "experiment_logs"):
         command = [sys.executable, "-m", "traintop", *arguments]
         done = subprocess.run(

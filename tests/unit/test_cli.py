@@ -139,7 +139,7 @@ def test_commands_and_scripts_know_what_was_answered_in_the_ui(logs: Path) -> No
 
 def test_an_unknown_sort_key_is_answered_with_the_nearest_ones(logs: Path) -> None:
     refused = invoke("list", logs, "--sort", "best_val")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "'best_val_loss'" in refused.stderr
     assert invoke("list", logs, "--sort", "best_val_loss").exit_code == 0
 
@@ -239,7 +239,7 @@ def test_list_says_how_many_lines_are_damaged(tmp_path: Path) -> None:
 def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "events.out.tfevents.1.host").write_bytes(b"no events in this")
     listed = invoke("list", tmp_path)
-    assert listed.exit_code == 0
+    assert listed.exit_code == 1
     assert "not read: 1 TensorBoard event file (" in listed.stderr
     assert "traintop reads what `traintop formats` lists" in listed.stderr
     diagnosed = invoke("doctor", tmp_path, "--json")

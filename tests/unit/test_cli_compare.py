@@ -74,8 +74,8 @@ def test_an_export_goes_to_the_output_whole(logs: Path, tmp_path: Path) -> None:
     done = run("export", logs, "--out", "-")
     assert done.stdout == (tmp_path / "runs.csv").read_text()
     assert done.stderr == ""
-    run("plot", logs, "fast", "--svg", tmp_path / "chart.svg")
-    done = run("plot", logs, "fast", "--svg", "-")
+    run("plot", "-d", logs, "fast", "--svg", tmp_path / "chart.svg")
+    done = run("plot", "-d", logs, "fast", "--svg", "-")
     assert done.stdout == (tmp_path / "chart.svg").read_text()
     assert done.stderr == ""
     assert not Path("-").exists()
@@ -96,7 +96,7 @@ def test_no_command_replaces_the_file_of_a_run(logs: Path) -> None:
 
 
 def test_the_comparison_is_a_table_with_the_baseline_first(logs: Path) -> None:
-    done = run("compare", logs, "fast", "--baseline", "slow_s0")
+    done = run("compare", "-d", logs, "fast", "--baseline", "slow_s0")
     assert done.exit_code == 0
     assert done.output.splitlines()[0].split() == ["slow_s0", "fast"]
     assert "-66.7%" in done.output

@@ -20,11 +20,10 @@ from traintop.analysis.compare import (
     columns_of,
     compare,
     default_target,
-    target_metric,
 )
 from traintop.analysis.comparison_text import comparison_csv, table_cell
 from traintop.analysis.differences import ABSENT, differing, distinctive_settings, settings_key
-from traintop.metrics import standard_name
+from traintop.metrics import primary_metric, standard_name
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.store.history import History
 from traintop.values import flat_settings
@@ -199,10 +198,10 @@ def test_a_learning_rate_has_no_target():
     assert default_target(columns, "learning_rate") is None
     comparison = compare(columns, Target("learning_rate", 0.1))
     assert [row.label for row in comparison.results] == ["last"]
-    assert target_metric([summary]) == "val_loss"
-    assert target_metric([summary, comparison_run("b").summary]) == "val_loss"
+    assert primary_metric([summary]) == "val_loss"
+    assert primary_metric([summary, comparison_run("b").summary]) == "val_loss"
     score = RunSummary(id=summary.id, status=summary.status, stats={**stats, "acc": MetricStats()})
-    assert target_metric([score]) == "acc"
+    assert primary_metric([score]) == "acc"
 
 
 @pytest.mark.parametrize("metric", ["grad_norm", "train/gradNorm", "lr", "encoder.learning_rate"])

@@ -141,12 +141,6 @@ def columns_of(runs: Iterable[ComparisonRun]) -> list[Column]:
     return [Column(run.name, (run,)) for run in runs]
 
 
-def target_metric(runs: Iterable[RunSummary]) -> str:
-    """The metric that runs are to reach unless one is chosen: a loss, where any has one."""
-    judged = (metric for metric in metrics_of(runs) if direction_of(metric) is not None)
-    return next((metric for metric in judged if metric not in PACE), LOSSES[0])
-
-
 def default_target(columns: Iterable[Column], metric: str) -> Target | None:
     """The worst of the best values of all runs, which each of them so has reached."""
     direction = direction_of(metric)

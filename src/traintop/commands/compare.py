@@ -9,13 +9,11 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import failure, print_document, print_text
-from traintop.commands.runs import MOST_RUNS, format_option, log_directory, named_runs, run_names
+from traintop.commands.runs import MOST_RUNS, runs_as_arguments, selected_runs
 
 
 @click.command()
-@log_directory
-@run_names
-@format_option
+@runs_as_arguments
 @click.option("--baseline", metavar="NAME", help="Run to compare with (default: the first).")
 @click.option("--seeds", is_flag=True, help="Combine runs that differ only in the seed: mean ±std.")
 @click.option("--target", type=float, metavar="LOSS", help="Show when each run reached this loss.")
@@ -23,31 +21,30 @@ from traintop.commands.runs import MOST_RUNS, format_option, log_directory, name
 @click.option("--csv", "style", flag_value="csv", help="Print CSV, in full precision.")
 @click.option("--json", "style", flag_value="json", help="Print JSON, in full precision.")
 def command(
-    log_dir: Path,
-    names: tuple[str, ...],
+    roots: tuple[Path, ...],
+    references: tuple[str, ...],
+    query: str,
     baseline: str | None,
     seeds: bool,
     target: float | None,
     style: str | None,
 ) -> None:
-    """Compare the newest runs, or NAMES, with a baseline: settings, losses, speed."""
+    """Compare the newest runs, or those named, with a baseline: settings, losses, speed."""
     from traintop.analysis import compare, comparison_text
     from traintop.analysis.groups import grouped
+    from traintop.metrics import primary_metric
     from traintop.store.formats import UnreadableRunError
 
     if target is not None and not math.isfinite(target):
         raise click.UsageError(f"--target must be a finite number, not {target}")
     most = None if style or seeds else MOST_RUNS
-    catalog, found = named_runs(log_dir, names, baseline, most)
+    chosen = selected_runs(roots, references, query, baseline=baseline, most=most)
     try:
-        runs = [
-            compare.ComparisonRun(name, run, catalog.reader(run.id).history())
-            for name, run in found.items()
-        ]
+        runs = [compare.ComparisonRun(run.name, run.summary, run.history()) for run in chosen]
     except UnreadableRunError as error:
         raise failure(error) from None
     columns = grouped(runs) if seeds else compare.columns_of(runs)
-    metric = compare.target_metric(found.values())
+    metric = primary_metric(chosen.summaries)
     reach = compare.default_target(columns, metric)
     if target is not None:
         reach = compare.Target(metric, target)

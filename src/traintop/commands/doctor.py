@@ -12,12 +12,12 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import print_text, warn
-from traintop.commands.runs import optional_log_directory
+from traintop.commands.runs import root_as_argument
 from traintop.text import error_text, safe_text
 
 
 @click.command()
-@optional_log_directory
+@root_as_argument
 @click.option("--repair", "with_repair", is_flag=True, help="Mend files; copies are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(log_dir: Path | None, with_repair: bool, as_json: bool) -> None:

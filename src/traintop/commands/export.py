@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from traintop.commands.output import STANDARD_OUTPUT, output_file, warn
-from traintop.commands.runs import format_option, log_directory, named_runs, run_names
+from traintop.commands.runs import runs_as_arguments, selected_runs
 from traintop.text import counted
 
 if TYPE_CHECKING:
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@log_directory
-@run_names
-@format_option
+@runs_as_arguments
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
@@ -27,24 +25,24 @@ if TYPE_CHECKING:
     help="CSV file to write; an existing one is replaced once the new one is complete. "
     "- is standard output.",
 )
-def command(log_dir: Path, names: tuple[str, ...], out: Path) -> None:
-    """Write the records of all runs, or of NAMES, to one CSV file."""
+def command(roots: tuple[Path, ...], references: tuple[str, ...], query: str, out: Path) -> None:
+    """Write the records of all runs, or of those named, to one CSV file."""
     from traintop.analysis.export import write_runs
     from traintop.store.formats import UnreadableRunError
 
-    catalog, runs = named_runs(log_dir, names)
+    runs = selected_runs(roots, references, query)
     left_out: list[str] = []
 
     def histories() -> Iterator[tuple[str, History]]:
         left_out.clear()
-        for name, run in runs.items():
+        for run in runs:
             try:
-                yield name, catalog.reader(run.id).history()
+                yield run.name, run.history()
             except UnreadableRunError as error:
                 left_out.append(f"left out: {error}")
 
     with output_file(out) as file:
-        write_runs(file, histories, [name for run in runs.values() for name in run.stats])
+        write_runs(file, histories, [name for run in runs.summaries for name in run.stats])
     warn(*left_out)
     if out != STANDARD_OUTPUT:
         warn(f"wrote {counted(len(runs) - len(left_out), 'run')} to {out}")

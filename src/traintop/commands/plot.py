@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,25 +17,23 @@ from traintop.analysis.axes import X_AXES, XAxis, axis_named, no_axis_text, toke
 from traintop.analysis.chart_names import charts_of, metrics_of_chart
 from traintop.analysis.field_names import left_out_hint
 from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, print_text, warn
-from traintop.commands.runs import MOST_RUNS, format_option, log_directory, named_runs, run_names
+from traintop.commands.runs import MOST_RUNS, runs_as_arguments, selected_runs
 from traintop.metrics import logged_name, names_of_metrics
 from traintop.model import RunSummary
 from traintop.progress import counts_epochs
 from traintop.text import suggestions
 
 if TYPE_CHECKING:
+    from traintop.analysis.runs import Runs
     from traintop.charts import ChartSpec
     from traintop.charts.curves import ChartMaker, ChartOptions, PlottedRun
-    from traintop.store.catalog import RunCatalog
 
 _HEIGHTS = (12, 30)
 """The lines that a chart takes at least and at most, where none are asked for."""
 
 
 @click.command()
-@log_directory
-@run_names
-@format_option
+@runs_as_arguments
 @click.option(
     "--metric",
     default="loss",
@@ -72,8 +70,9 @@ _HEIGHTS = (12, 30)
 )
 @click.option("--dark", is_flag=True, help="Give the SVG a dark background.")
 def command(
-    log_dir: Path,
-    names: tuple[str, ...],
+    roots: tuple[Path, ...],
+    references: tuple[str, ...],
+    query: str,
     metric: str,
     x_axis: str,
     log_x: bool,
@@ -85,14 +84,14 @@ def command(
     svg: Path | None,
     dark: bool,
 ) -> None:
-    """Print a chart of the newest runs, or of NAMES."""
+    """Print a chart of the newest runs, or of those named."""
     from traintop.charts import DARK, LIGHT, chart_svg
     from traintop.charts.curves import ChartOptions
 
-    catalog, runs = named_runs(log_dir, names, most=MOST_RUNS)
+    runs = selected_runs(roots, references, query, most=MOST_RUNS)
     try:
         options = ChartOptions(XAxis(x_axis, log_x), log_y, not outliers, smooth)
-        spec = _chart_of(catalog, runs, metric, options)
+        spec = _chart_of(runs, metric, options)
     except ValueError as error:
         raise failure(error) from None
     if svg is None:
@@ -104,10 +103,8 @@ def command(
         warn(f"wrote {svg}")
 
 
-def _chart_of(
-    catalog: RunCatalog, runs: Mapping[str, RunSummary], metric: str, options: ChartOptions
-) -> ChartSpec:
-    """The chart of a metric (``loss`` for train and val loss) over all records of named runs.
+def _chart_of(runs: Runs, metric: str, options: ChartOptions) -> ChartSpec:
+    """The chart of a metric (``loss`` for train and val loss) over all records of runs.
 
     Raises ``ValueError`` when none of the runs has the metric or a place on the x axis, and for a
     run that cannot be read.
@@ -116,40 +113,40 @@ def _chart_of(
 
     plotted = [
         PlottedRun(
-            id=summary.id,
+            id=run.id,
             revision=0,
-            label=name,
+            label=run.name,
             color=color,
-            tokens_per_iteration=tokens_per_iteration(summary),
-            history=catalog.reader(summary.id).history(),
-            counts_epochs=counts_epochs(summary),
+            tokens_per_iteration=tokens_per_iteration(run.summary),
+            history=run.history(),
+            counts_epochs=counts_epochs(run.summary),
         )
-        for color, (name, summary) in enumerate(runs.items())
+        for color, run in enumerate(runs)
     ]
     logged = [run.history.metrics for run in plotted]
     if not any(len(run.history) for run in plotted):
         raise ValueError("there is nothing to plot: no record yet")
     if not any(logged_name(name, names) for name in metrics_of_chart(metric) for names in logged):
-        hint = left_out_hint(metric, runs.values()) or suggestions(
+        hint = left_out_hint(metric, runs.summaries) or suggestions(
             metric, (chart for chart in charts_of(logged) if chart != metric)
         )
         raise ValueError(f"no run has the metric {metric!r}: {hint}")
     maker = ChartMaker()
-    name = _known_axis(options.x_axis.name, maker, plotted, runs)
+    name = _known_axis(options.x_axis.name, maker, plotted, runs.summaries)
     options = dataclasses.replace(options, x_axis=replace(options.x_axis, name=name))
     spec = maker.chart(metric, plotted, options)
     return replace(spec, title=spec.name)
 
 
 def _known_axis(
-    name: str, maker: ChartMaker, plotted: Sequence[PlottedRun], runs: Mapping[str, RunSummary]
+    name: str, maker: ChartMaker, plotted: Sequence[PlottedRun], runs: Sequence[RunSummary]
 ) -> str:
     """The x axis that a name stands for; raises ``ValueError`` where no run has a place on it."""
     logged = [run.history.metrics for run in plotted]
     x_axis = XAxis(axis_named(name, logged))
     if any(maker.has_axis(run, x_axis) for run in plotted):
         return x_axis.name
-    hint = left_out_hint(name, runs.values())
+    hint = left_out_hint(name, runs)
     if x_axis.name == "tokens":
         hint = hint or no_axis_text(x_axis)
     metrics = (metric for names in logged for metric in names_of_metrics(names))

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import LONGEST_LINE, failure, print_text, warn
-from traintop.commands.runs import optional_log_directory
+from traintop.commands.runs import root_as_argument
 from traintop.text import safe_text
 from traintop.tracking.environment import default_log_dir
 
 
 @click.command()
-@optional_log_directory
+@root_as_argument
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -1,13 +1,16 @@
-"""Log directories and runs as the arguments of commands."""
+"""Roots and runs as the arguments and options of commands: the same ones on all of them."""
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from traintop.commands.output import LONGEST_LINE, failure, warn
 from traintop.model import RunStatus, RunSummary
@@ -15,15 +18,18 @@ from traintop.text import counted, safe_text
 from traintop.tracking.environment import DEFAULT_LOG_DIR, default_log_dir
 
 if TYPE_CHECKING:
-    from traintop.store.catalog import RunCatalog
+    from traintop.analysis.runs import OpenedRuns, Run, Runs
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 # Or the file of a run. It need not exist or be readable: the catalog says so, and shows the others.
 _DIRECTORY = click.Path(path_type=Path, readable=False)
 
-log_directories = click.argument("log_dirs", nargs=-1, type=_DIRECTORY)
-optional_log_directory = click.argument("log_dir", required=False, type=_DIRECTORY)
-log_directory = click.argument("log_dir", type=_DIRECTORY)
-run_names = click.argument("names", nargs=-1)
+_MOST_REASONS = 5
+_MOST_COMPLETIONS = 100
+
+MOST_RUNS = 8
+"""Runs that are shown unless they are named: as many as there are colours for curves."""
 
 
 def _force_format(ctx: click.Context, option: click.Parameter, name: str | None) -> None:
@@ -43,62 +49,189 @@ format_option = click.option(
     callback=_force_format,
     help="Read files in this format only: see `traintop formats`.",
 )
+filter_option = click.option(
+    "-f",
+    "--filter",
+    "query",
+    default="",
+    metavar="QUERY",
+    help="Only runs that match, as in the UI: 'val_loss < 3 and status == finished'.",
+)
+_root_arguments = click.argument("log_dirs", nargs=-1, type=_DIRECTORY, metavar="[LOG_DIR]...")
+_root_option = click.option(
+    "-d",
+    "--dir",
+    "roots",
+    multiple=True,
+    type=_DIRECTORY,
+    metavar="LOG_DIR",
+    help="Look in this directory; may be repeated.",
+)
 
-_MOST_REASONS = 5
 
-MOST_RUNS = 8
-"""Runs that are shown unless they are named: as many as there are colours for curves."""
+def roots_as_arguments(command: _Command) -> Callable[..., Any]:
+    """Directories as arguments or after -d, all as ``roots``; and the format of their files."""
+
+    @functools.wraps(command)
+    def with_roots(*, roots: Sequence[Path], log_dirs: Sequence[Path], **others: Any) -> Any:
+        return command(roots=(*roots, *log_dirs), **others)
+
+    return _root_option(_root_arguments(format_option(with_roots)))
 
 
-def given_or_default(log_dirs: Sequence[Path]) -> tuple[Path, ...]:
+def root_as_argument(command: _Command) -> Callable[..., Any]:
+    """One directory as the argument or after -d, as ``log_dir``; ``None`` for the default."""
+
+    @functools.wraps(command)
+    def with_root(*, roots: Sequence[Path], log_dirs: Sequence[Path], **others: Any) -> Any:
+        given = (*roots, *log_dirs)
+        if len(given) > 1:
+            raise click.UsageError("give one directory at a time")
+        return command(log_dir=given[0] if given else None, **others)
+
+    return _root_option(_root_arguments(with_root))
+
+
+def among_runs(command: _Command) -> _Command:
+    """Options that say among which runs: ``roots``, ``query``, and the format."""
+    return _root_option(filter_option(format_option(command)))
+
+
+def runs_as_arguments(command: _Command) -> _Command:
+    """Runs as arguments, the ``references``; and :func:`among_runs`."""
+    arguments = click.argument(
+        "references", nargs=-1, metavar="[RUN]...", shell_complete=complete_runs
+    )
+    return arguments(among_runs(command))
+
+
+def complete_runs(
+    ctx: click.Context, argument: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The names of runs that begin so, for a shell."""
+    from traintop.analysis.runs import BEST, LATEST
+
+    runs = opened_roots(ctx.params.get("roots") or ()).runs
+    names = (name for name in (*runs.names.values(), LATEST, BEST) if name.startswith(incomplete))
+    typed = (name for name in names if name.isprintable())  # what a shell can put on its line
+    return [CompletionItem(name) for name in itertools.islice(typed, _MOST_COMPLETIONS)]
+
+
+def given_or_default(roots: Sequence[Path]) -> tuple[Path, ...]:
     """The directories that were given; else that of our runs, or this one where there is none."""
-    if log_dirs:
-        return (*dict.fromkeys(log_dirs),)
+    if roots:
+        return (*dict.fromkeys(roots),)
     default = default_log_dir()
     is_chosen = default != Path(DEFAULT_LOG_DIR)
     return (default if is_chosen or default.exists() else Path(),)
 
 
-def named_runs(
-    log_dir: Path, names: Sequence[str], baseline: str | None = None, most: int | None = None
-) -> tuple[RunCatalog, dict[str, RunSummary]]:
-    """The runs of these names, or all that can be read, the newest first; the baseline before.
+def opened_roots(roots: Sequence[Path]) -> OpenedRuns:
+    """What is found below the roots, or below the default ones."""
+    from traintop.analysis.runs import OpenedRuns
 
-    Without names these are the ``most`` newest, with a warning of the others. And the catalog,
-    which has their readers.
+    return OpenedRuns(given_or_default(roots))
 
-    Raises ``ClickException`` for a name that no run has, and when there are no runs.
+
+def selected_runs(
+    roots: Sequence[Path],
+    references: Sequence[str] = (),
+    query: str = "",
+    *,
+    baseline: str | None = None,
+    most: int | None = None,
+) -> Runs:
+    """The runs that are meant by references, or all that can be read, the newest first.
+
+    A reference is that of a run (see ``Runs.find``), or the path of its file, or a directory, which
+    means the runs below it. Of all these the query keeps the ones that match. Without references,
+    they are the ``most`` newest, with a warning of the others. The baseline comes first, always.
+
+    Raises ``ClickException`` for a reference that no run has, and when there are no runs.
     """
-    from traintop.analysis.naming import find_run, unique_names
-    from traintop.metrics import choose_directions_for
-    from traintop.store.catalog import RunCatalog
-    from traintop.text import suggestions
+    from traintop.analysis.query_tokens import QueryError
 
-    choose_directions_for([log_dir])
-    catalog = RunCatalog([log_dir])
-    snapshot = catalog.refresh()
-    warn(*snapshot.notices)
-    unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
-    if not names:
-        warn(*(f"left out: {line}" for line in unreadable_lines(unreadable)))
-    runs = {run.id: run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE}
-    known = unique_names(runs.values())
-    if not runs:
-        raise failure(f"no runs in {log_dir}")
-    if not names and most is not None and len(known) > most:
-        warn(f"{len(known) - most:,} older runs are not shown; name runs to choose which are")
-    found = {}
-    chosen = names or [*known.values()][:most]
-    for name in (*([] if baseline is None else [baseline]), *chosen):
-        path = find_run(name, known)
-        if path is None:
-            refused = [run for run in unreadable if name in (run.stem, PurePath(run.id).name)]
-            if refused:
-                raise click.ClickException(unreadable_lines(refused)[0])
-            hint = suggestions(name, known.values())
-            raise click.ClickException(f"no run named {safe_text(repr(name))}: {safe_text(hint)}")
-        found[known[path]] = runs[path]
-    return catalog, found
+    opened, references, paths = _opened(roots, references, baseline)
+    warn(*opened.notices)
+    if not references:
+        warn(*(f"left out: {line}" for line in unreadable_lines(opened.unreadable)))
+    if not opened.runs and not (references and opened.unreadable):
+        raise failure(f"no runs in {', '.join(map(str, opened.roots))}")
+    runs = opened.runs
+    if references:
+        runs = runs.select(run for one in references for run in _meant(one, paths, opened))
+    try:
+        kept = opened.runs.filter(query).names  # of all runs, which have all names
+    except QueryError as error:
+        raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
+    matching = runs.select(run for run in runs if run.id in kept)
+    if not matching:
+        raise failure(f"none of {counted(len(runs), 'run')} matches {query!r}")
+    if not references and most is not None and len(matching) > most:
+        warn(f"{len(matching) - most:,} older runs are not shown; name runs to choose which are")
+        matching = matching[:most]
+    if baseline is None:
+        return matching
+    return matching.select([*_meant(baseline, paths, opened), *matching])
+
+
+def _opened(
+    roots: Sequence[Path], references: Sequence[str], baseline: str | None
+) -> tuple[OpenedRuns, Sequence[str], dict[str, Path]]:
+    """What is looked at, the references to runs in it, and which of them are paths.
+
+    One directory alone is a root, of which all runs are meant.
+    """
+    if not roots and len(references) > 1 and _is_directory_of(references[0], references[1]):
+        warn(f"directories are named with -d now: -d {references[0]} {references[1]} …")
+        roots, references = [Path(references[0])], references[1:]
+    opened = opened_roots(roots)
+    named = [*references, *([] if baseline is None else [baseline])]
+    paths = {one: Path(one) for one in named if _is_path(one, opened)}
+    if not paths:
+        return opened, references, paths
+    if not roots and len(references) == 1 and references[0] in paths:
+        directory = paths[references[0]]
+        if directory.is_dir():
+            return opened_roots([directory]), (), paths
+    all_are_paths = len(paths) == len(named) and not roots
+    opened = opened_roots([*(() if all_are_paths else opened.roots), *paths.values()])
+    return opened, references, paths
+
+
+def _is_directory_of(first: str, second: str) -> bool:
+    """Whether arguments are as they used to be, a directory and then the names of its runs."""
+    return os.path.isdir(first) and not os.path.lexists(second)
+
+
+def _is_path(reference: str, opened: OpenedRuns) -> bool:
+    """Whether a reference is not the name of a run, but a path."""
+    from traintop.analysis.naming import find_run
+    from traintop.run_ids import parts_of
+
+    if find_run(reference, opened.runs.names) is not None:
+        return False
+    return os.path.lexists(parts_of(reference)[0])
+
+
+def _meant(reference: str, paths: dict[str, Path], opened: OpenedRuns) -> Iterator[Run]:
+    """The runs that a reference means."""
+    from traintop.analysis.runs import UnknownNameError, is_below
+
+    if path := paths.get(reference):
+        found = [run for run in opened.runs if is_below(run.id, path)]
+        refused = [run for run in opened.unreadable if is_below(run.id, path)]
+        if not found:
+            raise failure(unreadable_lines(refused)[0] if refused else f"no runs in {path}")
+        yield from found
+        return
+    try:
+        yield opened.runs.find(reference)
+    except UnknownNameError as error:
+        refused = [
+            run for run in opened.unreadable if reference in (run.stem, PurePath(run.id).name)
+        ]
+        raise failure(unreadable_lines(refused)[0] if refused else error) from None
 
 
 def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:

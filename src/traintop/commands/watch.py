@@ -9,24 +9,23 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import failure
-from traintop.commands.runs import format_option, given_or_default, log_directories
+from traintop.commands.runs import given_or_default, roots_as_arguments
 from traintop.model import RunStatus
 from traintop.run_ids import parts_of
 from traintop.text import safe_text
 
 
 @click.command()
-@log_directories
-@format_option
-def command(log_dirs: tuple[Path, ...]) -> None:
+@roots_as_arguments
+def command(roots: tuple[Path, ...]) -> None:
     """Watch runs live in the terminal (the default command).
 
-    LOG_DIRS are directories; the default is $TRAINTOP_DIR, else ./experiment_logs, else this one.
+    LOG_DIR is a directory; the default is $TRAINTOP_DIR, else ./experiment_logs, else this one.
     Given the file of a run, its directory is watched and the run is selected.
     """
     from traintop.terminal import has_screen
 
-    places = [_place_of(path) for path in log_dirs]
+    places = [_place_of(path) for path in roots]
     directories = [directory for directory, _ in places]
     opened = next((run for _, run in places if run is not None), None)
     if not sys.stdout.isatty():

@@ -1,0 +1,149 @@
+"""How runs are named on the command line, and chosen from Python: the same way everywhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import traintop
+from traintop.analysis.runs import UnknownNameError
+from traintop.cli import main
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("runs") / "logs"
+    for name, loss in (("lr_1", 3.0), ("lr_2", 1.0), ("base", 2.0)):
+        with traintop.ExperimentTracker(
+            traintop.ExperimentConfig(name), directory, quiet=True
+        ) as tracker:
+            tracker.log_metrics(0, train_loss=9.0)
+            tracker.log_metrics(5, train_loss=loss, val_loss=loss + 1, metrics={"acc": 1 / loss})
+    return directory
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def exported(*arguments: object) -> list[str]:
+    """The names of the runs that `traintop export` takes, in their order."""
+    done = invoke("export", *arguments, "--out", "-")
+    assert done.exit_code == 0, done.output
+    return [*dict.fromkeys(line.split(",")[0] for line in done.stdout.splitlines()[1:])]
+
+
+def test_a_run_is_found_by_any_of_its_names(made: Path) -> None:
+    file = next(made.glob("*lr_2*"))
+    for reference in ("lr_2", file.stem, file.name, "experiment_lr_2", file, "@best"):
+        assert exported("-d", made, reference) == ["lr_2"], reference
+    assert exported("-d", made, "b", "@latest") == ["base"]
+
+
+def test_a_beginning_of_several_names_is_refused(made: Path) -> None:
+    done = invoke("plot", "-d", made, "lr")
+    assert done.exit_code == 1
+    assert "no run named 'lr': 2 runs begin so: lr_2, lr_1" in done.stderr
+
+
+def test_files_and_directories_are_runs_too(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(next(made.glob("*base*")), other / "experiment_copy_20250101_000000.json")
+    assert exported(next(made.glob("*lr_1*")), other) == ["lr_1", "base"]
+    monkeypatch.chdir(made.parent)
+    assert exported("-d", "logs", "lr_1", other) == ["lr_1", exported("-d", "logs", other)[0]]
+    # A directory that is called like a run is not meant by its name.
+    (made.parent / "base").mkdir()
+    assert exported("-d", "logs", "base") == ["base"]
+
+
+def test_roots_may_be_several(made: Path, tmp_path: Path) -> None:
+    with traintop.ExperimentTracker(
+        traintop.ExperimentConfig("elsewhere"), tmp_path, quiet=True
+    ) as tracker:
+        tracker.log_metrics(0, train_loss=1.0)
+    listed = invoke("list", "-d", made, tmp_path)
+    assert "elsewhere" in listed.stdout
+    assert "lr_1" in listed.stdout
+    assert exported("-d", made, "-d", tmp_path, "elsewhere", "lr_1") == ["elsewhere", "lr_1"]
+
+
+def test_a_directory_before_names_goes_on_to_work(made: Path) -> None:
+    done = invoke("compare", made, "lr_1", "lr_2")
+    assert done.exit_code == 0
+    assert done.stdout == invoke("compare", "-d", made, "lr_1", "lr_2").stdout
+    assert f"directories are named with -d now: -d {made} lr_1" in done.stderr
+
+
+def test_a_filter_keeps_the_runs_that_match(made: Path) -> None:
+    assert exported("-d", made, "--filter", "val_loss < 3.5") == ["base", "lr_2"]
+    assert exported("-d", made, "lr_1", "lr_2", "-f", "acc > 0.5") == ["lr_2"]
+    listed = invoke("list", made, "-f", "acc > 0.5 and lr")
+    assert "lr_2" in listed.stdout
+    assert "base" not in listed.stdout
+    nothing = invoke("list", made, "-f", "acc > 5")
+    assert (nothing.exit_code, nothing.stdout) == (1, "None of 3 runs matches.\n")
+    mistake = invoke("export", "-d", made, "-f", "acc >", "--out", "-")
+    assert mistake.exit_code == 2
+    assert "none of" not in mistake.stderr
+
+
+def test_a_shell_completes_the_names_of_runs(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMP_WORDS", f"traintop plot -d {made} lr")
+    monkeypatch.setenv("COMP_CWORD", "4")
+    monkeypatch.setenv("_TRAINTOP_COMPLETE", "bash_complete")
+    done = CliRunner().invoke(main, prog_name="traintop")
+    assert {line.partition(",")[2] for line in done.stdout.split()} == {"lr_1", "lr_2"}
+
+
+# -- from Python
+
+
+def test_runs_are_chosen_as_on_the_command_line(made: Path) -> None:
+    runs = traintop.open_runs(made)
+    assert [run.name for run in runs] == ["base", "lr_2", "lr_1"]
+    assert [run.name for run in runs.filter("val_loss < 3.5").sort("val_loss")] == ["lr_2", "base"]
+    assert runs["experiment_lr_1"].name == runs[-1].name == "lr_1"
+    assert [run.name for run in runs[:2]] == ["base", "lr_2"]
+    best = runs.best("acc")
+    assert best is not None
+    assert (best.name, best.value("acc")) == ("lr_2", 1.0)
+    worst = runs.best("acc", "min")
+    assert worst is not None
+    assert worst.name == "lr_1"
+
+
+def test_a_run_gives_its_records(made: Path) -> None:
+    run = traintop.open_runs(made)["lr_2"]
+    assert run.metrics == ("val_loss", "train_loss", "acc")
+    iterations, losses = run["train_loss"]
+    np.testing.assert_array_equal(iterations, [0, 5])
+    np.testing.assert_array_equal(losses, [9.0, 1.0])
+    assert len(run["val_loss"].values) == 1
+    assert run["val/loss"].values.tolist() == [2.0]
+    assert run.config["experiment_name"] == "lr_2"
+    with pytest.raises(KeyError, match="no metric 'los'"):
+        run["los"]
+
+
+def test_an_unknown_run_is_a_key_error(made: Path) -> None:
+    runs = traintop.open_runs(made)
+    with pytest.raises(UnknownNameError, match="no run named 'bse': "):
+        runs["bse"]
+    assert runs.filter("lr_2").best("acc") is not None
+    with pytest.raises(ValueError, match="no run has the metric 'nope'"):
+        runs.best("nope")
+
+
+def test_no_runs_are_no_error(tmp_path: Path) -> None:
+    runs = traintop.open_runs(tmp_path)
+    assert (len(runs), runs.best(), [*runs.sort()]) == (0, None, [])
+    with pytest.raises(KeyError):
+        runs["@latest"]
