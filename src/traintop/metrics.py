@@ -18,7 +18,7 @@ import msgspec
 
 from traintop.direction import Direction, direction_of_name
 from traintop.logfile.columns import name_family
-from traintop.model import MetricStats, RunStatus, RunSummary
+from traintop.model import DIRECTIONS, MetricStats, RunStatus, RunSummary
 
 LOSSES = ("val_loss", "train_loss")
 """The losses that every run may have, the one that counts more first."""
@@ -316,9 +316,6 @@ def most_work(runs: Iterable[RunSummary]) -> list[RunSummary]:
 
 
 # Directions.
-
-DIRECTIONS = "directions"
-"""Of the facts about a run: which values of its metrics are better, where its tool says so."""
 
 _chosen: Mapping[str, Direction] = {}
 _stated: Mapping[str, Direction] = {}

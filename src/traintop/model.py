@@ -250,6 +250,12 @@ LOGGED_WITH = "logged_with"
 """Of the facts about a run: what its program called, where that is not the tracker itself."""
 
 
+DIRECTIONS = "directions"
+"""Of the facts about a run: which values of its metrics are better, ``"lower"`` or ``"higher"`` by
+name, where its tool or its program says so.
+"""
+
+
 class RunStatus(enum.StrEnum):
     """How a run is doing. The first four are written by the run itself."""
 

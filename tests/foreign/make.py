@@ -63,6 +63,7 @@ ENVIRONMENTS = {
     "mlflow": Environment(("mlflow",), ("mlflow",)),
     "optuna": Environment(("optuna",), ("optuna",)),
     "boosting": Environment(("xgboost-cpu", "lightgbm"), ()),
+    "hydra": Environment(("hydra-core",), ()),
     "python": Environment((), ("json_lines", "text_logs")),
 }
 

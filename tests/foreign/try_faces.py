@@ -2,8 +2,9 @@
 
 Each ``face_FACE.py`` trains four times, in the environment that ``make.py`` makes for its tool:
 ``whole``; ``killed`` by SIGKILL in its middle, and ``resumed`` from its checkpoint; ``failed``. Our
-files must have every value that the framework itself knows (``expected.json``), and say how the
-runs ended. ``faces.json`` keeps what the last run of this found.
+files must have every value that the framework itself knows (``expected.json``, which names all runs
+where a training is several), and say how the runs ended. ``faces.json`` keeps what the last run of
+this found.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ RECORD = HERE / "faces.json"
 FACES = {
     **dict.fromkeys(("transformers", "lightning", "keras", "tensorboard", "accelerate"), "torch"),
     **dict.fromkeys(("xgboost", "lightgbm"), "boosting"),
+    **{face: face for face in ("optuna", "hydra")},
 }
 """The environment that each is tried in."""
 
@@ -70,23 +72,36 @@ def _train(face: str, python: Path) -> dict[str, Any]:
         }
         for training in TRAININGS:
             print(f"  {training}", flush=True)
+            (Path(playground) / "expected.json").unlink(missing_ok=True)
             script = [python, HERE / f"face_{face}.py", training]
             done = subprocess.run(
                 script, cwd=playground, env=environment, capture_output=True, text=True
             )
             if (done.returncode == 0) != (training in ("whole", "resumed")):
                 sys.exit(f"{face} {training}: exit code {done.returncode}\n{done.stderr[-5000:]}")
-            if done.returncode == 0:
-                expected = json.loads((Path(playground) / "expected.json").read_text())
-                found[training] = _compare(playground, training, expected["runs"][training])
-        found["failed"] = _compare(playground, "failed", {"metrics": {}})
+            if training != "killed":
+                found |= {
+                    name: _compare(playground, name, expected, STATUSES[training])
+                    for name, expected in _expected(Path(playground), training).items()
+                }
     return found
 
 
-def _compare(playground: str, name: str, expected: dict[str, Any]) -> dict[str, Any]:
+def _expected(playground: Path, training: str) -> dict[str, dict[str, Any]]:
+    """What the framework knows of the runs of a training, by their names."""
+    path = playground / "expected.json"
+    if not path.exists():
+        return {training: {"metrics": {}}}
+    runs: dict[str, dict[str, Any]] = json.loads(path.read_text())["runs"]
+    return runs
+
+
+def _compare(playground: str, name: str, expected: dict[str, Any], status: str) -> dict[str, Any]:
     """What our file of a run says. The program ends where the framework knows it otherwise."""
-    [path] = (Path(playground) / "experiment_logs").glob(f"experiment_{name}_*.json")
-    log = load_experiment_log(path)
+    paths = (Path(playground) / "experiment_logs").glob("*.json")
+    logs = {path: load_experiment_log(path) for path in paths}
+    [path] = (path for path, log in logs.items() if log.config.experiment_name == name)
+    log = logs[path]
     recorded = {
         (metric, record.iteration): value
         for record in log.metrics_history
@@ -100,8 +115,11 @@ def _compare(playground: str, name: str, expected: dict[str, Any]) -> dict[str, 
             if not math.isclose(ours, value, rel_tol=1e-6):  # event files have 32 bits
                 sys.exit(f"{path}: {metric} at {step} is {ours}, not {value}")
             values += 1
-    if log.status != STATUSES[name]:
+    if log.status != (expected.get("status") or status):
         sys.exit(f"{path} says {log.status}")
+    for setting, value in expected.get("settings", {}).items():
+        if (ours := log.config.to_dict().get(setting)) != value:
+            sys.exit(f"{path}: {setting} is {ours}, not {value}")
     return {
         "status": log.status,
         "error": log.error,

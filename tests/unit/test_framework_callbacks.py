@@ -12,6 +12,7 @@ import json
 import os
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -21,6 +22,7 @@ import pytest
 
 import traintop
 from traintop.integrations import lightgbm, run_values
+from traintop.integrations.current_run import current_run
 
 INTERFACES: dict[str, dict[str, Any]] = {
     "transformers": {"TrainerCallback": type("TrainerCallback", (), {})},
@@ -32,11 +34,15 @@ INTERFACES: dict[str, dict[str, Any]] = {
     "lightning.pytorch.utilities.rank_zero": {"rank_zero_only": lambda method: method},
     "keras.callbacks": {"Callback": type("Callback", (), {})},
     "xgboost.callback": {"TrainingCallback": type("TrainingCallback", (), {})},
+    "xgboost.collective": {"get_rank": lambda: 0},
     "accelerate.tracking": {
         "GeneralTracker": type("GeneralTracker", (), {}),
         "on_main_process": lambda method: method,
         "register_tracker_class": lambda tracker: None,
     },
+    "optuna": {"TrialPruned": type("TrialPruned", (Exception,), {})},
+    "hydra.experimental.callback": {"Callback": type("Callback", (), {})},
+    "omegaconf": dict.fromkeys(("open_dict", "read_write"), contextlib.nullcontext),
 }
 """What our modules import of each framework."""
 
@@ -364,6 +370,18 @@ def test_a_fit_from_an_epoch_on_goes_on_in_its_run(keras: Any, logs: Path) -> No
     assert written(logs)[0]["status"] == "finished"
 
 
+def test_other_ranks_of_a_fit_write_nothing(
+    keras: Any, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    keras_fit(keras.TraintopCallback())
+    assert not os.listdir(logs)
+    traintop.init(name="of rank 1")  # but whoever calls this owns a file
+    keras_fit(keras.TraintopCallback())
+    traintop.finish()
+    assert [run["count"] for run in written(logs)] == [6]
+
+
 @pytest.fixture
 def accelerate(face: Callable[[str], Any]) -> Any:
     return face("accelerate")
@@ -427,6 +445,14 @@ def test_rounds_of_an_earlier_model_count(xgboost: Any, logs: Path) -> None:
     assert written(logs)[0]["status"] == "finished"
 
 
+def test_other_workers_of_a_boosting_write_nothing(
+    xgboost: Any, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xgboost, "get_rank", lambda: 1)
+    boost(xgboost.TraintopCallback("trees"), range(3))
+    assert not os.listdir(logs)
+
+
 def test_a_cross_validation_has_deviations(xgboost: Any, logs: Path) -> None:
     boost(xgboost.TraintopCallback(), range(1), (0.5, 0.1))
     assert metrics(logs, "val/rmse", "val/rmse_std") == [(0, 0.5, 0.1)]
@@ -477,3 +503,200 @@ def test_more_boosting_goes_on_in_its_run(logs: Path) -> None:
     gradient_boost(lightgbm.TraintopCallback("trees"), 9, done=7)
     gradient_boost(lightgbm.TraintopCallback("trees"), 9, first=5)
     assert [record[0] for record in metrics(logs)] == [*range(9)]
+
+
+@pytest.fixture
+def optuna(face: Callable[[str], Any]) -> Any:
+    return face("optuna")
+
+
+class Trial:
+    """What an objective gets from Optuna, and what a callback gets when the trial is over."""
+
+    def __init__(self, number: int = 0, *objectives: str) -> None:
+        self.number = number
+        self.params: dict[str, Any] = {}
+        self.intermediate_values: dict[int, float] = {}
+        self.values: list[float] | None = None
+        self.state = SimpleNamespace(name="RUNNING")
+        self.study = SimpleNamespace(
+            study_name="search",
+            metric_names=[*objectives] or None,
+            directions=[SimpleNamespace(name="MAXIMIZE") for _ in objectives or ("value",)],
+        )
+
+    def suggest_float(self, name: str, low: float, high: float) -> float:
+        self.params[name] = low
+        return low
+
+    def report(self, value: float, step: int) -> None:
+        self.intermediate_values[step] = value
+
+    def end(self, state: str, *values: float) -> None:
+        self.state, self.values = SimpleNamespace(name=state), [*values] or None
+
+
+def trial_statuses(directory: Path) -> dict[str, tuple[str, str]]:
+    return {
+        run["config"]["experiment_name"]: (run["status"], run["error"])
+        for run in written(directory)
+    }
+
+
+def test_a_trial_that_is_over_is_a_run(optuna: Any, logs: Path) -> None:
+    callback = optuna.TraintopCallback()
+    trial = Trial()
+    trial.suggest_float("lr", 0.1, 1.0)
+    trial.report(0.25, 0)
+    trial.report(0.75, 5)
+    trial.end("COMPLETE", 0.75)
+    callback(trial.study, trial)
+    assert metrics(logs, "intermediate_value", "value") == [(0, 0.25, None), (5, 0.75, 0.75)]
+    [run] = written(logs)
+    assert run["config"] == {"experiment_name": "search-0", "lr": 0.1}
+    assert run["run"]["directions"] == {"value": "higher", "intermediate_value": "higher"}
+    assert (run["status"], run["run"]["group"]) == ("finished", "search")
+
+
+def test_trials_end_as_optuna_says(optuna: Any, logs: Path) -> None:
+    callback = optuna.TraintopCallback("mine")
+    for number, (state, *values) in enumerate([("COMPLETE", 0.5), ("PRUNED", 0.25), ("FAIL",)]):
+        trial = Trial(number)
+        trial.end(state, *values)
+        callback(trial.study, trial)
+    assert trial_statuses(logs) == {
+        "mine-0": ("finished", ""),
+        "mine-1": ("interrupted", "pruned"),
+        "mine-2": ("failed", "the trial failed"),
+    }
+
+
+def test_a_tracked_trial_is_recorded_while_it_lasts(optuna: Any, logs: Path) -> None:
+    callback = optuna.TraintopCallback()
+
+    @callback.track
+    def objective(trial: Any) -> float:
+        rate = trial.suggest_float("lr", 0.1, 1.0)
+        trial.report(0.25, 3)
+        traintop.log({"loss": rate}, step=4)
+        run: Any = current_run()
+        assert json.loads(run.tracker.save().read_text())["config_changes"] == {"lr": 0.1}
+        return 0.5
+
+    trial = Trial()
+    assert objective(trial) == 0.5
+    trial.end("COMPLETE", 0.5)
+    callback(trial.study, trial)  # it has a run already
+    assert current_run() is None
+    assert trial.intermediate_values == {3: 0.25}
+    assert metrics(logs, "intermediate_value", "loss", "value") == [
+        (3, 0.25, None, None),
+        (4, None, 0.1, 0.5),
+    ]
+    assert trial_statuses(logs) == {"search-0": ("finished", "")}
+
+
+def test_a_tracked_trial_says_how_it_ended(optuna: Any, logs: Path) -> None:
+    callback = optuna.TraintopCallback()
+
+    def outcome(trial: Any) -> Any:
+        if isinstance(outcomes[trial.number], Exception):
+            raise outcomes[trial.number]
+        return outcomes[trial.number]
+
+    outcomes = [optuna.TrialPruned(), MemoryError("full"), float("nan"), (0.5, 0.25)]
+    for number in range(len(outcomes)):
+        with contextlib.suppress(optuna.TrialPruned, MemoryError):
+            callback.track(outcome)(Trial(number, *["acc", "speed"] * (number == 3)))
+    assert trial_statuses(logs) == {
+        "search-0": ("interrupted", "pruned"),
+        "search-1": ("failed", "MemoryError: full"),
+        "search-2": ("failed", "the objective returned nan"),
+        "search-3": ("finished", ""),
+    }
+    [values] = [row for run in written(logs) for row in run["metrics_history"]]
+    assert (values["acc"], values["speed"]) == (0.5, 0.25)
+
+
+def test_trials_in_threads_do_not_mix(optuna: Any, logs: Path) -> None:
+    callback = optuna.TraintopCallback()
+    both = threading.Barrier(2, timeout=30)
+
+    @callback.track
+    def objective(trial: Any) -> float:
+        for step in range(3):
+            both.wait()
+            traintop.log({"number": trial.number}, step=step)
+        both.wait()
+        return 0.0
+
+    threads = [threading.Thread(target=objective, args=(Trial(number),)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for run in written(logs):
+        number = int(run["config"]["experiment_name"][-1])
+        rows = run["metrics_history"]
+        assert [row["number"] for row in rows] == [number] * 3
+    assert trial_statuses(logs) == {f"search-{number}": ("finished", "") for number in range(2)}
+
+
+class Config(dict[str, Any]):
+    """A configuration of Hydra: its items are attributes, too."""
+
+    def __init__(self, **items: Any) -> None:
+        super().__init__(items)
+        vars(self).update(items)
+
+
+def hydra_job(callback: Any, work: Path, overrides: str, run: Callable[[], object]) -> None:
+    """Call a callback as Hydra does around a job."""
+    job = Config(name="train", override_dirname=overrides)
+    config = Config(lr=0.1, hydra=Config(job=job, runtime=Config(cwd=str(work))))
+    callback.on_job_start(config, task_function=run)
+    result = SimpleNamespace(status=SimpleNamespace(name="COMPLETED"), _return_value=None)
+    try:
+        run()
+    except Exception as error:
+        result = SimpleNamespace(status=SimpleNamespace(name="FAILED"), _return_value=error)
+    callback.on_job_end(config, job_return=result)
+
+
+def fail() -> None:
+    raise MemoryError("full")
+
+
+def test_jobs_of_hydra_are_runs(
+    face: Callable[[str], Any], logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRAINTOP_DIR")
+    callback = face("hydra").TraintopCallback()
+    hydra_job(callback, logs, "lr=0.1", lambda: traintop.log({"loss": 1.0}))
+    hydra_job(callback, logs, "", fail)
+    directory = logs / "experiment_logs"
+    assert trial_statuses(directory) == {
+        "train lr=0.1": ("finished", ""),
+        "train": ("failed", "MemoryError: full"),
+    }
+    assert [run["config"]["lr"] for run in written(directory)] == [0.1, 0.1]
+
+
+def test_other_ranks_of_a_job_write_nothing(
+    face: Callable[[str], Any], logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    callback = face("hydra").TraintopCallback(log_dir=logs)
+    hydra_job(callback, logs, "", lambda: traintop.log({"loss": 1.0}))
+    assert not os.listdir(logs)
+
+
+def test_a_run_in_a_job_of_hydra_says_so(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Config(runtime=Config(output_dir="/out/1"), overrides=Config(task=["lr=0.1"]))
+    module: Any = ModuleType("hydra.core.hydra_config")
+    module.HydraConfig = SimpleNamespace(get=lambda: job)
+    monkeypatch.setitem(sys.modules, "hydra.core.hydra_config", module)
+    traintop.init(name="in a job").finish()
+    [run] = written(logs)
+    assert run["run"]["hydra_output_dir"] == "/out/1"
+    assert run["run"]["hydra_overrides"] == ["lr=0.1"]

@@ -1,16 +1,19 @@
 """``init``, ``log``, ``finish``: the run that is meant where none is named.
 
 It is the one that ``init`` started last and nobody finished; a second ``init`` goes on with it.
-Whoever calls ``init`` owns a file, whatever its rank.
+Whoever calls ``init`` owns a file, whatever its rank. Where several threads train at once, each may
+have a run of its own: see :func:`as_current`.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -25,6 +28,7 @@ Reinit = bool | Literal["default", "return_previous", "finish_previous", "create
 Resume = bool | Literal["allow", "must", "never", "auto"] | None
 
 _current: Run | None = None
+_of_thread: ContextVar[Run | None] = ContextVar("run", default=None)
 _unfinished: list[Run] = []
 _exit_code: object = None
 _exit_steps: dict[Run, int] = {}  # where each run was then: one that went on caught the exit
@@ -46,6 +50,7 @@ def init(
     reinit: Reinit = None,
     mode: str | None = None,
     log_dir: str | os.PathLike[str] | None = None,
+    facts: Mapping[str, Any] | None = None,
     quiet: bool = False,
     **further: Any,
 ) -> Run:
@@ -65,7 +70,7 @@ def init(
             ``"finish_previous"`` it is finished, with ``"return_previous"`` it goes on in any case,
             and with ``"create_new"`` beside the new one. In a notebook, it is let go of.
         mode: ``"disabled"`` writes nothing.
-        log_dir: as for :class:`ExperimentTracker`.
+        log_dir, facts: as for :class:`ExperimentTracker`.
         further: accepted, told once, and left out.
 
     Raises ``FileNotFoundError`` where a run must be resumed and is not there, and
@@ -94,7 +99,7 @@ def init(
         "tags": [tags] if isinstance(tags, str) else [*map(str, tags or ())],
         LOGGED_WITH: "traintop.log",
     }
-    facts = {fact: value for fact, value in known.items() if value}
+    facts = {**(facts or {}), **{fact: value for fact, value in known.items() if value}}
     named = {NAME_SETTING: str(project or _script_name()), **settings}
     tracker = None
     if mode != "disabled":
@@ -120,32 +125,43 @@ def log(
     data: Mapping[str, Any] = NO_METRICS, step: int | None = None, commit: bool | None = None
 ) -> None:
     """Log metrics of the run that :func:`init` started: see :meth:`Run.log`."""
-    if _current is None:
+    run = _of_thread.get() or _current
+    if run is None:
         _refuse("log()")
     else:
-        _current.log(data, step, commit)
+        run.log(data, step, commit)
 
 
 def finish(exit_code: int | None = None) -> None:
     """End the run that :func:`init` started, as finished, or as failed by an exit code."""
-    if _current is not None:
-        _current.finish(exit_code)
+    if run := current_run():
+        run.finish(exit_code)
 
 
 def current_run() -> Run | None:
     """The run that ``log`` means; ``None`` before ``init`` and after ``finish``."""
-    return _current
+    return _of_thread.get() or _current
+
+
+@contextlib.contextmanager
+def as_current(run: Run) -> Iterator[None]:
+    """Have ``log`` and the like mean this run, in this thread and until the block ends."""
+    token = _of_thread.set(run)
+    try:
+        yield
+    finally:
+        _of_thread.reset(token)
 
 
 config = Values(
-    lambda: _current.settings() if _current else {},
-    lambda changes: _current.update_config(changes) if _current else _refuse("config"),
+    lambda: run.settings() if (run := current_run()) else {},
+    lambda changes: run.update_config(changes) if (run := current_run()) else _refuse("config"),
 )
 """The settings of the run that ``log`` means, as :attr:`Run.config`."""
 
 summary = Values(
-    lambda: _current.results() if _current else {},
-    lambda results: _current.update_results(results) if _current else _refuse("summary"),
+    lambda: run.results() if (run := current_run()) else {},
+    lambda results: run.update_results(results) if (run := current_run()) else _refuse("summary"),
 )
 """The results of the run that ``log`` means, as :attr:`Run.summary`."""
 
@@ -161,25 +177,28 @@ def let_go(run: Run) -> None:
         _unfinished.remove(run)
     if _current is run:
         _current = None
+    if _of_thread.get() is run:
+        _of_thread.set(None)
 
 
 def _make_way(reinit: Reinit, settings: dict[str, Any], run_id: str | None) -> Run | None:
     """The run that goes on in place of a new one, if one does."""
-    if _current is None or reinit == "create_new":
+    previous = current_run()
+    if previous is None or reinit == "create_new":
         return None
-    is_other = _current.differs(settings, run_id)
+    is_other = previous.differs(settings, run_id)
     if reinit == "return_previous":
         if is_other:
             warn_once(
                 "again",
-                f"init() was called again: the run {_current.name!r} goes on; call finish() first "
+                f"init() was called again: the run {previous.name!r} goes on; call finish() first "
                 "to start another",
             )
     elif reinit is True or reinit == "finish_previous" or is_other:
-        _current.finish()
+        previous.finish()
     elif hasattr(sys, "ps1"):
-        let_go(_current)  # its tracker notices that its cell is gone
-    return _current
+        let_go(previous)  # its tracker notices that its cell is gone
+    return current_run()
 
 
 def _resumed(
@@ -239,6 +258,7 @@ def _watch_exit() -> None:
 def _leave_to_parent() -> None:
     global _current
     _current = None
+    _of_thread.set(None)
     _unfinished.clear()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from traintop.integrations.current_run import current_run, init, let_go
@@ -19,15 +19,22 @@ class FrameworkRun:
 
     What is logged when a training is over, such as a test, still goes into its run. ``resume``
     goes on with an unfinished run of this name. A copy, as another process gets it, starts a run
-    when it logs.
+    when it logs. Where a framework calls us in every process of a training, ``rank`` says which
+    one this is: those other than 0 start no run of their own.
     """
 
     def __init__(
-        self, name: str | None, log_dir: str | os.PathLike[str] | None, *, resume: bool = False
+        self,
+        name: str | None,
+        log_dir: str | os.PathLike[str] | None,
+        *,
+        resume: bool = False,
+        rank: Callable[[], int] | None = None,
     ) -> None:
         self.name = name
         self.log_dir = log_dir
         self.resume = resume
+        self._rank = rank
         self._run: Run | None = None
         self._is_over = False
         self._resumed_at: float | None = None  # the last iteration before, until one is logged
@@ -70,6 +77,7 @@ class FrameworkRun:
                 config=settings,
                 resume=resumes,
                 reinit="create_new",
+                mode="disabled" if self._rank is not None and self._rank() else None,
                 log_dir=self.log_dir,
             )
             if self._run.resumed and self._run.tracker is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from keras.callbacks import Callback
 
 from traintop.integrations.framework_run import FrameworkRun
+from traintop.tracking.environment import process_rank
 
 
 class TraintopCallback(Callback):
@@ -17,7 +18,8 @@ class TraintopCallback(Callback):
     Records are at the step, counted over all epochs, and say the ``epoch`` that they are at. The
     metrics on the way, which Keras averages over the epoch so far, are ``batch_loss`` and so on:
     those of each batch, of each nth if ``update_freq`` is a number, or of none if it is
-    ``"epoch"``. A fit with an ``initial_epoch`` goes on in a run that was interrupted.
+    ``"epoch"``. A fit with an ``initial_epoch`` goes on in a run that was interrupted. Of the
+    processes that a launcher started, the one of rank 0 writes.
     """
 
     async_safe = True  # Keras need not wait for a batch to call this
@@ -30,7 +32,7 @@ class TraintopCallback(Callback):
         update_freq: Any = "batch",
     ) -> None:
         super().__init__()
-        self._run = FrameworkRun(name, log_dir)
+        self._run = FrameworkRun(name, log_dir, rank=process_rank)
         self._every: int = {"batch": 1, "epoch": 0}.get(update_freq, update_freq)
         self._is_fitting = False
         self._epoch = 0

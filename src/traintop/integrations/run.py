@@ -182,13 +182,17 @@ class Run:
         if self.tracker is not None and data:
             self.tracker.log_metrics(step, metrics=data)
 
-    def finish(self, exit_code: int | None = None, *, error: str = "") -> None:
-        """End the run: as finished, or as failed by an error or an exit code other than 0."""
+    def finish(
+        self, exit_code: int | None = None, *, error: str = "", interrupted: str = ""
+    ) -> None:
+        """End the run: as finished, as failed by an error or an exit code other than 0, or as
+        interrupted for a reason.
+        """
         self._when_ended(self)
         if self.tracker is not None:
             if exit_code and not error:
                 error = f"exit code {exit_code}"
-            self.tracker.finish(notes=self.notes, error=error)
+            self.tracker.finish(notes=self.notes, error=error, interrupted=interrupted)
 
     def define_metric(self, name: str, *_: Any, **__: Any) -> LeftOut:
         """Accepted: any metric that counts can be the x axis of charts already."""

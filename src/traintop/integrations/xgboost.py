@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from xgboost.callback import TrainingCallback
+from xgboost.collective import get_rank
 
 from traintop.integrations.framework_run import FrameworkRun
 from traintop.integrations.run_values import usable_settings
@@ -14,7 +15,8 @@ from traintop.integrations.run_values import usable_settings
 class TraintopCallback(TrainingCallback):
     """Records what is evaluated in each round, with the settings that it is given.
 
-    A training of an earlier model goes on in a run of this name that was interrupted.
+    A training of an earlier model goes on in a run of this name that was interrupted. Of the
+    workers of a distributed training, the first one writes.
     """
 
     def __init__(
@@ -25,7 +27,7 @@ class TraintopCallback(TrainingCallback):
         config: object = None,
     ) -> None:
         super().__init__()
-        self._run = FrameworkRun(name, log_dir)
+        self._run = FrameworkRun(name, log_dir, rank=get_rank)
         self._settings = usable_settings(config)
         self._rounds_before = 0
 

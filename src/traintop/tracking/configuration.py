@@ -34,7 +34,10 @@ def settings_of(config: Any) -> dict[str, Any]:
     if type(config).__module__.partition(".")[0] == "omegaconf":
         from omegaconf import OmegaConf  # installed, since the caller has such an object
 
-        config = OmegaConf.to_container(config, resolve=True)
+        try:
+            config = OmegaConf.to_container(config, resolve=True)
+        except Exception:  # of a value that refers to what is not there
+            config = OmegaConf.to_container(config, resolve=False)
     if isinstance(config, ExperimentConfig):
         return {name: getattr(config, name) for name in config._given}
     if isinstance(config, Mapping):

@@ -57,6 +57,7 @@ def describe_environment() -> dict[str, Any]:
         "world_size": _first_integer(_WORLD_SIZES) or 1,
         "job_id": next((os.environ[name] for name in _JOB_IDS if os.environ.get(name)), None),
         "gpus": _gpu_names(),
+        **_hydra(),
     }
 
 
@@ -67,6 +68,19 @@ def _first_integer(names: tuple[str, ...]) -> int | None:
         except (KeyError, ValueError):
             continue
     return None
+
+
+def _hydra() -> dict[str, Any]:
+    """Where a job of Hydra writes, and what was overridden; both differ between runs alike."""
+    module = sys.modules.get("hydra.core.hydra_config")
+    try:
+        job = module.HydraConfig.get()  # type: ignore[union-attr]
+        return {
+            "hydra_output_dir": str(job.runtime.output_dir),
+            "hydra_overrides": [*map(str, job.overrides.task)],
+        }
+    except Exception:  # no Hydra, no job of it, or another version of it
+        return {}
 
 
 def _git() -> dict[str, Any]:

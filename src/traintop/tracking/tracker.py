@@ -172,16 +172,25 @@ class ExperimentTracker:
             self._say("writing", location_text(run.path))
 
     def finish(
-        self, train_loss: Any = None, val_loss: Any = None, notes: str = "", *, error: str = ""
+        self,
+        train_loss: Any = None,
+        val_loss: Any = None,
+        notes: str = "",
+        *,
+        error: str = "",
+        interrupted: str = "",
     ) -> None:
         """Mark the run as finished, with its final losses and what there is to say of it.
 
-        With an ``error``, which says why, it failed.
+        With an ``error``, which says why, it failed; with a reason in ``interrupted``, it was
+        given up before its end.
         """
         run = self._started()
         if run.accepting:
-            status: EndStatus = "failed" if error else "finished"
-            run.end(status, error, train_loss=train_loss, val_loss=val_loss, notes=notes)
+            status: EndStatus = "failed" if error else "interrupted" if interrupted else "finished"
+            run.end(
+                status, error or interrupted, train_loss=train_loss, val_loss=val_loss, notes=notes
+            )
         else:
             self._refuse("finish")
         run.look_at_others()

@@ -14,7 +14,7 @@ import msgspec
 
 from traintop.direction import Direction
 from traintop.logfile import UNREADABLE, Head, Tail, WrittenStatus
-from traintop.metrics import DIRECTIONS
+from traintop.model import DIRECTIONS
 from traintop.store.files import Entry, Files
 from traintop.store.files.database import Database
 from traintop.store.formats.followed import TOOL, About, Records, ReplacedError
