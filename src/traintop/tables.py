@@ -255,12 +255,6 @@ class Table:
         """The values as CSV under their headings; numbers keep full precision."""
         return csv_text([[column.heading for column in self.columns], *self._values()])
 
-    def json(self) -> str:
-        """The values as a JSON array with an object for each row, one row a line."""
-        headings = [column.heading for column in self.columns]
-        rows = [json_text(dict(zip(headings, row, strict=True))) for row in self._values()]
-        return "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
-
     def _values(self) -> Iterator[tuple[object, ...]]:
         return zip(*([cell.value for cell in column.cells] for column in self.columns), strict=True)
 
@@ -375,9 +369,6 @@ def plain_cell(value: object) -> object:
     return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text
 
 
-def json_text(value: object, indent: int | None = None) -> str:
+def json_text(value: object) -> str:
     """Strict JSON, with NaN and ±inf by name as in the log files."""
-    encoded = msgspec.json.encode(jsonable(value))
-    if indent is not None:
-        encoded = msgspec.json.format(encoded, indent=indent)
-    return safe_json(encoded.decode())
+    return safe_json(msgspec.json.encode(jsonable(value)).decode())

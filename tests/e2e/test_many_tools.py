@@ -53,7 +53,7 @@ def traintop(*arguments: object) -> str:
 
 
 def test_all_runs_are_in_one_list(logs: Path) -> None:
-    runs = json.loads(traintop("list", logs, "--json"))
+    runs = json.loads(traintop("list", logs, "--json"))["runs"]
     tools = [Path(run["path"]).relative_to(logs).parts[0] for run in runs]
     counts = {tool: tools.count(tool) for tool in sorted(set(tools))}
     wandb = counts.pop("wandb")
@@ -66,7 +66,7 @@ def test_all_runs_are_in_one_list(logs: Path) -> None:
 
 
 def test_one_run_of_each_tool_is_compared(logs: Path) -> None:
-    found = json.loads(traintop("list", logs, "--json", "--sort", "name"))
+    found = json.loads(traintop("list", logs, "--json", "--sort", "name"))["runs"]
     names = {Path(run["path"]).relative_to(logs).parts[0]: run["run"] for run in found}
     table = csv.DictReader(io.StringIO(traintop("compare", logs, *names.values(), "--csv")))
     losses = next(row for row in table if (row["section"], row["row"]) == ("train_loss", "best"))
@@ -77,5 +77,5 @@ def test_all_records_are_in_one_table(logs: Path, tmp_path: Path) -> None:
     traintop("export", logs, "--out", tmp_path / "all.csv")
     with (tmp_path / "all.csv").open(newline="") as file:
         runs = {row["run"] for row in csv.DictReader(file)}
-    assert len(runs) == len(json.loads(traintop("list", logs, "--json")))
+    assert len(runs) == len(json.loads(traintop("list", logs, "--json"))["runs"])
     assert len(runs) >= 100

@@ -57,8 +57,9 @@ def logs(tmp_path: Path) -> Path:
 def test_list_prints_a_table_or_exactly_one_document(logs: Path) -> None:
     assert "STARTED" in invoke("list", logs).stdout
     as_json = invoke("list", logs, "--json").stdout
-    assert len(json.loads(as_json)) == 2
-    assert as_json.endswith("]\n")
+    assert json.loads(as_json)["version"] == 1
+    assert len(json.loads(as_json)["runs"]) == 2
+    assert as_json.endswith("]}\n")
     assert not as_json.endswith("\n\n")
     assert len(list(csv.DictReader(io.StringIO(invoke("list", logs, "--csv").stdout)))) == 2
 
@@ -108,7 +109,7 @@ def test_list_as_json_holds_every_metric(logs: Path) -> None:
     with new_tracker(logs) as tracker:
         for iteration, loss in enumerate((3.0, 1.0, 2.0)):
             tracker.log_metrics(iteration, metrics={"loss": loss, "temperature": loss})
-    runs = json.loads(invoke("list", logs, "--json").stdout)
+    runs = json.loads(invoke("list", logs, "--json").stdout)["runs"]
     [found] = [run["metrics"] for run in runs if run["run"] == "baseline"]
     assert found["train_loss"] == {"last": 2.0, "best": 1.0, "best_iteration": 1, "mean": 2.0}
     unknown = {"last": 2.0, "best": None, "best_iteration": None, "mean": 2.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -93,6 +94,30 @@ def test_a_filter_keeps_the_runs_that_match(made: Path) -> None:
     mistake = invoke("export", "-d", made, "-f", "acc >", "--out", "-")
     assert mistake.exit_code == 2
     assert "none of" not in mistake.stderr
+
+
+def test_columns_are_chosen_by_any_name(made: Path) -> None:
+    columns = ("-c", "status, val_loss,config.seed,acc")
+    headings, _, first, *_ = invoke("list", made, *columns).stdout.splitlines()
+    assert headings.split() == ["RUN", "STATUS", "VAL", "LOSS", "seed", "ACC"]
+    assert first.split()[:3] == ["lr_2", "finished", "2.0000*"]
+    document = json.loads(invoke("list", made, *columns, "--json").stdout)
+    assert document["version"] == 1
+    assert [*document["runs"][0]] == ["run", "status", "val_loss", "config.seed", "acc"]
+    [heading, *_] = invoke("list", made, *columns, "--csv").stdout.splitlines()
+    assert heading == "run,status,val_loss,config.seed,acc"
+    unknown = invoke("list", made, "-c", "vl_loss")
+    assert unknown.exit_code == 2
+    assert "no run has 'vl_loss': " in unknown.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "compare"])
+def test_a_paper_gets_its_table_in_latex(made: Path, command: str) -> None:
+    done = invoke(command, made, "--latex")
+    assert done.stdout.startswith("\\begin{tabular}{l")
+    assert r"\textbf{" in done.stdout
+    refused = invoke(command, made, "--latex", "--csv")
+    assert (refused.exit_code, refused.stderr.count("--csv and --latex cannot be")) == (2, 1)
 
 
 def test_a_shell_completes_the_names_of_runs(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

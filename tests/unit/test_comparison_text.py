@@ -12,12 +12,13 @@ from comparison_runs import comparison_run, seeds
 from traintop.analysis.compare import Cell, Comparison, Row, columns_of, compare
 from traintop.analysis.comparison_text import (
     comparison_csv,
-    comparison_json,
+    comparison_document,
     comparison_markdown,
-    comparison_text,
+    comparison_table,
     table_cell,
 )
 from traintop.analysis.groups import grouped
+from traintop.tables import json_text
 from traintop.text import cell_width, fit_middle
 
 HOSTILE = "=cmd|'x'!A1\n**b** `c` | <i>\x1b[31m"
@@ -76,7 +77,7 @@ def test_a_difference_that_reads_as_zero_has_no_sign(kind, delta, percent, aside
 
 def test_json_is_strict_and_has_groups():
     comparison = compare(grouped([*seeds("a", 1, {0: 1.0, 1: 2.0}), comparison_run("b", ["NaN"])]))
-    document = json.loads(comparison_json(comparison), parse_constant=pytest.fail)
+    document = json.loads(json_text(comparison_document(comparison)), parse_constant=pytest.fail)
     assert [len(column["runs"]) for column in document["columns"]] == [2, 1]
     last = next(r for r in document["rows"] if (r["section"], r["row"]) == ("val_loss", "last"))
     assert last["cells"][0]["n"] == 2
@@ -89,7 +90,7 @@ def test_json_marks_settings_that_nobody_gave():
         comparison_run("a", settings={"lr": 0.1, "width": 512}, environment=given),
         comparison_run("b", settings={"lr": 0.2, "width": 64}),
     ]
-    document = json.loads(comparison_json(compare(columns_of(runs))))
+    document = comparison_document(compare(columns_of(runs)))
     cells = {row["row"]: row["cells"] for row in document["rows"]}
     assert cells["width"] == [{"value": 512, "default": True}, {"value": 64}]
     assert cells["lr"] == [{"value": 0.1}, {"value": 0.2}]
@@ -98,7 +99,7 @@ def test_json_marks_settings_that_nobody_gave():
 @pytest.mark.parametrize("width", [1, 20, 40, 60, 80, 200])
 def test_text_never_outgrows_the_terminal_and_shows_every_run(width):
     runs = [comparison_run(f"run-{i}", [float(i + 1)], settings={"lr": i}) for i in range(7)]
-    text = comparison_text(compare(columns_of(runs)), width)
+    text = comparison_table(compare(columns_of(runs)), short=True).stacked_text(width)
     assert max(map(cell_width, text.splitlines())) <= width
     if width >= 60:
         for run in runs:

@@ -22,7 +22,7 @@ from traintop import (
     load_experiment_log,
     print_experiment_summary,
 )
-from traintop.analysis.run_tables import runs_json
+from traintop.analysis.run_tables import run_rows
 from traintop.tracking.configuration import as_experiment_config
 
 
@@ -158,7 +158,8 @@ def test_a_run_says_which_settings_were_given(tmp_path: Path) -> None:
     assert "lr                0.1\n" in summary
     assert "batch_size        8\n" in summary
     assert "of 100,000" not in summary  # nobody planned that many iterations
-    [row] = json.loads(runs_json([OpenedRun(path).summary()]))
+    summary = OpenedRun(path).summary()
+    [row] = run_rows([summary], {summary.id: summary.name})
     assert "device" in row["defaults"]
     assert "batch_size" not in row["defaults"]
 

@@ -91,7 +91,7 @@ def test_the_list_sorts_by_it(name, runs, now):
 
 @every_name
 def test_the_command_line_sorts_by_it(name, runs, directory):
-    rows = json.loads(invoke("list", directory, "--sort", name, "--json"))
+    rows = json.loads(invoke("list", directory, "--sort", name, "--json"))["runs"]
     names = [row["run_id"] for row in rows]
     assert names == [run.stem for run in sorted_runs(runs, name)]
 
@@ -116,7 +116,7 @@ def test_the_leaderboard_ranks_by_it(name, runs, now):
 
 @pytest.mark.parametrize("name", [n for n in ROW_FIELDS if n != "run"])
 def test_rows_of_json_and_csv_have_its_value(name, runs, directory, now):
-    rows = json.loads(invoke("list", directory, "--json"))
+    rows = json.loads(invoke("list", directory, "--json"))["runs"]
     cells = list(csv.DictReader(io.StringIO(invoke("list", directory, "--csv"))))
     by_stem = {run.stem: run for run in runs}
     for row, line in zip(rows, cells, strict=True):

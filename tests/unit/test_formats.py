@@ -129,7 +129,7 @@ def traintop(installed: Path, *arguments: object) -> subprocess.CompletedProcess
 
 
 def test_runs_of_an_installed_format_are_listed(installed: Path, logs: Path) -> None:
-    runs = json.loads(traintop(installed, "list", logs, "--sort", "name", "--json").stdout)
+    runs = json.loads(traintop(installed, "list", logs, "--sort", "name", "--json").stdout)["runs"]
     assert [(run["run"], run["iteration"]) for run in runs] == [("ours", 2), ("theirs", 2)]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from traintop.analysis.compare import Target, compare
-from traintop.analysis.comparison_text import comparison_text
+from traintop.analysis.comparison_text import comparison_table
 from traintop.analysis.groups import GRID_POINTS, group_curve, grouped
 
 
@@ -43,7 +43,7 @@ def test_a_group_of_which_some_reached_a_target_wins_nothing():
     comparison = compare(grouped([*fast, slow]), Target("val_loss", 1.5))
     steps = row(comparison, "val_loss", "step to 1.5")
     assert [cell.best for cell in steps.cells] == [False, True]
-    lines = comparison_text(comparison, 200).split("\n")
+    lines = comparison_table(comparison, short=True).stacked_text(200).split("\n")
     [line] = [line for line in lines if line.startswith("val loss step to")]
     assert line.split()[5:] == ["10", "(1", "of", "3)", "20*", "+10", "+100%"]
 

@@ -122,7 +122,7 @@ def invoke(*arguments: object) -> str:
 
 def test_every_face_has_the_numbers_of_the_file(generated: tuple[Path, dict[str, Any]]) -> None:
     directory, by_tracker = generated
-    listed = {run["run"]: run for run in json.loads(invoke("list", directory, "--json"))}
+    listed = {run["run"]: run for run in json.loads(invoke("list", directory, "--json"))["runs"]}
     compared = json.loads(invoke("compare", directory, "--json"))
     places = {column["name"]: place for place, column in enumerate(compared["columns"])}
     rows = {(row["section"], row["row"]): row["cells"] for row in compared["rows"]}

@@ -16,9 +16,10 @@ import pytest
 from traintop.analysis.differences import differing_settings
 from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import leaders, sorted_runs
-from traintop.analysis.run_tables import comparison_table, runs_csv, runs_json
+from traintop.analysis.run_tables import comparison_table, run_rows, runs_csv
 from traintop.commands.runs import unreadable_lines
 from traintop.model import MetricsSnapshot, MetricStats, RunStatus, RunSummary
+from traintop.tables import json_text
 from traintop.text import cell_width
 
 
@@ -167,7 +168,7 @@ def test_nested_settings_have_columns_and_sort_by_their_paths() -> None:
     assert comparison_table(runs, width=200).splitlines()[0].split()[-1] == "opt.lr"
     assert [one.name for one in sorted_runs(runs, "opt.lr")] == ["b", "a"]
     assert [one.name for one in sorted_runs(runs, "config.opt.lr")] == ["b", "a"]
-    row = next(csv.DictReader(io.StringIO(runs_csv(runs))))
+    row = next(csv.DictReader(io.StringIO(runs_csv(runs, unique_names(runs)))))
     assert (row["config.opt.lr"], row["config.opt.k"]) == ("2.0", "[1]")
 
 
@@ -178,7 +179,7 @@ def test_settings_beyond_json_numbers_equal_only_themselves() -> None:
         for j, clip in enumerate(clips):
             other = run("other", config={"clip": clip})
             assert differing_settings([one, other]) == ([] if i == j else ["clip"])
-    decoded = json.loads(runs_json(runs), parse_constant=pytest.fail)
+    decoded = json.loads(json_text(run_rows(runs, unique_names(runs))), parse_constant=pytest.fail)
     written = ["Infinity", "-Infinity", "NaN", None, 1.0]
     assert [row["config"]["clip"] for row in decoded] == written
 
@@ -259,18 +260,17 @@ def test_rows_are_strict_json_and_csv() -> None:
         config={"lr": 0.1, "note": "=1+1"},
     )
     runs = [diverged, SWEEP[0]]
-    decoded = json.loads(runs_json(runs), parse_constant=pytest.fail)
+    decoded = json.loads(json_text(run_rows(runs, unique_names(runs))), parse_constant=pytest.fail)
     assert [row["run"] for row in decoded] == ["a", "slow"]
     assert decoded[0]["last_train_loss"] == "NaN"
     assert decoded[0]["best_train_loss"] == 1.5
     assert decoded[0]["progress"] == 0.01
     assert decoded[1]["config"]["lr"] == 1e-4
-    table = list(csv.DictReader(io.StringIO(runs_csv(runs))))
+    table = list(csv.DictReader(io.StringIO(runs_csv(runs, unique_names(runs)))))
     assert table[0]["last_train_loss"] == "nan"
     assert table[0]["config.note"] == "'=1+1"
     assert table[1]["config.note"] == ""
     assert float(table[1]["config.lr"]) == 1e-4
-    assert json.loads(runs_json([])) == []
 
 
 def test_listing_needs_neither_the_terminal_ui_nor_numpy() -> None:

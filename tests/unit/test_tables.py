@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from traintop.latex import latex_table
 from traintop.tables import Cell, Column, Rival, Table, code_span, winner
 from traintop.text import cell_width, safe_text
 
@@ -149,20 +149,30 @@ def test_markdown_shows_literal_text_as_it_is() -> None:
     ]
 
 
-def test_csv_and_json_have_the_exact_values() -> None:
+def test_csv_has_the_exact_values() -> None:
     table = Table.of_values(["run", "loss"], [["=a", 0.1 + 0.2], ["b", math.nan]])
     assert list(csv.reader(io.StringIO(table.csv()))) == [
         ["run", "loss"],
         ["'=a", "0.30000000000000004"],
         ["b", "nan"],
     ]
-    assert json.loads(table.json(), parse_constant=pytest.fail) == [
-        {"run": "=a", "loss": 0.1 + 0.2},
-        {"run": "b", "loss": "NaN"},
-    ]
-    assert Table.of_values(["run"], []).json() == "[]\n"
 
 
 def test_csv_text_has_no_controls_and_survives_quoting() -> None:
     table = Table.of_values(["note"], [['a "b",\nc\x1b[31m\x00\ud800\u202e😀']])
     assert list(csv.reader(io.StringIO(table.csv()))) == [["note"], ['a "b", c[31m😀']]
+
+
+def test_latex_shows_any_text_as_it_is_and_the_best_in_bold() -> None:
+    names = Column.of_texts("run_1", [r"a&b_{50%}\x", "\x1b[1m$~^"], "left", literal=True)
+    losses = Column("LOSS", [Cell(text="1.5 ±0.2", best=True), Cell(text="–", asides=("@9",))])
+    assert latex_table(Table([names, losses])).splitlines() == [
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        r"run\_1 & LOSS \\",
+        r"\midrule",
+        r"a\&b\_\{50\%\}\textbackslash{}x & \textbf{1.5 $\pm$ 0.2} \\",
+        r"�[1m\$\textasciitilde{}\textasciicircum{} & -- (@9) \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]

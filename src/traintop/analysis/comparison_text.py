@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from traintop import tables
@@ -36,18 +36,27 @@ _LONGEST_NAME = 28
 _WIDEST_VALUE = 24
 
 
-def comparison_text(comparison: Comparison, width: int) -> str:
-    """The comparison in lines of at most ``width`` cells, the best of each row with a ``*``.
+def comparison_table(comparison: Comparison, *, short: bool = False) -> Table:
+    """The comparison for people: a column for each of its columns, the baseline first.
 
-    Columns that do not fit side by side follow below one another, each time with the labels
-    and the baseline.
+    ``short`` names and settings are those of a terminal, whose stacked text repeats the labels and
+    the baseline for columns that do not fit side by side.
     """
-    return _table(comparison, short_column).stacked_text(width)
+    column_of = short_column if short else _column
+    labels = (
+        f"{section_words(row.section)} {safe_text(row.label)}".strip() for row in comparison.rows
+    )
+    columns = [column_of(comparison, place) for place in range(len(comparison.columns))]
+    return Table(
+        [tables.Column.of_texts("", labels, "left", literal=True), *columns],
+        "best of its row",
+        "where the best was, and differences from the baseline",
+    )
 
 
 def comparison_markdown(comparison: Comparison) -> str:
     """The comparison as a Markdown table; the best of each row is bold."""
-    return _table(comparison, _column).markdown() + "\n"
+    return comparison_table(comparison).markdown() + "\n"
 
 
 def comparison_csv(comparison: Comparison) -> str:
@@ -86,9 +95,9 @@ def _csv_row(columns: Sequence[Column], row: Row) -> list[object]:
     return [*values, ", ".join(best), ", ".join(default)]
 
 
-def comparison_json(comparison: Comparison) -> str:
-    """The comparison as JSON: its columns, and its rows of cells; NaN and ±inf by name."""
-    document = {
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """The comparison for JSON: its columns, and its rows of cells."""
+    return {
         "columns": [
             {"name": column.name, "runs": [run.summary.id for run in column.runs]}
             for column in comparison.columns
@@ -103,7 +112,6 @@ def comparison_json(comparison: Comparison) -> str:
             for row in comparison.rows
         ],
     }
-    return tables.json_text(document, indent=2)
 
 
 def _json_cell(row: Row, cell: Cell) -> dict[str, Any]:
@@ -136,18 +144,6 @@ def column_label(column: Column) -> str:
     """The name of a column; of a group with the number of its runs."""
     return safe_text(column.name, LONGEST_NAME) + (
         f" ×{len(column.runs)}" if len(column.runs) > 1 else ""
-    )
-
-
-def _table(comparison: Comparison, column_of: Callable[[Comparison, int], tables.Column]) -> Table:
-    labels = (
-        f"{section_words(row.section)} {safe_text(row.label)}".strip() for row in comparison.rows
-    )
-    columns = [column_of(comparison, place) for place in range(len(comparison.columns))]
-    return Table(
-        [tables.Column.of_texts("", labels, "left", literal=True), *columns],
-        "best of its row",
-        "where the best was, and differences from the baseline",
     )
 
 

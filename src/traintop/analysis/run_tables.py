@@ -12,7 +12,7 @@ from traintop.analysis.differences import (
     run_settings,
     setting_cell,
 )
-from traintop.analysis.field_names import field_among
+from traintop.analysis.field_names import field_among, hint_of_unknown, is_known
 from traintop.analysis.naming import unique_names
 from traintop.field import Field, Value
 from traintop.fields import field_of, is_default, metric_field
@@ -85,12 +85,25 @@ def comparison_table(
     if not readable:
         return "No runs."
     labels = unique_names(runs) if names is None else names
+    table = runs_table(readable, labels, sort=sort, complete=markdown)
+    return table.markdown() if markdown else table.text(max(width, 1))
+
+
+def runs_table(
+    runs: Sequence[RunSummary],
+    labels: Mapping[str, str],
+    *,
+    sort: str = "best_val_loss",
+    complete: bool = False,
+) -> Table:
+    """The table of :func:`comparison_table`; if ``complete``, with columns that nobody fills."""
+    readable = runs
     names_of_runs = (safe_text(labels[run.id], LONGEST_NAME) for run in readable)
     now, sorting = datetime.now(), field_among(sort, readable)
     fields: dict[Field, int] = {}
     for name, rank in _FIELDS.items():
         field = field_of(name)
-        if markdown or any(field.get(run, now) is not None for run in readable):
+        if complete or any(field.get(run, now) is not None for run in readable):
             fields[field] = rank
         elif name == "best_val_loss":
             fields |= dict.fromkeys(_instead_of_losses(readable), rank)
@@ -102,8 +115,31 @@ def comparison_table(
         *(_column(field, rank, readable, now) for field, rank in fields.items()),
         *(one for one in setting_columns(readable, _LONGEST_SETTING) if one.heading != shown),
     ]
-    table = Table(columns, "best of its column")
-    return table.markdown() if markdown else table.text(max(width, 1))
+    return Table(columns, "best of its column")
+
+
+def chosen_table(
+    runs: Sequence[RunSummary], labels: Mapping[str, str], names: Sequence[str]
+) -> Table:
+    """The runs in the given order with chosen columns: fields, metrics and settings by name.
+
+    Raises ``ValueError`` for a name that no run has.
+    """
+    now = datetime.now()
+    texts = (safe_text(labels[run.id], LONGEST_NAME) for run in runs)
+    columns = [
+        _column(field, rank, runs, now) for rank, field in enumerate(_chosen_fields(names, runs))
+    ]
+    runs_column = Column.of_texts("RUN", texts, "left", literal=True)
+    return Table([runs_column, *columns], "best of its column")
+
+
+def _chosen_fields(names: Sequence[str], runs: Sequence[RunSummary]) -> list[Field]:
+    fields = [field_among(name, runs) for name in names]
+    for name, field in zip(names, fields, strict=True):
+        if runs and not is_known(field, runs):
+            raise ValueError(f"no run has {name!r}: {hint_of_unknown(name, runs)}")
+    return fields
 
 
 def _instead_of_losses(runs: Sequence[RunSummary]) -> list[Field]:
@@ -173,17 +209,21 @@ def setting_columns(
     return columns
 
 
-def runs_json(runs: Sequence[RunSummary]) -> str:
-    """Everything about each run as JSON, one object a line.
+def run_rows(
+    runs: Sequence[RunSummary], labels: Mapping[str, str], names: Sequence[str] = ()
+) -> list[dict[str, object]]:
+    """What is known of each run as an object for JSON: everything, or what is named.
 
-    These are :data:`ROW_FIELDS`, ``metrics`` with the last, the best and the mean value of each,
-    and ``config``. Durations are in seconds, times in ISO 8601.
+    Everything is :data:`ROW_FIELDS`, ``metrics`` with the last, the best and the mean value of
+    each, and ``config``. Durations are in seconds, times in ISO 8601. Raises ``ValueError`` for a
+    name that no run has.
     """
-    rows = [
-        [*values, {metric: _of_metric(run, metric) for metric in metrics_of([run])}, run.config]
-        for run, values in zip(runs, _rows(runs), strict=True)
-    ]
-    return Table.of_values([*ROW_FIELDS, "metrics", "config"], rows).json()
+    rows = _rows(runs, labels, names)
+    if not names:
+        for run, row in zip(runs, rows, strict=True):
+            row["metrics"] = {metric: _of_metric(run, metric) for metric in metrics_of([run])}
+            row["config"] = run.config
+    return rows
 
 
 def _of_metric(run: RunSummary, metric: str) -> dict[str, float | None]:
@@ -196,21 +236,35 @@ def _of_metric(run: RunSummary, metric: str) -> dict[str, float | None]:
     }
 
 
-def runs_csv(runs: Sequence[RunSummary]) -> str:
-    """Everything about each run as CSV; each setting has a column: ``config.optimizer.lr``."""
-    settings = [flat_settings(run.config) for run in runs]
-    names = list(dict.fromkeys(name for one in settings for name in one))
-    rows = [
-        [*values, *(setting_cell(one.get(name, ABSENT)) for name in names)]
-        for values, one in zip(_rows(runs), settings, strict=True)
+def runs_csv(
+    runs: Sequence[RunSummary], labels: Mapping[str, str], names: Sequence[str] = ()
+) -> str:
+    """What is known of each run as CSV: everything, or what is named.
+
+    Of everything, each setting has a column: ``config.optimizer.lr``. Raises ``ValueError`` for a
+    name that no run has.
+    """
+    rows = _rows(runs, labels, names)
+    headings = ["run", *(names or ROW_FIELDS[1:])]
+    if not names:
+        settings = [flat_settings(run.config) for run in runs]
+        keys = list(dict.fromkeys(key for one in settings for key in one))
+        headings += [f"config.{key}" for key in keys]
+        for row, one in zip(rows, settings, strict=True):
+            row |= {f"config.{key}": setting_cell(one.get(key, ABSENT)) for key in keys}
+    return Table.of_values(headings, [[*row.values()] for row in rows]).csv()
+
+
+def _rows(
+    runs: Sequence[RunSummary], labels: Mapping[str, str], names: Sequence[str]
+) -> list[dict[str, object]]:
+    now = datetime.now()
+    fields = _chosen_fields(names, runs) if names else map(field_of, ROW_FIELDS[1:])
+    named = dict(zip(names or ROW_FIELDS[1:], fields, strict=True))
+    return [
+        {"run": labels[run.id]} | {name: _plain(field, run, now) for name, field in named.items()}
+        for run in runs
     ]
-    return Table.of_values([*ROW_FIELDS, *(f"config.{name}" for name in names)], rows).csv()
-
-
-def _rows(runs: Sequence[RunSummary]) -> list[list[object]]:
-    labels, now = unique_names(runs), datetime.now()
-    fields = [field_of(name) for name in ROW_FIELDS[1:]]
-    return [[labels[run.id], *(_plain(field, run, now) for field in fields)] for run in runs]
 
 
 def _plain(field: Field, run: RunSummary, now: datetime) -> Value:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import shutil
 from pathlib import Path
 
 import click
 
-from traintop.commands.output import failure, print_document, print_text
+from traintop.commands.output import failure, output_styles, print_document, print_json, print_table
 from traintop.commands.runs import MOST_RUNS, runs_as_arguments, selected_runs
 
 
@@ -17,9 +16,7 @@ from traintop.commands.runs import MOST_RUNS, runs_as_arguments, selected_runs
 @click.option("--baseline", metavar="NAME", help="Run to compare with (default: the first).")
 @click.option("--seeds", is_flag=True, help="Combine runs that differ only in the seed: mean ±std.")
 @click.option("--target", type=float, metavar="LOSS", help="Show when each run reached this loss.")
-@click.option("--markdown", "style", flag_value="markdown", help="Print a Markdown table.")
-@click.option("--csv", "style", flag_value="csv", help="Print CSV, in full precision.")
-@click.option("--json", "style", flag_value="json", help="Print JSON, in full precision.")
+@output_styles("json", "csv", "markdown", "latex")
 def command(
     roots: tuple[Path, ...],
     references: tuple[str, ...],
@@ -52,8 +49,7 @@ def command(
     if style == "csv":
         print_document(comparison_text.comparison_csv(comparison))
     elif style == "json":
-        print_document(comparison_text.comparison_json(comparison) + "\n")
-    elif style == "markdown":
-        print_text(comparison_text.comparison_markdown(comparison).rstrip("\n"))
+        print_json(**comparison_text.comparison_document(comparison))
     else:
-        print_text(comparison_text.comparison_text(comparison, shutil.get_terminal_size().columns))
+        table = comparison_text.comparison_table(comparison, short=style is None)
+        print_table(table, style, stacked=True)

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import os
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from traintop.commands.output import LONGEST_LINE, print_document, print_text, warn
+from traintop.commands.output import (
+    LONGEST_LINE,
+    output_styles,
+    print_document,
+    print_json,
+    print_table,
+    print_text,
+    warn,
+)
 from traintop.commands.runs import (
+    columns_option,
     filter_option,
     opened_roots,
     roots_as_arguments,
     unreadable_lines,
 )
 from traintop.text import counted, safe_text
+
+if TYPE_CHECKING:
+    from traintop.analysis.runs import OpenedRuns, Runs
 
 
 @click.command()
@@ -29,44 +42,34 @@ from traintop.text import counted, safe_text
     help="Any metric, setting or field: best_val_loss, config.seed, age, duration, …",
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order: worst first.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything about each run as JSON.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print everything about each run as CSV.")
+@columns_option
+@output_styles("json", "csv", "markdown", "latex")
 def command(
     roots: tuple[Path, ...],
     query: str,
     sort: str,
     reverse: bool,
-    as_json: bool,
-    as_csv: bool,
+    columns: tuple[str, ...],
+    style: str | None,
 ) -> None:
-    """Print a table of all runs, the best first.
+    """Print a table of all runs, the best first; as JSON and CSV, everything about each.
 
     LOG_DIR is a directory or files of runs; the default is $TRAINTOP_DIR, else
     ./experiment_logs, else this directory.
     """
     from traintop.analysis.field_names import field_among, other_meaning
-    from traintop.analysis.run_tables import comparison_table, runs_csv, runs_json
     from traintop.store.other_files import READ_FILES
 
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv cannot be combined")
     opened = opened_roots(roots)
     try:
         matching = opened.runs.filter(query)
-        runs = matching.sort(sort, reverse=reverse).summaries if matching else []
+        runs = matching.sort(sort, reverse=reverse) if matching else matching
+        if runs or style in ("json", "csv"):
+            _print_runs(runs, columns, sort, style)
+        else:
+            _print_none(opened)
     except ValueError as error:
         raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
-    if as_json:
-        print_document(runs_json(runs))
-    elif as_csv:
-        print_document(runs_csv(runs))
-    elif opened.runs and not runs:
-        print_text(f"None of {counted(len(opened.runs), 'run')} matches.")
-    elif not runs:
-        places = (safe_text(os.path.abspath(each), LONGEST_LINE) for each in opened.roots)
-        print_text(f"No runs in {', '.join(places)}.")
-    else:
-        print_text(comparison_table(runs, sort=sort, width=shutil.get_terminal_size().columns))
     readable = opened.runs.summaries
     field = field_among(sort, readable)
     if other := other_meaning(field, readable):
@@ -76,3 +79,27 @@ def command(
         warn(f"not read: {others}; traintop reads {READ_FILES}")
     if opened.notices or not runs:
         raise SystemExit(1)  # as `ls` does for a directory that it cannot list
+
+
+def _print_runs(runs: Runs, columns: Sequence[str], sort: str, style: str | None) -> None:
+    """Raises ``ValueError`` for a column that no run has."""
+    from traintop.analysis import run_tables
+
+    summaries, names = runs.summaries, runs.names
+    if style == "json":
+        print_json(runs=run_tables.run_rows(summaries, names, columns))
+    elif style == "csv":
+        print_document(run_tables.runs_csv(summaries, names, columns))
+    elif columns:
+        print_table(run_tables.chosen_table(summaries, names, columns), style)
+    else:
+        complete = style is not None
+        print_table(run_tables.runs_table(summaries, names, sort=sort, complete=complete), style)
+
+
+def _print_none(opened: OpenedRuns) -> None:
+    if opened.runs:
+        print_text(f"None of {counted(len(opened.runs), 'run')} matches.")
+        return
+    places = (safe_text(os.path.abspath(each), LONGEST_LINE) for each in opened.roots)
+    print_text(f"No runs in {', '.join(places)}.")

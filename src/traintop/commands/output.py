@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from traintop.text import safe_text
 
+if TYPE_CHECKING:
+    from traintop.tables import Table
+
 STANDARD_OUTPUT = Path("-")
 """As the name of a file to write."""
+
+JSON_VERSION = 1
+"""It grows when a key of a document goes, or means something else: see docs/json.md."""
+
+_STYLES = {
+    "json": "Print JSON, in full precision.",
+    "csv": "Print CSV, in full precision.",
+    "markdown": "Print a Markdown table.",
+    "latex": "Print a LaTeX table for the package booktabs.",
+}
 
 LONGEST_LINE = 500
 
@@ -51,6 +65,55 @@ def output_file(path: Path) -> Iterator[TextIO]:
         file.seek(0)
         shutil.copyfileobj(file.buffer, sys.stdout.buffer)
     sys.stdout.flush()
+
+
+def output_styles(*styles: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options that choose how a command prints, one at most: its ``style``, ``None`` for people."""
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_style(**values: Any) -> Any:
+            chosen = [style for style in styles if values.pop(f"as_{style}")]
+            if len(chosen) > 1:
+                raise click.UsageError(f"--{chosen[0]} and --{chosen[1]} cannot be combined")
+            return command(style=chosen[0] if chosen else None, **values)
+
+        decorated: Callable[..., Any] = with_style
+        for style in reversed(styles):
+            option = click.option(f"--{style}", f"as_{style}", is_flag=True, help=_STYLES[style])
+            decorated = option(decorated)
+        return decorated
+
+    return with_options
+
+
+def print_json(**document: object) -> None:
+    """Print one JSON document with its version; a list in it has an item a line."""
+    from traintop.tables import json_text
+
+    parts = [f'"version":{JSON_VERSION}']
+    for key, value in document.items():
+        if isinstance(value, list) and value:
+            parts.append(f'"{key}":[\n' + ",\n".join(map(json_text, value)) + "\n]")
+        else:
+            parts.append(f'"{key}":{json_text(value)}')
+    print_document("{" + ",".join(parts) + "}\n")
+
+
+def print_table(table: Table, style: str | None, *, stacked: bool = False) -> None:
+    """Print a table for people: as text, in Markdown, or in LaTeX.
+
+    As text, it is as wide as the terminal; ``stacked`` puts columns without room below the others.
+    """
+    if style == "latex":
+        from traintop.latex import latex_table
+
+        print_document(latex_table(table))
+    elif style == "markdown":
+        print_text(table.markdown())
+    else:
+        width = shutil.get_terminal_size().columns
+        print_text(table.stacked_text(width) if stacked else table.text(width))
 
 
 def print_document(text: str) -> None:

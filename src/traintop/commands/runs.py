@@ -42,6 +42,10 @@ def _force_format(ctx: click.Context, option: click.Parameter, name: str | None)
             raise click.BadParameter(safe_text(error, LONGEST_LINE)) from None
 
 
+def _names(ctx: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    return (*filter(None, (name.strip() for name in value.split(","))),)
+
+
 format_option = click.option(
     "--format",
     metavar="NAME",
@@ -56,6 +60,14 @@ filter_option = click.option(
     default="",
     metavar="QUERY",
     help="Only runs that match, as in the UI: 'val_loss < 3 and status == finished'.",
+)
+columns_option = click.option(
+    "-c",
+    "--columns",
+    default="",
+    metavar="NAMES",
+    callback=_names,
+    help="Columns instead of the usual ones, as 'status,val_loss,config.lr': see docs/fields.md.",
 )
 _root_arguments = click.argument("log_dirs", nargs=-1, type=_DIRECTORY, metavar="[LOG_DIR]...")
 _root_option = click.option(
