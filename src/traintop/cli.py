@@ -13,8 +13,8 @@ from traintop.commands.output import failure
 from traintop.text import safe_text
 
 _COMMANDS = (
-    *("compare", "demo", "doctor", "export", "formats", "import", "list"),
-    *("plot", "report", "settings", "watch"),
+    *("archive", "compare", "demo", "doctor", "export", "formats", "import", "list"),
+    *("note", "plot", "report", "settings", "tag", "watch"),
 )
 _MODULES = {"import": "import_"}  # which no module can be called
 _DEFAULT_COMMAND = "watch"

@@ -172,3 +172,52 @@ def test_no_runs_are_no_error(tmp_path: Path) -> None:
     assert (len(runs), runs.best(), [*runs.sort()]) == (0, None, [])
     with pytest.raises(KeyError):
         runs["@latest"]
+
+
+# -- annotations
+
+
+@pytest.fixture
+def own(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "own"))
+
+
+def test_tags_notes_and_archive_are_written_beside_the_runs(own: Path) -> None:
+    before = {path: path.read_bytes() for path in own.glob("*.json")}
+    done = invoke("tag", "paper", "-d", own, "lr_1", "base")
+    assert done.stdout == "added 'paper' to 2 runs: lr_1, base\n"
+    assert exported("-d", own, "-f", "paper") == ["base", "lr_1"]
+    invoke("tag", "paper", "-d", own, "--remove", "-f", "base")
+    assert exported("-d", own, "-f", "paper") == ["lr_1"]
+    assert invoke("note", "-d", own, "lr_1", "warmup\ntoo short").exit_code == 0
+    assert invoke("note", "-d", own, "lr_1").stdout == "warmup\ntoo short\n"
+    assert invoke("note", "-d", own, "base").exit_code == 1
+    assert invoke("archive", "-d", own, "-f", "val_loss > 3.5").stdout == "archived 1 run: lr_1\n"
+    assert {path: path.read_bytes() for path in own.glob("*.json")} == before
+
+
+def test_archived_runs_are_left_out_unless_asked_for(own: Path) -> None:
+    invoke("archive", "-d", own, "lr_1", "lr_2")
+    assert exported("-d", own) == ["base"]
+    assert exported("-d", own, "lr_1") == ["lr_1"]
+    assert exported("-d", own, "-f", "archived") == ["lr_2", "lr_1"]
+    assert "lr_1" not in invoke("list", own).stdout
+    assert invoke("list", own, "-f", "archived", "-c", "name").stdout.count("lr_") == 4
+    assert "2 are archived: -f archived" in invoke("list", own, "-f", "lr_1").stdout
+    invoke("archive", "-d", own, "--restore", "-f", "archived")
+    assert len(exported("-d", own)) == 3
+
+
+@pytest.mark.parametrize("command", [("tag", "x"), ("archive",)])
+def test_no_run_is_annotated_because_none_was_named(own: Path, command: tuple[str, ...]) -> None:
+    done = invoke(*command, "-d", own)
+    assert done.exit_code == 2
+    assert "name runs, or choose them with --filter" in done.stderr
+    assert not (own / ".traintop").exists()
+
+
+def test_a_note_that_cannot_be_written_is_an_error(own: Path) -> None:
+    (own / ".traintop").write_text("a file")
+    done = invoke("note", "-d", own, "base", "x")
+    assert done.exit_code == 1
+    assert f"cannot write beside {own}" in done.stderr

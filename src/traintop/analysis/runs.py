@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 from traintop.analysis.field_names import field_among, is_known
 from traintop.analysis.naming import find_run, unique_names
 from traintop.analysis.query import filter_runs
+from traintop.analysis.query_tokens import tokens_of
 from traintop.analysis.ranking import Leader, leaders, sorted_runs
 from traintop.direction import Direction
 from traintop.field import Value
@@ -185,6 +186,16 @@ class Runs(Sequence[Run]):
         """
         matching = filter_runs(self.summaries, query, datetime.now())
         return self._these(matching)
+
+    def listed(self, query: str = "") -> Runs:
+        """The runs that a query matches, without archived ones unless it asks for ``archived``.
+
+        Raises ``QueryError`` as :meth:`filter` does.
+        """
+        matching = self.filter(query)
+        if any(token.text == "archived" for token in tokens_of(query)):
+            return matching
+        return self.select(run for run in matching if not run.summary.annotations.archived)
 
     def sort(self, name: str = "best_val_loss", *, reverse: bool = False) -> Runs:
         """The runs in the order of a field, metric or setting, the best or the newest first.

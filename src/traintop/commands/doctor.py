@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from traintop.commands.output import print_text, warn
+from traintop.commands.output import print_json, print_text, warn
 from traintop.commands.runs import root_as_argument
 from traintop.text import error_text, safe_text
 
@@ -33,7 +32,7 @@ def command(log_dir: Path | None, with_repair: bool, as_json: bool) -> None:
             _mend(path, "repaired", functools.partial(doctor.repair, path))
         diagnosis = doctor.diagnose(log_dir)
     if as_json:
-        print_text(json.dumps(doctor.as_json(diagnosis), indent=2))
+        print_json(**doctor.as_json(diagnosis))
     else:
         width, ascii_only = shutil.get_terminal_size().columns, draws_ascii_only(os.environ)
         print_text(doctor.render(diagnosis, width, ascii_only=ascii_only))

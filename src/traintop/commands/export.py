@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 @click.command()
 @runs_as_arguments
 @click.option(
+    "--output",
     "--out",
+    "output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     required=True,
     help="CSV file to write; an existing one is replaced once the new one is complete. "
     "- is standard output.",
 )
-def command(roots: tuple[Path, ...], references: tuple[str, ...], query: str, out: Path) -> None:
+def command(roots: tuple[Path, ...], references: tuple[str, ...], query: str, output: Path) -> None:
     """Write the records of all runs, or of those named, to one CSV file."""
     from traintop.analysis.export import write_runs
     from traintop.store.formats import UnreadableRunError
@@ -41,8 +43,8 @@ def command(roots: tuple[Path, ...], references: tuple[str, ...], query: str, ou
             except UnreadableRunError as error:
                 left_out.append(f"left out: {error}")
 
-    with output_file(out) as file:
+    with output_file(output) as file:
         write_runs(file, histories, [name for run in runs.summaries for name in run.stats])
     warn(*left_out)
-    if out != STANDARD_OUTPUT:
-        warn(f"wrote {counted(len(runs) - len(left_out), 'run')} to {out}")
+    if output != STANDARD_OUTPUT:
+        warn(f"wrote {counted(len(runs) - len(left_out), 'run')} to {output}")

@@ -54,6 +54,8 @@ def command(
 ) -> None:
     """Print a table of all runs, the best first; as JSON and CSV, everything about each.
 
+    Archived runs are left out, unless the filter asks for them: -f archived.
+
     LOG_DIR is a directory or files of runs; the default is $TRAINTOP_DIR, else
     ./experiment_logs, else this directory.
     """
@@ -62,7 +64,7 @@ def command(
 
     opened = opened_roots(roots)
     try:
-        matching = opened.runs.filter(query)
+        matching = opened.runs.listed(query)
         runs = matching.sort(sort, reverse=reverse) if matching else matching
         if runs or style in ("json", "csv"):
             _print_runs(runs, columns, sort, style)
@@ -99,7 +101,9 @@ def _print_runs(runs: Runs, columns: Sequence[str], sort: str, style: str | None
 
 def _print_none(opened: OpenedRuns) -> None:
     if opened.runs:
-        print_text(f"None of {counted(len(opened.runs), 'run')} matches.")
+        archived = sum(run.summary.annotations.archived for run in opened.runs)
+        hint = f" {archived:,} are archived: -f archived" if archived else ""
+        print_text(f"None of {counted(len(opened.runs), 'run')} matches.{hint}")
         return
     places = (safe_text(os.path.abspath(each), LONGEST_LINE) for each in opened.roots)
     print_text(f"No runs in {', '.join(places)}.")

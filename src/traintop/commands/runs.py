@@ -173,7 +173,8 @@ def selected_runs(
     if references:
         runs = runs.select(run for one in references for run in _meant(one, paths, opened))
     try:
-        kept = opened.runs.filter(query).names  # of all runs, which have all names
+        # Of all runs, which have all names; named ones may be archived.
+        kept = (opened.runs.filter if references else opened.runs.listed)(query).names
     except QueryError as error:
         raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
     matching = runs.select(run for run in runs if run.id in kept)
