@@ -16,7 +16,8 @@ if TYPE_CHECKING:
         load_experiment_log,
         print_experiment_summary,
     )
-    from traintop.analysis.runs import Run, Runs, open_runs
+    from traintop.analysis.run import Run
+    from traintop.analysis.runs import Runs, open_runs
     from traintop.integrations.current_run import config, finish, init, log, summary
     from traintop.model import (
         ExperimentConfig,
@@ -38,7 +39,7 @@ _HOMES = {
     "ExperimentTracker": "traintop.tracking.tracker",
     "MetricStats": "traintop.model",
     "MetricsSnapshot": "traintop.model",
-    "Run": "traintop.analysis.runs",
+    "Run": "traintop.analysis.run",
     "RunFileBusyError": "traintop.tracking.run_file",
     "RunStatus": "traintop.model",
     "RunSummary": "traintop.model",

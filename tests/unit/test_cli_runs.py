@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import traintop
-from traintop.analysis.runs import UnknownNameError
+from traintop.analysis.run import UnknownNameError
 from traintop.cli import main
 
 

@@ -18,7 +18,8 @@ from traintop.text import counted, safe_text
 from traintop.tracking.environment import DEFAULT_LOG_DIR, default_log_dir
 
 if TYPE_CHECKING:
-    from traintop.analysis.runs import OpenedRuns, Run, Runs
+    from traintop.analysis.run import Run
+    from traintop.analysis.runs import OpenedRuns, Runs
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -229,7 +230,8 @@ def _is_path(reference: str, opened: OpenedRuns) -> bool:
 
 def _meant(reference: str, paths: dict[str, Path], opened: OpenedRuns) -> Iterator[Run]:
     """The runs that a reference means."""
-    from traintop.analysis.runs import UnknownNameError, is_below
+    from traintop.analysis.run import UnknownNameError
+    from traintop.analysis.runs import is_below
 
     if path := paths.get(reference):
         found = [run for run in opened.runs if is_below(run.id, path)]
