@@ -47,11 +47,12 @@ def test_a_changed_script_records_its_run(tmp_path: Path, name: str, script: str
     assert "left out" not in done.stderr
 
 
-def test_links_of_the_page_lead_somewhere() -> None:
-    text = PAGE.read_text()
+@pytest.mark.parametrize("page", [PAGE, PAGE.with_name("recipes.md")], ids=lambda page: page.stem)
+def test_links_of_the_page_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
     titles = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
     anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
     for target in re.findall(r"\]\(([^)]+)\)", text):
         file, _, anchor = target.partition("#")
-        assert not file or (PAGE.parent / file).exists()
+        assert not file or (page.parent / file).exists()
         assert file or anchor in anchors

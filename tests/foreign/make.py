@@ -64,6 +64,7 @@ ENVIRONMENTS = {
     "optuna": Environment(("optuna",), ("optuna",)),
     "boosting": Environment(("xgboost-cpu", "lightgbm"), ()),
     "hydra": Environment(("hydra-core",), ()),
+    "recipes": Environment((TORCH, "ray[train,tune]", "nbclient", "ipykernel"), ()),
     "python": Environment((), ("json_lines", "text_logs")),
 }
 

@@ -7,6 +7,7 @@ import math
 from datetime import datetime
 from pathlib import Path, PurePath
 from statistics import pstdev
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,40 @@ def test_a_non_number_is_left_out_with_one_warning(
     warnings = [record.getMessage() for record in caplog.records]
     assert len(warnings) == 1
     assert "'train_loss'" in warnings[0]
+
+
+class ShardedTensor:
+    """A ``DTensor`` of PyTorch: what each rank has of it is the whole, or a part."""
+
+    shape = ()
+
+    def __init__(self, value: float, *, is_whole: bool) -> None:
+        self.placements = (SimpleNamespace(is_replicate=lambda: is_whole),)
+        self._value = value
+
+    def full_tensor(self) -> None:
+        pytest.fail("waits for the other ranks")
+
+    def detach(self) -> None:
+        pytest.fail("waits for the other ranks")
+
+    def to_local(self) -> Any:
+        return np.array(self._value)
+
+
+def test_a_tensor_of_many_ranks_is_not_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker = new_tracker(tmp_path)
+    tracker.start()
+    for i in range(2):
+        part, whole = (ShardedTensor(0.5, is_whole=is_whole) for is_whole in (False, True))
+        tracker.log_metrics(i, part, grad_norm=whole)
+    tracker.finish()
+    records = saved_document(tracker)["metrics_history"]
+    assert [(record["train_loss"], record["grad_norm"]) for record in records] == [(None, 0.5)] * 2
+    [warning] = (record.getMessage() for record in caplog.records)
+    assert "full_tensor()" in warning
 
 
 def test_a_value_is_the_one_at_the_time_of_the_call(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ def capture(value: Any) -> Any:
     try:
         if _element_count(value) != 1:
             return value  # `resolve` will refuse it: no reason to copy it
+        if hasattr(value, "full_tensor"):
+            value = _PartOfTensor() if _has_parts(value) else value.to_local()
         if hasattr(value, "detach"):
             return value.detach().clone()
         if hasattr(value, "copy") and hasattr(value, "flags"):
@@ -28,6 +30,19 @@ def capture(value: Any) -> Any:
     except Exception:  # `resolve` will say what is wrong; the training loop continues
         pass
     return value
+
+
+def _has_parts(tensor: Any) -> bool:
+    """Whether each rank holds a part of a ``DTensor``, so that none knows its value alone."""
+    return not all(placement.is_replicate() for placement in tensor.placements)
+
+
+class _PartOfTensor:
+    """In place of a ``DTensor`` of many ranks, whose value here would wait for all the others."""
+
+    def item(self) -> float:
+        """Raises ``ValueError``, which says what to log instead."""
+        raise ValueError("each rank has a part of it; log value.full_tensor(), called by all ranks")
 
 
 def _element_count(value: Any) -> int:
