@@ -7,13 +7,13 @@ from itertools import repeat
 
 from msgspec.structs import replace
 
+from traintop.analysis.leaderboard import leader_columns
 from traintop.analysis.ranking import Leader
-from traintop.analysis.run_tables import setting_columns
 from traintop.field import Field
 from traintop.lines import Line, Piece, Role, clickable, fit_line
 from traintop.model import RunSummary
-from traintop.tables import Align, Column
-from traintop.text import MISSING, cell_width, count, duration
+from traintop.tables import Column
+from traintop.text import cell_width
 from traintop.tui.kit.runs import STATUS_MARKS
 
 _GUTTER = 3
@@ -22,7 +22,6 @@ _GAP = 2
 _LEAST_NAME = 12
 _SHORT_NAME = 18
 _USUAL_NAME = 32
-_WIDEST_SETTING = 18
 
 
 def leader_lines(
@@ -73,29 +72,17 @@ def _columns_that_fit(
 ) -> list[Line]:
     runs, best_runs = [leader.run for leader in shown], [leader.run for leader in best]
     names = [short_name(run, _USUAL_NAME) for run in runs]
+    values, *further = leader_columns(field, shown, best_runs)
     places = range(top + 1, top + 1 + len(shown))
     fixed = [
-        _column("#", map(str, places), repeat("muted")),
-        _column(
-            "",
-            (STATUS_MARKS[run.status].glyph for run in runs),
+        _pieces(Column.of_texts("#", map(str, places)), repeat("muted")),
+        _pieces(
+            Column.of_texts("", (STATUS_MARKS[run.status].glyph for run in runs)),
             [STATUS_MARKS[run.status].role for run in runs],
         ),
-        _column("VALUE", (field.text(leader.value) for leader in shown), repeat("strong")),
+        _pieces(values, repeat("strong")),
     ]
-    settings = setting_columns(runs, _WIDEST_SETTING, best_runs)
-    candidates = [
-        _column("AT", map(_iteration, shown), repeat("muted")),
-        _column("TIME", (duration(run.duration_seconds) for run in runs)),
-        *(
-            _column(
-                setting.heading,
-                (cell.text for cell in setting.cells),
-                ["muted" if cell.quiet else "text" for cell in setting.cells],
-            )
-            for setting in sorted(settings, key=lambda setting: setting.rank)
-        ),
-    ]
+    candidates = [_pieces(column) for column in further]
     room = width - _GUTTER - _MARGIN - sum(map(_cells_of, fixed))
     longest = max(map(cell_width, names))
     # A long name gives way to the setting that says the most.
@@ -103,7 +90,8 @@ def _columns_that_fit(
     if min(longest, _SHORT_NAME) <= beside:
         longest = min(longest, beside)
     name_width = max(min(longest, room), _LEAST_NAME)
-    name = _column("NAME", (short_name(run, name_width) for run in runs), align="left")
+    short = (short_name(run, name_width) for run in runs)
+    name = _pieces(Column.of_texts("NAME", short, "left"))
     room -= _cells_of(name) - _GAP
     chosen = [*fixed[:2], name, fixed[2]]
     for column in candidates:
@@ -114,18 +102,10 @@ def _columns_that_fit(
     return [first, *(tuple(replace(p, text=f" {p.text}") for p in column) for column in others)]
 
 
-def _iteration(leader: Leader) -> str:
-    return MISSING if leader.iteration is None else count(leader.iteration)
-
-
-def _column(
-    heading: str,
-    texts: Iterable[str],
-    roles: Iterable[Role] = repeat("text"),
-    align: Align = "right",
-) -> Line:
+def _pieces(column: Column, roles: Iterable[Role] | None = None) -> Line:
     """A heading and cells of one width, with a blank behind them."""
-    first, *lines = Column.of_texts(heading, texts, align).lines()
+    first, *lines = column.lines()
+    roles = roles or ["muted" if cell.quiet else "text" for cell in column.cells]
     cells = (Piece(line, role) for line, role in zip(lines, roles, strict=False))
     return (Piece(first, "muted"), *cells)
 

@@ -1,0 +1,310 @@
+"""Which settings go with a good result, over all runs of a leaderboard: statistics of ranks.
+
+The runs are ranked by the best value that each reached, and each setting is asked how much of that
+order it explains. Ranks make no difference between a setting and its logarithm, and one run that
+diverged counts no more than as the worst.
+
+* Of a number it is Spearman's rank correlation (1904), ties with their mean rank; above 0, higher
+  values go with better results.
+* Of a category, and of a number whose values repeat and of which a middle one is the best, it is
+  the share of the variance of ranks that lies between the values: epsilon squared of Kruskal and
+  Wallis (1952), ``H / (n - 1)``.
+
+Both are turned into one ``share``: the squared correlation, or epsilon squared, less what chance
+explains, ``1 - (1 - r2) (n - 1) / (n - k)`` (Ezekiel 1930; of Kruskal-Wallis it is
+``(H - k + 1) / (n - k)``, Tomczak & Tomczak 2014), with k = 2 for a correlation. A share may be
+chance where ``(n - 1) r2``, which is chi-squared with k - 1 degrees of freedom if the setting means
+nothing, would be met in one of 20 such comparisons of as many settings (Bonferroni).
+
+A correlation is no cause: settings that vary together cannot be told apart, and are named.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from traintop.analysis.differences import (
+    ABSENT,
+    differing,
+    is_seed,
+    run_settings,
+    settings_key,
+)
+from traintop.analysis.ranking import Leader
+from traintop.analysis.series import FloatArray
+from traintop.direction import Direction
+from traintop.model import ALIVE
+from traintop.text import Default, counted, safe_text
+from traintop.values import as_number
+
+_FEWEST = 3
+_FEW = 10
+_CHANCE = 0.05
+_ALIKE = 0.9  # a rank correlation from which on two settings vary together
+_MOST_COMPARED = 30  # settings that are compared with one another
+_MOST_NAMED = 4
+_EXACT = 1e-9
+
+
+class SettingImportance(msgspec.Struct, frozen=True):
+    """How a setting goes with the result of the ``n`` runs in which a person gave it.
+
+    ``share`` is from 0 to 1. ``correlation`` is Spearman's, above 0 where higher values go with
+    better results, and ``None`` of a category. Where ``share`` is that of the values, and not of
+    the correlation, ``best`` is the value whose runs are the best on average. ``defaults`` are the
+    runs that have a default.
+    """
+
+    name: str
+    share: float
+    correlation: float | None
+    n: int
+    values: int
+    defaults: int
+    best: Any = None
+    by_value: bool = False
+    chance: float = 1.0
+    """How likely the strongest of as many settings that mean nothing explains as much."""
+    varies_with: tuple[str, ...] = ()
+    varies_alone: bool = True
+    """Whether any two runs differ in this setting and in no other, seeds aside."""
+
+    @property
+    def may_be_chance(self) -> bool:
+        """Whether chance explains as much in more than one of 20 such comparisons."""
+        return self.chance > _CHANCE
+
+
+class Importance(msgspec.Struct, frozen=True):
+    """The settings of ``n`` ranked runs, the strongest first, and what to beware of."""
+
+    n: int
+    settings: tuple[SettingImportance, ...]
+    warnings: tuple[str, ...]
+
+
+def importance_of(leaders: Sequence[Leader], direction: Direction) -> Importance:
+    """Which settings go with a good place among these runs.
+
+    Settings count where a person gave them. Seeds are left out, and texts that each run has for
+    itself, such as the directory of its checkpoints.
+    """
+    results = np.array([leader.value for leader in leaders])
+    goodness = ranks(-results if direction == "lower" else results)
+    settings = [run_settings(leader.run) for leader in leaders]
+    columns = [
+        column
+        for name in differing(settings)
+        if not is_seed(name)
+        and (column := _column(name, [one.get(name, ABSENT) for one in settings])) is not None
+    ]
+    found = [(_judged(column, goodness), column) for column in columns]
+    found.sort(key=lambda pair: -pair[0].share)
+    alone = _varying_alone(settings, [column for _, column in found])
+    judged = _with_company(
+        [
+            (replace(one, varies_alone=alone[one.name], chance=min(one.chance * len(found), 1)), c)
+            for one, c in found
+        ]
+    )
+    return Importance(len(leaders), judged, (*_warnings(leaders, judged),))
+
+
+# Rank statistics.
+
+
+def ranks(values: FloatArray) -> FloatArray:
+    """The ranks of values from 1 on; equal ones have the mean of their ranks."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    means: FloatArray = np.cumsum(counts) - (counts - 1) / 2
+    return means[places]
+
+
+def spearman(x: FloatArray, y: FloatArray) -> float:
+    """Spearman's rank correlation of two series of equal length; 0 where one is constant."""
+    a, b = (values - values.mean() for values in (ranks(x), ranks(y)))
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    return min(max(float(a @ b) / scale, -1.0), 1.0) if scale else 0.0
+
+
+def epsilon_squared(groups: NDArray[np.intp], y: FloatArray) -> float:
+    """The share of the variance of the ranks of ``y`` between groups, given by number from 0 on.
+
+    It is ``H / (n - 1)`` with the H of Kruskal and Wallis, corrected for ties.
+    """
+    deviations = ranks(y) - (len(y) + 1) / 2
+    total = float(deviations @ deviations)
+    sums, counts = np.bincount(groups, deviations), np.bincount(groups)
+    between = float((sums**2 / np.maximum(counts, 1)).sum())
+    return min(between / total, 1.0) if total else 0.0
+
+
+def beyond_chance(r2: float, n: int, groups: int) -> float:
+    """A share of variance less what chance explains of it; at least 0."""
+    return max(1 - (1 - r2) * (n - 1) / (n - groups), 0.0) if n > groups else 0.0
+
+
+def by_chance(r2: float, n: int, groups: int) -> float:
+    """How likely a share of variance is at least as large where the groups mean nothing.
+
+    By the chi-squared distribution of ``(n - 1) r2``, whose tail is that of a normal distribution
+    for two groups and by Wilson and Hilferty (1931) for more.
+    """
+    statistic, degrees = (n - 1) * r2, groups - 1
+    if degrees == 1:
+        return 2 * NormalDist().cdf(-math.sqrt(statistic))
+    spread = 2 / (9 * degrees)
+    deviation = ((statistic / degrees) ** (1 / 3) - (1 - spread)) / math.sqrt(spread)
+    return NormalDist().cdf(-deviation)
+
+
+# Settings.
+
+
+class _Column(NamedTuple):
+    """The given values of one setting: the runs that have them, and which are the same.
+
+    ``groups`` numbers the different values, of which ``values`` has the first; ``numbers`` is
+    ``None`` unless all are finite numbers.
+    """
+
+    name: str
+    rows: NDArray[np.intp]
+    groups: NDArray[np.intp]
+    values: list[Any]
+    numbers: FloatArray | None
+    defaults: int
+
+
+def _column(name: str, values: Sequence[object]) -> _Column | None:
+    """``None`` where too few runs have it, where it is the same in all, or only names the run."""
+    rows = [row for row, one in enumerate(values) if not isinstance(one, (Default, type(ABSENT)))]
+    given = [values[row] for row in rows]
+    firsts: dict[bytes, int] = {}
+    groups = [firsts.setdefault(settings_key(value), len(firsts)) for value in given]
+    numbers = None
+    if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in given):
+        numbers = np.array([as_number(value) for value in given], np.float64)
+        numbers = numbers if np.isfinite(numbers).all() else None
+    names_runs = numbers is None and len(firsts) == len(rows)
+    if len(rows) < _FEWEST or len(firsts) < 2 or names_runs:
+        return None
+    distinct = [given[groups.index(group)] for group in range(len(firsts))]
+    defaults = sum(isinstance(value, Default) for value in values)
+    places = np.array(rows), np.array(groups)
+    return _Column(name, *places, distinct, numbers, defaults)
+
+
+def _judged(column: _Column, goodness: FloatArray) -> SettingImportance:
+    y, n, k = goodness[column.rows], len(column.rows), len(column.values)
+    between = epsilon_squared(column.groups, y)
+    one = SettingImportance(column.name, 0.0, None, n, k, column.defaults)
+    if column.numbers is not None:
+        correlation = spearman(column.numbers, y)
+        share, chance = beyond_chance(correlation**2, n, 2), by_chance(correlation**2, n, 2)
+        one = replace(one, share=share, correlation=correlation, chance=chance)
+        # Of numbers that hardly repeat, each value is a group of its own, which explains anything.
+        if not (2 < k <= n / 2 and beyond_chance(between, n, k) > share + _EXACT):
+            return one
+    means = np.bincount(column.groups, y) / np.bincount(column.groups)
+    return replace(
+        one,
+        share=beyond_chance(between, n, k),
+        chance=by_chance(between, n, k),
+        best=column.values[int(means.argmax())],
+        by_value=True,
+    )
+
+
+def _varying_alone(
+    settings: Sequence[dict[str, Any]], columns: Sequence[_Column]
+) -> dict[str, bool]:
+    """For each setting, whether two runs differ in it and in no other one that is compared.
+
+    One that only follows it, as the least learning rate that is a tenth of the greatest, is none.
+    """
+    coded = np.empty((len(settings), len(columns)), np.intp)
+    for place, column in enumerate(columns):
+        codes: dict[bytes, int] = {}
+        keys = (settings_key(one.get(column.name, ABSENT)) for one in settings)
+        coded[:, place] = [codes.setdefault(key, len(codes)) for key in keys]
+    found = {}
+    for place, column in enumerate(columns):
+        others = [
+            other
+            for other in range(len(columns))
+            if other != place and not _split_alike(coded[:, place], coded[:, other])
+        ]
+        groups = np.unique(coded[:, others], axis=0, return_inverse=True)[1].ravel()
+        pairs = np.unique(np.stack([groups, coded[:, place]]), axis=1)[0]
+        found[column.name] = len(np.unique(pairs)) < len(pairs)
+    return found
+
+
+def _split_alike(a: NDArray[np.intp], b: NDArray[np.intp]) -> bool:
+    """Whether two settings have the same values in the same runs, and these repeat."""
+    different = len(np.unique(a))
+    pairs = len(np.unique(np.stack([a, b]), axis=1).T)
+    return different == len(np.unique(b)) == pairs < len(a)
+
+
+def _with_company(
+    found: Sequence[tuple[SettingImportance, _Column]],
+) -> tuple[SettingImportance, ...]:
+    """The settings, the strongest of them with those that vary together with each."""
+    compared = found[:_MOST_COMPARED]
+    company: dict[str, list[str]] = {one.name: [] for one, _ in found}
+    for (one, a), (other, b) in itertools.combinations(compared, 2):
+        if _vary_together(a, b):
+            company[one.name].append(other.name)
+            company[other.name].append(one.name)
+    return tuple(replace(one, varies_with=tuple(company[one.name])) for one, _ in found)
+
+
+def _vary_together(a: _Column, b: _Column) -> bool:
+    shared, in_a, in_b = np.intersect1d(a.rows, b.rows, return_indices=True)
+    if len(shared) < _FEWEST:
+        return False
+    if _split_alike(a.groups[in_a], b.groups[in_b]):
+        return True
+    if a.numbers is None or b.numbers is None:
+        return False
+    return abs(spearman(a.numbers[in_a], b.numbers[in_b])) >= _ALIKE
+
+
+def _warnings(leaders: Sequence[Leader], settings: Sequence[SettingImportance]) -> list[str]:
+    """What to beware of, in sentences."""
+    said = []
+    if len(leaders) < _FEW:
+        said.append(f"{counted(len(leaders), 'run')} are few: chance alone can look like this.")
+    alive = sum(leader.run.status in ALIVE for leader in leaders)
+    if alive:
+        said.append(f"{alive:,} of {counted(len(leaders), 'run')} go on, and may get better.")
+    together = {
+        tuple(sorted((one.name, *one.varies_with))): None for one in settings if one.varies_with
+    }
+    for names in itertools.islice(together, _MOST_NAMED):
+        said.append(f"{_listed(names)} vary together: their effects cannot be told apart.")
+    mixed = [one.name for one in settings if not one.varies_alone]
+    if settings and len(mixed) == len(settings) > 1:
+        said.append("No two runs differ in one setting alone: several were changed at once.")
+    elif mixed:
+        said.append(f"Never changed without another setting: {_listed(mixed)}.")
+    return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [safe_text(name, 60) for name in names[:_MOST_NAMED]]
+    more = len(names) - len(shown)
+    if more:
+        return f"{', '.join(shown)} and {more:,} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
