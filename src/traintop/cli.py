@@ -13,7 +13,7 @@ from traintop.commands.output import failure
 from traintop.text import safe_text
 
 _COMMANDS = (
-    *("archive", "compare", "demo", "doctor", "export", "formats", "import", "list"),
+    *("archive", "best", "compare", "demo", "doctor", "export", "formats", "import", "list"),
     *("note", "plot", "report", "settings", "tag", "watch"),
 )
 _MODULES = {"import": "import_"}  # which no module can be called

@@ -110,12 +110,12 @@ def importance_of(leaders: Sequence[Leader], direction: Direction) -> Importance
     found = [(_judged(column, goodness), column) for column in columns]
     found.sort(key=lambda pair: -pair[0].share)
     alone = _varying_alone(settings, [column for _, column in found])
-    judged = _with_company(
-        [
-            (replace(one, varies_alone=alone[one.name], chance=min(one.chance * len(found), 1)), c)
-            for one, c in found
-        ]
-    )
+    compared = len({column.order for column in columns})
+    known = [
+        replace(one, varies_alone=alone[one.name], chance=min(one.chance * compared, 1.0))
+        for one, _ in found
+    ]
+    judged = _with_company([*zip(known, (column for _, column in found), strict=True)])
     return Importance(len(leaders), judged, (*_warnings(leaders, judged),))
 
 
@@ -183,6 +183,12 @@ class _Column(NamedTuple):
     values: list[Any]
     numbers: FloatArray | None
     defaults: int
+
+    @property
+    def order(self) -> tuple[float, ...]:
+        """The same for two settings that any comparison judges alike, as one that is a tenth."""
+        places = self.groups if self.numbers is None else ranks(self.numbers)
+        return (*self.rows.tolist(), *places.tolist())
 
 
 def _column(name: str, values: Sequence[object]) -> _Column | None:

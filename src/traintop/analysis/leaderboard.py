@@ -5,21 +5,30 @@ And which settings go with a good place in it, as a table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from traintop.analysis.ranking import Leader
-from traintop.analysis.run_tables import setting_columns
+from traintop.analysis.ranking import Leader, Ranking
+from traintop.analysis.run_tables import chosen_table, setting_columns
 from traintop.field import Field
 from traintop.model import RunSummary
-from traintop.tables import Cell, Column, Table
-from traintop.text import MISSING, count, duration, fit_middle, percentage, safe_text, setting_text
+from traintop.tables import Cell, Column, Rival, Table, winner
+from traintop.text import (
+    LONGEST_NAME,
+    MISSING,
+    count,
+    duration,
+    fit_middle,
+    percentage,
+    safe_text,
+    setting_text,
+)
 
 if TYPE_CHECKING:
     from traintop.analysis.importance import Importance, SettingImportance
 
 _WIDEST_SETTING = 18
-_LONGEST_NAME = 40
+_LONGEST_SETTING = 40
 
 
 def leader_columns(
@@ -42,16 +51,42 @@ def leader_columns(
     ]
 
 
+def leader_table(ranking: Ranking, labels: Mapping[str, str], names: Sequence[str] = ()) -> Table:
+    """The leaders with their values, and the usual columns or those that are named.
+
+    ``labels`` has the unique name of each run by its id. Raises ``ValueError`` for a name that no
+    run has.
+    """
+    runs = [leader.run for leader in ranking.leaders]
+    texts = (safe_text(labels[run.id], LONGEST_NAME) for run in runs)
+    values, *usual = leader_columns(ranking.field, ranking.leaders, runs)
+    rivals = [
+        Rival(leader.value, cell.text)
+        for leader, cell in zip(ranking.leaders, values.cells, strict=True)
+    ]
+    best = winner(rivals, ranking.direction)
+    cells = [cell._replace(best=place == best) for place, cell in enumerate(values.cells)]
+    others = chosen_table(runs, labels, names).columns[1:] if names else usual
+    return Table(
+        [
+            Column.of_texts("RUN", texts, "left", literal=True),
+            Column(ranking.field.label, cells),
+            *(column for column in others if column.heading != ranking.field.label),
+        ],
+        f"best {ranking.field.words}",
+    )
+
+
 def _iteration(leader: Leader) -> str:
     return MISSING if leader.iteration is None else count(leader.iteration)
 
 
 def importance_columns(settings: Sequence[SettingImportance]) -> list[Column]:
     """How each setting goes with the result; the first column names them."""
-    names = (fit_middle(safe_text(one.name), _LONGEST_NAME) for one in settings)
+    names = (fit_middle(safe_text(one.name), _LONGEST_SETTING) for one in settings)
     quiet = [one.may_be_chance for one in settings]
     rows = {
-        "EXPLAINS": (percentage(one.share) for one in settings),
+        "EXPLAINS": (_share_text(one) for one in settings),
         "CORR": (_correlation(one) for one in settings),
         "BETTER": (better_text(one) for one in settings),
         "RUNS": (count(one.n) for one in settings),
@@ -70,9 +105,16 @@ def importance_columns(settings: Sequence[SettingImportance]) -> list[Column]:
     return [Column.of_texts("SETTING", names, "left", literal=True), *columns]
 
 
-def importance_table(importance: Importance) -> Table:
+def importance_table(settings: Sequence[SettingImportance]) -> Table:
     """The settings of ranked runs by how much of the order they explain."""
-    return Table(importance_columns(importance.settings))
+    return Table(importance_columns(settings))
+
+
+def importance_csv(settings: Sequence[SettingImportance]) -> str:
+    """The same as CSV, in full precision."""
+    rows = [_importance_row(one) for one in settings]
+    cells = [[*(row | {"varies_with": " ".join(row["varies_with"])}).values()] for row in rows]
+    return Table.of_values([*rows[0]] if rows else [], cells).csv()
 
 
 def better_text(one: SettingImportance) -> str:
@@ -88,9 +130,13 @@ def _correlation(one: SettingImportance) -> str:
     return MISSING if one.correlation is None else f"{one.correlation:+z.2f}"
 
 
+def _share_text(one: SettingImportance) -> str:
+    return f"{percentage(one.share)}{'?' if one.may_be_chance else ' '}"
+
+
 def _remarks(one: SettingImportance) -> list[str]:
     """What to beware of with one setting."""
-    said = ["may be chance"] if one.may_be_chance else []
+    said = []
     if one.varies_with:
         said.append(f"varies with {fit_middle(safe_text(one.varies_with[0]), _WIDEST_SETTING)}")
     if one.defaults:
@@ -100,21 +146,25 @@ def _remarks(one: SettingImportance) -> list[str]:
 
 def importance_document(importance: Importance) -> dict[str, Any]:
     """The same for JSON, in full precision."""
-    rows = [
-        {
-            "setting": one.name,
-            "share": one.share,
-            "correlation": one.correlation,
-            "better": None if not one.correlation or one.by_value else better_text(one),
-            "best_value": one.best,
-            "runs": one.n,
-            "values": one.values,
-            "defaults": one.defaults,
-            "chance": one.chance,
-            "may_be_chance": one.may_be_chance,
-            "varies_with": [*one.varies_with],
-            "varies_alone": one.varies_alone,
-        }
-        for one in importance.settings
-    ]
-    return {"runs": importance.n, "warnings": [*importance.warnings], "settings": rows}
+    return {
+        "ranked": importance.n,
+        "warnings": [*importance.warnings],
+        "settings": [_importance_row(one) for one in importance.settings],
+    }
+
+
+def _importance_row(one: SettingImportance) -> dict[str, Any]:
+    return {
+        "setting": one.name,
+        "share": one.share,
+        "correlation": one.correlation,
+        "better": None if one.by_value or not one.correlation else better_text(one),
+        "best_value": one.best,
+        "runs": one.n,
+        "values": one.values,
+        "defaults": one.defaults,
+        "chance": one.chance,
+        "may_be_chance": one.may_be_chance,
+        "varies_with": [*one.varies_with],
+        "varies_alone": one.varies_alone,
+    }

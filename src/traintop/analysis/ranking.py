@@ -5,14 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from traintop.analysis.field_names import field_among, hint_of_unknown, is_known
 from traintop.direction import Direction
 from traintop.field import Field, is_nothing
 from traintop.fields import fact, is_default
-from traintop.metrics import best_iteration, best_value, most_work
+from traintop.metrics import (
+    best_iteration,
+    best_value,
+    metrics_of,
+    most_work,
+    primary_metric,
+)
 from traintop.model import RunSummary
+from traintop.text import suggestions
+
+_DIRECTIONS: dict[str, Direction] = {"min": "lower", "max": "higher"}
 
 
 def sorted_runs(
@@ -55,6 +64,45 @@ class Leader(NamedTuple):
     run: RunSummary
     value: float
     iteration: float | None
+
+
+class UnknownDirectionError(ValueError):
+    """It is unknown which values of a metric are better, and nobody said so."""
+
+    def __init__(self, metric: str) -> None:
+        super().__init__(
+            f"it is unknown whether lower or higher values of {metric!r} are better: say which"
+        )
+
+
+class Ranking(NamedTuple):
+    """The runs with the best finite value that each reached of a field, the best first."""
+
+    field: Field
+    direction: Direction
+    leaders: list[Leader]
+
+
+def ranking_of(
+    runs: Sequence[RunSummary],
+    metric: str | None = None,
+    mode: Literal["min", "max"] | None = None,
+) -> Ranking:
+    """The runs that have a finite value of a metric, or of that by which runs are judged.
+
+    ``mode`` says whether the lowest or the highest is best; without it, the metric's direction
+    does. Raises ``UnknownDirectionError`` where that is unknown, and ``ValueError`` for a metric
+    that no run has.
+    """
+    metric = metric or primary_metric(runs)
+    field = field_among(metric, runs)
+    if runs and not is_known(field, runs):
+        names = (*metrics_of(runs), "duration")
+        raise ValueError(f"no run has the metric {metric!r}: {suggestions(metric, names)}")
+    direction = _DIRECTIONS[mode] if mode else field.direction
+    if direction is None:
+        raise UnknownDirectionError(metric)
+    return Ranking(field, direction, leaders(runs, metric, direction))
 
 
 def leaders(runs: Sequence[RunSummary], name: str, direction: Direction) -> list[Leader]:

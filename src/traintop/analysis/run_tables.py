@@ -241,6 +241,17 @@ def runs_csv(
 ) -> str:
     """What is known of each run as CSV: everything, or what is named.
 
+    Raises ``ValueError`` for a name that no run has.
+    """
+    headings, rows = flat_run_rows(runs, labels, names)
+    return Table.of_values(headings, rows).csv()
+
+
+def flat_run_rows(
+    runs: Sequence[RunSummary], labels: Mapping[str, str], names: Sequence[str] = ()
+) -> tuple[list[str], list[list[object]]]:
+    """The headings and rows of a table for programs, with everything, or with what is named.
+
     Of everything, each setting has a column: ``config.optimizer.lr``. Raises ``ValueError`` for a
     name that no run has.
     """
@@ -252,7 +263,7 @@ def runs_csv(
         headings += [f"config.{key}" for key in keys]
         for row, one in zip(rows, settings, strict=True):
             row |= {f"config.{key}": setting_cell(one.get(key, ABSENT)) for key in keys}
-    return Table.of_values(headings, [[*row.values()] for row in rows]).csv()
+    return headings, [[*row.values()] for row in rows]
 
 
 def _rows(

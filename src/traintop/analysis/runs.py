@@ -10,14 +10,12 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal, overload
 
-from traintop.analysis.field_names import field_among, is_known
 from traintop.analysis.naming import find_run, unique_names
 from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import tokens_of
-from traintop.analysis.ranking import Leader, leaders, sorted_runs
+from traintop.analysis.ranking import Leader, ranking_of, sorted_runs
 from traintop.analysis.run import Run, UnknownNameError
-from traintop.direction import Direction
-from traintop.metrics import choose_directions_for, metrics_of, primary_metric
+from traintop.metrics import choose_directions_for
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
 from traintop.run_ids import parts_of
@@ -35,7 +33,6 @@ LATEST, BEST = "@latest", "@best"
 
 _RUNS_IN_MEMORY = 16
 _MOST_CANDIDATES = 3
-_DIRECTIONS: dict[str, Direction] = {"min": "lower", "max": "higher"}
 
 
 class Runs(Sequence[Run]):
@@ -143,18 +140,7 @@ class Runs(Sequence[Run]):
         highest is best; without it, the metric's direction does. Raises ``ValueError`` where that
         is unknown, and for a metric that no run has.
         """
-        runs = self.summaries
-        metric = metric or primary_metric(runs)
-        field = field_among(metric, runs)
-        if runs and not is_known(field, runs):
-            names = (*metrics_of(runs), "duration")
-            raise ValueError(f"no run has the metric {metric!r}: {suggestions(metric, names)}")
-        direction = _DIRECTIONS[mode] if mode else field.direction
-        if direction is None:
-            raise ValueError(
-                f"it is unknown whether lower or higher values of {metric!r} are better: say which"
-            )
-        return leaders(runs, metric, direction)
+        return ranking_of(self.summaries, metric, mode).leaders
 
     def best(
         self, metric: str | None = None, mode: Literal["min", "max"] | None = None

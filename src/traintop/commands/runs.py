@@ -130,6 +130,17 @@ def complete_runs(
     return [CompletionItem(name) for name in itertools.islice(typed, _MOST_COMPLETIONS)]
 
 
+def complete_metrics(
+    ctx: click.Context, argument: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The names of metrics that begin so, for a shell."""
+    from traintop.metrics import metrics_of
+
+    names = metrics_of(opened_roots(ctx.params.get("roots") or ()).runs.summaries)
+    typed = (name for name in names if name.startswith(incomplete) and name.isprintable())
+    return [CompletionItem(name) for name in itertools.islice(typed, _MOST_COMPLETIONS)]
+
+
 def given_or_default(roots: Sequence[Path]) -> tuple[Path, ...]:
     """The directories that were given; else that of our runs, or this one where there is none."""
     if roots:
