@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     chart_frames,
+    faces,
     flushes,
     import_cost,
     log_calls,
@@ -62,6 +63,7 @@ def _families(scale: Scale, directory: Path) -> Iterator[tuple[str, Iterator[Lin
         folder.mkdir()
     yield "A log call", log_calls.measure(scale, tracked)
     yield "Import", import_cost.measure(scale)
+    yield "Faces of other trackers and frameworks", faces.measure(scale, tracked)
     yield "The file", flushes.measure(scale, tracked)
     yield "A chart", chart_frames.measure(scale)
     runs = write_runs(listed / "few", _FEW_RUNS)

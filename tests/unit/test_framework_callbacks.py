@@ -19,32 +19,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.framework_interfaces import interfaces
 
 import traintop
 from traintop.integrations import lightgbm, run_values
 from traintop.integrations.current_run import current_run
-
-INTERFACES: dict[str, dict[str, Any]] = {
-    "transformers": {"TrainerCallback": type("TrainerCallback", (), {})},
-    "transformers.integrations": {"INTEGRATION_TO_CALLBACK": {}},
-    "lightning.pytorch.loggers.logger": {
-        "Logger": type("Logger", (), {}),
-        "rank_zero_experiment": lambda method: method,
-    },
-    "lightning.pytorch.utilities.rank_zero": {"rank_zero_only": lambda method: method},
-    "keras.callbacks": {"Callback": type("Callback", (), {})},
-    "xgboost.callback": {"TrainingCallback": type("TrainingCallback", (), {})},
-    "xgboost.collective": {"get_rank": lambda: 0},
-    "accelerate.tracking": {
-        "GeneralTracker": type("GeneralTracker", (), {}),
-        "on_main_process": lambda method: method,
-        "register_tracker_class": lambda tracker: None,
-    },
-    "optuna": {"TrialPruned": type("TrialPruned", (Exception,), {})},
-    "hydra.experimental.callback": {"Callback": type("Callback", (), {})},
-    "omegaconf": dict.fromkeys(("open_dict", "read_write"), contextlib.nullcontext),
-}
-"""What our modules import of each framework."""
 
 
 @pytest.fixture(autouse=True)
@@ -65,10 +44,8 @@ def face(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
         ours.append(f"traintop.integrations.{framework}")
         with contextlib.suppress(ImportError):
             return importlib.import_module(ours[0])
-        for module, content in INTERFACES.items():
-            stand_in = ModuleType(module)
-            vars(stand_in).update(content)
-            monkeypatch.setitem(sys.modules, module, stand_in)
+        for name, module in interfaces().items():
+            monkeypatch.setitem(sys.modules, name, module)
         return importlib.import_module(ours[0])
 
     yield load
