@@ -48,6 +48,16 @@ traintop.cli.main(["list", {str(tmp_path)!r}], standalone_mode=False)
     assert loaded_by(program).isdisjoint(HEAVY)
 
 
+def test_opening_runs_in_python_loads_no_arrays(tmp_path: Path) -> None:
+    write_run(tmp_path / "experiment_a.json", records(3), status="finished")
+    program = f"""
+import traintop
+runs = traintop.open_runs({str(tmp_path)!r}).filter("train_loss < 9").sort("train_loss")
+assert repr(runs) + repr(runs.best()) and runs[0].value("train_loss") and runs[0].config
+"""
+    assert loaded_by(program).isdisjoint({*HEAVY, "pandas", "click"})
+
+
 def test_the_first_frame_needs_neither_numpy_nor_plotext() -> None:
     loaded = loaded_by("import traintop.tui.app")
     assert "textual" in loaded

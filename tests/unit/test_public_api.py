@@ -20,6 +20,8 @@ from traintop import (
     MetricsSnapshot,
     RunStatus,
 )
+from traintop.analysis.run import Curve
+from traintop.analysis.run_groups import Mean, MeanCurve, MeanValue
 from traintop.cli import main
 from traintop.integrations.run import Run
 from traintop.integrations.run_values import Values
@@ -90,6 +92,21 @@ def test_what_an_analyzer_answers_is_typed(tmp_path: Path) -> None:
     assert "typed" in assert_type(table, str)
     best = analyzer.get_best_experiment("val_loss")
     assert assert_type(best, tuple[str, float] | Any) == ("typed", 3.5)
+
+
+def test_opened_runs_are_typed(tmp_path: Path) -> None:
+    tracked_run(tmp_path)
+    runs = assert_type(traintop.open_runs(tmp_path, str(tmp_path)), traintop.Runs)
+    assert_type(runs.filter("val_loss < 9").sort("val_loss")[:1], traintop.Runs)
+    assert_type(runs.best("val_loss"), traintop.Run | None)
+    run = assert_type(runs["typed"], traintop.Run)
+    assert assert_type(run.config, dict[str, Any])["d_model"] == 64
+    iterations, _ = assert_type(run["train_loss"], Curve)
+    assert assert_type(iterations.tolist(), Any) == [0.0]
+    assert "typed" in assert_type(runs.compare("typed").markdown(), str)
+    means = assert_type(runs.group("seed").mean(), dict[str, Mean])
+    assert assert_type(means["typed"]["train_loss"], MeanCurve).n.tolist() == [1.0]
+    assert assert_type(means["typed"].value("best_val_loss"), MeanValue | None) == (3.5, None, 1)
 
 
 def test_the_names_of_the_quick_reference_are_of_the_same_kind() -> None:

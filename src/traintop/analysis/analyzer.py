@@ -6,33 +6,31 @@ import functools
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from traintop.analysis.export import write_csv
 from traintop.analysis.field_names import field_among, is_known
-from traintop.analysis.loading import load_experiment_log
-from traintop.analysis.naming import find_run, unique_names
-from traintop.analysis.ranking import leaders, sorted_runs
+from traintop.analysis.loading import log_of
 from traintop.analysis.records import Number, column_values, measured_values
+from traintop.analysis.run import Run, UnknownNameError
 from traintop.analysis.run_tables import comparison_table
+from traintop.analysis.runs import OpenedRuns, Records, Runs
 from traintop.analysis.summary_text import summary_lines
-from traintop.direction import Direction
-from traintop.metrics import choose_directions_for, column_name
-from traintop.model import RECORD_FIELDS, ExperimentLog, RunStatus, RunSummary
-from traintop.store.catalog import RunCatalog
-from traintop.store.history import History
+from traintop.metrics import column_name
+from traintop.model import RECORD_FIELDS, ExperimentLog
 from traintop.text import safe_text, suggestions
 from traintop.tracking.environment import default_log_dir
 
 if TYPE_CHECKING:
     import pandas
 
+    from traintop.store.history import History
+
 log = logging.getLogger("traintop")
 
-_RUNS_IN_MEMORY = 16
-_DIRECTIONS: Mapping[str, Direction] = {"min": "lower", "max": "higher"}
+_LOGS_IN_MEMORY = 16
 
 
 class ExperimentAnalyzer:
@@ -59,13 +57,10 @@ class ExperimentAnalyzer:
 
     def __init__(self, log_dir: str | os.PathLike[str] | None = None) -> None:
         self.log_dir = Path(log_dir) if log_dir is not None else default_log_dir()
-        self._catalog = RunCatalog([self.log_dir])
-        self._found: dict[str, RunSummary] = {}
-        self._names: dict[str, str] = {}
+        self._opened: OpenedRuns | None = None
         self._loaded: set[str] | None = None
         self._reported: set[str] = set()
-        self._read_history = functools.lru_cache(_RUNS_IN_MEMORY)(self._read)
-        self._read_log = functools.lru_cache(_RUNS_IN_MEMORY)(self._load_log)
+        self._log_of = functools.lru_cache(_LOGS_IN_MEMORY)(log_of)
 
     # -- loading
 
@@ -75,60 +70,53 @@ class ExperimentAnalyzer:
         A file that cannot be read is left out; the logger ``traintop`` warns of it once, with the
         reason.
         """
-        self._scan()
-        self._loaded = set(self._found)
+        self._loaded = {*self._scan().names}
 
     def load_specific(self, names: Iterable[str] | str) -> None:
         """Load some runs by name, in addition to those that are loaded.
 
         Raises ``ValueError`` for an unknown name; then none of them is loaded.
         """
-        self._scan()
+        found = self._scan()
         wanted = [names] if isinstance(names, str) else names
-        paths = {self._id_of(name) for name in wanted}
-        self._loaded = paths | ((self._loaded or set()) & self._found.keys())
+        chosen = {self._find(name).id for name in wanted}
+        self._loaded = chosen | ((self._loaded or set()) & found.names.keys())
 
-    def _scan(self) -> None:
-        choose_directions_for([self.log_dir])
-        snapshot = self._catalog.refresh()
-        for notice in snapshot.notices:
-            self._report(notice)
-        readable = [run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE]
-        for run in snapshot.runs:
-            if run.status is RunStatus.UNREADABLE:
-                self._report(f"{run.id} {run.problem}; it is left out")
-        self._found = {run.id: run for run in readable}
-        self._names = unique_names(readable)
-        self._read_history.cache_clear()
-        self._read_log.cache_clear()
+    def _scan(self) -> Runs:
+        """All runs as they are now."""
+        if self._opened is None:
+            self._opened = OpenedRuns([self.log_dir])
+        else:
+            self._opened.refresh()
+        for trouble in self._opened.troubles:
+            if trouble not in self._reported:
+                self._reported.add(trouble)
+                log.warning("traintop: %s", trouble)
+        return self._opened.runs
 
-    def _report(self, trouble: str) -> None:
-        if trouble not in self._reported:
-            self._reported.add(trouble)
-            log.warning("traintop: %s", safe_text(trouble, 500))
-
-    def _runs(self) -> list[RunSummary]:
+    def _runs(self) -> Runs:
         """The loaded runs, the newest first."""
         if self._loaded is None:
             self.load_all()
-        loaded = self._loaded or set()
-        return [run for run_id, run in self._found.items() if run_id in loaded]
+        return self._found(self._loaded or ())
 
-    def _id_of(self, name: str) -> str:
-        if self._loaded is None and not self._found:
-            self._scan()
-        found = find_run(name, self._names)
-        if found is None:
-            hint = suggestions(name, self._names.values())
-            raise ValueError(f"no run named {name!r} in {str(self.log_dir)!r}: {hint}")
-        return found
+    def _found(self, ids: Collection[str]) -> Runs:
+        runs = self._opened.runs if self._opened is not None else self._scan()
+        return runs.select(run for run in runs if run.id in ids)
+
+    def _find(self, name: str) -> Run:
+        runs = self._opened.runs if self._opened is not None else self._scan()
+        try:
+            return runs.find(name)
+        except UnknownNameError as error:
+            where = str(self.log_dir)
+            raise ValueError(f"{error.what} in {where!r}: {error.hint}") from None
 
     @property
     def logs(self) -> Mapping[str, ExperimentLog]:
         """The loaded runs by name, the newest first. A run's records are read when it is taken."""
-        loaded = self._loaded or ()
-        ids = {self._names[run_id]: run_id for run_id in self._found if run_id in loaded}
-        return _LazyLogs(ids, self._read_log)
+        loaded = self._found(self._loaded) if self._loaded else ()
+        return _LazyLogs({run.name: run for run in loaded}, self._log_of)
 
     # -- display
 
@@ -144,13 +132,13 @@ class ExperimentAnalyzer:
         if not runs:
             return f"No runs in {safe_text(self.log_dir, 500)}."
         cells = shutil.get_terminal_size().columns if width is None else width
-        ordered = sorted_runs(runs, sort)
-        return comparison_table(ordered, self._names, sort=sort, width=cells, markdown=markdown)
+        ordered = runs.sort(sort).summaries
+        return comparison_table(ordered, runs.names, sort=sort, width=cells, markdown=markdown)
 
     def print_summary(self, name: str) -> None:
         """Print results, timing, settings and notes of one run."""
-        path = self._id_of(name)
-        print("\n".join(summary_lines(self._found[path], self._names[path])))
+        run = self._find(name)
+        print("\n".join(summary_lines(run.summary, run.name)))
 
     def get_best_experiment(
         self, metric: str = "val_loss", mode: Literal["min", "max"] | None = None
@@ -165,17 +153,10 @@ class ExperimentAnalyzer:
         if mode not in (None, "min", "max"):
             raise ValueError(f"mode must be 'min', 'max' or None, not {mode!r}")
         runs = self._runs()
-        field = field_among(metric, runs)
-        if not is_known(field, runs):
+        if not is_known(field_among(metric, runs.summaries), runs.summaries):
             return None
-        direction = _DIRECTIONS[mode] if mode else field.direction
-        if direction is None:
-            raise ValueError(
-                f"it is unknown whether lower or higher values of {metric!r} are better: "
-                "pass mode='min' or mode='max'"
-            )
-        best = leaders(runs, metric, direction)[:1]
-        return (self._names[best[0].run.id], best[0].value) if best else None
+        best = runs.ranked(metric, mode)[:1]
+        return (runs.names[best[0].run.id], best[0].value) if best else None
 
     # -- data extraction
 
@@ -221,14 +202,8 @@ class ExperimentAnalyzer:
         measured = [(iteration, value) for iteration, value in pairs if value is not None]
         return [iteration for iteration, _ in measured], [value for _, value in measured]
 
-    def _read(self, run_id: str) -> History:
-        return self._catalog.reader(run_id).history()
-
-    def _load_log(self, run_id: str) -> ExperimentLog:
-        return load_experiment_log(run_id)
-
     def _history(self, name: str) -> History:
-        return self._read_history(self._id_of(name))
+        return self._find(name).history()
 
     # -- export
 
@@ -248,41 +223,24 @@ class ExperimentAnalyzer:
         are those of :meth:`export_csv`, with NaN where nothing was measured. Raises
         ``ImportError`` when pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise ImportError("to_dataframe() needs pandas: pip install pandas") from None
-        ids = [run.id for run in self._runs()] if name is None else [self._id_of(name)]
-        frames = []
-        for run_id in ids:
-            history = self._read(run_id)
-            metrics = [metric for metric in history.metrics if metric not in RECORD_FIELDS]
-            columns = {
-                column: column_values(history, column) for column in (*RECORD_FIELDS, *metrics)
-            }
-            frames.append(pandas.DataFrame({"run": self._names[run_id], **columns}))
-        if not frames:
-            return pandas.DataFrame(columns=["run", *RECORD_FIELDS])
-        return pandas.concat(frames, ignore_index=True)
+        return Records(self._runs() if name is None else [self._find(name)]).to_pandas()
 
 
 class _LazyLogs(Mapping[str, ExperimentLog]):
     """Logs by name, each read when it is taken."""
 
-    def __init__(
-        self, ids: Mapping[str, str], read: functools._lru_cache_wrapper[ExperimentLog]
-    ) -> None:
-        self._ids = ids
+    def __init__(self, runs: Mapping[str, Run], read: Callable[[Run], ExperimentLog]) -> None:
+        self._runs = runs
         self._read = read
 
     def __getitem__(self, name: str) -> ExperimentLog:
-        return self._read(self._ids[name])
+        return self._read(self._runs[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._ids)
+        return iter(self._runs)
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._runs)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._ids
+        return name in self._runs

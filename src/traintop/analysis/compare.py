@@ -26,6 +26,7 @@ from traintop.metrics import (
     direction_of,
     last_value,
     metrics_of,
+    primary_metric,
     stats_of,
     was_completed,
 )
@@ -151,6 +152,16 @@ def default_target(columns: Iterable[Column], metric: str) -> Target | None:
     if not known:
         return None
     return Target(metric, max(known) if direction == "lower" else min(known))
+
+
+def compare_with_target(columns: Sequence[Column], target: float | None = None) -> Comparison:
+    """Compares columns with the first one, and when each reached a value of the usual metric.
+
+    Without a target, that is the value which all of them reached.
+    """
+    metric = primary_metric([run.summary for column in columns for run in column.runs])
+    reach = default_target(columns, metric) if target is None else Target(metric, target)
+    return compare(columns, reach)
 
 
 # Settings
@@ -300,9 +311,20 @@ def _cell(column: Column, result: _Result) -> Cell:
         return Cell(values[0], iteration=result.at(column.runs[0].summary, values[0]))
     if len(values) < 2:
         return Cell(values[0] if values else None, len(values))
+    mean, spread = mean_and_spread(values)
+    return Cell(mean, len(values), spread)
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean of some values and their sample standard deviation (n - 1).
+
+    That is ``None`` for fewer than two, and where it is not finite.
+    """
+    if len(values) < 2:
+        return values[0], None
     with np.errstate(over="ignore", invalid="ignore"):  # values up to 1e308, NaN and ±inf
         mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
-    return Cell(mean, len(values), spread if math.isfinite(spread) else None)
+    return mean, spread if math.isfinite(spread) else None
 
 
 def _against(cell: Cell, baseline: Cell) -> Cell:

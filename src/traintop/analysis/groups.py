@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,17 +15,21 @@ from traintop.analysis.naming import free_name
 from traintop.analysis.series import FloatArray, finite
 from traintop.values import flat_settings
 
+SEED = "seed"
+"""What runs are grouped over unless something else is named."""
+
 GRID_POINTS = 20_000
 """At how many x a curve of a group is worked out at most; a screen shows far fewer."""
 
 _TRAILING = re.compile(r"[\W_]+(seed|s|run)?[\W_]*$", re.IGNORECASE)
 
 
-def grouped(runs: Iterable[ComparisonRun]) -> list[Column]:
+def grouped(runs: Iterable[ComparisonRun], over: Collection[str] = (SEED,)) -> list[Column]:
     """A column for each group, in the order in which the groups begin.
 
     Runs belong together when their configurations are the same but for the experiment's name and
-    their seeds. So a repetition with the same seed counts as well.
+    the settings ``over`` which they are grouped; ``seed`` means all seeds, ``data.seed`` too. So a
+    repetition with the same seed counts as well.
     """
     groups: dict[bytes, list[ComparisonRun]] = {}
     for run in runs:
@@ -33,7 +37,7 @@ def grouped(runs: Iterable[ComparisonRun]) -> list[Column]:
         chosen = {
             name: settings_key(value).decode("utf-8", "replace")
             for name, value in settings.items()
-            if not is_seed(name)
+            if not (name in over or (SEED in over and is_seed(name)))
         }
         groups.setdefault(settings_key(chosen), []).append(run)
     taken: set[str] = set()

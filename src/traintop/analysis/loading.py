@@ -10,12 +10,13 @@ from pathlib import Path
 
 from traintop.analysis.ranking import sorted_runs
 from traintop.analysis.records import snapshots
+from traintop.analysis.run import Run
 from traintop.analysis.run_tables import comparison_table
+from traintop.analysis.runs import OpenedRuns
 from traintop.analysis.summary_text import summary_lines, summary_of_log
 from traintop.metrics import best_value
-from traintop.model import ExperimentConfig, ExperimentLog, RunStatus, RunSummary
+from traintop.model import ExperimentConfig, ExperimentLog, RunSummary
 from traintop.run_ids import parts_of
-from traintop.store.catalog import RunCatalog
 from traintop.text import safe_text
 
 log = logging.getLogger("traintop")
@@ -29,13 +30,18 @@ def load_experiment_log(path: FilePath) -> ExperimentLog:
     Raises ``FileNotFoundError`` when there is no such file, and ``ValueError`` with the reason
     when it holds no run.
     """
-    catalog, summary = _opened(path)
+    return log_of(_opened(path))
+
+
+def log_of(run: Run) -> ExperimentLog:
+    """The whole of an opened run. Raises ``UnreadableRunError`` when its file is gone."""
+    summary = run.summary
     return ExperimentLog(
         config=ExperimentConfig.from_settings(summary.config, summary.given),
         start_time=summary.start_time,
         end_time=summary.end_time,
         duration_seconds=summary.duration_seconds or 0.0,
-        metrics_history=snapshots(catalog.reader(summary.id).history()),
+        metrics_history=snapshots(run.history()),
         best_train_loss=best_value(summary, "train_loss"),
         best_val_loss=best_value(summary, "val_loss"),
         final_train_loss=summary.final_train_loss,
@@ -61,7 +67,7 @@ def summaries_of_files(paths: Iterable[FilePath] | FilePath) -> list[RunSummary]
     runs = []
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         try:
-            runs.append(_opened(path)[1])
+            runs.append(_opened(path).summary)
         except (FileNotFoundError, ValueError) as error:
             log.warning("traintop: %s", safe_text(error, 500))
     return runs
@@ -75,18 +81,17 @@ def print_experiment_summary(experiment: ExperimentLog | FilePath) -> None:
     if isinstance(experiment, ExperimentLog):
         run = summary_of_log(experiment)
     else:
-        run = _opened(experiment)[1]
+        run = _opened(experiment).summary
     print("\n".join(summary_lines(run, run.title)))
 
 
-def _opened(path: FilePath) -> tuple[RunCatalog, RunSummary]:
-    """A file's run that can be read, and the catalog of it alone."""
-    catalog = RunCatalog([Path(path)])
-    runs = catalog.refresh().runs
+def _opened(path: FilePath) -> Run:
+    """A file's run, or the newest of several, that can be read."""
+    opened = OpenedRuns([Path(path)])
     if not os.path.lexists(parts_of(os.fspath(path))[0]):
         raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
-    if not runs:
-        raise ValueError(f"{os.fspath(path)!r} is not the log of a run")
-    if runs[0].status is RunStatus.UNREADABLE:
-        raise ValueError(f"{os.fspath(path)!r} {runs[0].problem}")
-    return catalog, runs[0]
+    if opened.runs:
+        return opened.runs[0]
+    if opened.unreadable:
+        raise ValueError(f"{os.fspath(path)!r} {opened.unreadable[0].problem}")
+    raise ValueError(f"{os.fspath(path)!r} is not the log of a run")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from traintop.analysis.chart_names import chart_title
 from traintop.analysis.field_names import field_among
+from traintop.analysis.frames import Columns, Tabular, record_columns
 from traintop.field import Value
-from traintop.metrics import column_name, metrics_of
+from traintop.fields import best_text
+from traintop.metrics import column_name, metrics_of, primary_metric
 from traintop.model import RunStatus, RunSummary
-from traintop.text import safe_text, suggestions
+from traintop.progress import steps_text
+from traintop.text import MISSING, number, safe_text, suggestions
 
 if TYPE_CHECKING:
     from traintop.analysis.runs import OpenedRuns
@@ -18,8 +22,12 @@ if TYPE_CHECKING:
 class UnknownNameError(KeyError):
     """No run, or no metric, has a name; the message says which names are like it."""
 
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what, hint)
+        self.what, self.hint = what, hint
+
     def __str__(self) -> str:
-        return str(self.args[0])
+        return ": ".join(filter(None, (self.what, self.hint)))
 
 
 class Curve(NamedTuple):
@@ -29,10 +37,11 @@ class Curve(NamedTuple):
     values: FloatColumn
 
 
-class Run:
+class Run(Tabular):
     """One run: what is known of it at once, and its records, which are read when asked for.
 
-    ``summary`` is as it was when the runs were opened. ``name`` is unique among them.
+    ``summary`` is as it was when the runs were opened. ``name`` is unique among them. As a data
+    frame it is its records, a row for each iteration: the fields of a record, further metrics.
     """
 
     def __init__(self, summary: RunSummary, name: str, opened: OpenedRuns) -> None:
@@ -41,7 +50,11 @@ class Run:
         self._opened = opened
 
     def __repr__(self) -> str:
-        return f"<Run {safe_text(self.name)} {self.status.value}>"
+        metric = primary_metric([self.summary])
+        best = best_text(self.summary, metric, number)
+        reached = f", best {chart_title(metric)} {best}" if best != MISSING else ""
+        steps = steps_text(self.summary)
+        return f"<Run {safe_text(self.name)}: {self.status.value}, {steps}{reached}>"
 
     @property
     def id(self) -> str:
@@ -71,6 +84,9 @@ class Run:
         """All its records as columns. Raises ``UnreadableRunError`` when its file is gone."""
         return self._opened.history(self.id)
 
+    def _columns(self) -> Columns:
+        return record_columns([self.history()])
+
     def __getitem__(self, metric: str) -> Curve:
         """The values of a metric that were measured, ready to plot.
 
@@ -80,6 +96,6 @@ class Run:
         name = column_name(metric, history.metrics)
         if name not in history.metrics:
             hint = suggestions(metric, history.metrics)
-            raise UnknownNameError(f"run {self.name!r} has no metric {metric!r}: {hint}")
+            raise UnknownNameError(f"run {self.name!r} has no metric {metric!r}", hint)
         rows = history.measured(name)
         return Curve(history.columns["iteration"][rows], history.columns[name][rows])

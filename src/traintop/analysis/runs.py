@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal, overload
 
+from traintop.analysis.frames import Columns, Tabular, named_record_columns, run_columns
 from traintop.analysis.naming import find_run, unique_names
 from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import tokens_of
@@ -20,10 +21,12 @@ from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
 from traintop.run_ids import parts_of
 from traintop.store.catalog import RunCatalog
-from traintop.text import safe_text, suggestions
+from traintop.text import counted, safe_text, suggestions
 from traintop.tracking.environment import default_log_dir
 
 if TYPE_CHECKING:
+    from traintop.analysis.run_comparison import RunComparison
+    from traintop.analysis.run_groups import Groups, Mean
     from traintop.store.history import History
 
 log = logging.getLogger("traintop")
@@ -33,10 +36,15 @@ LATEST, BEST = "@latest", "@best"
 
 _RUNS_IN_MEMORY = 16
 _MOST_CANDIDATES = 3
+_LONGEST_LINE = 500
+_MOST_NAMES, _LONGEST_NAME = 5, 40
 
 
-class Runs(Sequence[Run]):
+class Runs(Sequence[Run], Tabular):
     """Some of the opened runs, in an order. It never changes; what selects returns another.
+
+    As a data frame there is a row for each run: the fields of ``traintop list --csv``, the last and
+    the best value of each metric, and the settings.
 
     ::
 
@@ -50,7 +58,9 @@ class Runs(Sequence[Run]):
         self._opened = opened
 
     def __repr__(self) -> str:
-        return f"<{len(self)} runs: {', '.join(safe_text(run.name) for run in self)}>"
+        names = [safe_text(run.name, _LONGEST_NAME) for run in self[:_MOST_NAMES]]
+        names += ["…"] if len(self) > _MOST_NAMES else []
+        return f"<{counted(len(self), 'run')}{': ' if names else ''}{', '.join(names)}>"
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -104,7 +114,7 @@ class Runs(Sequence[Run]):
             hint = f"{len(beginning):,} runs begin so: "
             hint += ", ".join(run.name for run in beginning[:_MOST_CANDIDATES])
             hint += ", …" if len(beginning) > _MOST_CANDIDATES else ""
-        raise UnknownNameError(f"no run named {reference!r}: {hint}")
+        raise UnknownNameError(f"no run named {reference!r}", hint)
 
     def filter(self, query: str) -> Runs:
         """The runs that a query matches, as in ``traintop list --filter``.
@@ -156,22 +166,77 @@ class Runs(Sequence[Run]):
         """These runs, each once, in this order."""
         return Runs(list({run.id: run for run in runs}.values()), self._opened)
 
+    def compare(
+        self, baseline: Run | str | None = None, *, target: float | None = None
+    ) -> RunComparison:
+        """The runs against a baseline, as ``traintop compare``; all their records are read.
+
+        The baseline is the first of them, or any opened run or reference (see :meth:`find`).
+        ``target`` is a loss of which it is shown when each run reached it.
+        """
+        from traintop.analysis.compare import columns_of, compare_with_target
+        from traintop.analysis.run_comparison import RunComparison
+        from traintop.analysis.run_groups import compared
+
+        if isinstance(baseline, str):
+            baseline = self._opened.runs.find(baseline)
+        runs = self if baseline is None else self.select([baseline, *self])
+        return RunComparison(compare_with_target(columns_of(compared(runs)), target))
+
+    def group(self, *over: str) -> Groups:
+        """Groups of runs that differ only in the seed, or only in the settings that are named.
+
+        ``seed`` means every seed, ``data.seed`` too. So ``runs.group("seed", "host_name")`` are
+        runs that differ in these two at most.
+        """
+        from traintop.analysis.run_groups import Groups
+
+        return Groups(self, over)
+
+    def mean(self) -> Mean:
+        """The mean of all these runs, whatever they differ in."""
+        from traintop.analysis.run_groups import Mean
+
+        return Mean(counted(len(self), "run"), self)
+
+    def records(self) -> Records:
+        """The records of all these runs as one data frame, with the name of the run in front."""
+        return Records(self)
+
+    def _columns(self) -> Columns:
+        return run_columns(self.summaries, self.names)
+
     def _these(self, summaries: Iterable[RunSummary]) -> Runs:
         by_id = {run.id: run for run in self}
         return Runs([by_id[summary.id] for summary in summaries], self._opened)
 
 
+class Records(Tabular):
+    """The records of some runs: a row for each iteration of a run, whose name is in ``run``."""
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._runs = (*runs,)
+
+    def _columns(self) -> Columns:
+        return named_record_columns({run.name: run.history() for run in self._runs})
+
+
 class OpenedRuns:
-    """What all selections share: a catalog that was looked through once, and histories.
+    """What all selections share: a catalog that was looked through, and histories.
 
     ``unreadable`` are the files that hold no run that can be read, ``notices`` say what is wrong
     with the roots.
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
-        choose_directions_for(roots)
         self.roots = (*roots,)
         self.catalog = RunCatalog(roots)
+        self.history = functools.lru_cache(_RUNS_IN_MEMORY)(self._history)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look again: ``runs`` are those of now, and their records are read anew."""
+        choose_directions_for(self.roots)
         snapshot = self.catalog.refresh()
         self.others = snapshot.others
         self.notices = snapshot.notices
@@ -180,7 +245,16 @@ class OpenedRuns:
         names = unique_names(readable)
         self.runs = Runs([Run(run, names[run.id], self) for run in readable], self)
         """All that can be read, the newest first."""
-        self.history = functools.lru_cache(_RUNS_IN_MEMORY)(self._history)
+        self.history.cache_clear()
+
+    @property
+    def troubles(self) -> list[str]:
+        """What is wrong with the roots, and which files are left out, a line each."""
+        left_out = [
+            f"{safe_text(run.id)} {safe_text(run.problem, _LONGEST_LINE)}; it is left out"
+            for run in self.unreadable
+        ]
+        return [*(safe_text(notice, _LONGEST_LINE) for notice in self.notices), *left_out]
 
     def _history(self, run_id: str) -> History:
         return self.catalog.reader(run_id).history()
@@ -193,10 +267,8 @@ def open_runs(*roots: str | os.PathLike[str]) -> Runs:
     A file that cannot be read is left out; the logger ``traintop`` says why.
     """
     opened = OpenedRuns([Path(root) for root in roots] or [default_log_dir()])
-    for notice in opened.notices:
-        log.warning("traintop: %s", safe_text(notice, 500))
-    for run in opened.unreadable:
-        log.warning("traintop: %s %s; it is left out", safe_text(run.id), safe_text(run.problem))
+    for trouble in opened.troubles:
+        log.warning("traintop: %s", trouble)
     return opened.runs
 
 

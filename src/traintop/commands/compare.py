@@ -27,9 +27,7 @@ def command(
     style: str | None,
 ) -> None:
     """Compare the newest runs, or those named, with a baseline: settings, losses, speed."""
-    from traintop.analysis import compare, comparison_text
-    from traintop.analysis.groups import grouped
-    from traintop.metrics import primary_metric
+    from traintop.analysis import comparison_text
     from traintop.store.formats import UnreadableRunError
 
     if target is not None and not math.isfinite(target):
@@ -37,15 +35,9 @@ def command(
     most = None if style or seeds else MOST_RUNS
     chosen = selected_runs(roots, references, query, baseline=baseline, most=most)
     try:
-        runs = [compare.ComparisonRun(run.name, run.summary, run.history()) for run in chosen]
+        comparison = (chosen.group() if seeds else chosen).compare(target=target).comparison
     except UnreadableRunError as error:
         raise failure(error) from None
-    columns = grouped(runs) if seeds else compare.columns_of(runs)
-    metric = primary_metric(chosen.summaries)
-    reach = compare.default_target(columns, metric)
-    if target is not None:
-        reach = compare.Target(metric, target)
-    comparison = compare.compare(columns, reach)
     if style == "csv":
         print_document(comparison_text.comparison_csv(comparison))
     elif style == "json":
