@@ -70,9 +70,8 @@ class UnknownDirectionError(ValueError):
     """It is unknown which values of a metric are better, and nobody said so."""
 
     def __init__(self, metric: str) -> None:
-        super().__init__(
-            f"it is unknown whether lower or higher values of {metric!r} are better: say which"
-        )
+        self.what = f"it is unknown whether lower or higher values of {metric!r} are better"
+        super().__init__(f"{self.what}: pass mode='min' or mode='max'")
 
 
 class Ranking(NamedTuple):

@@ -77,7 +77,7 @@ def command(
         else:
             _print_leaders(ranking, runs, limit, columns, style)
     except UnknownDirectionError as error:
-        raise click.UsageError(f"{error}: --mode min or --mode max") from None
+        raise click.UsageError(f"{error.what}: say --mode min or --mode max") from None
     except ValueError as error:
         raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
 
