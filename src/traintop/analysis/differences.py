@@ -20,6 +20,14 @@ _SEED = re.compile(r"(^|[._])seed$", re.IGNORECASE)
 DEFAULT = "default"
 """What is said of a setting that nobody gave."""
 
+PROCESS_FACTS = frozenset(
+    {
+        *("format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty"),
+        *("utc_offset", "given"),
+    }
+)
+"""Of the facts about a run, those that identify its process for the program, and no person."""
+
 _FEW_RUNS = 8
 """Of so many runs each may well have an optimizer of its own."""
 

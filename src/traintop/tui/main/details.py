@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from traintop.analysis.differences import DEFAULT, settings_with_asides
+from traintop.analysis.differences import DEFAULT, PROCESS_FACTS, settings_with_asides
 from traintop.field import Field
 from traintop.fields import best_text, field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, spread
@@ -55,14 +55,6 @@ _LONGEST_TEXT = 4000
 
 _FIGURE_WIDTH = 9
 _MACHINE_ORDER = ("host", "gpus", "git_commit", "command", "directory", "user", "pid", "python")
-_PLUMBING = frozenset(
-    {
-        *("format", "machine", "boot", "pid_namespace", "pid_started", "git_dirty"),
-        *("utc_offset", "given"),
-    }
-)
-"""What identifies a process for the program, and means nothing to a person."""
-
 _ALONE: Mapping[str, object] = {"rank": 0, "world_size": 1}
 """What goes without saying of a run in one process."""
 
@@ -322,7 +314,7 @@ def _settings(summary: RunSummary) -> Iterable[Entry]:
 def _machine(summary: RunSummary) -> Iterable[Entry]:
     known = summary.environment
     first = [name for name in _MACHINE_ORDER if name in known]
-    further = [name for name in known if name not in _MACHINE_ORDER and name not in _PLUMBING]
+    further = [name for name in known if name not in _MACHINE_ORDER and name not in PROCESS_FACTS]
     for name in [*first, *further]:
         value = known[name]
         if value in (None, "", [], {}) or (name in _ALONE and value == _ALONE[name]):
