@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot
@@ -41,9 +40,7 @@ def measured_values(history: History, name: str) -> list[Number | None]:
 def portions(history: History) -> Iterator[History]:
     """A history in parts of so few records that each costs hardly any memory as Python objects."""
     for start in range(0, len(history), _PORTION):
-        rows = slice(start, start + _PORTION)
-        columns = {name: column[rows] for name, column in history.columns.items()}
-        yield replace(history, columns=columns)
+        yield history[start : start + _PORTION]
 
 
 def snapshots(history: History) -> list[MetricsSnapshot]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from traintop.analysis.chart_names import chart_title
@@ -83,6 +84,14 @@ class Run(Tabular):
     def history(self) -> History:
         """All its records as columns. Raises ``UnreadableRunError`` when its file is gone."""
         return self._opened.history(self.id)
+
+    def portions(self, rows: int) -> Iterator[History]:
+        """All its records in portions of about so many, in order: for runs of any length.
+
+        Raises ``OutOfOrderError`` where a record belongs into an earlier portion: use
+        :meth:`history` then; and ``UnreadableRunError`` when its file is gone.
+        """
+        return self._opened.portions(self.id, rows)
 
     def _columns(self) -> Columns:
         return record_columns([self.history()])

@@ -261,6 +261,10 @@ class OpenedRuns:
         ]
         return [*(safe_text(notice, _LONGEST_LINE) for notice in self.notices), *left_out]
 
+    def portions(self, run_id: str, rows: int) -> Iterator[History]:
+        """All records of a run in portions of about so many; see :meth:`Run.portions`."""
+        return self.catalog.reader(run_id).portions(rows)
+
     def _history(self, run_id: str) -> History:
         return self.catalog.reader(run_id).history()
 

@@ -27,7 +27,7 @@ from traintop.store.files.local import LocalFiles
 from traintop.store.formats import (
     ManyRunsFormat,
     RunFormat,
-    RunReader,
+    StreamingReader,
     UnreadableRunError,
     is_format_forced,
     run_formats,
@@ -153,7 +153,7 @@ class RunCatalog:
         directory, name = os.path.split(path)
         return bool(wanted_names(run_formats().known)(directory)(name))
 
-    def reader(self, run_id: str) -> RunReader:
+    def reader(self, run_id: str) -> StreamingReader:
         """A reader of one run, for any thread; it never waits for a refresh.
 
         Raises :class:`UnreadableRunError` when there is no such run, or none any more.

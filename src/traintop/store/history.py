@@ -12,7 +12,7 @@ import itertools
 import operator
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import cast
 
@@ -64,6 +64,10 @@ class History:
 
     def __len__(self) -> int:
         return len(self.columns["iteration"])
+
+    def __getitem__(self, rows: slice) -> History:
+        """Some of the records. The columns and the metrics stay those of all."""
+        return replace(self, columns={name: one[rows] for name, one in self.columns.items()})
 
     def measured(self, metric: str) -> RowMask:
         """The rows in which a metric was measured, even as NaN; none for an unknown metric."""

@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from traintop.store.files import Entry, FileError
-from traintop.store.formats import NotThisFormatError, RunReader, UnreadableRunError
+from traintop.store.formats import (
+    NotThisFormatError,
+    RunReader,
+    StreamingReader,
+    UnreadableRunError,
+)
 from traintop.store.liveness import ObservedRun
 
 if TYPE_CHECKING:
@@ -30,6 +35,27 @@ class SharedReader:
 
     def history(self, reached: Callable[[float], None] = lambda share: None) -> History:
         return self._read(lambda reader: reader.history(reached))
+
+    def portions(self, rows: int) -> Iterator[History]:
+        """All records in portions of about so many, in order, each iteration once.
+
+        In memory that does not grow with the run, where its format can. Raises ``OutOfOrderError``
+        at a record that belongs into an earlier portion: read the history then, all at once.
+        """
+        entries = self._run.entries
+        for run_format in self._run.formats:
+            reader = run_format.reader(self._run.files, entries)
+            if not isinstance(reader, StreamingReader):
+                break
+            try:
+                yield from reader.portions(rows)
+            except NotThisFormatError:
+                continue  # which it says before the first portion
+            except (FileError, ValueError) as error:
+                raise UnreadableRunError(f"{self._run.id} {error}") from error
+            return
+        history = self.history()
+        yield from (history[start : start + rows] for start in range(0, len(history), rows))
 
     def follow(self) -> bool:
         """Whether any record was added; while the run is missing, torn or refused: none."""

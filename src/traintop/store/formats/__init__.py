@@ -63,6 +63,21 @@ class RunReader(Protocol):
         """Reads what is new into the history; whether any record was added or changed."""
 
 
+class OutOfOrderError(Exception):
+    """A record belongs before what was handed out already: read the whole history instead."""
+
+
+@runtime_checkable
+class StreamingReader(RunReader, Protocol):
+    """A reader that has a run of any length in little memory."""
+
+    def portions(self, rows: int) -> Iterator[History]:
+        """All records in portions of about so many, in order, each iteration once.
+
+        Raises ``OutOfOrderError`` at a record that belongs into an earlier portion.
+        """
+
+
 class RunFormat(Protocol):
     """How a tool writes runs. Any thread may ask."""
 

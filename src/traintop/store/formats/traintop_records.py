@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +21,7 @@ from traintop.logfile.lines import (
     lines_from,
 )
 from traintop.store.files import Entry
+from traintop.store.formats import OutOfOrderError
 from traintop.store.formats.traintop import LogFile, not_ours
 from traintop.store.history import GrowingHistory, History
 
@@ -180,6 +183,29 @@ class Reader:
             growing.extend(columns_of_rows([last]))
         return growing.history()
 
+    def portions(self, rows: int) -> Iterator[History]:
+        ends = self._file.ends(self._file.stat().size)
+        if ends.head is None:
+            raise not_ours()
+        steps = LineReader().steps(
+            (region for _, region in lines_from(self._file.read, ends.head.records_at, ends)),
+            torn=ends.tail is None,
+        )
+        growing, highest = GrowingHistory(), -math.inf
+        for step in itertools.chain(steps, [columns_of_rows([ends.last])] if ends.last else []):
+            if isinstance(step, Rewind):
+                raise OutOfOrderError
+            growing.extend(step)
+            history = growing.history()
+            if len(history) > rows:
+                # The last iteration may be completed by the next line.
+                portion, growing = history[:-1], GrowingHistory()
+                growing.extend(history[-1:].columns)
+                yield _behind(highest, portion)
+                highest = portion.columns["iteration"][-1]
+        if len(growing.history()):
+            yield _behind(highest, growing.history())
+
     def _load(self, entry: Entry, reached: Callable[[float], None] = lambda share: None) -> bool:
         """Reads the whole file again; whether there was or is any record."""
         ends = self._file.ends(entry.size)
@@ -192,6 +218,13 @@ class Reader:
         )
         before, self._follower, self._seen = self._follower, follower, entry
         return before is None or len(before.history()) > 0 or len(follower.history()) > 0
+
+
+def _behind(highest: float, portion: History) -> History:
+    """The portion, if its iterations are beyond the highest of those before it."""
+    if not portion.columns["iteration"][0] > highest:
+        raise OutOfOrderError
+    return portion
 
 
 def _lines_at(file: LogFile, offset: int, data: bytes, *, is_first: bool) -> bytes:
