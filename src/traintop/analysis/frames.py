@@ -48,17 +48,22 @@ class Tabular(ABC):
     def to_pandas(self) -> pandas.DataFrame:
         """A pandas DataFrame. Raises ``ImportError`` where pandas is not installed."""
         pd = _library("pandas")
-        return pd.DataFrame(dict(self._columns()))
+        frame: pandas.DataFrame = pd.DataFrame(dict(self._columns()))
+        return frame
 
     def to_polars(self) -> polars.DataFrame:
         """A Polars DataFrame. Raises ``ImportError`` where Polars is not installed."""
         pl = _library("polars")
-        return pl.DataFrame([_polars_series(pl, *one) for one in self._columns().items()])
+        series = [_polars_series(pl, *one) for one in self._columns().items()]
+        frame: polars.DataFrame = pl.DataFrame(series)
+        return frame
 
     def to_arrow(self) -> pyarrow.Table:
         """A pyarrow Table. Raises ``ImportError`` where pyarrow is not installed."""
         pa = _library("pyarrow")
-        return pa.table({name: _arrow_array(pa, one) for name, one in self._columns().items()})
+        arrays = {name: _arrow_array(pa, one) for name, one in self._columns().items()}
+        table: pyarrow.Table = pa.table(arrays)
+        return table
 
 
 def _library(name: str) -> Any:
