@@ -14,7 +14,7 @@ from traintop.text import safe_text
 
 _COMMANDS = (
     *("archive", "best", "compare", "demo", "doctor", "export", "formats", "import", "list"),
-    *("note", "plot", "report", "settings", "tag", "watch", "why"),
+    *("note", "plot", "report", "run", "settings", "show", "tag", "watch", "why"),
 )
 _MODULES = {"import": "import_"}  # which no module can be called
 _DEFAULT_COMMAND = "watch"

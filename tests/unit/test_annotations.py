@@ -26,9 +26,9 @@ from traintop.store.annotations import (
     AnnotationChange,
     AnnotationFolders,
     annotate,
+    annotations_file,
     decode,
     read_annotations,
-    sidecar_of,
 )
 from traintop.store.catalog import RunCatalog
 
@@ -46,7 +46,7 @@ def test_annotations_say_who_made_them_and_when(run):
     signed = annotate(run, AnnotationChange(note="mine"))
     assert signed.author == getpass.getuser()
     assert abs(datetime.fromisoformat(signed.time).timestamp() - time.time()) < 60
-    sidecar_of(run).write_text('{"note": "mine", "author": "somebody"}')
+    annotations_file(run).write_text('{"note": "mine", "author": "somebody"}')
     assert annotate(run, AnnotationChange(note="mine")).author == "somebody"
     assert annotate(run, AnnotationChange(note="mine too")).author == getpass.getuser()
 
@@ -57,7 +57,7 @@ def test_annotations_are_read_back_and_the_run_file_untouched(run):
     annotate(run, AnnotationChange(archived=True, removed_tags=("paper",)))
     kept = read_annotations(run)
     assert unsigned(kept) == Annotations("good one", ("ablation",), True)
-    assert json.loads(sidecar_of(run).read_text()) == {
+    assert json.loads(annotations_file(run).read_text()) == {
         "author": kept.author,
         "time": kept.time,
         "note": "good one",
@@ -65,7 +65,7 @@ def test_annotations_are_read_back_and_the_run_file_untouched(run):
         "archived": True,
     }
     assert run.read_bytes() == before
-    assert [file.name for file in sidecar_of(run).parent.iterdir()] == [run.name]
+    assert [file.name for file in annotations_file(run).parent.iterdir()] == [run.name]
 
 
 def test_a_run_without_annotations_has_no_files(run):
@@ -88,33 +88,33 @@ def test_annotations_are_bounded(run):
 def test_whoever_may_write_the_directory_may_annotate(run):
     run.parent.chmod(0o775)
     annotate(run, AnnotationChange(note="x"))
-    assert stat.S_IMODE(sidecar_of(run).parent.stat().st_mode) == 0o775
+    assert stat.S_IMODE(annotations_file(run).parent.stat().st_mode) == 0o775
 
 
 @pytest.mark.parametrize("content", ['{"note": "by hand", }', "[]", '{"note": 3}', "\0" * 90])
 def test_a_file_that_holds_something_else_is_not_replaced(run, content):
-    sidecar_of(run).parent.mkdir()
-    sidecar_of(run).write_text(content)
+    annotations_file(run).parent.mkdir()
+    annotations_file(run).write_text(content)
     for change in (AnnotationChange(archived=True), AnnotationChange(note="")):
         with pytest.raises(OSError, match="holds something other") as caught:
             annotate(run, change)
-        assert caught.value.filename == str(sidecar_of(run))
-    assert sidecar_of(run).read_text() == content
+        assert caught.value.filename == str(annotations_file(run))
+    assert annotations_file(run).read_text() == content
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
 def test_a_file_that_cannot_be_read_is_not_replaced(run):
     annotate(run, AnnotationChange(note="theirs"))
-    sidecar_of(run).chmod(0)
+    annotations_file(run).chmod(0)
     with pytest.raises(PermissionError):
         annotate(run, AnnotationChange(archived=True))
-    sidecar_of(run).chmod(0o644)
+    annotations_file(run).chmod(0o644)
     assert read_annotations(run).note == "theirs"
 
 
 def test_an_empty_file_in_place_of_annotations_is_none(run):
-    sidecar_of(run).parent.mkdir()
-    sidecar_of(run).touch()
+    annotations_file(run).parent.mkdir()
+    annotations_file(run).touch()
     assert annotate(run, AnnotationChange(note="x")).note == "x"
 
 
@@ -132,8 +132,8 @@ def test_a_link_in_place_of_the_folder_is_not_followed(run, tmp_path):
 def test_a_link_in_place_of_the_file_is_replaced_not_followed(run, tmp_path):
     target = tmp_path / "precious"
     target.write_text("theirs")
-    sidecar_of(run).parent.mkdir()
-    sidecar_of(run).symlink_to(target)
+    annotations_file(run).parent.mkdir()
+    annotations_file(run).symlink_to(target)
     annotate(run, AnnotationChange(note="mine"))
     assert target.read_text() == "theirs"
     assert read_annotations(run).note == "mine"
@@ -157,8 +157,8 @@ def test_a_failed_write_leaves_nothing_behind(run, monkeypatch):
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError, match="No space left") as caught:
         annotate(run, AnnotationChange(note="new"))
-    assert caught.value.filename == str(sidecar_of(run))
-    assert [file.name for file in sidecar_of(run).parent.iterdir()] == [run.name]
+    assert caught.value.filename == str(annotations_file(run))
+    assert [file.name for file in annotations_file(run).parent.iterdir()] == [run.name]
     assert read_annotations(run).note == "old"
 
 
@@ -240,7 +240,7 @@ def test_a_folder_at_rest_is_not_listed_again(run, monkeypatch):
 
 def test_odd_entries_in_the_annotations_folder_are_skipped(run):
     annotate(run, AnnotationChange(note="x"))
-    folder = sidecar_of(run).parent
+    folder = annotations_file(run).parent
     (folder / "experiment_dir.json").mkdir()
     os.mkfifo(folder / "experiment_pipe.json")
     (folder / "experiment_big.json").write_bytes(b'{"note": "' + b"x" * 1_000_000 + b'"}')

@@ -25,7 +25,7 @@ _LONGEST_NOTE = 2000
 
 def summary_lines(run: RunSummary, name: str) -> list[str]:
     """Results, timing, further metrics, settings and notes of a run, a line each."""
-    rows = [*_results(run), *_further_metrics(run), *_settings(run)]
+    rows = [*_results(run), *_command(run), *_further_metrics(run), *_settings(run)]
     if run.left_out:
         rows.append(("metrics left out", ", ".join(safe_text(name) for name in run.left_out)))
     if run.problem:
@@ -83,6 +83,13 @@ def _results(run: RunSummary) -> Iterator[tuple[str, str]]:
     yield "tokens/s", f"{si(throughput.mean)} mean, {si(throughput.max)} max"
     step_time = stats_of(run, "iter_time_ms") or MetricStats()
     yield "step time", f"{number(step_time.mean)} ms mean, {number(step_time.std)} ms std"
+
+
+def _command(run: RunSummary) -> Iterator[tuple[str, str]]:
+    """How the command ended, where `traintop run` started it."""
+    ends = [name for name in ("exit_code", "signal") if name in run.environment]
+    for name in ("command", *ends) if ends else ():
+        yield name.replace("_", " "), safe_text(run.environment.get(name), _LONGEST_NOTE)
 
 
 def _progress(run: RunSummary) -> str:

@@ -14,6 +14,11 @@ _own: weakref.WeakSet[Run] = weakref.WeakSet()
 """The runs that were started here, and not by a script that called ``init``."""
 
 
+def is_of_framework(run: Run) -> bool:
+    """Whether a callback, logger or writer started a run, and not a script."""
+    return run in _own
+
+
 class FrameworkRun:
     """A run of its own, or that of ``traintop.init`` where the script has called it before.
 
@@ -95,6 +100,10 @@ class FrameworkRun:
                 run.tracker.rewind(step - 1)  # these steps are trained again
             self._resumed_at = None
         run.log(metrics, step)
+
+    def is_in(self, run: Run) -> bool:
+        """Whether this is the run that is logged to."""
+        return run is self._run
 
     def end(self, exception: BaseException | None = None, error: str = "") -> None:
         """The training is over, by an exception or an error if any; a script's run goes on."""

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from traintop.integrations.framework_run import FrameworkRun
+from traintop.integrations.run import Run
 from traintop.integrations.run_values import usable_settings, warn_once
 
 
@@ -91,6 +92,10 @@ class SummaryWriter:
         run.update_results(metric_dict)
         if self._tee is not None:
             self._tee.add_hparams(hparam_dict, metric_dict, *more, **others)
+
+    def is_in(self, run: Run) -> bool:
+        """Whether what is added is recorded in this run."""
+        return self._run.is_in(run)
 
     def flush(self) -> None:
         """What was added is on its way to the disk in any case."""

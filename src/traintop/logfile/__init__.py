@@ -90,6 +90,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     updated_at: str | None = None
     resumed: list[dict[str, Any]] = []
+    launched: dict[str, Any] = {}  # what `traintop run` says of the command, once that has ended
     config_changes: dict[str, Any] = {}
     gradient_step: int = 0
     iterations_per_second: float | None = None

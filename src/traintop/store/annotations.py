@@ -26,8 +26,7 @@ from traintop.model import Annotations
 from traintop.process import user_name
 from traintop.store.files import FileError
 from traintop.store.files.local import LocalFiles
-
-FOLDER = ".traintop"
+from traintop.store.sidecars import ANNOTATIONS, make_folder, refuse_link, sidecar_of
 
 LONGEST_NOTE = 2000
 LONGEST_TAG = 40
@@ -70,9 +69,9 @@ class AnnotationChange(msgspec.Struct, frozen=True):
         )
 
 
-def sidecar_of(run: Path) -> Path:
+def annotations_file(run: Path) -> Path:
     """The file that holds the annotations of a run."""
-    return run.parent / FOLDER / _with_suffix(run.name)
+    return sidecar_of(run, ANNOTATIONS)
 
 
 def _with_suffix(run: str) -> str:
@@ -91,7 +90,7 @@ def decode(data: bytes) -> Annotations:
 def read_annotations(run: Path) -> Annotations:
     """The annotations of a run; none where there is no sidecar file that can be read."""
     try:
-        return decode(LocalFiles().read(str(sidecar_of(run)), 0, _LARGEST_FILE))
+        return decode(LocalFiles().read(str(annotations_file(run)), 0, _LARGEST_FILE))
     except (FileError, ValueError):
         return NOTHING
 
@@ -102,11 +101,8 @@ def annotate(run: Path, change: AnnotationChange) -> Annotations:
     A sidecar file that would say nothing is deleted. One that holds something else, or cannot be
     read, is left alone: it is what a person wrote. Raises ``OSError`` that names the file.
     """
-    path = sidecar_of(run)
-    with suppress(FileNotFoundError):
-        if not stat.S_ISDIR(path.parent.lstat().st_mode):
-            # A link would lead what we write to a place that another person chose.
-            raise NotADirectoryError(errno.ENOTDIR, "not a directory", str(path.parent))
+    path = annotations_file(run)
+    refuse_link(path.parent)
     before = _stored(path)
     after = change.apply(before)
     if after == NOTHING:
@@ -119,7 +115,7 @@ def annotate(run: Path, change: AnnotationChange) -> Annotations:
         return before
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     after = replace(after, author=user_name() or "", time=now)
-    _make_folder(path.parent)
+    make_folder(run.parent)
     write_atomically(path, msgspec.json.encode(after) + b"\n")
     return after
 
@@ -135,14 +131,6 @@ def _stored(path: Path) -> Annotations:
         return NOTHING
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise OSError(errno.EINVAL, "holds something other than annotations", str(path)) from error
-
-
-def _make_folder(folder: Path) -> None:
-    with suppress(FileExistsError):
-        folder.mkdir()
-        with suppress(OSError):
-            # Whoever may add runs to the directory may annotate them, whatever our umask is.
-            folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
 
 
 def _bounded_of(stored: _Stored) -> Annotations:

@@ -20,7 +20,7 @@ from traintop.metrics import take_stated_directions
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
 from traintop.run_ids import parts_of, stem_of
-from traintop.store.annotations import FOLDER, AnnotationFolders
+from traintop.store.annotations import AnnotationFolders
 from traintop.store.cache import SummaryCache
 from traintop.store.files import Entry, FileError, Files
 from traintop.store.files.local import LocalFiles
@@ -35,6 +35,7 @@ from traintop.store.formats import (
 from traintop.store.liveness import SETTLING, ObservedRun
 from traintop.store.other_files import other_files
 from traintop.store.shared_reader import SharedReader
+from traintop.store.sidecars import FOLDER
 from traintop.store.sources import (
     Claim,
     formats_by_name,

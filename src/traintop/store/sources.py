@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
-from traintop.store.annotations import FOLDER
 from traintop.store.files import Entry, WantedIn
 from traintop.store.formats import ManyRunsFormat, RunFormat
+from traintop.store.sidecars import FOLDER
 
 _DEEPEST_PART = 4
 _SUFFIX = re.compile(r"\*\.\w+")  # patterns that most files are known by

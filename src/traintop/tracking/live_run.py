@@ -21,6 +21,7 @@ from traintop.process import current_process
 from traintop.tracking.capture import resolve
 from traintop.tracking.environment import describe_environment
 from traintop.tracking.exit_hooks import exception_that_left, register, runs_of_process
+from traintop.tracking.launched import report_run
 from traintop.tracking.resumption import (
     Checkpoint,
     InterruptedRun,
@@ -160,6 +161,7 @@ class LiveRun:
         resumption = {**current_process(), "time": clock.now(), "utc_offset": clock.utc_offset}
         resumptions = [*known.resumed[-_MOST_RESUMPTIONS:], facts | resumption]
         run = run._replace(tail=known)
+        report_run(run.path)
         resume = functools.partial(read_interrupted_run, run, *self._checkpoint)
         return RunWriter(clock, create, steps, resumptions, resume, known, when_idle)
 
@@ -338,7 +340,9 @@ def _create_file(
         },
     )
     stem = file_stem(config.experiment_name, clock.started)
-    return RunFile.create(directory, stem, logfile.encode_head(head), tail)
+    file = RunFile.create(directory, stem, logfile.encode_head(head), tail)
+    report_run(file.path)
+    return file
 
 
 def _steps(run: weakref.ref[LiveRun]) -> int:

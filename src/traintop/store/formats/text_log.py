@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import re
+import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,7 @@ _FEWEST, _FEWEST_OF_GENERAL = 2, 3
 _LEAST_SHARE, _LEAST_SHARE_OF_GENERAL = 0.05, 0.2  # of all lines from the first one on
 _ENOUGH = 40  # lines, whatever else there is
 _MOST_DESCENTS = 0.1
+_LOOK_SECONDS = 1.0
 _FEWEST_WITH_BAR = 0.8  # of the lines of a Trainer
 
 _WORDS = (b"loss", b"accuracy", b"acc:", b"acc=", b"ppl", b"perplexity", b"reward")
@@ -184,18 +187,63 @@ class _Lines:
         rows = (row_of(piece, is_line) for piece, is_line in _pieces(_plain(lines)))
         return [row for row in rows if row is not None]
 
+    @property
+    def planned(self) -> dict[str, Any]:
+        """The steps and epochs that are planned, as settings."""
+        return {name: int(digits[:15]) for name, digits in self._reader.planned.items() if digits}
+
     def about(self, rows: LoggedRows) -> About:
         """When it ran, what is planned, and whether it has ended."""
         start, end = rows.times()
         run: dict[str, Any] = {TOOL: self._pattern.name}
         if self._pattern.counts_epochs:
             run[COUNTED_BY] = "epoch"
-        planned = {
-            name: int(digits[:15]) for name, digits in self._reader.planned.items() if digits
-        }
-        head = Head(config=planned, start_time=start, run=run)
+        head = Head(config=self.planned, start_time=start, run=run)
         status: WrittenStatus = "finished" if self._reader.has_ended else "running"
         return About(head, Tail(updated_at=end, status=status))
+
+
+class TextLogStream:
+    """Takes what a command prints apart while it prints it: what kind of log it is may show late.
+
+    Its last ``SNIFFED`` bytes are looked at, once in a while.
+    """
+
+    def __init__(self) -> None:
+        self._lines: _Lines | None = None
+        self._seen = b""  # before the kind is known: whole lines
+        self._rest = b""
+        self._looked_at = -math.inf
+
+    @property
+    def planned(self) -> dict[str, Any]:
+        """The steps and epochs that are planned, as settings."""
+        return {} if self._lines is None else self._lines.planned
+
+    def feed(self, data: bytes, *, is_end: bool = False) -> list[Row]:
+        """The metrics in what was printed since, each with its place and by the names it has.
+
+        The time of the day, if it is printed, is none of them.
+        """
+        data = self._rest + data
+        end = len(data) if is_end or len(data) > SNIFFED else _whole(data)
+        lines, self._rest = data[:end], data[end:]
+        if self._lines is None:
+            self._seen = lines = (self._seen + lines)[1 - SNIFFED :]
+            if not (is_end or time.monotonic() - self._looked_at >= _LOOK_SECONDS):
+                return []
+            if pattern_of(lines + b"\n") is None:
+                self._looked_at = time.monotonic()
+                return []
+            self._lines, self._seen = _Lines(lines + b"\n"), b""
+        rows = self._lines.rows(lines)
+        return [{name: row[name] for name in row if name != RUN_TIME} for row in rows]
+
+    def skip(self) -> None:
+        """Some of what was printed is not given to :meth:`feed`."""
+        self._rest = b""
+        if self._lines is not None:
+            self._lines.jump()
 
 
 def _whole(data: bytes) -> int:

@@ -178,6 +178,8 @@ def _environment(head: Head, tail: Tail) -> dict[str, Any]:
     Most of it is the same in thousands of runs, so equal texts are kept once.
     """
     known = {**head.run, **tail.resumed[-1]} if tail.resumed else head.run
+    if tail.launched:
+        known = {**known, **tail.launched}
     if isinstance(given := known.pop("given", None), list):
         known["given"] = _names(given, tail.config_changes)
     for name, value in known.items():

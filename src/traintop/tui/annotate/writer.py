@@ -10,7 +10,7 @@ from threading import Thread
 
 from textual.message import Message
 
-from traintop.store.annotations import annotate, sidecar_of
+from traintop.store.annotations import annotate, annotations_file
 from traintop.text import safe_text
 from traintop.tui.messages import AnnotationRequested, AnnotationsWritten
 
@@ -67,5 +67,7 @@ def _failures_of(request: AnnotationRequested) -> tuple[str, ...]:
             annotate(path, request.change)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            failures[f"{reason}: {os.path.abspath(error.filename or sidecar_of(path))}"] = None
+            failures[f"{reason}: {os.path.abspath(error.filename or annotations_file(path))}"] = (
+                None
+            )
     return tuple(failures)

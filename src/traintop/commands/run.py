@@ -1,0 +1,74 @@
+"""`traintop run`: a training command, recorded without a changed line."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+import click
+
+from traintop.commands.output import warn
+from traintop.tracking.environment import log_directory
+from traintop.tracking.launched import is_launched
+
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as a shell has it
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--name", metavar="NAME", help="Name of the run (default: that of the program).")
+@click.option(
+    "-d",
+    "--dir",
+    "log_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Log directory (default: $TRAINTOP_DIR, else ./experiment_logs).",
+)
+@click.option("--no-patch", is_flag=True, help="Leave out what was changed since the last commit.")
+@click.option("--keep-wandb", is_flag=True, help="Let the program use the real W&B.")
+def command(
+    command: tuple[str, ...],
+    name: str | None,
+    log_dir: Path | None,
+    no_patch: bool,
+    keep_wandb: bool,
+) -> None:
+    """Run a training COMMAND, and record it: traintop run -- python train.py
+
+    What it logs by way of W&B, TensorBoard, Transformers, Lightning or traintop is recorded, else
+    the losses that it prints; and its output, its exit code, and the changes of its code since the
+    last commit. It behaves as it does without traintop; so does the exit status.
+    """
+    from traintop.launch import end_like, run_command
+
+    if shutil.which(command[0]) is None:
+        is_there = os.path.exists(command[0])
+        reason = "cannot be executed" if is_there else "there is no such command"
+        warn(f"{command[0]}: {reason}")
+        raise SystemExit(_NOT_EXECUTABLE if is_there else _NOT_FOUND)
+    if is_launched():
+        os.execvp(command[0], command)  # the `traintop run` around this one records it
+    outcome = run_command(
+        command,
+        name or _name_of(command),
+        log_directory(log_dir),
+        patch=not no_patch,
+        keep_wandb=keep_wandb,
+    )
+    warn(*outcome.problems)
+    if outcome.run is not None:
+        warn(f"recorded in {outcome.run}")
+    end_like(outcome.status)
+
+
+def _name_of(command: Sequence[str]) -> str:
+    """What a command runs: its script or module, else its program."""
+    for before, argument in itertools.pairwise(command):
+        if argument.endswith(".py"):
+            return PurePath(argument).stem
+        if before == "-m":
+            return argument
+    return PurePath(command[0]).name

@@ -1,0 +1,71 @@
+"""`traintop run`: a command that is recorded, and behaves as if it were not.
+
+Its terminal is in :mod:`.streams` and :mod:`.signals`, what it prints in :mod:`.console`. Its own
+trackers say in :mod:`.reports` which runs it writes; :mod:`.recorder` makes one run of all that.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from traintop.launch.patch import Patch
+from traintop.launch.process import Launched
+from traintop.launch.recorder import RunRecorder
+from traintop.launch.reports import Reports
+
+_SITE = Path(__file__).parent / "site"
+"""Has the ``sitecustomize`` that leads imports of the command's Python to our faces."""
+
+
+class Outcome(NamedTuple):
+    """How a command ended, the run of ours if it had none, and what could not be written."""
+
+    status: int
+    run: Path | None
+    problems: tuple[str, ...]
+
+
+def run_command(
+    command: Sequence[str], name: str, log_dir: Path, *, patch: bool, keep_wandb: bool
+) -> Outcome:
+    """Run a command to its end, and record it in a log directory.
+
+    Raises ``OSError`` where the log directory cannot be written into, or the command not be run;
+    then nothing was started, and nothing is left.
+    """
+    reports = Reports(log_dir)
+    environment = {
+        **os.environ,
+        **reports.environment,
+        "TRAINTOP_DIR": str(log_dir),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(_SITE), os.environ.get("PYTHONPATH")))),
+        **({"TRAINTOP_KEEP_WANDB": "1"} if keep_wandb else {}),
+    }
+    try:
+        with Launched(command, environment) as launched:
+            difference = Patch() if patch else None
+            recorder = RunRecorder(command, name, log_dir, reports, difference)
+            end = launched.wait(recorder.take, recorder.tick)
+        recorder.end(end)
+    finally:
+        reports.close()
+    return Outcome(launched.status, recorder.own_run, (*recorder.problems.values(),))
+
+
+def end_like(status: int) -> NoReturn:
+    """End this process as another did, with its exit code or by its signal."""
+    if status >= 0:
+        raise SystemExit(status)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has left one if it should
+    with suppress(OSError):  # SIGKILL has no other
+        signal.signal(-status, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {-status})
+    os.kill(os.getpid(), -status)
+    raise SystemExit(128 - status)  # of a signal that does not end a process
