@@ -49,7 +49,8 @@ class _CommandGroup(click.Group):
         if len(args) == 1 and not os.path.lexists(args[0]):
             from difflib import get_close_matches
 
-            known = {name: name for name in _COMMANDS} | _OPTIONS_BY_NAME
+            alone = (name for name in _COMMANDS if name != "run")  # which has a command behind it
+            known = {name: name for name in alone} | _OPTIONS_BY_NAME
             for command in get_close_matches(args[0], known, 1, cutoff=0.75):
                 shown = safe_text(args[0])
                 ctx.fail(

@@ -167,7 +167,7 @@ def _record_trainers(module: Any) -> None:
 
         callbacks = trainer.callback_handler.callbacks
         if not any(isinstance(one, TraintopCallback) for one in callbacks):
-            trainer.add_callback(TraintopCallback)
+            callbacks.insert(0, TraintopCallback())  # before its run, writers have none
         if not os.environ.get("TRAINTOP_KEEP_WANDB"):
             for one in [*callbacks]:
                 if type(one).__name__ == "WandbCallback":  # it would log the same once more

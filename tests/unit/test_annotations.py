@@ -19,7 +19,6 @@ from tests.runs import records, write_run
 from traintop.analysis.query import filter_runs
 from traintop.model import Annotations
 from traintop.store.annotations import (
-    FOLDER,
     LONGEST_NOTE,
     LONGEST_TAG,
     MOST_TAGS,
@@ -31,6 +30,7 @@ from traintop.store.annotations import (
     read_annotations,
 )
 from traintop.store.catalog import RunCatalog
+from traintop.store.sidecars import FOLDER
 
 
 @pytest.fixture

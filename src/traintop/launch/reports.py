@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from traintop.launch.process import Exit
@@ -51,8 +51,8 @@ class Reports:
                 if not line.endswith(b"\n"):
                     break
                 self._at += len(line)
-                with suppress(ValueError, TypeError):
-                    path = Path(json.loads(line))
+                with suppress(msgspec.MsgspecError, UnicodeDecodeError, TypeError):
+                    path = Path(msgspec.json.decode(line))
                     if path not in self._known:
                         self._known.add(path)
                         yield path

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from pathlib import Path
+
+import msgspec
 
 REPORTS = "TRAINTOP_LAUNCH"
 """The environment variable with the file to report to, which is there while the command runs."""
@@ -25,6 +26,6 @@ def report_run(path: Path) -> None:
         # Not made here: whoever started this process may be gone, and its environment left.
         descriptor = os.open(reports, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         try:
-            os.write(descriptor, json.dumps(os.path.realpath(path)).encode() + b"\n")
+            os.write(descriptor, msgspec.json.encode(os.path.realpath(path)) + b"\n")
         finally:
             os.close(descriptor)
