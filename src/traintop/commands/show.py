@@ -7,43 +7,32 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import failure, print_text
-from traintop.commands.runs import format_option, given_or_default, named_runs
+from traintop.commands.runs import among_runs, complete_runs, selected_runs
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
-@click.option(
-    "-d",
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path, readable=False),
-    help="Log directory of the run (default: $TRAINTOP_DIR, else ./experiment_logs).",
-)
+@click.argument("reference", metavar="RUN", shell_complete=complete_runs)
+@among_runs
 @click.option("--log", "wants_log", is_flag=True, help="Print what its command printed.")
-@format_option
-def command(run: str, directory: Path | None, wants_log: bool) -> None:
-    """Print all that is known of RUN: its file, its name, or its run id.
+def command(reference: str, roots: tuple[Path, ...], query: str, wants_log: bool) -> None:
+    """Print all that is known of RUN: its name, its run id, or its file.
 
-    What a command printed is kept of runs that were started with `traintop run`.
+    What a command printed is kept of runs that `traintop run` started.
     """
-    path = Path(run)
-    if directory is None and path.exists() and path.parts[1:]:
-        directory, run = path.parent, path.name
-    root = given_or_default([] if directory is None else [directory])[0]
-    _, found = named_runs(root, [run])
-    [(name, summary)] = found.items()
+    run = selected_runs(roots, [reference], query, most=1)[0]
     if not wants_log:
         from traintop.analysis.summary_text import summary_lines
 
-        print_text("\n".join(summary_lines(summary, name)))
+        print_text("\n".join(summary_lines(run.summary, run.name)))
         return
     from traintop.store.console import read_console
     from traintop.store.formats import UnreadableRunError
 
+    path = run.summary.path
     try:
-        lines = None if summary.path is None else read_console(summary.path)
+        lines = None if path is None else read_console(path)
     except UnreadableRunError as error:
         raise failure(error) from None
     if lines is None:
-        raise failure(f"no output is kept of {name}: `traintop run` does so")
+        raise failure(f"no output of {run.name} is kept: `traintop run` does that")
     print_text("\n".join(lines).removesuffix("\n"))
