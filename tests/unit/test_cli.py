@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -288,3 +289,10 @@ def test_a_file_of_any_name_is_read_in_the_format_that_is_named(tmp_path: Path) 
     refused = invoke("list", tmp_path, "--format", "excel")
     assert refused.exit_code == 2
     assert "there is no format 'excel'" in refused.stderr
+
+
+def test_the_page_of_commands_is_made_from_the_program() -> None:
+    maker = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "make_commands.py"))
+    assert maker["PAGE"].read_text(encoding="utf-8") == maker["page"](), (
+        "run: python docs/make_commands.py"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import functools
+import os
 import shutil
 import sys
 import tempfile
@@ -33,6 +34,8 @@ _STYLES = {
 }
 
 LONGEST_LINE = 500
+
+_WIDTH_OF_FILES = 10_000
 
 
 def print_text(text: str, *, color: bool | None = None) -> None:
@@ -103,7 +106,8 @@ def print_json(**document: object) -> None:
 def print_table(table: Table, style: str | None, *, stacked: bool = False) -> None:
     """Print a table for people: as text, in Markdown, or in LaTeX.
 
-    As text, it is as wide as the terminal; ``stacked`` puts columns without room below the others.
+    As text, it is as wide as the terminal, and in a pipe whole; ``stacked`` puts columns without
+    room below the others.
     """
     if style == "latex":
         from traintop.latex import latex_table
@@ -112,8 +116,13 @@ def print_table(table: Table, style: str | None, *, stacked: bool = False) -> No
     elif style == "markdown":
         print_text(table.markdown())
     else:
-        width = shutil.get_terminal_size().columns
-        print_text(table.stacked_text(width) if stacked else table.text(width))
+        print_text(table.stacked_text(text_width()) if stacked else table.text(text_width()))
+
+
+def text_width() -> int:
+    """The cells of a line: the terminal's, or ``$COLUMNS``; else, in a pipe or file, very many."""
+    is_bounded = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    return shutil.get_terminal_size().columns if is_bounded else _WIDTH_OF_FILES
 
 
 def print_document(text: str) -> None:

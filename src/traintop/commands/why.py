@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
 
-from traintop.commands.output import LONGEST_LINE, failure, output_styles, print_json, print_text
+from traintop.commands.output import (
+    LONGEST_LINE,
+    failure,
+    output_styles,
+    print_json,
+    print_text,
+    text_width,
+)
 from traintop.commands.runs import runs_as_arguments, selected_runs
 from traintop.text import safe_text
 
@@ -42,4 +48,4 @@ def command(
     if style == "json":
         print_json(**why_text.explanation_document(found))
     else:
-        print_text(why_text.explanation_text(found, shutil.get_terminal_size().columns))
+        print_text(why_text.explanation_text(found, text_width()))
