@@ -23,7 +23,8 @@ from traintop.charts.view import (
 from traintop.text import LONGEST_NAME, cell_width, safe_text
 
 _WIDTH, _HEIGHT = 960, 540
-_LEFT, _TOP, _RIGHT, _BOTTOM = 72, 24, 936, 488  # the edges of legend and plot
+_LEFT, _TOP = 72, 24  # the edges of legend and plot
+_BESIDE, _BELOW = 24, 52  # the plot
 _LINE = 20  # from one line of text to the next
 _CHARACTER = 7.4  # about what one takes in the legend
 _SAMPLE = 26  # the piece of a curve in the legend
@@ -40,35 +41,44 @@ class _Plot:
 
     view: View
     top: float
+    right: int
+    bottom: int
 
     def x(self, values: FloatArray) -> FloatArray:
-        return _LEFT + share_of(values, self.view.x) * (_RIGHT - _LEFT)
+        return _LEFT + share_of(values, self.view.x) * (self.right - _LEFT)
 
     def y(self, values: FloatArray) -> FloatArray:
         share = share_of(values, self.view.y or (0.0, 1.0))
-        return _BOTTOM - np.clip(share, -9.0, 9.0) * (_BOTTOM - self.top)
+        return self.bottom - np.clip(share, -9.0, 9.0) * (self.bottom - self.top)
 
     def points(self, x: FloatArray, y: FloatArray) -> str:
         places = zip(self.x(x).tolist(), self.y(y).tolist(), strict=True)
         return " ".join(f"{across:.1f},{down:.1f}" for across, down in places)
 
 
-def chart_svg(spec: ChartSpec, *, palette: Palette = DARK) -> str:
-    """The chart as an SVG document of 960 x 540 pixels in the colours of ``palette``."""
-    columns = (_RIGHT - _LEFT) // _PIXELS_PER_COLUMN
+def chart_svg(
+    spec: ChartSpec, *, palette: Palette = DARK, width: int = _WIDTH, height: int = _HEIGHT
+) -> str:
+    """The chart as an SVG document of so many pixels in the colours of ``palette``.
+
+    Several of them may be in one document.
+    """
+    right, bottom = width - _BESIDE, height - _BELOW
+    columns = (right - _LEFT) // _PIXELS_PER_COLUMN
     view = view_of(spec, columns)
-    heading, top = _heading(spec, view, palette)
-    plot = _Plot(view, top)
-    size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}"'
-    inside = f'x="{_LEFT}" y="{top}" width="{_RIGHT - _LEFT}" height="{_BOTTOM - top}"'
+    heading, top = _heading(spec, view, palette, right)
+    plot = _Plot(view, top, right, bottom)
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    inside = f'x="{_LEFT}" y="{top}" width="{right - _LEFT}" height="{bottom - top}"'
+    clip = f"traintop-plot-{width}-{height}-{top:.0f}"  # where it is met again, it is the same
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" {_FONT}>',
         f"<title>{_safe(spec.title) or 'chart'}</title>",
         f'<rect width="100%" height="100%" fill="{palette.paper}"/>',
-        f'<clipPath id="plot"><rect {inside}/></clipPath>',
+        f'<clipPath id="{clip}"><rect {inside}/></clipPath>',
         *heading,
         *_axes(spec, plot, palette),
-        '<g clip-path="url(#plot)" fill="none" stroke-width="1.6" stroke-linejoin="round">',
+        f'<g clip-path="url(#{clip})" fill="none" stroke-width="1.6" stroke-linejoin="round">',
         *_curves(points_for(spec, columns), plot, palette),
         "</g>",
         *_departures(spec, plot, columns, palette),
@@ -79,7 +89,7 @@ def chart_svg(spec: ChartSpec, *, palette: Palette = DARK) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _heading(spec: ChartSpec, view: View, palette: Palette) -> tuple[list[str], float]:
+def _heading(spec: ChartSpec, view: View, palette: Palette, right: int) -> tuple[list[str], float]:
     """Title and legend, and where the plot begins below them."""
     parts, y = [], float(_TOP)
     place = spec.cursor_text
@@ -87,9 +97,9 @@ def _heading(spec: ChartSpec, view: View, palette: Palette) -> tuple[list[str], 
         y += 4
         bold = 'font-weight="600" font-size="15" xml:space="preserve"'
         parts.append(_text(_LEFT, y, spec.title, palette.ink, bold))
-        parts.append(_text(_RIGHT, y, place, palette.frame, 'text-anchor="end"'))
+        parts.append(_text(right, y, place, palette.frame, 'text-anchor="end"'))
         y += _LINE
-    legend, y = _drawn(_legend(spec, view), y, palette)
+    legend, y = _drawn(_legend(spec, view), y, palette, right)
     if spec.note:
         y += _LINE if legend else 0
         parts.append(_text(_LEFT, y, spec.note, palette.frame))
@@ -97,10 +107,10 @@ def _heading(spec: ChartSpec, view: View, palette: Palette) -> tuple[list[str], 
 
 
 def _drawn(
-    legend: Sequence[Sequence[tuple[Series, str]]], y: float, palette: Palette
+    legend: Sequence[Sequence[tuple[Series, str]]], y: float, palette: Palette, right: int
 ) -> tuple[list[str], float]:
     """The legend, and its last line; the curves of a run are never on two lines."""
-    parts, x, room = [], float(_LEFT), _RIGHT - _LEFT + _BETWEEN
+    parts, x, room = [], float(_LEFT), right - _LEFT + _BETWEEN
     widths = [[_entry_width(words) for _, words in entries] for entries in legend]
     if sum(map(sum, widths)) > room:  # several lines are in columns, so that each run is found
         columns = [max(width) for width in itertools.zip_longest(*widths, fillvalue=0.0)]
@@ -141,20 +151,22 @@ def _entry_width(words: str) -> float:
 def _axes(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
     view = plot.view
     line = f'stroke="{palette.frame}"'
-    count = max(2, int(_BOTTOM - plot.top) // _Y_TICK)
+    count = max(2, int(plot.bottom - plot.top) // _Y_TICK)
     for value, label in view.labelled_y(count):
         y = float(plot.y(np.array([value]))[0])
-        yield f'<path d="M{_LEFT} {y:.1f}h{_RIGHT - _LEFT}" {line} stroke-opacity="0.25"/>'
+        yield f'<path d="M{_LEFT} {y:.1f}h{plot.right - _LEFT}" {line} stroke-opacity="0.25"/>'
         yield _text(_LEFT - 8, y + 4, label, palette.frame, 'text-anchor="end"')
-    for value, label in view.labelled_x((_RIGHT - _LEFT) // _X_TICK, spec.x_unit):
+    for value, label in view.labelled_x((plot.right - _LEFT) // _X_TICK, spec.x_unit):
         x = float(plot.x(np.array([value]))[0])
-        yield f'<path d="M{x:.1f} {_BOTTOM}v5" {line}/>'
-        yield _text(x, _BOTTOM + 19, label, palette.frame, 'text-anchor="middle"')
-    yield f'<path d="M{_LEFT} {plot.top}V{_BOTTOM}H{_RIGHT}" fill="none" {line}/>'
+        yield f'<path d="M{x:.1f} {plot.bottom}v5" {line}/>'
+        yield _text(x, plot.bottom + 19, label, palette.frame, 'text-anchor="middle"')
+    yield f'<path d="M{_LEFT} {plot.top}V{plot.bottom}H{plot.right}" fill="none" {line}/>'
     if view.y is None:
-        middle = (_LEFT + _RIGHT) / 2, (plot.top + _BOTTOM) / 2
+        middle = (_LEFT + plot.right) / 2, (plot.top + plot.bottom) / 2
         yield _text(*middle, spec.nothing_drawn, palette.frame, 'text-anchor="middle"')
-    yield _text(_RIGHT, _HEIGHT - 14, spec.x_label, palette.frame, 'text-anchor="end"')
+    yield _text(
+        plot.right, plot.bottom + _BELOW - 14, spec.x_label, palette.frame, 'text-anchor="end"'
+    )
 
 
 def _curves(curves: Sequence[Curve], plot: _Plot, palette: Palette) -> Iterator[str]:
@@ -178,8 +190,8 @@ def _curves(curves: Sequence[Curve], plot: _Plot, palette: Palette) -> Iterator[
 def _departures(spec: ChartSpec, plot: _Plot, columns: int, palette: Palette) -> Iterator[str]:
     """An arrow with the value where a curve left the view."""
     for line, one in enumerate(departures(spec, plot.view, columns)):
-        x = min(float(plot.x(np.array([one.x]))[0]), _RIGHT - 60)
-        y = plot.top + 14 + line * _LINE if one.above else _BOTTOM - 6 - line * _LINE
+        x = min(float(plot.x(np.array([one.x]))[0]), plot.right - 60)
+        y = plot.top + 14 + line * _LINE if one.above else plot.bottom - 6 - line * _LINE
         yield _text(x, y, departure_text(spec, one), palette.color(one.series.color))
 
 
@@ -187,7 +199,7 @@ def _events(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
     """A cross at the edge of the plot where a value was NaN or infinite."""
     low, high = plot.view.x
     for series in spec.series:
-        for marks, y in zip(series.marks, (plot.top + 8, _BOTTOM - 8), strict=True):
+        for marks, y in zip(series.marks, (plot.top + 8, plot.bottom - 8), strict=True):
             shown = marks[(marks >= low) & (marks <= high)]
             for x in np.unique(np.rint(plot.x(shown))).tolist():
                 cross = f"M{x - 4:.0f} {y - 4:.1f}l8 8m0 -8l-8 8"
@@ -198,7 +210,7 @@ def _cursor(spec: ChartSpec, plot: _Plot, palette: Palette) -> Iterator[str]:
     low, high = plot.view.x
     if spec.cursor is not None and low <= spec.cursor <= high:
         x = float(plot.x(np.array([spec.cursor]))[0])
-        yield f'<path d="M{x:.1f} {plot.top}V{_BOTTOM}" stroke="{palette.frame}"/>'
+        yield f'<path d="M{x:.1f} {plot.top}V{plot.bottom}" stroke="{palette.frame}"/>'
 
 
 def _dash(series: Series) -> str:
