@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         RunStatus,
         RunSummary,
     )
+    from traintop.notebook.plots import plot
     from traintop.tracking.run_file import RunFileBusyError
     from traintop.tracking.tracker import ExperimentTracker
 
@@ -51,6 +52,7 @@ _HOMES = {
     "load_experiment_log": "traintop.analysis.loading",
     "log": "traintop.integrations.current_run",
     "open_runs": "traintop.analysis.runs",
+    "plot": "traintop.notebook.plots",
     "print_experiment_summary": "traintop.analysis.loading",
     "summary": "traintop.integrations.current_run",
 }
@@ -74,6 +76,7 @@ __all__ = [  # noqa: PLE0604 RUF100 - the names are those of _HOMES, spelled out
     "load_experiment_log",
     "log",
     "open_runs",
+    "plot",
     "print_experiment_summary",
     "summary",
 ]

@@ -25,6 +25,7 @@ from traintop.analysis.run_groups import Mean, MeanCurve, MeanValue
 from traintop.cli import main
 from traintop.integrations.run import Run
 from traintop.integrations.run_values import Values
+from traintop.notebook.plots import Svg
 
 
 def tracked_run(directory: Path) -> Path:
@@ -104,6 +105,8 @@ def test_opened_runs_are_typed(tmp_path: Path) -> None:
     iterations, _ = assert_type(run["train_loss"], Curve)
     assert assert_type(iterations.tolist(), Any) == [0.0]
     assert "typed" in assert_type(runs.compare("typed").markdown(), str)
+    picture = assert_type(traintop.plot(run, "train_loss", smooth=0.5), Svg)
+    assert assert_type(picture.save(tmp_path / "loss.svg"), Path).read_text() == str(picture)
     means = assert_type(runs.group("seed").mean(), dict[str, Mean])
     assert assert_type(means["typed"]["train_loss"], MeanCurve).n.tolist() == [1.0]
     assert assert_type(means["typed"].value("best_val_loss"), MeanValue | None) == (3.5, None, 1)

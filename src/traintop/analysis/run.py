@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from traintop.analysis.chart_names import chart_title
+from traintop.analysis.axes import X_AXES
+from traintop.analysis.chart_names import LOSS_CHART, chart_title
 from traintop.analysis.field_names import field_among
 from traintop.analysis.frames import Columns, Tabular, record_columns
 from traintop.field import Value
@@ -16,6 +17,8 @@ from traintop.progress import steps_text
 from traintop.text import MISSING, number, safe_text, suggestions
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from traintop.analysis.runs import OpenedRuns
     from traintop.store.history import FloatColumn, History
 
@@ -92,6 +95,30 @@ class Run(Tabular):
         :meth:`history` then; and ``UnreadableRunError`` when its file is gone.
         """
         return self._opened.portions(self.id, rows)
+
+    def sample(self, points: int = 1000) -> History:
+        """About so many of its records, from all over it: as quick for a long run as for any."""
+        return self._opened.sample(self.id, points)
+
+    def plot(
+        self,
+        metric: str = LOSS_CHART,
+        ax: Axes | None = None,
+        *,
+        x: str = X_AXES[0],
+        log: bool = False,
+        log_x: bool = False,
+        smooth: float = 0.0,
+    ) -> Axes:
+        """Plot a metric with matplotlib: see :meth:`Runs.plot`."""
+        from traintop.notebook.plots import plot_on_axes
+
+        return plot_on_axes(self, metric, ax, x=x, log=log, log_x=log_x, smooth=smooth)
+
+    def _repr_html_(self) -> str:
+        from traintop.notebook.pages import run_page
+
+        return run_page(self, self._opened.runs.summaries)
 
     def _columns(self) -> Columns:
         return record_columns([self.history()])

@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal, overload
 
+from traintop.analysis.axes import X_AXES
+from traintop.analysis.chart_names import LOSS_CHART
 from traintop.analysis.frames import Columns, Tabular, named_record_columns, run_columns
 from traintop.analysis.naming import find_run, unique_names
 from traintop.analysis.query import filter_runs
@@ -25,6 +27,8 @@ from traintop.text import counted, safe_text, suggestions
 from traintop.tracking.environment import default_log_dir
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from traintop.analysis.run_comparison import RunComparison
     from traintop.analysis.run_groups import Groups, Mean
     from traintop.store.history import History
@@ -208,6 +212,30 @@ class Runs(Sequence[Run], Tabular):
         """The records of all these runs as one data frame, with the name of the run in front."""
         return Records(self)
 
+    def plot(
+        self,
+        metric: str = LOSS_CHART,
+        ax: Axes | None = None,
+        *,
+        x: str = X_AXES[0],
+        log: bool = False,
+        log_x: bool = False,
+        smooth: float = 0.0,
+    ) -> Axes:
+        """Plot a metric with matplotlib, on its current axes if ``ax`` is ``None``; returns them.
+
+        The options are those of ``traintop.plot``, which needs no matplotlib. Raises ``ValueError``
+        for what no run has, ``ImportError`` where matplotlib is not installed.
+        """
+        from traintop.notebook.plots import plot_on_axes
+
+        return plot_on_axes(self, metric, ax, x=x, log=log, log_x=log_x, smooth=smooth)
+
+    def _repr_html_(self) -> str:
+        from traintop.notebook.pages import runs_page
+
+        return runs_page(self)
+
     def _columns(self) -> Columns:
         return run_columns(self.summaries, self.names)
 
@@ -264,6 +292,10 @@ class OpenedRuns:
     def portions(self, run_id: str, rows: int) -> Iterator[History]:
         """All records of a run in portions of about so many; see :meth:`Run.portions`."""
         return self.catalog.reader(run_id).portions(rows)
+
+    def sample(self, run_id: str, points: int) -> History:
+        """About so many records of a run, from all over it."""
+        return self.catalog.reader(run_id).sample(points)
 
     def _history(self, run_id: str) -> History:
         return self.catalog.reader(run_id).history()

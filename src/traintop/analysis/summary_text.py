@@ -25,17 +25,28 @@ _LONGEST_NOTE = 2000
 
 def summary_lines(run: RunSummary, name: str) -> list[str]:
     """Results, timing, further metrics, settings and notes of a run, a line each."""
-    rows = [*_results(run), *_command(run), *_further_metrics(run), *_settings(run)]
+    rows = [*result_rows(run), *setting_rows(run), *remark_rows(run)]
+    labelled = ((safe_text(label, _LABEL_WIDTH - 1), text) for label, text in rows)
+    lines = (f"  {label:<{_LABEL_WIDTH}}{text}" for label, text in labelled)
+    return [f"Run {safe_text(name)}", *lines]
+
+
+def result_rows(run: RunSummary) -> list[tuple[str, str]]:
+    """What a run reached, how long it took, and its further metrics: labels and texts."""
+    return [*_results(run), *_command(run), *_further_metrics(run)]
+
+
+def remark_rows(run: RunSummary) -> Iterator[tuple[str, str]]:
+    """What is missing of a run, its notes and its file: labels and texts."""
     if run.left_out:
-        rows.append(("metrics left out", ", ".join(safe_text(name) for name in run.left_out)))
+        yield "metrics left out", ", ".join(safe_text(name) for name in run.left_out)
     if run.problem:
-        rows.append(("not read", safe_text(run.problem, _LONGEST_NOTE)))
+        yield "not read", safe_text(run.problem, _LONGEST_NOTE)
     if run.damaged:
-        rows.append(("damaged lines", f"{count(run.damaged)}, left out"))
+        yield "damaged lines", f"{count(run.damaged)}, left out"
     if run.notes:
-        rows.append(("notes", safe_text(run.notes, _LONGEST_NOTE)))
-    rows.append(("file", safe_text(run.id, 500)))
-    return [f"Run {safe_text(name)}", *(f"  {label:<{_LABEL_WIDTH}}{text}" for label, text in rows)]
+        yield "notes", safe_text(run.notes, _LONGEST_NOTE)
+    yield "file", safe_text(run.id, 500)
 
 
 def summary_of_log(log: ExperimentLog) -> RunSummary:
@@ -112,10 +123,11 @@ def _further_metrics(run: RunSummary) -> Iterator[tuple[str, str]]:
         stats = stats_of(run, metric)
         if stats is not None and metric not in (*LOSSES, *PACE):
             spread = f"{number(stats.min)} to {number(stats.max)}, last {number(stats.last)}"
-            yield safe_text(field_of(metric).words, _LABEL_WIDTH - 1), spread
+            yield safe_text(field_of(metric).words), spread
 
 
-def _settings(run: RunSummary) -> Iterator[tuple[str, str]]:
+def setting_rows(run: RunSummary) -> Iterator[tuple[str, str]]:
+    """The settings of a run, those that a person gave first: names and texts."""
     for name, value, aside in settings_with_asides(run):
         text = setting_text(value) + (f" ({aside})" if aside else "")
-        yield safe_text(name, _LABEL_WIDTH - 1), text
+        yield safe_text(name), text

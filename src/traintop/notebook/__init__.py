@@ -1,0 +1,1 @@
+"""How runs look in IPython and Jupyter, and their plots from Python."""
