@@ -128,6 +128,24 @@ def test_a_shell_completes_the_names_of_runs(made: Path, monkeypatch: pytest.Mon
     assert {line.partition(",")[2] for line in done.stdout.split()} == {"lr_1", "lr_2"}
 
 
+def test_show_prints_all_that_is_known(made: Path) -> None:
+    latest = invoke("show", "-d", made)
+    assert latest.stdout.splitlines()[0] == "Run base"
+    assert latest.stdout == invoke("show", "-d", made, "@latest").stdout
+    both = invoke("show", "-d", made, "-f", "lr").stdout
+    assert [line for line in both.splitlines() if line.startswith("Run ")] == [
+        "Run lr_2",
+        "Run lr_1",
+    ]
+    document = json.loads(invoke("show", "-d", made, "lr_1", "--json").stdout)
+    listed = json.loads(invoke("list", made, "-f", "lr_1", "--json").stdout)
+    for each in (document, listed):
+        each["runs"][0].pop("eta_seconds")
+    assert document == listed
+    refused = invoke("show", "-d", made, "lr_1", "--log")
+    assert "no output of lr_1 is kept: `traintop run` does that" in refused.stderr
+
+
 # -- from Python
 
 
