@@ -30,7 +30,7 @@ def command(reference: str, text: str | None, roots: tuple[Path, ...], query: st
     runs = selected_runs(roots, [reference], query)
     if text is None:
         notes = [run.summary.annotations.note for run in runs]
-        for line in "\n".join(notes).split("\n"):
+        for line in "\n".join(filter(None, notes)).splitlines():
             print_text(safe_text(line, _LONGEST_LINE))
         raise SystemExit(0 if any(notes) else 1)
     note = sys.stdin.read() if text == "-" else text

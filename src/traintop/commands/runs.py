@@ -193,7 +193,9 @@ def selected_runs(
     if not matching:
         raise failure(f"none of {counted(len(runs), 'run')} matches {query!r}")
     if not references and most is not None and len(matching) > most:
-        warn(f"{len(matching) - most:,} older runs are not shown; name runs to choose which are")
+        older = len(matching) - most
+        said = f"{counted(older, 'older run')} {'is' if older == 1 else 'are'} not shown"
+        warn(f"{said}; name runs to choose which are")
         matching = matching[:most]
     if baseline is None:
         return matching
