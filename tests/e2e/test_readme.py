@@ -42,4 +42,4 @@ def test_the_blocks_run_in_one_folder(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_there_are_the_blocks_that_are_tried() -> None:
     languages = " ".join(language for language, _ in BLOCKS)
-    assert languages == "sh sh python sh sh python sh"
+    assert languages == "sh sh python sh sh python python sh"
