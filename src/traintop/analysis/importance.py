@@ -24,8 +24,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -105,12 +106,12 @@ def importance_of(leaders: Sequence[Leader], direction: Direction) -> Importance
         column
         for name in differing(settings)
         if not is_seed(name)
-        and (column := _column(name, [one.get(name, ABSENT) for one in settings])) is not None
+        and (column := _Column(name, [one.get(name, ABSENT) for one in settings])).says_something
     ]
     found = [(_judged(column, goodness), column) for column in columns]
     found.sort(key=lambda pair: -pair[0].share)
-    alone = _varying_alone(settings, [column for _, column in found])
-    compared = len({column.order for column in columns})
+    alone = _varying_alone(columns)
+    compared = len({(*one.rows.tolist(), *one.ranks.tolist()) for one in columns})
     known = [
         replace(one, varies_alone=alone[one.name], chance=min(one.chance * compared, 1.0))
         for one, _ in found
@@ -131,7 +132,11 @@ def ranks(values: FloatArray) -> FloatArray:
 
 def spearman(x: FloatArray, y: FloatArray) -> float:
     """Spearman's rank correlation of two series of equal length; 0 where one is constant."""
-    a, b = (values - values.mean() for values in (ranks(x), ranks(y)))
+    return _correlation(ranks(x), ranks(y))
+
+
+def _correlation(x: FloatArray, y: FloatArray) -> float:
+    a, b = x - x.mean(), y - y.mean()
     scale = math.sqrt(float(a @ a) * float(b @ b))
     return min(max(float(a @ b) / scale, -1.0), 1.0) if scale else 0.0
 
@@ -170,44 +175,57 @@ def by_chance(r2: float, n: int, groups: int) -> float:
 # Settings.
 
 
-class _Column(NamedTuple):
-    """The given values of one setting: the runs that have them, and which are the same.
+class _Column:
+    """One setting: which of the runs have the same value, and those in which a person gave it.
 
-    ``groups`` numbers the different values, of which ``values`` has the first; ``numbers`` is
-    ``None`` unless all are finite numbers.
+    ``codes`` numbers the different values in all runs; ``groups`` those of the runs in ``rows``, of
+    which ``values`` has the first. ``numbers`` is ``None`` unless all of these are finite numbers.
     """
 
-    name: str
-    rows: NDArray[np.intp]
-    groups: NDArray[np.intp]
-    values: list[Any]
-    numbers: FloatArray | None
-    defaults: int
+    def __init__(self, name: str, values: Sequence[Any]) -> None:
+        self.name = name
+        first_rows: dict[object, int] = {}
+        keys = (_key(value) for value in values)
+        firsts = np.array([first_rows.setdefault(key, row) for row, key in enumerate(keys)])
+        self.codes = np.unique(firsts, return_inverse=True)[1]
+        given = np.array([not isinstance(one, (Default, type(ABSENT))) for one in values])
+        self.rows = np.flatnonzero(given)
+        _, places, groups = np.unique(firsts[self.rows], return_index=True, return_inverse=True)
+        self.groups: NDArray[np.intp] = groups
+        self.values = [values[self.rows[place]] for place in places]
+        self.defaults = sum(isinstance(value, Default) for value in values)
+
+    @cached_property
+    def numbers(self) -> FloatArray | None:
+        """The values of the runs in ``rows``."""
+        if any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in self.values):
+            return None
+        numbers = np.array([as_number(value) for value in self.values], np.float64)[self.groups]
+        return numbers if np.isfinite(numbers).all() else None
+
+    @cached_property
+    def ranks(self) -> FloatArray:
+        """The ranks of the numbers, or the numbers of the groups: judged alike where alike."""
+        return self.groups.astype(np.float64) if self.numbers is None else ranks(self.numbers)
 
     @property
-    def order(self) -> tuple[float, ...]:
-        """The same for two settings that any comparison judges alike, as one that is a tenth."""
-        places = self.groups if self.numbers is None else ranks(self.numbers)
-        return (*self.rows.tolist(), *places.tolist())
+    def says_something(self) -> bool:
+        """Whether enough runs have it, it differs among them, and does not just name each run."""
+        names_runs = self.numbers is None and len(self.values) == len(self.rows)
+        return len(self.rows) >= _FEWEST and len(self.values) > 1 and not names_runs
+
+    @property
+    def repeats(self) -> bool:
+        """Whether any value is that of several runs."""
+        return int(self.codes.max()) + 1 < len(self.codes)
 
 
-def _column(name: str, values: Sequence[object]) -> _Column | None:
-    """``None`` where too few runs have it, where it is the same in all, or only names the run."""
-    rows = [row for row, one in enumerate(values) if not isinstance(one, (Default, type(ABSENT)))]
-    given = [values[row] for row in rows]
-    firsts: dict[bytes, int] = {}
-    groups = [firsts.setdefault(settings_key(value), len(firsts)) for value in given]
-    numbers = None
-    if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in given):
-        numbers = np.array([as_number(value) for value in given], np.float64)
-        numbers = numbers if np.isfinite(numbers).all() else None
-    names_runs = numbers is None and len(firsts) == len(rows)
-    if len(rows) < _FEWEST or len(firsts) < 2 or names_runs:
-        return None
-    distinct = [given[groups.index(group)] for group in range(len(firsts))]
-    defaults = sum(isinstance(value, Default) for value in values)
-    places = np.array(rows), np.array(groups)
-    return _Column(name, *places, distinct, numbers, defaults)
+def _key(value: Any) -> object:
+    """The same for values that are the same; see ``settings_key``, which most do without."""
+    if isinstance(value, Default):
+        value = value.value
+    is_plain = type(value) in (int, str) or (type(value) is float and value == value)
+    return value if is_plain else settings_key(value)
 
 
 def _judged(column: _Column, goodness: FloatArray) -> SettingImportance:
@@ -215,7 +233,7 @@ def _judged(column: _Column, goodness: FloatArray) -> SettingImportance:
     between = epsilon_squared(column.groups, y)
     one = SettingImportance(column.name, 0.0, None, n, k, column.defaults)
     if column.numbers is not None:
-        correlation = spearman(column.numbers, y)
+        correlation = _correlation(column.ranks, ranks(y))
         share, chance = beyond_chance(correlation**2, n, 2), by_chance(correlation**2, n, 2)
         one = replace(one, share=share, correlation=correlation, chance=chance)
         # Of numbers that hardly repeat, each value is a group of its own, which explains anything.
@@ -231,36 +249,38 @@ def _judged(column: _Column, goodness: FloatArray) -> SettingImportance:
     )
 
 
-def _varying_alone(
-    settings: Sequence[dict[str, Any]], columns: Sequence[_Column]
-) -> dict[str, bool]:
+def _varying_alone(columns: Sequence[_Column]) -> dict[str, bool]:
     """For each setting, whether two runs differ in it and in no other one that is compared.
 
     One that only follows it, as the least learning rate that is a tenth of the greatest, is none.
+    A run's settings together are a sum of random numbers, one for each value (Zobrist 1970).
     """
-    coded = np.empty((len(settings), len(columns)), np.intp)
-    for place, column in enumerate(columns):
-        codes: dict[bytes, int] = {}
-        keys = (settings_key(one.get(column.name, ABSENT)) for one in settings)
-        coded[:, place] = [codes.setdefault(key, len(codes)) for key in keys]
-    found = {}
-    for place, column in enumerate(columns):
-        others = [
-            other
-            for other in range(len(columns))
-            if other != place and not _split_alike(coded[:, place], coded[:, other])
+    random = np.random.default_rng(0)
+    parts = [
+        random.integers(2**63, size=len(column.values) + len(column.codes), dtype=np.uint64)[
+            column.codes
         ]
-        groups = np.unique(coded[:, others], axis=0, return_inverse=True)[1].ravel()
-        pairs = np.unique(np.stack([groups, coded[:, place]]), axis=1)[0]
-        found[column.name] = len(np.unique(pairs)) < len(pairs)
+        for column in columns
+    ]
+    whole = np.sum(parts, axis=0, dtype=np.uint64) if parts else np.zeros(0, np.uint64)
+    found = {}
+    for column, part in zip(columns, parts, strict=True):
+        others = whole - part
+        for other, of_other in zip(columns, parts, strict=True):
+            if other is not column and _split_alike(column, other):
+                others = others - of_other
+        alike = np.unique(others, return_inverse=True)[1]
+        pairs = np.unique(alike * len(alike) + column.codes)
+        found[column.name] = len(pairs) > int(alike.max()) + 1
     return found
 
 
-def _split_alike(a: NDArray[np.intp], b: NDArray[np.intp]) -> bool:
+def _split_alike(a: _Column, b: _Column) -> bool:
     """Whether two settings have the same values in the same runs, and these repeat."""
-    different = len(np.unique(a))
-    pairs = len(np.unique(np.stack([a, b]), axis=1).T)
-    return different == len(np.unique(b)) == pairs < len(a)
+    different = int(a.codes.max())
+    if different != int(b.codes.max()) or not a.repeats:
+        return False
+    return len(np.unique(a.codes * (different + 1) + b.codes)) == different + 1
 
 
 def _with_company(
@@ -277,14 +297,15 @@ def _with_company(
 
 
 def _vary_together(a: _Column, b: _Column) -> bool:
-    shared, in_a, in_b = np.intersect1d(a.rows, b.rows, return_indices=True)
-    if len(shared) < _FEWEST:
-        return False
-    if _split_alike(a.groups[in_a], b.groups[in_b]):
+    if _split_alike(a, b):
         return True
     if a.numbers is None or b.numbers is None:
         return False
-    return abs(spearman(a.numbers[in_a], b.numbers[in_b])) >= _ALIKE
+    if np.array_equal(a.rows, b.rows):
+        return abs(_correlation(a.ranks, b.ranks)) >= _ALIKE
+    shared, in_a, in_b = np.intersect1d(a.rows, b.rows, assume_unique=True, return_indices=True)
+    enough = len(shared) >= _FEWEST
+    return enough and abs(spearman(a.numbers[in_a], b.numbers[in_b])) >= _ALIKE
 
 
 def _warnings(leaders: Sequence[Leader], settings: Sequence[SettingImportance]) -> list[str]:
