@@ -107,6 +107,65 @@ async def test_long_names_leave_room_for_the_setting_that_says_most():
         assert max(map(len, text.splitlines()[1:-1])) < 74
 
 
+async def test_the_view_key_shows_which_settings_matter():
+    async with ranking() as (app, pilot, screen):
+        await pilot.press("v")
+        await settle(pilot, lambda: screen.importance is not None)
+        await pilot.pause()
+        text = screen_text(app)
+        assert next(line for line in text.splitlines() if " lr " in line).split()[1:] == [
+            "100%?",
+            "+1.00",
+            "higher",
+            "3",
+        ]
+        assert "3 runs are few" in text
+        await pilot.press("v")
+        text = screen_text(app)
+        assert "lr" in text.splitlines()[1]
+        assert "val loss" in text or "train loss" in text
+        assert "▌1 best" in text
+        assert any("\u2800" < letter < "\u28ff" for letter in text)
+        await pilot.press("j")
+        assert "▌2 middle" in screen_text(app)
+        await pilot.press("v")
+        assert "VALUE" in screen_text(app)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_view_is_drawn_at_any_size(size):
+    async with ranking(size=size) as (app, pilot, screen):
+        for _ in range(2):
+            await pilot.press("v")
+            await settle(pilot, lambda: screen.importance is not None)
+            await pilot.pause()
+            assert all(len(line) <= size[0] for line in screen_text(app).splitlines())
+
+
+async def test_what_was_judged_of_one_metric_is_not_shown_for_another():
+    async with ranking() as (_, pilot, screen):
+        await pilot.press("v")
+        await settle(pilot, lambda: screen.importance is not None)
+        before = screen.importance
+        await pilot.press("m")
+        assert screen.importance is None or screen.importance is not before
+        await settle(pilot, lambda: screen.importance is not None)
+        assert screen.importance is not before
+
+
+async def test_hostile_settings_are_drawn_safely():
+    runs = [
+        trained(f"r{i}", 1.0 + i, settings={"\x1b[2J": i, "b": f"\x1b]0;{i % 2}\x07"})
+        for i in range(4)
+    ]
+    async with ranking(runs) as (app, pilot, screen):
+        for _ in range(2):
+            await pilot.press("v")
+            await settle(pilot, lambda: screen.importance is not None)
+            await pilot.pause()
+            assert all(line.isprintable() for line in screen_text(app).splitlines())
+
+
 async def test_the_metric_key_cycles_and_the_direction_follows():
     async with ranking() as (app, pilot, screen):
         await pilot.press("m")

@@ -107,6 +107,18 @@ def test_a_middle_value_that_is_best_is_found():
     assert found.share == pytest.approx(1 - 5.5 / 17.5 * 5 / 3)
 
 
+def test_a_best_stretch_of_values_that_never_repeat_is_found():
+    rates = np.random.default_rng(1).uniform(-4, 0, 40)
+    found = judged([leader((rate + 2) ** 2, lr=10.0**rate) for rate in rates.tolist()])
+    assert abs(found.correlation) < 0.5
+    assert found.by_value
+    low, high = found.best
+    assert low < 10**-2 < high
+    assert high / low < 100
+    assert " to " in better_text(found)
+    assert not found.may_be_chance
+
+
 def test_the_direction_turns_the_correlation():
     leaders = [leader(float(i), lr=i * i) for i in range(1, 8)]
     lower, higher = (importance_of(leaders, way).settings[0] for way in ("lower", "higher"))

@@ -6,9 +6,10 @@ diverged counts no more than as the worst.
 
 * Of a number it is Spearman's rank correlation (1904), ties with their mean rank; above 0, higher
   values go with better results.
-* Of a category, and of a number whose values repeat and of which a middle one is the best, it is
-  the share of the variance of ranks that lies between the values: epsilon squared of Kruskal and
-  Wallis (1952), ``H / (n - 1)``.
+* Of a category it is the share of the variance of ranks that lies between the values: epsilon
+  squared of Kruskal and Wallis (1952), ``H / (n - 1)``. So it is of a number where that says more,
+  as it does where values in the middle are the best; numbers that are of a few runs each are taken
+  in up to 5 stretches of equally many runs.
 
 Both are turned into one ``share``: the squared correlation, or epsilon squared, less what chance
 explains, ``1 - (1 - r2) (n - 1) / (n - k)`` (Ezekiel 1930; of Kruskal-Wallis it is
@@ -54,6 +55,8 @@ _ALIKE = 0.9  # a rank correlation from which on two settings vary together
 _MOST_COMPARED = 30  # settings that are compared with one another
 _MOST_NAMED = 4
 _EXACT = 1e-9
+_MOST_STRETCHES = 5
+_LEAST_STRETCH = 5  # runs
 
 
 class SettingImportance(msgspec.Struct, frozen=True):
@@ -61,8 +64,8 @@ class SettingImportance(msgspec.Struct, frozen=True):
 
     ``share`` is from 0 to 1. ``correlation`` is Spearman's, above 0 where higher values go with
     better results, and ``None`` of a category. Where ``share`` is that of the values, and not of
-    the correlation, ``best`` is the value whose runs are the best on average. ``defaults`` are the
-    runs that have a default.
+    the correlation, ``best`` is the value whose runs are the best on average, or the lowest and the
+    highest of a stretch of values. ``defaults`` are the runs that have a default.
     """
 
     name: str
@@ -229,24 +232,43 @@ def _key(value: Any) -> object:
 
 
 def _judged(column: _Column, goodness: FloatArray) -> SettingImportance:
-    y, n, k = goodness[column.rows], len(column.rows), len(column.values)
-    between = epsilon_squared(column.groups, y)
-    one = SettingImportance(column.name, 0.0, None, n, k, column.defaults)
+    y, n = goodness[column.rows], len(column.rows)
+    one = SettingImportance(column.name, 0.0, None, n, len(column.values), column.defaults)
     if column.numbers is not None:
         correlation = _correlation(column.ranks, ranks(y))
         share, chance = beyond_chance(correlation**2, n, 2), by_chance(correlation**2, n, 2)
         one = replace(one, share=share, correlation=correlation, chance=chance)
-        # Of numbers that hardly repeat, each value is a group of its own, which explains anything.
-        if not (2 < k <= n / 2 and beyond_chance(between, n, k) > share + _EXACT):
+    groups = column.groups if column.numbers is None else _stretches(column)
+    k = int(groups.max()) + 1
+    between = epsilon_squared(groups, y)
+    share = beyond_chance(between, n, k)
+    if one.correlation is not None:
+        if k < _FEWEST:
             return one
-    means = np.bincount(column.groups, y) / np.bincount(column.groups)
-    return replace(
-        one,
-        share=beyond_chance(between, n, k),
-        chance=by_chance(between, n, k),
-        best=column.values[int(means.argmax())],
-        by_value=True,
-    )
+        one = replace(one, chance=2 * one.chance)  # two ways are tried
+        if share <= one.share + _EXACT:
+            return one
+    means = np.bincount(groups, y) / np.bincount(groups)
+    best = [column.values[group] for group in column.groups[groups == means.argmax()]]
+    found = (min(best), max(best)) if column.numbers is not None else (best[0], best[0])
+    values = found[0] if found[0] == found[1] else found
+    chance = by_chance(between, n, k) * (1 if one.correlation is None else 2)
+    return replace(one, share=share, chance=chance, best=values, by_value=True)
+
+
+def _stretches(column: _Column) -> NDArray[np.intp]:
+    """The numbers of a setting in groups: its values, or stretches of equally many runs.
+
+    Where each value is that of few runs, groups of single values would explain anything.
+    """
+    n = len(column.rows)
+    if len(column.values) <= min(_MOST_STRETCHES, n // 2):
+        return column.groups
+    count = min(n // _LEAST_STRETCH, _MOST_STRETCHES)
+    if count < _FEWEST:
+        return np.zeros(n, np.intp)
+    stretches = ((column.ranks - 1) * count / n).astype(np.intp)
+    return np.unique(stretches, return_inverse=True)[1]
 
 
 def _varying_alone(columns: Sequence[_Column]) -> dict[str, bool]:

@@ -19,6 +19,7 @@ from traintop.text import (
     count,
     duration,
     fit_middle,
+    number,
     percentage,
     safe_text,
     setting_text,
@@ -119,6 +120,8 @@ def importance_csv(settings: Sequence[SettingImportance]) -> str:
 
 def better_text(one: SettingImportance) -> str:
     """Which values of a setting go with better results: "higher", "lower", or the best one."""
+    if one.by_value and isinstance(one.best, tuple):
+        return " to ".join(number(end, 3) for end in one.best)
     if one.by_value:
         return setting_text(one.best, _WIDEST_SETTING)
     if not one.correlation:

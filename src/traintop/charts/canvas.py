@@ -8,7 +8,7 @@ count from the top.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -294,6 +294,21 @@ class Canvas:
         for row, places in zip((0, self._height - 1), curve.series.marks, strict=True):
             for column in self._columns_of_cells(places):
                 self._front.put(row, column, "X" if self._ascii else "×", style)
+
+    def paint_axes(self, axes: Mapping[float, Sequence[tuple[float, str]]]) -> None:
+        """Draw an upright line at each x, with texts at heights from 0 to 1 at its right side.
+
+        Where that has no room, a text ends at the last column.
+        """
+        style = self._style(self._palette.ink, bold=True)
+        for x, texts in axes.items():
+            self._paint_cursor(x)
+            column = self._columns_of_cells(np.array([x]))[0] + 1
+            for height, text in texts:
+                row = round((1.0 - height) * (self._height - 1))
+                start = max(min(column, self._width - len(text)), 0)
+                for offset, character in enumerate(text[: self._width]):
+                    self._front.put(row, start + offset, character, style)
 
     def paint_departures(self, found: Sequence[Departure], texts: Sequence[str]) -> None:
         """Write where curves left the view, with the arrow and text of each in its colour."""

@@ -27,6 +27,7 @@ KEYS = (
         Key("previous_best_metric", "M", "next_metric(-1)", "previous metric"),
         Key("flip", "i", "flip", "rank by lowest or by highest", "min/max"),
         Key("limit", "t", "next_limit", "show the top 10, the top 25, or all", "top"),
+        Key("best_view", "v", "next_view", "runs, settings that matter, their coordinates", "view"),
         Key("close_best", "escape|b,q,ctrl+c", "close", "back to the runs", "back"),
     ),
 )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 from textual import events, on
 from textual.app import ComposeResult
+from textual.message import Message
 
-from traintop.analysis.ranking import Leader, leaders
+from traintop.analysis.ranking import Leader, Ranking, leaders
 from traintop.direction import Direction
 from traintop.fields import field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, spread
@@ -19,13 +23,29 @@ from traintop.tui.kit.runs import BASELINE_GLYPH
 from traintop.tui.kit.screen import SessionScreen
 from traintop.tui.kit.themes import look_of
 from traintop.tui.leaderboard.lines import leader_lines
+from traintop.tui.leaderboard.settings_lines import coordinate_lines, importance_lines
 from traintop.tui.plots.runs import PlottedRuns, shown_marks
 from traintop.tui.session import Session
 from traintop.tui.view import RunRows, toggle_mark, with_direction
 
+if TYPE_CHECKING:
+    from traintop.analysis.importance import Importance
+
 _HEADINGS = 1
 _WHEEL_ROWS = 3
 _LIMITS = (None, 10, 25)
+
+View = Literal["runs", "settings", "coordinates"]
+VIEWS: tuple[View, ...] = ("runs", "settings", "coordinates")
+"""The runs; the settings by how much of their order they explain; and the runs across these."""
+
+
+@dataclass(eq=False)
+class SettingsJudged(Message):
+    """Which settings go with a good place among ranked runs; ``None`` where that failed."""
+
+    ranking: Ranking
+    importance: Importance | None
 
 
 class BestScreen(SessionScreen):
@@ -53,7 +73,10 @@ class BestScreen(SessionScreen):
         self._top = 0
         self.limit: int | None = None
         """How many of the best are listed; all when ``None``."""
-        self._ranked = 0
+        self._ranked: list[Leader] = []
+        self.shown: View = "runs"
+        self._judged: SettingsJudged | None = None
+        self._judging = False
         self._ahead: int | None = None
         """How many runs are better than the baseline, where that is ranked."""
         self._status_pane = LinePane(id="status")
@@ -92,7 +115,7 @@ class BestScreen(SessionScreen):
             self.metric = next(filter(direction_of, metrics))
         direction = self.direction
         ranked = leaders(self.rows.runs, self.metric, direction) if direction else []
-        self.leaders, self._ranked = ranked[: self.limit], len(ranked)
+        self.leaders, self._ranked = ranked[: self.limit], ranked
         values = [leader.value for leader in ranked]
         pinned = (leader.value for leader in ranked if leader.run.id == self.view.baseline)
         self._ahead = next(map(values.index, pinned), None)
@@ -106,7 +129,7 @@ class BestScreen(SessionScreen):
             marks[self.view.baseline] = Piece(BASELINE_GLYPH, "warn")
         direction, metric, limit = self.direction, self.metric, self.limit
         field = field_of(metric)
-        heading = (metric, direction, limit, self._ranked, len(self.rows), self._ahead)
+        heading = (metric, direction, limit, len(self._ranked), len(self.rows), self._ahead)
         self._status_pane.show_line(heading, lambda width: _status_line(*heading, width))
 
         def draw(width: int, height: int) -> tuple[Line, ...]:
@@ -117,13 +140,55 @@ class BestScreen(SessionScreen):
                     EMPTY_LINE,
                     (Piece(f"  no run has a finite {field_of(metric).words}", "muted"),),
                 )
-            return leader_lines(
-                field, ranked, top, cursor, marks, self.rows.short_name, width, height, limit
-            )
+            if shown == "runs":
+                return leader_lines(
+                    field, ranked, top, cursor, marks, self.rows.short_name, width, height, limit
+                )
+            if importance is None:
+                return (EMPTY_LINE, (Piece("  comparing the settings of all runs …", "muted"),))
+            if shown == "settings":
+                return importance_lines(importance, width, height)
+            name = self.rows.short_name(ranked[cursor].run, max(width // 2, 1))
+            return coordinate_lines(importance, field, ranked, cursor, name, look, width, height)
 
-        content = (*heading, tuple(ranked), top, cursor, tuple(marks.items()))
+        self._judge_settings()
+        shown, importance, look = self.shown, self.importance, look_of(self.app)
+        chosen = (tuple(ranked), top, cursor, tuple(marks.items()))
+        content = (heading, chosen, shown, look, importance if shown != "runs" else None)
         self._rows_pane.show(content, draw)
         self.show_footer(f"{len(self.view.marks):,} marked" if self.view.marks else "")
+
+    def _judge_settings(self) -> None:
+        """Have a thread judge the settings, where they are shown and the ranked runs changed."""
+        if self.shown == "runs" or self._judging or self.direction is None:
+            return
+        ranking = Ranking(field_of(self.metric), self.direction, self._ranked)
+        if self._judged is None or self._judged.ranking != ranking:
+            self._judging = True
+            judge = partial(self._judge, ranking)
+            self.run_worker(judge, thread=True, group="importance", exit_on_error=False)
+
+    def _judge(self, ranking: Ranking) -> None:
+        found = None
+        try:
+            from traintop.analysis.importance import importance_of
+
+            found = importance_of(ranking.leaders, ranking.direction)
+        finally:
+            self.post_message(SettingsJudged(ranking, found))
+
+    def on_settings_judged(self, message: SettingsJudged) -> None:
+        self._judging, self._judged = False, message
+        self._show()
+
+    @property
+    def importance(self) -> Importance | None:
+        """That of the ranked runs, or as they were while a thread judges them anew."""
+        if self._judged is None:
+            return None
+        field, direction, _ = self._judged.ranking
+        is_same = (field.name, direction) == (field_of(self.metric).name, self.direction)
+        return self._judged.importance if is_same else None
 
     @property
     def _page_rows(self) -> int:
@@ -181,6 +246,10 @@ class BestScreen(SessionScreen):
     def action_next_limit(self) -> None:
         self.limit = _LIMITS[(_LIMITS.index(self.limit) + 1) % len(_LIMITS)]
         self.draw()
+
+    def action_next_view(self) -> None:
+        self.shown = VIEWS[(VIEWS.index(self.shown) + 1) % len(VIEWS)]
+        self._show()
 
     def action_mark(self) -> None:
         if self.leaders:
