@@ -157,7 +157,16 @@ def _generate_id(length: int = 8) -> str:
 
 util = SimpleNamespace(generate_id=_generate_id)
 errors = SimpleNamespace(Error=Error, CommError=Error, UsageError=Error, AuthenticationError=Error)
-plot = data_types = sdk = apis = LeftOut()
+errors.errors = errors
+wandb_run = SimpleNamespace(Run=Run)
+plot = data_types = apis = LeftOut()
+
+
+class _Sdk(LeftOut):
+    wandb_run = wandb_run  # whose class tells runs apart
+
+
+sdk = wandb_sdk = _Sdk()
 
 
 def __getattr__(name: str) -> Any:

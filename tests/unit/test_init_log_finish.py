@@ -317,6 +317,16 @@ def test_an_exit_code_is_a_failure(logs: Path) -> None:
     assert [(one["status"], one["error"]) for one in written(logs)] == [("failed", "exit code 3")]
 
 
+def test_a_run_may_be_finished_twice(logs: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with traintop.init(name="whole") as run:
+        run.log({"loss": 1.0})
+        run.finish()
+    run.finish(1)
+    run.finish()
+    assert written(logs)[0]["status"] == "finished"
+    assert not caplog.records
+
+
 def test_a_block_records_how_it_ended(logs: Path) -> None:
     with contextlib.suppress(ValueError), traintop.init() as run:
         run.log({"loss": 1.0})

@@ -143,6 +143,19 @@ def test_arguments_and_names_of_all_kinds_are_taken(logs: Path) -> None:
     assert [one["config"] for one in written(logs)] == [{"experiment_name": "p", "lr": 0.1}]
 
 
+def test_what_scripts_ask_a_run_is_answered(logs: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = wandb.init(project="p")
+    assert (run.project_name(), run.get_url(), run.offline) == ("p", run.url, True)
+    assert (run.starting_step, run.project_url, run.get_project_url()) == (0, None, None)
+    assert isinstance(run, wandb.sdk.wandb_run.Run)
+    assert issubclass(wandb.errors.errors.UsageError, wandb.Error)
+    wandb.log({"loss": 1.0}, sync=False)
+    wandb.finish(quiet=True)
+    assert (run.display(), run.to_html()) == (None, None)
+    assert [one["count"] for one in written(logs)] == [1]
+    assert not caplog.records
+
+
 def test_what_a_run_has_no_use_for_is_told(logs: Path, caplog: pytest.LogCaptureFixture) -> None:
     wandb.init(sync_tensorboard=True, monitor_gym=False, fork_from="abc?_step=3")
     [message] = caplog.messages

@@ -122,7 +122,10 @@ def init(
 
 
 def log(
-    data: Mapping[str, Any] = NO_METRICS, step: int | None = None, commit: bool | None = None
+    data: Mapping[str, Any] = NO_METRICS,
+    step: int | None = None,
+    commit: bool | None = None,
+    sync: object = None,
 ) -> None:
     """Log metrics of the run that :func:`init` started: see :meth:`Run.log`."""
     run = _of_thread.get() or _current
@@ -132,7 +135,7 @@ def log(
         run.log(data, step, commit)
 
 
-def finish(exit_code: int | None = None) -> None:
+def finish(exit_code: int | None = None, quiet: object = None) -> None:
     """End the run that :func:`init` started, as finished, or as failed by an exit code."""
     if run := current_run():
         run.finish(exit_code)

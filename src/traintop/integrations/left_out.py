@@ -18,6 +18,8 @@ _CALLS = frozenset(
     | {"mark_preempting", "plot_table", "save", "unwatch", "upsert_artifact", "watch", "write_logs"}
 )
 _MODULES = frozenset({"sklearn", "tensorboard"})
+_NO_PAGE = frozenset({"display", "get_project_url", "get_sweep_url", "status", "to_html"})
+"""Calls that ask for a page of a server, or for what is on it: there is none."""
 _ELSEWHERE = {
     "Api": "read runs with traintop.ExperimentAnalyzer",
     "agent": "call the function in a loop that starts a run each time",
@@ -64,6 +66,8 @@ def stand_in(name: str) -> Any:
     def refuse(*_: Any, **__: Any) -> Any:
         raise NotImplementedError(f"traintop has no {name}(): {_ELSEWHERE[name]}")
 
+    if name in _NO_PAGE:
+        return lambda *_, **__: None
     if name in _MODULES:
         return leave_out()
     if name in _CALLS:

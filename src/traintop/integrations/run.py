@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -47,11 +48,17 @@ class Run:
         self.job_type: str | None = facts.get("job_type")
         self.tags: tuple[str, ...] = (*facts.get("tags", ()),)
         self.sweep_id: str | None = None
+        self.project_url: str | None = None
+        self.sweep_url: str | None = None
+        self.start_time = time.time()
+        """In seconds since the epoch, of this process."""
         self._when_ended = when_ended
+        self._has_ended = False
         self.resumed = tracker is not None and tracker.resumed
         last = tracker.last_iteration if tracker is not None and self.resumed else None
         self.step = 0 if last is None else int(last) + 1
         """Where the next record stands that is logged without a step."""
+        self.starting_step = self.step
         self._last_step = max(self.step - 1, 0)
         self._name = name
         self._settings = settings
@@ -92,6 +99,19 @@ class Run:
     def url(self) -> str | None:
         """Its file, as a URL."""
         return None if self.path is None else self.path.as_uri()
+
+    def get_url(self) -> str | None:
+        """Its file, as a URL."""
+        return self.url
+
+    def project_name(self) -> str:
+        """The project that ``init`` was given, or nothing."""
+        return self.project or ""
+
+    @property
+    def offline(self) -> bool:
+        """Nothing leaves the machine."""
+        return True
 
     @property
     def dir(self) -> str:
@@ -156,12 +176,13 @@ class Run:
         data: Mapping[str, Any] = NO_METRICS,
         step: int | None = None,
         commit: bool | None = None,
+        sync: object = None,
     ) -> None:
         """Log metrics, nested ones as ``train/loss``; what is no number is told once and left out.
 
         Without a ``step``, each call is a record of its own; with ``commit=False``, the next call
         completes it. With a step, calls of the same one are one record, and what comes for an
-        earlier step stands there. It never raises.
+        earlier step stands there. It never waits, whatever ``sync`` says, and never raises.
         """
         try:
             if step is None:
@@ -183,13 +204,19 @@ class Run:
             self.tracker.log_metrics(step, metrics=data)
 
     def finish(
-        self, exit_code: int | None = None, *, error: str = "", interrupted: str = ""
+        self,
+        exit_code: int | None = None,
+        quiet: object = None,
+        *,
+        error: str = "",
+        interrupted: str = "",
     ) -> None:
         """End the run: as finished, as failed by an error or an exit code other than 0, or as
-        interrupted for a reason.
+        interrupted for a reason. The first call counts; ``quiet`` is for ``init`` to say.
         """
         self._when_ended(self)
-        if self.tracker is not None:
+        if self.tracker is not None and not self._has_ended:
+            self._has_ended = True
             if exit_code and not error:
                 error = f"exit code {exit_code}"
             self.tracker.finish(notes=self.notes, error=error, interrupted=interrupted)
@@ -217,5 +244,6 @@ class Run:
         traceback: TracebackType | None,
     ) -> None:
         self._when_ended(self)
+        self._has_ended = True
         if self.tracker is not None:
             self.tracker.__exit__(kind, exception, traceback)
