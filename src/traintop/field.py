@@ -12,6 +12,7 @@ import msgspec
 from traintop.direction import Direction
 from traintop.metrics import direction_of
 from traintop.model import RunStatus, RunSummary
+from traintop.system_metrics import throttle_text
 from traintop.text import (
     MISSING,
     age,
@@ -37,7 +38,7 @@ Getter = Callable[[RunSummary, datetime], Value]
 
 Kind = (
     Literal["measure", "setting", "si", "count", "seconds", "milliseconds"]
-    | Literal["share", "age", "bytes", "time", "text"]
+    | Literal["share", "age", "bytes", "time", "text", "number", "throttling"]
 )
 """How the numbers of a field are written."""
 
@@ -145,6 +146,8 @@ _WRITERS: Mapping[Kind, Callable[[float, int], str]] = {
     "share": lambda value, _: percentage(value),
     "age": lambda value, _: age(value),
     "bytes": lambda value, _: file_size(int(value)),
+    "number": _setting_number,
+    "throttling": lambda value, _: throttle_text(value),
 }
 
 

@@ -41,6 +41,7 @@ from traintop.metrics import (
 )
 from traintop.model import RECENT_VALUES, WRITTEN_BY, ExperimentConfig, RunStatus, RunSummary
 from traintop.progress import PLANNED_STEPS, eta_seconds, planned_steps, progress, steps_done
+from traintop.system_metrics import TOGETHER, system_metric
 from traintop.text import MISSING, at_iteration, safe_text
 from traintop.times import age_seconds
 from traintop.values import setting_of
@@ -185,6 +186,10 @@ def metric_field(name: str, metric: str, statistic: str, get: Getter | None = No
         words, explanation = known.words, known.explanation
         label = f"{what.label}{known.short}" if what.label else known.label
     kind, unit = _KINDS.get(standard_name(metric), ("measure", ""))
+    if (system := system_metric(metric)) is not None:
+        words, explanation, unit = system.words, system.explanation, system.unit
+        label = f"{what.label}{system.label}"
+        kind = "throttling" if metric.endswith("/throttle") else "number"
     return Field(
         name,
         label,
@@ -213,7 +218,14 @@ def _standard_fields() -> Iterable[Field]:
                 yield metric_field(name, metric, statistic)
 
 
-FIELDS: Mapping[str, Field] = {field.name: field for field in (*_FIELDS, *_standard_fields())}
+FIELDS: Mapping[str, Field] = {
+    field.name: field
+    for field in (
+        *_FIELDS,
+        *_standard_fields(),
+        *(metric_field(name, name, "last") for name in TOGETHER),
+    )
+}
 """The fields that every run may have, by name; :func:`field_of` makes those of what runs logged."""
 
 SYNONYMS: Mapping[str, str] = {

@@ -19,6 +19,13 @@ import msgspec
 from traintop.direction import Direction, direction_of_name
 from traintop.logfile.columns import name_family
 from traintop.model import DIRECTIONS, MetricStats, RunStatus, RunSummary
+from traintop.system_metrics import (
+    TOGETHER,
+    gpus_among,
+    is_system_metric,
+    of_single_gpu,
+    system_order,
+)
 
 LOSSES = ("val_loss", "train_loss")
 """The losses that every run may have, the one that counts more first."""
@@ -174,7 +181,9 @@ def logged_name(metric: str, logged: Collection[str]) -> str | None:
 def _name_of_same(metric: str, logged: tuple[str, ...]) -> str | None:
     known = _known_as(_SHORTHAND.get(metric, metric))
     if known is None:
-        return None
+        of_gpu = of_single_gpu(metric)
+        is_alone = of_gpu in logged and len(gpus_among(logged, _last_part(metric))) == 1
+        return of_gpu if is_alone else None
     if known[0] in logged:
         return known[0]
     alike = [
@@ -191,9 +200,18 @@ def column_name(metric: str, logged: Collection[str]) -> str:
 
 
 def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
-    """The metrics that any of the runs has, by their standard names; see :func:`in_order`."""
+    """What the loops of any of the runs logged, by standard names; see :func:`in_order`."""
     logged = dict.fromkeys(tuple(run.stats) for run in runs)
-    return in_order(name for names in logged for name in names_of_metrics(names))
+    found = in_order(name for names in logged for name in names_of_metrics(names))
+    return [name for name in found if not is_system_metric(name)]
+
+
+def system_metrics_of(runs: Iterable[RunSummary]) -> list[str]:
+    """The system metrics of any of the runs: those of whole runs, and then those of each GPU."""
+    logged = dict.fromkeys(tuple(run.stats) for run in runs)
+    whole = [name for name in TOGETHER if any(logged_name(name, names) for names in logged)]
+    each = {name for names in logged for name in names if is_system_metric(name)}
+    return [*whole, *sorted(each.difference(whole), key=system_order)]
 
 
 def primary_metric(runs: Iterable[RunSummary]) -> str:
@@ -226,9 +244,11 @@ def in_order(metrics: Iterable[str]) -> list[str]:
     """Metrics with the losses first, then the other standard ones, then all others as they came.
 
     Where there are no losses, what else tells whether a run gets better comes first. Large families
-    of like names, such as the norms of all layers, come last: they would hide what is there once.
+    of like names, such as the norms of all layers, come late: they would hide what is there once.
+    System metrics come last.
     """
-    names = dict.fromkeys(metrics)
+    met = dict.fromkeys(metrics)
+    names = {name: None for name in met if not is_system_metric(name)}
     standard = [name for name in dict.fromkeys((*LOSSES, *METRICS)) if name in names]
     others = [name for name in names if name not in METRICS]
     many: list[str] = []
@@ -237,7 +257,11 @@ def in_order(metrics: Iterable[str]) -> list[str]:
         many = [name for name in others if sizes[name_family(name)] > _LARGE_FAMILY]
         others = [name for name in others if sizes[name_family(name)] <= _LARGE_FAMILY]
     first = [] if names.keys() & {*LOSSES} else [name for name in others if direction_of(name)]
-    return [*dict.fromkeys((*first, *standard, *others, *many))]
+    return [*dict.fromkeys((*first, *standard, *others, *many, *met))]
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 # Values of a run.

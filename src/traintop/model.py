@@ -311,6 +311,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     iterations_per_second: float | None = None
     pauses: Pauses | None = None
     """``None`` where its writer does not say."""
+    gpus_sampled_at: float | None = None
+    """The second of the run in which the newest values of its GPUs were read, where any were."""
     best_train_loss: float | None = None
     best_val_loss: float | None = None
     final_train_loss: float | None = None

@@ -22,6 +22,7 @@ from tests.benchmarks import (
     other_tools,
     peers,
     reading,
+    system_metrics,
     terminal,
     thin_line,
 )
@@ -62,6 +63,7 @@ def _families(scale: Scale, directory: Path) -> Iterator[tuple[str, Iterator[Lin
     for folder in (tracked, empty, listed, long, others):
         folder.mkdir()
     yield "A log call", log_calls.measure(scale, tracked)
+    yield "System metrics", system_metrics.measure(scale, tracked)
     yield "Import", import_cost.measure(scale)
     yield "Faces of other trackers and frameworks", faces.measure(scale, tracked)
     yield "The file", flushes.measure(scale, tracked)

@@ -18,6 +18,9 @@ from traintop.tui.columns import (
 from traintop.tui.main.row_layout import format_heading, format_row, lay_out
 from traintop.tui.view import RunRows
 
+USUAL = [key for key in DEFAULT_COLUMNS if key != "gpu/mean/utilization"]
+"""Those of runs without GPUs."""
+
 
 def row(run, width=120):
     return line_text(format_row(run, lay_out(width), RowContext(NOW)))
@@ -95,7 +98,7 @@ def test_an_unreadable_file_is_named_in_full_with_the_reason():
 
 def test_the_least_important_column_goes_first():
     shown = [[column.key for column, _ in lay_out(width).columns] for width in (100, 70, 40, 12)]
-    assert shown[0] == list(DEFAULT_COLUMNS)
+    assert shown[0] == USUAL
     assert "progress" not in shown[1]
     assert "age" in shown[1]
     assert shown[2] == ["status", "name", "train_loss", "best_val_loss"]
@@ -117,8 +120,22 @@ def test_the_sorted_column_is_shown_before_more_important_ones():
 
 
 def test_eighty_columns_show_everything_but_the_trend():
-    assert shown_keys(77) == [key for key in DEFAULT_COLUMNS if key != "trend"]
-    assert shown_keys(84) == list(DEFAULT_COLUMNS)
+    assert shown_keys(77) == [key for key in USUAL if key != "trend"]
+    assert shown_keys(84) == USUAL
+
+
+def test_gpus_have_a_column_where_there_are_any_and_room():
+    def shown(width: int) -> list[str]:
+        return [column.key for column, _ in lay_out(width, any_gpu=True).columns]
+
+    assert shown(91) == list(DEFAULT_COLUMNS)
+    assert shown(84) == USUAL
+    known = {"gpu/0/utilization": MetricStats(count=1, last=93.0, mean=91.0)}
+    run = make_run("a", stats=known)
+    assert RunRows([run]).any_gpu
+    assert not RunRows([make_run("b")]).any_gpu
+    text = column_of("gpu/mean/utilization").text(run, RowContext(NOW), 6)
+    assert text == "93"
 
 
 def test_chosen_columns_keep_their_order_and_the_last_go_first():

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.runs import NOW, make_run, make_runs, write_run
+from tests.runs import NOW, Writer, make_run, make_runs, record, write_run
 from tests.waiting import settle
 from tui_runs import line_text, listing, notice, screen_text, toasts
 
 from traintop.analysis.alerts import AlertKind
 from traintop.lines import line_width
-from traintop.model import Annotations
+from traintop.model import Annotations, MetricsSnapshot, MetricStats
 from traintop.tui.alerts.screen import NoticesScreen, notice_lines
 from traintop.tui.alerts.toasts import Toast, desktop_sequence, toasts_of
 from traintop.tui.app import TraintopApp
@@ -138,6 +138,28 @@ async def test_a_run_that_fails_while_watched_makes_a_notice(tmp_path: Path):
         write("new", status="failed", error="CUDA out of memory")
         await settle(pilot, lambda: shown_toasts(app))
         assert shown_toasts(app) == [("new: failed", "CUDA out of memory", "error")]
+
+
+async def test_a_gpu_that_idles_makes_a_notice_and_a_mark(tmp_path: Path):
+    writer = Writer(tmp_path / "experiment_hung.json", config={"experiment_name": "hung"})
+    idle = MetricStats(count=9, last=3.0, max=99.0)
+    rate = MetricStats(count=9, last=91_000.0)
+    rows = [record(step, wallclock_time=float(step), tokens_per_sec=91e3) for step in range(99)]
+
+    def flush(second: float, *added: MetricsSnapshot) -> None:
+        stats = {"gpu/0/utilization": idle, "tokens_per_sec": rate}
+        writer.flush(*added, gpus_sampled_at=second, duration_seconds=second, stats=stats)
+
+    flush(99.0, *rows)
+    app = TraintopApp([tmp_path], lambda: NOW)
+    async with app.run_test(notifications=True, size=(120, 40)) as pilot:
+        await settle(pilot, lambda: len(app.main_screen.rows) == 1)
+        assert shown_toasts(app) == []
+        flush(229.0)
+        await settle(pilot, lambda: shown_toasts(app))
+        text = "GPU 0 idle for 2 min (3 %), 0 tokens/s against 91k before"
+        assert shown_toasts(app) == [("hung: idle", text, "warning")]
+        await settle(pilot, lambda: "! idle" in screen_text(app))
 
 
 @pytest.mark.parametrize("width", [10, 40, 80])

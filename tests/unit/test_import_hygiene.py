@@ -36,6 +36,7 @@ def test_a_training_loop_never_pays_for_the_ui(code: str) -> None:
     assert "traintop.tracking.tracker" in loaded
     assert loaded.isdisjoint(HEAVY)
     assert loaded.isdisjoint({"subprocess", "argparse", "json"})
+    assert loaded.isdisjoint({"psutil", "pynvml", "ctypes"})  # until something is to be sampled
 
 
 def test_listing_runs_needs_no_ui(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ Each of the rules raises one alert for an event:
 * *slower*: the median of the last 5 values of the throughput is more than 30 % below the run's
   own median, for which up to 64 values are kept, evenly spread over all that were seen. Again
   only after the throughput came back to 85 %. Without it, the pace of iterations serves.
+* *idle*, *throttled*: a GPU is, as :mod:`.gpu_watch` has it. Again only after it was not.
 * *new best*: the best validation loss of the runs that have ended, the record, was beaten, by the
   first run that does, or by a run that ends as the best of all. Once a run, and between the two
   the runs of a sweep may overtake each other quietly.
@@ -31,9 +32,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from traintop.analysis.gpu_watch import GpuSample, GpuWatch, newest_sample
 from traintop.metrics import best_value, column_name, last_value, stats_of
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import stall_text
+from traintop.system_metrics import gpus_among
 from traintop.text import count, number, si
 from traintop.times import age_seconds, parse_time
 from traintop.tracking.pace import RunningMedian, median
@@ -62,6 +65,8 @@ class AlertKind(StrEnum):
     STALLED = "stalled"
     CRASHED = "crashed"
     FAILED = "failed"
+    GPU_IDLE = "idle"
+    GPU_THROTTLED = "throttled"
     SLOWER = "slower"
     BEST = "new best"
 
@@ -74,10 +79,13 @@ _OF_STATUS = {
 ALERT_WORDS: Mapping[AlertKind, str] = {
     AlertKind.NOT_FINITE: "NaN",
     AlertKind.DIVERGED: "div",
+    AlertKind.GPU_IDLE: "idle",
+    AlertKind.GPU_THROTTLED: "throt",
     AlertKind.SLOWER: "slow",
 }
 """What the records of a run that goes on may show, in words that stand for its status."""
 
+_OF_GPUS = frozenset({AlertKind.GPU_IDLE, AlertKind.GPU_THROTTLED})
 _ONCE = frozenset({AlertKind.NOT_FINITE, AlertKind.DIVERGED})
 
 
@@ -98,6 +106,7 @@ class Measured(NamedTuple):
     wallclock_time: float
     loss: float | None = None
     rate: float | None = None
+    gpus: GpuSample | None = None
 
 
 def measured_in(history: History) -> list[Measured]:
@@ -109,8 +118,27 @@ def measured_in(history: History) -> list[Measured]:
 
     seconds = [second or 0.0 for second in column("wallclock_time")]
     iterations = history.columns["iteration"].tolist()
-    rows = zip(iterations, seconds, column("train_loss"), column("tokens_per_sec"), strict=True)
+    losses, rates = column("train_loss"), column("tokens_per_sec")
+    rows = zip(iterations, seconds, losses, rates, _gpu_samples(history, seconds), strict=True)
     return [*itertools.starmap(Measured, rows)]
+
+
+def _gpu_samples(history: History, seconds: Sequence[float]) -> Iterator[GpuSample | None]:
+    from traintop.analysis.records import measured_values
+
+    found = []
+    for what in ("utilization", "throttle"):
+        gpus = gpus_among(history.metrics, what)
+        columns = [measured_values(history, name) for name in gpus.values()]
+        rows = zip(*columns, strict=True) if columns else [()] * len(history)
+        found.append(
+            [
+                {gpu: one for gpu, one in zip(gpus, row, strict=True) if one is not None}
+                for row in rows
+            ]
+        )
+    for second, utilization, throttle in zip(seconds, *found, strict=True):
+        yield GpuSample(second, utilization, throttle) if utilization or throttle else None
 
 
 class _Memory(msgspec.Struct):
@@ -124,6 +152,7 @@ class _Memory(msgspec.Struct):
     differences: tuple[float, ...] = ()
     rates: tuple[float, ...] = ()
     usual_rate: RunningMedian = msgspec.field(default_factory=RunningMedian)
+    gpus: GpuWatch = msgspec.field(default_factory=GpuWatch)
     since: dict[AlertKind, float] = msgspec.field(default_factory=dict)
     """What its records show to be so, and since which second of the run."""
     raised: set[AlertKind] = msgspec.field(default_factory=set)
@@ -165,9 +194,9 @@ class AlertDetector:
     def current(self) -> Mapping[str, AlertKind]:
         """By their id, the runs that go on although their records show that something is wrong."""
         return {
-            run_id: next(kind for kind in ALERT_WORDS if kind in memory.since)
+            run_id: kinds[0]
             for run_id, memory in self._memories.items()
-            if memory.since and memory.run is not None and memory.run.status in ALIVE
+            if memory.run is not None and memory.run.status in ALIVE and (kinds := _shown(memory))
         }
 
     def _look_back(self, memory: _Memory, run: RunSummary) -> None:
@@ -176,6 +205,9 @@ class AlertDetector:
         try:
             for measured in self._sample(run):
                 _take(memory, measured)
+                # What the newest record has of the GPUs may have been read much later.
+                if measured.gpus is not None and measured.iteration < run.last.iteration:
+                    memory.gpus.take(measured.gpus)
         except (OSError, ValueError):
             return  # the run may have just been removed; the list says what else is wrong with it
 
@@ -195,6 +227,8 @@ class AlertDetector:
                 memory.highest = stats.max
             loss = last_value(run, "train_loss")
             _take(memory, Measured(run.last.iteration, run.last.wallclock_time, loss, rate))
+        if (sample := newest_sample(run)) is not None:
+            _take_gpus(memory, sample, run)
         kinds = set(memory.since)
         if before is not None and _nonfinite(run) > _nonfinite(before):
             kinds.add(AlertKind.NOT_FINITE)  # it may have been some records before the newest one
@@ -287,6 +321,24 @@ def _take(memory: _Memory, measured: Measured) -> None:
         _take_rate(memory, rate, measured.wallclock_time)
 
 
+def _take_gpus(memory: _Memory, sample: GpuSample, run: RunSummary) -> None:
+    gpus = memory.gpus
+    gpus.take(sample)
+    idle, throttled = gpus.idle_gpus(run), gpus.throttled_gpus()
+    since = max((gpus.idle[gpu] for gpu in idle), default=sample.second)
+    _set(memory, AlertKind.GPU_IDLE, since, so=bool(idle))
+    since = max((gpus.throttled[gpu] for gpu in throttled), default=sample.second)
+    _set(memory, AlertKind.GPU_THROTTLED, since, so=bool(throttled))
+
+
+def _shown(memory: _Memory) -> list[AlertKind]:
+    """What is wrong, what matters first; that a run is stalled says more than that GPUs idle."""
+    assert memory.run is not None
+    stalled = memory.run.status is RunStatus.STALLED
+    kinds = (kind for kind in ALERT_WORDS if kind in memory.since)
+    return [kind for kind in kinds if not (stalled and kind in _OF_GPUS)]
+
+
 def _take_loss(memory: _Memory, measured: Measured) -> None:
     loss = measured.loss
     if loss is None:
@@ -335,9 +387,26 @@ def _record_text(kind: AlertKind, memory: _Memory, run: RunSummary) -> str:
         return (
             f"train loss rose to {number(median(memory.losses))} from a low of {_low(memory, run)}"
         )
-    unit = "it/s" if last_value(run, "tokens_per_sec") is None else "tokens/s"
+    if kind is AlertKind.GPU_IDLE:
+        return memory.gpus.idle_text(run) + _pace_text(memory, run, memory.since[kind])
+    if kind is AlertKind.GPU_THROTTLED:
+        return memory.gpus.throttled_text(run) + _pace_text(memory, run, memory.since[kind])
+    unit = _unit(run)
     usual, recent = memory.usual_rate.value or math.nan, median(memory.rates)
     return f"{si(recent)} {unit}, {1 - recent / usual:.0%} below its median {si(usual)}"
+
+
+def _unit(run: RunSummary) -> str:
+    return "it/s" if last_value(run, "tokens_per_sec") is None else "tokens/s"
+
+
+def _pace_text(memory: _Memory, run: RunSummary, since: float) -> str:
+    """The throughput since a second against the usual one: ", 0 tokens/s against 91k before"."""
+    usual, latest = memory.usual_rate.value, memory.latest
+    if usual is None or latest is None:
+        return ""
+    now = memory.rates[-1] if latest.wallclock_time > since else 0.0
+    return f", {si(now)} {_unit(run)} against {si(usual)} before"
 
 
 def _low(memory: _Memory, run: RunSummary) -> str:

@@ -225,6 +225,12 @@ def _results(runs: Sequence[RunSummary], target: Target | None) -> Iterator[_Res
     same_work = all(map(was_completed, runs)) and len({run.iteration for run in runs}) == 1
     quickest: Direction | None = "lower" if same_work else None
     yield _Result("duration", "", "seconds", quickest, lambda run: run.summary.duration_seconds)
+    for label, metric, statistic in (
+        ("utilization, mean %", "gpu/mean/utilization", "mean"),
+        ("memory, peak GiB", "gpu/mean/memory", "max"),
+        ("energy, kWh", "gpu/total/energy", "last"),
+    ):
+        yield _Result("GPU", label, "measure", None, _of_stats(metric, statistic))
 
 
 def _results_of_metric(metric: str) -> Iterator[_Result]:
@@ -274,6 +280,10 @@ def first_measured(history: History, metric: str) -> float | None:
     name = column_name(metric, history.metrics)
     rows = np.flatnonzero(history.measured(name))
     return float(history.columns[name][rows[0]]) if len(rows) else None
+
+
+def _of_stats(metric: str, statistic: str) -> _Measure:
+    return lambda run: getattr(stats_of(run.summary, metric), statistic, None)
 
 
 def _reached(target: Target, axis: str) -> _Measure:

@@ -23,6 +23,7 @@ from traintop.analysis.records import measured_values, portions
 from traintop.atomic_file import hidden_path
 from traintop.model import RECORD_FIELDS, RunSummary
 from traintop.store.catalog import holds_a_run
+from traintop.system_metrics import system_order
 from traintop.tables import csv_writer, plain_cell
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ Advance = Callable[[int], object]
 def write_csv(history: History, path: Path) -> Path:
     """Writes the records of one run, a row for each iteration; returns the file's path.
 
-    The columns are the fields of a record, then the run's further metrics. An older file is
-    replaced only by a complete one. Raises ``OSError`` when the file cannot be written.
+    The columns are the fields of a record, the run's further metrics, and its system metrics. An
+    older file is replaced only by a complete one. Raises ``OSError`` when it cannot be written.
     """
     with replacing_file(path) as file:
         write_records(file, history)
@@ -49,7 +50,7 @@ def write_records(file: TextIO, history: History, advance: Advance = lambda rows
 
     ``advance`` is called with the number of rows of each portion that was written.
     """
-    names = _column_names(history.metrics)
+    names = column_names(history.metrics)
     writer = csv_writer(file)
     writer.writerow(map(plain_cell, names))
     for part in portions(history):
@@ -69,7 +70,7 @@ def write_runs(
     ``runs`` is called again, and the file is begun again with columns for them. Each run is taken
     when the one before has been written, so that no more than one need be in memory.
     """
-    names = _column_names(metrics)
+    names = column_names(metrics)
     while not _wrote_all(file, runs(), names, advance):
         file.seek(0)
         file.truncate()
@@ -84,7 +85,7 @@ def _wrote_all(
     for run_name, history in runs:
         more = [metric for metric in history.metrics if metric not in names]
         if more:
-            names += more
+            names[:] = column_names((*names, *more))
             return False
         run = plain_cell(run_name)
         for part in portions(history):
@@ -242,8 +243,9 @@ def _take_name(hidden: Path, path: Path) -> bool:
     return True
 
 
-def _column_names(metrics: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys((*RECORD_FIELDS, *metrics)))
+def column_names(metrics: Iterable[str]) -> list[str]:
+    """The fields of a record, what the loops logged, and last what was sampled of the system."""
+    return sorted(dict.fromkeys((*RECORD_FIELDS, *metrics)), key=system_order)
 
 
 def _rows(history: History, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from traintop.field import Field
 from traintop.fields import FIELDS, SYNONYMS, field_of, metric_field, setting_field
 from traintop.logfile.columns import name_family
-from traintop.metrics import last_value, logged_name, metrics_of, standard_name
+from traintop.metrics import last_value, logged_name, metrics_of, standard_name, system_metrics_of
 from traintop.model import RunSummary
 from traintop.text import suggestions
 from traintop.values import setting_of
@@ -67,7 +67,7 @@ def left_out_hint(name: str, runs: Iterable[RunSummary]) -> str:
 
 def known_names(runs: Sequence[RunSummary]) -> list[str]:
     """All names by which something can be asked of these runs, in order."""
-    names = {*FIELDS, *SYNONYMS, *metrics_of(runs)}
+    names = {*FIELDS, *SYNONYMS, *metrics_of(runs), *system_metrics_of(runs)}
     for run in runs:
         names.update(run.stats, run.config, run.environment)
     return sorted(names)

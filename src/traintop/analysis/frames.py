@@ -13,11 +13,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from traintop.analysis.differences import ABSENT, setting_cell
+from traintop.analysis.export import column_names
 from traintop.analysis.run_tables import ROW_FIELDS
 from traintop.field import Field
 from traintop.fields import field_of
-from traintop.metrics import direction_of, metrics_of
-from traintop.model import RECORD_FIELDS, RunSummary
+from traintop.metrics import direction_of, metrics_of, system_metrics_of
+from traintop.model import RunSummary
+from traintop.system_metrics import TOGETHER
 from traintop.times import parse_time
 from traintop.values import flat_settings
 
@@ -124,7 +126,7 @@ def _metric_fields(runs: Sequence[RunSummary]) -> list[str]:
         names[metric] = None
         if direction_of(metric) is not None:
             names[f"best_{metric}"] = None
-    return [*names]
+    return [*names, *(name for name in system_metrics_of(runs) if name in TOGETHER)]
 
 
 def _field_column(field: Field, runs: Sequence[RunSummary], now: datetime) -> Values:
@@ -175,7 +177,7 @@ def record_columns(histories: Sequence[History]) -> Columns:
 
     from traintop.store.history import unmeasured
 
-    names = dict.fromkeys((*RECORD_FIELDS, *(name for one in histories for name in one.metrics)))
+    names = column_names(name for one in histories for name in one.metrics)
     columns: dict[str, Values] = {}
     for name in names:
         parts = [one.columns.get(name, unmeasured(len(one))) for one in histories]

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from traintop.analysis.export import column_names
 from traintop.analysis.run_tables import run_rows
 from traintop.atomic_file import hidden_path
-from traintop.model import RECORD_FIELDS, RunSummary
+from traintop.model import RunSummary
 from traintop.store.formats import OutOfOrderError, UnreadableRunError
 from traintop.store.history import measured_rows
 from traintop.tables import json_text
@@ -119,7 +120,7 @@ def _write_records(arrow: Any, run: Run, path: Path, state: bytes) -> int:
     It begins again where more metrics turn up than were known, and where a record belongs before
     those that were written.
     """
-    names, streams = dict.fromkeys((*RECORD_FIELDS, *run.summary.stats)), True
+    names, streams = dict.fromkeys(column_names(run.summary.stats)), True
     while True:
         with hidden_path(path.parent) as hidden:
             portions = run.portions(_ROWS) if streams else iter([run.history()])

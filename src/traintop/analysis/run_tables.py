@@ -27,6 +27,7 @@ from traintop.metrics import (
     metrics_of,
     most_work,
     standard_name,
+    system_metrics_of,
 )
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
@@ -221,9 +222,13 @@ def run_rows(
     rows = _rows(runs, labels, names)
     if not names:
         for run, row in zip(runs, rows, strict=True):
-            row["metrics"] = {metric: _of_metric(run, metric) for metric in metrics_of([run])}
+            row["metrics"] = {name: _of_metric(run, name) for name in _all_metrics(run)}
             row["config"] = run.config
     return rows
+
+
+def _all_metrics(run: RunSummary) -> list[str]:
+    return [*metrics_of([run]), *filter(run.stats.__contains__, system_metrics_of([run]))]
 
 
 def _of_metric(run: RunSummary, metric: str) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from traintop.analysis.differences import settings_with_asides
+from traintop.analysis.system_text import system_lines
 from traintop.fields import best_text, field_of
 from traintop.metrics import (
     LOSSES,
@@ -33,7 +34,7 @@ def summary_lines(run: RunSummary, name: str) -> list[str]:
 
 def result_rows(run: RunSummary) -> list[tuple[str, str]]:
     """What a run reached, how long it took, and its further metrics: labels and texts."""
-    return [*_results(run), *_command(run), *_further_metrics(run)]
+    return [*_results(run), *_command(run), *_further_metrics(run), *_system(run)]
 
 
 def remark_rows(run: RunSummary) -> Iterator[tuple[str, str]]:
@@ -124,6 +125,11 @@ def _further_metrics(run: RunSummary) -> Iterator[tuple[str, str]]:
         if stats is not None and metric not in (*LOSSES, *PACE):
             spread = f"{number(stats.min)} to {number(stats.max)}, last {number(stats.last)}"
             yield safe_text(field_of(metric).words), spread
+
+
+def _system(run: RunSummary) -> Iterator[tuple[str, str]]:
+    for label, value, aside in system_lines(run):
+        yield label, f"{value} ({aside})" if aside else value
 
 
 def setting_rows(run: RunSummary) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,7 @@ from traintop.metrics import (
     primary_metric,
 )
 from traintop.model import DIRECTIONS, RunSummary
+from traintop.system_metrics import is_system_metric
 from traintop.text import Default
 
 Kind = Literal["setting", "code", "seed", "environment", "default", "circumstance"]
@@ -130,6 +131,8 @@ def _curves(a: ComparisonRun, b: ComparisonRun) -> tuple[CurveDifference, ...]:
     found = []
     logged = (names_of_metrics(history.metrics) for history in (a.history, b.history))
     for metric in in_order(itertools.chain.from_iterable(logged)):
+        if is_system_metric(metric):  # which part at once, and explain nothing
+            continue
         names = [column_name(metric, h.metrics) for h in (a.history, b.history)]
         if names[0] in a.history.metrics and names[1] in b.history.metrics:
             sides = (a.history, names[0]), (b.history, names[1])

@@ -10,6 +10,7 @@ import numpy as np
 from traintop.analysis.axes import X_AXES, XAxis, counted_by, counting_metrics
 from traintop.analysis.series import FloatArray, finite
 from traintop.metrics import METRICS, direction_of, in_order, logged_name, standard_name
+from traintop.system_metrics import is_system_metric
 
 if TYPE_CHECKING:
     from traintop.store.history import History
@@ -101,6 +102,8 @@ def metric_axes(histories: Iterable[History]) -> list[str]:
 
 def _may_be_axis(metric: str, column: FloatArray) -> bool:
     if counted_by(metric) or direction_of(metric) or standard_name(metric) in METRICS:
+        return False
+    if is_system_metric(metric):  # energy counts, but few ask for it
         return False
     sample = column[:: max(len(column) // _SAMPLE, 1)]
     sample = sample[np.isfinite(sample)]

@@ -12,7 +12,9 @@ import numpy as np
 from traintop.analysis.axes import X_AXES, XAxis, no_axis_text, x_label
 from traintop.analysis.chart_names import (
     LOSS_CHART,
+    PAIRS,
     chart_title,
+    is_system_chart,
     metrics_of_chart,
 )
 from traintop.analysis.series import FloatArray, Limits, finite, smooth, value_near
@@ -20,7 +22,7 @@ from traintop.analysis.x_values import XValues, metric_axes, x_values
 from traintop.charts.spec import ChartSpec, Series, figure, place, x_at_place
 from traintop.charts.ticks import in_steps
 from traintop.fields import field_of
-from traintop.metrics import METRICS, logged_name
+from traintop.metrics import logged_name
 from traintop.text import LONGEST_NAME, fit_middle, number, safe_text, si, stopwatch
 
 if TYPE_CHECKING:
@@ -162,7 +164,8 @@ class ChartMaker:
             log_y=options.log_y,
             x_limits=options.x_limits or extent,
             cursor=options.cursor,
-            robust=options.robust,
+            # Where a GPU dropped to nothing is what such a chart is looked at for.
+            robust=options.robust and not is_system_chart(chart),
             grows=grows,
             note=_left_out_note(left_out, x_axis),
             missing=_missing(chart, recorded, left_out, x_axis),
@@ -271,17 +274,17 @@ class ChartMaker:
 def _keys(chart: str, runs: Sequence[PlottedRun], options: ChartOptions) -> list[CurveKey]:
     """The curves of a chart; before a smoothed one, and so behind it, its raw curve."""
     keys = []
-    losses = chart == LOSS_CHART
+    pair = PAIRS.get(chart)
     for run in runs:
         unnamed = run.label if len(runs) > 1 else ""
-        for metric in metrics_of_chart(chart):
+        for second, metric in enumerate(metrics_of_chart(chart)):
             logged = logged_name(metric, run.history.metrics)
             if logged is None:
                 continue
-            label = METRICS[metric].words if losses and len(runs) == 1 else unnamed
+            label = field_of(metric).words if pair and len(runs) == 1 else unnamed
             unnamed = ""  # a further curve is found beside the one that has named the run
             style: Literal["solid", "dotted"]
-            style = "dotted" if losses and metric == "val_loss" else "solid"
+            style = "dotted" if second else "solid"
             shown = CurveKey(run, logged, label, options.x_axis, options.weight, style, False)
             if options.weight:
                 keys.append(_raw(shown))
@@ -308,13 +311,14 @@ def _title(
 ) -> str:
     """The name of the chart; for one run and one metric with the values that a legend would have.
 
-    Of one run the legend alone names both losses.
+    Of one run the legend alone names the metrics of a pair, such as both losses.
     """
     title = chart_title(chart)
     if not series:
         return title
-    if chart == LOSS_CHART:
-        return f"{title}   ─ train   ┄ val" if len(runs) > 1 else ""
+    if (pair := PAIRS.get(chart)) is not None:
+        solid, dotted = pair.words
+        return f"{title}   ─ {solid}   ┄ {dotted}" if len(runs) > 1 else ""
     if len(runs) > 1:
         return title
     show = si if _is_rate(chart) else number

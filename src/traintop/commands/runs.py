@@ -134,9 +134,10 @@ def complete_metrics(
     ctx: click.Context, argument: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The names of metrics that begin so, for a shell."""
-    from traintop.metrics import metrics_of
+    from traintop.metrics import metrics_of, system_metrics_of
 
-    names = metrics_of(opened_roots(ctx.params.get("roots") or ()).runs.summaries)
+    runs = opened_roots(ctx.params.get("roots") or ()).runs.summaries
+    names = (*metrics_of(runs), *system_metrics_of(runs))
     typed = (name for name in names if name.startswith(incomplete) and name.isprintable())
     return [CompletionItem(name) for name in itertools.islice(typed, _MOST_COMPLETIONS)]
 

@@ -21,6 +21,7 @@ from traintop.integrations.run import NO_METRICS, Run
 from traintop.integrations.run_values import Values, usable_settings, warn_once
 from traintop.model import LOGGED_WITH
 from traintop.tracking.run_file import RunFileBusyError
+from traintop.tracking.system import DEFAULT_INTERVAL
 from traintop.tracking.tracker import ExperimentTracker
 from traintop.values import NAME_SETTING
 
@@ -52,6 +53,7 @@ def init(
     log_dir: str | os.PathLike[str] | None = None,
     facts: Mapping[str, Any] | None = None,
     quiet: bool = False,
+    system_interval: float | None = DEFAULT_INTERVAL,
     **further: Any,
 ) -> Run:
     """Start a run, or go on with the one that is not finished where nothing says it is another.
@@ -70,7 +72,7 @@ def init(
             ``"finish_previous"`` it is finished, with ``"return_previous"`` it goes on in any case,
             and with ``"create_new"`` beside the new one. In a notebook, it is let go of.
         mode: ``"disabled"`` writes nothing.
-        log_dir, facts: as for :class:`ExperimentTracker`.
+        log_dir, facts, quiet, system_interval: as for :class:`ExperimentTracker`.
         further: accepted, told once, and left out.
 
     Raises ``FileNotFoundError`` where a run must be resumed and is not there, and
@@ -103,7 +105,12 @@ def init(
     named = {NAME_SETTING: str(project or _script_name()), **settings}
     tracker = None
     if mode != "disabled":
-        where: dict[str, Any] = {"log_dir": log_dir, "all_ranks": True, "quiet": quiet}
+        where: dict[str, Any] = {
+            "log_dir": log_dir,
+            "all_ranks": True,
+            "quiet": quiet,
+            "system_interval": system_interval,
+        }
         if run_id is None and resume in (True, "auto"):
             tracker = _resumed_or_started(named, where)
         elif resume and resume != "never":

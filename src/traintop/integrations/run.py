@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from traintop.integrations.left_out import LeftOut, stand_in
 from traintop.integrations.run_values import Values, flat_metrics, warn_once
+from traintop.system_metrics import is_system_metric
 from traintop.tracking.tracker import ExperimentTracker
 from traintop.tracking.warn_once import log
 from traintop.values import NAME_SETTING, jsonable
@@ -157,7 +158,8 @@ class Run:
     def results(self) -> dict[str, Any]:
         """Its results, as in ``summary``."""
         stats = {} if self.tracker is None else self.tracker.get_metric_stats()
-        return {**{name: metric.last for name, metric in stats.items()}, **self._results}
+        logged = {n: one.last for n, one in stats.items() if not is_system_metric(n)}
+        return {**logged, **self._results}
 
     def update_results(self, results: Mapping[str, Any]) -> None:
         """Put results into ``summary``."""

@@ -95,6 +95,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     gradient_step: int = 0
     iterations_per_second: float | None = None
     pauses: Pauses | None = None
+    gpus_sampled_at: float | None = None  # in seconds of the run
     count: int | None = None
     dropped: int = 0
     left_out: list[str] = []

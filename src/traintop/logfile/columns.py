@@ -13,6 +13,7 @@ import msgspec
 
 from traintop.logfile import Row
 from traintop.model import RECORD_FIELDS
+from traintop.system_metrics import is_of_one_gpu
 from traintop.values import as_number
 
 Columns = dict[str, list[Any]]
@@ -59,6 +60,8 @@ def kept_names(names: Iterable[str], most: int) -> dict[str, None]:
         members[family] += 1
         if name in RECORD_FIELDS:
             rank = -1
+        elif is_of_one_gpu(name):
+            rank += _MOST_KEYS  # what a loop logs comes first
         elif is_loss and rank < _LOSSES_OF_A_FAMILY:
             rank = 0
         ranks[name] = rank, not is_loss

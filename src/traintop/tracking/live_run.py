@@ -44,10 +44,14 @@ _MOST_RESUMPTIONS = 1000
 
 
 class RunFacts(NamedTuple):
-    """What a person says of a run when it starts, beside its settings."""
+    """What a person says of a run when it starts, beside its settings.
+
+    ``system_interval`` are the seconds between two samples of the system, ``None`` for none.
+    """
 
     notes: str
     facts: Mapping[str, Any]
+    system_interval: float | None
 
 
 class LiveRun:
@@ -145,14 +149,14 @@ class LiveRun:
     def _make_writer(self, clock: RunClock) -> RunWriter:
         run = self._interrupted
         facts = jsonable(self._said.facts)
-        notes = bounded_notes(self._said.notes)
+        notes, interval = bounded_notes(self._said.notes), self._said.system_interval
         create = functools.partial(_create_file, self._config, self._directory, clock, facts)
         # A run that the loop lets go of is ended, so its thread must not hold it.
         this = weakref.ref(self)
         steps, when_idle = functools.partial(_steps, this), functools.partial(_look_for_loop, this)
         if run is None:
             known = logfile.Tail(notes=notes)
-            return RunWriter(clock, create, steps, [], known=known, when_idle=when_idle)
+            return RunWriter(clock, create, steps, [], None, known, when_idle, interval)
         known = msgspec.structs.replace(
             run.tail,
             config_changes=changed_settings(run, self._config),
@@ -163,7 +167,7 @@ class LiveRun:
         run = run._replace(tail=known)
         report_run(run.path)
         resume = functools.partial(read_interrupted_run, run, *self._checkpoint)
-        return RunWriter(clock, create, steps, resumptions, resume, known, when_idle)
+        return RunWriter(clock, create, steps, resumptions, resume, known, when_idle, interval)
 
     # -- while it goes on
 

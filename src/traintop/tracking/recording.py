@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -85,6 +85,25 @@ class Recording:
             self.settle()
         self.pace.add(record)
         record = self._in_its_place(record)
+        self._statistics.add(record)
+        self._open = merge(self._open, record) if self._open else record
+
+    def add_sample(self, values: Mapping[str, float]) -> None:
+        """Record system metrics with the newest iteration; what a loop logs by their names counts.
+
+        They are no call: a run that hangs is sampled, and nothing else is known of it.
+        """
+        newest = self._statistics.newest
+        if newest is None:  # only the file knows it
+            return
+        record = MetricsSnapshot(
+            iteration=newest.iteration,
+            gradient_step=newest.gradient_step,
+            wallclock_time=newest.wallclock_time,
+            metrics={name: value for name, value in values.items() if name not in self._keys},
+        )
+        if self._open is not None and self._open.iteration != newest.iteration:
+            self.settle()
         self._statistics.add(record)
         self._open = merge(self._open, record) if self._open else record
 

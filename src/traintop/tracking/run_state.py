@@ -33,6 +33,7 @@ class RunState:
     ) -> None:
         self.run_end: RunEnd | None = None
         self.rewinds = 0
+        self.gpus_sampled_at: float | None = None  # on the monotonic clock
         self._clock = clock
         self._gradient_steps = gradient_steps
         self._resumptions = resumptions
@@ -77,6 +78,7 @@ class RunState:
         newest, final = recording.statistics.newest, self.final_losses
         is_open = newest == open_record
         elapsed = run_end.duration_seconds if run_end else self._clock.elapsed()
+        sampled_at = self.gpus_sampled_at
         return logfile.Tail(
             end_time=run_end.end_time if run_end else None,
             duration_seconds=round(elapsed, 6),
@@ -93,6 +95,7 @@ class RunState:
             gradient_step=run_end.gradient_step if run_end else self._gradient_steps(),
             iterations_per_second=recording.pace.iterations_per_second(),
             pauses=recording.pace.pauses(elapsed),
+            gpus_sampled_at=None if sampled_at is None else round(self._clock.at(sampled_at), 3),
             count=recording.statistics.count if complete else None,
             dropped=known.dropped + recording.dropped + lost,
             left_out=[*recording.left_out],

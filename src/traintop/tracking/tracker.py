@@ -22,6 +22,7 @@ from traintop.tracking.resumption import Checkpoint, statistics_of_file
 from traintop.tracking.run_end import EndStatus, status_of
 from traintop.tracking.run_search import find_run, read_config
 from traintop.tracking.summary import location_text, summary_statistics, summary_text, written_text
+from traintop.tracking.system import DEFAULT_INTERVAL
 from traintop.tracking.warn_once import WarnOnce
 from traintop.tracking.writer import MAX_PENDING_CALLS
 from traintop.values import jsonable
@@ -62,6 +63,8 @@ class ExperimentTracker:
         notes: what there is to say of the run from its start on.
         facts: what is known of the run beside its settings and its process, which are found out:
             ``{"group": "ablation", "tags": ["baseline"]}``. An ``id`` is one to resume it by.
+        system_interval: seconds between two samples of the system metrics (GPUs, CPU, memory,
+            disks, network), which are recorded beside what is logged; ``None`` for none.
 
     Raises ``TypeError`` or ``ValueError`` for settings it cannot use.
     """
@@ -75,14 +78,17 @@ class ExperimentTracker:
         quiet: bool = False,
         notes: str = "",
         facts: Mapping[str, Any] | None = None,
+        system_interval: float | None = DEFAULT_INTERVAL,
     ) -> None:
+        if system_interval is not None and not system_interval > 0:
+            raise ValueError(f"system_interval must be above 0 or None, not {system_interval!r}")
         self.config: ExperimentConfig = as_experiment_config(config)
         self.log_dir = log_directory(log_dir)
         self._quiet = quiet
         self._said: str | None = None  # what was last printed of the run
         self._warn_once = WarnOnce()
         writes = all_ranks or process_rank() == 0
-        said = RunFacts(notes, facts or {})
+        said = RunFacts(notes, facts or {}, system_interval)
         self._run = LiveRun(self, self.config, self.log_dir, said, self._warn_once, writes=writes)
 
     @classmethod
@@ -96,6 +102,7 @@ class ExperimentTracker:
         again: bool = False,
         all_ranks: bool = False,
         quiet: bool = False,
+        system_interval: float | None = DEFAULT_INTERVAL,
     ) -> Self:
         """Go on with a run's own file, after a crash or preemption.
 
@@ -116,7 +123,12 @@ class ExperimentTracker:
         if not os.path.isfile(path):  # a name may be too long for a path, which pathlib raises
             name = os.fspath(path_or_name)
             path = find_run(name, log_directory(log_dir), checkpoint, again=again)
-        return cls._resume(path, None, checkpoint, all_ranks=all_ranks, quiet=quiet)
+        how: dict[str, Any] = {
+            "all_ranks": all_ranks,
+            "quiet": quiet,
+            "system_interval": system_interval,
+        }
+        return cls._resume(path, None, checkpoint, **how)
 
     @classmethod
     def resume_or_start(
@@ -128,6 +140,7 @@ class ExperimentTracker:
         iteration: float | None = None,
         all_ranks: bool = False,
         quiet: bool = False,
+        system_interval: float | None = DEFAULT_INTERVAL,
     ) -> Self:
         """Go on with the unfinished run of this experiment, or start a new one if there is none.
 
@@ -138,12 +151,17 @@ class ExperimentTracker:
         run.
         """
         settings, checkpoint = as_experiment_config(config), Checkpoint.at(gradient_step, iteration)
+        how: dict[str, Any] = {
+            "all_ranks": all_ranks,
+            "quiet": quiet,
+            "system_interval": system_interval,
+        }
         directory = log_directory(log_dir)
         try:
             path = find_run(settings.experiment_name, directory, checkpoint, again=False)
         except FileNotFoundError:
-            return cls(settings, directory, all_ranks=all_ranks, quiet=quiet)
-        return cls._resume(path, settings, checkpoint, all_ranks=all_ranks, quiet=quiet)
+            return cls(settings, directory, **how)
+        return cls._resume(path, settings, checkpoint, **how)
 
     @classmethod
     def _resume(
@@ -151,11 +169,9 @@ class ExperimentTracker:
         path: Path,
         config: ExperimentConfig | None,
         checkpoint: Checkpoint,
-        *,
-        all_ranks: bool = False,
-        quiet: bool,
+        **how: Any,
     ) -> Self:
-        tracker = cls(config or read_config(path), path.parent, all_ranks=all_ranks, quiet=quiet)
+        tracker = cls(config or read_config(path), path.parent, **how)
         tracker._run.resume(path, checkpoint)
         return tracker
 

@@ -33,6 +33,7 @@ from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_end import RunEnd
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.run_state import RunState
+from traintop.tracking.system import SystemMetrics
 
 FLUSH_SECONDS = 0.25
 """How long a record waits before it is flushed; half of what is promised."""
@@ -71,7 +72,8 @@ class RunWriter:
     ``create_file`` gets the tail of a run without records; a run that goes on is read by
     ``resume``, and ``known`` is its tail. Both may raise ``OSError``: then they are asked again
     later. ``gradient_steps`` and ``resumptions`` are those of :class:`RunState`. ``when_idle`` is
-    called now and then while nothing is logged.
+    called now and then while nothing is logged, and the system metrics are sampled each
+    ``system_interval`` seconds.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class RunWriter:
         resume: Callable[[], ResumedRun] | None = None,
         known: logfile.Tail | None = None,
         when_idle: Callable[[], None] | None = None,
+        system_interval: float | None = None,
     ) -> None:
         self.pending: deque[tuple[Any, ...]] = deque()
         known = known or logfile.Tail()
@@ -95,6 +98,7 @@ class RunWriter:
         pauses = known.pauses
         pace = LoggingPace(clock.elapsed(), pauses.longest if pauses else None)
         self._recording = Recording(pace, known.left_out)
+        self._system = SystemMetrics(system_interval, known.stats) if system_interval else None
         self._suspended_at = 0.0
         self._suspended_as: RunEnd | None = None
         self.calls = 0
@@ -307,6 +311,7 @@ class RunWriter:
         if self._resume is None:
             with self._at_work():
                 took_all = self._record_pending()
+                self._add_sample()
             if not took_all:  # first make room for the rest
                 self._requests.extendleft(requests)
                 self.wake()
@@ -342,6 +347,18 @@ class RunWriter:
             if self._recording.waiting_bytes > _FLUSH_BYTES and not self._refused:
                 return False
         return True
+
+    def _add_sample(self) -> None:
+        """Have what was sampled of the system in the record of the moment; the lock is held.
+
+        It is written with what is due next: a run that logs nothing must still look idle.
+        """
+        system = self._system
+        if system is None or not self.calls or self.suspension or self._thread is None:
+            return
+        if values := system.due():
+            self._recording.add_sample(values)
+            self._state.gpus_sampled_at = system.gpus_sampled_at
 
     def _change_settings(self, changes: dict[str, Any]) -> None:
         try:

@@ -18,7 +18,7 @@ from traintop.analysis.alerts import ALERT_WORDS, AlertKind
 from traintop.field import Field
 from traintop.fields import FIELDS, STATUS_WORDS, field_of, is_default
 from traintop.lines import Role
-from traintop.metrics import direction_of, diverged, metrics_of
+from traintop.metrics import direction_of, diverged, metrics_of, system_metrics_of
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.text import MISSING, safe_text
@@ -72,6 +72,9 @@ class Column(msgspec.Struct, frozen=True):
         return self.field.name
 
 
+GPU_COLUMN = "gpu/mean/utilization"
+"""It is there at first where some run has it."""
+
 TREND_COLUMN = "trend"
 TREND_WIDTH = 8
 """Cells of a sparkline in the list."""
@@ -81,6 +84,9 @@ _MADE_IMPORTANCE = 1
 
 _STATISTICS = ("", "best_", "recent_", "mean_")
 """What is offered of each metric."""
+
+_SYSTEM_STATISTICS = ("", "mean_", "max_")
+"""What is offered of each system metric."""
 
 
 def _status_text(summary: RunSummary, context: RowContext, width: int) -> str:
@@ -152,6 +158,7 @@ _BUILT_IN = (
     _column(FIELDS["train_loss"], 2),
     _column(FIELDS["best_val_loss"], 3, width=8),
     _column(FIELDS["tokens_per_sec"], 6),
+    _column(FIELDS[GPU_COLUMN], 10, width=6, role=_muted),
     _column(FIELDS["eta"], 5),
     _column(FIELDS["age"], 7, role=_muted),
     _column(
@@ -202,8 +209,8 @@ def column_of(key: str) -> Column:
 def offered_columns(runs: Iterable[RunSummary]) -> tuple[str, ...]:
     """The keys of all columns that these runs have something to show in.
 
-    First the built-in ones, then metrics, the other fields, and settings; those settings first
-    that differ.
+    First the built-in ones, then metrics, the other fields, settings, and system metrics; those
+    settings first that differ.
     """
     listed = list(runs)
     settings: dict[str, Any] = {}
@@ -222,7 +229,12 @@ def offered_columns(runs: Iterable[RunSummary]) -> tuple[str, ...]:
     others = (name for name, field in FIELDS.items() if field.metric is None)
     alike = (name for name in settings if name not in differing)
     chosen = (f"config.{name}" for name in (*differing, *alike))
-    return tuple(dict.fromkeys((*BUILT_IN, *metrics, *others, *chosen)))
+    system = (
+        f"{statistic}{metric}"
+        for metric in system_metrics_of(listed)
+        for statistic in _SYSTEM_STATISTICS
+    )
+    return tuple(dict.fromkeys((*BUILT_IN, *metrics, *others, *chosen, *system)))
 
 
 class ColumnChoice(msgspec.Struct, frozen=True):

@@ -22,12 +22,13 @@ from traintop.analysis.naming import unique_names
 from traintop.analysis.query import filter_runs
 from traintop.analysis.ranking import sorted_by
 from traintop.direction import Direction
+from traintop.metrics import stats_of
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import eta_seconds
 from traintop.short_names import ShortNames, short_names
 from traintop.text import LONGEST_NAME, counted, safe_text
 from traintop.tui.chart_view import ChartView
-from traintop.tui.columns import DEFAULT_CHOICES, TREND_COLUMN, ColumnChoice, column_of
+from traintop.tui.columns import DEFAULT_CHOICES, GPU_COLUMN, TREND_COLUMN, ColumnChoice, column_of
 from traintop.tui.kit.runs import run_name
 
 if TYPE_CHECKING:
@@ -169,6 +170,11 @@ class RunRows:
     def any_eta(self) -> bool:
         """Whether of some listed run it is known how long it will take."""
         return any(run.status in ALIVE and eta_seconds(run) is not None for run in self.runs)
+
+    @cached_property
+    def any_gpu(self) -> bool:
+        """Whether of some listed run it is known how busy its GPUs are."""
+        return any(stats_of(run, GPU_COLUMN) is not None for run in self.runs)
 
     def position(self, run_id: str | None) -> int | None:
         """The row of a run, ``None`` when it is not listed."""

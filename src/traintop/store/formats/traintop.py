@@ -159,6 +159,7 @@ def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
         gradient_step=tail.gradient_step,
         iterations_per_second=tail.iterations_per_second,
         pauses=tail.pauses,
+        gpus_sampled_at=tail.gpus_sampled_at,
         best_train_loss=tail.best_train_loss,
         best_val_loss=tail.best_val_loss,
         final_train_loss=tail.final_train_loss,

@@ -32,6 +32,8 @@ SEVERITIES: Mapping[AlertKind, Severity] = {
     AlertKind.CRASHED: "error",
     AlertKind.FAILED: "error",
     AlertKind.STALLED: "warning",
+    AlertKind.GPU_IDLE: "warning",
+    AlertKind.GPU_THROTTLED: "warning",
     AlertKind.SLOWER: "warning",
     AlertKind.BEST: "information",
 }

@@ -48,6 +48,8 @@ STATUS_MARKS: Mapping[RunStatus, StatusMark] = {
 ALERT_MARKS: Mapping[AlertKind, StatusMark] = {
     AlertKind.NOT_FINITE: StatusMark("!", "N", "bad", "running, but its train loss is NaN"),
     AlertKind.DIVERGED: StatusMark("!", "D", "bad", "running, but its train loss has risen"),
+    AlertKind.GPU_IDLE: StatusMark("!", "I", "warn", "running, but a GPU does nothing"),
+    AlertKind.GPU_THROTTLED: StatusMark("!", "T", "warn", "running, but a GPU is throttled"),
     AlertKind.SLOWER: StatusMark("!", "S", "warn", "running, but slower than usual"),
 }
 

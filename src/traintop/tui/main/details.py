@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from traintop.analysis.differences import DEFAULT, PROCESS_FACTS, settings_with_asides
+from traintop.analysis.system_text import system_lines
 from traintop.field import Field
 from traintop.fields import best_text, field_of
 from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside, fit_line, line_width, spread
@@ -158,6 +159,7 @@ def sections_of(
     candidates = (
         Section("Results", tuple(_results(summary))),
         _throughput(summary, pace, complete=complete),
+        _system(summary),
         Section("Time", tuple(_times(summary))),
         Section("Settings", tuple(_settings(summary))),
         Section("Machine", tuple(_machine(summary))),
@@ -278,6 +280,11 @@ def _pace(label: str, tokens: float | None, milliseconds: float | None) -> Itera
     known = [part for part in parts if part]
     if known:
         yield Entry(label, known[0], "".join(known[1:]))
+
+
+def _system(summary: RunSummary) -> Section:
+    title = "System" if summary.status in ALIVE else "System · means"
+    return Section(title, tuple(Entry(*line) for line in system_lines(summary)))
 
 
 def _times(summary: RunSummary) -> Iterable[Entry]:

@@ -14,6 +14,7 @@ from traintop.analysis.records import column_values, measured_values
 from traintop.field import Field
 from traintop.fields import field_of
 from traintop.lines import Line, Piece, Role, spread
+from traintop.system_metrics import system_order
 from traintop.text import MISSING, cell_width, count, fit, stopwatch
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ class RecordsView(msgspec.Struct, frozen=True):
 
 
 def metrics_in(history: History) -> list[str]:
-    """What was measured, the metrics that every loop has first, and the optimizer's steps last."""
-    return [*history.metrics, "gradient_step"]
+    """What was measured, the metrics that every loop has first; last what was sampled."""
+    return sorted([*history.metrics, "gradient_step"], key=system_order)
 
 
 def record_lines(history: History, view: RecordsView, width: int, height: int) -> list[Line]:

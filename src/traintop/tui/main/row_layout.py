@@ -14,6 +14,7 @@ from traintop.text import cell_width, fit, safe_text
 from traintop.tui.columns import (
     BUILT_IN,
     DEFAULT_CHOICES,
+    GPU_COLUMN,
     TREND_COLUMN,
     Column,
     ColumnChoice,
@@ -60,15 +61,17 @@ def lay_out(
     name_width: int = 0,
     *,
     any_eta: bool = True,
+    any_gpu: bool = False,
 ) -> RowLayout:
     """The columns that fit ``width`` cells; the name takes what the others leave, within reason.
 
     The column that sorts, ``sort_key``, comes before others: it explains the order. The time left
-    comes last where no run has any (``any_eta``). Where the name would have less than
+    comes last where no run has any (``any_eta``), and the GPUs have no column where no run has
+    (``any_gpu``). Where the name would have less than
     ``name_width`` cells, in which names differ, the trend goes, then the percentage, and then an
     empty time left.
     """
-    columns = chosen_columns(choices)
+    columns = [one for one in chosen_columns(choices) if any_gpu or one.key != GPU_COLUMN]
     gap = next((gap for gap in _GAPS if _taken(columns, gap) <= width), _GAPS[-1])
     chosen = [column for column in columns if column.importance == 0]
     narrow = _taken(chosen, gap) > width

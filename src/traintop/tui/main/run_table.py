@@ -160,8 +160,14 @@ class RunTable(StyledLines):
     def _layout(self) -> RowLayout:
         room = max(self.content_width() - _GUTTER - 1, 0)
         rows, view = self._rows, self._view
-        eta = rows.any_eta
-        return lay_out(room, view.columns, view.sort.column, rows.name_width, any_eta=eta)
+        return lay_out(
+            room,
+            view.columns,
+            view.sort.column,
+            rows.name_width,
+            any_eta=rows.any_eta,
+            any_gpu=rows.any_gpu,
+        )
 
     def _row_at(self, y: int) -> _DrawnRow:
         if y < _HEADINGS:

@@ -11,6 +11,7 @@ from textual import events
 from textual.message import Message
 from textual.timer import Timer
 
+from traintop.analysis.chart_names import charts_beside
 from traintop.lines import EMPTY_LINE, Line, Piece, beside
 from traintop.tui.kit.pane import LinePane
 
@@ -128,10 +129,11 @@ class ChartGrid(LinePane):
 
     def page_of(self, focus: str, charts: Sequence[str]) -> range:
         """Which of the charts are on one page with the one in focus, by their places."""
-        fitting = len(arrange(self.content_width(), self.content_height(), len(charts)))
-        place = charts.index(focus) if focus in charts else 0
+        near = charts_beside(focus, charts)
+        fitting = len(arrange(self.content_width(), self.content_height(), len(near)))
+        place = near.index(charts.index(focus)) if focus in charts else 0
         begin = place // fitting * fitting if fitting else 0
-        return range(begin, min(begin + fitting, len(charts)))
+        return near[begin : begin + fitting]
 
     def show_charts(
         self, cells: Sequence[ChartCell], focus: str, *, ready: int, alone: bool = False
@@ -153,10 +155,10 @@ class ChartGrid(LinePane):
         self.show(None, lambda width, height: ())
 
     def _draw_page(self, width: int, height: int, *, dark: bool) -> tuple[Line, ...]:
-        boxes = arrange(width, height, 1 if self._alone else len(self._cells))
+        names = [cell.chart for cell in self._cells]
+        boxes = arrange(width, height, 1 if self._alone else len(charts_beside(self._focus, names)))
         if not boxes:
             return ()
-        names = [cell.chart for cell in self._cells]
         place = self._place_in_focus()
         shown = range(place, place + 1) if self._alone else self.page_of(self._focus, names)
         page = self._cells[shown.start : shown.stop]
