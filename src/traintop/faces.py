@@ -41,7 +41,7 @@ def find_spec(
         if finder is not asking and hasattr(finder, "find_spec"):
             spec = finder.find_spec(name, path, target)
             if spec is not None and spec.loader is not None:
-                spec.loader = _Patched(spec.loader, _PATCHES[name])
+                spec.loader = _Patched(spec.loader, PATCHES[name])
                 return spec
     return None
 
@@ -156,47 +156,55 @@ def _is_recorded_by_framework() -> bool:
     return not any(recorder.is_in(run) for recorder in _recorders)
 
 
-def _record_trainers(module: Any) -> None:
-    """Give every ``Trainer`` of Transformers our callback, in place of that for W&B."""
-    begin = module.Trainer.__init__
+def _record_trainers(add: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Have something done to every ``Trainer`` of a module, once it is made."""
 
-    @functools.wraps(begin)
-    def begin_recorded(trainer: Any, *arguments: Any, **options: Any) -> None:
-        begin(trainer, *arguments, **options)
-        from traintop.integrations.transformers import TraintopCallback
+    def patch(module: Any) -> None:
+        begin = module.Trainer.__init__
 
-        callbacks = trainer.callback_handler.callbacks
-        if not any(isinstance(one, TraintopCallback) for one in callbacks):
-            callbacks.insert(0, TraintopCallback())  # before its run, writers have none
-        if not os.environ.get("TRAINTOP_KEEP_WANDB"):
-            for one in [*callbacks]:
-                if type(one).__name__ == "WandbCallback":  # it would log the same once more
-                    trainer.remove_callback(one)
+        @functools.wraps(begin)
+        def begin_recorded(trainer: Any, *arguments: Any, **options: Any) -> None:
+            begin(trainer, *arguments, **options)
+            try:
+                add(trainer)
+            except Exception as error:  # of a version that is different
+                warn_once(module.__name__, f"a Trainer is not recorded: {error!r}")
 
-    module.Trainer.__init__ = begin_recorded
+        module.Trainer.__init__ = begin_recorded
 
-
-def _record_lightning(module: Any) -> None:
-    """Give every ``Trainer`` of Lightning that has loggers ours as the last one."""
-    begin = module.Trainer.__init__
-
-    @functools.wraps(begin)
-    def begin_recorded(trainer: Any, *arguments: Any, **options: Any) -> None:
-        begin(trainer, *arguments, **options)
-        from traintop.integrations.lightning import TraintopLogger
-
-        # Without any, checkpoints would be in another place.
-        loggers = [] if trainer.fast_dev_run else trainer.loggers
-        if loggers and not any(isinstance(one, TraintopLogger) for one in loggers):
-            trainer.loggers = [*loggers, TraintopLogger()]
-
-    module.Trainer.__init__ = begin_recorded
+    return patch
 
 
-_PATCHES: dict[str, Callable[[Any], None]] = {
-    "lightning.pytorch.trainer.trainer": _record_lightning,
-    "pytorch_lightning.trainer.trainer": _record_lightning,
+def _add_callback(trainer: Any) -> None:
+    """Give a ``Trainer`` of Transformers our callback, in place of that for W&B."""
+    from traintop.integrations.transformers import TraintopCallback
+
+    callbacks = trainer.callback_handler.callbacks
+    if not any(isinstance(one, TraintopCallback) for one in callbacks):
+        callbacks.insert(0, TraintopCallback())  # its run is there before those of writers
+    if not os.environ.get("TRAINTOP_KEEP_WANDB"):
+        for one in [*callbacks]:
+            if type(one).__name__ == "WandbCallback":  # it would log the same once more
+                trainer.remove_callback(one)
+
+
+def _add_logger(trainer: Any) -> None:
+    """Give a ``Trainer`` of Lightning that has loggers ours as the last one.
+
+    With ours alone, it would put checkpoints into another place.
+    """
+    from traintop.integrations.lightning import TraintopLogger
+
+    loggers = [] if trainer.fast_dev_run else trainer.loggers
+    if loggers and not any(isinstance(one, TraintopLogger) for one in loggers):
+        trainer.loggers = [*loggers, TraintopLogger()]
+
+
+PATCHES: dict[str, Callable[[Any], None]] = {
+    "lightning.pytorch.trainer.trainer": _record_trainers(_add_logger),
+    "pytorch_lightning.trainer.trainer": _record_trainers(_add_logger),
     "tensorboardX.writer": _record_writers,
     "torch.utils.tensorboard.writer": _record_writers,
-    "transformers.trainer": _record_trainers,
+    "transformers.trainer": _record_trainers(_add_callback),
 }
+"""What is changed in modules when they are imported."""

@@ -18,6 +18,7 @@ from traintop.tui.kit.keys import Need, Place, keys_of
 WAYS = {
     Place.RUNS: ["space"],
     Place.RUN: ["enter"],
+    Place.OUTPUT: ["enter", "l"],
     Place.ZOOM: ["space", "z"],
     Place.COLUMNS: ["o"],
     Place.CHARTS: ["O"],

@@ -33,6 +33,7 @@ def command(
     from traintop.analysis.compare import ComparisonRun
     from traintop.analysis.why import why
     from traintop.store.formats import UnreadableRunError
+    from traintop.store.sidecars import read_patch
 
     if len(references) != 2:
         raise click.UsageError("name two runs: traintop why A B")
@@ -44,7 +45,8 @@ def command(
         a, b = (ComparisonRun(run.name, run.summary, run.history()) for run in runs)
     except UnreadableRunError as error:
         raise failure(error) from None
-    found = why(a, b, runs.opened_with.listed().summaries)
+    patches = read_patch(a.summary.path), read_patch(b.summary.path)
+    found = why(a, b, runs.opened_with.listed().summaries, patches)
     if style == "json":
         print_json(**why_text.explanation_document(found))
     else:

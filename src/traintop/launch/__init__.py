@@ -16,7 +16,6 @@ from typing import NamedTuple, NoReturn
 
 from traintop.launch.patch import Patch
 from traintop.launch.process import Launched
-from traintop.launch.recorder import RunRecorder
 from traintop.launch.reports import Reports
 
 _SITE = Path(__file__).parent / "site"
@@ -49,10 +48,11 @@ def run_command(
     }
     try:
         with Launched(command, environment) as launched:
+            from traintop.launch.recorder import RunRecorder  # while the command starts
+
             difference = Patch() if patch else None
             recorder = RunRecorder(command, name, log_dir, reports, difference)
-            end = launched.wait(recorder.take, recorder.tick)
-        recorder.end(end)
+            recorder.end(launched.wait(recorder.take, recorder.tick))
     finally:
         reports.close()
     return Outcome(launched.status, recorder.own_run, (*recorder.problems.values(),))

@@ -14,28 +14,31 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from traintop.launch.console import Console
+from traintop.launch.exit_record import how_it_ended, record_exit
 from traintop.launch.patch import Patch, write_patch
 from traintop.launch.process import Exit
-from traintop.launch.reports import Reports, how_it_ended, record_exit
+from traintop.launch.reports import Reports
 from traintop.model import LOGGED_WITH
 from traintop.store.formats.text_log import TextLogStream
 from traintop.store.formats.text_log_lines import PLACE
+from traintop.text import error_text
 from traintop.tracking.environment import process_rank
-from traintop.tracking.run_file import RunFileBusyError
 from traintop.tracking.tracker import ExperimentTracker
 from traintop.values import NAME_SETTING
 
 LOGS_WITH = "traintop run"
 
 _TICK_SECONDS = 0.25
-_READ_A_SECOND = 1 << 20
-"""Bytes of what is printed that are searched for metrics: a loop prints less."""
+_READ_A_TICK, _READ_AT_ONCE = 1 << 16, 1 << 20
+"""Bytes of what is printed that are searched for metrics: a loop prints less, and a flood of lines
+must not wait for us.
+"""
 
 
 class RunRecorder:
     """Records what a command does that has started; see :class:`..process.Launched`.
 
-    Nothing here raises: what cannot be written is said in ``problems``.
+    Nothing here raises, for the command must go on: what fails is said in ``problems``.
     """
 
     def __init__(
@@ -53,8 +56,8 @@ class RunRecorder:
         self._log = TextLogStream()
         self._has_metrics = False
         self._planned: dict[str, int] = {}
-        self._budget = _READ_A_SECOND
-        self._budget_until = self._due = 0.0
+        self._budget = _READ_AT_ONCE
+        self._due = 0.0
         self.problems: dict[str, str] = {}
         """What could not be written, and why."""
         # Of a job of many ranks one has the output.
@@ -73,10 +76,13 @@ class RunRecorder:
 
     def take(self, data: bytes) -> None:
         """The command printed something."""
+        self._try("what it prints", functools.partial(self._take, data))
+
+    def _take(self, data: bytes) -> None:
         if self._console is not None:
             self._console.write(data)
-        self._budget -= len(data)
-        if self._budget > 0:
+        if len(data) <= self._budget:
+            self._budget -= len(data)
             self._log_metrics(data)
         else:
             self._log.skip()
@@ -87,16 +93,15 @@ class RunRecorder:
         if now < self._due:
             return
         self._due = now + _TICK_SECONDS
-        if now >= self._budget_until:
-            self._budget, self._budget_until = _READ_A_SECOND, now + 1.0
-        self._look_at_reports()
+        self._budget = min(self._budget + _READ_A_TICK, _READ_AT_ONCE)
+        self._try("what it reports", self._look_at_reports)
         if self._console is not None:
             self._try("what it prints", self._console.flush)
 
     def end(self, end: Exit) -> None:
         """The command ended: record how, beside all else that is known."""
-        self._look_at_reports()
-        self._log_metrics(b"", is_end=True)
+        self._try("what it reports", self._look_at_reports)
+        self._try("what it prints", functools.partial(self._log_metrics, b"", is_end=True))
         last_line = "" if self._console is None else self._console.last_line
         if self._tracker is not None:
             self._runs.append(self._tracker.path)
@@ -113,8 +118,8 @@ class RunRecorder:
     def _try(self, what: str, write: Callable[[], None]) -> None:
         try:
             write()
-        except (OSError, ValueError, RunFileBusyError) as error:
-            self.problems[what] = f"{what} could not be written: {error}"
+        except Exception as error:
+            self.problems[what] = f"{what} could not be recorded: {error_text(error)}"
 
     def _log_metrics(self, data: bytes, *, is_end: bool = False) -> None:
         if self._tracker is None:

@@ -1,7 +1,8 @@
-"""What a command printed that `traintop run` ran: the sidecar file, as lines of text."""
+"""What a command printed that `traintop run` ran: the file beside its run, as lines of text."""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from traintop.text import safe_text
 LARGEST_BYTES = 4 << 20
 """As large as its writer lets it become; of a larger one, the end is read."""
 
-LONGEST_LINE = 2000
+_LONGEST_LINE = 2000
 
 _ESCAPES = re.compile(
     rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[ -/]*[0-~])"
@@ -24,7 +25,7 @@ _ESCAPES = re.compile(
 
 def without_escapes(data: bytes) -> bytes:
     """What is printed, without colours and what else moves a terminal's cursor."""
-    return _ESCAPES.sub(b"", data) if b"\x1b" in data or b"\x08" in data else data
+    return _ESCAPES.sub(b"", data)
 
 
 def read_console(run: Path) -> tuple[str, ...] | None:
@@ -33,14 +34,41 @@ def read_console(run: Path) -> tuple[str, ...] | None:
     The last one is there as far as it is printed. Raises :class:`UnreadableRunError` where the file
     cannot be read.
     """
-    path = sidecar_of(run, CONSOLE)
-    try:
-        start = max(path.stat().st_size - LARGEST_BYTES, 0)
-    except OSError:
-        return None
-    try:
-        data = LocalFiles().read(str(path), start, 2 * LARGEST_BYTES)
-    except FileError as error:
-        raise UnreadableRunError(f"{path} {error}") from None
-    text = without_escapes(data).decode("utf-8", "replace")
-    return tuple(safe_text(line.rpartition("\r")[2], LONGEST_LINE) for line in text.split("\n"))
+    reader = ConsoleReader(run)
+    reader.follow()
+    return reader.lines
+
+
+class ConsoleReader:
+    """Reads the lines as :func:`read_console` does, and then what is new in them."""
+
+    def __init__(self, run: Path) -> None:
+        self.lines: tuple[str, ...] | None = None
+        """What is known of them; the tuple is never changed."""
+        self._path = sidecar_of(run, CONSOLE)
+        self._seen = (0, 0, 0)  # the file as it was
+        self._line_at = 0  # where the last line begins
+
+    def follow(self) -> bool:
+        """Look at the file; whether there is something new. Raises ``UnreadableRunError``."""
+        try:
+            info = os.stat(self._path)
+        except OSError:
+            return False
+        seen = (info.st_ino, info.st_size, info.st_mtime_ns)
+        if seen == self._seen:
+            return False
+        known = self.lines or ()
+        is_same = info.st_ino == self._seen[0] and info.st_size >= self._seen[1]
+        if not is_same or info.st_size - self._line_at > LARGEST_BYTES:
+            known, self._line_at = (), max(info.st_size - LARGEST_BYTES, 0)
+        try:
+            data = LocalFiles().read(str(self._path), self._line_at, 2 * LARGEST_BYTES)
+        except FileError as error:
+            raise UnreadableRunError(f"{self._path} {error}") from None
+        text = without_escapes(data).decode("utf-8", "replace")
+        lines = [safe_text(line.rpartition("\r")[2], _LONGEST_LINE) for line in text.split("\n")]
+        self.lines = (*known[:-1], *lines)
+        self._line_at += data.rfind(b"\n") + 1
+        self._seen = seen
+        return True

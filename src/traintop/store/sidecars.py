@@ -12,7 +12,12 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from traintop.store.files import FileError
+from traintop.store.files.local import LocalFiles
+
 FOLDER = ".traintop"
+
+_LONGEST_PATCH = 1 << 20
 
 ANNOTATIONS, CONSOLE, PATCH = ".json", ".log", ".patch"
 
@@ -45,3 +50,14 @@ def make_folder(directory: Path) -> Path:
             # Whoever may add runs to the directory may annotate them, whatever our umask is.
             folder.chmod(stat.S_IMODE(directory.stat().st_mode))
     return folder
+
+
+def read_patch(run: Path | None) -> str | None:
+    """What was changed of the code of a run since its commit; ``None`` where that is not kept."""
+    if run is None:
+        return None
+    try:
+        data = LocalFiles().read(str(sidecar_of(run, PATCH)), 0, _LONGEST_PATCH)
+    except FileError:
+        return None
+    return data.decode("utf-8", "replace")

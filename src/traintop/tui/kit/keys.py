@@ -33,6 +33,7 @@ class Place(StrEnum):
     RUNS = "runs"
     ZOOM = "one chart"
     RUN = "one run"
+    OUTPUT = "what a run printed"
     COLUMNS = "columns"
     CHARTS = "charts to show"
     FILTER = "filter"

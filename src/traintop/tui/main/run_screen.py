@@ -121,6 +121,11 @@ class RunScreen(SessionScreen):
             self._records = self._records.shift(columns, metrics)
             self.draw()
 
+    def action_show_output(self) -> None:
+        from traintop.tui.main.output_screen import OutputScreen
+
+        self.app.push_screen(OutputScreen(self.session))
+
     def action_next_part(self) -> None:
         self._part = _PARTS[(_PARTS.index(self._part) + 1) % len(_PARTS)]
         self.draw()

@@ -1,0 +1,155 @@
+"""What the command of a run printed, over the whole screen; it follows what is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.message import Message
+
+from traintop.lines import Line, Piece
+from traintop.model import ALIVE
+from traintop.store.console import ConsoleReader
+from traintop.store.formats import UnreadableRunError
+from traintop.text import counted
+from traintop.tui.kit.keys import Need, Place, Situation
+from traintop.tui.kit.pane import LinePane
+from traintop.tui.kit.screen import SessionScreen
+from traintop.tui.main.details import header_line
+from traintop.tui.main.records import RecordsView
+from traintop.tui.session import Session
+
+_LOOK_SECONDS = 0.5
+_SHIFT = 20  # characters
+_NONE = "no output of this run is kept: start its program with  traintop run -- python train.py"
+
+
+@dataclass(eq=False)
+class OutputRead(Message):
+    """The lines as they are now; ``None`` where none are kept."""
+
+    lines: tuple[str, ...] | None
+    note: str = ""
+
+
+class OutputScreen(SessionScreen):
+    """Shows what the command of the run printed that the view has opened."""
+
+    PLACES = (Place.OUTPUT,)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._lines: tuple[str, ...] | None = None
+        self._note = "reading …"
+        self._place = RecordsView()
+        self._is_reading = False
+        self._header_pane = LinePane(id="status")
+        self._output_pane = LinePane(id="output")
+        run = self.rows.run(self.view.opened)
+        path = None if run is None else run.path
+        self._reader = None if path is None else ConsoleReader(path)
+
+    def compose(self) -> ComposeResult:
+        yield self._header_pane
+        yield self._output_pane
+        yield self.footer
+
+    def on_mount(self) -> None:
+        self._look()
+        self.set_interval(_LOOK_SECONDS, self._look_if_alive)
+        self.draw()
+
+    @property
+    def situation(self) -> Situation:
+        return Situation(Place.OUTPUT, frozenset({Need.RUNS}))
+
+    def draw(self) -> None:
+        run = self.rows.run(self.view.opened)
+        if run is None:
+            self.action_close()
+            return
+        lines, place, note = self._lines, self._place, self._note
+        known = _shown(lines)
+        words = "" if lines is None else counted(len(known), "line")
+        if place.end is not None:
+            words = f"up to {place.end:,} of {words}"
+        self._header_pane.show_line(
+            (run, words),
+            lambda width: header_line(
+                run, "", width, tuple(filter(None, [words])), self.rows.short_name
+            ),
+        )
+        self._output_pane.show(
+            (id(lines), len(known), place, note),
+            lambda width, height: _output_lines(known, place, height, note),
+        )
+        self.show_footer()
+
+    # Reading is for another thread.
+
+    def _look_if_alive(self) -> None:
+        run = self.rows.run(self.view.opened)
+        if run is not None and run.status in ALIVE:
+            self._look()
+
+    def _look(self) -> None:
+        if not self._is_reading:
+            self._is_reading = True
+            self.run_worker(self._read, thread=True, group="output", exit_on_error=False)
+
+    def _read(self) -> None:
+        reader, note = self._reader, ""
+        try:
+            if reader is not None:
+                reader.follow()
+        except UnreadableRunError as error:
+            note = str(error)
+        lines = None if reader is None else reader.lines
+        self.post_message(OutputRead(lines, note or ("" if lines else _NONE)))
+
+    def on_output_read(self, message: OutputRead) -> None:
+        self._is_reading = False
+        self._lines, self._note = message.lines, message.note
+        self.draw()
+
+    # Keys.
+
+    def action_scroll(self, lines: int) -> None:
+        page = max(self._output_pane.content_height(), 1)
+        self._place = self._place.scroll(lines, len(_shown(self._lines)), page)
+        self.draw()
+
+    def action_scroll_pages(self, pages: int) -> None:
+        self.action_scroll(pages * max(self._output_pane.content_height() - 1, 1))
+
+    def action_go_to_end(self, direction: int) -> None:
+        self.action_scroll(direction * len(_shown(self._lines)))
+
+    def action_shift(self, columns: int) -> None:
+        longest = max(map(len, _shown(self._lines)), default=0)
+        self._place = self._place.shift(columns, longest // _SHIFT + 1)
+        self.draw()
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+    def on_mouse_scroll_down(self) -> None:
+        self.action_scroll(3)
+
+    def on_mouse_scroll_up(self) -> None:
+        self.action_scroll(-3)
+
+
+def _shown(lines: tuple[str, ...] | None) -> Sequence[str]:
+    """All but the blank end behind the last line."""
+    known = lines or ()
+    return known[:-1] if known and not known[-1] else known
+
+
+def _output_lines(lines: Sequence[str], place: RecordsView, height: int, note: str) -> list[Line]:
+    if not lines:
+        return [(Piece(f"  {note}", "muted"),)]
+    in_view = place.shown(len(lines), height)
+    start = place.first * _SHIFT
+    return [(Piece(f" {line[start:]}"),) for line in lines[in_view.start : in_view.stop]]
