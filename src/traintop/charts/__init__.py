@@ -8,7 +8,8 @@ measured value: it aborts the process on NaN and refuses infinities.
 """
 
 from traintop.charts.canvas import run_markers
-from traintop.charts.draw import chart_text, draw_chart, sparkline, x_at
+from traintop.charts.draw import chart_text, draw_chart, x_at
+from traintop.charts.sparkline import sparkline, sparkline_svg
 from traintop.charts.spec import (
     DARK,
     LIGHT,
@@ -32,5 +33,6 @@ __all__ = [
     "points_for",
     "run_markers",
     "sparkline",
+    "sparkline_svg",
     "x_at",
 ]

@@ -7,10 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 from msgspec.structs import replace
 
-from traintop.analysis.series import FloatArray, resample
 from traintop.charts.canvas import ASCII, BRAILLE, Canvas, markers_for
 from traintop.charts.frame import Frame, frame_for, frame_text
 from traintop.charts.spec import DARK, ChartSpec, Palette, Series
@@ -18,9 +16,7 @@ from traintop.charts.view import (
     View,
     departure_text,
     departures,
-    limits_of,
     points_for,
-    share_of,
     view_of,
 )
 from traintop.lines import Line, Piece, line_text, line_width, pad_line, spread
@@ -37,9 +33,6 @@ _MOST_LEGEND_LINES, _LEGEND_SHARE = 4, 5  # a share of the height where that is 
 _LEAST_LABEL, _LONGEST_LABEL = 12, 28
 _GAP = "   "  # between two entries of the legend, and between the title and each of its figures
 _CURSOR_ROOM = 20  # cells that the place of the cursor is likely to take
-
-_BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
-_LEVEL = 1e-9  # a relative difference that is no course
 
 _RESET = "\x1b[0m"
 
@@ -254,23 +247,3 @@ def _ansi(piece: Piece) -> str:
     if not codes or not piece.text.strip():
         return piece.text
     return f"\x1b[{';'.join(codes)}m{piece.text}{_RESET}"
-
-
-def sparkline(values: FloatArray, width: int, ascii_only: bool = False) -> str:
-    """``values`` as bars in exactly ``width`` cells, the newest last; "!" where one is infinite.
-
-    A series of fewer values than cells starts at the left. NaN values are left out. The heights
-    are square roots: a loss falls steeply first, and what follows would be level to the eye.
-    """
-    parts = resample(values, width)
-    bars = _ASCII_BARS if ascii_only else _BARS
-    finite = parts[np.isfinite(parts)]
-    if len(finite) and np.ptp(finite / 2) <= _LEVEL * np.abs(finite / 2).max():
-        parts = np.where(np.isfinite(parts), finite[0], parts)  # means of equal values differ
-    known = np.where(np.isfinite(parts), parts, np.nan)
-    shares = np.sqrt(share_of(known, limits_of([known[np.isfinite(known)]]) or (0.0, 1.0)))
-    drawn = "".join(
-        bars[round(share * (len(bars) - 1))] if np.isfinite(share) else "!"
-        for share in shares.tolist()
-    )
-    return drawn.ljust(max(width, 0))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from traintop.analysis.series import FloatArray, resample, robust_limits
+from traintop.analysis.series import FloatArray
 from traintop.charts.spec import DARK, ChartSpec, Palette, Series
 from traintop.charts.view import (
     Curve,
@@ -32,7 +32,6 @@ _BETWEEN = 16  # two entries of the legend
 _LONGEST_LABEL = 36
 _PIXELS_PER_COLUMN = 2  # pixels for which a curve gets a lowest and a highest point
 _X_TICK, _Y_TICK = 110, 56  # pixels for each tick
-_SPARKLINE = 96, 18, 2  # width, height, and the edge around
 _FONT = 'font-family="system-ui, sans-serif" font-size="13"'
 
 
@@ -225,28 +224,3 @@ def _text(x: float, y: float, words: str, color: str, more: str = "") -> str:
 def _safe(words: str) -> str:
     """Any text as text of an XML document."""
     return html.escape(safe_text(words))
-
-
-def sparkline_svg(values: FloatArray, *, palette: Palette = DARK) -> str:
-    """The course of values in a line of text, with a mark where NaN or ±inf was measured."""
-    width, height, edge = _SPARKLINE
-    marked = resample(np.where(np.isnan(values), np.inf, values), width // 2)
-    usable = np.isfinite(marked)
-    if not len(marked):
-        return ""
-    x = edge + np.linspace(0.0, 1.0, len(marked)) * (width - 2 * edge)
-    low, high = robust_limits(marked) or (0.0, 1.0)
-    share = np.clip((marked - low) / ((high - low) or 1.0), 0.0, 1.0)
-    y = height - edge - np.where(usable, share, 1.0) * (height - 2 * edge)
-    points = " ".join(
-        f"{across:.1f},{down:.1f}" for across, down in zip(x[usable], y[usable], strict=True)
-    )
-    line = f'stroke="{palette.curves[0]}" fill="none" stroke-width="1.4" stroke-linejoin="round"'
-    marks = "".join(
-        f'<path d="M{across - 2:.1f} {edge:.1f}l4 4m0 -4l-4 4" stroke="{palette.alert}"/>'
-        for across in np.unique(np.rint(x[~usable]))
-    )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img">'
-        f'<polyline points="{points}" {line}/>{marks}</svg>'
-    )

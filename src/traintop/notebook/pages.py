@@ -16,10 +16,9 @@ from traintop.analysis.run import Run
 from traintop.analysis.run_tables import runs_table, setting_columns
 from traintop.analysis.runs import Runs
 from traintop.analysis.summary_text import remark_rows, result_rows, setting_rows
-from traintop.charts import DARK, LIGHT, Palette, chart_svg
+from traintop.charts import DARK, LIGHT, Palette, chart_svg, sparkline_svg
 from traintop.charts.curves import QUICK_RECORDS, ChartOptions
 from traintop.charts.run_chart import chart_of
-from traintop.charts.svg import sparkline_svg
 from traintop.html import Markup, escaped, html_table
 from traintop.metrics import column_name
 from traintop.model import RunStatus, RunSummary
