@@ -7,6 +7,7 @@ import importlib
 import os
 
 import click
+from click.shell_completion import CompletionItem
 
 import traintop
 from traintop.commands.output import failure
@@ -39,10 +40,15 @@ class _CommandGroup(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and ctx.resilient_parsing:
+            return super().parse_args(ctx, args)  # a shell wants to know which commands there are
         if not args or args[0] not in {*_COMMANDS, "--help", "--version", "-h"}:
             self._refuse_misspelled_command(ctx, args)
             args = [_DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
 
     def _refuse_misspelled_command(self, ctx: click.Context, args: list[str]) -> None:
         """A directory may be missing yet, but one that is named almost like a command is not."""

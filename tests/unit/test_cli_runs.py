@@ -120,12 +120,26 @@ def test_a_paper_gets_its_table_in_latex(made: Path, command: str) -> None:
     assert (refused.exit_code, refused.stderr.count("--csv and --latex cannot be")) == (2, 1)
 
 
-def test_a_shell_completes_the_names_of_runs(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMP_WORDS", f"traintop plot -d {made} lr")
-    monkeypatch.setenv("COMP_CWORD", "4")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("plot -d {} lr", {"lr_1", "lr_2"}),
+        ("plot -d {} --metric ac", {"acc"}),
+        ("list {} --sort best_v", {"best_val_loss"}),
+        ("list -d {} -c name,best_v", {"name,best_val_loss"}),
+        ("ta", {"tag"}),
+    ],
+)
+def test_a_shell_completes_what_is_known(
+    made: Path, monkeypatch: pytest.MonkeyPatch, line: str, offered: set[str]
+) -> None:
+    words = f"traintop {line.format(made)}"
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
     monkeypatch.setenv("_TRAINTOP_COMPLETE", "bash_complete")
     done = CliRunner().invoke(main, prog_name="traintop")
-    assert {line.partition(",")[2] for line in done.stdout.split()} == {"lr_1", "lr_2"}
+    found = [line.partition(",") for line in done.stdout.split()]
+    assert {name for kind, _, name in found if kind == "plain"} == offered
 
 
 def test_show_prints_all_that_is_known(made: Path) -> None:

@@ -20,6 +20,7 @@ from traintop.commands.output import (
 )
 from traintop.commands.runs import (
     columns_option,
+    complete_fields,
     filter_option,
     opened_roots,
     roots_as_arguments,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     default="best_val_loss",
     show_default=True,
     metavar="NAME",
+    shell_complete=complete_fields,
     help="Any metric, setting or field: best_val_loss, config.seed, age, duration, …",
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order: worst first.")

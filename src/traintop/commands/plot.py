@@ -12,7 +12,7 @@ import click
 
 from traintop.analysis.axes import X_AXES, XAxis
 from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, print_text, warn
-from traintop.commands.runs import MOST_RUNS, runs_as_arguments, selected_runs
+from traintop.commands.runs import MOST_RUNS, complete_metrics, runs_as_arguments, selected_runs
 
 if TYPE_CHECKING:
     from traintop.charts import ChartSpec
@@ -28,6 +28,7 @@ _HEIGHTS = (12, 30)
     default="loss",
     show_default=True,
     metavar="NAME",
+    shell_complete=complete_metrics,
     help="Any metric; loss is the train and the validation loss.",
 )
 @click.option(

@@ -47,6 +47,47 @@ def _names(ctx: click.Context, option: click.Parameter, value: str) -> tuple[str
     return (*filter(None, (name.strip() for name in value.split(","))),)
 
 
+def complete_runs(
+    ctx: click.Context, argument: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The names of runs that begin so, for a shell."""
+    from traintop.analysis.runs import BEST, LATEST
+
+    return _completions((*_opened_for(ctx).runs.names.values(), LATEST, BEST), incomplete)
+
+
+def complete_metrics(
+    ctx: click.Context, argument: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The names of metrics that begin so, for a shell."""
+    from traintop.metrics import metrics_of, system_metrics_of
+
+    runs = _opened_for(ctx).runs.summaries
+    return _completions((*metrics_of(runs), *system_metrics_of(runs)), incomplete)
+
+
+def complete_fields(
+    ctx: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Fields, metrics and settings that begin so; of a list with commas, its last name."""
+    from traintop.analysis.field_names import known_names
+
+    before, comma, _ = incomplete.rpartition(",")
+    names = known_names(_opened_for(ctx).runs.summaries)
+    return _completions((before + comma + name for name in names), incomplete)
+
+
+def _opened_for(ctx: click.Context) -> OpenedRuns:
+    """What is in the directories that stand on an unfinished line."""
+    return opened_roots((*(ctx.params.get("roots") or ()), *(ctx.params.get("log_dirs") or ())))
+
+
+def _completions(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    typed = (name for name in names if name.isprintable())  # what a shell can put on its line
+    begun = (name for name in typed if name.startswith(incomplete))
+    return [CompletionItem(name) for name in itertools.islice(begun, _MOST_COMPLETIONS)]
+
+
 format_option = click.option(
     "--format",
     metavar="NAME",
@@ -68,6 +109,7 @@ columns_option = click.option(
     default="",
     metavar="NAMES",
     callback=_names,
+    shell_complete=complete_fields,
     help="Columns instead of the usual ones, as 'status,val_loss,config.lr': see docs/fields.md.",
 )
 _root_arguments = click.argument("log_dirs", nargs=-1, type=_DIRECTORY, metavar="[LOG_DIR]...")
@@ -116,30 +158,6 @@ def runs_as_arguments(command: _Command) -> _Command:
         "references", nargs=-1, metavar="[RUN]...", shell_complete=complete_runs
     )
     return arguments(among_runs(command))
-
-
-def complete_runs(
-    ctx: click.Context, argument: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """The names of runs that begin so, for a shell."""
-    from traintop.analysis.runs import BEST, LATEST
-
-    runs = opened_roots(ctx.params.get("roots") or ()).runs
-    names = (name for name in (*runs.names.values(), LATEST, BEST) if name.startswith(incomplete))
-    typed = (name for name in names if name.isprintable())  # what a shell can put on its line
-    return [CompletionItem(name) for name in itertools.islice(typed, _MOST_COMPLETIONS)]
-
-
-def complete_metrics(
-    ctx: click.Context, argument: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """The names of metrics that begin so, for a shell."""
-    from traintop.metrics import metrics_of, system_metrics_of
-
-    runs = opened_roots(ctx.params.get("roots") or ()).runs.summaries
-    names = (*metrics_of(runs), *system_metrics_of(runs))
-    typed = (name for name in names if name.startswith(incomplete) and name.isprintable())
-    return [CompletionItem(name) for name in itertools.islice(typed, _MOST_COMPLETIONS)]
 
 
 def given_or_default(roots: Sequence[Path]) -> tuple[Path, ...]:
