@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
+from typing import NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,7 +17,7 @@ from traintop.text import safe_text
 
 _COMMANDS = (
     *("archive", "best", "compare", "demo", "doctor", "export", "formats", "import", "list"),
-    *("note", "plot", "report", "run", "settings", "show", "tag", "watch", "why"),
+    *("note", "plot", "report", "run", "settings", "show", "tag", "wait", "watch", "why"),
 )
 _MODULES = {"import": "import_"}  # which no module can be called
 _DEFAULT_COMMAND = "watch"
@@ -67,11 +69,20 @@ class _CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _end_by_interrupt()
         except BrokenPipeError:
             raise  # nobody reads on, as in `traintop list | head -1`: click ends quietly
         except OSError as error:
             file = f"{error.filename}: " if error.strerror and error.filename else ""
             raise failure(f"{file}{error.strerror or error}") from None
+
+
+def _end_by_interrupt() -> NoReturn:
+    """End as a program does on ctrl-c, so that a shell ends the loop that it runs it in."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    raise SystemExit(128 + signal.SIGINT)
 
 
 @click.group(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

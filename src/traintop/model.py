@@ -272,6 +272,9 @@ class RunStatus(enum.StrEnum):
 ALIVE = frozenset({RunStatus.RUNNING, RunStatus.STALLED})
 """The states of a run that may still go on."""
 
+ENDED = frozenset(RunStatus) - ALIVE - {RunStatus.UNREADABLE}
+"""The states of a run that has ended, well or badly, or seems to have."""
+
 
 class Annotations(msgspec.Struct, frozen=True, gc=False):
     """What people added to a run from outside; kept beside its file, never in it.

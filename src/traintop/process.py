@@ -38,6 +38,51 @@ def has_ended(process: Mapping[str, Any]) -> bool | None:
     return _start_of(pid) != process.get("pid_started")
 
 
+def send_signal(name: str, process: Mapping[str, Any], path: Path | None) -> None:
+    """Send a signal such as "SIGUSR1" to the process that writes a run, whose file is at ``path``.
+
+    Only where that is beyond doubt: its identity is that in the file, and process and file belong
+    to the user of this process, for anybody may write another pid into a file of their own. Raises
+    ``OSError`` otherwise.
+    """
+    import signal
+
+    pid = process.get("pid")
+    if has_ended(process) is None or not isinstance(pid, int) or path is None:
+        raise ProcessLookupError("it is not known which process of this machine writes the run")
+    if path.stat().st_uid != os.geteuid():
+        raise PermissionError("the file of the run belongs to another user")
+    number = signal.Signals[name]
+    if sys.platform == "linux" and hasattr(os, "pidfd_open"):
+        # The descriptor stands for one process, whichever has its number after it was looked at.
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            raise ProcessLookupError("the process of the run has ended") from None
+        try:
+            _refuse_another(process, pid)
+            signal.pidfd_send_signal(descriptor, number)
+        finally:
+            os.close(descriptor)
+    else:
+        _refuse_another(process, pid)
+        os.kill(pid, number)
+
+
+def _refuse_another(process: Mapping[str, Any], pid: int) -> None:
+    if has_ended(process) is not False:
+        raise ProcessLookupError("the process of the run has ended")
+    if _owner_of(pid) != os.geteuid():
+        raise PermissionError("the process of the run belongs to another user")
+
+
+def _owner_of(pid: int) -> int | None:
+    if sys.platform == "linux":
+        return os.stat(f"/proc/{pid}").st_uid
+    owner = _asked_of_ps("uid=", pid)
+    return int(owner) if owner else None
+
+
 @functools.cache
 def _machine() -> dict[str, str | None]:
     return {
@@ -88,7 +133,7 @@ def _start_of(pid: int) -> str | None:
     A zombie has ended: it writes no more.
     """
     if sys.platform != "linux":
-        return _start_by_ps(pid)
+        return _asked_of_ps("lstart=", pid)
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
@@ -97,10 +142,10 @@ def _start_of(pid: int) -> str | None:
     return None if state in "ZX" else fields[18]  # field 22 of proc_pid_stat(5): starttime
 
 
-def _start_by_ps(pid: int) -> str | None:
+def _asked_of_ps(what: str, pid: int) -> str | None:
     import subprocess
 
-    command = ["ps", "-o", "lstart=", "-p", str(pid)]
+    command = ["ps", "-o", what, "-p", str(pid)]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.SubprocessError):

@@ -1,8 +1,8 @@
 """The settings file: what a person wants of the terminal UI, wherever they watch.
 
 It is TOML, and everything in it is optional. A mistake in it is reported with the file, the key and
-what would be right, and everything else applies. It holds plain values only; nothing in it is ever
-executed.
+what would be right, and everything else applies. It holds plain values. Nothing in it is
+executed but what its rules name, and it is never read from a log directory.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from traintop.direction import Direction
+from traintop.rule import Rule
 from traintop.text import safe_text, suggestions
 
 _LARGEST_FILE = 1_000_000
@@ -29,11 +30,18 @@ DEFAULT_FILE = """\
 # bell = false               # ring the terminal's bell at a notice
 # desktop_notices = false    # hand notices to the desktop (OSC 9 and 777; not every terminal)
 
+# notify_urls = []           # where notices go as well: Apprise URLs, with traintop[notify]
+
 # [directions]               # which values of a metric are better, where its name does not say
 # alpha = "lower"            # "lower" or "higher"
 
 # [keys]                     # a key of your own for an action; these are named in the help
 # mark = "i"                 # several: "i,insert"; a comma is written as "comma"
+
+# [[rules]]                  # what is done when something is so of a run; as many as you like
+# when = "train_loss == nan or gpu/mean/utilization < 10"     # as in a filter
+# for = "5m"                 # how long it must have been so
+# do = ["notify", "exec: ./stop.sh", "signal: SIGUSR1"]
 """
 
 
@@ -43,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True):
     Each setting has the words for what would be right, for those who wrote something else.
     ``smoothing`` is the weight of the moving average at the start, ``directions`` says which values
     of metrics are better, and ``keys`` has the wanted keys of actions by the names of the table of
-    keys.
+    keys. ``notify_urls`` are where notices go besides the terminal, for Apprise.
     """
 
     theme: Annotated[Literal["dark", "light"] | None, Meta(description='"dark" or "light"')] = None
@@ -57,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True):
     keys: Annotated[
         Mapping[str, str], Meta(description='a text under [keys], as in mark = "m"')
     ] = {}
+    notify_urls: Annotated[
+        tuple[str, ...], Meta(description='a list of URLs, as in ["ntfys://my-topic"]')
+    ] = ()
+    rules: Annotated[tuple[Rule, ...], Meta(description="tables, each under [[rules]]")] = ()
 
 
 DEFAULTS = Settings()
@@ -103,6 +115,10 @@ def parse_settings(data: bytes) -> tuple[Settings, tuple[str, ...]]:
         if name not in known:
             problems.append(f"{name}: unknown; {suggestions(name, known)}")
             continue
+        if name == "rules":
+            accepted[name], wrong = _rules_in(value)
+            problems += wrong
+            continue
         # Each entry of a table by itself, so that a wrong one costs no other.
         entries = value.items() if isinstance(value, dict) and value else [(None, value)]
         for key, entry in entries:
@@ -115,6 +131,19 @@ def parse_settings(data: bytes) -> tuple[Settings, tuple[str, ...]]:
             else:
                 accepted[name] = part if key is None else {**accepted.get(name, {}), **part}
     return Settings(**accepted), tuple(problems)
+
+
+def _rules_in(value: Any) -> tuple[tuple[Rule, ...], list[str]]:
+    """The rules among the tables of a file, and what is wrong with the others."""
+    if not isinstance(value, list):
+        return (), ["rules: must be tables, each under [[rules]]"]
+    rules, problems = [], []
+    for place, table in enumerate(value, 1):
+        try:
+            rules.append(msgspec.convert(table, Rule))
+        except msgspec.ValidationError as error:
+            problems.append(f"rule {place}: {str(error).removesuffix(' - at `$`')}")
+    return tuple(rules), problems
 
 
 def _problem(path: Path, words: str) -> str:

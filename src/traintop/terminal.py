@@ -96,6 +96,24 @@ def erases_in_color(environment: Mapping[str, str]) -> bool:
     return curses.tigetflag("bce") > 0
 
 
+def desktop_sequence(title: str, text: str, environment: Mapping[str, str]) -> str:
+    """What makes the person's terminal show a notice outside of it: OSC 9 and OSC 777.
+
+    Terminals that know both get the second only, as they would show it twice. Inside tmux it is
+    wrapped so that tmux hands it on, which needs its option ``allow-passthrough``. Both texts are
+    safe already.
+    """
+    # A semicolon would begin another argument of the sequence; "4;" would be a progress bar.
+    title, body = (part.replace(";", ",") for part in (title, text))
+    sequence = f"\x1b]777;notify;traintop: {title};{body}\x07"
+    if environment.get("TERM_PROGRAM") not in ("WezTerm", "ghostty"):
+        sequence = f"\x1b]9;traintop: {title}: {body}\x07{sequence}"
+    if "TMUX" in environment:
+        doubled = sequence.replace("\x1b", "\x1b\x1b")
+        return f"\x1bPtmux;{doubled}\x1b\\"
+    return sequence
+
+
 _ASCII_FORMS = str.maketrans(
     {
         "●": "*",

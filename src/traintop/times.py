@@ -6,10 +6,31 @@ times to their own zone first, so that all of them are of one time line.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 _SECONDS_PER_DAY = 86_400
+
+UNIT_SECONDS: Mapping[str, float] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+"""The units of a length of time, by their letters."""
+
+_LENGTH = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?|d(?:ays?)?|w(?:eeks?)?)?"
+)
+
+
+def seconds_of(length: str) -> float:
+    """A length of time such as "90", "5m", "1h30m" or "2 days", in seconds.
+
+    Raises ``ValueError`` for any other text.
+    """
+    text = length.strip()
+    parts = list(_LENGTH.finditer(text))
+    if not parts or _LENGTH.sub("", text).strip():
+        raise ValueError(f"{length!r} is no length of time such as 90s, 5m, 6h or 2d")
+    return sum(float(part[1]) * UNIT_SECONDS[(part[2] or "s")[0]] for part in parts)
 
 
 def utc_offset(time: datetime) -> int:

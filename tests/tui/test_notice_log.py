@@ -15,8 +15,9 @@ from tui_runs import line_text, listing, notice, screen_text, toasts
 from traintop.analysis.alerts import AlertKind
 from traintop.lines import line_width
 from traintop.model import Annotations, MetricsSnapshot, MetricStats
+from traintop.terminal import desktop_sequence
 from traintop.tui.alerts.screen import NoticesScreen, notice_lines
-from traintop.tui.alerts.toasts import Toast, desktop_sequence, toasts_of
+from traintop.tui.alerts.toasts import toasts_of
 from traintop.tui.app import TraintopApp
 from traintop.tui.messages import NoticesRaised
 
@@ -180,7 +181,7 @@ def test_the_notice_at_the_cursor_is_there_in_full():
 
 def test_text_cannot_escape_the_desktop_notification_sequences():
     (toast,) = toasts_of([notice(make_run("a;4;2"), text=HOSTILE)])
-    sequence = desktop_sequence(toast, {})
+    sequence = desktop_sequence(toast.title, toast.text, {})
     nine, rest = sequence.split("\x07", 1)
     assert nine.startswith("\x1b]9;traintop: a,4,2: crashed: ")
     assert rest.startswith("\x1b]777;notify;traintop: a,4,2: crashed;")
@@ -191,12 +192,11 @@ def test_text_cannot_escape_the_desktop_notification_sequences():
 
 
 def test_a_terminal_knowing_both_desktop_sequences_gets_one():
-    toast = Toast("a: crashed", "gone", "error")
-    assert desktop_sequence(toast, {"TERM_PROGRAM": "WezTerm"}).count("\x1b") == 1
+    assert desktop_sequence("a: crashed", "gone", {"TERM_PROGRAM": "WezTerm"}).count("\x1b") == 1
 
 
 def test_desktop_sequences_are_wrapped_for_tmux():
-    sequence = desktop_sequence(Toast("a", "b", "error"), {"TMUX": "/tmp/tmux-0/default,1,0"})
+    sequence = desktop_sequence("a", "b", {"TMUX": "/tmp/tmux-0/default,1,0"})
     assert sequence.startswith("\x1bPtmux;\x1b\x1b]9;")
     assert sequence.endswith("\x07\x1b\\")
 

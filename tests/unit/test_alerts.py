@@ -52,6 +52,16 @@ def test_what_is_past_at_the_start_makes_no_notice(state):
     assert alerts([run(**state)], [run(**state)], [run(iteration=1, **state)]) == []
 
 
+def test_what_is_past_makes_no_notice_however_late_it_is_read():
+    detector = AlertDetector()
+    new = [run("new", best_val_loss=2.0, status=RunStatus.FINISHED, end_time=EARLIER)]
+    old = run("old", status=RunStatus.FAILED, end_time="2024-02-22T14:00:00", best_val_loss=1.0)
+    assert detector.observe(new, NOW, complete=False) == ()
+    assert detector.observe([*new, old], NOW) == ()
+    best = run("best", best_val_loss=0.5, status=RunStatus.FINISHED, end_time=EARLIER)
+    assert [alert.kind for alert in detector.observe([*new, old, best], NOW)] == [AlertKind.BEST]
+
+
 @pytest.mark.parametrize(
     ("state", "kind"),
     [

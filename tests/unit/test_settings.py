@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traintop.cli import main
+from traintop.rule import Action
 from traintop.settings import DEFAULT_FILE, Settings, load_settings, parse_settings, settings_path
 
 
@@ -49,6 +50,51 @@ def test_a_wrong_value_is_reported_and_the_rest_applies(line, said):
     (problem,) = problems
     assert said in problem
     assert settings.bell is ("bell" not in line)
+
+
+def test_rules_are_read_and_a_wrong_one_costs_no_other():
+    text = """
+    [[rules]]
+    when = "train_loss == nan"
+    for = "5m"
+    do = ["notify", "exec: ./stop.sh 'a b' $HOME", "signal: SIGUSR1"]
+    [[rules]]
+    when = "x < 3"
+    do = ["exec:"]
+    [[rules]]
+    when = "x < 3"
+    do = ["signal: SIGNONE"]
+    [[rules]]
+    for = "5m"
+    [[rules]]
+    when = "x < 3"
+    for = "a while"
+    [[rules]]
+    whn = "x < 3"
+    """
+    settings, problems = parse_settings(text.encode())
+    (rule,) = settings.rules
+    assert (rule.when, rule.seconds) == ("train_loss == nan", 300)
+    stop = Action("exec", ("./stop.sh", "a b", "$HOME"))
+    assert rule.actions == (Action("notify"), stop, Action("signal", ("SIGUSR1",)))
+    assert [problem.partition(":")[0] for problem in problems] == [
+        f"rule {place}" for place in range(2, 7)
+    ]
+    assert "'exec:' must be" in problems[0]
+    assert "there is no signal 'SIGNONE'" in problems[1]
+    assert "`when`" in problems[2]
+    assert "'a while' is no length of time" in problems[3]
+    assert "`whn`" in problems[4]
+
+
+def test_the_command_lists_the_rules(tmp_path, monkeypatch):
+    path = tmp_path / "settings.toml"
+    path.write_text('[[rules]]\nwhen = "loss <"\n[[rules]]\nwhen = "diverged"\ndo = ["exec: x"]\n')
+    monkeypatch.setenv("TRAINTOP_CONFIG", str(path))
+    result = CliRunner().invoke(main, ["settings"])
+    assert re.search(r"# built in +not finite +notify", result.stdout)
+    assert re.search(r"# yours +diverged +exec: x", result.stdout)
+    assert "rule 'loss <': something is missing at the end" in result.stderr
 
 
 @pytest.mark.parametrize("data", [b"= 3", b"\xff", b"[" * 5000, b"x" * 2_000_000, b"\x00"])
@@ -111,4 +157,5 @@ def test_the_command_prints_the_path_and_what_is_wrong(tmp_path, monkeypatch):
 def test_the_page_about_settings_names_every_setting():
     page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
     names = [*Settings.__struct_fields__]
-    assert [name for name in names if f"`{name}`" not in page and f"`[{name}]`" not in page] == []
+    forms = ("`{}`", "`[{}]`", "`[[{}]]`")
+    assert [name for name in names if not any(form.format(name) in page for form in forms)] == []

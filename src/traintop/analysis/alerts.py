@@ -90,9 +90,12 @@ _ONCE = frozenset({AlertKind.NOT_FINITE, AlertKind.DIVERGED})
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """One event, and when it began. ``name`` and ``text`` may hold what a file says."""
+    """One event, and when it began. ``name`` and ``text`` may hold what a file says.
 
-    kind: AlertKind
+    ``kind`` is an ``AlertKind``, or the condition of a rule of the settings file.
+    """
+
+    kind: str
     run_id: str
     name: str
     text: str
@@ -173,8 +176,13 @@ class AlertDetector:
         self._record_is_beaten = False
         self._watching = False
 
-    def observe(self, runs: Sequence[RunSummary], now: datetime) -> tuple[Alert, ...]:
-        """The events since the last call; of the first call, what is so now."""
+    def observe(
+        self, runs: Sequence[RunSummary], now: datetime, *, complete: bool = True
+    ) -> tuple[Alert, ...]:
+        """The events since the last call; of the first call, what is so now.
+
+        The first is over when the runs are ``complete``: until then, not all were read.
+        """
         alerts: list[Alert] = []
         for run in runs:
             memory = self._memories.get(run.id)
@@ -188,7 +196,7 @@ class AlertDetector:
                 alerts += [Alert(kind, run.id, name, text, time) for kind, text, time in events]
         if len(self._memories) > 2 * len(runs) + _SPARE_MEMORIES:
             self._memories = {run.id: self._memories[run.id] for run in runs}
-        self._watching = True
+        self._watching |= complete
         return tuple(sorted(alerts, key=lambda alert: alert.time))
 
     def current(self) -> Mapping[str, AlertKind]:
@@ -198,6 +206,14 @@ class AlertDetector:
             for run_id, memory in self._memories.items()
             if memory.run is not None and memory.run.status in ALIVE and (kinds := _shown(memory))
         }
+
+    def standing(self, run_id: str) -> frozenset[AlertKind]:
+        """What is wrong now with a run that goes on."""
+        memory = self._memories.get(run_id)
+        if memory is None or memory.run is None or memory.run.status not in ALIVE:
+            return frozenset()
+        stalled = {AlertKind.STALLED} if memory.run.status is RunStatus.STALLED else set()
+        return frozenset({*memory.since, *stalled})
 
     def _look_back(self, memory: _Memory, run: RunSummary) -> None:
         if run.status not in ALIVE or run.last is None:

@@ -25,6 +25,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -33,6 +34,7 @@ import msgspec
 from traintop.analysis.alerts import ALERT_WORDS
 from traintop.analysis.field_names import field_among, hint_of_unknown, is_known, known_names
 from traintop.analysis.query_conditions import (
+    ENDED_WORD,
     Alerts,
     Condition,
     Getter,
@@ -46,7 +48,14 @@ from traintop.analysis.query_conditions import (
     ordered,
 )
 from traintop.analysis.query_times import DAYS, Period
-from traintop.analysis.query_tokens import END, QueryError, Token, number_of, tokens_of
+from traintop.analysis.query_tokens import (
+    END,
+    QueryError,
+    Token,
+    UnknownFieldError,
+    number_of,
+    tokens_of,
+)
 from traintop.field import Kind, Value, is_nothing
 from traintop.fields import STATUS_WORDS, fact, field_of
 from traintop.model import RunSummary
@@ -70,6 +79,18 @@ def filter_runs(
     return tuple(run for run in runs if matches(run))
 
 
+def runs_now_matching(
+    runs: Sequence[RunSummary], text: str, now: datetime, alerts: Alerts = MappingProxyType({})
+) -> Sequence[RunSummary]:
+    """As :func:`filter_runs`, of a query that is asked again and again, as in ``traintop wait``.
+
+    What no run has yet may come, so it is no mistake. The word of a status means the status alone:
+    a run named "unfinished" is not ``finished``.
+    """
+    matches = _Parser(text, runs, now, alerts, repeats=True).query()
+    return tuple(run for run in runs if matches(run))
+
+
 _CONSTANTS: Mapping[str, Value] = {
     "true": True,
     "false": False,
@@ -83,7 +104,7 @@ _STATUSES = frozenset(
     for words in (STATUS_WORDS, ALERT_WORDS)
     for pair in words.items()
     for word in pair
-)
+) | {ENDED_WORD}
 _ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -115,8 +136,15 @@ class _Parser:
     """Reads a query from left to right; each method reads what it is named after."""
 
     def __init__(
-        self, text: str, runs: Sequence[RunSummary], now: datetime, alerts: Alerts
+        self,
+        text: str,
+        runs: Sequence[RunSummary],
+        now: datetime,
+        alerts: Alerts,
+        *,
+        repeats: bool = False,
     ) -> None:
+        self._repeats = repeats
         self._runs = runs
         self._alerts = alerts
         self._now = now
@@ -360,11 +388,15 @@ class _Parser:
             return term.condition
         if term.word is None:
             raise QueryError("compare it with something, as in step > 100", term.position)
-        named = mentions(term.word, term.time, self._alerts)
+        word, is_status = term.word.casefold(), term.word.lower() in _STATUSES
+        if self._repeats and is_status:
+            named: Condition = partial(has_status, word=word, alerts=self._alerts)
+        else:
+            named = mentions(term.word, term.time, self._alerts)
         compare = self._getter(term.word) if term.named else None
         if compare and any(isinstance(compare(run), bool) for run in self._runs):
             return lambda run: named(run) or compare(run) is True
-        may_be_none = term.time is not None or term.word.lower() in _STATUSES
+        may_be_none = term.time is not None or is_status or self._repeats
         if not may_be_none and not any(map(named, self._runs)):
             # Half of a condition that is being typed, or a slip: either way no list to show.
             hint = f"; compare it, as in {term.word} < 3" if compare else self._meant(term.word)
@@ -388,9 +420,11 @@ class _Parser:
         if getter is None and text_too:
             word = term.word
             return lambda run: word
+        if getter is None and self._repeats:
+            return lambda run: None
         if getter is None:
             hint = hint_of_unknown(term.word, self._runs)
-            raise QueryError(f"no run has {term.word}: {hint}", term.position)
+            raise UnknownFieldError(f"no run has {term.word}: {hint}", term.position)
         return getter
 
     def _getter(self, name: str) -> Getter | None:

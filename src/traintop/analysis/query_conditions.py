@@ -9,12 +9,15 @@ from traintop.analysis.alerts import ALERT_WORDS, AlertKind
 from traintop.analysis.query_times import Period
 from traintop.field import Value
 from traintop.fields import STATUS_WORDS
-from traintop.model import RunSummary
+from traintop.model import ENDED, RunSummary
 from traintop.values import as_number
 
 Condition = Callable[[RunSummary], bool]
 Getter = Callable[[RunSummary], Value]
 Alerts = Mapping[str, AlertKind]
+
+ENDED_WORD = "ended"
+"""A status word for all the ways in which a run ends."""
 
 _LEAST_COMMIT = 4
 """Characters by which a commit is known, as in git."""
@@ -41,6 +44,8 @@ def mentions(word: str, time: Period | None, alerts: Alerts) -> Condition:
 
 def has_status(run: RunSummary, word: str, alerts: Alerts) -> bool:
     """Whether a run has a status or an alert, named in full or by its word in the list."""
+    if word == ENDED_WORD:
+        return run.status in ENDED
     alert = alerts.get(run.id)
     words = (run.status.value, STATUS_WORDS[run.status])
     return word in words or (alert is not None and word in (alert, ALERT_WORDS[alert].casefold()))

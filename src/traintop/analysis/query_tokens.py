@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from traintop.times import UNIT_SECONDS
+
 LONGEST_QUERY = 500
 """Characters of a query."""
 
@@ -16,6 +18,10 @@ class QueryError(ValueError):
     def __init__(self, message: str, position: int) -> None:
         super().__init__(message)
         self.position = position
+
+
+class UnknownFieldError(QueryError):
+    """A query about something that no run has, or none has yet."""
 
 
 class Token(NamedTuple):
@@ -42,7 +48,9 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _NUMBER = re.compile(r"([\d_.]+(?:[eE][+-]?\d+)?)\s?(\D?)")
-_UNITS: Mapping[str, float] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800} | {
+_UNITS: Mapping[str, float] = {
+    "": 1,
+    **UNIT_SECONDS,
     "k": 1e3,
     "M": 1e6,
     "G": 1e9,

@@ -29,6 +29,7 @@ from traintop.tracking.environment import default_log_dir
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from traintop.analysis.events import Cursor, Event
     from traintop.analysis.run_comparison import RunComparison
     from traintop.analysis.run_groups import Groups, Mean
     from traintop.store.history import History
@@ -38,6 +39,7 @@ log = logging.getLogger("traintop")
 LATEST, BEST = "@latest", "@best"
 """References to the run that started last, and to the one with the best value of its metric."""
 
+_WATCH_PAUSE = 60.0  # seconds without a change
 _RUNS_IN_MEMORY = 16
 _MOST_CANDIDATES = 3
 _LONGEST_LINE = 500
@@ -81,6 +83,11 @@ class Runs(Sequence[Run], Tabular):
         if isinstance(key, slice):
             return Runs(self._runs[key], self._opened)
         return self.find(key) if isinstance(key, str) else self._runs[key]
+
+    @property
+    def opened(self) -> OpenedRuns:
+        """What these were selected from."""
+        return self._opened
 
     @property
     def summaries(self) -> list[RunSummary]:
@@ -170,6 +177,29 @@ class Runs(Sequence[Run], Tabular):
         """
         ranked = self.ranked(metric, mode)
         return self._these([ranked[0].run])[0] if ranked else None
+
+    def watch(self, since: str | None = None) -> Iterator[Event]:
+        """What happens to these runs from now on: each event when it happens, without end.
+
+        Of all runs that were opened, also what happens to those that are new. ``since`` is the
+        cursor of an event or a time, as of ``traintop watch --events --since``. Raises
+        ``ValueError`` where it is neither.
+        """
+        from traintop.analysis.events import Cursor
+
+        return self._events(None if since is None else Cursor.parse(since, datetime.now()))
+
+    def _events(self, cursor: Cursor | None) -> Iterator[Event]:
+        from traintop.analysis.events import RunEvents
+        from traintop.analysis.rules import recent_records
+        from traintop.store.watch import snapshots
+
+        catalog = self._opened.catalog
+        events = RunEvents(recent_records(catalog.reader), since=cursor)
+        chosen = None if self is self._opened.runs else {run.id for run in self}
+        for snapshot in snapshots(catalog, lambda: _WATCH_PAUSE):
+            runs = [run for run in snapshot.runs if chosen is None or run.id in chosen]
+            yield from events.observe(runs, datetime.now())
 
     def select(self, runs: Iterable[Run]) -> Runs:
         """These runs, each once, in this order."""

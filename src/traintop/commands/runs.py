@@ -124,6 +124,20 @@ _root_option = click.option(
 )
 
 
+def _length_of_time(ctx: click.Context, option: click.Parameter, given: str | None) -> float | None:
+    from traintop.times import seconds_of
+
+    try:
+        return None if given is None else seconds_of(given)
+    except ValueError as error:
+        raise click.BadParameter(safe_text(error, LONGEST_LINE)) from None
+
+
+def time_option(name: str, explanation: str) -> Callable[[_Command], _Command]:
+    """An option whose value is a length of time: in seconds, ``None`` where it is not given."""
+    return click.option(name, metavar="TIME", callback=_length_of_time, help=explanation)
+
+
 def roots_as_arguments(command: _Command) -> Callable[..., Any]:
     """Directories as arguments or after -d, all as ``roots``; and the format of their files."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from traintop.commands.output import failure
-from traintop.commands.runs import given_or_default, roots_as_arguments
+from traintop.commands.event_stream import rehearse_rules, stream_events
+from traintop.commands.output import failure, output_styles
+from traintop.commands.runs import filter_option, given_or_default, roots_as_arguments
 from traintop.model import RunStatus
 from traintop.run_ids import parts_of
 from traintop.text import safe_text
@@ -17,19 +19,58 @@ from traintop.text import safe_text
 
 @click.command()
 @roots_as_arguments
-def command(roots: tuple[Path, ...]) -> None:
+@filter_option
+@click.option("--events", is_flag=True, help="Print a line for each event; needs no terminal.")
+@click.option(
+    "--since",
+    metavar="CURSOR",
+    help="Events after that of this cursor, or after a time: 2h, today, 2025-02-22T14:05.",
+)
+@click.option(
+    "--prometheus",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep metrics of the runs in a file for node_exporter, such as runs.prom.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what the rules would have done for past runs.")
+@output_styles("json")
+def command(
+    roots: tuple[Path, ...],
+    query: str,
+    events: bool,
+    since: str | None,
+    prometheus: Path | None,
+    dry_run: bool,
+    style: str | None,
+) -> None:
     """Watch runs live in the terminal (the default command).
 
     LOG_DIR is a directory; the default is $TRAINTOP_DIR, else ./experiment_logs, else this one.
     Given the file of a run, its directory is watched and the run is selected.
+
+    With --events: a line for each run that starts or ends, for each alert, and for its end; as
+    JSON, with a cursor that --since goes on from. The other options are for --events only.
     """
+    if events and dry_run:
+        rehearse_rules(roots, query, as_json=style == "json")
+    elif events:
+        stream_events(roots, query, since, prometheus, as_json=style == "json")
+    elif query or since or prometheus or dry_run or style:
+        raise click.UsageError("--filter, --since, --prometheus, --dry-run, --json need --events")
+    else:
+        _watch_on_screen(roots)
+
+
+def _watch_on_screen(roots: Sequence[Path]) -> None:
     from traintop.terminal import has_screen
 
     places = [_place_of(path) for path in roots]
     directories = [directory for directory, _ in places]
     opened = next((run for _, run in places if run is not None), None)
     if not sys.stdout.isatty():
-        raise click.ClickException("watching needs a terminal; in a script, use `traintop list`")
+        raise click.ClickException(
+            "watching needs a terminal; in a script, use `traintop list` or `watch --events`"
+        )
     if not has_screen(os.environ):
         raise click.ClickException(
             f"this terminal (TERM={safe_text(os.environ['TERM'], 40)}) cannot show the UI; "

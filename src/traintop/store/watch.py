@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import math
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from traintop.store.catalog import RunCatalog, Snapshot
@@ -59,11 +61,24 @@ class DirectoryWatcher:
     ``on_snapshot`` is called from that thread: for the newest runs, for all of them, and then only
     when something or the ``mode`` changed, at most four times a second. Directories that are
     missing, deleted, recreated, renamed or remounted are found again by themselves.
+
+    With ``every``, the state is published again where so many seconds passed without a change.
+    Where the catalog ``is_read`` already, the newest runs are not published before all of them.
     """
 
-    def __init__(self, catalog: RunCatalog, on_snapshot: Callable[[Snapshot], None]) -> None:
+    def __init__(
+        self,
+        catalog: RunCatalog,
+        on_snapshot: Callable[[Snapshot], None],
+        *,
+        every: float = math.inf,
+        is_read: bool = False,
+    ) -> None:
         self._catalog = catalog
         self._on_snapshot = on_snapshot
+        self._every = every
+        self._is_read = is_read
+        self._published_at = -math.inf
         self._published: tuple[int, Mode | None] = (-1, None)
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -93,9 +108,10 @@ class DirectoryWatcher:
     def _run(self) -> None:
         scan_due = 0.0
         try:
-            self._publish(lambda: self._catalog.first_look(FIRST_RUNS, _FIRST_SECONDS))
-            # Meanwhile the screen draws them, without competing for the interpreter's lock.
-            self._stop.wait(SHORTEST_INTERVAL)
+            if not self._is_read:
+                self._publish(lambda: self._catalog.first_look(FIRST_RUNS, _FIRST_SECONDS))
+                # Meanwhile the screen draws them, without competing for the interpreter's lock.
+                self._stop.wait(SHORTEST_INTERVAL)
             while not self._stop.is_set():
                 started = time.monotonic()
                 hinted = self._hints.take()
@@ -122,13 +138,39 @@ class DirectoryWatcher:
             _log.exception("refreshing failed")
             snapshot = self._catalog.report(f"cannot look for changes: {error!r}")
         current = (snapshot.revision, self.mode)
-        if current != self._published and not self._stop.is_set():
-            self._published = current
+        is_due = time.monotonic() - self._published_at >= self._every
+        if (current != self._published or is_due) and not self._stop.is_set():
+            self._published, self._published_at = current, time.monotonic()
             try:
                 self._on_snapshot(snapshot)
             except Exception:
                 _log.exception("a listener failed")
         return snapshot
+
+
+def snapshots(
+    catalog: RunCatalog, pause: Callable[[], float], stop: threading.Event | None = None
+) -> Iterator[Snapshot]:
+    """The state of a catalog now, after each change, and after each ``pause`` without one.
+
+    Every one has all runs. It ends when ``stop`` is set, to be seen at the next change or pause;
+    closing the iterator ends the watching.
+    """
+    news: SimpleQueue[Snapshot] = SimpleQueue()
+    snapshot = catalog.refresh()
+    yield snapshot
+    watcher = DirectoryWatcher(catalog, news.put, is_read=True)
+    watcher.start()
+    try:
+        while stop is None or not stop.is_set():
+            with contextlib.suppress(Empty):
+                snapshot = news.get(timeout=max(pause(), 0.0))
+                while True:  # what is overtaken interests nobody
+                    snapshot = news.get_nowait()
+            if not snapshot.unread:
+                yield snapshot
+    finally:
+        watcher.stop()
 
 
 class _Armed(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,10 +20,12 @@ from textual.filter import LineFilter
 from textual.notifications import Notify
 from textual.timer import Timer
 
+from traintop.analysis.rules import recent_records, usable_rules
 from traintop.directory_memory import DirectoryMemory, memory_path
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.terminal import (
     can_be_continued,
+    desktop_sequence,
     draws_ascii_only,
     is_gnu_screen,
     on_termination,
@@ -39,7 +42,6 @@ from traintop.tui.alerts.toasts import (
     TOAST_SECONDS,
     NoticeLog,
     NoticeToasts,
-    desktop_sequence,
     toasts_of,
 )
 from traintop.tui.annotate.actions import AnnotationController, written_text
@@ -54,6 +56,7 @@ from traintop.tui.kit.themes import THEMES, AsciiFilter, ColorlessFilter, theme_
 from traintop.tui.kit.typeahead import TypeAheadApp
 from traintop.tui.main.screen import MainScreen
 from traintop.tui.messages import (
+    ActionFailed,
     AlertsChanged,
     AnnotationRequested,
     AnnotationsWritten,
@@ -78,14 +81,13 @@ from traintop.tui.view import (
 from traintop.tui.view_memory import plain_view, recalled_view
 
 if TYPE_CHECKING:
-    from traintop.analysis.alerts import Measured
-    from traintop.model import RunSummary
     from traintop.store.catalog import Snapshot
     from traintop.store.formats import RunReader
     from traintop.store.watch import DirectoryWatcher
+    from traintop.tui.alerts.responder import RuleResponder
 
 _LONGEST_PATH = 4096
-_LOOKED_BACK = 200  # records of a run that goes on, by which it is judged when it is first seen
+_RULE_SECONDS = 2.0  # between two looks at what rules ask, where nothing changes
 _REMEMBER_SECONDS = 3.0
 _RESIZED_SECONDS = 0.1  # after which a terminal that is dragged is taken to rest
 _PROGRESS_SECONDS = 0.5
@@ -169,7 +171,8 @@ class TraintopApp(TypeAheadApp):
         table, unusable = remapped_keys(KEYS, settings.keys)
         StyledLines.ascii_only = draws_ascii_only(os.environ)
         use_table(table, ascii_only=StyledLines.ascii_only)
-        self._problems = (*problems, *unusable)
+        self._rules, wrong = usable_rules(settings.rules)
+        self._problems = (*problems, *unusable, *wrong)
         # Over SSH each frame of an animation costs bytes, and none of them says anything.
         self.animation_level = "none"
         for theme in THEMES:
@@ -178,6 +181,7 @@ class TraintopApp(TypeAheadApp):
             self.theme = theme_name(dark=recalled.get("theme", settings.theme) != "light")
         self._directories = tuple(directories)
         self._watcher: DirectoryWatcher | None = None
+        self._responder: RuleResponder | None = None
         self._repainting: Timer | None = None
         self._is_painted = False
         self._written: Path | None = None
@@ -236,24 +240,26 @@ class TraintopApp(TypeAheadApp):
 
     def start_watching(self) -> None:
         """Start the watcher; from here on the screen follows the directories."""
-        from traintop.analysis.alerts import AlertDetector, measured_in
         from traintop.store.catalog import RunCatalog
         from traintop.store.watch import DirectoryWatcher
+        from traintop.tui.alerts.responder import RuleResponder
 
-        def sample(run: RunSummary) -> list[Measured]:
-            return measured_in(catalog.reader(run.id).sample(_LOOKED_BACK))
-
-        catalog = self._catalog = RunCatalog(self._directories)
-        detector = AlertDetector(sample)
+        self._catalog = RunCatalog(self._directories)
+        sample = recent_records(self._catalog.reader)
+        urls = self._settings.notify_urls
+        responder = self._responder = RuleResponder(self._rules, urls, sample, self.post_message)
+        shown: Snapshot | None = None
 
         def publish(snapshot: Snapshot) -> None:
-            self.post_message(SnapshotChanged(snapshot))
-            notices = detector.observe(snapshot.runs, datetime.now())
-            self.post_message(AlertsChanged(detector.current()))
-            if notices:
-                self.post_message(NoticesRaised(notices))
+            nonlocal shown
+            if snapshot is not shown:
+                shown = snapshot
+                self.post_message(SnapshotChanged(snapshot))
+            responder.take(snapshot.runs, complete=not snapshot.unread)
 
-        self._watcher = DirectoryWatcher(self._catalog, publish)
+        # What a rule asks may come to be so with time alone.
+        every = _RULE_SECONDS if self._rules else math.inf
+        self._watcher = DirectoryWatcher(self._catalog, publish, every=every)
         self._watcher.start()
 
     def reader_of(self, run_id: str) -> RunReader:
@@ -263,6 +269,11 @@ class TraintopApp(TypeAheadApp):
     def start_loading(self) -> None:
         """Start to read the records of the plotted runs."""
         self.main_screen.start_loading()
+
+    def finish_actions(self) -> None:
+        """Wait a little for what rules began."""
+        if self._responder is not None:
+            self._responder.finish()
 
     def on_unmount(self) -> None:
         if self._watcher is not None:
@@ -318,8 +329,11 @@ class TraintopApp(TypeAheadApp):
             if self._settings.bell:
                 self.bell()
             if self._settings.desktop_notices:
-                write_to_terminal(self, desktop_sequence(toast, os.environ))
+                write_to_terminal(self, desktop_sequence(toast.title, toast.text, os.environ))
         self._toasts.show(notices)
+
+    def on_action_failed(self, message: ActionFailed) -> None:
+        self._report(message.text, failed=True)
 
     def on_copy_requested(self, message: CopyRequested) -> None:
         self._copy(Path(message.id))
@@ -415,6 +429,7 @@ def run(directories: Sequence[Path], opened: Path | None = None) -> None:
     app = TraintopApp(directories, datetime.now, *settings, memory, opened)
     app.run(mouse=not is_gnu_screen(os.environ))
     app.remember()
+    app.finish_actions()
     if app.exports.unfinished:
         _print(f"writing {', '.join(app.exports.unfinished)}; ctrl+c stops that")
     for problem in (*app.annotations.finish(), *app.exports.finish()):

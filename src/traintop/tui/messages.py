@@ -113,6 +113,13 @@ class AlertsChanged(_Newest):
 
 
 @dataclass(eq=False)
+class ActionFailed(Message):
+    """What a rule asked for could not be done; ``text`` says why."""
+
+    text: str
+
+
+@dataclass(eq=False)
 class NoticesRaised(Message):
     """Something happened to runs that the person should know."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from traintop.analysis.alerts import Alert, AlertKind
 from traintop.lines import Line, Piece, clickable, line_width
 from traintop.text import cell_width, fit, safe_text, wrap
-from traintop.tui.alerts.toasts import ROLES, SEVERITIES, WIDEST_NAME
+from traintop.tui.alerts.toasts import ROLES, WIDEST_NAME, severity_of
 from traintop.tui.kit.dialogs import ListDialog
 from traintop.tui.kit.keys import Place
 
@@ -73,7 +73,7 @@ def _notice_line(notice: Alert, name: str, *, at_cursor: bool) -> Line:
     return (
         Piece("▌ " if at_cursor else "  ", "accent"),
         Piece(f"{notice.time:%m-%d %H:%M:%S}  ", "muted"),
-        Piece(f"{notice.kind:<{_KIND_WIDTH}}  ", ROLES[SEVERITIES[notice.kind]]),
+        Piece(f"{fit(safe_text(notice.kind), _KIND_WIDTH)}  ", ROLES[severity_of(notice)]),
         Piece(f"{name}  ", "strong"),
         Piece(safe_text(notice.text, 500)),
     )

@@ -26,7 +26,7 @@ WIDEST_NAME = 30
 MOST_TOASTS = 3
 """More at a time would cover the screen; the log has them all."""
 
-SEVERITIES: Mapping[AlertKind, Severity] = {
+SEVERITIES: Mapping[str, Severity] = {
     AlertKind.NOT_FINITE: "error",
     AlertKind.DIVERGED: "error",
     AlertKind.CRASHED: "error",
@@ -37,6 +37,13 @@ SEVERITIES: Mapping[AlertKind, Severity] = {
     AlertKind.SLOWER: "warning",
     AlertKind.BEST: "information",
 }
+
+
+def severity_of(notice: Alert) -> Severity:
+    """How bad it is; what a person's own rule asks for is a warning."""
+    return SEVERITIES.get(notice.kind, "warning")
+
+
 ROLES: Mapping[Severity, Role] = {"information": "good", "warning": "warn", "error": "bad"}
 
 
@@ -51,35 +58,18 @@ class Toast(msgspec.Struct, frozen=True):
 def toasts_of(notices: Sequence[Alert]) -> tuple[Toast, ...]:
     """One toast for each of a few notices, one for all of many."""
     if len(notices) > MOST_TOASTS:
-        worst = max((SEVERITIES[notice.kind] for notice in notices), key=tuple(ROLES).index)
+        worst = max((severity_of(notice) for notice in notices), key=tuple(ROLES).index)
         kinds = Counter(notice.kind for notice in notices)
-        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        counts = ", ".join(f"{count} {safe_text(kind, 60)}" for kind, count in kinds.items())
         return (Toast(f"{len(notices)} notices: {counts}", "N lists them", worst),)
     return tuple(
         Toast(
-            f"{safe_text(notice.name, 60)}: {notice.kind}",
+            f"{safe_text(notice.name, 60)}: {safe_text(notice.kind, 60)}",
             safe_text(notice.text),
-            SEVERITIES[notice.kind],
+            severity_of(notice),
         )
         for notice in notices
     )
-
-
-def desktop_sequence(toast: Toast, environment: Mapping[str, str]) -> str:
-    """What makes the person's terminal show a notice outside of it: OSC 9 and OSC 777.
-
-    Terminals that know both get the second only, as they would show it twice. Inside tmux it is
-    wrapped so that tmux hands it on, which needs its option ``allow-passthrough``.
-    """
-    # A semicolon would begin another argument of the sequence; "4;" would be a progress bar.
-    title, body = (text.replace(";", ",") for text in (toast.title, toast.text))
-    sequence = f"\x1b]777;notify;traintop: {title};{body}\x07"
-    if environment.get("TERM_PROGRAM") not in ("WezTerm", "ghostty"):
-        sequence = f"\x1b]9;traintop: {title}: {body}\x07{sequence}"
-    if "TMUX" in environment:
-        doubled = sequence.replace("\x1b", "\x1b\x1b")
-        return f"\x1bPtmux;{doubled}\x1b\\"
-    return sequence
 
 
 TOAST_SECONDS = 8.0

@@ -1,0 +1,140 @@
+"""`traintop wait`: sleep until something is so of runs, and tell a script whether it came so."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from traintop.commands.event_stream import Responder, own_rules
+from traintop.commands.output import LONGEST_LINE, warn
+from traintop.commands.runs import opened_roots, runs_as_arguments, selected_runs, time_option
+from traintop.model import ALIVE, RunStatus
+from traintop.text import duration, safe_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from traintop.analysis.runs import OpenedRuns
+    from traintop.analysis.waiting import Waiting
+
+TIMED_OUT = 124
+"""The exit status, as that of timeout(1)."""
+
+_PAUSE = 2.0  # seconds between two looks at what changes with time alone, such as an age
+_MOST_LINES = 5
+
+
+@click.command()
+@runs_as_arguments
+@click.option(
+    "--until",
+    "condition",
+    default="ended",
+    show_default=True,
+    metavar="QUERY",
+    help="What is waited for, as in a filter: finished, 'val_loss < 3.2 or crashed'.",
+)
+@click.option("--any", "one_is_enough", is_flag=True, help="Until one of the runs has met it.")
+@click.option(
+    "--appear", is_flag=True, help="Wait for runs that do not exist yet, too; name them in full."
+)
+@time_option("--timeout", "Give up after so long: 90s, 30m, 6h, 2d.")
+def command(
+    references: tuple[str, ...],
+    roots: tuple[Path, ...],
+    query: str,
+    condition: str,
+    one_is_enough: bool,
+    appear: bool,
+    timeout: float | None,
+) -> None:
+    """Wait until something is so of runs, such as that they ended.
+
+    Of several runs, until each has met the condition. Without RUN and --filter, of those that go
+    on now.
+
+    \b
+    The exit status says what came of it:
+      0    it is so
+      1    it cannot be so any more: a run ended otherwise, or its file is gone
+      124  timed out
+    """
+    from traintop.analysis.waiting import Waiting
+
+    if appear and not references:
+        raise click.UsageError("--appear needs the names of runs")
+    if appear:
+        opened, waiting = opened_roots(roots), Waiting(condition, (), references)
+        _check(condition, opened)
+    else:
+        runs = selected_runs(roots, references, query)
+        opened = runs.opened
+        _check(condition, opened)
+        ids = [run.id for run in runs if references or query or run.status in ALIVE]
+        if not ids:
+            warn("no run goes on")
+            raise SystemExit(int(one_is_enough))
+        waiting = Waiting(condition, ids)
+
+    def is_over() -> bool:
+        return not waiting.undecided or bool(waiting.met and one_is_enough)
+
+    deadline = float("inf") if timeout is None else time.monotonic() + timeout
+    _wait(opened, waiting, is_over, deadline)
+    if waiting.is_met or (waiting.met and one_is_enough):
+        return
+    if not is_over():
+        warn(f"timed out after {duration(timeout)}", *[*waiting.state_lines()][:_MOST_LINES])
+        raise SystemExit(TIMED_OUT)
+    warn(*[*waiting.lost_lines()][:_MOST_LINES])
+    raise SystemExit(1)
+
+
+def _check(condition: str, opened: OpenedRuns) -> None:
+    """Raises ``UsageError`` for a condition that cannot be understood; warns of unknown names."""
+    from traintop.analysis.query import filter_runs, runs_now_matching
+    from traintop.analysis.query_tokens import QueryError, UnknownFieldError
+
+    runs, now = opened.runs.summaries, datetime.now()
+    try:
+        runs_now_matching(runs, condition, now)
+        filter_runs(runs, condition, now)
+    except UnknownFieldError as error:
+        warn(f"{error}; waiting for it")
+    except QueryError as error:
+        raise click.UsageError(f"--until: {safe_text(error, LONGEST_LINE)}") from None
+
+
+def _wait(
+    opened: OpenedRuns, waiting: Waiting, is_over: Callable[[], bool], deadline: float
+) -> None:
+    """Look at the runs until it is over, or the deadline by the monotonic clock has come."""
+    from traintop.analysis.events import event_of
+    from traintop.analysis.rules import RuleWatch, recent_records
+    from traintop.store.watch import snapshots
+
+    settings, rules = own_rules()
+    watch = RuleWatch(recent_records(opened.catalog.reader), rules)
+    responder = Responder(settings, watch, tells=True)
+    told: set[str] = set()
+    for snapshot in snapshots(opened.catalog, lambda: min(_PAUSE, deadline - time.monotonic())):
+        now, runs = datetime.now(), waiting.runs_in(snapshot)
+        by_id = {run.id: run for run in runs}
+        alerts = watch.observe(runs, now)
+        responder.respond([event_of(alert, by_id[alert.run_id]) for alert in alerts])
+        waiting.look(runs, snapshot, now, watch.current())
+        if is_over() or time.monotonic() >= deadline:
+            break
+        stalled = {run.id for run in runs if run.status is RunStatus.STALLED} - waiting.met
+        if stalled - told:
+            warn(*(f"{line}; waiting on" for line in waiting.state_lines()))
+        for notice in set(snapshot.notices) - told:
+            warn(f"{notice}; waiting on")
+        if waiting.missing and not told:
+            warn(*(f"{name} does not exist yet; waiting for it" for name in waiting.missing))
+        told |= {*stalled, *snapshot.notices, *waiting.missing}
+    responder.finish()

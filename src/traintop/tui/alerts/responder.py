@@ -1,0 +1,57 @@
+"""The rules in the UI: they judge each state of the runs, off the UI thread, and are acted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from textual.message import Message
+
+from traintop.actions import Actions
+from traintop.analysis.alerts import AlertKind, Measured
+from traintop.analysis.events import event_of
+from traintop.analysis.rules import RuleWatch
+from traintop.model import RunSummary
+from traintop.rule import Rule
+from traintop.tui.messages import ActionFailed, AlertsChanged, NoticesRaised
+
+_SECONDS_TO_END = 5.0
+"""How long a command may still take when the person quits."""
+
+
+class RuleResponder:
+    """Raises notices and acts, as the rules ask for.
+
+    ``post`` is called with messages, from any thread; ``sample`` is that of ``AlertDetector``.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        notify_urls: Sequence[str],
+        sample: Callable[[RunSummary], Iterable[Measured]],
+        post: Callable[[Message], object],
+    ) -> None:
+        self._watch = RuleWatch(sample, rules)
+        self._current: Mapping[str, AlertKind] = {}
+        self._post = post
+        self._actions = Actions(lambda words: post(ActionFailed(words)), notify_urls)
+
+    def take(self, runs: Sequence[RunSummary], *, complete: bool) -> None:
+        """Judge the newest state; one thread at a time may."""
+        alerts = self._watch.observe(runs, datetime.now(), complete=complete)
+        current = self._watch.current()
+        if current != self._current:
+            self._current = current
+            self._post(AlertsChanged(current))
+        raised = {alert.run_id for alert in alerts}
+        by_id = {run.id: run for run in runs if run.id in raised}
+        events = [event_of(alert, by_id[alert.run_id]) for alert in alerts]
+        self._actions.respond(events, self._watch)
+        notices = tuple(alert for alert in alerts if self._watch.rules[alert.kind].notifies)
+        if notices:
+            self._post(NoticesRaised(notices))
+
+    def finish(self) -> None:
+        """Wait a little for what was begun, and end the commands that take longer."""
+        self._actions.finish(_SECONDS_TO_END)
