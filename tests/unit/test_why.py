@@ -226,6 +226,16 @@ def test_why_says_who_is_better_and_what_differs(logs):
     assert document["differences"][0]["values"] == [0.01, 0.001]
 
 
+def test_why_reads_the_patches_that_were_kept_beside_runs(logs):
+    (logs / ".traintop").mkdir()
+    for name, line in (("fast", "x = 1"), ("slow", "x = 2")):
+        patch = f"diff --git a/net.py b/net.py\n--- a/net.py\n+++ b/net.py\n@@ -1 +1 @@\n+{line}\n"
+        (logs / ".traintop" / f"experiment_{name}.patch").write_text(patch)
+    lines = run("why", "fast", "slow", "-d", logs).stdout.splitlines()
+    found = next(line for line in lines if line.startswith("net.py")).split()
+    assert found[1:5] == ["+1", "-0", "+1", "-0"]
+
+
 def test_why_wants_two_different_runs(logs):
     assert run("why", "fast", "-d", logs).exit_code == 2
     same = run("why", "fast", "fast", "-d", logs)

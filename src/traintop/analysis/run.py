@@ -19,7 +19,7 @@ from traintop.text import MISSING, number, safe_text, suggestions
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from traintop.analysis.runs import OpenedRuns
+    from traintop.analysis.runs import OpenedRuns, Runs
     from traintop.store.history import FloatColumn, History
 
 
@@ -69,6 +69,11 @@ class Run(Tabular):
     def status(self) -> RunStatus:
         """Whether it goes on, or how it ended."""
         return self.summary.status
+
+    @property
+    def opened_with(self) -> Runs:
+        """All runs that were opened together with this one."""
+        return self._opened.runs
 
     @property
     def config(self) -> dict[str, Any]:

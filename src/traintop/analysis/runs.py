@@ -99,11 +99,6 @@ class Runs(Sequence[Run], Tabular):
         """The unique name of each run by its id."""
         return {run.id: run.name for run in self}
 
-    @property
-    def opened_with(self) -> Runs:
-        """All runs that were opened together with these."""
-        return self._opened.runs
-
     def find(self, reference: str) -> Run:
         """The run that is meant by its name, id, file name, or the beginning of one of these.
 

@@ -12,7 +12,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -38,8 +38,12 @@ from traintop.metrics import (
     primary_metric,
 )
 from traintop.model import DIRECTIONS, RunSummary
+from traintop.store.sidecars import read_patch
 from traintop.system_metrics import is_system_metric
 from traintop.text import Default
+
+if TYPE_CHECKING:
+    from traintop.analysis.run import Run
 
 Kind = Literal["setting", "code", "seed", "environment", "default", "circumstance"]
 KINDS: tuple[Kind, ...] = ("setting", "code", "seed", "environment", "default", "circumstance")
@@ -91,6 +95,7 @@ class Explanation(msgspec.Struct, frozen=True):
 def why(
     a: ComparisonRun,
     b: ComparisonRun,
+    *,
     among: Sequence[RunSummary] = (),
     patches: tuple[str | None, str | None] = (None, None),
 ) -> Explanation:
@@ -110,6 +115,16 @@ def why(
     return Explanation(
         (a.name, b.name), _outcome(*runs, metric), _curves(a, b), tuple(found), (*_same(*runs),)
     )
+
+
+def why_of(a: Run, b: Run) -> Explanation:
+    """As :func:`why`, of opened runs: their records are read, and the patches beside their files.
+
+    Among all that were opened with them, but archived ones. Raises ``UnreadableRunError``.
+    """
+    both = [ComparisonRun(run.name, run.summary, run.history()) for run in (a, b)]
+    patches = read_patch(a.summary.path), read_patch(b.summary.path)
+    return why(*both, among=a.opened_with.listed().summaries, patches=patches)
 
 
 def _outcome(a: RunSummary, b: RunSummary, metric: str) -> Outcome | None:

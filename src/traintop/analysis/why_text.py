@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from traintop.analysis.curve_differences import CurveDifference
+from traintop.analysis.curve_points import whole
 from traintop.analysis.differences import ABSENT
 from traintop.analysis.why import Difference, Explanation, Outcome
 from traintop.fields import field_of
@@ -77,7 +78,7 @@ def _verdict(outcome: Outcome, first: str, second: str) -> str:
 def _curve_table(explanation: Explanation) -> Table:
     curves, names = explanation.curves[:_MOST_CURVES], explanation.names
     labels = (fit_middle(field_of(one.metric).words, _WIDEST_LABEL) for one in curves)
-    apart = (MISSING if one.apart_from is None else count(_whole(one.apart_from)) for one in curves)
+    apart = (MISSING if one.apart_from is None else count(whole(one.apart_from)) for one in curves)
     return Table(
         [
             Column.of_texts("CURVE", labels, "left", literal=True),
@@ -97,10 +98,6 @@ def _signed(difference: float | None) -> str:
     return MISSING if difference is None else f"{'+' * (difference > 0)}{number(difference, 3)}"
 
 
-def _whole(iteration: float) -> float:
-    return int(iteration) if iteration.is_integer() else iteration
-
-
 def _remarks(curve: CurveDifference, names: tuple[str, str]) -> Iterator[str]:
     if not curve.shared:
         yield "no shared iterations"
@@ -109,12 +106,12 @@ def _remarks(curve: CurveDifference, names: tuple[str, str]) -> Iterator[str]:
     elif curve.equal_until is not None and curve.equal_until == curve.last:
         yield "equal"
     elif curve.equal_until is not None and curve.equal_until != curve.first:
-        yield f"equal until {count(_whole(curve.equal_until))}"
+        yield f"equal until {count(whole(curve.equal_until))}"
     elif curve.apart_from is None:
         yield "within their noise"
     for name, iteration in zip(names, curve.nonfinite, strict=True):
         if iteration is not None:
-            yield f"{fit_middle(safe_text(name), 20)} not finite at {count(_whole(iteration))}"
+            yield f"{fit_middle(safe_text(name), 20)} not finite at {count(whole(iteration))}"
 
 
 def _difference_table(explanation: Explanation) -> Table:

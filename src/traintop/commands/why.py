@@ -30,10 +30,8 @@ def command(
     differs, the likeliest cause first: settings, code, seed, machine.
     """
     from traintop.analysis import why_text
-    from traintop.analysis.compare import ComparisonRun
-    from traintop.analysis.why import why
+    from traintop.analysis.why import why_of
     from traintop.store.formats import UnreadableRunError
-    from traintop.store.sidecars import read_patch
 
     if len(references) != 2:
         raise click.UsageError("name two runs: traintop why A B")
@@ -42,11 +40,9 @@ def command(
         names = safe_text(" ".join(references), LONGEST_LINE)
         raise click.UsageError(f"{names} means {len(runs):,} runs: name two different ones")
     try:
-        a, b = (ComparisonRun(run.name, run.summary, run.history()) for run in runs)
+        found = why_of(*runs)
     except UnreadableRunError as error:
         raise failure(error) from None
-    patches = read_patch(a.summary.path), read_patch(b.summary.path)
-    found = why(a, b, runs.opened_with.listed().summaries, patches)
     if style == "json":
         print_json(**why_text.explanation_document(found))
     else:
