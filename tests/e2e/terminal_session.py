@@ -155,9 +155,14 @@ class TerminalSession:
         if signals:
             os.killpg(self._process.pid, signal.SIGWINCH)
 
+    def has_stopped(self) -> bool:
+        """Whether the program has stopped, as for ctrl+z, since this was asked last."""
+        kinds = os.WSTOPPED | os.WNOHANG
+        return not self.has_ended() and bool(os.waitid(os.P_PID, self._process.pid, kinds))
+
     def wait_until_stopped(self) -> None:
         """Wait until the program lets the shell have the terminal, as for ctrl+z."""
-        self.wait_for(lambda: os.waitpid(self._process.pid, os.WNOHANG | os.WUNTRACED)[0])
+        self.wait_for(self.has_stopped)
 
     def thread_count(self) -> int:
         """How many threads the program has (Linux)."""

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +41,10 @@ _MOVE, _PRESS, _RELEASE, _WHEEL = (
     "\x1b[<65;{};{}M",
 )
 _REPAINT, _SUSPEND = "\x0c", "\x1a"
+_LEAVE = b"\x1b[?1049l\x1b[?25h\x1b[?1004l"
+"""The last that a program sends before it stops."""
+
+_SECONDS_TO_STOP = 2.0
 
 _SECONDS_TO_AGREE = 180.0
 _BURSTS_OF_A_SESSION = 40
@@ -54,9 +58,10 @@ from traintop.tui.output.screen import SynchronisedScreen
 write, copy = SynchronisedScreen.write, open(os.environ["COPY"], "a", newline="")
 frame, frames = ScreenMirror.frame, open(os.environ["FRAMES"], "ab", 0)
 def write_both(self, data):
-    copy.write(data)
-    copy.flush()
-    write(self, data)
+    with self._changed:  # in the order in which it is taken
+        copy.write(data)
+        copy.flush()
+        write(self, data)
 def frame_counted(self, *room, **order):
     data = frame(self, *room, **order)
     frames.write(b"." if data else b"")
@@ -159,7 +164,7 @@ class Trial:
         self._terminal.answers = line.answers
 
     def __enter__(self) -> Trial:
-        self._terminal.wait_for("live-3")
+        self._wait_until(lambda: "live-3" in self._terminal.text(), self._terminal.text)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -177,6 +182,7 @@ class Trial:
             )[0]
             self.done[what.__name__] += 1
             what()
+            self._continue_if_stopped()
             if self._terminal.has_ended():
                 return False
         self._trained.send_signal(signal.SIGSTOP)
@@ -218,33 +224,47 @@ class Trial:
         self._type("\x1b\x1b")
         self._terminal.bytes_within(0.5 + self.line.round_trip)
         self._type(_SUSPEND)
-        seen = len(self._terminal.received)
-        deadline = time.monotonic() + 5.0
-        while b"\x1b[?1049l" not in self._terminal.received[seen:]:
-            self._terminal.bytes_within(0.1)
-            if time.monotonic() > deadline:
-                return  # the key was part of a text that is written
-        self._terminal.wait_until_stopped()
+        deadline = time.monotonic() + _SECONDS_TO_STOP
+        while not self._continue_if_stopped() and time.monotonic() < deadline:
+            self._terminal.bytes_within(0.1)  # the key may be part of a text that is written
+
+    def _continue_if_stopped(self) -> bool:
+        """Let a shell have the terminal if the program has stopped; whether it had.
+
+        A program that has little time stops late, when other keys were typed.
+        """
+        if not self._terminal.has_stopped():
+            return False
+        self.done["stopped"] += 1
         while self._terminal.bytes_within(0.5 + self.line.round_trip):
             pass
-        left = self._terminal.received[self._terminal.received.rindex(b"\x1b[?1049l") :]
-        assert left.endswith(b"\x1b[?1004l"), f"came to the shell: {left!r}"
+        left = self._terminal.received[self._terminal.received.rindex(_LEAVE) :]
+        assert b"\x1b" not in left.removeprefix(_LEAVE), f"came to the shell: {left!r}"
         self._terminal.draw("\x1b[31mroot@host:~# fg\r\n\x1b[m")
         if self._random.random() < 0.3:
             self._resize()
         self._terminal.continue_()
+        return True
 
     def _type(self, keys: str) -> None:
         self.last.append(repr(keys))
         self._terminal.press(keys)
 
     def _wait_until_equal(self) -> None:
+        self._wait_until(
+            lambda: self._copy.cells() == self._terminal.cells(),
+            lambda: _difference(self._copy.cells(), self._terminal.cells()),
+        )
+
+    def _wait_until(self, holds: Callable[[], bool], failure: Callable[[], str]) -> None:
+        """Read what comes until a condition holds, or the program has ended."""
         deadline = time.monotonic() + _SECONDS_TO_AGREE
-        while (wanted := self._copy.cells()) != self._terminal.cells():
+        while not holds():
             if self._terminal.has_ended():
                 return
+            self._continue_if_stopped()
             if time.monotonic() > deadline:
-                raise AssertionError(_difference(wanted, self._terminal.cells()))
+                raise AssertionError(failure())
             self._terminal.bytes_within(0.3)  # to compare takes longer than to read
 
 
