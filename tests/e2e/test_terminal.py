@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from terminal_session import TIMEOUT, TerminalSession
+from terminal_session import PROGRAM, TIMEOUT, TerminalSession
 
 _TRAINING = """
 import sys
@@ -133,6 +133,60 @@ def test_a_program_that_was_stopped_from_outside_goes_on(tmp_path):
         terminal.continue_()
         terminal.wait_for(lambda: terminal.text() == before)
         terminal.wait_for(lambda: terminal.thread_count() <= threads)  # one reads keys
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+
+
+def test_a_program_may_be_continued_while_it_draws(tmp_path):
+    continued_while_drawing = """
+import os, signal
+from traintop.tui.output.grid import CellGrid
+def interrupted(grid, data, feed=CellGrid.feed):
+    if "done" in data:
+        CellGrid.feed = feed
+        os.kill(os.getpid(), signal.SIGCONT)
+    feed(grid, data)
+CellGrid.feed = interrupted
+"""
+    write_finished_run(tmp_path, "first", "2025-02-22T14:05:30")
+    with TerminalSession(tmp_path, program=continued_while_drawing + PROGRAM) as terminal:
+        terminal.wait_for(lambda: terminal.received.count(b"\x1b[?1049h") == 2)
+        terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+
+
+def test_a_program_continued_in_the_background_stops_again(tmp_path):
+    # The terminal is a shell's: to change its attributes stops the program, in Textual's handler.
+    in_the_background = """
+import os, signal, termios
+def tcsetattr(*arguments, tcsetattr=termios.tcsetattr):
+    if os.path.exists("background"):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        raise termios.error
+    tcsetattr(*arguments)
+termios.tcsetattr = tcsetattr
+"""
+    write_finished_run(tmp_path, "first", "2025-02-22T14:05:30")
+    background = tmp_path / "background"
+    with TerminalSession(
+        tmp_path, program=in_the_background + PROGRAM, working_directory=tmp_path
+    ) as terminal:
+        terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
+        terminal.wait_until_quiet()
+        threads = terminal.thread_count()
+        terminal.press("\x1a")
+        terminal.wait_until_stopped()
+        sent = len(terminal.received)
+        background.touch()
+        terminal.continue_()
+        terminal.wait_until_stopped()
+        assert terminal.received[sent:] == b""
+        background.unlink()
+        terminal.continue_()
+        terminal.wait_for(lambda: b"\x1b[?1049h" in terminal.received[sent:])
+        terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
+        terminal.wait_for(lambda: terminal.thread_count() <= threads)  # one draws
         terminal.press("q")
         assert terminal.exit_code() == 0
 

@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 from tests.waiting import wait_until
 
+from traintop.tui.output import pacing
 from traintop.tui.output import screen as screens
 from traintop.tui.output.mirror import ScreenMirror
 from traintop.tui.output.pacing import LinePace
@@ -97,6 +98,25 @@ def test_an_answer_to_what_is_being_sent_is_waited_for(terminal, monkeypatch):
     screen.answered()
     closing.join()
     screen.stop()
+
+
+def test_a_terminal_that_is_let_go_is_asked_no_more(terminal, monkeypatch):
+    monkeypatch.setattr(screens, "_ENDING_SECONDS", 0.0)
+    person, program = terminal
+    screen = screen_on(program)
+    screen.write("\x1b[2;2Hdrawn")
+    received = b""
+    while QUERY.encode() not in received:
+        received += os.read(person, 1000)
+    screen.answered()
+    screen.write("\x1b[2;2Hagain")
+    while received.count(QUERY.encode()) < 2:
+        received += os.read(person, 1000)
+    screen.close()
+    monkeypatch.setattr(pacing, "_UNTIL_ASKED_AGAIN", 0.0)
+    screen.write("\x1b[?1049l")
+    screen.stop()
+    assert os.read(person, 1000) == b"\x1b[m\x1b[?1049l"
 
 
 def test_what_is_drawn_for_a_new_size_is_kept(terminal):

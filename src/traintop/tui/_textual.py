@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import string
 import time
 from collections.abc import Iterable, Mapping
@@ -120,7 +121,9 @@ linux_driver.XTermParser = _InputParser  # type: ignore[attr-defined]  # the dri
 class SynchronisedDriver(linux_driver.LinuxDriver):
     """Textual's driver, whose drawing goes through a screen that never sends what is out of date.
 
-    Textual 8.2 queues what it draws, and all that is drawn meanwhile waits behind it.
+    Textual 8.2 queues what it draws, and all that is drawn meanwhile waits behind it. It stops and
+    goes on within a signal's handler, in the midst of whatever is done: with a lock that is held
+    the program would wait for itself.
     """
 
     def __init__(self, app: AnyApp, **options: Any) -> None:
@@ -136,6 +139,8 @@ class SynchronisedDriver(linux_driver.LinuxDriver):
                 app.panic, Traceback.from_exception(type(error), error, error.__traceback__)
             ),
         )
+        self._loop.add_signal_handler(signal.SIGTSTP, self._sigtstp_application)
+        self._loop.add_signal_handler(signal.SIGCONT, self._sigcont_application)
 
     def forget_terminal(self) -> None:
         """Draw everything again, whatever the terminal shows, in the size that it has.
@@ -159,17 +164,25 @@ class SynchronisedDriver(linux_driver.LinuxDriver):
         """Take the terminal, and ask it whether it answers."""
         self._screen.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        self._screen.query()
+        if self._has_terminal:
+            self._screen.query()
+        else:  # continued in the background, where Textual stops again
+            self._screen.stop()
 
     def resume_application_mode(self) -> None:
         """Take the terminal again, also after a stop of which nothing was known (SIGSTOP).
 
         Textual 8.2 then reads the input twice, and one of the two threads never ends.
         """
-        if self._key_thread is not None and self._key_thread.is_alive():
+        if self._has_terminal:
             self.suspend_application_mode()
             self._must_signal_resume = True
         super().resume_application_mode()
+
+    @property
+    def _has_terminal(self) -> bool:
+        """Whether the terminal is ours to draw on."""
+        return self._writer_thread is not None and self._writer_thread.is_alive()
 
     def process_message(self, message: Message) -> None:
         """Hand on what a person does; the terminal's answers are for the screen."""

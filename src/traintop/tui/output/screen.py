@@ -137,7 +137,8 @@ class SynchronisedScreen:
             self._pace.waited(now)
             data, draws = self._next(now)
             if not data:
-                self._changed.wait(self._pace.wait(now) if self._is_dirty else None)
+                is_behind = self._is_open and self._is_dirty
+                self._changed.wait(self._pace.wait(now) if is_behind else None)
                 return
             if draws:
                 self._pace.sends(now, len(data))
@@ -154,7 +155,7 @@ class SynchronisedScreen:
         """What is to be sent now, and whether it is a frame."""
         data = "".join(self._controls).encode(errors="replace")
         self._controls.clear()
-        if self._pace.asks_again(now):
+        if self._is_open and self._pace.asks_again(now):
             self._pace.queried(now)
             return data + QUERY.encode(), False
         draws = self._is_open and self._is_dirty and not self._pace.wait(now)
