@@ -3,8 +3,8 @@
     python -m tests.faults.thin_line --bursts 400 --seed 1
 
 One emulator is behind a line of a rate and a delay, and answers or does not; a second one gets all
-that Textual drew. After each burst of random keys, clicks, changes of size, ``ctrl+l``, stops and
-news of live runs both must come to show the same, characters, colours and cursor.
+that Textual drew. After each burst of random keys, clicks, changes of size, ``ctrl+l``, stops of
+both kinds and news of live runs both must come to show the same, characters, colours and cursor.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ _MOVE, _PRESS, _RELEASE, _WHEEL = (
     "\x1b[<65;{};{}M",
 )
 _REPAINT, _SUSPEND = "\x0c", "\x1a"
-_LEAVE = b"\x1b[?1049l\x1b[?25h\x1b[?1004l"
-"""The last that a program sends before it stops."""
+_ENTER, _LEAVE = b"\x1b[?1049h", b"\x1b[?1049l\x1b[?25h\x1b[?1004l"
+"""What is among the first that a program sends, and the last before it stops."""
+_SHELL = "\x1b[31mroot@host:~# fg\r\n\x1b[m"
 
 _SECONDS_TO_STOP = 2.0
 
@@ -146,6 +147,15 @@ class Trial:
         self.last: list[str] = []
         """What the last burst did."""
         self._random = random.Random(seed)
+        often = self._random.choice((1, 6))
+        self._actions = {
+            self._press: 12,
+            self._click: 3,
+            self._resize: 2,
+            self._overwrite: 1,
+            self._suspend: often,
+            self._stop: often,
+        }
         self._size = self._random.choice(SIZES[:4])
         self._copied, self._framed = directory / "copy", directory / "frames"
         self._copy = Copy(self._copied, *self._size)
@@ -176,10 +186,7 @@ class Trial:
         """Do some of everything, and compare; whether the program still runs."""
         self.last = []
         for _ in range(self._random.randint(1, 5)):
-            what = self._random.choices(
-                (self._press, self._click, self._resize, self._overwrite, self._suspend),
-                (12, 3, 2, 1, 1),
-            )[0]
+            what = self._random.choices([*self._actions], [*self._actions.values()])[0]
             self.done[what.__name__] += 1
             what()
             self._continue_if_stopped()
@@ -194,9 +201,10 @@ class Trial:
     def _press(self) -> None:
         keys = self._random.choices(KEYS, k=self._random.randint(1, 6))
         in_one_piece = self._random.random() < 0.3
+        longest = self._random.choice((0.05, 0.3))
         for key in ["".join(keys)] if in_one_piece else keys:
             self._type(key)
-            self._terminal.bytes_within(self._random.uniform(0.0, 0.3))
+            self._terminal.bytes_within(self._random.uniform(0.0, longest))
 
     def _click(self) -> None:
         place = [self._random.randint(1, size) for size in self._size]
@@ -228,6 +236,16 @@ class Trial:
         while not self._continue_if_stopped() and time.monotonic() < deadline:
             self._terminal.bytes_within(0.1)  # the key may be part of a text that is written
 
+    def _stop(self) -> None:
+        """Stop in the midst of anything, with the program none the wiser, and go on."""
+        for _ in range(self._random.randint(1, 3)):
+            self.last.append("stopped")
+            self._terminal.send_signal(signal.SIGSTOP)
+            self._terminal.wait_until_stopped()
+            self._terminal.draw(_SHELL)
+            self._terminal.continue_()
+            self._terminal.bytes_within(self._random.choice((0.0, 0.02, 0.3)))
+
     def _continue_if_stopped(self) -> bool:
         """Let a shell have the terminal if the program has stopped; whether it had.
 
@@ -235,12 +253,17 @@ class Trial:
         """
         if not self._terminal.has_stopped():
             return False
-        self.done["stopped"] += 1
+        self.done["continued"] += 1
+        received = self._terminal.received
+        self._wait_until(
+            lambda: received.rfind(_LEAVE) > received.rfind(_ENTER),
+            lambda: f"stopped without leaving: {received[-100:]!r}",
+        )
         while self._terminal.bytes_within(0.5 + self.line.round_trip):
             pass
-        left = self._terminal.received[self._terminal.received.rindex(_LEAVE) :]
+        left = received[received.rindex(_LEAVE) :]
         assert b"\x1b" not in left.removeprefix(_LEAVE), f"came to the shell: {left!r}"
-        self._terminal.draw("\x1b[31mroot@host:~# fg\r\n\x1b[m")
+        self._terminal.draw(_SHELL)
         if self._random.random() < 0.3:
             self._resize()
         self._terminal.continue_()

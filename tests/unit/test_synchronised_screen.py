@@ -6,7 +6,7 @@ import os
 import pty
 import time
 from collections.abc import Iterator
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from tests.waiting import wait_until
@@ -98,6 +98,30 @@ def test_an_answer_to_what_is_being_sent_is_waited_for(terminal, monkeypatch):
     screen.answered()
     closing.join()
     screen.stop()
+
+
+def test_a_screen_that_is_about_to_wait_may_be_stopped(terminal, monkeypatch):
+    about_to_wait, stopping = Event(), Event()
+    send_next = SynchronisedScreen._send_next
+
+    def send_late(screen: SynchronisedScreen) -> None:
+        if not screen._controls:
+            about_to_wait.set()
+            stopping.wait()
+        send_next(screen)
+
+    screen = screen_on(terminal[1])
+    screen.write("\x1b[?1049l")
+    os.read(terminal[0], 1000)
+    monkeypatch.setattr(SynchronisedScreen, "_send_next", send_late)
+    screen.write("\x07")
+    assert about_to_wait.wait(30.0)
+    ending = Thread(target=screen.stop, daemon=True)
+    ending.start()
+    wait_until(lambda: screen._thread is None)
+    stopping.set()
+    ending.join(30.0)
+    assert not ending.is_alive()
 
 
 def test_a_terminal_that_is_let_go_is_asked_no_more(terminal, monkeypatch):

@@ -137,8 +137,9 @@ class SynchronisedScreen:
             self._pace.waited(now)
             data, draws = self._next(now)
             if not data:
-                is_behind = self._is_open and self._is_dirty
-                self._changed.wait(self._pace.wait(now) if is_behind else None)
+                if self._thread is not None:  # to stop wakes only who waits already
+                    is_behind = self._is_open and self._is_dirty
+                    self._changed.wait(self._pace.wait(now) if is_behind else None)
                 return
             if draws:
                 self._pace.sends(now, len(data))
