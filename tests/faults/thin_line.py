@@ -174,7 +174,11 @@ class Trial:
         self._terminal.answers = line.answers
 
     def __enter__(self) -> Trial:
-        self._wait_until(lambda: "live-3" in self._terminal.text(), self._terminal.text)
+        try:
+            self._wait_until(lambda: "live-3" in self._terminal.text(), self._terminal.text)
+        except BaseException as error:
+            self.__exit__(error)
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
