@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -177,8 +178,9 @@ def on_termination(then: Callable[[int], object]) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, then, _SIGNALLED + number)
-    if sys.stdin.isatty():
-        _on_hangup(sys.stdin.fileno(), lambda: then(_SIGNALLED + signal.SIGHUP))
+    terminal = sys.stdin.fileno()
+    if stat.S_ISCHR(os.fstat(terminal).st_mode):  # one that is gone already is no terminal any more
+        _on_hangup(terminal, lambda: then(_SIGNALLED + signal.SIGHUP))
 
 
 def _on_hangup(descriptor: int, then: Callable[[], object]) -> None:

@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 
 import pytest
-from terminal_session import TerminalSession
+from terminal_session import PROGRAM, TerminalSession
 from tests.benchmarks.generated_runs import write_run
 
 START = datetime.fromisoformat("2025-02-22T14:00:00")
@@ -48,4 +48,15 @@ def test_it_ends_when_the_terminal_is_gone(tmp_path):
     write_run(tmp_path, "plain", 10, START)
     with TerminalSession(tmp_path) as terminal:
         terminal.wait_for("done")
+        assert terminal.hang_up() == 128 + signal.SIGHUP
+
+
+def test_it_ends_when_the_terminal_is_gone_at_the_start(tmp_path):
+    hung_up = """
+import select
+terminal = select.poll()
+terminal.register(0, 0)
+terminal.poll()
+"""
+    with TerminalSession(tmp_path, program=hung_up + PROGRAM) as terminal:
         assert terminal.hang_up() == 128 + signal.SIGHUP
