@@ -9,6 +9,8 @@ import json
 import logging
 import math
 import os
+import shutil
+import subprocess
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -340,6 +342,28 @@ def test_only_rank_0_writes_unless_asked_otherwise(
 class Settings:
     experiment_name: str = "from a dataclass"
     depth: int = 3
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_run_names_the_commit_of_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=x", "-c", "user.email=x", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    monkeypatch.delenv("GIT_DIR")
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text("lr = 1\n")
+    git("init")
+    git("add", "train.py")
+    git("commit", "-m", "as it was")
+    for code, dirty in (("lr = 1\n", False), ("lr = 2\n", True)):
+        Path("train.py").write_text(code)
+        with new_tracker(tmp_path / "logs") as tracker:
+            pass
+        facts = saved_document(tracker)["run"]
+        assert (facts["git_commit"], facts["git_dirty"]) == (git("rev-parse", "HEAD"), dirty)
 
 
 def test_settings_may_come_in_many_shapes(tmp_path: Path) -> None:
