@@ -35,13 +35,13 @@ def _document(document: object) -> Callable[[Path], object]:
     return _bytes(json.dumps(document).encode())
 
 
-def _sparse(start: bytes, end: bytes = b"") -> Callable[[Path], object]:
-    """A file of 5 GB, nearly all of it a hole."""
+def _sparse(start: bytes, end: bytes = b"", megabytes: int = 5000) -> Callable[[Path], object]:
+    """A large file, nearly all of it a hole."""
 
     def write(path: Path) -> None:
         with path.open("wb") as file:
             file.write(start)
-            file.truncate(5000 * _MEGABYTE)
+            file.truncate(megabytes * _MEGABYTE)
             file.seek(0, os.SEEK_END)
             file.write(end)
 
@@ -98,8 +98,9 @@ _KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     "number": (_bytes(b"1"), "holds a JSON int"),
     "other_json": (_document({"a": 1}), 'has neither "config" nor "metrics_history"'),
     "sparse": (_sparse(b""), "is not the log of a run"),
-    "sparse_after_a_record": (_sparse(HEAD + RECORD), ""),
-    "sparse_with_a_tail": (_sparse(HEAD + RECORD, TAIL), ""),
+    # All of these two is read, many times over: so they are only longer than memory may grow.
+    "sparse_after_a_record": (_sparse(HEAD + RECORD, megabytes=400), ""),
+    "sparse_with_a_tail": (_sparse(HEAD + RECORD, TAIL, megabytes=400), ""),
     "sparse_document": (_sparse(b'{ "config": {}, "metrics_history": ['), "is one JSON document"),
     "one_long_line": (
         _bytes(HEAD, RECORD, b',\n{"iteration":1,"x":', b"9" * 200 * _MEGABYTE, b"}", TAIL),

@@ -350,11 +350,14 @@ class Machine:
             self._repair()
         self._go_on()
 
-    def cut_everywhere(self) -> None:
-        """The next flush, torn at every byte, with old bytes and with nothing behind."""
+    def cut_everywhere(self, stride: int) -> None:
+        """The next flush, torn at every byte, with old bytes and with nothing behind.
+
+        Or at each ``stride``-th byte, for a shorter look.
+        """
         before, after = self._flush()
         start = _first_difference(before, after)
-        for cut in range(start, len(after)):
+        for cut in range(start, len(after), stride):
             for image in (after[:cut] + before[cut:], after[:cut]):
                 plain = read_plainly(image)
                 self._check_loss(before, image, plain)
@@ -576,13 +579,13 @@ def play(directory: Path, seed: int, steps: int = 25, *, rewinds: bool = False) 
         raise DifferenceError(f"history {seed}: {error!r}") from error
 
 
-def cut_everywhere(directory: Path, seed: int, flushes: int = 3) -> None:
-    """Plays a short history, each of whose flushes is torn at every byte."""
+def cut_everywhere(directory: Path, seed: int, flushes: int = 3, stride: int = 1) -> None:
+    """Plays a short history, each of whose flushes is torn at every ``stride``-th byte."""
     try:
         machine = Machine(directory, seed)
         for _ in range(flushes):
             machine.log_some()
-            machine.cut_everywhere()
+            machine.cut_everywhere(stride)
     except Exception as error:
         raise DifferenceError(f"cuts of history {seed}: {error!r}") from error
 

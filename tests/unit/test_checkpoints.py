@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.runs import OpenedRun, new_tracker, saved_document, track_run
+from tests.runs import OpenedRun, cuts, new_tracker, saved_document, track_run
 
 from traintop import ExperimentConfig, ExperimentTracker, print_experiment_summary
 from traintop.model import RunStatus
@@ -138,7 +138,7 @@ def test_a_rewound_file_is_true_wherever_it_is_cut(tmp_path: Path) -> None:
     allowed = [[1.0 + i for i in range(n)] for n in range(7)]
     allowed += [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 10.0]]
     seen = set()
-    for cut in range(whole.index(b"[\n") + 2, len(whole) + 1):
+    for cut in cuts(whole, whole.index(b"[\n") + 2):
         tracker.path.write_bytes(whole[:cut])
         losses = OpenedRun(tracker.path).history().columns.get("train_loss")
         shown = [] if losses is None else losses.tolist()

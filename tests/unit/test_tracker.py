@@ -353,6 +353,7 @@ def test_a_run_names_the_commit_of_its_code(
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     monkeypatch.delenv("GIT_DIR")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # of a person who signs, say
     monkeypatch.chdir(tmp_path)
     Path("train.py").write_text("lr = 1\n")
     git("init")
