@@ -94,6 +94,11 @@ class TerminalSession:
         self._process.wait()
         os.close(self._master)
 
+    @property
+    def pid(self) -> int:
+        """The process of the program."""
+        return self._process.pid
+
     def text(self) -> str:
         """The screen as it stands."""
         return "\n".join(line.rstrip() for line in self._screen.display)

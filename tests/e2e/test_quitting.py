@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from terminal_session import PROGRAM, TerminalSession
@@ -17,7 +18,7 @@ START = datetime.fromisoformat("2025-02-22T14:00:00")
 def test_an_export_finished_while_quitting_is_whole_and_printed(tmp_path, end):
     logs = tmp_path / "logs"
     logs.mkdir()
-    records = 100_000
+    records = 50_000
     run = write_run(logs, "long", records, START)
     with TerminalSession(logs, working_directory=tmp_path, columns=200) as terminal:
         terminal.wait_for("done")
@@ -36,11 +37,22 @@ def test_an_export_finished_while_quitting_is_whole_and_printed(tmp_path, end):
 def test_it_ends_when_a_stuck_terminal_is_gone(tmp_path):
     for name in ("a", "b", "c"):
         write_run(tmp_path, name, 10, START)
-    with TerminalSession(tmp_path, columns=200, lines=60) as terminal:
+    sooner = "from traintop import terminal\nterminal._SECONDS_TO_END = 0.5\n"
+    with TerminalSession(
+        tmp_path,
+        columns=200,
+        lines=60,
+        environment={"TRAINTOP_DRIVER": "plain"},  # ours sends no frame before its answer
+        program=sooner + PROGRAM,
+    ) as terminal:
         terminal.wait_for("3 runs")
-        for _ in range(100):  # nobody reads what these draw
+        main_thread = Path(f"/proc/{terminal.pid}/schedstat")
+        rests = 0
+        while rests < 3:  # nobody reads what these draw
+            before = main_thread.read_bytes()
             terminal.press("\x14")
             time.sleep(0.1)
+            rests = rests + 1 if main_thread.read_bytes() == before else 0
         assert terminal.hang_up() == 128 + signal.SIGHUP
 
 
