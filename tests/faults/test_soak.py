@@ -10,7 +10,6 @@ from soak import (
     LIVE,
     ONE_WRITER,
     RECORDS_PER_SECOND,
-    WRITERS,
     Soak,
     grown_bytes,
     open_ui,
@@ -18,7 +17,7 @@ from soak import (
     wait_for_end,
 )
 
-_SECONDS = 60
+_WRITERS, _SECONDS = 24, 40
 _MOST_GROWTH = {LIVE: 7_000_000, ONE_WRITER: 1_000_000}
 """Bytes in the second half, several times what is usual; lists of each snapshot take 16 MB."""
 
@@ -28,10 +27,10 @@ def test_every_record_is_accounted_for_and_memory_stays(tmp_path: Path) -> None:
     count = _SECONDS * RECORDS_PER_SECOND
     with ExitStack() as stack:
         terminal = stack.enter_context(open_ui(tmp_path))
-        soak = stack.enter_context(Soak(tmp_path, WRITERS, count, RECORDS_PER_SECOND))
+        soak = stack.enter_context(Soak(tmp_path, _WRITERS, count, RECORDS_PER_SECOND))
         select_live_run(terminal)
         samples = soak.watch({LIVE: terminal})
-        assert soak.account() == WRITERS * count
+        assert soak.account() == _WRITERS * count
         wait_for_end(terminal)
     for name, most in _MOST_GROWTH.items():
         assert grown_bytes(samples[name]) < most, (name, samples[name])
