@@ -95,9 +95,12 @@ def _started(pid: int) -> str:
 
 
 class Watch:
-    """A catalog of one file, with a clock of its own; the file was still for ``age`` seconds."""
+    """A catalog of one file, with a clock of its own; the file was still for ``age`` seconds.
 
-    def __init__(self, path: Path, *, age: float = 0.0) -> None:
+    By default it is from the future: then it changed at the first look, however late that comes.
+    """
+
+    def __init__(self, path: Path, *, age: float = -3600.0) -> None:
         modified = time.time() - age
         os.utime(path, (modified, modified))
         self.clock = Clock()

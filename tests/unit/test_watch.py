@@ -242,7 +242,10 @@ def test_events_come_from_the_new_directory(
 
 
 @pytest.mark.usefixtures("quick_scans")
-def test_dead_observers_are_replaced(tmp_path: Path, start: Start) -> None:
+def test_dead_observers_are_replaced(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "_REARM_INTERVAL", 0.1)
     watcher, listener = start(tmp_path)
     wait_until(lambda: watcher.mode == "live")
     observer = watcher._hints._observer
@@ -350,7 +353,7 @@ os.close(free)
 resource.setrlimit(resource.RLIMIT_NOFILE, (free + 2, free + 2))  # two, but events need three
 watcher.start()
 (directory / "experiment_x.json").write_text('{"config": {}, "metrics_history": []}')
-assert seen.wait(20)
+assert seen.wait(60)
 print(watcher.mode)
 watcher.stop()
 """
@@ -374,6 +377,7 @@ def test_the_newest_runs_are_reported_before_all_others(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_module, "FIRST_RUNS", 2)
+    monkeypatch.setattr(watch_module, "_FIRST_SECONDS", TIMEOUT)
     for day in range(10, 16):
         add_run(tmp_path, f"job_202502{day}_000000")
     _, listener = start(tmp_path)
