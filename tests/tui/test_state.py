@@ -1,5 +1,6 @@
 import math
 
+import pytest
 from msgspec.structs import replace
 from tests.runs import NOW, make_run, make_runs
 
@@ -101,6 +102,25 @@ def test_an_awaited_run_is_selected_even_if_a_filter_hides_it():
     assert session.selected is second
     assert session.view.filter == ""
     assert session.rows.position(second.id) is not None
+
+
+@pytest.mark.parametrize("placed", [False, True])
+def test_the_cursor_is_at_the_top_until_it_is_placed(placed):
+    first, second, third = make_runs(3)
+    session = Session(lambda: NOW, ViewState())
+    session.take_snapshot(Snapshot((second, third), (), (), revision=1, unread=1), "live")
+    session.list_runs()
+    assert session.selected is second
+    if placed:
+        session.change(move_to(session.view, session.rows, 1))
+        session.change(move_to(session.view, session.rows, 0))
+    session.take_snapshot(Snapshot((first, second, third), (), (), revision=2), "live")
+    session.list_runs()
+    assert session.selected is (second if placed else first)
+    newest = make_run("newest", age=0.0)
+    session.take_snapshot(Snapshot((newest, first, second, third), (), (), revision=3), "live")
+    session.list_runs()
+    assert session.selected is (second if placed else first)
 
 
 def test_moving_stops_at_the_ends():

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import QueryError
 from traintop.metrics import choose_directions
-from traintop.tui.view import RunRows, ViewState, listing_key, visible_rows, with_rows
+from traintop.tui.view import RunRows, ViewState, listing_key, move_to, visible_rows, with_rows
 
 if TYPE_CHECKING:
     from traintop.analysis.alerts import AlertKind
@@ -40,14 +40,21 @@ class Session:
         """A run that is selected as soon as it is read."""
         self.on_change: Callable[[], None] = lambda: None
         self._snapshot: Snapshot | None = None
+        self._goes_on = False  # a snapshot brings runs that the one before it left unread
+        self._cursor_is_placed = False
         choose_directions(dict(view.directions))
 
     def take_snapshot(self, snapshot: Snapshot, mode: str) -> None:
         """Keep a newer snapshot, which :meth:`list_runs` lists."""
+        self._goes_on = self._goes_on or self.unread > 0
         self._snapshot, self.mode = snapshot, mode
 
     def list_runs(self) -> None:
-        """List the runs of the newest snapshot as the view asks for."""
+        """List the runs of the newest snapshot as the view asks for.
+
+        The cursor stays on its run; while others are still being read, on the first row until
+        somebody places it.
+        """
         if self._snapshot is None:
             return
         before, runs = self.rows, self._snapshot.runs
@@ -58,14 +65,20 @@ class Session:
             # The filter is about something that no run has any more, or none has yet.
             self.rows, self.mistake = RunRows((), hidden=runs), mistake
         self.view = with_rows(self.view, before, self.rows)
+        if self._goes_on and not self._cursor_is_placed:
+            self.view = move_to(self.view, self.rows, 0)
+        self._goes_on = False
         awaited = self.rows.run(self.awaited)
         if awaited is not None:
             self.awaited, self.view = None, self._view_at(awaited)
+            self._cursor_is_placed = True
             self.list_runs()
 
     def change(self, view: ViewState) -> None:
         """Set the view, and show it."""
         before, self.view = self.view, view
+        if (view.selected, view.opened) != (before.selected, before.opened):
+            self._cursor_is_placed = True
         if view.directions != before.directions:
             choose_directions(dict(view.directions))
         if listing_key(view) != listing_key(before):
