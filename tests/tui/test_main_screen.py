@@ -198,23 +198,24 @@ async def test_chart_choices_are_kept_in_the_view():
 async def test_help_lists_the_keys_of_the_place_and_closes():
     async with showing(make_runs(1)) as (app, pilot):
         await pilot.press("?")
-        assert isinstance(app.screen, HelpScreen)
-        assert "keys: runs" in screen_text(app)
-        assert "x axis: iteration" in screen_text(app)
+        await settle(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await settle(pilot, lambda: "keys: runs" in screen_text(app))
+        await settle(pilot, lambda: "x axis: iteration" in screen_text(app))
         await pilot.press("escape", "z", "?")
-        assert "keys: one chart" in screen_text(app)
+        await settle(pilot, lambda: "keys: one chart" in screen_text(app))
         await pilot.press("q")
-        assert app.screen is app.main_screen
+        await settle(pilot, lambda: app.screen is app.main_screen)
 
 
 async def test_help_scrolls_where_it_is_longer_than_the_screen():
     async with showing(make_runs(1), (40, 12)) as (app, pilot):
         await pilot.press("?")
+        await settle(pilot, lambda: "keys: runs" in screen_text(app))
         before = screen_text(app)
         await pilot.press("j", "j")
-        assert screen_text(app) != before
+        await settle(pilot, lambda: screen_text(app) != before)
         await pilot.press("k", "k")
-        assert screen_text(app) == before
+        await settle(pilot, lambda: screen_text(app) == before)
 
 
 async def test_quit_ends_with_code_zero():

@@ -108,9 +108,9 @@ async def test_the_notice_log_leads_to_hidden_runs():
 async def test_the_notice_log_opens_at_any_size_and_when_empty(size):
     async with listing(make_runs(1), size) as (app, pilot):
         await pilot.press("N", "j", "enter")
-        assert app.screen is app.main_screen
+        await settle(pilot, lambda: app.screen is app.main_screen)
         await pilot.press("N")
-        assert "Nothing has" in screen_text(app)
+        await settle(pilot, lambda: "Nothing has" in screen_text(app))
         await pilot.press("escape")
         assert app.screen is app.main_screen
 
