@@ -573,6 +573,17 @@ def test_a_tracked_trial_is_recorded_while_it_lasts(optuna: Any, logs: Path) -> 
     assert trial_statuses(logs) == {"search-0": ("finished", "")}
 
 
+def test_callbacks_in_a_tracked_trial_log_to_its_run(optuna: Any, logs: Path) -> None:
+    @optuna.TraintopCallback().track
+    def objective(trial: Any) -> float:
+        gradient_boost(lightgbm.TraintopCallback("trees"), 3)
+        return 0.5
+
+    objective(Trial())
+    assert metrics(logs, "val/l2", "value") == [(0, 1.0, None), (1, 0.5, None), (2, 1 / 3, 0.5)]
+    assert trial_statuses(logs) == {"search-0": ("finished", "")}
+
+
 def test_a_tracked_trial_says_how_it_ended(optuna: Any, logs: Path) -> None:
     callback = optuna.TraintopCallback()
 
@@ -666,6 +677,22 @@ def test_other_ranks_of_a_job_write_nothing(
     callback = face("hydra").TraintopCallback(log_dir=logs)
     hydra_job(callback, logs, "", lambda: traintop.log({"loss": 1.0}))
     assert not os.listdir(logs)
+
+
+def test_a_job_may_start_a_run_of_its_own(
+    face: Callable[[str], Any], logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def job() -> None:
+        traintop.init(name=f"mine {rank}")
+        traintop.log({"loss": 1.0})
+        fail()
+
+    callback = face("hydra").TraintopCallback(log_dir=logs)
+    for rank in "01":
+        monkeypatch.setenv("RANK", rank)
+        hydra_job(callback, logs, "", job)
+    failed = ("failed", "MemoryError: full")
+    assert trial_statuses(logs) == {"train": ("finished", ""), "mine 0": failed, "mine 1": failed}
 
 
 def test_a_run_in_a_job_of_hydra_says_so(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

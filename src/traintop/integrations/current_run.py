@@ -12,6 +12,7 @@ import contextlib
 import functools
 import os
 import sys
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -31,6 +32,7 @@ Resume = bool | Literal["allow", "must", "never", "auto"] | None
 _current: Run | None = None
 _of_thread: ContextVar[Run | None] = ContextVar("run", default=None)
 _unfinished: list[Run] = []
+_on_other_ranks: weakref.WeakSet[Run] = weakref.WeakSet()
 _exit_code: object = None
 _exit_steps: dict[Run, int] = {}  # where each run was then: one that went on caught the exit
 _is_watched = False
@@ -128,6 +130,16 @@ def init(
     return run
 
 
+def init_on_other_rank(name: str | None) -> Run:
+    """Start a run that writes nothing, where another process writes that of a callback.
+
+    An ``init`` of the script takes its place: whoever calls that owns a file.
+    """
+    run = init(name=name, mode="disabled", reinit="create_new")
+    _on_other_ranks.add(run)
+    return run
+
+
 def log(
     data: Mapping[str, Any] = NO_METRICS,
     step: int | None = None,
@@ -195,6 +207,9 @@ def _make_way(reinit: Reinit, settings: dict[str, Any], run_id: str | None) -> R
     """The run that goes on in place of a new one, if one does."""
     previous = current_run()
     if previous is None or reinit == "create_new":
+        return None
+    if previous in _on_other_ranks:
+        let_go(previous)
         return None
     is_other = previous.differs(settings, run_id)
     if reinit == "return_previous":

@@ -7,7 +7,12 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from traintop.integrations.current_run import current_run, init, let_go
+from traintop.integrations.current_run import (
+    current_run,
+    init,
+    init_on_other_rank,
+    let_go,
+)
 from traintop.integrations.run import Run
 
 _own: weakref.WeakSet[Run] = weakref.WeakSet()
@@ -75,6 +80,8 @@ class FrameworkRun:
             self._run = _reopened(self._run)
         elif current is not None and current not in _own:
             self._run = current
+        elif self._rank is not None and self._rank():
+            self._run = init_on_other_rank(self.name or name)
         else:
             resumes: Any = "auto" if resume or self.resume else None
             self._run = init(
@@ -82,7 +89,6 @@ class FrameworkRun:
                 config=settings,
                 resume=resumes,
                 reinit="create_new",
-                mode="disabled" if self._rank is not None and self._rank() else None,
                 log_dir=self.log_dir,
             )
             if self._run.resumed and self._run.tracker is not None:

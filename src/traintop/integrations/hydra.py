@@ -14,7 +14,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import open_dict, read_write
 
-from traintop.integrations.current_run import init
+from traintop.integrations.current_run import current_run, init, init_on_other_rank
 from traintop.integrations.run import Run
 from traintop.tracking.environment import default_log_dir, process_rank
 from traintop.values import NAME_SETTING
@@ -44,21 +44,24 @@ class TraintopCallback(Callback):
             del settings["hydra"]
         job = config.hydra.job
         name = " ".join(part for part in (self.name or job.name, job.override_dirname) if part)
+        if process_rank():
+            self._run = init_on_other_rank(name)
+            return
         self._run = init(
             name=None if NAME_SETTING in settings and self.name is None else name,
             config=settings,
             reinit="finish_previous",
-            mode="disabled" if process_rank() else None,
             log_dir=Path(config.hydra.runtime.cwd) / (self.log_dir or default_log_dir()),
         )
 
     def on_job_end(self, config: Any, job_return: Any, **_: Any) -> None:
         """The run is finished, or failed by the exception that left the job."""
-        if self._run is None:
-            return
-        # The public property raises the exception, and prints.
-        result = getattr(job_return, "_return_value", None)
-        if job_return.status.name == "FAILED" and isinstance(result, BaseException):
-            self._run.__exit__(type(result), result, result.__traceback__)
-        else:
-            self._run.finish()
+        error: BaseException | None = None
+        if job_return.status.name == "FAILED":
+            # The public property raises the exception, and prints.
+            error = getattr(job_return, "_return_value", None)
+        for run in (self._run, current_run()):  # that of the job, and one that it started itself
+            if run is not None and error is not None:
+                run.__exit__(type(error), error, error.__traceback__)
+            elif run is not None:
+                run.finish()
