@@ -18,6 +18,8 @@ import pyte
 from traintop.tui.output.mirror import ScreenMirror
 
 _TEXTS = ("a", "bc", " ", "            ", "█▄", "⣿⡀", "é", "漢", "字", "👍", "e\u0301", "│", "—x")
+_ACCENT = "e\x1b[7m\u0301"
+"""A letter and its accent in two styles, as under the cursor of an entry."""
 _COLORS = ("38;2;{0};{1};{2}", "48;2;{0};{1};{2}", "31", "92", "44", "103", "38;5;{0}", "39", "49")
 _LEVELS = (0, 8, 95, 135, 200, 255)
 _ATTRIBUTES = ("1", "2", "3", "4", "7", "9", "22", "23", "24", "27", "29")
@@ -82,10 +84,10 @@ class RandomScreen:
     def _draw(self) -> None:
         column, line = self._random.randrange(self._columns), self._random.randrange(self._lines)
         row = self._mirror.wanted.rows[line]
-        texts = [self._random.choice(_TEXTS) for _ in range(self._random.randint(1, 8))]
+        texts = [self._random.choice((*_TEXTS, _ACCENT)) for _ in range(self._random.randint(1, 8))]
         text, end = "", column
         for one in texts:
-            width = 2 if one in "漢字👍" else 1 if one == "e\u0301" else len(one)
+            width = 2 if one in "漢字👍" else 1 if "\u0301" in one else len(one)
             if end + width > self._columns:
                 break
             text += self._style() + one

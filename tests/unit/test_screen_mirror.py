@@ -137,6 +137,27 @@ def test_what_stands_behind_wide_characters_stays_in_place(terminal, text):
     assert terminal.text(1) == f"{'x' * 12:<19}|"
 
 
+def test_an_accent_of_another_style_belongs_to_its_letter(terminal):
+    terminal.draw(2, 3, "|caf\x1b[7me\x1b[27m\u0301 au lait|")
+    terminal.send()
+    terminal.draw(2, 8, " noir   |")
+    terminal.draw(3, 1, "漢\x1b[7m\u0301|")
+    terminal.send()
+    assert terminal.text(2) == "  |café noir   |"
+    assert terminal.text(3).endswith("|")
+    assert len(terminal.text(3)) == len("漢|")
+
+
+def test_an_accent_that_is_drawn_alone_is_no_cell(terminal):
+    for _ in range(100):
+        terminal.draw(2, 3, "\u0301loss")
+    terminal.draw(3, 1, "\u0301step")
+    assert len(terminal.send()) < 100
+    assert terminal.text(2).endswith("loss")
+    assert terminal.text(2).index("l") > 2
+    assert terminal.text(3) == "step"
+
+
 def test_links_are_kept(terminal):
     terminal.draw(1, 1, "\x1b]8;id=7;https://example.org\x1b\\there\x1b]8;;\x1b\\ not")
     data = terminal.send()

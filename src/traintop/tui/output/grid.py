@@ -55,6 +55,9 @@ ATTRIBUTE_ENDS = {attribute: end for end, ended in _ENDED.items() for attribute 
 """The SGR parameter that ends an attribute; that of bold ends dim too."""
 
 _JOINER = "\u200d"
+_MOST_JOINED = 16
+"""Characters of one cell; an accent whose letter is out of sight is drawn again and again."""
+
 _MOST_CELLS = 50_000
 """Distinct cells that are kept to be used again; names in other scripts would add up otherwise."""
 
@@ -96,7 +99,11 @@ class CellGrid:
         cells: list[Cell] = []
         for text, parameters, sequence in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
             if text:
-                cells += map(known.__getitem__, _characters(text))
+                characters = _characters(text)
+                if not (characters is text or cell_width(characters[0])):
+                    self._join(cells, characters[0])
+                    characters = characters[1:]
+                cells += map(known.__getitem__, characters)
             if parameters is not None:
                 following = known.after.get(parameters)
                 known = self._after(known, parameters) if following is None else following
@@ -128,6 +135,20 @@ class CellGrid:
             self._control(sequence)
             if sequence in ALTERNATE_SCREEN:
                 self.clear()
+
+    def _join(self, cells: list[Cell], mark: str) -> None:
+        """Add an accent, or what else takes no cell, to the character before it.
+
+        That may have another style, as the letter on which the cursor of an entry stands.
+        """
+        row, column = cells, len(cells) - 1
+        if not cells:
+            x, y = self.cursor
+            row, column = self.rows[min(y, self.lines - 1)], min(x, self.columns) - 1
+        if column > 0 and not row[column].text:
+            column -= 1
+        if column >= 0 and len(row[column].text) < _MOST_JOINED:
+            row[column] = self._cells_in(row[column].style)[row[column].text + mark]
 
     def _put(self, cells: list[Cell]) -> None:
         x, y = self.cursor
