@@ -20,6 +20,7 @@ from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker
 from traintop.cli import main
 from traintop.logfile import LONGEST_NAME
 from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.sidecars import CONSOLE, sidecar_of
 
 ZERO_WIDTH_JOINER = "\u200d"
 """Of many an emoji; it commands nothing."""
@@ -223,6 +224,9 @@ def test_the_notebook_is_text_and_nothing_in_it_is_interpreted(place: Path, tmp_
 VISITS = [
     ("G", "Cannot be read", ""),
     ("k", "train loss ─", ""),
+    ("\r", "l output", ""),
+    ("l", "the end of the output", "q"),
+    ("", "l output", "q"),
     ("/no such [/] word", "means nothing here", "\x1b"),
     ("o", "columns of the list", "\x1b"),
     ("O", "charts to show", "\x1b"),
@@ -253,6 +257,8 @@ def test_no_screen_sends_a_hostile_byte_to_the_terminal(place: Path, tmp_path: P
     shutil.copytree(place / "logs", logs)
     for path, text in zip(sorted(logs.iterdir()), sorted(KEPT), strict=True):
         annotate(path, AnnotationChange(note=text, added_tags=(text,)))
+        printed = f"{''.join(KEPT)}\nthe end of the output"
+        sidecar_of(path, CONSOLE).write_text(printed, errors="surrogatepass")
     (logs / f"experiment_{HOSTILE['ansi'].replace('/', '')}.json").write_text("no run")
     (tmp_path / "settings.toml").write_text("desktop_notices = true\nbell = true\n")
     work = tmp_path / "work"

@@ -16,8 +16,10 @@ from traintop.tracking.launched import is_launched
 
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as a shell has it
 
+_LAUNCHERS = ("launch", "run", "runner")  # of torch.distributed, Accelerate, DeepSpeed
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+
+@click.command(context_settings={"allow_interspersed_args": False})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("--name", metavar="NAME", help="Name of the run (default: that of the program).")
 @click.option(
@@ -69,6 +71,6 @@ def _name_of(command: Sequence[str]) -> str:
     for before, argument in itertools.pairwise(command):
         if argument.endswith(".py"):
             return PurePath(argument).stem
-        if before == "-m":
+        if before == "-m" and argument.rpartition(".")[2] not in _LAUNCHERS:
             return argument
     return PurePath(command[0]).name
