@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from pathlib import Path
 
 import pytest
 from drawings import a_run
-from tests.runs import NOW, history, make_run
+from msgspec.structs import replace
+from tests.runs import (
+    NOW,
+    OpenedRun,
+    expected_rows,
+    history,
+    make_run,
+    normal,
+    records,
+    rows_of,
+    write_run,
+)
 
 from traintop.analysis.chart_names import chart_title, charts_beside, charts_of, shown_charts
 from traintop.analysis.compare import ComparisonRun, columns_of, compare
@@ -22,6 +35,7 @@ from traintop.direction import direction_of_name
 from traintop.field import Field
 from traintop.fields import field_of
 from traintop.logfile.columns import kept_names
+from traintop.logfile.lines import CHUNK
 from traintop.metrics import logged_name, metrics_of, primary_metric, system_metrics_of
 from traintop.model import MetricStats, RunStatus
 from traintop.system_metrics import EACH_GPU, TOGETHER, system_metric, throttle_text
@@ -218,3 +232,14 @@ def test_a_throttled_gpu_is_shown_as_that_while_it_is() -> None:
     [line, *_] = system_lines(run)
     assert line.aside == "thermal slowdown, hardware thermal slowdown"
     assert logged_name("gpu/max/temp", run.stats) == "gpu/0/temp"
+
+
+def test_metrics_of_few_records_are_read_as_they_were_written(tmp_path: Path) -> None:
+    rows = records(6000)
+    for place in range(40, 6000, 97):  # in every region that is decoded at once, and not in each
+        values = {"gpu/0/power": 600.0 + place, "gpu/0/temp": math.nan, "gpu/1/power": -math.inf}
+        some = dict(itertools.islice(values.items(), 1 + place % 3))
+        rows[place] = replace(rows[place], metrics={**rows[place].metrics, **some})
+    path = write_run(tmp_path / "experiment_a.json", rows)
+    assert path.stat().st_size > 4 * CHUNK
+    assert normal(rows_of(OpenedRun(path).history())) == normal(expected_rows(rows))

@@ -6,7 +6,7 @@ import functools
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -24,9 +24,23 @@ _MOST_KEYS = 1000
 _FEWEST_KEYS = 64
 _MOST_CELLS = 1 << 24
 _LOSSES_OF_A_FAMILY = 64
+_RARE = 16  # one record of so many has a value
 _DIGITS = re.compile(r"\d+")
 _NONFINITE = Literal["NaN", "Infinity", "-Infinity"]
 _UNUSABLE = re.compile(r'["\\\x00-\x1f]')
+
+
+class SparseColumn(list[Any]):
+    """A column in which few records have a value, with their places, so that nobody looks for them.
+
+    System metrics are in one record of many, and there may be very many of them.
+    """
+
+    def __init__(self, length: int, values: Mapping[int, Any]) -> None:
+        super().__init__([None] * length)
+        self.places = [*values]
+        for place, value in values.items():
+            self[place] = value
 
 
 def most_keys(records: int) -> int:
@@ -97,7 +111,7 @@ def column_decoder(
 
     ``texts`` is the type of values that are no numbers.
     """
-    names = {key: f"value_{index}" for index, key in enumerate(keys)}
+    names = _attributes(keys)
     others = [name for key, name in names.items() if key != "iteration"]
     value = float | texts | None
     record = msgspec.defstruct(
@@ -110,3 +124,40 @@ def column_decoder(
     getters = {key: operator.attrgetter(name) for key, name in names.items()}
     decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
     return decoder.decode, getters
+
+
+@functools.lru_cache(maxsize=64)
+def _values_getter(keys: tuple[str, ...], wanted: tuple[str, ...]) -> Callable[[Any], tuple[Any]]:
+    """The values of two or more keys of a record that :func:`column_decoder` made."""
+    names = _attributes(keys)
+    return operator.attrgetter(*(names[key] for key in wanted))
+
+
+def _attributes(keys: tuple[str, ...]) -> dict[str, str]:
+    return {key: f"value_{index}" for index, key in enumerate(keys)}
+
+
+def rare_keys(columns: Columns) -> tuple[str, ...]:
+    """The keys of which few records have a value, where there are several such."""
+    rare = [
+        key
+        for key, values in columns.items()
+        if (len(values) - values.count(None)) * _RARE <= len(values)
+    ]
+    return (*rare,) if len(rare) > 1 else ()
+
+
+def rare_columns(
+    records: Sequence[Any], keys: tuple[str, ...], rare: tuple[str, ...]
+) -> dict[str, SparseColumn]:
+    """The columns of keys that few records have: a look at each record, not at each value."""
+    if not rare:
+        return {}
+    nothing = (None,) * len(rare)
+    each = enumerate(map(_values_getter(keys, rare), records))
+    given = [(place, values) for place, values in each if values != nothing]
+    columns = {}
+    for index, key in enumerate(rare):
+        known = {place: values[index] for place, values in given if values[index] is not None}
+        columns[key] = SparseColumn(len(records), known)
+    return columns

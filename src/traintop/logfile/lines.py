@@ -29,7 +29,14 @@ from traintop.logfile import (
     find_head,
     is_record,
 )
-from traintop.logfile.columns import Columns, column_decoder, columns_of_rows, field_names
+from traintop.logfile.columns import (
+    Columns,
+    column_decoder,
+    columns_of_rows,
+    field_names,
+    rare_columns,
+    rare_keys,
+)
 from traintop.model import RECORD_FIELDS
 from traintop.values import as_number
 
@@ -199,6 +206,7 @@ class LineDecoder:
 
     def __init__(self) -> None:
         self._keys: tuple[str, ...] = RECORD_FIELDS
+        self._rare: tuple[str, ...] = ()
 
     def decode(self, region: bytes) -> Block:
         """The records of a region that begins with a line and ends with one."""
@@ -211,7 +219,12 @@ class LineDecoder:
                 decoded = []
             # Each of them in a line of its own, and each line one of them.
             if len(decoded) == elements.count(_BETWEEN) + 1 == elements.count(b"\n") + 1:
-                found = {key: list(map(column, decoded)) for key, column in columns.items()}
+                found: Columns = {
+                    key: list(map(column, decoded))
+                    for key, column in columns.items()
+                    if key not in self._rare
+                }
+                found |= rare_columns(decoded, self._keys, self._rare)
                 return Block([found], 0, 0)
         return self._decode_by_line(region)
 
@@ -236,6 +249,7 @@ class LineDecoder:
             return []
         columns = columns_of_rows(rows, self._keys)
         self._keys = field_names(columns)
+        self._rare = rare_keys({key: columns[key] for key in self._keys})
         return [columns]
 
 

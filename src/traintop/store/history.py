@@ -19,7 +19,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from traintop.logfile.columns import kept_names, most_keys
+from traintop.logfile.columns import SparseColumn, kept_names, most_keys
 from traintop.model import RECORD_FIELDS
 from traintop.values import as_number
 
@@ -259,6 +259,10 @@ def as_column(values: Values) -> FloatColumn:
     """A column of decoded JSON values; what is no number is marked as not measured."""
     if isinstance(values, np.ndarray):
         return values
+    if isinstance(values, SparseColumn):
+        column = unmeasured(len(values))
+        column[values.places] = as_column([values[place] for place in values.places])
+        return column
     try:
         return np.frombuffer(array("d", cast("Sequence[float]", values)))  # takes numbers only
     except (TypeError, OverflowError):
@@ -301,6 +305,8 @@ def _names_measured(
 def _any_given(values: Values) -> bool:
     if isinstance(values, np.ndarray):
         return bool(measured_rows(values).any())
+    if isinstance(values, SparseColumn):
+        return bool(values.places)
     return any(map(_is_given, values))
 
 
