@@ -23,6 +23,7 @@ _SECONDS_TO_STOP = 10.0
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
+_NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # which would idle beside models that train on the CPU
 
 
 class TrainingProcess:
@@ -39,7 +40,7 @@ class TrainingProcess:
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             # Several single-threaded runs share the cores better than multi-threaded ones.
-            env={**os.environ, **_ONE_THREAD},
+            env={**os.environ, **_ONE_THREAD, **_NO_GPU},
             # Ctrl-C in the terminal is for the parent, which then stops the children.
             start_new_session=True,
             bufsize=0,
