@@ -77,3 +77,34 @@ def test_a_person_sees_the_gpu_beside_the_loss(training: Path) -> None:
         terminal.wait_for("GPU energy, kWh   last")
         terminal.press("q")
         assert terminal.exit_code() == 0
+
+
+# One whose driver hangs in a call of C, with the interpreter's lock released, as NVML's may.
+HANGING = """
+import ctypes
+def nvmlInit():
+    ctypes.CDLL(None).pause()
+"""
+SHORT = """
+import sys, time
+from traintop import ExperimentTracker
+config = {"experiment_name": "stuck"}
+with ExperimentTracker(config, sys.argv[1], quiet=True, system_interval=0.05) as tracker:
+    step = 0
+    while "pynvml" not in sys.modules or step < 10:
+        tracker.log_metrics(step, train_loss=1.0)
+        step += 1
+        time.sleep(0.01)
+"""
+
+
+def test_a_driver_that_hangs_does_not_keep_its_process(tmp_path: Path) -> None:
+    (tmp_path / "pynvml.py").write_text(HANGING)
+    subprocess.run(
+        [sys.executable, "-c", SHORT, str(tmp_path / "logs")],
+        env=child_environment() | {"PYTHONPATH": str(tmp_path)},
+        timeout=60,
+        check=True,
+    )
+    [path] = (tmp_path / "logs").glob("*.json")
+    assert OpenedRun(path).summary().status == "finished"

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from tests.waiting import wait_until
 from traintop.tracking.cgroup import MemoryUse, cpu_quota, memory_use
 from traintop.tracking.gpus import Device, GpuReader, chosen_devices
 from traintop.tracking.host import HostReader, allowed_cores
-from traintop.tracking.system import Probe
+from traintop.tracking.system import Probe, Sample
 
 
 def read_gpus(monkeypatch: pytest.MonkeyPatch, nvml: Nvml, visible: str | None = None) -> GpuReader:
@@ -231,6 +233,13 @@ class Reader:
 FOR_EVER = 1e18  # a sample from before then is too old, which any one is
 
 
+def asked_for_a_while(probe: Probe) -> Iterator[Sample]:
+    """What a probe says while another thread would have had its turn."""
+    for _ in range(50):
+        yield probe.newest(FOR_EVER)
+        time.sleep(0.001)
+
+
 def test_a_reader_that_hangs_holds_up_nobody() -> None:
     reader = Reader()
     probe = Probe(lambda: reader, "stuck")
@@ -238,8 +247,8 @@ def test_a_reader_that_hangs_holds_up_nobody() -> None:
     reader.free.clear()
     wait_until(lambda: probe.newest(FOR_EVER) and reader.hangs.is_set())
     known, before = probe.newest(FOR_EVER), reader.readings
-    for _ in range(100):
-        assert probe.newest(FOR_EVER).values == known.values  # the last that it said
+    for newest in asked_for_a_while(probe):
+        assert newest.values == known.values  # the last that it said
     assert reader.readings == before  # it is not asked once more
     reader.free.set()
     wait_until(lambda: probe.newest(FOR_EVER).time > known.time)
@@ -256,8 +265,7 @@ def test_what_cannot_be_opened_is_told_once(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.WARNING, "traintop"):
         probe.newest(FOR_EVER)
         wait_until(lambda: caplog.messages)
-        for _ in range(10):
-            assert probe.newest(FOR_EVER).values == {}
+        assert all(newest.values == {} for newest in asked_for_a_while(probe))
     assert caplog.messages == [
         "traintop: no broken metrics: Driver/library version mismatch",
     ]
