@@ -131,9 +131,10 @@ def test_a_run_that_seems_over_is_not_sampled(tmp_path: Path, gpu: Gpu) -> None:
     tracker = start(tmp_path)
     log_until_sampled(tracker)
     other = start(tmp_path, system_interval=None)  # of the same name: the first one's loop is gone
+    wait_until(lambda: OpenedRun(tracker.path).summary().status == "interrupted")
     gpu.utilization = 11
     time.sleep(0.4)
-    assert OpenedRun(tracker.path).summary().stats["gpu/0/utilization"].last == 93
+    assert sampled(tracker)["gpu/0/utilization"] == 93
     for each in (tracker, other):
         each.finish()
 
@@ -254,7 +255,10 @@ def test_a_sample_after_a_save_is_a_further_line() -> None:
 def test_a_sample_does_not_stand_at_a_late_value() -> None:
     made = recording(CALL, CALL._replace(iteration=3, train_loss=None, val_loss=1.0))
     made.add_sample({"gpu/0/power": 600.0})
-    assert [one["iteration"] for one in lines(made) if "gpu/0/power" in one] == [7]
+    step, late, sample = lines(made)
+    assert (late["iteration"], late["val_loss"]) == (3, 1.0)
+    assert (sample["iteration"], sample["val_loss"], sample["gpu/0/power"]) == (7, None, 600.0)
+    assert "gpu/0/power" not in step | late
 
 
 def test_what_a_loop_logs_by_that_name_counts() -> None:

@@ -51,9 +51,7 @@ class GpuWatch(msgspec.Struct):
     throttled: dict[int, float] = {}
 
     def take(self, sample: GpuSample) -> None:
-        """Take a sample into account, unless it was before."""
-        if sample.second <= self.second:
-            return
+        """Take a sample into account, which may be the one that was taken last."""
         self.second = sample.second
         for gpu, share in sample.utilization.items():
             _note(self.idle, gpu, sample.second, so=share < _IDLE_PERCENT)
