@@ -16,8 +16,21 @@ from traintop.commands.output import failure
 from traintop.text import safe_text
 
 _COMMANDS = (
-    *("archive", "best", "compare", "curve", "demo", "doctor", "export", "formats", "import"),
-    *("list", "note", "plot", "report", "run", "settings", "show", "tag", "wait", "watch", "why"),
+    *("archive", "best", "brief", "compare", "curve", "demo", "doctor", "export", "formats"),
+    *(
+        "import",
+        "list",
+        "note",
+        "plot",
+        "report",
+        "run",
+        "settings",
+        "show",
+        "tag",
+        "wait",
+        "watch",
+        "why",
+    ),
 )
 _MODULES = {"import": "import_"}  # which no module can be called
 _DEFAULT_COMMAND = "watch"

@@ -97,7 +97,7 @@ def _compared(metric: str, a: Points, b: Points) -> CurveDifference:
     with np.errstate(over="ignore", invalid="ignore"):  # values up to 1e308
         first, second = (np.interp(grid, *points) for points in (a, b))
         differences = np.nan_to_num(first - second)
-        noise = np.hypot(*(_noise_at(grid, points) for points in within))
+        noise = np.hypot(*(noise_at(grid, points) for points in within))
     rounding = _ROUNDING * np.maximum(np.abs(first), np.abs(second))
     size = -(-len(grid) // _PORTIONS)
     starts = range(0, len(grid), size)
@@ -125,7 +125,7 @@ def _between(points: Points, low: float, high: float) -> Points:
     return x[part], y[part]
 
 
-def _noise_at(grid: FloatArray, points: Points) -> FloatArray:
+def noise_at(grid: FloatArray, points: Points) -> FloatArray:
     """The deviation of a single point of a curve around each place of a grid."""
     x, y = points
     if len(x) < 3:

@@ -145,7 +145,8 @@ def distinctive_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     for name in by_entropy:
         is_another_name = name in texts and len(set(splits[name])) == len(settings) > _FEW_RUNS
         rank[name] = 2 if is_seed(name) else int(is_another_name or splits[name] in seen)
-        seen.add(splits[name])
+        if not is_seed(name):  # each run has another one, as it has of a setting that is drawn
+            seen.add(splits[name])
     return sorted(by_entropy, key=lambda name: rank[name])
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from traintop.analysis.runs import OpenedRuns, Runs
+    from traintop.analysis.why import Explanation
     from traintop.store.history import FloatColumn, History
 
 
@@ -124,6 +125,15 @@ class Run(Tabular):
         from traintop.notebook.pages import run_page
 
         return run_page(self, self._opened.runs.summaries)
+
+    def why(self, other: Run) -> Explanation:
+        """What sets this run and another one apart, as ``traintop why``.
+
+        Raises ``UnreadableRunError`` when the file of one is gone.
+        """
+        from traintop.analysis.why import why_of
+
+        return why_of(self, other)
 
     def _columns(self) -> Columns:
         return record_columns([self.history()])

@@ -29,9 +29,12 @@ from traintop.tracking.environment import default_log_dir
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from traintop.analysis.brief import Brief
     from traintop.analysis.events import Cursor, Event
+    from traintop.analysis.importance import Importance
     from traintop.analysis.run_comparison import RunComparison
     from traintop.analysis.run_groups import Groups, Mean
+    from traintop.rule import Rule
     from traintop.store.history import History
 
 log = logging.getLogger("traintop")
@@ -195,6 +198,41 @@ class Runs(Sequence[Run], Tabular):
         for snapshot in snapshots(catalog, lambda: _WATCH_PAUSE):
             runs = [run for run in snapshot.runs if chosen is None or run.id in chosen]
             yield from events.observe(runs, datetime.now())
+
+    def importance(
+        self, metric: str | None = None, mode: Literal["min", "max"] | None = None
+    ) -> Importance:
+        """Which settings go with a good place among these runs: ``traintop best --importance``.
+
+        Raises ``ValueError`` as :meth:`ranked` does.
+        """
+        from traintop.analysis.importance import importance_of
+
+        ranking = ranking_of(self.summaries, metric, mode)
+        return importance_of(ranking.leaders, ranking.direction)
+
+    def brief(
+        self, tokens: int = 1500, since: str | None = None, rules: Sequence[Rule] = ()
+    ) -> Brief:
+        """What there is to know of these runs in so many tokens at most, as ``traintop brief``.
+
+        ``since`` is the cursor of a brief or an event, or a time; then it says what changed.
+        ``rules`` are those of the settings file. Raises ``ValueError`` where ``since`` is neither.
+        """
+        from traintop.analysis.brief import brief_of
+        from traintop.analysis.events import Cursor
+        from traintop.analysis.rules import recent_records
+
+        now = datetime.now()
+        return brief_of(
+            self.summaries,
+            self.names,
+            recent_records(self._opened.catalog.reader),
+            now,
+            since=None if since is None else Cursor.parse(since, now),
+            rules=rules,
+            tokens=tokens,
+        )
 
     def select(self, runs: Iterable[Run]) -> Runs:
         """These runs, each once, in this order."""

@@ -30,7 +30,6 @@ def command(
     differs, the likeliest cause first: settings, code, seed, machine.
     """
     from traintop.analysis import why_text
-    from traintop.analysis.why import why_of
     from traintop.store.formats import UnreadableRunError
 
     if len(references) != 2:
@@ -40,7 +39,7 @@ def command(
         names = safe_text(" ".join(references), LONGEST_LINE)
         raise click.UsageError(f"{names} means {len(runs):,} runs: name two different ones")
     try:
-        found = why_of(*runs)
+        found = runs[0].why(runs[1])
     except UnreadableRunError as error:
         raise failure(error) from None
     if style == "json":
