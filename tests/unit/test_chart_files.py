@@ -109,6 +109,16 @@ def test_a_long_svg_legend_wraps_above_the_plot() -> None:
     assert float(plot.get("y", "0")) > lines[-1]
 
 
+def test_an_svg_legend_of_very_many_runs_is_cut_and_counted() -> None:
+    root = document(ChartSpec("many", tuple(Series(f"run {n}", X, X + n, n) for n in range(300))))
+    words = words_of(root)
+    assert len([*root.iter(f"{SVG}polyline")]) == 300
+    named = len([word for word in words if word.startswith("run ")])
+    assert f"and {300 - named} more" in words
+    (plot,) = root.find(f"{SVG}clipPath") or ()
+    assert float(plot.get("height", "0")) > 200
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     arrays.arrays(np.float64, st.tuples(st.just(2), st.integers(0, 40)), elements=st.floats()),

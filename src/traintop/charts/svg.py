@@ -32,6 +32,7 @@ _BETWEEN = 16  # two entries of the legend
 _LONGEST_LABEL = 36
 _PIXELS_PER_COLUMN = 2  # pixels for which a curve gets a lowest and a highest point
 _X_TICK, _Y_TICK = 110, 56  # pixels for each tick
+_LEGEND_SHARE = 0.4  # of the height, at most, for title and legend
 _FONT = 'font-family="system-ui, sans-serif" font-size="13"'
 
 
@@ -66,7 +67,7 @@ def chart_svg(
     right, bottom = width - _BESIDE, height - _BELOW
     columns = (right - _LEFT) // _PIXELS_PER_COLUMN
     view = view_of(spec, columns)
-    heading, top = _heading(spec, view, palette, right)
+    heading, top = _heading(spec, view, palette, right, height * _LEGEND_SHARE)
     plot = _Plot(view, top, right, bottom)
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     inside = f'x="{_LEFT}" y="{top}" width="{right - _LEFT}" height="{bottom - top}"'
@@ -89,7 +90,9 @@ def chart_svg(
     return "\n".join(parts) + "\n"
 
 
-def _heading(spec: ChartSpec, view: View, palette: Palette, right: int) -> tuple[list[str], float]:
+def _heading(
+    spec: ChartSpec, view: View, palette: Palette, right: int, lowest: float
+) -> tuple[list[str], float]:
     """Title and legend, and where the plot begins below them."""
     parts, y = [], float(_TOP)
     place = spec.cursor_text
@@ -99,7 +102,7 @@ def _heading(spec: ChartSpec, view: View, palette: Palette, right: int) -> tuple
         parts.append(_text(_LEFT, y, spec.title, palette.ink, bold))
         parts.append(_text(right, y, place, palette.frame, 'text-anchor="end"'))
         y += _LINE
-    legend, y = _drawn(_legend(spec, view), y, palette, right)
+    legend, y = _drawn(_legend(spec, view), y, palette, right, lowest)
     if spec.note:
         y += _LINE if legend else 0
         parts.append(_text(_LEFT, y, spec.note, palette.frame))
@@ -107,17 +110,28 @@ def _heading(spec: ChartSpec, view: View, palette: Palette, right: int) -> tuple
 
 
 def _drawn(
-    legend: Sequence[Sequence[tuple[Series, str]]], y: float, palette: Palette, right: int
+    legend: Sequence[Sequence[tuple[Series, str]]],
+    y: float,
+    palette: Palette,
+    right: int,
+    lowest: float,
 ) -> tuple[list[str], float]:
-    """The legend, and its last line; the curves of a run are never on two lines."""
-    parts, x, room = [], float(_LEFT), right - _LEFT + _BETWEEN
+    """The legend, and its last line; the curves of a run are never on two lines.
+
+    What has no room above ``lowest`` is counted in its last line.
+    """
+    parts: list[str] = []
+    x, room = float(_LEFT), right - _LEFT + _BETWEEN
     widths = [[_entry_width(words) for _, words in entries] for entries in legend]
     if sum(map(sum, widths)) > room:  # several lines are in columns, so that each run is found
         columns = [max(width) for width in itertools.zip_longest(*widths, fillvalue=0.0)]
         widths = [columns] * len(legend)
-    for entries, needed in zip(legend, widths, strict=True):
+    for drawn, (entries, needed) in enumerate(zip(legend, widths, strict=True)):
         if x > _LEFT and x + sum(needed) > _LEFT + room:
             x, y = float(_LEFT), y + _LINE
+            if y > lowest:
+                more = f"and {len(legend) - drawn:,} more"
+                return [*parts, _text(_LEFT, y, more, palette.frame)], y
         for place, (series, words) in enumerate(entries):
             left = x + sum(needed[:place])
             style = f'stroke="{palette.color(series.color)}" {_dash(series)}'
