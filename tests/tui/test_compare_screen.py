@@ -13,8 +13,9 @@ from tests.runs import make_run, make_runs
 from tests.waiting import settle
 from tui_runs import PostedApp, help_palette_and_back, screen_text
 
+from traintop.analysis.comparison_text import column_label
+from traintop.charts.group_curves import GroupCurves
 from traintop.model import MetricStats, RunStatus
-from traintop.tui.compare.runs import GroupCurves
 from traintop.tui.compare.screen import CompareScreen
 from traintop.tui.compare.table import compare_table
 from traintop.tui.kit.dialogs import ChoiceScreen
@@ -256,11 +257,15 @@ async def test_a_group_is_drawn_as_its_mean_with_a_band():
         spec = source.cell("train_loss", view, labels).make_spec()
         await pilot.press("g")
         curves = GroupCurves()
-        grouped = curves.spec(spec, screen.comparison.columns)
+        groups = [
+            (column_label(column), [run.summary.id for run in column.runs])
+            for column in screen.comparison.columns
+        ]
+        grouped = curves.spec(spec, groups)
         assert [series.label for series in grouped.series] == ["a ×2", "b_s0"]
         assert grouped.series[0].band is not None
         assert grouped.series[1].band is None
-        again = curves.spec(spec, screen.comparison.columns)
+        again = curves.spec(spec, groups)
         assert again.series[0].x is grouped.series[0].x
 
 

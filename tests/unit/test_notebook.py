@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.runs import record, track_run, write_run
 
 import traintop
+from traintop.analysis.run_groups import Groups
 from traintop.cli import main
 from traintop.html import html_table
 from traintop.tables import Cell, Column, Table
@@ -175,6 +176,40 @@ def test_a_plot_is_that_of_the_command_line(tmp_path: Path) -> None:
         picture.save(path)
     with pytest.raises(ValueError, match="no run has the metric 'los': did you mean 'loss'"):
         traintop.plot(runs[0], "los")
+
+
+def grouped_runs(directory: Path) -> Groups:
+    for lr in (0.1, 0.2):
+        for seed in (1, 2):
+            losses = [4.0, 4.0 - seed, 1.0 / lr]
+            track_run(directory, f"lr_{lr}_s{seed}", losses, val_loss=2.0, lr=lr, seed=seed)
+    return traintop.open_runs(directory).group("seed")
+
+
+def test_a_plot_of_groups_has_a_mean_and_a_band_of_each(tmp_path: Path) -> None:
+    groups = grouped_runs(tmp_path)
+    root = ElementTree.fromstring(str(traintop.plot(groups, "train_loss")))
+    texts = [text.text or "" for text in root.iter() if text.tag.endswith("}text")]
+    assert {" ".join(text.split()[:3]) for text in texts} >= {"lr_0.1 ×2 10", "lr_0.2 ×2 5"}
+    curves = [one for one in root.iter() if one.tag.endswith("}polyline")]
+    bands = [one for one in root.iter() if one.tag.endswith("}polygon")]
+    colors = [one.get("stroke") for one in curves]
+    assert [one.get("fill") for one in bands] == colors
+    assert len({*colors}) == 2
+    alone = traintop.open_runs(tmp_path).filter("lr_0.1_s1")
+    assert str(traintop.plot(alone.group(), "train_loss")) == str(
+        traintop.plot(alone, "train_loss")
+    )
+
+
+def test_matplotlib_draws_the_bands_of_groups(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="plot() needs matplotlib, which is optional")
+    from matplotlib.figure import Figure
+
+    ax = grouped_runs(tmp_path).plot("loss", Figure().subplots())
+    ax.figure.savefig(tmp_path / "loss.png")
+    assert (len(ax.get_lines()), len(ax.collections)) == (4, 4)
+    assert ax.get_lines()[0].get_ydata().tolist() == [4.0, 2.5, 5.0]
 
 
 def test_matplotlib_plots_have_the_same_curves(tmp_path: Path) -> None:

@@ -142,9 +142,12 @@ def section_words(section: str) -> str:
 
 def column_label(column: Column) -> str:
     """The name of a column; of a group with the number of its runs."""
-    return safe_text(column.name, LONGEST_NAME) + (
-        f" ×{len(column.runs)}" if len(column.runs) > 1 else ""
-    )
+    return group_label(column.name, len(column.runs))
+
+
+def group_label(name: str, runs: int) -> str:
+    """The name of a group with the number of its runs, if it is more than one."""
+    return safe_text(name, LONGEST_NAME) + (f" ×{runs}" if runs > 1 else "")
 
 
 def _column(comparison: Comparison, place: int) -> tables.Column:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from traintop.analysis.axes import X_AXES
-from traintop.analysis.chart_names import LOSS_CHART, chart_title
+from traintop.analysis.chart_names import chart_title
 from traintop.analysis.field_names import field_among
 from traintop.analysis.frames import Columns, Tabular, record_columns
+from traintop.analysis.plottable import Plottable
 from traintop.field import Value
 from traintop.fields import best_text
 from traintop.metrics import column_name, metrics_of, primary_metric
@@ -17,8 +17,6 @@ from traintop.progress import steps_text
 from traintop.text import MISSING, number, safe_text, suggestions
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from traintop.analysis.runs import OpenedRuns, Runs
     from traintop.analysis.why import Explanation
     from traintop.store.history import FloatColumn, History
@@ -42,7 +40,7 @@ class Curve(NamedTuple):
     values: FloatColumn
 
 
-class Run(Tabular):
+class Run(Tabular, Plottable):
     """One run: what is known of it at once, and its records, which are read when asked for.
 
     ``summary`` is as it was when the runs were opened. ``name`` is unique among them. As a data
@@ -106,20 +104,8 @@ class Run(Tabular):
         """About so many of its records, from all over it: as quick for a long run as for any."""
         return self._opened.sample(self.id, points)
 
-    def plot(
-        self,
-        metric: str = LOSS_CHART,
-        ax: Axes | None = None,
-        *,
-        x: str = X_AXES[0],
-        log: bool = False,
-        log_x: bool = False,
-        smooth: float = 0.0,
-    ) -> Axes:
-        """Plot a metric with matplotlib: see :meth:`Runs.plot`."""
-        from traintop.notebook.plots import plot_on_axes
-
-        return plot_on_axes(self, metric, ax, x=x, log=log, log_x=log_x, smooth=smooth)
+    def _plotted(self) -> Sequence[Run]:
+        return [self]
 
     def _repr_html_(self) -> str:
         from traintop.notebook.pages import run_page

@@ -14,6 +14,7 @@ from traintop.analysis.compare import (
 from traintop.analysis.differences import differing
 from traintop.analysis.field_names import field_among
 from traintop.analysis.groups import SEED, group_curve, grouped
+from traintop.analysis.plottable import Plottable
 from traintop.analysis.run import Run, UnknownNameError
 from traintop.analysis.run_comparison import RunComparison
 from traintop.text import counted, safe_text, suggestions
@@ -101,7 +102,7 @@ class Mean:
         return MeanCurve(curve.x, curve.mean, curve.std, curve.n)
 
 
-class Groups(Mapping[str, "Runs"]):
+class Groups(Mapping[str, "Runs"], Plottable):
     """Groups of runs by the name of each, in the order in which they begin.
 
     ::
@@ -132,6 +133,9 @@ class Groups(Mapping[str, "Runs"]):
 
     def __len__(self) -> int:
         return len(self._groups)
+
+    def _plotted(self) -> Groups:
+        return self
 
     def mean(self) -> dict[str, Mean]:
         """The mean of each group by its name."""

@@ -10,10 +10,9 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal, overload
 
-from traintop.analysis.axes import X_AXES
-from traintop.analysis.chart_names import LOSS_CHART
 from traintop.analysis.frames import Columns, Tabular, named_record_columns, run_columns
 from traintop.analysis.naming import find_run, unique_names
+from traintop.analysis.plottable import Plottable
 from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import tokens_of
 from traintop.analysis.ranking import Leader, ranking_of, sorted_runs
@@ -27,8 +26,6 @@ from traintop.text import counted, safe_text, suggestions
 from traintop.tracking.environment import default_log_dir
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from traintop.analysis.brief import Brief
     from traintop.analysis.events import Cursor, Event
     from traintop.analysis.importance import Importance
@@ -49,7 +46,7 @@ _LONGEST_LINE = 500
 _MOST_NAMES, _LONGEST_NAME = 5, 40
 
 
-class Runs(Sequence[Run], Tabular):
+class Runs(Sequence[Run], Tabular, Plottable):
     """Some of the opened runs, in an order. It never changes; what selects returns another.
 
     As a data frame there is a row for each run: the fields of ``traintop list --csv``, the last and
@@ -275,24 +272,8 @@ class Runs(Sequence[Run], Tabular):
         """The records of all these runs as one data frame, with the name of the run in front."""
         return Records(self)
 
-    def plot(
-        self,
-        metric: str = LOSS_CHART,
-        ax: Axes | None = None,
-        *,
-        x: str = X_AXES[0],
-        log: bool = False,
-        log_x: bool = False,
-        smooth: float = 0.0,
-    ) -> Axes:
-        """Plot a metric with matplotlib, on its current axes if ``ax`` is ``None``; returns them.
-
-        The options are those of ``traintop.plot``, which needs no matplotlib. Raises ``ValueError``
-        for what no run has, ``ImportError`` where matplotlib is not installed.
-        """
-        from traintop.notebook.plots import plot_on_axes
-
-        return plot_on_axes(self, metric, ax, x=x, log=log, log_x=log_x, smooth=smooth)
+    def _plotted(self) -> Sequence[Run]:
+        return self
 
     def _repr_html_(self) -> str:
         from traintop.notebook.pages import runs_page

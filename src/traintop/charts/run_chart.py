@@ -10,9 +10,11 @@ import msgspec
 
 from traintop.analysis.axes import XAxis, axis_named, no_axis_text, tokens_per_iteration
 from traintop.analysis.chart_names import charts_of, metrics_of_chart
+from traintop.analysis.comparison_text import group_label
 from traintop.analysis.field_names import left_out_hint
 from traintop.analysis.run import Run
 from traintop.charts.curves import ChartMaker, ChartOptions, PlottedRun
+from traintop.charts.group_curves import GroupCurves
 from traintop.charts.spec import ChartSpec
 from traintop.metrics import logged_name, names_of_metrics
 from traintop.model import RunSummary
@@ -20,6 +22,7 @@ from traintop.progress import counts_epochs
 from traintop.text import suggestions
 
 if TYPE_CHECKING:
+    from traintop.analysis.run_groups import Groups
     from traintop.store.history import History
 
 
@@ -28,11 +31,12 @@ def chart_of(
     metric: str,
     options: ChartOptions,
     history_of: Callable[[Run], History] = Run.history,
+    colors: Sequence[int] = (),
 ) -> ChartSpec:
     """The chart of a metric (``loss`` for train and val loss) over all records of runs.
 
-    Raises ``ValueError`` when none of the runs has the metric or a place on the x axis, and for a
-    run that cannot be read.
+    ``colors`` are places in the palette; by default each run has its own. Raises ``ValueError``
+    when none of the runs has the metric or a place on the x axis, and for one that cannot be read.
     """
     summaries = [run.summary for run in runs]
     plotted = [
@@ -45,7 +49,7 @@ def chart_of(
             history=history_of(run),
             counts_epochs=counts_epochs(run.summary),
         )
-        for color, run in enumerate(runs)
+        for color, run in zip(colors or range(len(runs)), runs, strict=True)
     ]
     logged = [run.history.metrics for run in plotted]
     if not any(len(run.history) for run in plotted):
@@ -60,6 +64,17 @@ def chart_of(
     options = replace(options, x_axis=msgspec.structs.replace(options.x_axis, name=name))
     spec = maker.chart(metric, plotted, options)
     return msgspec.structs.replace(spec, title=spec.name)
+
+
+def group_chart_of(groups: Groups, metric: str, options: ChartOptions) -> ChartSpec:
+    """The chart of :func:`chart_of` with the mean of each group, and a band of one deviation."""
+    members = [(place, run) for place, runs in enumerate(groups.values()) for run in runs]
+    runs = [run for _, run in members]
+    spec = chart_of(runs, metric, options, colors=[place for place, _ in members])
+    if len(runs) == 1:  # whose curves are not labelled by its name
+        return spec
+    labels = [(group_label(name, len(of)), [run.name for run in of]) for name, of in groups.items()]
+    return GroupCurves().spec(spec, labels)
 
 
 def _known_axis(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,13 @@ import numpy as np
 from traintop.analysis.axes import X_AXES, XAxis
 from traintop.analysis.chart_names import LOSS_CHART, chart_title
 from traintop.analysis.export import replacing_file
+from traintop.analysis.plottable import Plottable
 from traintop.analysis.run import Run
+from traintop.analysis.run_groups import Groups
+from traintop.analysis.series import FloatArray
 from traintop.charts import DARK, LIGHT, ChartSpec, Series, chart_svg
 from traintop.charts.curves import ChartOptions
-from traintop.charts.run_chart import chart_of
+from traintop.charts.run_chart import chart_of, group_chart_of
 from traintop.text import LONGEST_NAME, file_size, safe_text
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ class Svg:
 
 
 def plot(
-    runs: Run | Iterable[Run],
+    runs: Plottable | Iterable[Run],
     metric: str = LOSS_CHART,
     *,
     x: str = X_AXES[0],
@@ -58,20 +61,22 @@ def plot(
     smooth: float = 0.0,
     dark: bool = False,
 ) -> Svg:
-    """A chart of one run or several as SVG, as ``traintop plot --svg`` draws it.
+    """A chart of a run, of runs or of groups as SVG, as ``traintop plot --svg`` draws it.
 
     ``metric`` is any metric; ``loss`` is the train and the validation loss. ``x`` is any metric,
     or ``gradient_step``, ``wallclock_time``, ``tokens``, ``epoch``. ``log`` and ``log_x`` are for
     logarithmic axes, ``outliers`` lets a few stretch the y axis, ``smooth`` is the weight of the
-    moving average, at least 0 and below 1. Raises ``ValueError`` for what no run has.
+    moving average, at least 0 and below 1. Of groups it is their means, each with a band of one
+    standard deviation. Raises ``ValueError`` for what no run has.
     """
     options = ChartOptions(XAxis(x, log_x), log, not outliers, smooth)
-    spec = chart_of(_runs(runs), metric, options)
+    chosen = runs._plotted() if isinstance(runs, Plottable) else [*runs]
+    spec = _chart(chosen, metric, options)
     return Svg(chart_svg(spec, palette=DARK if dark else LIGHT))
 
 
 def plot_on_axes(
-    runs: Run | Iterable[Run],
+    runs: Sequence[Run] | Groups,
     metric: str = LOSS_CHART,
     ax: Axes | None = None,
     *,
@@ -90,7 +95,7 @@ def plot_on_axes(
         except ImportError:
             raise ImportError("plot() needs matplotlib: pip install matplotlib") from None
         ax = pyplot.gca()
-    spec = chart_of(_runs(runs), metric, ChartOptions(XAxis(x, log_x), log, True, smooth))
+    spec = _chart(runs, metric, ChartOptions(XAxis(x, log_x), log, True, smooth))
     colors: dict[int, str] = {}
     for series in spec.series:
         _draw(ax, spec, series, colors)
@@ -109,7 +114,7 @@ def _draw(ax: Axes, spec: ChartSpec, series: Series, colors: dict[int, str]) -> 
     """A curve in the colour of its run, which is the next one of the axes."""
     x, y = series.overview
     [line] = ax.plot(
-        (np.power(10.0, x) if spec.log_x else x) / spec.x_unit,
+        _place(spec, x),
         y,
         color=colors.get(series.color),
         linestyle=":" if series.style == "dotted" else "-",
@@ -117,10 +122,21 @@ def _draw(ax: Axes, spec: ChartSpec, series: Series, colors: dict[int, str]) -> 
         label=_plain(series.label) or None,
     )
     colors[series.color] = line.get_color()
+    if series.band is not None:
+        low, high = series.band
+        known = np.isfinite(low) & np.isfinite(high)
+        x = _place(spec, series.x)
+        ax.fill_between(x, low, high, known, color=line.get_color(), alpha=0.2, linewidth=0)
 
 
-def _runs(runs: Run | Iterable[Run]) -> list[Run]:
-    return [runs] if isinstance(runs, Run) else [*runs]
+def _place(spec: ChartSpec, x: FloatArray) -> FloatArray:
+    return (np.power(10.0, x) if spec.log_x else x) / spec.x_unit
+
+
+def _chart(runs: Sequence[Run] | Groups, metric: str, options: ChartOptions) -> ChartSpec:
+    if isinstance(runs, Groups):
+        return group_chart_of(runs, metric, options)
+    return chart_of(runs, metric, options)
 
 
 def _plain(text: str) -> str:

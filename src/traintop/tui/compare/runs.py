@@ -1,4 +1,4 @@
-"""What the comparison shows: its own choices, its columns, and the chart of its groups.
+"""What the comparison shows: its own choices, and its columns.
 
 Imported when the first comparison is opened: it needs numpy.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-import numpy as np
 from msgspec.structs import replace
 
 from traintop.analysis.compare import (
@@ -20,10 +19,8 @@ from traintop.analysis.compare import (
     compare,
     default_target,
 )
-from traintop.analysis.comparison_text import column_label
-from traintop.analysis.groups import group_curve, grouped
+from traintop.analysis.groups import grouped
 from traintop.analysis.naming import unique_names
-from traintop.charts import ChartSpec, Series
 from traintop.metrics import LOSSES, metrics_of
 from traintop.model import RunSummary
 from traintop.store.history import History
@@ -125,43 +122,3 @@ def _groups(runs: Sequence[ComparisonRun], view: ViewState) -> list[Column]:
     pinned = {view.baseline}.difference(view.marks)
     alone = columns_of(run for run in runs if run.summary.id in pinned)
     return [*alone, *grouped(run for run in runs if run.summary.id not in pinned)]
-
-
-class GroupCurves:
-    """Charts of groups; keeps the curve of each as long as its members are the same."""
-
-    def __init__(self) -> None:
-        self._curves: dict[tuple[Series, ...], Series] = {}
-
-    def spec(self, spec: ChartSpec, columns: Sequence[Column]) -> ChartSpec:
-        """A chart of single runs, labelled by their ids, as a chart of groups.
-
-        A group of several is the mean of its curves, with a band of one standard deviation on
-        both sides of it where at least two of them are.
-        """
-        curves = {series.label: series for series in spec.series if not series.dim}
-        made: dict[tuple[Series, ...], Series] = {}
-        drawn = []
-        for column in columns:
-            run_ids = (run.summary.id for run in column.runs)
-            members = tuple(curves[run_id] for run_id in run_ids if run_id in curves)
-            if members:
-                made[members] = self._curves.get(members) or _group_series(members)
-                drawn.append(replace(made[members], label=column_label(column)))
-        self._curves = made
-        return replace(spec, series=tuple(drawn))
-
-
-def _group_series(members: tuple[Series, ...]) -> Series:
-    if len(members) == 1:
-        return members[0]
-    curve = group_curve((series.x, series.y) for series in members)
-    events = [series.events for series in members if series.events is not None]
-    return replace(
-        members[0],
-        x=curve.x,
-        y=curve.mean,
-        band=(curve.mean - curve.std, curve.mean + curve.std),
-        events=np.concatenate(events) if events else None,
-        raw=None,  # that of one member says nothing of the others
-    )

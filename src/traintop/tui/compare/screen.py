@@ -10,8 +10,14 @@ from msgspec.structs import replace
 from textual.app import ComposeResult
 
 from traintop.analysis.compare import Column, Comparison, Target
-from traintop.analysis.comparison_text import comparison_csv, comparison_markdown, section_words
+from traintop.analysis.comparison_text import (
+    column_label,
+    comparison_csv,
+    comparison_markdown,
+    section_words,
+)
 from traintop.charts import ChartSpec
+from traintop.charts.group_curves import GroupCurves
 from traintop.lines import Line, Piece, line_width, spread
 from traintop.metrics import metrics_of
 from traintop.progress import progress
@@ -19,7 +25,6 @@ from traintop.text import number
 from traintop.tui.compare.runs import (
     CompareChoice,
     ComparisonMaker,
-    GroupCurves,
     cursor_column,
     move_cursor,
     next_metric,
@@ -263,4 +268,9 @@ class ComparisonPlot(PlotPane):
         self, make: Callable[[], ChartSpec | None], columns: Sequence[Column]
     ) -> ChartSpec | None:
         spec = make()
-        return None if spec is None else self._curves.spec(spec, columns)
+        if spec is None:
+            return None
+        groups = [
+            (column_label(column), [run.summary.id for run in column.runs]) for column in columns
+        ]
+        return self._curves.spec(spec, groups)
