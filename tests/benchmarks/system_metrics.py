@@ -36,11 +36,11 @@ def measure(scale: Scale, directory: Path) -> Iterator[Line]:
     reader = HostReader()
     reader.read()
     yield Line(
-        "one sample of CPU, memory, disks and network, CPU time",
+        "one sample of CPU, memory, disks and network",
         percentile([seconds_of(reader.read) for _ in range(_SAMPLES)], 0.5),
         "s",
-        reading="In a thread of its own, every ten seconds. It grows with the number of processes "
-        "of the machine, of which the children must be found.",
+        reading="In a thread of its own, every ten seconds. It grows with the threads and the "
+        "children of the process.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -136,18 +137,24 @@ def test_a_mig_instance_has_memory_of_its_own_only(
 # ------------------------------------------------------------------------------------ the host
 
 
-def test_a_process_tree_is_measured_with_its_children() -> None:
+@pytest.mark.parametrize("linux_lists_children", [True, False])
+def test_a_process_tree_is_measured_with_its_children(
+    monkeypatch: pytest.MonkeyPatch, linux_lists_children: bool
+) -> None:
+    if not linux_lists_children:
+        monkeypatch.setattr("traintop.tracking.host._descendants", lambda pid: None)
     reader = HostReader()
     alone = reader.read()
     assert set(alone) == {"memory/rss", "memory/utilization"}  # rates need two readings
-    program = "x = bytearray(64 << 20)\nwhile True:\n    pass"
-    child = subprocess.Popen([sys.executable, "-c", program])
+    worker = "x = bytearray(64 << 20)\nwhile True:\n    pass"
+    program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {worker!r}])"
+    child = subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
     try:
         wait_until(lambda: reader.read()["memory/rss"] > alone["memory/rss"] + 0.06)
         found = reader.read()
         wait_until(lambda: reader.read().get("cpu/utilization", 0) > 0)
     finally:
-        child.kill()
+        os.killpg(child.pid, signal.SIGKILL)
         child.wait()
     rates = {"cpu/utilization", "disk/read", "disk/write", "network/received", "network/sent"}
     assert rates | set(alone) == set(found)

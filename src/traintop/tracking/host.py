@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -82,11 +84,15 @@ class HostReader:
         return {name: value for name, value in values.items() if value >= 0}
 
     def _tree(self) -> Iterator[Any]:
+        """This process, and all that it started and that these started."""
         yield self._process
-        try:
+        found = _descendants(self._process.pid)
+        if found is None:
             yield from self._process.children(recursive=True)
-        except self._psutil.Error:
             return
+        for pid in found:
+            with contextlib.suppress(self._psutil.Error):  # it has just ended
+                yield self._psutil.Process(pid)
 
     def _network(self) -> tuple[int, int]:
         """Bytes received and sent by the network cards, or by all interfaces but the loopback."""
@@ -104,6 +110,23 @@ class HostReader:
         if group is not None and 0 < group.limit < machine.total:
             return 100 * group.used / group.limit
         return float(machine.percent)
+
+
+def _descendants(root: int) -> list[int] | None:
+    """The processes below one, as Linux lists them; ``None`` where it does not.
+
+    psutil looks at all processes of the machine, of which a node has thousands.
+    """
+    found: list[int] = []
+    for parent in itertools.chain([root], found):  # which grows meanwhile
+        try:
+            for thread in os.listdir(f"/proc/{parent}/task"):
+                with open(f"/proc/{parent}/task/{thread}/children", "rb") as children:
+                    found += map(int, children.read().split())
+        except OSError:
+            if parent == root:  # a kernel that is built without, or another system
+                return None
+    return found
 
 
 def allowed_cores(root: Path = Path("/")) -> float:
