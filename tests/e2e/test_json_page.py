@@ -19,7 +19,11 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 DEFINITIONS = json.loads(re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)[0])
 SECTIONS = re.findall(r"^## `traintop ([^`]*)`\n(.*?)```json\n(.*?)```", PAGE, re.DOTALL | re.M)
-NAMED = {"why": ["lr_3e-03", "diverged"], "compare": ["lr_3e-03", "lr_1e-03", "diverged"]}
+NAMED = {
+    "why": ["lr_3e-03", "diverged"],
+    "compare": ["lr_3e-03", "lr_1e-03", "diverged"],
+    "curve": ["diverged", "train_loss"],
+}
 
 
 @pytest.fixture(scope="module")

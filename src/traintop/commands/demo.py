@@ -15,9 +15,12 @@ from traintop.commands.output import print_text
 @click.command()
 @click.option("--headless", is_flag=True, help="Train briefly and print the table, without the UI.")
 @click.option(
+    "-d",
+    "--dir",
     "--log-dir",
+    "log_dir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Log directory to write to (default: a new temporary directory).",
+    help="Log directory (default: a new temporary directory).",
 )
 def command(headless: bool, log_dir: Path | None) -> None:
     """Train small language models and watch them learn."""
