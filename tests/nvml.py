@@ -20,12 +20,21 @@ class NVMLError_GpuIsLost(NVMLError):  # noqa: N801, N818
     """A device that fell off the bus."""
 
 
+class NVMLError_NoPermission(NVMLError):  # noqa: N801, N818
+    """A device that the control groups of a job keep from it."""
+
+
 class NVMLError_LibraryNotFound(NVMLError):  # noqa: N801, N818
     """No driver is installed."""
 
 
 class Gpu:
-    """A device; ``unsupported`` are the ends of the names of queries that it does not know."""
+    """A device, and its own handle, which cannot be hashed, as those of NVML.
+
+    ``unsupported`` are the ends of the names of queries that it does not know.
+    """
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -48,6 +57,7 @@ class Gpu:
         self.unsupported = tuple(unsupported)
         self.instances = instances
         self.lost = False
+        self.forbidden = False
 
 
 class Nvml:
@@ -85,6 +95,8 @@ class Nvml:
         if name == "nvmlDeviceGetCount":
             return len(self.gpus)
         if name == "nvmlDeviceGetHandleByIndex":
+            if self.gpus[gpu].forbidden:
+                raise NVMLError_NoPermission
             return self.gpus[gpu]
         self.queries += 1
         if gpu.lost:

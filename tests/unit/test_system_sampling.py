@@ -81,6 +81,13 @@ def test_a_gpu_that_is_lost_midway_costs_its_own_values(monkeypatch: pytest.Monk
     assert "gpu/total/power" not in found
 
 
+def test_gpus_of_other_jobs_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus = [Gpu(f"GPU-{name}", utilization=share) for name, share in (("a", 10), ("b", 20))]
+    gpus[0].forbidden = True  # as Slurm does
+    found = read_gpus(monkeypatch, Nvml(*gpus), "0").read()
+    assert found["gpu/0/utilization"] == 20
+
+
 def test_an_older_driver_is_asked_as_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     newer = ["nvmlDeviceGetCurrentClocksEventReasons"]
     nvml = Nvml(Gpu(throttle=0x40, unsupported=["MemoryInfo_v2"]), missing=newer)
@@ -96,14 +103,16 @@ def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> 
     assert read_gpus(monkeypatch, Nvml(Gpu(), init=init)).read() == {}
 
 
-SMALL = [Device(f"MIG-{name}", name) for name in ("x", "y")]
-LARGE = [Device(f"GPU-{name}", name) for name in ("a1", "a2", "b1")]
+DIVIDED = Device("GPU-c1", "c1", tuple(Device(f"MIG-{name}", name) for name in ("x", "y")))
+GPUS = [*(Device(f"GPU-{name}", name) for name in ("a1", "a2", "b1")), DIVIDED]
 
 
 @pytest.mark.parametrize(
     ("wanted", "handles"),
     [
-        (None, ["a1", "a2", "b1"]),
+        (None, ["a1", "a2", "b1", "x"]),
+        ("3", ["x"]),
+        ("MIG-x,3", []),
         ("2,0", ["b1", "a1"]),
         (" 1 , 2", ["a2", "b1"]),
         ("", []),
@@ -120,8 +129,7 @@ LARGE = [Device(f"GPU-{name}", name) for name in ("a1", "a2", "b1")]
     ],
 )
 def test_only_devices_that_the_process_may_use(wanted: str | None, handles: list[str]) -> None:
-    found = chosen_devices(wanted, LARGE, {gpu: [] for gpu in LARGE} | {Device("", ""): SMALL})
-    assert [device.handle for device in found] == handles
+    assert [device.handle for device in chosen_devices(wanted, GPUS)] == handles
 
 
 @pytest.mark.parametrize("visible", [None, "0", "MIG-a", "GPU-large"])

@@ -25,6 +25,12 @@ class Device(NamedTuple):
 
     uuid: str
     handle: Any
+    instances: tuple[Device, ...] = ()
+
+    @property
+    def enumerated(self) -> Device:
+        """What CUDA has in its place."""
+        return self.instances[0] if self.instances else self
 
 
 class GpuReader:
@@ -122,30 +128,30 @@ _QUERIES: Mapping[str, Callable[[Any, Any], float]] = {
 
 
 def _usable_devices(nvml: Any, wanted: str | None) -> list[Device]:
-    gpus = [
-        Device(_text(nvml.nvmlDeviceGetUUID(handle)), handle)
-        for handle in map(nvml.nvmlDeviceGetHandleByIndex, range(nvml.nvmlDeviceGetCount()))
-    ]
-    instances = {gpu: [*_instances(nvml, gpu)] for gpu in gpus}
-    return chosen_devices(wanted, gpus, instances)
+    gpus = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        # One that belongs to another job, or is lost: CUDA does not count it either.
+        with contextlib.suppress(Exception):
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            uuid = _text(nvml.nvmlDeviceGetUUID(handle))
+            gpus.append(Device(uuid, handle, (*_instances(nvml, handle),)))
+    return chosen_devices(wanted, gpus)
 
 
-def _instances(nvml: Any, gpu: Device) -> Iterator[Device]:
+def _instances(nvml: Any, gpu: Any) -> Iterator[Device]:
     """The MIG instances of a GPU, none where it is not divided."""
     try:
-        divided, _ = nvml.nvmlDeviceGetMigMode(gpu.handle)
-        places = range(nvml.nvmlDeviceGetMaxMigDeviceCount(gpu.handle) if divided else 0)
+        divided, _ = nvml.nvmlDeviceGetMigMode(gpu)
+        places = range(nvml.nvmlDeviceGetMaxMigDeviceCount(gpu) if divided else 0)
     except Exception:  # a GPU that cannot be divided
         return
     for place in places:
         with contextlib.suppress(Exception):  # there is none at this place, or it is another's
-            handle = nvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu.handle, place)
+            handle = nvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, place)
             yield Device(_text(nvml.nvmlDeviceGetUUID(handle)), handle)
 
 
-def chosen_devices(
-    wanted: str | None, gpus: Sequence[Device], instances: Mapping[Device, Sequence[Device]]
-) -> list[Device]:
+def chosen_devices(wanted: str | None, gpus: Sequence[Device]) -> list[Device]:
     """The devices that ``CUDA_VISIBLE_DEVICES`` names, in its order; all where it is not set.
 
     As CUDA takes it: indices, or the beginnings of UUIDs; what follows an entry that names nothing
@@ -153,27 +159,22 @@ def chosen_devices(
     divided by MIG, it is the first instance.
     """
     if wanted is None:
-        return [_whole(gpu, instances) for gpu in gpus]
-    all_instances = [one for each in instances.values() for one in each]
-    found: list[Device] = []
+        return [gpu.enumerated for gpu in gpus]
+    named = [device for gpu in gpus for device in (gpu, *gpu.instances)]
+    found: dict[str, Device] = {}  # NVML's handles cannot be hashed
     for entry in map(str.strip, wanted.split(",")):
-        device = None
         if entry.startswith(("GPU-", "MIG-")):
-            alike = [one for one in (*gpus, *all_instances) if one.uuid.startswith(entry)]
-            device = alike[0] if len(alike) == 1 else None
-        elif (index := _INDEX.match(entry)) and int(index[0]) < len(gpus):
-            device = gpus[int(index[0])]
-        if device is None:
+            alike = [device for device in named if device.uuid.startswith(entry)]
+        else:
+            index = _INDEX.match(entry)
+            alike = [*gpus[int(index[0]) :][:1]] if index else []
+        if len(alike) != 1:
             break
-        device = _whole(device, instances)
-        if device in found:
+        device = alike[0].enumerated
+        if device.uuid in found:
             return []
-        found.append(device)
-    return found
-
-
-def _whole(device: Device, instances: Mapping[Device, Sequence[Device]]) -> Device:
-    return next(iter(instances.get(device, ())), device)
+        found[device.uuid] = device
+    return [*found.values()]
 
 
 def _text(uuid: str | bytes) -> str:
