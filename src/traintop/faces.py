@@ -182,10 +182,9 @@ def _add_callback(trainer: Any) -> None:
     callbacks = trainer.callback_handler.callbacks
     if not any(isinstance(one, TraintopCallback) for one in callbacks):
         callbacks.insert(0, TraintopCallback())  # its run is there before those of writers
-    if not os.environ.get("TRAINTOP_KEEP_WANDB"):
-        for one in [*callbacks]:
-            if type(one).__name__ == "WandbCallback":  # it would log the same once more
-                trainer.remove_callback(one)
+    for one in [*callbacks]:
+        if _is_for_our_wandb(one):
+            trainer.remove_callback(one)  # it would log the same once more
 
 
 def _add_logger(trainer: Any) -> None:
@@ -196,8 +195,17 @@ def _add_logger(trainer: Any) -> None:
     from traintop.integrations.lightning import TraintopLogger
 
     loggers = [] if trainer.fast_dev_run else trainer.loggers
-    if loggers and not any(isinstance(one, TraintopLogger) for one in loggers):
-        trainer.loggers = [*loggers, TraintopLogger()]
+    if not loggers or any(isinstance(one, TraintopLogger) for one in loggers):
+        return
+    trainer.loggers = [*loggers, TraintopLogger()]
+    for one in filter(_is_for_our_wandb, loggers):
+        one.log_metrics = lambda *_, **__: None  # the same, once more
+
+
+def _is_for_our_wandb(logger: object) -> bool:
+    """Whether a logger or callback of a framework logs to W&B, which is ours."""
+    names = ("WandbCallback", "WandbLogger")
+    return type(logger).__name__ in names and not os.environ.get("TRAINTOP_KEEP_WANDB")
 
 
 PATCHES: dict[str, Callable[[Any], None]] = {

@@ -87,6 +87,15 @@ def test_a_trainer_of_lightning_has_our_logger_as_the_last(
     assert names(module.Trainer(*loggers, **options).loggers) == expected
 
 
+def test_a_logger_of_wandb_logs_nothing_twice() -> None:
+    logged: list[float] = []
+    wandb = type("WandbLogger", (), {"log_metrics": lambda self, loss: logged.append(loss)})()
+    module = patched("lightning.pytorch.trainer.trainer", LightningTrainer)
+    first, _ = module.Trainer(wandb).loggers
+    first.log_metrics(2.5)
+    assert (first, logged) == (wandb, [])
+
+
 def test_a_trainer_of_another_version_works_without(caplog: pytest.LogCaptureFixture) -> None:
     patched("transformers.trainer", type("Trainer", (), {"__init__": lambda self: None})).Trainer()
     assert "a Trainer is not recorded" in caplog.text
