@@ -56,7 +56,7 @@ def read_in_every_way(path: Path) -> None:
     run.follow()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=400) | st.lists(pieces, max_size=20).map(b"".join))
 def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     logfile.find_head(data)
@@ -70,7 +70,7 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
         parse_document(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(changes=damages)
 def test_a_damaged_file_is_read_in_every_way(
     whole: bytes, changes: list[tuple[float, int, bytes]]
@@ -81,7 +81,7 @@ def test_a_damaged_file_is_read_in_every_way(
         read_in_every_way(path)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(changes=damages, cut=st.floats(0, 1))
 def test_following_a_damaged_file_equals_reading_it_anew(
     whole: bytes, changes: list[tuple[float, int, bytes]], cut: float
@@ -116,7 +116,7 @@ def records_of(run: OpenedRun) -> dict[float, str]:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(changes=damages)
 def test_a_damaged_file_is_resumed_or_refused(
     whole: bytes, changes: list[tuple[float, int, bytes]]

@@ -9,7 +9,7 @@ from textual import _wait
 from ui_fuzz import Fuzzer
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_no_keys_and_clicks_break_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

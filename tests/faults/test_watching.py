@@ -113,13 +113,13 @@ def test_a_directory_unmounted_and_mounted_again_is_found(tmp_path: Path) -> Non
                 listener.wait_for(lambda snapshot: len(snapshot.runs) == 6)
 
 
-def test_ten_thousand_files_at_once_are_all_found(tmp_path: Path) -> None:
+def test_thousands_of_files_at_once_are_all_found(tmp_path: Path) -> None:
     with watched(tmp_path) as (watcher, listener):
         wait_until(lambda: watcher.mode == "live")
-        add_runs(tmp_path, 0, 10_000)
-        listener.wait_for(lambda snapshot: len(snapshot.runs) == 10_000)
-        add_runs(tmp_path, 10_000, 1)
-        listener.wait_for(lambda snapshot: len(snapshot.runs) == 10_001)
+        add_runs(tmp_path, 0, 5000)
+        listener.wait_for(lambda snapshot: len(snapshot.runs) == 5000)
+        add_runs(tmp_path, 5000, 1)
+        listener.wait_for(lambda snapshot: len(snapshot.runs) == 5001)
         assert len(listener.snapshots) < 1000, "it reports many changes at once"
 
 
