@@ -18,8 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyte
-
-TIMEOUT = 30.0
+from tests.waiting import TIMEOUT
 
 # Who runs the tests may have SIGHUP ignored, as nohup does; a login shell's programs have not.
 PROGRAM = """

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from terminal_session import PROGRAM, TIMEOUT, TerminalSession
+from terminal_session import PROGRAM, TerminalSession
+from tests.waiting import TIMEOUT
 
 _LONGER_THAN_A_SCAN = 2.5
 

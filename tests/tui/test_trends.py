@@ -3,7 +3,7 @@ from queue import Empty, Queue
 
 import pytest
 from tests.runs import OpenedRun, make_run, make_runs, reader_of
-from tests.waiting import settle
+from tests.waiting import TIMEOUT, settle
 from tui_runs import showing
 
 from traintop import ExperimentConfig, ExperimentTracker
@@ -53,7 +53,7 @@ def test_visible_runs_are_sampled_once_despite_a_bad_file(tmp_path, loader, post
     unreadable = make_run("bad", id=str(tmp_path / "bad.json"), status=RunStatus.UNREADABLE)
     loader.show([missing, unreadable, OpenedRun(path).summary()])
     loader.start()
-    trends = posted.get(timeout=20).trends
+    trends = posted.get(timeout=TIMEOUT).trends
     assert trends[missing.id] == ""
     assert len(trends[str(path)]) == TREND_WIDTH
     assert unreadable.id not in trends
