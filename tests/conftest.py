@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -33,6 +35,13 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory):
         # Each run asks git twice. Of a fresh clone that takes git as long as all the rest.
         patch.setenv("GIT_DIR", str(folder / "no repository"))
         yield
+
+
+@pytest.fixture
+def asks_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test with a repository of its own: its runs ask git, as they do elsewhere."""
+    monkeypatch.delenv("GIT_DIR")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # of a person who signs, say
 
 
 @pytest.fixture(autouse=True)

@@ -217,6 +217,7 @@ def test_the_users_own_sitecustomize_is_read_too(monkeypatch: pytest.MonkeyPatch
     assert output[-3:] == ["customized", f"{site}/sitecustomize.py", site]
 
 
+@pytest.mark.usefixtures("asks_git")
 def test_the_changes_of_the_code_are_kept_unless_unwanted() -> None:
     Path("train.py").write_text("")
     git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")

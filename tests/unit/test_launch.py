@@ -116,6 +116,7 @@ def git(*arguments: str) -> None:
     subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
 
 
+@pytest.mark.usefixtures("asks_git")
 def test_changes_are_kept_without_secrets_and_up_to_a_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -345,6 +345,7 @@ class Settings:
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+@pytest.mark.usefixtures("asks_git")
 def test_a_run_names_the_commit_of_its_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,8 +353,6 @@ def test_a_run_names_the_commit_of_its_code(
         command = ["git", "-c", "user.name=x", "-c", "user.email=x", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    monkeypatch.delenv("GIT_DIR")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # of a person who signs, say
     monkeypatch.chdir(tmp_path)
     Path("train.py").write_text("lr = 1\n")
     git("init")
