@@ -17,20 +17,8 @@ from traintop.text import safe_text
 
 _COMMANDS = (
     *("archive", "best", "brief", "compare", "curve", "demo", "doctor", "export", "formats"),
-    *(
-        "import",
-        "list",
-        "note",
-        "plot",
-        "report",
-        "run",
-        "settings",
-        "show",
-        "tag",
-        "wait",
-        "watch",
-        "why",
-    ),
+    *("import", "list", "mcp", "note", "plot", "report", "run"),
+    *("settings", "show", "tag", "wait", "watch", "why"),
 )
 _MODULES = {"import": "import_"}  # which no module can be called
 _DEFAULT_COMMAND = "watch"

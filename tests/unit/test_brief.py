@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shlex
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -152,3 +154,18 @@ def test_the_command_prints_it_within_its_budget(tmp_path: Path):
     assert wrong.exit_code == 2
     assert "no time such as 2h" in wrong.stderr
     assert CliRunner().invoke(main, [*arguments, "-f", "val_loss < 0"]).exit_code == 1
+
+
+def test_the_commands_of_the_page_for_agents_work(tmp_path: Path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
+    for i in range(3):
+        track_run(tmp_path / "experiment_logs", f"run-{i}", [4.0, 3.0 - i], val_loss=3.0 - i)
+    monkeypatch.chdir(tmp_path)
+    blocks = dict(re.findall(r"^```(sh|json)\n(.*?)^```$", page, re.M | re.S))
+    commands = [shlex.split(line) for line in blocks["sh"].splitlines()]
+    assert len(commands) == 4
+    for program, *arguments in commands:
+        assert program == "traintop"
+        assert CliRunner().invoke(main, arguments).exit_code == 0, arguments
+    served = json.loads(blocks["json"])["mcpServers"]["traintop"]
+    assert served["args"][:2] == ["mcp", "-d"]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from traintop.analysis.run_comparison import RunComparison
     from traintop.analysis.run_groups import Groups, Mean
     from traintop.rule import Rule
+    from traintop.store.formats import RunReader
     from traintop.store.history import History
 
 log = logging.getLogger("traintop")
@@ -190,11 +191,15 @@ class Runs(Sequence[Run], Tabular, Plottable):
         from traintop.store.watch import snapshots
 
         catalog = self._opened.catalog
-        events = RunEvents(recent_records(catalog.reader), since=cursor)
+        events = RunEvents(recent_records(self.reader_of), since=cursor)
         chosen = None if self is self._opened.runs else {run.id for run in self}
         for snapshot in snapshots(catalog, lambda: _WATCH_PAUSE):
             runs = [run for run in snapshot.runs if chosen is None or run.id in chosen]
             yield from events.observe(runs, datetime.now())
+
+    def reader_of(self, run_id: str) -> RunReader:
+        """What reads the records of an opened run, all of them or a sample."""
+        return self._opened.catalog.reader(run_id)
 
     def importance(
         self, metric: str | None = None, mode: Literal["min", "max"] | None = None
@@ -224,7 +229,7 @@ class Runs(Sequence[Run], Tabular, Plottable):
         return brief_of(
             self.summaries,
             self.names,
-            recent_records(self._opened.catalog.reader),
+            recent_records(self.reader_of),
             now,
             since=None if since is None else Cursor.parse(since, now),
             rules=rules,
