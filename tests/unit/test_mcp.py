@@ -92,7 +92,7 @@ async def test_an_agent_asks_about_runs_and_changes_nothing(logs):
             ("show_run", {"run": "nobody"}, "no run named 'nobody'"),
             ("curve", {"run": "run-0", "metric": "looss"}, "did you mean"),
             ("best_runs", {"metric": "gnorm"}, "no run has the metric"),
-            ("list_runs", {"filter": "val_loss <"}, "val_loss"),
+            ("list_runs", {"filter": "val_loss <"}, "missing at the end"),
             ("events", {"since": "once"}, "no time such as 2h"),
         ):
             refused = await client.call_tool(tool, arguments)
