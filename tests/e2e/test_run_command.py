@@ -27,7 +27,7 @@ TRAINTOP = (sys.executable, "-m", "traintop")
 @pytest.fixture(autouse=True)
 def _in_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("TRAINTOP_DIR", "TRAINTOP_LAUNCH", "PYTHONPATH", "GIT_DIR"):
+    for name in ("TRAINTOP_DIR", "TRAINTOP_LAUNCH", "PYTHONPATH"):
         monkeypatch.delenv(name, raising=False)
 
 
