@@ -22,10 +22,10 @@ from traintop.analysis.naming import unique_names
 from traintop.analysis.query import filter_runs
 from traintop.analysis.ranking import sorted_by
 from traintop.direction import Direction
-from traintop.metrics import stats_of
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import eta_seconds
 from traintop.short_names import ShortNames, short_names
+from traintop.system_metrics import of_single_gpu
 from traintop.text import LONGEST_NAME, counted, safe_text
 from traintop.tui.chart_view import ChartView
 from traintop.tui.columns import DEFAULT_CHOICES, GPU_COLUMN, TREND_COLUMN, ColumnChoice, column_of
@@ -174,7 +174,8 @@ class RunRows:
     @cached_property
     def any_gpu(self) -> bool:
         """Whether of some listed run it is known how busy its GPUs are."""
-        return any(stats_of(run, GPU_COLUMN) is not None for run in self.runs)
+        names = {GPU_COLUMN, of_single_gpu(GPU_COLUMN)}
+        return any(not names.isdisjoint(run.stats) for run in self.runs)
 
     def position(self, run_id: str | None) -> int | None:
         """The row of a run, ``None`` when it is not listed."""
