@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.runs import foreign_document, record, track_run
+from tests.runs import foreign_document, make_run, record, track_run
 
 import traintop
 from traintop.analysis.run import UnknownNameError
@@ -144,6 +145,16 @@ def test_pandas_frames_have_typed_columns(tmp_path: Path) -> None:
     assert records["run"].tolist() == ["run0", "run0", "run1", "run1"]
     assert records["iteration"].dtype == "int64"
     assert runs[0].to_pandas()["acc"].tolist()[0] == 0.5
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow"])
+def test_a_path_that_is_no_utf_8_is_text_in_a_frame(kind: str) -> None:
+    pytest.importorskip(kind, reason="data frames need their library, which is optional")
+    run = make_run("a", id=os.fsdecode(b"/logs/experiment_\xff.json"))
+    opened = traintop.open_runs("/nowhere")._opened
+    runs = traintop.Runs([traintop.Run(run, "a", opened)], opened)
+    [path] = getattr(runs, f"to_{kind.removeprefix('py')}")()["path"]
+    assert str(path) == "/logs/experiment_?.json"
 
 
 @pytest.mark.parametrize("kind", ["polars", "pyarrow"])
