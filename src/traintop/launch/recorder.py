@@ -76,7 +76,7 @@ class RunRecorder:
 
     def take(self, data: bytes) -> None:
         """The command printed something."""
-        self._try("what it prints", functools.partial(self._take, data))
+        self._try("what it logs", functools.partial(self._take, data))
 
     def _take(self, data: bytes) -> None:
         if self._console is not None:
@@ -101,7 +101,7 @@ class RunRecorder:
     def end(self, end: Exit) -> None:
         """The command ended: record how, beside all else that is known."""
         self._try("what it reports", self._look_at_reports)
-        self._try("what it prints", functools.partial(self._log_metrics, b"", is_end=True))
+        self._try("what it logs", functools.partial(self._log_metrics, b"", is_end=True))
         last_line = "" if self._console is None else self._console.last_line
         if self._tracker is not None:
             self._runs.append(self._tracker.path)
@@ -120,6 +120,8 @@ class RunRecorder:
             write()
         except Exception as error:
             self.problems[what] = f"{what} could not be recorded: {error_text(error)}"
+        else:
+            self.problems.pop(what, None)  # of the disk, which takes all again
 
     def _log_metrics(self, data: bytes, *, is_end: bool = False) -> None:
         if self._tracker is None:
