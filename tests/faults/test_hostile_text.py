@@ -130,6 +130,25 @@ def test_a_command_prints_text_only(place: Path, command: list[str]) -> None:
     assert printed.count("\n") >= 5
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["best"], ["best", "--importance"], ["best", "--markdown"], ["brief"], ["brief", "--json"]],
+    ids=" ".join,
+)
+def test_what_is_found_out_of_all_runs_is_text(place: Path, command: list[str]) -> None:
+    printed = traintop(place, *command, "-d", "logs")
+    if "--importance" not in command:
+        assert printed.count("\n") >= 4
+
+
+@pytest.mark.parametrize("kind", ["markup", "ansi", "osc", "c1", "markdown", "long"])
+def test_what_sets_hostile_runs_apart_is_text(place: Path, kind: str) -> None:
+    text = HOSTILE[kind]
+    assert "WHAT DIFFERS" in traintop(place, "why", "-d", "logs", "--", text, HOSTILE["newlines"])
+    metric = text[:LONGEST_NAME]
+    assert "2 0.5" in traintop(place, "curve", "-d", "logs", "--", text, metric)
+
+
 @pytest.mark.parametrize("arguments", [["list", "--sort"], ["plot", "--metric"], ["compare"]])
 @pytest.mark.parametrize("kind", ["newlines", "ansi", "osc", "c1", "right-to-left"])
 def test_an_answer_to_a_hostile_question_is_text(
@@ -179,6 +198,8 @@ def test_csv_is_text_and_no_formula(place: Path, tmp_path: Path) -> None:
         target.read_text(),
         traintop(place, "list", "logs", "--csv"),
         traintop(place, "compare", "logs", "--csv"),
+        traintop(place, "best", "-d", "logs", "--csv"),
+        traintop(place, "curve", "-d", "logs", "--csv", "--", HOSTILE["ansi"], HOSTILE["ansi"]),
     ):
         assert_is_text(text)
         for cell in cells(text):
