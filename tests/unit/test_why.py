@@ -60,6 +60,14 @@ def test_a_difference_that_goes_again_does_not_count():
     assert compared(a, b).apart_from == pytest.approx(1500, abs=32)
 
 
+def test_the_last_moments_alone_are_too_few():
+    a, b = noisy(2000, 0.02, 1), noisy(2000, 0.02, 2)
+    b[-30:] += 1.0
+    assert compared(a, b).apart_from is None
+    b[-130:] += 1.0
+    assert compared(a, b).apart_from == pytest.approx(1870, abs=32)
+
+
 def test_a_spike_and_a_trend_are_no_noise():
     steps = np.arange(100.0)
     a, b = 100 - steps, 100 - steps + 0.5
