@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.runs import foreign_document, make_run, record, track_run
+from tests.runs import foreign_document, make_run, record, track_run, write_run
 
 import traintop
 from traintop.analysis.run import UnknownNameError
+from traintop.directory_memory import DirectoryMemory, memory_path
 
 
 @pytest.fixture
@@ -43,6 +44,20 @@ def test_a_comparison_is_that_of_the_command_line(seeds: Path) -> None:
     assert "\\toprule" in comparison.latex()
     assert repr(comparison).startswith("<RunComparison of 3 columns")
     assert "lr_0.1_seed2" in comparison._repr_html_()
+
+
+def test_a_file_alone_is_judged_as_in_its_directory(tmp_path: Path) -> None:
+    paths = [
+        write_run(tmp_path / f"experiment_{value}.json", [record(0, alpha=value)])
+        for value in (1.0, 2.0)
+    ]
+    DirectoryMemory(memory_path(), [tmp_path]).remember({"directions": [["alpha", "higher"]]})
+    for runs in (traintop.open_runs(tmp_path), traintop.open_runs(*paths)):
+        best = runs.best("alpha")
+        assert best is not None
+        assert best.id == str(paths[1])
+    traintop.load_experiment_log(paths[0])
+    assert runs.best("alpha") is not None
 
 
 # -- groups and means

@@ -318,7 +318,9 @@ class OpenedRuns:
 
     def refresh(self) -> None:
         """Look again: ``runs`` are those of now, and their records are read anew."""
-        choose_directions_for(self.roots)
+        # Of a file, what was answered in its directory counts.
+        folders = (root if root.is_dir() else root.parent for root in self.roots)
+        choose_directions_for([*dict.fromkeys(folders)])
         snapshot = self.catalog.refresh()
         self.others = snapshot.others
         self.notices = snapshot.notices
