@@ -72,8 +72,11 @@ def start_order(run: RunSummary) -> tuple[float, str]:
 
 
 def counts_epochs(run: RunSummary) -> bool:
-    """Whether the records of a run of another program count epochs, and say no iteration."""
-    return run.environment.get(COUNTED_BY) == "epoch"
+    """Whether the records of a run of another program count epochs, and say no iteration.
+
+    Where that shows while the run goes on, as in what `traintop run` reads, it is a setting.
+    """
+    return "epoch" in (run.environment.get(COUNTED_BY), run.config.get(COUNTED_BY))
 
 
 def _positive(setting: object) -> int | None:

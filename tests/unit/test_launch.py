@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.runs import track_run
+from tests.runs import make_run, record, track_run
 
 from traintop.cli import main
 from traintop.launch import patch
 from traintop.launch.console import Console
+from traintop.progress import progress
 from traintop.store.console import ConsoleReader, read_console
 from traintop.store.formats.text_log import TextLogStream
 from traintop.store.sidecars import CONSOLE, read_patch, sidecar_of
@@ -105,7 +106,18 @@ def test_metrics_are_found_however_the_output_comes() -> None:
         *((step, 9 - step / 10) for step in range(0, 50, 10)),
         (50, 1.0),
     ]
-    assert stream.planned == {"total_steps": 90}
+    assert stream.settings == {"total_steps": 90}
+
+
+def test_epochs_that_are_printed_are_the_progress() -> None:
+    stream = TextLogStream()
+    rows = stream.feed(b"".join(b"Epoch %d/9 | Loss: 1.5\n" % epoch for epoch in range(1, 5)))
+    assert [row["iteration"] for row in rows] == [1, 2, 3, 4]
+    assert stream.settings == {"epochs": 9, "counted_by": "epoch"}
+    last = record(rows[-1]["iteration"])
+    known = {"last": last, "count": 4, "stats": {}, "environment": {"logged_with": "it"}}
+    run = make_run("a", config=stream.settings, **known)
+    assert progress(run) == pytest.approx(4 / 9)
 
 
 # The changes of the code.

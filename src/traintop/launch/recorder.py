@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from traintop.launch.console import Console
 from traintop.launch.exit_record import how_it_ended, record_exit
@@ -55,7 +56,7 @@ class RunRecorder:
         self._runs: list[Path] = []  # all that the command wrote, or is read of it
         self._log = TextLogStream()
         self._has_metrics = False
-        self._planned: dict[str, int] = {}
+        self._settings: dict[str, Any] = {}
         self._budget = _READ_AT_ONCE
         self._due = 0.0
         self.problems: dict[str, str] = {}
@@ -129,9 +130,9 @@ class RunRecorder:
         for row in self._log.feed(data, is_end=is_end):
             self._has_metrics = True
             self._tracker.log_metrics(row.pop(PLACE), metrics=row)
-        if self._log.planned != self._planned:
-            self._planned = self._log.planned
-            self._tracker.update_config(self._planned)
+        if self._log.settings != self._settings:
+            self._settings = self._log.settings
+            self._tracker.update_config(self._settings)
 
     def _look_at_reports(self) -> None:
         for path in self._reports.new():

@@ -192,12 +192,15 @@ class _Lines:
         """The steps and epochs that are planned, as settings."""
         return {name: int(digits[:15]) for name, digits in self._reader.planned.items() if digits}
 
+    @property
+    def counted_by(self) -> dict[str, str]:
+        """What the records count, where these are no iterations."""
+        return {COUNTED_BY: "epoch"} if self._pattern.counts_epochs else {}
+
     def about(self, rows: LoggedRows) -> About:
         """When it ran, what is planned, and whether it has ended."""
         start, end = rows.times()
-        run: dict[str, Any] = {TOOL: self._pattern.name}
-        if self._pattern.counts_epochs:
-            run[COUNTED_BY] = "epoch"
+        run: dict[str, Any] = {TOOL: self._pattern.name, **self.counted_by}
         head = Head(config=self.planned, start_time=start, run=run)
         status: WrittenStatus = "finished" if self._reader.has_ended else "running"
         return About(head, Tail(updated_at=end, status=status))
@@ -216,9 +219,9 @@ class TextLogStream:
         self._looked_at = -math.inf
 
     @property
-    def planned(self) -> dict[str, Any]:
-        """The steps and epochs that are planned, as settings."""
-        return {} if self._lines is None else self._lines.planned
+    def settings(self) -> dict[str, Any]:
+        """The steps and epochs that are planned, and whether records count epochs."""
+        return {} if self._lines is None else {**self._lines.planned, **self._lines.counted_by}
 
     def feed(self, data: bytes, *, is_end: bool = False) -> list[Row]:
         """The metrics in what was printed since, each with its place and by the names it has.
