@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 from pathlib import PurePath
 
@@ -23,6 +25,12 @@ def parts_of(run_id: str) -> tuple[str, str]:
     """The file or directory of a run, and which of the runs in it that is; empty for all of it."""
     found = _IN_DATABASE.fullmatch(run_id)
     return (found[1], found[2]) if found else (run_id, "")
+
+
+@functools.lru_cache(maxsize=20_000)
+def address_of(run_id: str) -> str:
+    """The same for a run however the directory was named in which it was found."""
+    return run_id if "://" in run_id else os.path.realpath(run_id)
 
 
 def folder_of(run_id: str) -> str:

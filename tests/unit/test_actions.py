@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,7 @@ def test_a_command_gets_the_event_and_no_shell_reads_it(act: Act, tmp_path: Path
         "env = {k: v for k, v in os.environ.items() if k.startswith('TRAINTOP_')}\n"
         "json.dump([event, env, sys.argv[1:]], open('got.json', 'w'))\n"
     )
-    run = make_run(HOSTILE)
+    run = make_run(HOSTILE, id="/nowhere/$(touch pwned).json")
     assert act(run, f"exec: {sys.executable} save.py 'a b' $HOME *") == []
     event, env, arguments = json.loads((tmp_path / "got.json").read_text())
     assert arguments == ["a b", "$HOME", "*"]
@@ -152,7 +154,32 @@ def test_a_file_of_somebody_else_names_no_process_of_mine(
     run = make_run("a", id=str(path), environment=current_process())
     monkeypatch.setattr(os, "geteuid", lambda: 4_000_000)
     (problem,) = act(run, "signal: SIGTERM")
-    assert "another user" in problem
+    assert "the file of the run belongs to another user" in problem
+
+
+def test_a_notice_reaches_each_url(act: Act) -> None:
+    received: list[dict[str, Any]] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"json://127.0.0.1:{server.server_port}"
+        assert act(make_run("a"), "notify", notify_urls=[url]) == []
+        (problem,) = act(make_run("b"), "notify", notify_urls=[url, "nonsense-secret"])
+        server.shutdown()
+    titles = [notice["title"] for notice in received]
+    assert titles == [f"traintop: a: {WHEN}", f"traintop: b: {WHEN}"]
+    assert received[0]["message"].isprintable()
+    assert "does not know notify_urls number 2" in problem
+    assert "secret" not in problem
 
 
 def test_without_apprise_a_notice_says_what_to_install(

@@ -169,7 +169,7 @@ def test_a_dry_run_says_what_would_have_been_done(
 
 
 def test_metrics_are_written_for_prometheus(tmp_path: Path, watch: Watch) -> None:
-    track_run(tmp_path / "logs", HOSTILE, [1.0, float("nan")])
+    track = track_run(tmp_path / "logs", HOSTILE, [1.0, float("nan")])
     write_run(
         tmp_path / "logs" / "experiment_old.json",
         [record(0)],
@@ -181,7 +181,7 @@ def test_metrics_are_written_for_prometheus(tmp_path: Path, watch: Watch) -> Non
     watch("--prometheus", str(path))
     wait_until(path.exists)
     text = path.read_text()
-    name = r'run="a$(touch pwned)�]0;x� \"b\\"'
+    name = r'run="a$(touch pwned)�]0;x� \"b\\",id="logs/' + f'{track.name}"'
     assert f'traintop_run_status{{{name},status="finished"}} 1\n' in text
     assert f'traintop_run_metric{{{name},metric="train_loss"}} NaN\n' in text
     assert 'run="old"' not in text

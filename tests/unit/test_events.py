@@ -102,6 +102,15 @@ def test_clocks_ahead_and_files_seen_late_tell_nothing_twice() -> None:
     assert observed(again, (310.0, [A, ahead])) == []
 
 
+def test_what_ends_unwatched_by_a_clock_that_is_behind_is_told() -> None:
+    watcher = RunEvents()
+    events = observed(watcher, (0.0, [A]), (200.0, [A, run("f", start_time=199)]))
+    behind = ended("g", RunStatus.FINISHED, 190, 180)  # at 230 and 220 by our clock
+    again = RunEvents(since=Cursor.parse(events[-1].cursor, at(240)))
+    found = told(observed(again, (240.0, [A, run("f", start_time=199), behind])))
+    assert found == [("g", "started", ""), ("g", "ended", "")]
+
+
 def test_a_time_stands_for_a_cursor() -> None:
     runs = STATES[3][1]
     since = RunEvents(since=Cursor.parse(at(5).isoformat(), at(30)))
@@ -137,6 +146,14 @@ def test_nan_and_own_rules_are_alerts_once_until_they_are_over() -> None:
         rules=[Rule("train_loss == nan")], since=Cursor.parse(events[-1].cursor, at(5))
     )
     assert "train_loss == nan" not in {e.alert for e in observed(again, (5, [with_loss(nan, 3)]))}
+
+
+def test_a_directory_that_is_away_for_a_while_removes_no_runs() -> None:
+    watcher = RunEvents()
+    watcher.observe([A, B], at(0))
+    assert watcher.observe([], at(1), complete=False) == []
+    assert watcher.observe([replace(A, count=50), replace(B)], at(2)) == []
+    assert told(watcher.observe([A], at(3))) == [("b", "removed", "")]
 
 
 def test_a_cursor_stays_short_whatever_was_told() -> None:

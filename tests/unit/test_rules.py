@@ -95,15 +95,15 @@ def test_a_rule_of_your_own_replaces_the_alert_of_its_name() -> None:
 
 
 def test_names_that_no_run_has_yet_are_no_mistake() -> None:
-    rule = Rule("train_loss == nan or gpu/mean/utilization < 10")
+    rule = Rule("train_loss == nan or my/gauge < 10")
     assert usable_rules([rule]) == ((rule,), ())
     watch = RuleWatch(rules=[rule])
     assert raised(watch, run(2.0)) == []
     assert ("a", rule.when) in raised(watch, run(math.nan))
     idle = run(2.0, "b")
-    idle = replace(idle, stats={**idle.stats, "gpu/mean/utilization": MetricStats(last=3.0)})
+    idle = replace(idle, stats={**idle.stats, "my/gauge": MetricStats(last=3.0)})
     assert raised(watch, run(math.nan), idle) == [("b", rule.when)]
-    assert condition_text(rule.when, idle) == ("train_loss 2, gpu/mean/utilization 3, iteration 41")
+    assert condition_text(rule.when, idle) == ("train_loss 2, my/gauge 3, iteration 41")
 
 
 @pytest.mark.parametrize("when", ["train_loss <", "status == sleeping", "(a", "x < 'y"])

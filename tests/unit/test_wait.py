@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -114,15 +115,14 @@ def test_a_run_whose_file_goes_is_waited_for_no_longer(
     assert "a: its file is gone" in result.stderr
 
 
-def test_a_directory_that_goes_may_come_back(tmp_path: Path) -> None:
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    write_run(logs / "experiment_a.json", [record(0)], config={"experiment_name": "a"})
-    thread = then(lambda: logs.rename(tmp_path / "away"))
-    result = wait(logs, "a", "--timeout", "3s")
-    thread.join()
-    assert result.exit_code == TIMED_OUT
-    assert "waiting on" in result.stderr
+def test_a_run_is_not_gone_while_its_directory_cannot_be_read() -> None:
+    run = make_run("a")
+    waiting = Waiting("finished", [run.id], clock=itertools.count(0.0, 100.0).__next__)
+    waiting.look([run], Snapshot((run,), (), (), 1), NOW, {})
+    for notices, gone in ((("logs does not exist",), False), ((), True)):
+        for _ in range(2):
+            waiting.look([], Snapshot((), (), notices, 1), NOW, {})
+        assert waiting.undecided is not gone
 
 
 def test_a_stalled_run_is_told_and_waited_for(tmp_path: Path) -> None:
@@ -138,7 +138,10 @@ def test_several_runs_must_all_meet_it_unless_any_does(tmp_path: Path) -> None:
     track_run(tmp_path, "good", [4.0, 1.0])
     track_run(tmp_path, "bad", [4.0, 3.0])
     both = ["good", "bad", "--until", "train_loss < 2"]
-    assert wait(tmp_path, *both).exit_code == 1
+    neither = wait(tmp_path, *both)
+    assert neither.exit_code == 1
+    assert "bad: it finished" in neither.stderr
+    assert "good" not in neither.stderr
     assert wait(tmp_path, *both, "--any").exit_code == 0
     assert wait(tmp_path, "good", "bad").exit_code == 0
     assert wait(tmp_path, "-f", "bad", "--until", "train_loss < 2").exit_code == 1

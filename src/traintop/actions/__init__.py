@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
 
-from traintop.actions.child_process import ChildProcess
 from traintop.actions.claims import Claims
 from traintop.actions.notices import push
 from traintop.analysis.events import Event, EventKind
@@ -17,6 +17,9 @@ from traintop.analysis.rules import RuleWatch
 from traintop.process import send_signal
 from traintop.rule import Action, Rule
 from traintop.text import safe_text
+
+if TYPE_CHECKING:
+    from traintop.actions.child_process import ChildProcess
 
 _THREADS = 4
 
@@ -81,6 +84,8 @@ class Actions:
                 self._report_once(f"{safe_text(event.name)}: {safe_text(words, 300)}")
 
     def _run(self, arguments: Sequence[str], event: Event) -> None:
+        from traintop.actions.child_process import ChildProcess  # not for the first frame
+
         child = ChildProcess(arguments, event.document())
         with self._lock:
             self._children.add(child)

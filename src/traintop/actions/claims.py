@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from traintop.rule import Rule
+from traintop.run_ids import address_of
 
 _KEPT_SECONDS = 90 * 86_400.0
 
@@ -42,7 +43,7 @@ class Claims:
 
     def claim(self, rule: Rule, run_id: str) -> bool:
         """Whether a rule has yet to be acted on for a run; from now on it has been."""
-        address = os.path.abspath(run_id)
+        address = address_of(run_id)
         key = "\0".join((rule.when, *rule.do, address)).encode("utf-8", "surrogatepass")
         name = f"{hashlib.blake2b(key, digest_size=16).hexdigest()}.json"
         is_new = name not in self._known
@@ -59,7 +60,7 @@ class Claims:
         return True
 
     def release(self, is_over: Callable[[str, str], bool]) -> None:
-        """Forget the claims that are over, given the ``when`` of each and the path of its run."""
+        """Forget the claims that are over, given the ``when`` and the run's address of each."""
         over = [name for name, claim in self._known.items() if is_over(claim.when, claim.run)]
         for name in over:
             del self._known[name]

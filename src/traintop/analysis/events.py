@@ -8,7 +8,6 @@ not anybody watched meanwhile.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import time
 from base64 import urlsafe_b64encode
@@ -27,6 +26,7 @@ from traintop.analysis.rules import RuleWatch
 from traintop.model import ALIVE, ENDED, RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.rule import Rule
+from traintop.run_ids import address_of
 from traintop.text import duration
 from traintop.times import parse_time, posix_time, seconds_of
 from traintop.values import finite_or_name
@@ -141,7 +141,7 @@ class Cursor(msgspec.Struct, frozen=True):
 
     def told_of(self, run: RunSummary) -> _Told | None:
         """What was told of a run by then; ``None`` when it was not known."""
-        if self.told is not None and (known := self.told.get(_digest(_address(run), _RUN))):
+        if self.told is not None and (known := self.told.get(_digest(address_of(run.id), _RUN))):
             return known
         started = posix_time(run.start_time)
         changed = posix_time(run.end_time or run.updated_at) or started
@@ -158,10 +158,6 @@ def _digest(text: str, length: int) -> str:
     return urlsafe_b64encode(hashlib.blake2b(text.encode("utf-8", "replace")).digest())[
         :length
     ].decode()
-
-
-def _address(run: RunSummary) -> str:
-    return run.id if "://" in run.id else os.path.abspath(run.id)
 
 
 _BEST = _digest(AlertKind.BEST.value, _KEY)
@@ -186,6 +182,7 @@ class RunEvents:
             sample, rules, began=None if since is None else since.moment, clock=clock
         )
         self._since = since
+        self._runs: Sequence[RunSummary] | None = None
         self._seen: dict[str, RunSummary] | None = None
         self._names: dict[str, str] = {}
         self._told: dict[str, _Told] = {}
@@ -193,9 +190,20 @@ class RunEvents:
         self._open: dict[str, RunSummary] = {}
         """The runs that a cursor has to name: its moment does not say what was told of them."""
 
-    def observe(self, runs: Sequence[RunSummary], now: datetime) -> list[Event]:
-        """The events since the last call, in order."""
+    def observe(
+        self, runs: Sequence[RunSummary], now: datetime, *, complete: bool = True
+    ) -> list[Event]:
+        """The events since the last call, in order.
+
+        Unless the runs are ``complete``, as when a directory is unmounted, the others stay as they
+        were.
+        """
+        if runs is self._runs and not self.rules.own:
+            return []
+        self._runs = runs
         readable = {run.id: run for run in runs if run.status is not RunStatus.UNREADABLE}
+        if not complete and self._seen is not None:
+            readable = {**self._seen, **readable}
         if self._names.keys() != readable.keys():
             self._names = unique_names(readable.values())
         alerts: dict[str, list[Alert]] = {}
@@ -303,7 +311,8 @@ class RunEvents:
     def cursor(self) -> str:
         """Where this watcher stands."""
         told = {
-            _digest(_address(run), _RUN): self._told[run_id] for run_id, run in self._open.items()
+            _digest(address_of(run.id), _RUN): self._told[run_id]
+            for run_id, run in self._open.items()
         }
         return Cursor(self._moment, told).text()
 

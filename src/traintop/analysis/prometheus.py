@@ -19,6 +19,7 @@ KEPT_SECONDS = 3600.0
 """For how long a run stays after its end: any scrape sees how it ended."""
 
 _LONGEST_LABEL = 200
+_LONGEST_ID = 4096
 _MOST_METRICS = 200  # of all runs: each is a time series for every run
 
 _GAUGES: Mapping[str, tuple[str, Callable[[RunSummary], float | None]]] = {
@@ -33,16 +34,17 @@ _GAUGES: Mapping[str, tuple[str, Callable[[RunSummary], float | None]]] = {
 
 def prometheus_text(
     runs: Sequence[RunSummary],
-    names: Mapping[str, str],
     standing: Callable[[str], Iterable[str]],
     now: datetime,
 ) -> str:
     """The runs that go on, or ended within the last hour, as gauges.
 
-    ``names`` are unique, by the ids of runs; ``standing`` says what is wrong now with a run.
+    ``standing`` says what is wrong now with a run.
     """
     shown = [run for run in runs if _is_shown(run, now)]
-    labels = {run.id: f'run="{_escaped(names[run.id])}"' for run in shown}
+    labels = {
+        run.id: f'run="{_escaped(run.title)}",id="{_escaped(run.id, _LONGEST_ID)}"' for run in shown
+    }
     lines = _family("run_status", "1 for the status that a run has")
     for run in shown:
         lines += [
@@ -90,8 +92,8 @@ def _family(name: str, explanation: str) -> list[str]:
     ]
 
 
-def _escaped(label: str) -> str:
-    text = safe_text(label, _LONGEST_LABEL)
+def _escaped(label: str, limit: int = _LONGEST_LABEL) -> str:
+    text = safe_text(label, limit)
     return text.replace("\\", r"\\").replace('"', r"\"")
 
 

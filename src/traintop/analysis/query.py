@@ -21,20 +21,22 @@ are bounded, and the time for a run follows its length. Whatever the text, only
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
-from traintop.analysis.alerts import ALERT_WORDS
 from traintop.analysis.field_names import field_among, hint_of_unknown, is_known, known_names
 from traintop.analysis.query_conditions import (
-    ENDED_WORD,
+    CONSTANTS,
+    EQUALITIES,
+    MEMBERSHIPS,
+    MIRRORED,
+    ORDERINGS,
+    STATUSES,
     Alerts,
     Condition,
     Getter,
@@ -52,11 +54,11 @@ from traintop.analysis.query_tokens import (
     END,
     QueryError,
     Token,
+    TokenReader,
     UnknownFieldError,
     number_of,
-    tokens_of,
 )
-from traintop.field import Kind, Value, is_nothing
+from traintop.field import Kind, is_nothing
 from traintop.fields import STATUS_WORDS, fact, field_of
 from traintop.model import RunSummary
 from traintop.text import suggestions
@@ -89,30 +91,6 @@ def runs_now_matching(
     """
     matches = _Parser(text, runs, now, alerts, repeats=True).query()
     return tuple(run for run in runs if matches(run))
-
-
-_CONSTANTS: Mapping[str, Value] = {
-    "true": True,
-    "false": False,
-    "nan": math.nan,
-    "inf": math.inf,
-    "none": None,
-}
-_MIRRORED: Mapping[str, str] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_STATUSES = frozenset(
-    word.casefold()
-    for words in (STATUS_WORDS, ALERT_WORDS)
-    for pair in words.items()
-    for word in pair
-) | {ENDED_WORD}
-_ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_MEMBERSHIPS = frozenset({"in", "not in"})
-_EQUALITIES = frozenset({"=", "==", "!=", *_MEMBERSHIPS})
 
 
 class _Term(msgspec.Struct, frozen=True):
@@ -148,13 +126,12 @@ class _Parser:
         self._runs = runs
         self._alerts = alerts
         self._now = now
-        self._tokens = tokens_of(text)
-        self._next = 0
+        self._tokens = TokenReader(text)
         self._depth = 0
 
     def query(self) -> Condition:
         term = self._any_of()
-        token = self._peek()
+        token = self._tokens.peek()
         if token.kind != END:
             raise QueryError(f"{token.text} does not fit here", token.position)
         return self._condition(term)
@@ -163,17 +140,17 @@ class _Parser:
 
     def _any_of(self) -> _Term:
         first = self._all_of()
-        if not self._sees("or"):
+        if not self._tokens.sees("or"):
             return first
         parts = [self._condition(first)]
-        while self._accept("or"):
+        while self._tokens.accept("or"):
             parts.append(self._condition(self._all_of()))
         return _Term(first.position, lambda run: any(part(run) for part in parts))
 
     def _all_of(self) -> _Term:
         first = self._negation()
         parts: list[Condition] = []
-        while self._accept("and") or not self._sees(END, "or", ")", ","):
+        while self._tokens.accept("and") or not self._tokens.sees(END, "or", ")", ","):
             parts = parts or [self._condition(first)]
             parts.append(self._condition(self._negation()))
         if not parts:
@@ -181,8 +158,8 @@ class _Parser:
         return _Term(first.position, lambda run: all(part(run) for part in parts))
 
     def _negation(self) -> _Term:
-        position = self._peek().position
-        if not self._accept("not"):
+        position = self._tokens.peek().position
+        if not self._tokens.accept("not"):
             return self._comparison()
         condition = self._condition(self._negation())
         return _Term(position, lambda run: not condition(run))
@@ -202,35 +179,34 @@ class _Parser:
 
     def _comparing(self) -> str | None:
         """Take the next token if it is a comparison operator."""
-        if self._sees("not") and self._tokens[self._next + 1].text == "in":
-            self._next += 2
+        if self._tokens.accept_both("not", "in"):
             return "not in"
-        if self._sees("=", "==", "!=", "in", *_ORDERINGS):
-            return self._take().text
+        if self._tokens.sees("=", "==", "!=", "in", *ORDERINGS):
+            return self._tokens.take().text
         return None
 
     def _compared(self, left: _Term, sign: str, right: _Term) -> Condition:
         if left.is_none or right.is_none:
             return self._missing(left, sign, right)
-        if sign not in _MEMBERSHIPS and self._are_times(left, right):
+        if sign not in MEMBERSHIPS and self._are_times(left, right):
             return self._compared_times(left, sign, right)
-        if sign in _MEMBERSHIPS and right.items:
+        if sign in MEMBERSHIPS and right.items:
             each = [
                 self._compared(left, "!=" if sign == "not in" else "==", i) for i in right.items
             ]
             if sign == "not in":
                 return lambda run: all(part(run) for part in each)
             return lambda run: any(part(run) for part in each)
-        if sign in _EQUALITIES and sign not in _MEMBERSHIPS:
+        if sign in EQUALITIES and sign not in MEMBERSHIPS:
             for field, literal in ((left, right), (right, left)):
                 named = self._compared_by_name(field, literal, negated=sign == "!=")
                 if named is not None:
                     return named
-        a = self._value(left, text_too=sign in _MEMBERSHIPS)
-        b = self._value(right, text_too=sign in _EQUALITIES)
-        if sign in _ORDERINGS:
-            return ordered(a, _ORDERINGS[sign], b)
-        if sign in _MEMBERSHIPS:
+        a = self._value(left, text_too=sign in MEMBERSHIPS)
+        b = self._value(right, text_too=sign in EQUALITIES)
+        if sign in ORDERINGS:
+            return ordered(a, ORDERINGS[sign], b)
+        if sign in MEMBERSHIPS:
             return joined(a, contained, b, negated=sign == "not in")
         return joined(a, equal, b, negated=sign == "!=")
 
@@ -257,7 +233,7 @@ class _Parser:
     def _compared_times(self, left: _Term, sign: str, right: _Term) -> Condition:
         other, time = (left, right.time) if left.time is None else (right, left.time)
         if left.time is not None:
-            sign = _MIRRORED.get(sign, sign)
+            sign = MIRRORED.get(sign, sign)
         assert time is not None
         get, period = self._value(other), time
 
@@ -280,7 +256,7 @@ class _Parser:
             return lambda run: known(run) is not None and is_commit(run, word) is not negated
         if name != "status":
             return None
-        if word not in _STATUSES:
+        if word not in STATUSES:
             if self._getter(literal.word):
                 return None
             hint = suggestions(word, [status.value for status in STATUS_WORDS])
@@ -307,28 +283,28 @@ class _Parser:
         self, operand: Callable[[], _Term], signs: Mapping[str, Callable[[float, float], float]]
     ) -> _Term:
         term = operand()
-        while self._sees(*signs):
-            compute = signs[self._take().text]
+        while self._tokens.sees(*signs):
+            compute = signs[self._tokens.take().text]
             value = computed(self._value(term), compute, self._value(operand()))
             term = _Term(term.position, value=value)
         return term
 
     def _factor(self) -> _Term:
-        position = self._peek().position
+        position = self._tokens.peek().position
         count = 0
-        while self._sees("-", "+"):
-            count += self._take().text == "-"
+        while self._tokens.sees("-", "+"):
+            count += self._tokens.take().text == "-"
         term = self._primary()
         if not count % 2:
             return term
         return _Term(position, value=computed(lambda run: 0, operator.sub, self._value(term)))
 
     def _primary(self) -> _Term:
-        token = self._take()
+        token = self._tokens.take()
         if token.kind == "number":
             number, lasts = number_of(token.text)
-            if lasts and self._peek().text.lower() == "ago":
-                self._take()
+            if lasts and self._tokens.peek().text.lower() == "ago":
+                self._tokens.take()
                 return self._time(token, Period.ago(number, self._now))
             return _Term(token.position, value=lambda run: number, word=token.text)
         if token.kind == "text":
@@ -342,8 +318,8 @@ class _Parser:
         if token.kind == "word":
             if (word := token.text.lower()) == "now" or word in DAYS:
                 return self._time(token, Period.named(word, self._now))
-            if token.text.lower() in _CONSTANTS:
-                constant = _CONSTANTS[token.text.lower()]
+            if token.text.lower() in CONSTANTS:
+                constant = CONSTANTS[token.text.lower()]
                 return _Term(
                     token.position,
                     value=lambda run: constant,
@@ -367,9 +343,9 @@ class _Parser:
         if self._depth > _DEEPEST:
             raise QueryError(f"more than {_DEEPEST} nested parentheses", opening.position)
         terms = [self._any_of()]
-        while self._accept(","):
+        while self._tokens.accept(","):
             terms.append(self._any_of())
-        if not self._accept(")"):
+        if not self._tokens.accept(")"):
             raise QueryError("the parenthesis is not closed", opening.position)
         self._depth -= 1
         if len(terms) == 1:
@@ -388,7 +364,7 @@ class _Parser:
             return term.condition
         if term.word is None:
             raise QueryError("compare it with something, as in step > 100", term.position)
-        word, is_status = term.word.casefold(), term.word.lower() in _STATUSES
+        word, is_status = term.word.casefold(), term.word.lower() in STATUSES
         if self._repeats and is_status:
             named: Condition = partial(has_status, word=word, alerts=self._alerts)
         else:
@@ -431,24 +407,3 @@ class _Parser:
         """What a name means, ``None`` when no run has it."""
         field, now = field_among(name, self._runs), self._now
         return (lambda run: fact(run, field, now)) if is_known(field, self._runs) else None
-
-    # Tokens.
-
-    def _peek(self) -> Token:
-        return self._tokens[self._next]
-
-    def _take(self) -> Token:
-        token = self._peek()
-        if token.kind != END:
-            self._next += 1
-        return token
-
-    def _sees(self, *signs: str) -> bool:
-        token = self._peek()
-        return (token.text if token.kind == "sign" else token.kind) in signs
-
-    def _accept(self, sign: str) -> bool:
-        if not self._sees(sign):
-            return False
-        self._next += 1
-        return True

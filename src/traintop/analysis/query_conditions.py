@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +20,40 @@ Alerts = Mapping[str, AlertKind]
 
 ENDED_WORD = "ended"
 """A status word for all the ways in which a run ends."""
+
+CONSTANTS: Mapping[str, Value] = {
+    "true": True,
+    "false": False,
+    "nan": math.nan,
+    "inf": math.inf,
+    "none": None,
+}
+"""Words that are values."""
+
+MIRRORED: Mapping[str, str] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""Orderings of which the sides are exchanged."""
+
+STATUSES = frozenset(
+    word.casefold()
+    for words in (STATUS_WORDS, ALERT_WORDS)
+    for pair in words.items()
+    for word in pair
+) | {ENDED_WORD}
+"""All words of statuses and alerts."""
+
+ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+"""What the signs of orderings compute."""
+
+MEMBERSHIPS = frozenset({"in", "not in"})
+"""What asks whether a value is one of several."""
+
+EQUALITIES = frozenset({"=", "==", "!=", *MEMBERSHIPS})
+"""What asks whether values are the same, as those of texts can be."""
 
 _LEAST_COMMIT = 4
 """Characters by which a commit is known, as in git."""

@@ -88,3 +88,44 @@ def tokens_of(text: str) -> list[Token]:
             tokens.append(Token(kind, found, position))
         position = match.end()
     return [*tokens, Token(END, "", len(text))]
+
+
+class TokenReader:
+    """The tokens of a query, read from left to right. Raises ``QueryError`` for what is none."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens = tokens_of(text)
+        self._next = 0
+
+    def peek(self) -> Token:
+        """The next token."""
+        return self._tokens[self._next]
+
+    def take(self) -> Token:
+        """The next token; the one after it is next then."""
+        token = self.peek()
+        if token.kind != END:
+            self._next += 1
+        return token
+
+    def sees(self, *signs: str) -> bool:
+        """Whether one of these signs is next."""
+        return self._is(self.peek(), *signs)
+
+    def accept(self, sign: str) -> bool:
+        """Take a sign if it is next."""
+        if not self.sees(sign):
+            return False
+        self._next += 1
+        return True
+
+    def accept_both(self, first: str, second: str) -> bool:
+        """Take two signs if they are next."""
+        if not self.sees(first) or not self._is(self._tokens[self._next + 1], second):
+            return False
+        self._next += 2
+        return True
+
+    @staticmethod
+    def _is(token: Token, *signs: str) -> bool:
+        return (token.text if token.kind == "sign" else token.kind) in signs

@@ -10,7 +10,6 @@ Of a run that ends, what began to be so before its end is dropped: a GPU idles t
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -23,6 +22,7 @@ from traintop.analysis.query import runs_now_matching
 from traintop.analysis.query_tokens import QueryError, tokens_of
 from traintop.model import ALIVE, ENDED, RunSummary
 from traintop.rule import Rule
+from traintop.run_ids import address_of
 from traintop.store.formats import RunReader
 from traintop.text import count, number
 from traintop.times import posix_time
@@ -84,7 +84,7 @@ class RuleWatch:
         self._clock = clock
         self._began = began
         self._going_on: dict[str, str] = {}
-        """By their absolute paths, the ids of the runs that go on."""
+        """By their addresses, the ids of the runs that go on."""
         self._seen: dict[str, RunSummary] = {}
         self._held: dict[str, dict[str, _Held]] = {}
         """Of the runs that are watched, what is so."""
@@ -97,7 +97,7 @@ class RuleWatch:
         ``complete`` as for :meth:`AlertDetector.observe`.
         """
         alerts = self._detector.observe(runs, now, complete=complete)
-        self._going_on = {os.path.abspath(run.id): run.id for run in runs if run.status in ALIVE}
+        self._going_on = {address_of(run.id): run.id for run in runs if run.status in ALIVE}
         raised = [alert for alert in alerts if alert.kind not in self.own]
         if self.own:
             raised += self._observe_own(runs, alerts, now)
@@ -115,7 +115,7 @@ class RuleWatch:
         return frozenset({*built_in, *(when for when, one in held.items() if one.raised)})
 
     def is_over(self, when: str, address: str) -> bool:
-        """Whether what a rule asks is not so any more of the run with this absolute path."""
+        """Whether what a rule asks is not so any more of the run with this ``address_of``."""
         run_id = self._going_on.get(address)
         if run_id is None or when not in self.rules or when == AlertKind.BEST:
             return False

@@ -195,7 +195,7 @@ class Runs(Sequence[Run], Tabular, Plottable):
         chosen = None if self is self._opened.runs else {run.id for run in self}
         for snapshot in snapshots(catalog, lambda: _WATCH_PAUSE):
             runs = [run for run in snapshot.runs if chosen is None or run.id in chosen]
-            yield from events.observe(runs, datetime.now())
+            yield from events.observe(runs, datetime.now(), complete=not snapshot.notices)
 
     def reader_of(self, run_id: str) -> RunReader:
         """What reads the records of an opened run, all of them or a sample."""

@@ -65,9 +65,11 @@ class Waiting:
             else:
                 self.lost.pop(run.id, None)  # it goes on again
         for run_id in self._ids.keys() - {run.id for run in runs} - self.met:
-            since = self._gone_since.setdefault(run_id, self._clock())
-            # While a directory cannot be read, nobody knows what is in it.
-            if not snapshot.notices and self._clock() - since >= _GONE_SECONDS:
+            if snapshot.notices:  # a directory cannot be read: nobody knows what is in it
+                self._gone_since.pop(run_id, None)
+                continue
+            seconds = self._clock()
+            if seconds - self._gone_since.setdefault(run_id, seconds) >= _GONE_SECONDS:
                 self.lost[run_id] = "its file is gone"
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import stat
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +19,13 @@ import click
 from msgspec.structs import replace
 
 from traintop.commands.output import LONGEST_LINE, print_document, print_text, warn
-from traintop.text import safe_text
+from traintop.text import counted, safe_text
 
 if TYPE_CHECKING:
     from traintop.actions import Actions
     from traintop.analysis.events import Event
     from traintop.analysis.rules import RuleWatch
+    from traintop.model import RunSummary
     from traintop.rule import Rule
     from traintop.settings import Settings
     from traintop.store.catalog import Snapshot
@@ -100,18 +103,23 @@ def stream_events(
         cursor = None if since is None else Cursor.parse(since, datetime.now())
     except ValueError as error:
         raise click.UsageError(f"--since: {safe_text(error, LONGEST_LINE)}") from None
-    _matching((), query)  # is it one?
     settings, rules = own_rules()
     catalog = RunCatalog(_directories(roots))
     events = RunEvents(recent_records(catalog.reader), rules, cursor)
     responder = Responder(settings, events.rules, tells=False)
     exporter = None if prometheus is None else _PrometheusFile(prometheus, events.rules)
-    told: set[str] = set()
+    told: set[str] | None = None
     try:
         for snapshot in snapshots(catalog, lambda: _PAUSE, _no_reader()):
-            warn(*(notice for notice in snapshot.notices if notice not in told))
+            if told is None:
+                check_query("--filter", query, snapshot.runs)
+                if sys.stdout.isatty():
+                    warn(f"watching {counted(len(snapshot.runs), 'run')}; ctrl+c ends that")
+            warn(*(notice for notice in snapshot.notices if notice not in (told or ())))
             told = {*snapshot.notices}
-            found = _matching(events.observe(snapshot.runs, datetime.now()), query)
+            complete = not snapshot.notices
+            found = events.observe(snapshot.runs, datetime.now(), complete=complete)
+            found = _matching(found, query)
             responder.respond(found)
             for event in found:
                 _print(event, event.document(), as_json=as_json)
@@ -149,17 +157,32 @@ def _directories(roots: Sequence[Path]) -> Sequence[Path]:
     return directories
 
 
-def _matching(found: Sequence[Event], query: str) -> Sequence[Event]:
-    """The events of runs that match as they are now."""
-    from traintop.analysis.query import runs_now_matching
-    from traintop.analysis.query_tokens import QueryError
+def check_query(option: str, query: str, runs: Sequence[RunSummary]) -> None:
+    """Whether a query can be asked again and again; warns of names that no run has yet.
 
-    if not query.strip():
-        return found
+    Raises ``UsageError`` for one that cannot be understood.
+    """
+    from traintop.analysis.query import filter_runs, runs_now_matching
+    from traintop.analysis.query_tokens import QueryError, UnknownFieldError
+
+    now = datetime.now()
     try:
-        matching = runs_now_matching([event.run for event in found], query, datetime.now())
+        if query.strip():
+            runs_now_matching(runs, query, now)
+        filter_runs(runs, query, now)
+    except UnknownFieldError as error:
+        warn(f"{error}; waiting for it")
     except QueryError as error:
-        raise click.UsageError(f"--filter: {safe_text(error, LONGEST_LINE)}") from None
+        raise click.UsageError(f"{option}: {safe_text(error, LONGEST_LINE)}") from None
+
+
+def _matching(found: list[Event], query: str) -> list[Event]:
+    """The events of runs that match as they are then."""
+    from traintop.analysis.query import runs_now_matching
+
+    if not found or not query.strip():
+        return found
+    matching = runs_now_matching([event.run for event in found], query, datetime.now())
     ids = {run.id for run in matching}
     return [event for event in found if event.run.id in ids]
 
@@ -188,7 +211,6 @@ class _PrometheusFile:
 
     def write(self, snapshot: Snapshot) -> None:
         """Write what changed; the first time raises ``OSError`` where that is impossible."""
-        from traintop.analysis.naming import unique_names
         from traintop.analysis.prometheus import prometheus_text
         from traintop.atomic_file import write_atomically
 
@@ -197,8 +219,7 @@ class _PrometheusFile:
             age = time.monotonic() - at
             if age < _PROMETHEUS_SECONDS or (revision == snapshot.revision and age < _LASTS):
                 return
-        names = unique_names(snapshot.runs)
-        text = prometheus_text(snapshot.runs, names, self._watch.standing, datetime.now())
+        text = prometheus_text(snapshot.runs, self._watch.standing, datetime.now())
         try:
             write_atomically(self._path, text.encode())
         except OSError as error:
@@ -221,7 +242,8 @@ def _no_reader() -> threading.Event:
         poll.poll()
         gone.set()
 
-    if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
-        poll.register(sys.stdout.fileno(), 0)  # that the other end is closed is always reported
-        threading.Thread(target=wait, name="traintop-reader", daemon=True).start()
+    with suppress(io.UnsupportedOperation):  # no file, where a program calls the command
+        if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+            poll.register(sys.stdout.fileno(), 0)  # a closed other end is always reported
+            threading.Thread(target=wait, name="traintop-reader", daemon=True).start()
     return gone

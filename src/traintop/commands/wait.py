@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from traintop.commands.event_stream import Responder, own_rules
-from traintop.commands.output import LONGEST_LINE, warn
+from traintop.commands.event_stream import Responder, check_query, own_rules
+from traintop.commands.output import warn
 from traintop.commands.runs import opened_roots, runs_as_arguments, selected_runs, time_option
 from traintop.model import ALIVE, RunStatus
-from traintop.text import duration, safe_text
+from traintop.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,11 +69,11 @@ def command(
         raise click.UsageError("--appear needs the names of runs")
     if appear:
         opened, waiting = opened_roots(roots), Waiting(condition, (), references)
-        _check(condition, opened)
+        check_query("--until", condition, opened.runs.summaries)
     else:
         runs = selected_runs(roots, references, query)
         opened = runs.opened
-        _check(condition, opened)
+        check_query("--until", condition, opened.runs.summaries)
         ids = [run.id for run in runs if references or query or run.status in ALIVE]
         if not ids:
             warn("no run goes on")
@@ -92,21 +92,6 @@ def command(
         raise SystemExit(TIMED_OUT)
     warn(*[*waiting.lost_lines()][:_MOST_LINES])
     raise SystemExit(1)
-
-
-def _check(condition: str, opened: OpenedRuns) -> None:
-    """Raises ``UsageError`` for a condition that cannot be understood; warns of unknown names."""
-    from traintop.analysis.query import filter_runs, runs_now_matching
-    from traintop.analysis.query_tokens import QueryError, UnknownFieldError
-
-    runs, now = opened.runs.summaries, datetime.now()
-    try:
-        runs_now_matching(runs, condition, now)
-        filter_runs(runs, condition, now)
-    except UnknownFieldError as error:
-        warn(f"{error}; waiting for it")
-    except QueryError as error:
-        raise click.UsageError(f"--until: {safe_text(error, LONGEST_LINE)}") from None
 
 
 def _wait(
