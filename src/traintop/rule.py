@@ -52,7 +52,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"las
 
     @property
     def notifies(self) -> bool:
-        """Whether a person is told."""
+        """Whether a person gets a notice."""
         return Action("notify") in self.actions
 
 

@@ -1,7 +1,7 @@
 """``import traintop.wandb as wandb``: code that was written for W&B, on runs of ours.
 
 Metrics, settings and results are recorded. Media, artifacts and what else belongs to a server are
-accepted, told once by name, and left out. What would have to give something back, such as an
+accepted and left out, with one warning. What would have to give something back, such as an
 artifact to train on, raises ``NotImplementedError``.
 """
 
@@ -48,7 +48,7 @@ __version__ = "0.21.0"
 """The version of W&B whose calls are taken."""
 
 _ONLY_THERE = frozenset({"anonymous", "force", "magic", "save_code", "settings"})
-"""What no run here needs, so that nobody must be told."""
+"""What no run here needs, so that no warning is needed."""
 
 
 class Error(Exception):
@@ -163,7 +163,7 @@ plot = data_types = apis = LeftOut()
 
 
 class _Sdk(LeftOut):
-    wandb_run = wandb_run  # whose class tells runs apart
+    wandb_run = wandb_run  # by whose class runs are recognised
 
 
 sdk = wandb_sdk = _Sdk()
@@ -173,7 +173,7 @@ def __getattr__(name: str) -> Any:
     if name == "run":
         return current_run.current_run()
     if name in MEDIA:
-        # One class for each name: messages say it, and isinstance() tells them apart.
+        # One class for each name: messages say it, and isinstance() distinguishes them.
         found = globals()[name] = type(name, (LeftOut,), {})
         return found
     return stand_in(name)

@@ -1,4 +1,4 @@
-"""What rules do once they are raised: run a command, signal the run's process, tell a person.
+"""What rules do once they are raised: run a command, signal the run's process, notify a person.
 
 It happens in threads of its own: a command or a server that hangs delays nobody.
 """

@@ -75,7 +75,7 @@ def init(
             and with ``"create_new"`` beside the new one. In a notebook, it is let go of.
         mode: ``"disabled"`` writes nothing.
         log_dir, facts, quiet, system_interval: as for :class:`ExperimentTracker`.
-        further: accepted, told once, and left out.
+        further: accepted and left out, with one warning.
 
     Raises ``FileNotFoundError`` where a run must be resumed and is not there, and
     ``RunFileBusyError`` where another process writes it.

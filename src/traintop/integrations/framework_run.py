@@ -1,4 +1,4 @@
-"""The run of a framework's callback or logger, which is told when a training begins and ends."""
+"""The run of a framework's callback or logger, which hears when a training begins and ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other trackers take and we do not record: accepted, told once by name, and left out."""
+"""What other trackers take and we do not record: accepted and left out, with one warning."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class TraintopCallback:
     order = 20  # before the callback that stops early, which raises
     before_iteration = False
     _open: ClassVar[tuple[FrameworkRun, Any] | None] = None
-    """The run whose end nobody told, and its model, where a training was stopped early."""
+    """The run whose end nobody announced, and its model, where a training was stopped early."""
 
     def __init__(
         self, name: str | None = None, log_dir: str | os.PathLike[str] | None = None

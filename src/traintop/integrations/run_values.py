@@ -79,7 +79,7 @@ def _copied(values: dict[str, Any]) -> Values:
 
 
 def usable_settings(settings: Any) -> dict[str, Any]:
-    """Settings of any usual shape as a dictionary; of others, which are told once, none."""
+    """Settings of any usual shape as a dictionary; of others none, with one warning."""
     if settings is None:
         return {}
     try:

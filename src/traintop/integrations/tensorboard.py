@@ -14,7 +14,7 @@ from traintop.integrations.run_values import usable_settings, warn_once
 
 
 class SummaryWriter:
-    """Records scalars and hyperparameters; what else is added is told once and left out.
+    """Records scalars and hyperparameters; what else is added is left out, with one warning.
 
     Each writer is a run, called by the last parts of ``log_dir``, which is no directory here; its
     file is made in ``$TRAINTOP_DIR``, else in ``experiment_logs``. With a ``purge_step``, it goes

@@ -42,7 +42,7 @@ class Reader(Protocol):
 class Probe:
     """Asks a reader, which is opened when it is first asked, and keeps its newest sample.
 
-    What cannot be opened is told once and not tried again. ``what`` are the words for it.
+    What cannot be opened is logged once and not tried again. ``what`` are the words for it.
     """
 
     def __init__(self, open_reader: Callable[[], Reader], what: str) -> None:

@@ -61,7 +61,7 @@ class BestScreen(SessionScreen):
     ) -> None:
         """``compare`` opens the comparison, from which one comes back to this screen.
 
-        It is told where the cursor is among the leaders, which are the rows here.
+        It learns where the cursor is among the leaders, which are the rows here.
         """
         super().__init__(session)
         self._plotted = plotted
