@@ -251,7 +251,7 @@ def make_server(tools: RunTools, *, write: bool) -> MCPServer:
 
 
 def _settings_that_differ(leaders: Sequence[Leader]) -> list[dict[str, Any]]:
-    """Of each run the given settings in which these runs differ, the most distinctive ones first."""
+    """Of each run the given settings in which these runs differ, the most distinctive first."""
     settings = [run_settings(leader.run) for leader in leaders]
     names = distinctive_settings(settings)[:_MOST_SETTINGS]
     return [

@@ -180,7 +180,7 @@ class Run:
         commit: bool | None = None,
         sync: object = None,
     ) -> None:
-        """Log metrics, nested ones as ``train/loss``; what is no number is left out, with one warning.
+        """Log metrics, nested ones as ``train/loss``; what is no number is left out with a warning.
 
         Without a ``step``, each call is a record of its own; with ``commit=False``, the next call
         completes it. With a step, calls of the same one are one record, and what comes for an
