@@ -73,6 +73,9 @@ class Brief(msgspec.Struct, frozen=True):
     cursor: str
     left_out: int
 
+    def __str__(self) -> str:
+        return self.text()
+
     def text(self) -> str:
         """The brief as lines of text."""
         blocks = [self.head]

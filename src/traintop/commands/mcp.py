@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from traintop.commands.event_stream import own_rules
-from traintop.commands.output import LONGEST_LINE, failure
+from traintop.commands.output import LONGEST_LINE, failure, warn
 from traintop.commands.runs import among_runs, given_or_default
 from traintop.text import safe_text
 
@@ -30,11 +32,11 @@ def command(roots: tuple[Path, ...], query: str, write: bool) -> None:
         if error.name is None or error.name.partition(".")[0] not in ("mcp", "mcp_types"):
             raise
         raise failure("the package mcp is not installed: pip install 'traintop[mcp]'") from None
-    from datetime import datetime
-
     try:
         filter_runs((), query, datetime.now())
     except QueryError as error:
         raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
+    if sys.stdin.isatty():
+        warn("an agent starts this command and speaks to it: docs/agents.md; ctrl+c ends it")
     _, rules = own_rules()
     make_server(RunTools(given_or_default(roots), query, rules), write=write).run("stdio")
