@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import threading
 import tracemalloc
 from pathlib import Path
@@ -160,3 +161,25 @@ def test_an_evaluation_is_replayed_with_its_train_loss(tmp_path: Path) -> None:
     history = OpenedRun(tracker.path).history()
     assert history.columns["train_loss"].tolist() == [1.5, 1.5, 1.5, 9.0]
     assert OpenedRun(tracker.path).summary().stats["train_loss"].mean == 13.5 / 4
+
+
+def test_a_child_forked_after_the_end_keeps_its_files(tmp_path: Path) -> None:
+    with new_tracker(tmp_path) as tracker:
+        tracker.log_metrics(0, 1.0)
+    with ExperimentTracker.resume(tracker.path, quiet=True) as resumed:
+        resumed.log_metrics(1, 1.0)
+    # These have the numbers that the file of the run had.
+    others = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            for descriptor in others:
+                os.fstat(descriptor)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for descriptor in others:
+        os.close(descriptor)
+    assert resumed.resumed

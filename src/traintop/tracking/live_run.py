@@ -312,9 +312,9 @@ class LiveRun:
     def disable(self) -> None:
         """This is a forked child: the run belongs to the parent."""
         path = self.path
-        if self.writer is not None:
+        if self.writer is not None and self.writer.path is not None:
             self.writer.release_inherited_file()
-        if self._interrupted is not None:  # it may not have been started yet
+        elif self._interrupted is not None:  # the writer does not have its file yet
             self._interrupted.close()
         self.writer = self._interrupted = None
         self.become_copy(path)
