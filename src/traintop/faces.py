@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import importlib.abc
 import importlib.machinery
+import importlib.metadata
 import os
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -51,6 +53,7 @@ class _WandbLoader(importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         import traintop.wandb as face
+        from traintop.integrations.wandb_callbacks import wandb_callback
 
         if spec.name == "wandb":
             return face
@@ -61,6 +64,8 @@ class _WandbLoader(importlib.abc.Loader):
                 raise AttributeError(name)
             if name.endswith("Error"):
                 return face.Error
+            if callback := wandb_callback(spec.name, name):
+                return callback
             return getattr(face, name, None) or type(name, (LeftOut,), {})
 
         module.__dict__["__getattr__"] = attribute
@@ -68,6 +73,21 @@ class _WandbLoader(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing is left to do."""
+
+
+class WandbDistribution(importlib.metadata.Distribution):
+    """The package ``wandb``, for whoever asks for its version: that of our face."""
+
+    def read_text(self, filename: str) -> str | None:
+        """Its metadata; it has no other file."""
+        from traintop.wandb import __version__
+
+        metadata = f"Metadata-Version: 2.1\nName: wandb\nVersion: {__version__}\n"
+        return metadata if filename == "METADATA" else None
+
+    def locate_file(self, path: str | os.PathLike[str]) -> Path:
+        """Where a file of it would be, beside ours."""
+        return Path(__file__).parent / path
 
 
 class _Patched(importlib.abc.Loader):

@@ -95,9 +95,11 @@ def test_a_crash_is_recorded_with_its_last_line() -> None:
 def test_wandb_in_the_script_is_ours_and_the_run_is_one() -> None:
     program = """
 import sys, wandb, wandb.sdk
+from importlib.metadata import version
 from wandb.errors import CommError
 from wandb.integration.sb3 import WandbCallback
-print("starting")
+print("starting", version("wandb") == wandb.__version__)
+WandbCallback(gradient_save_freq=100)
 run = wandb.init(project="gpt", config={"lr": 0.1})
 for step in range(3):
     wandb.log({"loss": 3 - step})
@@ -109,10 +111,11 @@ except CommError:
     status, _, errors = run(*script(program))
     assert status == 1
     assert b"traintop.wandb True False\n" in errors
+    assert b"WandbCallback of wandb.integration.sb3 is left out" in errors
     [summary] = recorded()
     assert (summary.name, summary.config["lr"], summary.status) == ("gpt", 0.1, RunStatus.FAILED)
     assert (summary.stats["loss"].last, summary.environment["exit_code"]) == (1.0, 1)
-    assert printed(summary)[0] == "starting"
+    assert printed(summary)[0] == "starting True"
     log = f"{summary.stem}{CONSOLE}"
     assert recorded_files() == sorted([log, f"{summary.stem}.json"])
 

@@ -11,8 +11,10 @@ import pytest
 from tests.framework_interfaces import interfaces
 
 from traintop.faces import PATCHES
+from traintop.integrations.left_out import LeftOut
+from traintop.integrations.wandb_callbacks import wandb_callback
 
-OURS = ("traintop.integrations.lightning", "traintop.integrations.transformers")
+OURS = ("keras", "lightning", "transformers", "xgboost")
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +23,7 @@ def _frameworks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setitem(sys.modules, name, module)
     yield
     for name in OURS:
-        sys.modules.pop(name, None)
+        sys.modules.pop(f"traintop.integrations.{name}", None)
 
 
 def patched(name: str, trainer: type) -> Any:
@@ -99,3 +101,31 @@ def test_a_logger_of_wandb_logs_nothing_twice() -> None:
 def test_a_trainer_of_another_version_works_without(caplog: pytest.LogCaptureFixture) -> None:
     patched("transformers.trainer", type("Trainer", (), {"__init__": lambda self: None})).Trainer()
     assert "a Trainer is not recorded" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "options"),
+    [
+        ("wandb.integration.keras", "WandbMetricsLogger", {"log_freq": 10}),
+        ("wandb.keras", "WandbCallback", {"save_model": False}),
+        ("wandb.integration.xgboost", "WandbCallback", {"log_model": True}),
+        ("wandb.integration.lightgbm", "wandb_callback", {}),
+    ],
+)
+def test_callbacks_of_wandb_for_frameworks_are_ours(
+    module: str, name: str, options: dict[str, Any]
+) -> None:
+    assert names([wandb_callback(module, name)(**options)]) == ["TraintopCallback"]
+
+
+def test_what_wandb_brings_for_others_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    summary = wandb_callback("wandb.integration.lightgbm", "log_summary")
+    assert isinstance(summary("model"), LeftOut)
+    assert "log_summary of wandb.integration.lightgbm is left out" in caplog.text
+    assert wandb_callback("wandb.sdk.lib", "RunDisabled") is None
+
+
+def test_checkpoints_of_keras_are_still_written() -> None:
+    keras = sys.modules["keras.callbacks"]
+    keras.ModelCheckpoint = type("ModelCheckpoint", (), {})
+    assert wandb_callback("wandb.keras", "WandbModelCheckpoint") is keras.ModelCheckpoint

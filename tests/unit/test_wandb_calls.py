@@ -147,6 +147,7 @@ def test_what_scripts_ask_a_run_is_answered(logs: Path, caplog: pytest.LogCaptur
     run = wandb.init(project="p")
     assert (run.project_name(), run.get_url(), run.offline) == ("p", run.url, True)
     assert (run.starting_step, run.project_url, run.get_project_url()) == (0, None, None)
+    assert run._label(code="transformers_trainer") is None
     assert isinstance(run, wandb.sdk.wandb_run.Run)
     assert issubclass(wandb.errors.errors.UsageError, wandb.Error)
     wandb.log({"loss": 1.0}, sync=False)

@@ -18,8 +18,8 @@ _CALLS = frozenset(
     | {"mark_preempting", "plot_table", "save", "unwatch", "upsert_artifact", "watch", "write_logs"}
 )
 _MODULES = frozenset({"sklearn", "tensorboard"})
-_NO_PAGE = frozenset({"display", "get_project_url", "get_sweep_url", "status", "to_html"})
-"""Calls that ask for a page of a server, or for what is on it: there is none."""
+_NO_PAGE = frozenset({"_label", "display", "get_project_url", "get_sweep_url", "status", "to_html"})
+"""Calls about a page of a server, or what is on it: there is none."""
 _ELSEWHERE = {
     "Api": "read runs with traintop.ExperimentAnalyzer",
     "agent": "call the function in a loop that starts a run each time",

@@ -18,7 +18,7 @@ _HINT = ": what is logged is not recorded, only what is printed; install trainto
 
 
 class _FaceFinder(object):  # noqa: UP004 - see above
-    """Asks traintop for a few modules, once one of them is imported."""
+    """Asks traintop for a few modules, once one of them is imported, and for who brings W&B."""
 
     def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
         is_wandb = name == "wandb" or name.startswith("wandb.")
@@ -27,13 +27,24 @@ class _FaceFinder(object):  # noqa: UP004 - see above
                 return None
         elif name not in _WATCHED:
             return None
+        faces = self._faces()  # type: ignore[no-untyped-call]
+        return faces and faces.find_spec(self, name, path, target)
+
+    def find_distributions(self, context=None):  # type: ignore[no-untyped-def]
+        # Frameworks ask for the version of an installed W&B before they import it.
+        if getattr(context, "name", None) != "wandb" or os.environ.get("TRAINTOP_KEEP_WANDB"):
+            return ()
+        faces = self._faces()  # type: ignore[no-untyped-call]
+        return [faces.WandbDistribution()] if faces else ()
+
+    def _faces(self):  # type: ignore[no-untyped-def]
         try:
             from traintop import faces
         except Exception as error:
             sys.meta_path.remove(self)
             sys.stderr.write("traintop: " + str(sys.executable) + ": " + str(error) + _HINT)
             return None
-        return faces.find_spec(self, name, path, target)
+        return faces
 
 
 def _begin() -> None:
