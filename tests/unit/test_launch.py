@@ -55,6 +55,10 @@ def test_of_progress_bars_the_last_state_is_kept(tmp_path: Path) -> None:
     console.flush()
     assert reader.follow()
     assert reader.lines == ("begin", " 1%|")
+    console.write(b"\r 2%|\r")
+    console.flush()
+    assert reader.follow()
+    assert reader.lines == ("begin", " 2%|")
     for part in (b"\r 2%|\r", b" 3\x1b[32m%|", b"\r\r", b"\nnext\r", b"\nlast\x1b]0;title\x07"):
         console.write(part)
     console.flush()
@@ -62,6 +66,15 @@ def test_of_progress_bars_the_last_state_is_kept(tmp_path: Path) -> None:
     assert reader.lines == read_console(tmp_path / RUN) == ("begin", " 3%|", "next", "last")
     assert not reader.follow()
     assert console.last_line == "last"
+
+
+def test_a_long_line_beside_a_bar_costs_what_its_length_is(tmp_path: Path) -> None:
+    console = Console(tmp_path / RUN)
+    data = b"%b\n 1%%|\r 2%%|\n%b" % (b"x" * (1 << 20), b"\r" * 60_000)
+    for at in range(0, len(data), 65_536):
+        console.write(data[at : at + 65_536])  # each character once: there are minutes otherwise
+    console.close(keep=True)
+    assert sidecar_of(tmp_path / RUN, CONSOLE).read_bytes().endswith(b"x\n 2%|\n" + b"\r" * 60_000)
 
 
 def test_the_output_waits_for_a_disk_that_refuses(tmp_path: Path) -> None:
@@ -179,6 +192,11 @@ def test_nothing_is_left_of_a_command_that_is_not_there(
     assert (missing.exit_code, refused.exit_code) == (127, 126)
     assert missing.stderr == "traintop: no-such-command: there is no such command\n"
     assert refused.stderr == "traintop: ./data.txt: cannot be executed\n"
+    Path("data.txt").write_text("#!/no/such/python\n")
+    Path("data.txt").chmod(0o755)
+    stranded = invoke("run", "./data.txt")
+    assert stranded.exit_code == 127
+    assert stranded.stderr == "traintop: ./data.txt: its interpreter is not there\n"
     assert not Path("experiment_logs").exists()
     Path("experiment_logs").write_text("a file")
     blocked = invoke("run", "true")

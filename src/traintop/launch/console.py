@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +17,6 @@ _LONGEST_ERROR = 500
 _LONGEST_LINE = 1 << 16
 _MOST_WAITING = 1 << 20  # while the disk refuses
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-_LINE_ENDS = re.compile(rb"\r+\n")
-_WRITTEN_OVER = re.compile(rb"[^\r\n]*\r(?=[^\r\n])")
 
 
 class Console:
@@ -46,7 +43,7 @@ class Console:
         """Take what was printed; nothing is on disk before :meth:`flush`."""
         text = self._line + data
         if b"\r" in text:
-            text = _WRITTEN_OVER.sub(b"", _LINE_ENDS.sub(b"\n", text))
+            text = _last_states(text)
         end = text.rfind(b"\n") + 1
         if len(text) - end > _LONGEST_LINE:
             end = len(text)
@@ -131,3 +128,14 @@ class Console:
             shutil.copyfile(path, sidecar_of(run, CONSOLE))
         if not keep:
             path.unlink()
+
+
+def _last_states(text: bytes) -> bytes:
+    """Of each line what was written over it last; the last line may go on behind its returns."""
+    *whole, last = text.split(b"\n")
+    lines = [_last_state(line.rstrip(b"\r")) for line in whole]
+    return b"\n".join([*lines, _last_state(last)])
+
+
+def _last_state(line: bytes) -> bytes:
+    return line[line.rstrip(b"\r").rfind(b"\r") + 1 :]

@@ -67,7 +67,9 @@ class ConsoleReader:
         except FileError as error:
             raise UnreadableRunError(f"{self._path} {error}") from None
         text = without_escapes(data).decode("utf-8", "replace")
-        lines = [safe_text(line.rpartition("\r")[2], _LONGEST_LINE) for line in text.split("\n")]
+        # A bar is drawn after a return, or before one.
+        states = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+        lines = [safe_text(state, _LONGEST_LINE) for state in states]
         self.lines = (*known[:-1], *lines)
         self._line_at += data.rfind(b"\n") + 1
         self._seen = seen
