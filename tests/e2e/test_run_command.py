@@ -251,6 +251,14 @@ sys.exit(3)
     assert errors.startswith(b"False False False")
 
 
+def test_a_script_without_interpreter_is_run_as_shells_do() -> None:
+    Path("train").write_text("echo $1; exit 3")
+    Path("train").chmod(0o755)
+    status, output, errors = run("./train", "given")
+    assert (status, output) == (3, b"given\n"), errors
+    assert recorded()[0].environment["exit_code"] == 3
+
+
 def test_output_and_errors_in_one_pipe_keep_their_order() -> None:
     command = ("sh", "-c", "for i in 1 2 3 4 5 6 7 8; do echo out$i; echo err$i >&2; done")
     _, output, _ = run(*command, stderr=subprocess.STDOUT)

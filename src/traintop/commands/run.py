@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -44,26 +45,38 @@ def command(
     the losses that it prints; and its output, its exit code, and the changes of its code since the
     last commit. It behaves as it does without traintop; so does the exit status.
     """
-    from traintop.launch import end_like, run_command
+    from traintop.launch import Outcome, end_like, run_command
 
-    if shutil.which(command[0]) is None:
+    def start(command: tuple[str, ...]) -> Outcome:
+        if is_launched():
+            os.execvp(command[0], command)  # the `traintop run` around this one records it
+        return run_command(command, run_name, directory, patch=not no_patch, keep_wandb=keep_wandb)
+
+    run_name, directory = name or _name_of(command), log_directory(log_dir)
+    program = shutil.which(command[0])
+    if program is None:
         is_there = os.path.exists(command[0])
         reason = "cannot be executed" if is_there else "there is no such command"
-        warn(f"{command[0]}: {reason}")
-        raise SystemExit(_NOT_EXECUTABLE if is_there else _NOT_FOUND)
-    if is_launched():
-        os.execvp(command[0], command)  # the `traintop run` around this one records it
-    outcome = run_command(
-        command,
-        name or _name_of(command),
-        log_directory(log_dir),
-        patch=not no_patch,
-        keep_wandb=keep_wandb,
-    )
+        raise _not_started(command, reason, _NOT_EXECUTABLE if is_there else _NOT_FOUND)
+    try:
+        outcome = start(command)
+    except FileNotFoundError as error:
+        if error.filename != command[0]:
+            raise  # it is the log directory
+        raise _not_started(command, "its interpreter is not there", _NOT_FOUND) from None
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        outcome = start(("/bin/sh", program, *command[1:]))  # as shells do where no #! is
     warn(*outcome.problems)
     if outcome.run is not None:
         warn(f"recorded in {outcome.run}")
     end_like(outcome.status)
+
+
+def _not_started(command: Sequence[str], reason: str, status: int) -> SystemExit:
+    warn(f"{command[0]}: {reason}")
+    return SystemExit(status)
 
 
 def _name_of(command: Sequence[str]) -> str:
