@@ -176,16 +176,16 @@ async def test_charts_that_do_not_fit_are_on_the_next_page():
 async def test_charts_are_chosen_from_a_list(place):
     async with showing(make_runs(1)) as (app, pilot):
         await pilot.press(*place, "O")
-        assert isinstance(app.screen, ChartChooser)
-        assert "▌✓ loss" in screen_text(app)
+        await settle(pilot, lambda: isinstance(app.screen, ChartChooser))
+        await settle(pilot, lambda: "▌✓ loss" in screen_text(app))
         assert "✓ val loss" not in screen_text(app)
         await pilot.press("space", "j", "space", "k", "k")
         assert part(app).chosen == ("tokens_per_sec", "grad_norm", "val_loss")
         await pilot.press("escape")
         assert app.main_screen.plots.charts == ("val_loss", "tokens_per_sec", "grad_norm")
-        assert "val loss   last" in screen_text(app)
+        await settle(pilot, lambda: "val loss   last" in screen_text(app))
         await pilot.press("O", "0", "O")
-        assert part(app).chosen == ()
+        await settle(pilot, lambda: part(app).chosen == ())
 
 
 async def test_the_last_chosen_chart_stays():

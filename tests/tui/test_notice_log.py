@@ -35,10 +35,11 @@ async def test_a_notice_is_a_toast_and_a_line_of_the_log():
         await settle(pilot, lambda: app.notice_log.notices)
         assert shown_toasts(app) == [("run-1: crashed", "process exited", "error")]
         await pilot.press("N")
-        assert isinstance(app.screen, NoticesScreen)
-        assert "02-22 15:00:00  crashed     run-1  process exited" in screen_text(app)
+        await settle(pilot, lambda: isinstance(app.screen, NoticesScreen))
+        line = "02-22 15:00:00  crashed     run-1  process exited"
+        await settle(pilot, lambda: line in screen_text(app))
         await pilot.press("enter")
-        assert app.screen is app.main_screen
+        await settle(pilot, lambda: app.screen is app.main_screen)
         assert app.main_screen.view.selected == runs[1].id
 
 
@@ -49,8 +50,9 @@ async def test_many_notices_are_one_toast():
         await settle(pilot, lambda: app.notice_log.notices)
         assert shown_toasts(app) == [("30 notices: 30 crashed", "N lists them", "error")]
         await pilot.press("N", "down", "j", "k")
-        assert [line[3:4] for line in screen_text(app).splitlines() if "▌" in line]
+        await settle(pilot, lambda: "▌" in screen_text(app))
         await pilot.press("enter")
+        await settle(pilot, lambda: app.screen is app.main_screen)
         assert app.main_screen.rows.run(app.main_screen.view.selected).name == "run-28"
 
 
@@ -121,6 +123,7 @@ async def test_hostile_notices_are_plain_text():
         app.post_message(NoticesRaised([notice(run, text=HOSTILE)]))
         await settle(pilot, lambda: "[@click=app.quit]x[/]" in screen_text(app))
         await pilot.press("N")
+        await settle(pilot, lambda: screen_text(app).count("[@click=app.quit]x[/]") == 1)
         assert all(part.isprintable() for part in screen_text(app).split("\n"))
 
 

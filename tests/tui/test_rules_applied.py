@@ -44,7 +44,7 @@ async def test_a_rule_is_raised_and_acts_once(tmp_path: Path, watching: Watching
         await settle(pilot, lambda: titles(app) == ["a: train_loss > 3"])
         await settle(pilot, (tmp_path / "got.json").exists)
         await pilot.press("N")
-        assert "train_loss 4, iteration 0" in screen_text(app)
+        await settle(pilot, lambda: "train_loss 4, iteration 0" in screen_text(app))
     app.finish_actions()
     opened_again = watching(rule)
     async with opened_again.run_test(notifications=True) as pilot:

@@ -45,7 +45,7 @@ async def test_remapped_keys_work_and_are_shown():
         await pilot.press("escape")
         assert app.main_screen.view.filter == ""
         await pilot.press("?")
-        assert "f ctrl+f" in screen_text(app)
+        await settle(pilot, lambda: "f ctrl+f" in screen_text(app))
 
 
 async def test_problems_in_settings_are_reported_and_the_rest_applies():

@@ -177,8 +177,8 @@ async def help_palette_and_back(app: TraintopApp, pilot: Pilot[None], *words: st
     """From a screen over the list: its help, which has these words, the palette, and the list."""
     screen = app.screen
     await pilot.press("?")
-    assert isinstance(app.screen, HelpScreen)
-    assert all(word in screen_text(app) for word in words)
+    await settle(pilot, lambda: isinstance(app.screen, HelpScreen))
+    await settle(pilot, lambda: all(word in screen_text(app) for word in words))
     await pilot.press("escape", "ctrl+l", "ctrl+p")
     await settle(pilot, lambda: app.screen is not screen)
     await pilot.press("escape")
