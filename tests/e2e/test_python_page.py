@@ -44,7 +44,7 @@ def test_the_page_runs_from_its_beginning_to_its_end(
             with contextlib.redirect_stdout(printed):
                 exec(program, names)
             assert said is None or printed.getvalue() == said
-    assert len(blocks()) == 11
+    assert len(blocks()) == 12
     assert (tmp_path / "loss.svg").read_text().startswith("<svg")
 
 
