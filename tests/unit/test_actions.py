@@ -157,6 +157,7 @@ def test_a_file_of_somebody_else_names_no_process_of_mine(
     assert "the file of the run belongs to another user" in problem
 
 
+@pytest.mark.filterwarnings("ignore:.*imghdr:DeprecationWarning")  # of Apprise
 def test_a_notice_reaches_each_url(act: Act) -> None:
     received: list[dict[str, Any]] = []
 

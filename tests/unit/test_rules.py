@@ -72,6 +72,15 @@ def test_what_ended_before_is_past_and_what_ends_now_is_not() -> None:
     assert [name for name, kind in found if kind == rule.when] == ["short"]
 
 
+def test_a_run_that_went_on_when_it_was_seen_is_not_past() -> None:
+    watch = RuleWatch()
+    crashed = {"status": RunStatus.CRASHED, "updated_at": "2025-02-22T14:59:55"}
+    past, seen = run(2.0, "past", **crashed), run(2.0)
+    raised(watch, past, seen)
+    raised(watch, past, crash := run(2.0, **crashed))
+    assert (watch.acts_on(past), watch.acts_on(crash)) == (False, True)
+
+
 def test_what_began_before_the_end_of_a_run_is_dropped_at_it() -> None:
     clock = Clock()
     watch = RuleWatch(rules=[Rule("train_loss > 3", "5m"), Rule("finished", "5m")], clock=clock)

@@ -85,6 +85,8 @@ class RuleWatch:
         self._began = began
         self._going_on: dict[str, str] = {}
         """By their addresses, the ids of the runs that go on."""
+        self._watched: set[str] = set()
+        """The ids of all runs that were seen to go on."""
         self._seen: dict[str, RunSummary] = {}
         self._held: dict[str, dict[str, _Held]] = {}
         """Of the runs that are watched, what is so."""
@@ -98,6 +100,7 @@ class RuleWatch:
         """
         alerts = self._detector.observe(runs, now, complete=complete)
         self._going_on = {address_of(run.id): run.id for run in runs if run.status in ALIVE}
+        self._watched.update(self._going_on.values())
         raised = [alert for alert in alerts if alert.kind not in self.own]
         if self.own:
             raised += self._observe_own(runs, alerts, now)
@@ -146,7 +149,7 @@ class RuleWatch:
 
     def acts_on(self, run: RunSummary) -> bool:
         """Whether a run went on when it was first seen, or began since: all else is past."""
-        if run.status in ALIVE or run.id in self._held:
+        if run.status in ALIVE or run.id in self._watched:
             return True
         if self._began is None or run.status not in ENDED:
             return False
