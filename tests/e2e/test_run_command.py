@@ -288,6 +288,16 @@ def test_who_reads_no_more_ends_the_command_as_usual() -> None:
     assert process.wait(60) in (-signal.SIGPIPE, 5)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")
+def test_output_that_a_full_disk_refuses_is_told() -> None:
+    with open("/dev/full", "wb") as full:
+        process = launch(*script("print('kept')"), stdout=full)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"some of the output is lost but for its record: No space left on device" in errors
+    assert printed(recorded()[0])[0] == "kept"
+
+
 def test_a_signal_is_passed_on_and_may_be_ignored() -> None:
     program = """
 import signal, sys

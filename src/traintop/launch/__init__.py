@@ -17,6 +17,7 @@ from typing import NamedTuple, NoReturn
 from traintop.launch.patch import Patch
 from traintop.launch.process import Launched
 from traintop.launch.reports import Reports
+from traintop.text import error_text
 
 _SITE = Path(__file__).parent / "site"
 """Has the ``sitecustomize`` that leads imports of the command's Python to our faces."""
@@ -55,7 +56,10 @@ def run_command(
             recorder.end(launched.wait(recorder.take, recorder.tick))
     finally:
         reports.close()
-    return Outcome(launched.status, recorder.own_run, (*recorder.problems.values(),))
+    problems = [*recorder.problems.values()]
+    if failure := launched.output_failure:
+        problems.append(f"some of the output is lost but for its record: {error_text(failure)}")
+    return Outcome(launched.status, recorder.own_run, (*problems,))
 
 
 def end_like(status: int) -> NoReturn:

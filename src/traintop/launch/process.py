@@ -88,6 +88,11 @@ class Launched:
             return Exit(self.status, None, seconds)
         return Exit(None, _name_of(-self.status), seconds)
 
+    @property
+    def output_failure(self) -> OSError | None:
+        """Why some of the output could not be passed on; ``None`` where all was."""
+        return self._channels.failure
+
     def _wait_a_moment(self) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_TICK_SECONDS)

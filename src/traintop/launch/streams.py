@@ -51,6 +51,8 @@ class Channels:
             if place not in found:
                 found[place] = _terminal(output) if os.isatty(output) else _pipe(output)
             self._by_output[output] = found[place]
+        self.failure: OSError | None = None
+        """Why some of the output got lost on the way, as on a full disk."""
         self._open = {channel.reading: channel for channel in found.values()}
         self._selector = selectors.DefaultSelector()
         for reading, channel in self._open.items():
@@ -113,6 +115,8 @@ class Channels:
         except OSError as error:
             if error.errno in _GONE:  # then the command notices when it writes again
                 self._close(channel)
+            else:
+                self.failure = error
         return data
 
     def _close(self, channel: Channel) -> None:
