@@ -37,7 +37,13 @@ def test_an_export_finished_while_quitting_is_whole_and_printed(tmp_path, end):
 def test_it_ends_when_a_stuck_terminal_is_gone(tmp_path):
     for name in ("a", "b", "c"):
         write_run(tmp_path, name, 10, START)
-    sooner = "from traintop import terminal\nterminal._SECONDS_TO_END = 0.5\n"
+    # Textual lets thirty writes wait: they take a busy machine a minute.
+    sooner = """
+from textual.drivers import _writer_thread
+from traintop import terminal
+_writer_thread.MAX_QUEUED_WRITES = 2
+terminal._SECONDS_TO_END = 0.5
+"""
     with TerminalSession(
         tmp_path,
         columns=200,
