@@ -21,6 +21,7 @@ from cs336_basics.experiment_log import (
     load_experiment_log,
 )
 from traintop.analysis.records import Number
+from traintop.analysis.run import Run
 from traintop.text import duration, safe_text
 
 __all__ = [
@@ -57,8 +58,8 @@ class ExperimentAnalyzer(traintop.ExperimentAnalyzer):
         """The loaded runs by name, the newest first."""
         return cast("Mapping[str, ExperimentLog]", super().logs)
 
-    def _load_log(self, run_id: str) -> ExperimentLog:
-        return load_experiment_log(run_id)
+    def _load_log(self, run: Run) -> ExperimentLog:
+        return ExperimentLog.of(super()._load_log(run))
 
     def print_summary(self, experiment_name: str) -> None:
         """Print results, timing, settings and notes of one run."""

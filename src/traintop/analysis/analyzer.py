@@ -60,7 +60,7 @@ class ExperimentAnalyzer:
         self._opened: OpenedRuns | None = None
         self._loaded: set[str] | None = None
         self._reported: set[str] = set()
-        self._log_of = functools.lru_cache(_LOGS_IN_MEMORY)(log_of)
+        self._log_of = functools.lru_cache(_LOGS_IN_MEMORY)(self._load_log)
 
     # -- loading
 
@@ -111,6 +111,9 @@ class ExperimentAnalyzer:
         except UnknownNameError as error:
             where = str(self.log_dir)
             raise ValueError(f"{error.what} in {where!r}: {error.hint}") from None
+
+    def _load_log(self, run: Run) -> ExperimentLog:
+        return log_of(run)
 
     @property
     def logs(self) -> Mapping[str, ExperimentLog]:
