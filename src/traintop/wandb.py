@@ -22,8 +22,11 @@ from traintop.integrations.run import Run
 
 __all__ = [
     "AlertLevel",
+    "AuthenticationError",
+    "CommError",
     "Error",
     "Run",
+    "UsageError",
     "alert",
     "config",
     "define_metric",
@@ -53,6 +56,9 @@ _ONLY_THERE = frozenset({"anonymous", "force", "magic", "save_code", "settings"}
 
 class Error(Exception):
     """What W&B raises; nothing here does."""
+
+
+CommError = UsageError = AuthenticationError = Error
 
 
 class AlertLevel(enum.Enum):

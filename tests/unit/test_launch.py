@@ -147,7 +147,7 @@ def test_changes_are_kept_without_secrets_and_up_to_a_bound(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert patch.Patch().text() == b""
-    names = ("a/model.py", "a/.env", "My_Secrets/x.txt", "z_big.txt")
+    names = ("a/model.py", "a/.env", "My_Secrets/x.txt", "a/HF_token", "z_big.txt")
     for name in names:
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text("before\n")

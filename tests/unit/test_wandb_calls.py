@@ -137,6 +137,7 @@ def test_arguments_and_names_of_all_kinds_are_taken(logs: Path) -> None:
     assert len(wandb.util.generate_id()) == 8
     assert wandb.AlertLevel.WARN.value == "WARN"
     assert issubclass(wandb.errors.CommError, wandb.Error)
+    assert issubclass(wandb.UsageError, wandb.Error)
     run.alert(title="Low", text="accuracy", level=wandb.AlertLevel.WARN, wait_duration=300)
     wandb.alert("Low", "accuracy")
     wandb.teardown()

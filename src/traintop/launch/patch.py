@@ -19,7 +19,9 @@ _SECRETS = (
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", ".netrc", "_netrc", ".pgpass"),
     *(".npmrc", ".pypirc", ".git-credentials", ".htpasswd", ".dockercfg", "kaggle.json"),
     *("*credential*", "*secret*", "*passwd*", "*password*", "*service_account*", "*apikey*"),
-    *("*api_key*", ".aws", ".ssh", ".gnupg", ".kube"),
+    *("*api_key*", ".aws", ".ssh", ".gnupg", ".kube", "auth.json", "*.tfvars", "*.ppk"),
+    # Not *token*, for what makes tokens of text is called so.
+    *("token", "token.*", "*[_-]token", "*[_-]token.txt", "*.token"),
 )
 """Names of files and folders that may hold what nobody should read, in any case."""
 
