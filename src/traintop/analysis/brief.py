@@ -1,9 +1,10 @@
 """What there is to know of many runs in a bounded text, what matters most first.
 
 For whoever looks in the middle of the night, person or agent. The budget is in tokens of a language
-model, of which a text has at most one for three bytes of its UTF-8: what the usual encodings make
-of names and figures is less. Of each section the first lines come first, then the rest of them, in
-the order of the sections, as long as there is room.
+model. They are estimated, for each model counts them in its own way: as one for two bytes of UTF-8.
+Prose has about four bytes a token; lines of names and figures, as here, have little more than two.
+Of each section the first lines come first, then the rest of them, in the order of the sections, as
+long as there is room.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ from traintop.text import (
 )
 from traintop.times import age_seconds
 
-BYTES_PER_TOKEN = 3
-FEWEST_TOKENS = 120
+BYTES_PER_TOKEN = 2
+FEWEST_TOKENS = 150
 
 _FIRST_LINES = 3
 _BEST = 10
@@ -65,7 +66,7 @@ class Section(msgspec.Struct, frozen=True):
 class Brief(msgspec.Struct, frozen=True):
     """What is so, with the ``cursor`` by which the next brief says what changed since.
 
-    ``left_out`` lines had no room. ``tokens`` is an estimate from above for :meth:`text`.
+    ``left_out`` lines had no room. ``tokens`` is an estimate for :meth:`text`.
     """
 
     head: str
@@ -87,12 +88,12 @@ class Brief(msgspec.Struct, frozen=True):
 
     @property
     def tokens(self) -> int:
-        """At most so many tokens of a language model."""
+        """About so many tokens of a language model; see :func:`tokens_of`."""
         return tokens_of(self.text())
 
 
 def tokens_of(text: str) -> int:
-    """An estimate from above of the tokens of a text: one for three bytes."""
+    """An estimate of the tokens of a text: one for two bytes."""
     return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
 
 

@@ -16,10 +16,10 @@ from traintop.text import safe_text
 @among_runs
 @click.option(
     "--tokens",
-    type=click.IntRange(min=120),
+    type=click.IntRange(min=150),
     default=1500,
     show_default=True,
-    help="The longest text, in tokens of a language model, of which three bytes make one at most.",
+    help="How long the text may be, in tokens of a language model: two bytes are taken as one.",
 )
 @click.option(
     "--since",
