@@ -51,6 +51,8 @@ def test_what_was_not_measured_is_null_and_nan_is_nan(tmp_path: Path) -> None:
     assert first == (a.stem, 0, 3.0, None)
     assert math.isnan(nan[2])  # type: ignore[arg-type]
     assert other == (b.stem, 0, 2.0, 0.5)
+    nans = f"SELECT iteration FROM '{tmp_path}/set/records/*/*.parquet' WHERE isnan(train_loss)"
+    assert duckdb.sql(nans).fetchall() == [(1,)]
     runs = pl.read_parquet(tmp_path / "set" / "runs.parquet").sort("run")
     assert runs["run_id"].to_list() == [a.stem, b.stem]
     assert runs["acc.last"].to_list() == [None, 0.5]
@@ -76,6 +78,32 @@ def test_runs_that_are_not_chosen_stay_in_the_dataset(tmp_path: Path) -> None:
     export("-d", logs, "a", "--parquet", dataset)
     assert len(records(dataset)) == 2
     assert sorted(pl.read_parquet(dataset / "runs.parquet")["run"]) == ["a", "b"]
+
+
+def test_runs_of_one_name_stay_apart_however_they_are_chosen(tmp_path: Path) -> None:
+    dataset, logs = tmp_path / "set", tmp_path / "logs"
+    path = train(logs / "1", "a", 3.0)
+    (logs / "2").mkdir()
+    shutil.copy(train(tmp_path, "b", 2.0), logs / "2" / path.name)
+    for chosen in (logs / "1", logs / "2", logs, path):
+        export(chosen, "--parquet", dataset)
+        stored = pl.read_parquet(dataset / "runs.parquet").sort("run")
+        assert stored["path"].to_list() == [str(path), str(logs / "2" / path.name)][: len(stored)]
+        folders = {folder.name for folder in (dataset / "records").iterdir()}
+        assert folders == {f"run_id={run_id}" for run_id in stored["run_id"]}
+    assert len(stored) == 2
+
+
+def test_a_file_of_others_is_not_overwritten(tmp_path: Path) -> None:
+    train(tmp_path / "logs", "a", 3.0)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "runs.parquet").write_text("mine")
+    done = CliRunner().invoke(
+        main, ["export", str(tmp_path / "logs"), "--parquet", str(tmp_path / "set")]
+    )
+    assert done.exit_code == 1
+    assert "runs.parquet: not a Parquet file; remove it, or choose another" in done.stderr
+    assert (tmp_path / "set" / "runs.parquet").read_text() == "mine"
 
 
 def test_a_long_run_is_read_in_portions(tmp_path: Path) -> None:

@@ -7,16 +7,20 @@ stands in its metadata, so that only what changed is written again.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from traintop.analysis.export import column_names
 from traintop.analysis.run_tables import run_rows
 from traintop.atomic_file import hidden_path
 from traintop.model import RunSummary
+from traintop.run_ids import address_of
 from traintop.store.formats import OutOfOrderError, UnreadableRunError
 from traintop.store.history import measured_rows
 from traintop.tables import json_text
@@ -31,6 +35,8 @@ RUNS_FILE, RECORDS_FOLDER, RECORDS_FILE = "runs.parquet", "records", "records.pa
 
 _ROWS = 128 * 1024  # of a row group: what is in memory at once
 _STATE = b"traintop.state"
+_WITH_STATISTICS = ["iteration", "gradient_step", "wallclock_time"]
+"""Columns. The statistics of a metric would leave out NaN, and DuckDB would then find none."""
 _LARGEST = 2**63
 _UNSAFE = frozenset('/\\=%:*?"<>|#') | {chr(code) for code in range(32)}
 
@@ -53,7 +59,10 @@ def write_dataset(
     """
     arrow = _arrow()
     unchanged, left_out = 0, []
-    ids = partition_names(runs.summaries)
+    before = _written_rows(arrow, directory / RUNS_FILE)
+    ids = partition_names(
+        runs.summaries, {str(row.get("run_id")): str(row.get("path")) for row in before}
+    )
     for run in runs:
         path = directory / RECORDS_FOLDER / f"run_id={ids[run.id]}" / RECORDS_FILE
         state = _state_of(run.summary)
@@ -66,22 +75,28 @@ def write_dataset(
             advance(_write_records(arrow, run, path, state))
         except UnreadableRunError as error:
             left_out.append(f"left out: {error}")
-    _write_runs(arrow, runs, ids, directory / RUNS_FILE)
+    _write_runs(arrow, runs, ids, before, directory / RUNS_FILE)
     return Written(len(runs) - unchanged - len(left_out), unchanged, tuple(left_out))
 
 
-def partition_names(runs: Sequence[RunSummary]) -> dict[str, str]:
+def partition_names(
+    runs: Sequence[RunSummary], written: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
     """The ``run_id`` of each run by its id: safe as a directory, and the same at every export.
 
-    It is the run id of our own files; of others, whose names repeat, with a checksum of the path.
+    It is the run id of our own files, unless another run has it; of others, whose names repeat,
+    with a checksum of the address. ``written`` has the addresses of the runs in the dataset.
     """
     names: dict[str, str] = {}
-    stems = [run.stem for run in runs]
-    for run, stem in zip(runs, stems, strict=True):
+    runs_called = Counter(run.stem for run in runs)
+    for run in runs:
+        stem, address = run.stem, address_of(run.id)
         safe = "".join("_" if character in _UNSAFE else character for character in stem)
-        is_own = stem.startswith("experiment_") and stems.count(stem) == 1
-        mark = hashlib.sha1(os.path.abspath(run.id).encode("utf-8", "surrogateescape")).hexdigest()
-        names[run.id] = safe if is_own and safe == stem else f"{safe[:120]}-{mark[:8]}"
+        checksum = hashlib.sha1(address.encode("utf-8", "surrogateescape")).hexdigest()
+        marked = f"{safe[:120]}-{checksum[:8]}"
+        is_own = stem.startswith("experiment_") and safe == stem and marked not in written
+        is_free = written[stem] == address if stem in written else runs_called[stem] == 1
+        names[run.id] = stem if is_own and is_free else marked
     return names
 
 
@@ -140,7 +155,9 @@ def _write_portions(
 ) -> int:
     schema = arrow.schema([(name, arrow.float64()) for name in names], metadata={_STATE: state})
     done = 0
-    with arrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+    with arrow.parquet.ParquetWriter(
+        path, schema, compression="zstd", write_statistics=_WITH_STATISTICS
+    ) as writer:
         for portion in portions:
             if more := dict.fromkeys(name for name in portion.metrics if name not in names):
                 raise _NewMetricError(more)
@@ -157,7 +174,22 @@ def _column(arrow: Any, portion: History, name: str) -> Any:
     return arrow.array(column, mask=~measured_rows(column), from_pandas=False)
 
 
-def _write_runs(arrow: Any, runs: Runs, ids: dict[str, str], path: Path) -> None:
+def _written_rows(arrow: Any, path: Path) -> list[dict[str, Any]]:
+    """The rows of the runs that are in the dataset; raises ``OSError`` for a file of others."""
+    if not path.exists():
+        return []
+    try:
+        rows: list[dict[str, Any]] = arrow.parquet.read_table(path, partitioning=None).to_pylist()
+    except arrow.ArrowInvalid:
+        raise OSError(
+            errno.EINVAL, "not a Parquet file; remove it, or choose another directory", str(path)
+        ) from None
+    return rows
+
+
+def _write_runs(
+    arrow: Any, runs: Runs, ids: dict[str, str], before: Sequence[dict[str, Any]], path: Path
+) -> None:
     """Writes a row for each run: what ``traintop list --csv`` has, and each metric of it.
 
     The rows of other runs stay. A setting whose values share no type is JSON text.
@@ -167,19 +199,18 @@ def _write_runs(arrow: Any, runs: Runs, ids: dict[str, str], path: Path) -> None
         metrics, config = row.pop("metrics"), row.pop("config")
         assert isinstance(metrics, dict)
         assert isinstance(config, dict)
-        row["run_id"] = ids[run.id]
+        row |= {"run_id": ids[run.id], "path": address_of(run.id)}
         for name, one in metrics.items():
             row |= {f"{name}.{key}": value for key, value in one.items()}
         row |= {f"config.{name}": value for name, value in flat_settings(config).items()}
         rows.append(row)
-    if path.exists():
-        before = arrow.parquet.read_table(path, partitioning=None).to_pylist()
-        rows += [row for row in before if row.get("run_id") not in ids.values()]
+    replaced = {*ids.values()}
+    rows += [row for row in before if row.get("run_id") not in replaced]
     headings = dict.fromkeys(key for row in rows for key in row)
     table = arrow.table({name: _typed(arrow, [row.get(name) for row in rows]) for name in headings})
     path.parent.mkdir(parents=True, exist_ok=True)
     with hidden_path(path.parent) as hidden:
-        arrow.parquet.write_table(table, hidden, compression="zstd")
+        arrow.parquet.write_table(table, hidden, compression="zstd", write_statistics=False)
         os.replace(hidden, path)
 
 
