@@ -49,6 +49,11 @@ traintop.cli.main(["list", {str(tmp_path)!r}], standalone_mode=False)
     assert loaded_by(program).isdisjoint(HEAVY)
 
 
+def test_listing_the_settings_and_keys_needs_no_ui() -> None:
+    program = 'import traintop.cli; traintop.cli.main(["settings"], standalone_mode=False)'
+    assert loaded_by(program).isdisjoint(HEAVY)
+
+
 def test_opening_runs_in_python_loads_no_arrays(tmp_path: Path) -> None:
     write_run(tmp_path / "experiment_a.json", records(3), status="finished")
     program = f"""

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from traintop.lines import Line, Piece, spread
 from traintop.text import cell_width
-from traintop.tui._textual import key_name
 
 if TYPE_CHECKING:
     from textual.binding import Binding
@@ -74,6 +73,8 @@ class Key(msgspec.Struct, frozen=True):
     @property
     def names(self) -> tuple[str, ...]:
         """Textual's names of the keys."""
+        from traintop.tui._textual import key_name  # `traintop settings` lists keys without it
+
         return tuple(key_name(key) or key for key in self.keys.replace("|", ",").split(","))
 
     @property
