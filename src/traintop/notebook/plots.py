@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def plot_on_axes(
             raise ImportError("plot() needs matplotlib: pip install matplotlib") from None
         ax = pyplot.gca()
     spec = _chart(runs, metric, ChartOptions(XAxis(x, log_x), log, True, smooth))
-    colors: dict[int, str] = {}
+    colors: dict[int, Any] = {}
     for series in spec.series:
         _draw(ax, spec, series, colors)
     ax.set(
@@ -110,7 +110,7 @@ def plot_on_axes(
     return ax
 
 
-def _draw(ax: Axes, spec: ChartSpec, series: Series, colors: dict[int, str]) -> None:
+def _draw(ax: Axes, spec: ChartSpec, series: Series, colors: dict[int, Any]) -> None:
     """A curve in the colour of its run, which is the next one of the axes."""
     x, y = series.overview
     [line] = ax.plot(
