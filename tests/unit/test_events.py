@@ -119,7 +119,7 @@ def test_a_time_stands_for_a_cursor() -> None:
     )
     assert Cursor.parse("2h", at(0)).moment == at(-7200).timestamp()
     assert Cursor.parse("2 hours ago", at(0)).moment == at(-7200).timestamp()
-    assert Cursor.parse("1~", at(0)).told == {}
+    assert Cursor.parse("1~", at(0)).reported == {}
     for nonsense in ("", "soon", "~", "12x"):
         with pytest.raises(ValueError, match="no cursor"):
             Cursor.parse(nonsense, at(0))

@@ -125,7 +125,7 @@ def brief_of(
     head = f"{_state(runs)} It is {now:%Y-%m-%d %H:%M}."
     cursor = events.cursor
     if tokens_of(cursor) > tokens * _CURSOR_SHARE:
-        cursor = now.isoformat(timespec="seconds")  # which forgets what was told of each run
+        cursor = now.isoformat(timespec="seconds")  # which forgets what was reported of each run
     return _fitted(head, [one for one in sections if one.lines], cursor, tokens)
 
 

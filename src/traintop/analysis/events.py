@@ -1,8 +1,8 @@
 """What happens to runs: they start, go on again and end, alerts are raised and are over.
 
-Each event has a cursor: what a watcher had told when it told that event. One that begins at a
-cursor tells what the first would have told next, as far as the files of the runs say, whether or
-not anybody watched meanwhile.
+Each event has a cursor: what a watcher had reported by then. One that begins at a cursor reports
+what the first would have reported next, as far as the files of the runs say, whether or not
+anybody watched meanwhile.
 """
 
 from __future__ import annotations
@@ -90,22 +90,22 @@ def event_of(alert: Alert, run: RunSummary) -> Event:
     return Event(EventKind.ALERT, alert.time, run, alert.name, alert.text, alert.kind)
 
 
-class _Told(msgspec.Struct, frozen=True):
-    """What was told of a run: whether it ended, and the digests of what stands."""
+class _Reported(msgspec.Struct, frozen=True):
+    """What was reported of a run: whether it ended, and the digests of what stands."""
 
     ended: bool = False
     standing: frozenset[str] = frozenset()
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """Where a watcher stood: what it had told by a moment, in seconds since 1970.
+    """Where a watcher stood: what it had reported by a moment, in seconds since 1970.
 
-    ``told`` has the runs that went on, or ended shortly before, by digests of their ids; ``None``
-    where a person named the time only. All others had ended by then, and that was told.
+    ``reported`` has the runs that went on, or ended shortly before, by digests of their ids;
+    ``None`` where a person named the time only. All others had ended by then: that was reported.
     """
 
     moment: float
-    told: Mapping[str, _Told] | None = None
+    reported: Mapping[str, _Reported] | None = None
 
     @classmethod
     def parse(cls, text: str, now: datetime) -> Cursor:
@@ -113,12 +113,12 @@ class Cursor(msgspec.Struct, frozen=True):
         match = _CURSOR.fullmatch(text)
         if match is not None and "~" in text:
             entries = [entry for entry in match[2].split("~") if entry]
-            told = {}
+            reported = {}
             for entry in entries:
                 keys = entry[_RUN + 1 :]
                 parts = [keys[at : at + _KEY] for at in range(0, len(keys), _KEY)]
-                told[entry[:_RUN]] = _Told(entry[_RUN : _RUN + 1] == "e", frozenset(parts))
-            return cls(float(match[1]), told)
+                reported[entry[:_RUN]] = _Reported(entry[_RUN : _RUN + 1] == "e", frozenset(parts))
+            return cls(float(match[1]), reported)
         words = text.strip().lower().removesuffix("ago")
         period = Period.named(words, now) if words in (*DAYS, "now") else Period.written(text)
         if period is not None:
@@ -134,14 +134,16 @@ class Cursor(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """As it stands in an event."""
         entries = (
-            f"~{run}{'e' if told.ended else 'r'}{''.join(sorted(told.standing))}"
-            for run, told in sorted((self.told or {}).items())
+            f"~{run}{'e' if reported.ended else 'r'}{''.join(sorted(reported.standing))}"
+            for run, reported in sorted((self.reported or {}).items())
         )
         return f"{int(self.moment)}{''.join(entries) or '~'}"
 
-    def told_of(self, run: RunSummary) -> _Told | None:
-        """What was told of a run by then; ``None`` when it was not known."""
-        if self.told is not None and (known := self.told.get(_digest(address_of(run.id), _RUN))):
+    def reported_of(self, run: RunSummary) -> _Reported | None:
+        """What was reported of a run by then; ``None`` when it was not known."""
+        if self.reported is not None and (
+            known := self.reported.get(_digest(address_of(run.id), _RUN))
+        ):
             return known
         started = posix_time(run.start_time)
         changed = posix_time(run.end_time or run.updated_at) or started
@@ -150,8 +152,8 @@ class Cursor(msgspec.Struct, frozen=True):
         if started is None or changed is None or started > self.moment:
             return None
         if run.status in ENDED and changed <= self.moment:
-            return _Told(ended=True)
-        return _Told() if self.told is None else None
+            return _Reported(ended=True)
+        return _Reported() if self.reported is None else None
 
 
 def _digest(text: str, length: int) -> str:
@@ -166,8 +168,8 @@ _BEST = _digest(AlertKind.BEST.value, _KEY)
 class RunEvents:
     """Compares successive states of the runs; :meth:`observe` finds what happened between two.
 
-    Without ``since``, the first state tells only what is wrong with runs that go on. ``rules`` and
-    ``clock`` are those of :class:`RuleWatch`, ``sample`` that of ``AlertDetector``.
+    Without ``since``, of the first state only what is wrong with runs that go on is reported.
+    ``rules`` and ``clock`` are those of :class:`RuleWatch`, ``sample`` that of ``AlertDetector``.
     """
 
     def __init__(
@@ -185,10 +187,10 @@ class RunEvents:
         self._runs: Sequence[RunSummary] | None = None
         self._seen: dict[str, RunSummary] | None = None
         self._names: dict[str, str] = {}
-        self._told: dict[str, _Told] = {}
+        self._reported: dict[str, _Reported] = {}
         self._moment = 0.0
         self._open: dict[str, RunSummary] = {}
-        """The runs that a cursor has to name: its moment does not say what was told of them."""
+        """The runs that a cursor has to name: its moment does not say what was reported of them."""
 
     def observe(
         self, runs: Sequence[RunSummary], now: datetime, *, complete: bool = True
@@ -214,7 +216,7 @@ class RunEvents:
                 alerts.setdefault(alert.run_id, []).append(alert)
         for alert in self.rules.observe([*readable.values()], now):
             alerts.setdefault(alert.run_id, []).append(alert)
-        found: list[tuple[Event, _Told | None]] = []
+        found: list[tuple[Event, _Reported | None]] = []
         for run in readable.values():
             if before.get(run.id) is not run or run.id in alerts or self._over(run):
                 found += _in_order(self._events_of(run, alerts.get(run.id, ()), now))
@@ -232,76 +234,79 @@ class RunEvents:
         """The runs as they were by the cursor, and what was wrong with those that went on."""
         since = self._since
         if since is None:
-            self._told = {run.id: _Told(ended=run.status in ENDED) for run in runs}
+            self._reported = {run.id: _Reported(ended=run.status in ENDED) for run in runs}
             known, alerts = list(runs), []
         else:
-            told = {run.id: since.told_of(run) for run in runs}
-            self._told = {run_id: one for run_id, one in told.items() if one is not None}
-            known = [_before_its_end(run, told[run.id]) for run in runs]
-            for run_id, one in self._told.items():
+            reported = {run.id: since.reported_of(run) for run in runs}
+            self._reported = {run_id: one for run_id, one in reported.items() if one is not None}
+            known = [_before_its_end(run, reported[run.id]) for run in runs]
+            for run_id, one in self._reported.items():
                 raised = [rule for rule in self.rules.own if _digest(rule, _KEY) in one.standing]
                 self.rules.take_as_raised(run_id, raised)
             alerts = [*self.rules.observe(known, now)]
         self._moment = now.timestamp() - _GRACE if since is None else since.moment
         self._open = {run.id: run for run in runs if self._is_open(run)}
-        return {run.id: run for run in known if run.id in self._told}, alerts
+        return {run.id: run for run in known if run.id in self._reported}, alerts
 
     def _events_of(
         self, run: RunSummary, alerts: Sequence[Alert], now: datetime
-    ) -> Iterator[tuple[Event, _Told]]:
-        """What happened to one run, and what is told of it after each event."""
+    ) -> Iterator[tuple[Event, _Reported]]:
+        """What happened to one run, and what is reported of it after each event."""
         name = self._names[run.id]
-        told = self._told.get(run.id)
-        if told is None:
-            told = _Told()
+        reported = self._reported.get(run.id)
+        if reported is None:
+            reported = _Reported()
             started = _not_after(run.start_time, now)
-            yield Event(EventKind.STARTED, started, run, name, _place_text(run)), told
-        elif told.ended and run.status in ALIVE:
-            told = replace(told, ended=False)
-            yield Event(EventKind.RESUMED, now, run, name, f"at {steps_text(run)}"), told
+            yield Event(EventKind.STARTED, started, run, name, _place_text(run)), reported
+        elif reported.ended and run.status in ALIVE:
+            reported = replace(reported, ended=False)
+            yield Event(EventKind.RESUMED, now, run, name, f"at {steps_text(run)}"), reported
         of_end = {alert.kind: alert for alert in alerts if alert.kind in _WITH_THE_END}
         for alert in alerts:
             key = _digest(alert.kind, _KEY)
-            is_known = alert.kind in of_end or key in told.standing
+            is_known = alert.kind in of_end or key in reported.standing
             if not is_known and self._is_news(alert):
-                told = replace(told, standing=told.standing | {key})
-                yield Event(EventKind.ALERT, alert.time, run, name, alert.text, alert.kind), told
+                reported = replace(reported, standing=reported.standing | {key})
+                yield (
+                    Event(EventKind.ALERT, alert.time, run, name, alert.text, alert.kind),
+                    reported,
+                )
         if run.status in ALIVE and (over := self._over(run)):
             for kind in self.rules.rules:
                 if (key := _digest(kind, _KEY)) in over:
-                    told = replace(told, standing=told.standing - {key})
-                    yield Event(EventKind.RECOVERED, now, run, name, "", kind), told
-        if run.status in ENDED and not told.ended:
-            told = _Told(ended=True, standing=told.standing & {_BEST})
+                    reported = replace(reported, standing=reported.standing - {key})
+                    yield Event(EventKind.RECOVERED, now, run, name, "", kind), reported
+        if run.status in ENDED and not reported.ended:
+            reported = _Reported(ended=True, standing=reported.standing & {_BEST})
             last = of_end.get(run.status.value)
             text, kind = (last.text, last.kind) if last else (_end_text(run), "")
             ended = _not_after(run.end_time or run.updated_at, now)
-            yield Event(EventKind.ENDED, ended, run, name, text, kind), told
+            yield Event(EventKind.ENDED, ended, run, name, text, kind), reported
 
     def _over(self, run: RunSummary) -> frozenset[str]:
         """Digests of what was wrong with a run and is over; of what once was, never."""
-        told = self._told.get(run.id)
-        if told is None or not told.standing:
+        reported = self._reported.get(run.id)
+        if reported is None or not reported.standing:
             return frozenset()
         lasting = {_digest(kind, _KEY) for kind in self.rules.standing(run.id)}
-        return told.standing - {*lasting, _BEST}
+        return reported.standing - {*lasting, _BEST}
 
     def _is_news(self, alert: Alert) -> bool:
         """Whether an alert began after the time that a person named."""
         since = self._since
-        return since is None or since.told is not None or alert.time.timestamp() > since.moment
+        return since is None or since.reported is not None or alert.time.timestamp() > since.moment
 
     def _with_cursors(
-        self, found: Sequence[tuple[Event, _Told | None]], now: datetime
+        self, found: Sequence[tuple[Event, _Reported | None]], now: datetime
     ) -> Iterator[Event]:
-        for place, (event, told) in enumerate(found, 1):
+        for place, (event, reported) in enumerate(found, 1):
             run = event.run
-            if told is None:
-                self._told.pop(run.id, None)
+            if reported is None:
+                self._reported.pop(run.id, None)
                 self._open.pop(run.id, None)
             else:
-                self._told[run.id], self._open[run.id] = told, run
-            if place == len(found):  # until then, the others of this look have yet to be told
+                self._reported[run.id], self._open[run.id] = reported, run
+            if place == len(found):  # until then, the others of this look have yet to be reported
                 self._moment = max(self._moment, now.timestamp() - _GRACE)
                 still_open = [one for one in self._open.values() if self._is_open(one)]
                 self._open = {one.id: one for one in still_open}
@@ -310,31 +315,31 @@ class RunEvents:
     @property
     def cursor(self) -> str:
         """Where this watcher stands."""
-        told = {
-            _digest(address_of(run.id), _RUN): self._told[run_id]
+        reported = {
+            _digest(address_of(run.id), _RUN): self._reported[run_id]
             for run_id, run in self._open.items()
         }
-        return Cursor(self._moment, told).text()
+        return Cursor(self._moment, reported).text()
 
     def _is_open(self, run: RunSummary) -> bool:
-        told = self._told.get(run.id)
-        return told is not None and Cursor(self._moment, {}).told_of(run) != told
+        reported = self._reported.get(run.id)
+        return reported is not None and Cursor(self._moment, {}).reported_of(run) != reported
 
 
-def _before_its_end(run: RunSummary, told: _Told | None) -> RunSummary:
-    """A run as it may have been before it ended, where that was not told."""
-    news = told is None or not told.ended
+def _before_its_end(run: RunSummary, reported: _Reported | None) -> RunSummary:
+    """A run as it may have been before it ended, where that was not reported."""
+    news = reported is None or not reported.ended
     return replace(run, status=RunStatus.RUNNING) if news and run.status in ENDED else run
 
 
 def _in_order(
-    events: Iterable[tuple[Event, _Told]],
-) -> Iterator[tuple[Event, _Told]]:
+    events: Iterable[tuple[Event, _Reported]],
+) -> Iterator[tuple[Event, _Reported]]:
     """The events of one run, none of them before the one that precedes it."""
     latest: datetime | None = None
-    for event, told in events:
+    for event, reported in events:
         latest = max(latest or event.time, event.time)
-        yield replace(event, time=latest), told
+        yield replace(event, time=latest), reported
 
 
 def _not_after(text: str | None, now: datetime) -> datetime:

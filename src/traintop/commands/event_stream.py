@@ -50,14 +50,14 @@ def own_rules() -> tuple[Settings, tuple[Rule, ...]]:
 
 
 class Responder:
-    """Does what the rules of the settings file ask for, and tells of it on standard error."""
+    """Does what the rules of the settings file ask for, and reports it on standard error."""
 
-    def __init__(self, settings: Settings, watch: RuleWatch, *, tells: bool) -> None:
+    def __init__(self, settings: Settings, watch: RuleWatch, *, reports: bool) -> None:
         from traintop.actions import Actions
 
         self._settings = settings
         self._watch = watch
-        self._tells = tells
+        self._reports = reports
         self._actions: Actions = Actions(warn, settings.notify_urls)
 
     def respond(self, events: Sequence[Event]) -> None:
@@ -76,7 +76,7 @@ class Responder:
         from traintop.terminal import desktop_sequence
 
         title, text = f"{safe_text(event.name, 60)}: {safe_text(event.alert, 100)}", event.text
-        if self._tells:
+        if self._reports:
             warn(f"{title}: {text}" if text else title)
         if sys.stderr.isatty():
             bell = "\a" if self._settings.bell else ""
@@ -106,17 +106,17 @@ def stream_events(
     settings, rules = own_rules()
     catalog = RunCatalog(_directories(roots))
     events = RunEvents(recent_records(catalog.reader), rules, cursor)
-    responder = Responder(settings, events.rules, tells=False)
+    responder = Responder(settings, events.rules, reports=False)
     exporter = None if prometheus is None else _PrometheusFile(prometheus, events.rules)
-    told: set[str] | None = None
+    reported: set[str] | None = None
     try:
         for snapshot in snapshots(catalog, lambda: _PAUSE, _no_reader()):
-            if told is None:
+            if reported is None:
                 check_query("--filter", query, snapshot.runs)
                 if sys.stdout.isatty():
                     warn(f"watching {counted(len(snapshot.runs), 'run')}; ctrl+c ends that")
-            warn(*(notice for notice in snapshot.notices if notice not in (told or ())))
-            told = {*snapshot.notices}
+            warn(*(notice for notice in snapshot.notices if notice not in (reported or ())))
+            reported = {*snapshot.notices}
             complete = not snapshot.notices
             found = events.observe(snapshot.runs, datetime.now(), complete=complete)
             found = _matching(found, query)
@@ -207,7 +207,7 @@ class _PrometheusFile:
         self._path = path
         self._watch = watch
         self._written: tuple[int, float] | None = None  # revision, and when
-        self._told = False
+        self._reported = False
 
     def write(self, snapshot: Snapshot) -> None:
         """Write what changed; the first time raises ``OSError`` where that is impossible."""
@@ -225,11 +225,11 @@ class _PrometheusFile:
         except OSError as error:
             if self._written is None:
                 raise
-            if not self._told:
+            if not self._reported:
                 warn(error)
-            self._told = True
+            self._reported = True
         else:
-            self._told = False
+            self._reported = False
         self._written = (snapshot.revision, time.monotonic())
 
 

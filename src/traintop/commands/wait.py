@@ -104,8 +104,8 @@ def _wait(
 
     settings, rules = own_rules()
     watch = RuleWatch(recent_records(opened.catalog.reader), rules)
-    responder = Responder(settings, watch, tells=True)
-    told: set[str] = set()
+    responder = Responder(settings, watch, reports=True)
+    reported: set[str] = set()
     for snapshot in snapshots(opened.catalog, lambda: min(_PAUSE, deadline - time.monotonic())):
         now, runs = datetime.now(), waiting.runs_in(snapshot)
         by_id = {run.id: run for run in runs}
@@ -115,11 +115,11 @@ def _wait(
         if is_over() or time.monotonic() >= deadline:
             break
         stalled = {run.id for run in runs if run.status is RunStatus.STALLED} - waiting.met
-        if stalled - told:
+        if stalled - reported:
             warn(*(f"{line}; waiting on" for line in waiting.state_lines()))
-        for notice in set(snapshot.notices) - told:
+        for notice in set(snapshot.notices) - reported:
             warn(f"{notice}; waiting on")
-        if waiting.missing and not told:
+        if waiting.missing and not reported:
             warn(*(f"{name} does not exist yet; waiting for it" for name in waiting.missing))
-        told |= {*stalled, *snapshot.notices, *waiting.missing}
+        reported |= {*stalled, *snapshot.notices, *waiting.missing}
     responder.finish()

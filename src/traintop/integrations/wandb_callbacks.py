@@ -17,7 +17,7 @@ def wandb_callback(module: str, name: str) -> Any:
     """What has this name in a module of W&B that is for a framework; ``None`` for other modules.
 
     It is our callback where there is one for the framework. A checkpoint of Keras is still written;
-    all else is accepted, told once by name, and left out.
+    all else is accepted and left out, with one warning.
     """
     parent, _, framework = module.rpartition(".")
     if framework in _FRAMEWORKS and parent in _PARENTS:
