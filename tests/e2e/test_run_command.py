@@ -251,6 +251,13 @@ sys.exit(3)
     assert errors.startswith(b"False False False")
 
 
+def test_one_within_another_leaves_the_recording_to_that() -> None:
+    status, output, errors = run(*TRAINTOP, "run", "--name", "inner", "--", *script("print(7)"))
+    assert (status, output) == (0, b"7\n")
+    assert b"traintop: recorded by the `traintop run` around this one" in errors
+    assert [summary.name for summary in recorded()] == ["traintop"]
+
+
 def test_a_script_without_interpreter_is_run_as_shells_do() -> None:
     Path("train").write_text("echo $1; exit 3")
     Path("train").chmod(0o755)

@@ -49,7 +49,8 @@ def command(
 
     def start(command: tuple[str, ...]) -> Outcome:
         if is_launched():
-            os.execvp(command[0], command)  # the `traintop run` around this one records it
+            warn("recorded by the `traintop run` around this one, with all that it runs")
+            os.execvp(command[0], command)
         return run_command(command, run_name, directory, patch=not no_patch, keep_wandb=keep_wandb)
 
     run_name, directory = name or _name_of(command), log_directory(log_dir)
