@@ -194,13 +194,19 @@ class Trial:
             self.done[what.__name__] += 1
             what()
             self._continue_if_stopped()
-            if self._terminal.has_ended():
+            if self._has_ended():
                 return False
         self._trained.send_signal(signal.SIGSTOP)
         self._wait_until_equal()
         self._trained.send_signal(signal.SIGCONT)
         self.done["bursts"] += 1
-        return not self._terminal.has_ended()
+        return not self._has_ended()
+
+    def _has_ended(self) -> bool:
+        """Whether the program was ended, by a click on the key that does; it must not fail."""
+        ended = self._terminal.has_ended()
+        assert not ended or not self._terminal.exit_code(), bytes(self._terminal.received[-2000:])
+        return ended
 
     def _press(self) -> None:
         keys = self._random.choices(KEYS, k=self._random.randint(1, 6))
@@ -287,7 +293,7 @@ class Trial:
         """Read what comes until a condition holds, or the program has ended."""
         deadline = time.monotonic() + _SECONDS_TO_AGREE
         while not holds():
-            if self._terminal.has_ended():
+            if self._has_ended():
                 return
             self._continue_if_stopped()
             if time.monotonic() > deadline:
