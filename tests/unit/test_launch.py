@@ -201,7 +201,7 @@ def test_nothing_is_left_of_a_command_that_is_not_there(
     Path("experiment_logs").write_text("a file")
     blocked = invoke("run", "true")
     assert blocked.exit_code == 1
-    assert "experiment_logs" in blocked.stderr
+    assert "experiment_logs: File exists; nothing was started; -d is" in blocked.stderr
 
 
 def test_a_run_is_shown_with_what_its_command_printed(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path, PurePath
 
 import click
 
-from traintop.commands.output import warn
+from traintop.commands.output import failure, warn
+from traintop.text import error_text
 from traintop.tracking.environment import log_directory
 from traintop.tracking.launched import is_launched
 
@@ -61,14 +62,16 @@ def command(
         raise _not_started(command, reason, _NOT_EXECUTABLE if is_there else _NOT_FOUND)
     try:
         outcome = start(command)
-    except FileNotFoundError as error:
-        if error.filename != command[0]:
-            raise  # it is the log directory
-        raise _not_started(command, "its interpreter is not there", _NOT_FOUND) from None
     except OSError as error:
-        if error.errno != errno.ENOEXEC:
+        if error.errno == errno.ENOEXEC:
+            outcome = start(("/bin/sh", program, *command[1:]))  # as shells do where no #! is
+        elif error.filename == command[0] and error.errno == errno.ENOENT:
+            raise _not_started(command, "its interpreter is not there", _NOT_FOUND) from None
+        elif error.filename is not None:
+            reason = f"{error.filename}: {error_text(error)}"
+            raise failure(f"{reason}; nothing was started; -d is another log directory") from None
+        else:
             raise
-        outcome = start(("/bin/sh", program, *command[1:]))  # as shells do where no #! is
     warn(*outcome.problems)
     if outcome.run is not None:
         warn(f"recorded in {outcome.run}")
