@@ -22,9 +22,11 @@ from typing import Any
 from traintop.integrations.current_run import current_run
 from traintop.integrations.framework_run import is_of_framework
 from traintop.integrations.left_out import LeftOut
+from traintop.integrations.run import Run
 from traintop.integrations.run_values import warn_once
 
 _RECORDER = "_traintop_recorder"
+_FRAMEWORKS = frozenset({"lightning", "pytorch_lightning", "transformers"})
 
 _calls = threading.local()
 _recorders: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -145,9 +147,10 @@ def _recorded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         if getattr(_calls, "is_inside", False):
             return call(writer, *arguments, **options)
         _calls.is_inside = True
+        caller = sys._getframe(1).f_globals.get("__name__", "")
         try:
             try:
-                _record(name, writer, arguments, options)
+                _record(name, writer, arguments, options, caller)
             except Exception as error:
                 warn_once(name, f"{name}() is not recorded: {error!r}")
             return call(writer, *arguments, **options)
@@ -157,23 +160,33 @@ def _recorded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     return record_and_call
 
 
-def _record(name: str, writer: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+def _record(
+    name: str, writer: Any, arguments: tuple[Any, ...], options: dict[str, Any], caller: str
+) -> None:
     recorder = vars(writer).get(_RECORDER)
-    if recorder is None or _is_recorded_by_framework():
+    if recorder is None:
         return
-    if isinstance(recorder, functools.partial):  # as long as nothing was added, there is no run
+    if run := _run_of_framework():
+        # A callback or logger of ours gets what the framework gives its own writer, but not what
+        # a module adds to that.
+        if name == "close" or caller.partition(".")[0] in _FRAMEWORKS:
+            return
+        from traintop.integrations.tensorboard import SummaryWriter
+
+        recorder = SummaryWriter.within(run)
+    elif isinstance(recorder, functools.partial):  # as long as nothing was added, there is no run
         if name == "close":
             return
         recorder = vars(writer)[_RECORDER] = recorder()
     getattr(recorder, name)(*arguments, **options)
 
 
-def _is_recorded_by_framework() -> bool:
-    """Whether a callback or logger of ours gets what a framework gives its own writer."""
+def _run_of_framework() -> Run | None:
+    """The run of a callback or logger of ours, where that is the current one."""
     run = current_run()
     if run is None or not is_of_framework(run):
-        return False
-    return not any(recorder.is_in(run) for recorder in _recorders)
+        return None
+    return None if any(recorder.is_in(run) for recorder in _recorders) else run
 
 
 def _record_trainers(add: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -217,9 +230,10 @@ def _add_logger(trainer: Any) -> None:
     loggers = [] if trainer.fast_dev_run else trainer.loggers
     if not loggers or any(isinstance(one, TraintopLogger) for one in loggers):
         return
-    trainer.loggers = [*loggers, TraintopLogger()]
+    ours = TraintopLogger()
+    trainer.loggers = [*loggers, ours]
     for one in filter(_is_for_our_wandb, loggers):
-        one.log_metrics = lambda *_, **__: None  # the same, once more
+        one.log_metrics = ours.log_metrics  # one record, whether Lightning logs or the module does
 
 
 def _is_for_our_wandb(logger: object) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.framework_interfaces import interfaces
+from tests.runs import OpenedRun
 
 from traintop.faces import PATCHES
+from traintop.integrations.framework_run import FrameworkRun
 from traintop.integrations.left_out import LeftOut
 from traintop.integrations.wandb_callbacks import wandb_callback
 
@@ -89,13 +92,28 @@ def test_a_trainer_of_lightning_has_our_logger_as_the_last(
     assert names(module.Trainer(*loggers, **options).loggers) == expected
 
 
-def test_a_logger_of_wandb_logs_nothing_twice() -> None:
-    logged: list[float] = []
-    wandb = type("WandbLogger", (), {"log_metrics": lambda self, loss: logged.append(loss)})()
+def test_a_logger_of_wandb_logs_what_ours_does() -> None:
+    wandb = type("WandbLogger", (), {"log_metrics": lambda self, loss: None})()
     module = patched("lightning.pytorch.trainer.trainer", LightningTrainer)
-    first, _ = module.Trainer(wandb).loggers
-    first.log_metrics(2.5)
-    assert (first, logged) == (wandb, [])
+    first, ours = module.Trainer(wandb).loggers
+    assert (first, first.log_metrics) == (wandb, ours.log_metrics)
+
+
+def test_what_a_module_adds_to_its_writer_is_in_the_run(tmp_path: Path) -> None:
+    module = ModuleType("writer")
+    calls = ("__init__", "add_scalar", "add_scalars", "add_hparams", "close")
+    module.SummaryWriter = type("W", (), dict.fromkeys(calls, lambda *_, **__: None))
+    PATCHES["torch.utils.tensorboard.writer"](module)
+    writer = module.SummaryWriter()
+    training = FrameworkRun("fit", tmp_path)
+    training.begin({}, 0)
+    writer.add_scalar("mine", 2.5, 3)
+    of_framework = {"__name__": "lightning.fabric.loggers", "writer": writer}
+    exec("writer.add_scalar('loss', 1.5, 3)\nwriter.close()", of_framework)
+    training.end()
+    [path] = tmp_path.glob("*.json")
+    history = OpenedRun(path).history()
+    assert (history.columns["mine"].tolist(), "loss" in history.columns) == ([2.5], False)
 
 
 def test_a_trainer_of_another_version_works_without(caplog: pytest.LogCaptureFixture) -> None:

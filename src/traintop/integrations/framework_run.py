@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from traintop.integrations.current_run import (
     current_run,
@@ -48,6 +48,13 @@ class FrameworkRun:
         self._run: Run | None = None
         self._is_over = False
         self._resumed_at: float | None = None  # the last iteration before, until one is logged
+
+    @classmethod
+    def within(cls, run: Run) -> Self:
+        """One that logs to a run, which somebody else ends."""
+        found = cls(run.name, None)
+        found._run = run
+        return found
 
     def begin(self, settings: Mapping[str, Any], step: int, name: str | None = None) -> None:
         """A training begins: a new one, or from a checkpoint at a ``step``, which is recorded.

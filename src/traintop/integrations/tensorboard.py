@@ -43,6 +43,14 @@ class SummaryWriter:
         else:
             self._run.run(settings)
 
+    @classmethod
+    def within(cls, run: Run) -> Self:
+        """One that adds to a run, which somebody else ends: it is not to be closed."""
+        writer = cls.__new__(cls)
+        writer._log_dir, writer._tee = None, None
+        writer._run = FrameworkRun.within(run)
+        return writer
+
     @property
     def log_dir(self) -> str:
         """A directory for what belongs to the run."""
