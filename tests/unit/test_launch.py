@@ -16,7 +16,7 @@ from traintop.launch.console import Console
 from traintop.progress import progress
 from traintop.store.console import ConsoleReader, read_console
 from traintop.store.formats.text_log import TextLogStream
-from traintop.store.sidecars import CONSOLE, read_patch, sidecar_of
+from traintop.store.sidecars import CONSOLE, PATCH, read_patch, sidecar_of
 
 RUN = "experiment_a_20250222_140530.json"
 
@@ -104,6 +104,37 @@ def test_all_runs_of_a_command_have_its_output(
     console.close(keep=False)
     assert read_console(tmp_path / "theirs.json") == ("one", "two", "")
     assert read_console(tmp_path / "ours.json") is None
+    later = Console(tmp_path / "later.json")
+    later.add(tmp_path / "theirs.json")
+    later.write(b"three\n")
+    later.flush()
+    if has_links:
+        assert read_console(tmp_path / "theirs.json") == ("three", "")
+    later.close(keep=False)
+    lines = ("one", "two", "", "[traintop: the run goes on]", "three", "")
+    assert read_console(tmp_path / "theirs.json") == lines
+    assert len([*(tmp_path / ".traintop").iterdir()]) == 1
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_link_in_the_way_of_what_is_kept_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    if not has_links:
+        monkeypatch.setattr(os, "link", lambda *_: os.stat(tmp_path / "no such file"))
+    (tmp_path / ".traintop").mkdir()
+    mine = tmp_path / "mine.txt"
+    mine.write_text("of somebody else")
+    for suffix in (CONSOLE, PATCH):
+        sidecar_of(tmp_path / "theirs.json", suffix).symlink_to(mine)
+    console = Console(tmp_path / "ours.json")
+    console.add(tmp_path / "theirs.json")
+    console.write(b"one\n")
+    console.close(keep=False)
+    patch.write_patch(tmp_path / "theirs.json", b"diff")
+    assert mine.read_text() == "of somebody else"
+    assert read_patch(tmp_path / "theirs.json") == "diff"
+    assert read_console(tmp_path / "theirs.json") == ("one", "")
 
 
 # What is read of it.

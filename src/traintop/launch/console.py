@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from traintop.store.console import LARGEST_BYTES, without_escapes
+from traintop.atomic_file import hidden_path, write_atomically
+from traintop.store.console import LARGEST_BYTES, end_of_console, without_escapes
 from traintop.store.sidecars import CONSOLE, make_folder, sidecar_of
 from traintop.text import safe_text
 
@@ -16,6 +16,7 @@ TAIL_BYTES = 1 << 20
 _LONGEST_ERROR = 500
 _LONGEST_LINE = 1 << 16
 _MOST_WAITING = 1 << 20  # while the disk refuses
+_GOES_ON = b"\n[traintop: the run goes on]\n"
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -23,7 +24,8 @@ class Console:
     """What a command prints, beside the file of a run, and of further ones that it writes.
 
     Of what is written over, as a progress bar, the file has the last state. All runs share one
-    file, by a name for each, where the file system has such; else they get copies at the end.
+    file, by a name for each, where the file system has such; else they get copies at the end. A run
+    that an earlier command began has at the end what both printed.
     """
 
     def __init__(self, run: Path) -> None:
@@ -31,6 +33,7 @@ class Console:
         self._descriptor = -1
         self._unnamed: list[Path] = []  # runs that have no name of the file yet
         self._without: list[Path] = []  # and those that cannot have one
+        self._earlier: dict[Path, bytes] = {}  # what earlier commands printed that wrote a run
         self._waiting = bytearray()  # whole lines
         self._line = b""  # the last one, which may go on
         self._settled = 0  # bytes of the file that stay as they are
@@ -109,11 +112,14 @@ class Console:
     def _name_runs(self) -> None:
         runs, self._unnamed = self._unnamed, []
         for run in runs:
+            path = sidecar_of(run, CONSOLE)
             try:
-                make_folder(run.parent)
-                os.link(sidecar_of(self._run, CONSOLE), sidecar_of(run, CONSOLE))
-            except FileExistsError:
-                continue  # the run goes on, and has what was printed before
+                folder = make_folder(run.parent)
+                if earlier := end_of_console(run, TAIL_BYTES):
+                    self._earlier[run] = earlier + _GOES_ON
+                with hidden_path(folder) as name:
+                    os.link(sidecar_of(self._run, CONSOLE), name)
+                    os.replace(name, path)
             except OSError:
                 self._without.append(run)
 
@@ -124,8 +130,10 @@ class Console:
             return
         os.close(self._descriptor)
         path = sidecar_of(self._run, CONSOLE)
-        for run in self._without:
-            shutil.copyfile(path, sidecar_of(run, CONSOLE))
+        if of_their_own := {*self._without, *self._earlier}:
+            printed = path.read_bytes()
+            for run in of_their_own:
+                write_atomically(sidecar_of(run, CONSOLE), self._earlier.get(run, b"") + printed)
         if not keep:
             path.unlink()
 

@@ -9,6 +9,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from traintop.atomic_file import write_atomically
 from traintop.store.sidecars import PATCH, make_folder, sidecar_of
 
 LARGEST_BYTES = 1_000_000
@@ -62,7 +63,7 @@ def write_patch(run: Path, patch: bytes) -> None:
     """Put a patch, unless it is empty, beside a run's file. Raises ``OSError``."""
     if patch:
         make_folder(run.parent)
-        sidecar_of(run, PATCH).write_bytes(patch)
+        write_atomically(sidecar_of(run, PATCH), patch)
 
 
 def _difference() -> bytes:

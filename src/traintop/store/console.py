@@ -39,6 +39,18 @@ def read_console(run: Path) -> tuple[str, ...] | None:
     return reader.lines
 
 
+def end_of_console(run: Path, length: int) -> bytes:
+    """The last whole lines that a run's command printed, up to so many bytes; a link is none."""
+    path = sidecar_of(run, CONSOLE)
+    if path.is_symlink() or not path.is_file():
+        return b""
+    try:
+        data = LocalFiles().read(str(path), max(path.stat().st_size - length, 0), length)
+    except (FileError, OSError):
+        return b""
+    return data if len(data) < length else data[data.find(b"\n") + 1 :]
+
+
 class ConsoleReader:
     """Reads the lines as :func:`read_console` does, and then what is new in them."""
 
