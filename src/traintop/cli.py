@@ -9,9 +9,10 @@ import signal
 from typing import NoReturn
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, add_completion_class
 
 import traintop
+from traintop.bash_completion import BashCompletion
 from traintop.commands.output import failure
 from traintop.text import safe_text
 
@@ -23,6 +24,8 @@ _COMMANDS = (
 _MODULES = {"import": "import_"}  # which no module can be called
 _DEFAULT_COMMAND = "watch"
 _OPTIONS_BY_NAME = {"help": "--help", "version": "--version"}  # which others have as commands
+
+add_completion_class(BashCompletion)
 
 
 class _CommandGroup(click.Group):

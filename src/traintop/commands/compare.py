@@ -8,12 +8,17 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import failure, output_styles, print_document, print_json, print_table
-from traintop.commands.runs import MOST_RUNS, runs_as_arguments, selected_runs
+from traintop.commands.runs import MOST_RUNS, complete_runs, runs_as_arguments, selected_runs
 
 
 @click.command()
 @runs_as_arguments
-@click.option("--baseline", metavar="NAME", help="Run to compare with (default: the first).")
+@click.option(
+    "--baseline",
+    metavar="NAME",
+    shell_complete=complete_runs,
+    help="Run to compare with (default: the first).",
+)
 @click.option("--seeds", is_flag=True, help="Combine runs that differ only in the seed: mean ±std.")
 @click.option("--target", type=float, metavar="LOSS", help="Show when each run reached this loss.")
 @output_styles("json", "csv", "markdown", "latex")

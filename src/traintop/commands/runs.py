@@ -28,6 +28,7 @@ _DIRECTORY = click.Path(path_type=Path, readable=False)
 
 _MOST_REASONS = 5
 _MOST_COMPLETIONS = 100
+_EXPANDED = frozenset("$`")  # by a shell, in double quotes, too
 
 MOST_RUNS = 8
 """Runs that are shown unless they are named: as many as there are colours for curves."""
@@ -83,9 +84,9 @@ def _opened_for(ctx: click.Context) -> OpenedRuns:
 
 
 def _completions(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    typed = (name for name in names if name.isprintable())  # what a shell can put on its line
-    begun = (name for name in typed if name.startswith(incomplete))
-    return [CompletionItem(name) for name in itertools.islice(begun, _MOST_COMPLETIONS)]
+    begun = (name for name in names if name.startswith(incomplete))
+    harmless = (name for name in begun if name.isprintable() and _EXPANDED.isdisjoint(name))
+    return [CompletionItem(name) for name in itertools.islice(harmless, _MOST_COMPLETIONS)]
 
 
 format_option = click.option(
