@@ -230,9 +230,11 @@ def _add_logger(trainer: Any) -> None:
     loggers = [] if trainer.fast_dev_run else trainer.loggers
     if not loggers or any(isinstance(one, TraintopLogger) for one in loggers):
         return
-    ours = TraintopLogger()
+    of_wandb = [one for one in loggers if _is_for_our_wandb(one)]
+    names = (getattr(one, "_wandb_init", {}).get("name") for one in of_wandb)
+    ours = TraintopLogger(next(filter(None, names), None))
     trainer.loggers = [*loggers, ours]
-    for one in filter(_is_for_our_wandb, loggers):
+    for one in of_wandb:
         one.log_metrics = ours.log_metrics  # one record, whether Lightning logs or the module does
 
 

@@ -93,10 +93,10 @@ def test_a_trainer_of_lightning_has_our_logger_as_the_last(
 
 
 def test_a_logger_of_wandb_logs_what_ours_does() -> None:
-    wandb = type("WandbLogger", (), {"log_metrics": lambda self, loss: None})()
+    wandb = type("WandbLogger", (), {"_wandb_init": {"name": "mine"}})()
     module = patched("lightning.pytorch.trainer.trainer", LightningTrainer)
     first, ours = module.Trainer(wandb).loggers
-    assert (first, first.log_metrics) == (wandb, ours.log_metrics)
+    assert (first, first.log_metrics, ours.name) == (wandb, ours.log_metrics, "mine")
 
 
 def test_what_a_module_adds_to_its_writer_is_in_the_run(tmp_path: Path) -> None:
