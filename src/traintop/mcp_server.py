@@ -97,7 +97,8 @@ class RunTools:
             ordered = runs.sort(sort) if runs else runs
             shown = ordered[: _limit(limit)]
             names = (*_OF_EACH, f"best_{primary_metric(runs.summaries)}")
-            rows = run_tables.run_rows(shown.summaries, shown.names, names)
+            chosen = run_tables.chosen_columns(names, runs.summaries)
+            rows = run_tables.run_rows(shown.summaries, shown.names, chosen)
             return _answer({"runs": rows}, total=len(runs))
 
     def show_run(self, run: str) -> dict[str, Any]:
@@ -126,7 +127,8 @@ class RunTools:
         with self._runs(filter) as runs:
             ranking = ranking_of(runs.summaries, metric or None, mode or None)
             shown = ranking.leaders[: _limit(limit)]
-            rows = run_tables.run_rows([one.run for one in shown], runs.names, _OF_EACH)
+            chosen = run_tables.chosen_columns(_OF_EACH, runs.summaries)
+            rows = run_tables.run_rows([one.run for one in shown], runs.names, chosen)
             found = importance_of(ranking.leaders, ranking.direction)
             for one, row, settings in zip(shown, rows, _settings_that_differ(shown), strict=True):
                 row |= {"value": one.value, "iteration": one.iteration, "settings": settings}

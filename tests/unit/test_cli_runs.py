@@ -111,6 +111,17 @@ def test_columns_are_chosen_by_any_name(made: Path) -> None:
     assert "no run has 'vl_loss': " in unknown.stderr
 
 
+@pytest.mark.parametrize("command", ["list --sort acc -f first", "best -n 1"])
+def test_a_column_may_be_empty_where_other_runs_have_it(tmp_path: Path, command: str) -> None:
+    for name, loss, metrics in (("first", 1.0, {}), ("second", 2.0, {"acc": 0.5})):
+        config = traintop.ExperimentConfig(name)
+        with traintop.ExperimentTracker(config, tmp_path, quiet=True) as tracker:
+            tracker.log_metrics(0, train_loss=loss, metrics=metrics)
+    done = invoke(*command.split(), "-d", tmp_path, "-c", "acc,train_loss", "--csv")
+    assert done.exit_code == 0, done.output
+    assert "first,,1.0" in done.stdout
+
+
 @pytest.mark.parametrize("command", ["list", "compare"])
 def test_a_paper_gets_its_table_in_latex(made: Path, command: str) -> None:
     done = invoke(command, made, "--latex")

@@ -52,11 +52,10 @@ def leader_columns(
     ]
 
 
-def leader_table(ranking: Ranking, labels: Mapping[str, str], names: Sequence[str] = ()) -> Table:
-    """The leaders with their values, and the usual columns or those that are named.
+def leader_table(ranking: Ranking, labels: Mapping[str, str], chosen: Mapping[str, Field]) -> Table:
+    """The leaders with their values, and the usual columns or those that were chosen.
 
-    ``labels`` has the unique name of each run by its id. Raises ``ValueError`` for a name that no
-    run has.
+    ``labels`` has the unique name of each run by its id.
     """
     runs = [leader.run for leader in ranking.leaders]
     texts = (safe_text(labels[run.id], LONGEST_NAME) for run in runs)
@@ -67,7 +66,7 @@ def leader_table(ranking: Ranking, labels: Mapping[str, str], names: Sequence[st
     ]
     best = winner(rivals, ranking.direction)
     cells = [cell._replace(best=place == best) for place, cell in enumerate(values.cells)]
-    others = chosen_table(runs, labels, names).columns[1:] if names else usual
+    others = chosen_table(runs, labels, chosen).columns[1:] if chosen else usual
     return Table(
         [
             Column.of_texts("RUN", texts, "left", literal=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from traintop.analysis.differences import (
     ABSENT,
@@ -49,6 +50,9 @@ _FIELDS = {
 
 _RANK_OF_FIRST_SETTING, _RANK_OF_SETTINGS = 3, 8
 """Those of the setting that best distinguishes the runs, and of the next; the others follow."""
+
+_ALL: Mapping[str, Field] = MappingProxyType({})
+"""No columns are chosen: everything is wanted."""
 
 _RANKED_RUNS = 100
 """Of more a sample says which settings distinguish them."""
@@ -119,28 +123,28 @@ def runs_table(
     return Table(columns, "best of its column")
 
 
-def chosen_table(
-    runs: Sequence[RunSummary], labels: Mapping[str, str], names: Sequence[str]
-) -> Table:
-    """The runs in the given order with chosen columns: fields, metrics and settings by name.
+def chosen_columns(names: Sequence[str], runs: Sequence[RunSummary]) -> dict[str, Field]:
+    """Columns by the names of fields, metrics and settings, in the order of the names.
 
-    Raises ``ValueError`` for a name that no run has.
+    ``runs`` are all there are, not only those that a filter left: a name means the same whatever is
+    shown. Raises ``ValueError`` for a name that none of them has.
     """
-    now = datetime.now()
-    texts = (safe_text(labels[run.id], LONGEST_NAME) for run in runs)
-    columns = [
-        _column(field, rank, runs, now) for rank, field in enumerate(_chosen_fields(names, runs))
-    ]
-    runs_column = Column.of_texts("RUN", texts, "left", literal=True)
-    return Table([runs_column, *columns], "best of its column")
-
-
-def _chosen_fields(names: Sequence[str], runs: Sequence[RunSummary]) -> list[Field]:
-    fields = [field_among(name, runs) for name in names]
-    for name, field in zip(names, fields, strict=True):
+    columns = {name: field_among(name, runs) for name in names}
+    for name, field in columns.items():
         if runs and not is_known(field, runs):
             raise ValueError(f"no run has {name!r}: {hint_of_unknown(name, runs)}")
-    return fields
+    return columns
+
+
+def chosen_table(
+    runs: Sequence[RunSummary], labels: Mapping[str, str], chosen: Mapping[str, Field]
+) -> Table:
+    """The runs in the given order with :func:`chosen_columns`."""
+    now = datetime.now()
+    texts = (safe_text(labels[run.id], LONGEST_NAME) for run in runs)
+    columns = [_column(field, rank, runs, now) for rank, field in enumerate(chosen.values())]
+    runs_column = Column.of_texts("RUN", texts, "left", literal=True)
+    return Table([runs_column, *columns], "best of its column")
 
 
 def _instead_of_losses(runs: Sequence[RunSummary]) -> list[Field]:
@@ -211,16 +215,15 @@ def setting_columns(
 
 
 def run_rows(
-    runs: Sequence[RunSummary], labels: Mapping[str, str], names: Sequence[str] = ()
+    runs: Sequence[RunSummary], labels: Mapping[str, str], chosen: Mapping[str, Field] = _ALL
 ) -> list[dict[str, object]]:
-    """What is known of each run as an object for JSON: everything, or what is named.
+    """What is known of each run as an object for JSON: everything, or :func:`chosen_columns`.
 
     Everything is :data:`ROW_FIELDS`, ``metrics`` with the last, the best and the mean value of
-    each, and ``config``. Durations are in seconds, times in ISO 8601. Raises ``ValueError`` for a
-    name that no run has.
+    each, and ``config``. Durations are in seconds, times in ISO 8601.
     """
-    rows = _rows(runs, labels, names)
-    if not names:
+    rows = _rows(runs, labels, chosen)
+    if not chosen:
         for run, row in zip(runs, rows, strict=True):
             row["metrics"] = {name: _of_metric(run, name) for name in _all_metrics(run)}
             row["config"] = run.config
@@ -242,27 +245,23 @@ def _of_metric(run: RunSummary, metric: str) -> dict[str, float | None]:
 
 
 def runs_csv(
-    runs: Sequence[RunSummary], labels: Mapping[str, str], names: Sequence[str] = ()
+    runs: Sequence[RunSummary], labels: Mapping[str, str], chosen: Mapping[str, Field] = _ALL
 ) -> str:
-    """What is known of each run as CSV: everything, or what is named.
-
-    Raises ``ValueError`` for a name that no run has.
-    """
-    headings, rows = flat_run_rows(runs, labels, names)
+    """What is known of each run as CSV: everything, or :func:`chosen_columns`."""
+    headings, rows = flat_run_rows(runs, labels, chosen)
     return Table.of_values(headings, rows).csv()
 
 
 def flat_run_rows(
-    runs: Sequence[RunSummary], labels: Mapping[str, str], names: Sequence[str] = ()
+    runs: Sequence[RunSummary], labels: Mapping[str, str], chosen: Mapping[str, Field] = _ALL
 ) -> tuple[list[str], list[list[object]]]:
-    """The headings and rows of a table for programs, with everything, or with what is named.
+    """The headings and rows of a table for programs: everything, or :func:`chosen_columns`.
 
-    Of everything, each setting has a column: ``config.optimizer.lr``. Raises ``ValueError`` for a
-    name that no run has.
+    Of everything, each setting has a column: ``config.optimizer.lr``.
     """
-    rows = _rows(runs, labels, names)
-    headings = ["run", *(names or ROW_FIELDS[1:])]
-    if not names:
+    rows = _rows(runs, labels, chosen)
+    headings = ["run", *(chosen or ROW_FIELDS[1:])]
+    if not chosen:
         settings = [flat_settings(run.config) for run in runs]
         keys = list(dict.fromkeys(key for one in settings for key in one))
         headings += [f"config.{key}" for key in keys]
@@ -272,11 +271,10 @@ def flat_run_rows(
 
 
 def _rows(
-    runs: Sequence[RunSummary], labels: Mapping[str, str], names: Sequence[str]
+    runs: Sequence[RunSummary], labels: Mapping[str, str], chosen: Mapping[str, Field]
 ) -> list[dict[str, object]]:
     now = datetime.now()
-    fields = _chosen_fields(names, runs) if names else map(field_of, ROW_FIELDS[1:])
-    named = dict(zip(names or ROW_FIELDS[1:], fields, strict=True))
+    named = chosen or {name: field_of(name) for name in ROW_FIELDS[1:]}
     return [
         {"run": labels[run.id]} | {name: _plain(field, run, now) for name, field in named.items()}
         for run in runs

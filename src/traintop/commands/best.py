@@ -91,8 +91,9 @@ def _print_leaders(
 
     shown = ranking._replace(leaders=ranking.leaders[:limit])
     summaries = [leader.run for leader in shown.leaders]
+    chosen = run_tables.chosen_columns(columns, runs.opened.runs.summaries)
     if style == "json":
-        rows = run_tables.run_rows(summaries, runs.names, columns)
+        rows = run_tables.run_rows(summaries, runs.names, chosen)
         print_json(
             metric=ranking.field.name,
             direction=ranking.direction,
@@ -103,7 +104,7 @@ def _print_leaders(
             ],
         )
     elif style == "csv":
-        headings, lines = run_tables.flat_run_rows(summaries, runs.names, columns)
+        headings, lines = run_tables.flat_run_rows(summaries, runs.names, chosen)
         rows_of_values = [
             [place, one.value, one.iteration, *line]
             for place, (one, line) in enumerate(zip(shown.leaders, lines, strict=True), start=1)
@@ -111,7 +112,7 @@ def _print_leaders(
         headings = ["rank", "value", "value_iteration", *headings]
         print_document(Table.of_values(headings, rows_of_values).csv())
     else:
-        print_table(leaderboard.leader_table(shown, runs.names, columns), style)
+        print_table(leaderboard.leader_table(shown, runs.names, chosen), style)
         if len(ranking.leaders) > limit:
             warn(f"the best {limit:,} of {len(ranking.leaders):,} runs: --limit shows more")
 

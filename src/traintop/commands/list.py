@@ -66,8 +66,7 @@ def command(
 
     opened = opened_roots(roots)
     try:
-        matching = opened.runs.listed(query)
-        runs = matching.sort(sort, reverse=reverse) if matching else matching
+        runs = opened.runs.sort(sort, reverse=reverse).listed(query)
         if runs or style in ("json", "csv"):
             _print_runs(runs, columns, sort, style)
         else:
@@ -90,12 +89,13 @@ def _print_runs(runs: Runs, columns: Sequence[str], sort: str, style: str | None
     from traintop.analysis import run_tables
 
     summaries, names = runs.summaries, runs.names
+    chosen = run_tables.chosen_columns(columns, runs.opened.runs.summaries)
     if style == "json":
-        print_json(runs=run_tables.run_rows(summaries, names, columns))
+        print_json(runs=run_tables.run_rows(summaries, names, chosen))
     elif style == "csv":
-        print_document(run_tables.runs_csv(summaries, names, columns))
-    elif columns:
-        print_table(run_tables.chosen_table(summaries, names, columns), style)
+        print_document(run_tables.runs_csv(summaries, names, chosen))
+    elif chosen:
+        print_table(run_tables.chosen_table(summaries, names, chosen), style)
     else:
         complete = style is not None
         print_table(run_tables.runs_table(summaries, names, sort=sort, complete=complete), style)
