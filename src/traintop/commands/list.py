@@ -62,6 +62,7 @@ def command(
     ./experiment_logs, else this directory.
     """
     from traintop.analysis.field_names import field_among, other_meaning
+    from traintop.analysis.query_tokens import QueryError
     from traintop.store.other_files import READ_FILES
 
     opened = opened_roots(roots)
@@ -71,6 +72,8 @@ def command(
             _print_runs(runs, columns, sort, style)
         else:
             _print_none(opened)
+    except QueryError as error:
+        raise click.UsageError(f"--filter: {safe_text(error, LONGEST_LINE)}") from None
     except ValueError as error:
         raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
     readable = opened.runs.summaries

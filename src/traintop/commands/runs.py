@@ -222,7 +222,7 @@ def selected_runs(
         # Of all runs, which have all names; named ones may be archived.
         kept = (opened.runs.filter if references else opened.runs.listed)(query).names
     except QueryError as error:
-        raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
+        raise click.UsageError(f"--filter: {safe_text(error, LONGEST_LINE)}") from None
     matching = runs.select(run for run in runs if run.id in kept)
     if not matching:
         raise failure(f"none of {counted(len(runs), 'run')} matches {query!r}")
