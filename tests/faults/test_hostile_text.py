@@ -193,7 +193,7 @@ def test_csv_is_text_and_no_formula(place: Path, tmp_path: Path) -> None:
         for cell in cells(text):
             assert_is_neutral(cell)
     target = tmp_path / "all.csv"
-    traintop(place, "export", "logs", "--out", str(target))
+    traintop(place, "export", "logs", "--output", str(target))
     for text in (
         target.read_text(),
         traintop(place, "list", "logs", "--csv"),

@@ -191,7 +191,7 @@ def test_documents_are_utf_8_and_text_printable_in_any_locale(tmp_path: Path) ->
 def test_what_is_written_to_the_output_of_a_pipe_is_printed(logs: Path) -> None:
     for command, option, start in (
         ("report", "--output", "# Experiment log\n"),
-        ("export", "--out", "run,iteration,"),
+        ("export", "--output", "run,iteration,"),
         ("plot", "--svg", "<svg "),
     ):
         done = process(command, logs, option, "/dev/stdout", stdout=subprocess.PIPE)
@@ -225,7 +225,7 @@ def test_an_os_error_is_one_line(logs: Path, tmp_path: Path) -> None:
     assert report.exit_code == 1
     assert report.stderr == f"Error: {notebook}: No such file or directory\n"
     (tmp_path / "file").touch()
-    demo = invoke("demo", "--headless", "--log-dir", tmp_path / "file" / "logs")
+    demo = invoke("demo", "--headless", "--dir", tmp_path / "file" / "logs")
     assert demo.exit_code == 1
     assert demo.stderr == f"Error: {tmp_path / 'file' / 'logs'}: Not a directory\n"
 
@@ -289,6 +289,16 @@ def test_a_file_of_any_name_is_read_in_the_format_that_is_named(tmp_path: Path) 
     refused = invoke("list", tmp_path, "--format", "excel")
     assert refused.exit_code == 2
     assert "there is no format 'excel'" in refused.stderr
+
+
+def test_former_names_of_options_go_on_with_a_hint(logs: Path) -> None:
+    done = CliRunner().invoke(main, ["export", "-d", str(logs), "--out", "-"])
+    assert (done.exit_code, done.stderr) == (0, "traintop: --out is --output now\n")
+    both = CliRunner().invoke(main, ["export", "-d", str(logs), "--output", "-", "--out", "x"])
+    assert both.stdout == done.stdout
+    assert not Path("x").exists()
+    assert "--log-dir is --dir now" in invoke("demo", "--headless", "--log-dir", __file__).stderr
+    assert "--out " not in CliRunner().invoke(main, ["export", "--help"]).stdout
 
 
 def test_the_page_of_commands_is_made_from_the_program() -> None:

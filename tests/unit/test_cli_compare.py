@@ -39,7 +39,7 @@ def run(*arguments: object) -> Result:
 
 def test_chosen_runs_are_exported_in_the_order_of_their_names(logs: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs.csv"
-    done = run("export", logs, "slow_s1", "fast", "--out", out)
+    done = run("export", logs, "slow_s1", "fast", "--output", out)
     assert done.exit_code == 0
     assert "wrote 2 runs" in done.stderr
     with out.open(newline="") as file:
@@ -50,28 +50,28 @@ def test_chosen_runs_are_exported_in_the_order_of_their_names(logs: Path, tmp_pa
 def test_export_without_names_takes_all_but_broken_runs(logs: Path, tmp_path: Path) -> None:
     (logs / "experiment_broken_20250101_000000.json").write_text("{")
     out = tmp_path / "runs.csv"
-    done = run("export", logs, "--out", out)
+    done = run("export", logs, "--output", out)
     assert done.exit_code == 0
     assert re.search(
         r"left out: .*experiment_broken_20250101_000000\.json is not JSON", done.stderr
     )
     assert "wrote 3 runs" in done.stderr
     assert len(out.read_text().splitlines()) == 16
-    assert "left out" not in run("export", logs, "fast", "--out", out).stderr
-    named = run("export", logs, "experiment_broken_20250101_000000", "--out", out)
+    assert "left out" not in run("export", logs, "fast", "--output", out).stderr
+    named = run("export", logs, "experiment_broken_20250101_000000", "--output", out)
     assert named.exit_code == 1
     assert "experiment_broken_20250101_000000.json is not JSON" in named.stderr
 
 
 def test_an_export_that_cannot_be_written_says_why(logs: Path, tmp_path: Path) -> None:
-    done = run("export", logs, "--out", tmp_path / "missing" / "runs.csv")
+    done = run("export", logs, "--output", tmp_path / "missing" / "runs.csv")
     assert done.exit_code == 1
     assert done.stderr == f"Error: {tmp_path / 'missing' / 'runs.csv'}: No such file or directory\n"
 
 
 def test_an_export_goes_to_the_output_whole(logs: Path, tmp_path: Path) -> None:
-    run("export", logs, "--out", tmp_path / "runs.csv")
-    done = run("export", logs, "--out", "-")
+    run("export", logs, "--output", tmp_path / "runs.csv")
+    done = run("export", logs, "--output", "-")
     assert done.stdout == (tmp_path / "runs.csv").read_text()
     assert done.stderr == ""
     run("plot", "-d", logs, "fast", "--svg", tmp_path / "chart.svg")
@@ -85,7 +85,7 @@ def test_no_command_replaces_the_file_of_a_run(logs: Path) -> None:
     path = next(logs.glob("*.json"))
     before = path.read_bytes()
     for command in (
-        ("export", logs, "--out", path),
+        ("export", logs, "--output", path),
         ("plot", logs, "--svg", path),
         ("report", logs, "--output", path),
     ):
@@ -134,7 +134,7 @@ def test_a_target_that_no_run_can_reach_is_refused(logs: Path, target: str) -> N
 
 
 def test_an_unknown_name_is_refused_with_the_closest_ones(logs: Path) -> None:
-    for command in (("compare", logs, "slo_s0"), ("export", logs, "slo_s0", "--out", "x.csv")):
+    for command in (("compare", logs, "slo_s0"), ("export", logs, "slo_s0", "--output", "x.csv")):
         done = run(*command)
         assert done.exit_code == 1
         assert "did you mean 'slow_s0'" in done.stderr

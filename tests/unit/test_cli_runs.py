@@ -33,7 +33,7 @@ def invoke(*arguments: object) -> Result:
 
 def exported(*arguments: object) -> list[str]:
     """The names of the runs that `traintop export` takes, in their order."""
-    done = invoke("export", *arguments, "--out", "-")
+    done = invoke("export", *arguments, "--output", "-")
     assert done.exit_code == 0, done.output
     return [*dict.fromkeys(line.split(",")[0] for line in done.stdout.splitlines()[1:])]
 
@@ -91,7 +91,7 @@ def test_a_filter_keeps_the_runs_that_match(made: Path) -> None:
     assert "base" not in listed.stdout
     nothing = invoke("list", made, "-f", "acc > 5")
     assert (nothing.exit_code, nothing.stdout) == (1, "None of 3 runs matches.\n")
-    mistake = invoke("export", "-d", made, "-f", "acc >", "--out", "-")
+    mistake = invoke("export", "-d", made, "-f", "acc >", "--output", "-")
     assert mistake.exit_code == 2
     assert "none of" not in mistake.stderr
 

@@ -126,7 +126,7 @@ def test_every_face_has_the_numbers_of_the_file(generated: tuple[Path, dict[str,
     compared = json.loads(invoke("compare", directory, "--json"))
     places = {column["name"]: place for place, column in enumerate(compared["columns"])}
     rows = {(row["section"], row["row"]): row["cells"] for row in compared["rows"]}
-    exported = list(csv.DictReader(io.StringIO(invoke("export", directory, "--out", "-"))))
+    exported = list(csv.DictReader(io.StringIO(invoke("export", directory, "--output", "-"))))
     analyzer = ExperimentAnalyzer(directory)
     summaries = {run.name: run for run in RunCatalog([directory]).refresh().runs}
     assert len(summaries) == RUNS

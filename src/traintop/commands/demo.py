@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import print_text
+from traintop.commands.runs import former_name
 
 
 @click.command()
@@ -17,11 +18,11 @@ from traintop.commands.output import print_text
 @click.option(
     "-d",
     "--dir",
-    "--log-dir",
     "log_dir",
     type=click.Path(path_type=Path, file_okay=False),
     help="Log directory (default: a new temporary directory).",
 )
+@former_name("--log-dir", "--dir")
 def command(headless: bool, log_dir: Path | None) -> None:
     """Train small language models and watch them learn."""
     from traintop.demo.sweep import run_demo

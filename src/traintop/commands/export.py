@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, warn
-from traintop.commands.runs import runs_as_arguments, selected_runs
+from traintop.commands.runs import former_name, runs_as_arguments, selected_runs
 from traintop.text import count, counted
 
 if TYPE_CHECKING:
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @runs_as_arguments
+@former_name("--out", "--output")
 @click.option(
     "--output",
-    "--out",
-    "output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="CSV file to write; an existing one is replaced once the new one is complete. "
     "- is standard output.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -123,6 +123,33 @@ _root_option = click.option(
     metavar="LOG_DIR",
     help="Look in this directory; may be repeated.",
 )
+
+
+class _FormerName(click.Option):
+    """A name that an option had before: it goes on to work, with a hint."""
+
+    def __init__(self, names: Sequence[str], option: str, **attributes: Any) -> None:
+        super().__init__(names, hidden=True, expose_value=False, **attributes)
+        self._option = option
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """Give the value to the option as it is called now, which is processed later."""
+        if (given := opts.get(str(self.name))) is not None and not ctx.resilient_parsing:
+            warn(f"{self.opts[0]} is {self._option} now")
+            cast("dict[str, Any]", opts).setdefault(_parameter_of(ctx, self._option), given)
+        return super().handle_parse_result(ctx, opts, args)
+
+
+def _parameter_of(ctx: click.Context, option: str) -> str:
+    return next(str(each.name) for each in ctx.command.params if option in each.opts)
+
+
+def former_name(name: str, option: str) -> Callable[[_Command], _Command]:
+    """The name that an option had in earlier versions."""
+    parameter = f"former_{name.strip('-').replace('-', '_')}"
+    return click.option(name, parameter, cls=_FormerName, option=option)
 
 
 def _length_of_time(ctx: click.Context, option: click.Parameter, given: str | None) -> float | None:
