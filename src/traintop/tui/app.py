@@ -18,6 +18,7 @@ from textual import events
 from textual.app import App
 from textual.filter import LineFilter
 from textual.notifications import Notify
+from textual.screen import Screen
 from textual.timer import Timer
 
 from traintop.analysis.rules import recent_records, usable_rules
@@ -172,6 +173,7 @@ class TraintopApp(TypeAheadApp):
         StyledLines.ascii_only = draws_ascii_only(os.environ)
         use_table(table, ascii_only=StyledLines.ascii_only)
         self._rules, wrong = usable_rules(settings.rules)
+        self._is_stopping = False
         self._problems = (*problems, *unusable, *wrong)
         # Over SSH each frame of an animation costs bytes, and none of them says anything.
         self.animation_level = "none"
@@ -225,17 +227,25 @@ class TraintopApp(TypeAheadApp):
         self.main_screen.call_later(self.call_later, self.exit, return_code=return_code)
 
     def action_suspend_process(self) -> None:
-        """Back to the shell, where there is one."""
+        """Back to the shell, where there is one; once, however often the key was pressed."""
+        if self._is_stopping:
+            return
         if can_be_continued():
+            self._is_stopping = True
             super().action_suspend_process()
         else:
             self._report("No shell to go back to: this terminal was opened for traintop")
+
+    def _take_stops_again(self) -> None:
+        """Behind the keys that were pressed before the stop."""
+        self._is_stopping = False
 
     async def on_end_requested(self, message: EndRequested) -> None:
         await self.action_quit(message.return_code)
 
     def _draw_everything_again(self, app: App[object]) -> None:
         """Back from the shell: Textual 8.2 enters the alternate screen and leaves it empty."""
+        self.call_later(self._take_stops_again)
         self.screen.refresh(repaint=True, layout=True)
 
     def start_watching(self) -> None:
@@ -387,11 +397,16 @@ class TraintopApp(TypeAheadApp):
     def on_export_requested(self, message: ExportRequested) -> None:
         stem = self._directories[0].resolve().name or "runs"
         export = self.exports.write_runs(message.runs, stem, together=message.together)
-        self.set_timer(_PROGRESS_SECONDS, partial(self._show_progress, export))
+        self.set_timer(_PROGRESS_SECONDS, partial(self._show_progress, export, self.screen))
 
-    def _show_progress(self, export: Export) -> None:
-        if not export.done.is_set():
+    def _show_progress(self, export: Export, asked_on: Screen[Any]) -> None:
+        """Once the person is where the export was asked for: no other dialog loses its keys."""
+        if export.done.is_set():
+            return
+        if self.screen is asked_on:
             self.push_screen(ProgressScreen(export))
+        else:
+            self.set_timer(_PROGRESS_SECONDS, partial(self._show_progress, export, asked_on))
 
     def on_text_export_requested(self, message: TextExportRequested) -> None:
         self.exports.write_text(message)
