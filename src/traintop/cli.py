@@ -58,7 +58,8 @@ class _CommandGroup(click.Group):
 
     def _refuse_misspelled_command(self, ctx: click.Context, args: list[str]) -> None:
         """A directory may be missing yet, but one that is named almost like a command is not."""
-        if len(args) == 1 and not os.path.lexists(args[0]):
+        is_option_of_watch = len(args) > 1 and args[0].startswith("-")
+        if args and not is_option_of_watch and not os.path.lexists(args[0]):
             from difflib import get_close_matches
 
             alone = (name for name in _COMMANDS if name != "run")  # which has a command behind it

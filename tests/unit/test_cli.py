@@ -153,8 +153,11 @@ def test_a_misspelled_command_is_no_directory_to_wait_for(
     refused = invoke("lst")
     assert refused.exit_code == 2
     assert "did you mean `traintop list`?" in refused.stderr
+    named = invoke("shwo", "baseline", "--json")
+    assert "did you mean `traintop show`?" in named.stderr
     for directory in ("./lst", "logs", "runs", "experiments"):
         assert "needs a terminal" in invoke(directory).stderr
+    assert "there is no format 'nope'" in invoke("--format", "nope", "logs").stderr
     (tmp_path / "lst").mkdir()
     assert "needs a terminal" in invoke("lst").stderr
 
