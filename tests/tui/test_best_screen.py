@@ -142,6 +142,16 @@ async def test_every_view_is_drawn_at_any_size(size):
             assert all(len(line) <= size[0] for line in screen_text(app).splitlines())
 
 
+async def test_runs_of_one_setting_have_no_axes():
+    runs = [trained(f"r{i}", 1.0 + i, settings={"lr": 0.1}) for i in range(4)]
+    async with ranking(runs) as (app, pilot, screen):
+        for _ in range(2):
+            await pilot.press("v")
+            await settle(pilot, lambda: screen.importance is not None)
+            await pilot.pause()
+            assert "no setting that differs was given" in screen_text(app)
+
+
 async def test_what_was_judged_of_one_metric_is_not_shown_for_another():
     async with ranking() as (_, pilot, screen):
         await pilot.press("v")

@@ -20,14 +20,17 @@ _MARGIN = 1
 _AXIS_WIDTH = 13
 _MOST_LINES = 120
 _NOTE = "EXPLAINS is the share of the order of all runs, beyond that of chance; ? may be chance."
+_NO_SETTING: tuple[Line, ...] = (
+    EMPTY_LINE,
+    (Piece(" no setting that differs was given in three runs or more", "muted"),),
+)
 
 
 def importance_lines(importance: Importance, width: int, height: int) -> tuple[Line, ...]:
     """The settings by how much of the order they explain, and what to beware of below them."""
     inner = width - 2 * _MARGIN
     if not importance.settings:
-        words = "no setting that differs was given in three runs or more"
-        return (EMPTY_LINE, (Piece(f" {words}", "muted"),))
+        return _NO_SETTING
     said: list[Line] = [(Piece(f" {line}", "muted"),) for line in wrap(_NOTE, inner)]
     for warning in importance.warnings:
         said += [(Piece(f" {line}", "warn"),) for line in wrap(warning, inner)]
@@ -59,6 +62,8 @@ def coordinate_lines(
     from traintop.charts import DARK, LIGHT
     from traintop.charts.coordinates import draw_coordinates
 
+    if not importance.settings:
+        return _NO_SETTING
     names = _names_of_axes(importance)[: max(width // _AXIS_WIDTH - 1, 1)]
     shown = _some_of(len(leaders), cursor)
     runs = [leaders[place] for place in shown]
