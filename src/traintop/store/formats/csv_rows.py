@@ -119,8 +119,8 @@ class RowDecoder:
 
     def _is_whole(self, line: bytes) -> bool:
         """Whether a line without an end is whole: its last cell ends with a quotation mark."""
-        if self.layout is None or not line.endswith(b'"'):
-            return False
+        if self.layout is None or not line.endswith(b'"') or line.count(b'"') % 2:
+            return False  # an odd one begins a cell
         cells = cells_of(line.decode("utf-8", "replace"), self._delimiter)
         return len(cells) == len(self.layout.names)
 
