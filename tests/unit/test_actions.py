@@ -90,7 +90,22 @@ def test_what_a_command_says_when_it_fails_is_told_once(act: Act) -> None:
         "a: exec sh -c echo no such job >&2; exit 3: exit status 3: no such job"
     ]
     (problem,) = act(make_run("b"), "exec: ./missing.sh")
-    assert "missing.sh" in problem
+    assert problem == "b: exec ./missing.sh: No such file or directory"
+
+
+def test_a_command_that_says_very_much_fills_no_disk(
+    act: Act, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_process, "TIMEOUT", 20.0)
+    (tmp_path / "loud.py").write_text(
+        "import os, sys, time\n"
+        "os.write(2, b'x' * 2**22)\n"
+        "while os.fstat(2).st_size > 2**20:\n"
+        "    time.sleep(0.01)\n"
+        "sys.exit('it was too long')\n"
+    )
+    (problem,) = act(make_run("a"), f"exec: {sys.executable} loud.py")
+    assert problem.endswith("exit status 1: it was too long")
 
 
 def test_a_rule_acts_once_whoever_watches_until_it_is_over(act: Act, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from traintop.analysis.events import Event, EventKind
 from traintop.analysis.rules import RuleWatch
 from traintop.process import send_signal
 from traintop.rule import Action, Rule
-from traintop.text import safe_text
+from traintop.text import error_text, safe_text
 
 if TYPE_CHECKING:
     from traintop.actions.child_process import ChildProcess
@@ -80,7 +80,7 @@ class Actions:
                 else:
                     push(self._urls, event)
             except (OSError, ValueError) as error:
-                words = f"{' '.join((action.kind, *action.arguments))}: {error}"
+                words = f"{' '.join((action.kind, *action.arguments))}: {error_text(error)}"
                 self._report_once(f"{safe_text(event.name)}: {safe_text(words, 300)}")
 
     def _run(self, arguments: Sequence[str], event: Event) -> None:

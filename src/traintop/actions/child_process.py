@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -20,6 +21,8 @@ _GRACE = 5.0  # seconds from SIGTERM to SIGKILL
 _LONGEST_VALUE = 1000
 _NO_VARIABLES = frozenset({"version", "cursor"})
 _SHOWN = 300  # bytes of what the command said last
+_LOOK = 0.2  # seconds between two looks at how much that is
+_MOST_SAID = 2**20  # bytes of it on the disk, beyond what is written between two looks
 
 
 class ChildProcess:
@@ -50,7 +53,7 @@ class ChildProcess:
         """
         with self._errors:
             try:
-                status = self._process.wait(TIMEOUT)
+                status = self._exit_status()
             except subprocess.TimeoutExpired:
                 self.end()
                 raise ValueError(f"did not end within {TIMEOUT:g} s, and was ended") from None
@@ -60,6 +63,20 @@ class ChildProcess:
                 last = f": {said[-1]}" if said else ""
                 how = f"exit status {status}" if status > 0 else signal.Signals(-status).name
                 raise ValueError(f"{how}{last}")
+
+    def _exit_status(self) -> int:
+        """Wait for it, and forget meanwhile what it says at length.
+
+        Raises ``TimeoutExpired`` after ``TIMEOUT``.
+        """
+        deadline = time.monotonic() + TIMEOUT
+        while (left := deadline - time.monotonic()) > _LOOK:
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(_LOOK)
+            if os.fstat(self._errors.fileno()).st_size > _MOST_SAID:
+                self._errors.truncate(0)
+                os.lseek(self._errors.fileno(), 0, os.SEEK_SET)  # the command's place, too
+        return self._process.wait(max(left, 0))
 
     def end(self) -> None:
         """End it and all that it started."""
