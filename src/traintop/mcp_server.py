@@ -125,7 +125,8 @@ class RunTools:
         say which is better.
         """
         with self._runs(filter) as runs:
-            ranking = ranking_of(runs.summaries, metric or None, mode or None)
+            everything = runs.opened.runs.summaries
+            ranking = ranking_of(runs.summaries, metric or None, mode or None, among=everything)
             shown = ranking.leaders[: _limit(limit)]
             chosen = run_tables.chosen_columns(_OF_EACH, runs.summaries)
             rows = run_tables.run_rows([one.run for one in shown], runs.names, chosen)

@@ -120,6 +120,11 @@ def test_a_column_may_be_empty_where_other_runs_have_it(tmp_path: Path, command:
     done = invoke(*command.split(), "-d", tmp_path, "-c", "acc,train_loss", "--csv")
     assert done.exit_code == 0, done.output
     assert "first,,1.0" in done.stdout
+    none = invoke("best", "acc", "-d", tmp_path, "-f", "first")
+    assert (none.exit_code, none.stderr) == (1, "Error: none of 1 run has a finite acc\n")
+    assert traintop.open_runs(tmp_path).filter("first").best("acc") is None
+    assert invoke("best", "nothing", "-d", tmp_path).exit_code == 2
+    assert invoke("curve", "first", "acc", "-d", tmp_path).exit_code == 1
 
 
 @pytest.mark.parametrize("command", ["list", "compare"])

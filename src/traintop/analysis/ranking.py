@@ -86,17 +86,20 @@ def ranking_of(
     runs: Sequence[RunSummary],
     metric: str | None = None,
     mode: Literal["min", "max"] | None = None,
+    *,
+    among: Sequence[RunSummary] | None = None,
 ) -> Ranking:
     """The runs that have a finite value of a metric, or of that by which runs are judged.
 
     ``mode`` says whether the lowest or the highest is best; without it, the metric's direction
     does. Raises ``UnknownDirectionError`` where that is unknown, and ``ValueError`` for a metric
-    that no run has.
+    that no run has, ``among`` all from which these were chosen.
     """
+    known = runs if among is None else among
     metric = metric or primary_metric(runs)
-    field = field_among(metric, runs)
-    if runs and not is_known(field, runs):
-        names = (*metrics_of(runs), "duration")
+    field = field_among(metric, known)
+    if known and not is_known(field, known):
+        names = (*metrics_of(known), "duration")
         raise ValueError(f"no run has the metric {metric!r}: {suggestions(metric, names)}")
     direction = _DIRECTIONS[mode] if mode else field.direction
     if direction is None:

@@ -162,7 +162,7 @@ class Runs(Sequence[Run], Tabular, Plottable):
         highest is best; without it, the metric's direction does. Raises ``ValueError`` where that
         is unknown, and for a metric that no run has.
         """
-        return ranking_of(self.summaries, metric, mode).leaders
+        return ranking_of(self.summaries, metric, mode, among=self._opened.runs.summaries).leaders
 
     def best(
         self, metric: str | None = None, mode: Literal["min", "max"] | None = None
@@ -210,7 +210,7 @@ class Runs(Sequence[Run], Tabular, Plottable):
         """
         from traintop.analysis.importance import importance_of
 
-        ranking = ranking_of(self.summaries, metric, mode)
+        ranking = ranking_of(self.summaries, metric, mode, among=self._opened.runs.summaries)
         return importance_of(ranking.leaders, ranking.direction)
 
     def brief(

@@ -68,7 +68,7 @@ def command(
         raise click.UsageError("--importance and --columns cannot be combined")
     runs = selected_runs(roots, (), query)
     try:
-        ranking = ranking_of(runs.summaries, metric, mode)
+        ranking = ranking_of(runs.summaries, metric, mode, among=runs.opened.runs.summaries)
         if not ranking.leaders:
             words = ranking.field.words
             raise failure(f"none of {counted(len(runs), 'run')} has a finite {words}")

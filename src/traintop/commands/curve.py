@@ -43,6 +43,7 @@ def command(
     """
     from traintop.analysis.curve_points import curve_points, whole
     from traintop.analysis.run import UnknownNameError
+    from traintop.metrics import metrics_of, system_metrics_of
     from traintop.store.formats import UnreadableRunError
     from traintop.tables import csv_text
 
@@ -53,6 +54,9 @@ def command(
     try:
         found = curve_points(runs[0], metric, points)
     except UnknownNameError as error:
+        others = runs.opened.runs.summaries
+        if metric in {*metrics_of(others), *system_metrics_of(others)}:
+            raise failure(error) from None  # this run has not logged it, or not yet
         raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
     except UnreadableRunError as error:
         raise failure(error) from None
