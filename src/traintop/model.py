@@ -256,6 +256,19 @@ name, where its tool or its program says so.
 """
 
 
+class LoggedAlert(msgspec.Struct, frozen=True, gc=False):
+    """What a program had to say to whoever watches its run, by ``ExperimentTracker.alert``.
+
+    ``time`` is in ISO 8601 with its offset from UTC. ``iteration`` is the newest one by then,
+    ``None`` before the first.
+    """
+
+    time: str = ""
+    iteration: int | float | None = None
+    title: str = ""
+    text: str = ""
+
+
 class RunStatus(enum.StrEnum):
     """How a run is doing. The first four are written by the run itself."""
 
@@ -328,6 +341,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why its file, or a part of it, cannot be read."""
     damaged: int = 0
     """Lines of its file that hold no record, where these were read."""
+    alerts: tuple[LoggedAlert, ...] = ()
+    """The last ones that its program logged, the newest last."""
     left_out: tuple[str, ...] = ()
     """Metrics that its writer left out, for there were too many; # stands for all numbers."""
     file_size: int = 0

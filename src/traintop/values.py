@@ -15,6 +15,7 @@ _NOT_NESTED = frozenset({str, int, float, bool, type(None), list})
 _NONFINITE_NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _LARGEST_EXACT_INTEGER = 2**63 - 1
 _DEEPEST = 20
+_LONGEST_TEXT = 300
 _PLAIN = frozenset({int, float, bool, type(None)})
 
 
@@ -100,6 +101,14 @@ def as_given(setting: Any, depth: int = 0) -> Any:
     if isinstance(setting, list) and depth <= _DEEPEST:
         return [as_given(item, depth + 1) for item in setting]
     return setting
+
+
+def short_text(value: object) -> str:
+    """The first 300 characters of the text of any object, "" of ``None``; it never raises."""
+    try:
+        return str(jsonable("" if value is None else str(value)[:_LONGEST_TEXT]))
+    except Exception:  # an object of the training loop may have a broken __str__
+        return f"({type(value).__name__} without a text)"
 
 
 def jsonable(value: object, depth: int = 0) -> Any:

@@ -26,7 +26,14 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from traintop.model import RECORD_FIELDS, STANDARD_METRICS, MetricsSnapshot, MetricStats, Pauses
+from traintop.model import (
+    RECORD_FIELDS,
+    STANDARD_METRICS,
+    LoggedAlert,
+    MetricsSnapshot,
+    MetricStats,
+    Pauses,
+)
 from traintop.values import as_number, finite_or_name
 
 FORMAT_VERSION = 2
@@ -60,6 +67,9 @@ WrittenStatus = Literal["running", "finished", "failed", "interrupted"]
 
 Row = dict[str, Any]
 """A JSON object, as each record is one."""
+
+MOST_ALERTS = 20
+"""A run keeps the last ones that its program logged: each flush writes them anew."""
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding bytes that are not of this format raises."""
@@ -96,6 +106,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     iterations_per_second: float | None = None
     pauses: Pauses | None = None
     gpus_sampled_at: float | None = None  # in seconds of the run
+    alerts: list[LoggedAlert] = []
     count: int | None = None
     dropped: int = 0
     left_out: list[str] = []

@@ -34,7 +34,7 @@ from traintop.tracking.run_end import EndStatus, RunEnd, bounded_notes, run_end,
 from traintop.tracking.run_file import RunFile, file_stem
 from traintop.tracking.run_search import changed_settings
 from traintop.tracking.warn_once import WarnOnce, log
-from traintop.tracking.writer import RunWriter
+from traintop.tracking.writer import MAX_PENDING_CALLS, RunWriter
 from traintop.values import jsonable
 
 _START_TIMEOUT_SECONDS = 1.0
@@ -178,6 +178,14 @@ class LiveRun:
             moment = time.monotonic()
             self.pending.append((None, self.gradient_step, moment, jsonable(changes)))
             self.writer.wake()
+
+    def alert(self, title: str, text: str) -> None:
+        """Have these texts in the file, with the moment and the newest iteration."""
+        if self.writer is not None:
+            self.pending.append((None, self.gradient_step, time.monotonic(), title, text))
+            self.writer.wake()
+            if len(self.pending) > MAX_PENDING_CALLS:
+                self.writer.wait_for_room()
 
     def rewind(self, iteration: float, gradient_step: int | None) -> None:
         """What is beyond an iteration is void from now on; its step is read unless given."""

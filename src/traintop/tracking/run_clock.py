@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from traintop.times import utc_offset
 
@@ -50,3 +50,8 @@ class RunClock:
         """``now`` at a moment of ``time.monotonic``."""
         passed = timedelta(seconds=moment - self._origin)
         return (self._origin_time + passed).isoformat(timespec="microseconds")
+
+    def zoned_time_at(self, moment: float) -> str:
+        """``time_at`` with its offset, which holds whoever goes on with the run."""
+        zone = timezone(timedelta(seconds=self.utc_offset))
+        return datetime.fromisoformat(self.time_at(moment)).replace(tzinfo=zone).isoformat()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from traintop import logfile
-from traintop.model import MetricsSnapshot
+from traintop.model import LoggedAlert, MetricsSnapshot
 from traintop.tracking.recording import Recording
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_end import RunEnd
@@ -58,6 +58,12 @@ class RunState:
             )
         self._known = msgspec.structs.replace(self._known, config_changes=changed)
 
+    def add_alert(self, moment: float, iteration: float | None, title: str, text: str) -> None:
+        """Keep an alert that the program logged at a moment of ``time.monotonic``."""
+        time = self._clock.zoned_time_at(moment)
+        alerts = [*self._known.alerts, LoggedAlert(time, iteration, title, text)]
+        self._known = msgspec.structs.replace(self._known, alerts=alerts[-logfile.MOST_ALERTS :])
+
     def tail(
         self,
         recording: Recording,
@@ -96,6 +102,7 @@ class RunState:
             iterations_per_second=recording.pace.iterations_per_second(),
             pauses=recording.pace.pauses(elapsed),
             gpus_sampled_at=None if sampled_at is None else round(self._clock.at(sampled_at), 3),
+            alerts=known.alerts,
             count=recording.statistics.count if complete else None,
             dropped=known.dropped + recording.dropped + lost,
             left_out=[*recording.left_out],

@@ -25,7 +25,7 @@ from traintop.tracking.summary import location_text, summary_statistics, summary
 from traintop.tracking.system import DEFAULT_INTERVAL
 from traintop.tracking.warn_once import WarnOnce
 from traintop.tracking.writer import MAX_PENDING_CALLS
-from traintop.values import jsonable
+from traintop.values import jsonable, short_text
 
 _NOT_GIVEN = 0.0
 """The default 0.0 of the documented signature; its identity differs from that of a measured 0.0."""
@@ -368,6 +368,15 @@ class ExperimentTracker:
         }
         self.config = self.config._replace(**given)
         run.update_config(self.config, new)
+
+    def alert(self, title: object, text: object = "") -> None:
+        """Tell whoever watches the run: a notice in the UI, an event, and what their rules do.
+
+        Of each, the first 300 characters count; a run keeps the last 20 alerts.
+        """
+        if not self._run.accepting:
+            self._begin_or_refuse("alert")
+        self._run.alert(short_text(title), short_text(text))
 
     def increment_gradient_step(self) -> None:
         """Count one ``optimizer.step()``."""

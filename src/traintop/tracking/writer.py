@@ -332,8 +332,11 @@ class RunWriter:
             self.calls += 1
             elapsed = round(self._clock.at(moment), 6)
             try:
-                if len(values) > 1:
+                if len(values) > 2:
                     self._recording.add(LoggedCall(iteration, gradient_step, elapsed, *values))
+                elif len(values) == 2:
+                    newest = self._recording.statistics.newest
+                    self._state.add_alert(moment, newest.iteration if newest else None, *values)
                 elif values:
                     self._change_settings(*values)
                 else:

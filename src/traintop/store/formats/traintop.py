@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from traintop.logfile import Head, Tail
+from traintop.logfile import MOST_ALERTS, Head, Tail
 from traintop.logfile.lines import Ends, first_reads, read_ends
 from traintop.model import RunStatus, RunSummary
 from traintop.store.files import Entry, Files
@@ -168,6 +168,7 @@ def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
         last=tail.newest,
         notes=tail.notes,
         error=tail.error,
+        alerts=(*tail.alerts[-MOST_ALERTS:],),
         left_out=(*tail.left_out,),
         file_size=entry.size,
     )
