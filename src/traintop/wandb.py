@@ -129,7 +129,7 @@ def define_metric(name: str, *_: Any, **__: Any) -> LeftOut:
 
 
 def alert(title: str, text: str = "", *further: Any, **others: Any) -> None:
-    """Warn of something, by the logger ``traintop``."""
+    """Tell whoever watches the run, and the logger ``traintop``."""
     if run := current_run.current_run():
         run.alert(title, text, *further, **others)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.runs import NOW, Writer, make_run, make_runs, record, write_run
+from tests.runs import NOW, Writer, make_run, make_runs, new_tracker, record, write_run
 from tests.waiting import settle
 from tui_runs import line_text, listing, notice, screen_text, toasts
 
@@ -164,6 +164,22 @@ async def test_a_gpu_that_idles_makes_a_notice_and_a_mark(tmp_path: Path):
         text = "GPU 0 idle for 2 min (3 %), 0 tokens/s against 91k before"
         assert shown_toasts(app) == [("hung: idle", text, "warning")]
         await settle(pilot, lambda: "! idle" in screen_text(app))
+
+
+async def test_an_alert_that_a_program_logs_makes_a_notice(tmp_path: Path):
+    tracker = new_tracker(tmp_path, "mine")
+    tracker.log_metrics(iteration=7, train_loss=1.0)
+    tracker.save()
+    app = TraintopApp([tmp_path], lambda: NOW)
+    async with app.run_test(notifications=True, size=(120, 40)) as pilot:
+        await settle(pilot, lambda: len(app.main_screen.rows) == 1)
+        tracker.alert(HOSTILE, "look at it")
+        await settle(pilot, lambda: shown_toasts(app))
+        [(title, text, severity)] = shown_toasts(app)
+        assert (title, severity) == ("mine: alert", "warning")
+        assert text.isprintable()
+        assert text.endswith(": look at it, iteration 7")
+    tracker.finish()
 
 
 @pytest.mark.parametrize("width", [10, 40, 80])

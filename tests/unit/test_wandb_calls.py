@@ -140,6 +140,10 @@ def test_arguments_and_names_of_all_kinds_are_taken(logs: Path) -> None:
     assert issubclass(wandb.UsageError, wandb.Error)
     run.alert(title="Low", text="accuracy", level=wandb.AlertLevel.WARN, wait_duration=300)
     wandb.alert("Low", "accuracy")
+    wandb.alert("Big", 10**5000)  # type: ignore[arg-type]
+    alerts = OpenedRun(run.path).summary().alerts if run.tracker.save() else ()
+    assert [(one.title, one.text) for one in alerts[:2]] == [("Low", "accuracy")] * 2
+    assert [one.title for one in alerts[2:]] == ["Big"]
     wandb.teardown()
     assert [one["config"] for one in written(logs)] == [{"experiment_name": "p", "lr": 0.1}]
 

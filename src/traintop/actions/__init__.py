@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from traintop.actions.claims import Claims
 from traintop.actions.notices import push
+from traintop.analysis.alerts import AlertKind
 from traintop.analysis.events import Event, EventKind
 from traintop.analysis.rules import RuleWatch
 from traintop.process import send_signal
@@ -49,7 +50,8 @@ class Actions:
 
     def _act(self, event: Event, rule: Rule) -> None:
         actions = [one for one in rule.actions if one.kind != "notify" or self._urls]
-        if actions and self._claims.claim(rule, event.run.id):
+        moment = f"{event.time} {event.text}" if event.alert == AlertKind.LOGGED else ""
+        if actions and self._claims.claim(rule, event.run.id, moment):
             done = self._pool.submit(self._do, actions, event)
             self._pending = {done, *(one for one in self._pending if not one.done())}
 

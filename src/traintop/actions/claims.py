@@ -41,10 +41,15 @@ class Claims:
 
         return cls(user_state_path("traintop", appauthor=False) / "rules")
 
-    def claim(self, rule: Rule, run_id: str) -> bool:
-        """Whether a rule has yet to be acted on for a run; from now on it has been."""
+    def claim(self, rule: Rule, run_id: str, moment: str = "") -> bool:
+        """Whether a rule has yet to be acted on for a run; from now on it has been.
+
+        ``moment`` says which it is of those that come again and again, and are never over.
+        """
         address = address_of(run_id)
-        key = "\0".join((rule.when, *rule.do, address)).encode("utf-8", "surrogatepass")
+        key = "\0".join((rule.when, *rule.do, address, *filter(None, [moment]))).encode(
+            "utf-8", "surrogatepass"
+        )
         name = f"{hashlib.blake2b(key, digest_size=16).hexdigest()}.json"
         is_new = name not in self._known
         self._known[name] = claim = _Claim(rule.when, address)

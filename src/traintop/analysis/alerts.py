@@ -11,6 +11,7 @@ Each of the rules raises one alert for an event:
   own median, for which up to 64 values are kept, evenly spread over all that were seen. Again
   only after the throughput came back to 85 %. Without it, the pace of iterations serves.
 * *idle*, *throttled*: a GPU is, as :mod:`.gpu_watch` has it. Again only after it was not.
+* *alert*: the run's program logged one, as :mod:`.logged_alerts` has it.
 * *new best*: the best validation loss of the runs that have ended, the record, was beaten, by the
   first run that does, or by a run that ends as the best of all. Once a run, and between the two
   the runs of a sweep may overtake each other quietly.
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from traintop.analysis.gpu_watch import GpuSample, GpuWatch, newest_sample
+from traintop.analysis.logged_alerts import RECENT_SECONDS, new_alerts
 from traintop.metrics import best_value, column_name, last_value, stats_of
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import stall_text
@@ -68,6 +70,7 @@ class AlertKind(StrEnum):
     GPU_IDLE = "idle"
     GPU_THROTTLED = "throttled"
     SLOWER = "slower"
+    LOGGED = "alert"
     BEST = "new best"
 
 
@@ -84,6 +87,9 @@ ALERT_WORDS: Mapping[AlertKind, str] = {
     AlertKind.SLOWER: "slow",
 }
 """What the records of a run that goes on may show, in words that stand for its status."""
+
+NEVER_OVER = frozenset({AlertKind.LOGGED, AlertKind.BEST})
+"""What happens at a moment, and does not last."""
 
 _OF_GPUS = frozenset({AlertKind.GPU_IDLE, AlertKind.GPU_THROTTLED})
 _ONCE = frozenset({AlertKind.NOT_FINITE, AlertKind.DIVERGED})
@@ -166,10 +172,17 @@ class AlertDetector:
     """Compares successive states of the runs; :meth:`observe` finds what happened between two.
 
     ``sample`` returns some records of a run, in order; it may raise ``OSError`` or ``ValueError``.
+    Of a run that is first seen, what its program logged before it ``began``, in seconds since 1970,
+    is past; by default, that is shortly before it is seen.
     """
 
-    def __init__(self, sample: Callable[[RunSummary], Iterable[Measured]] = lambda run: ()) -> None:
+    def __init__(
+        self,
+        sample: Callable[[RunSummary], Iterable[Measured]] = lambda run: (),
+        began: float | None = None,
+    ) -> None:
         self._sample = sample
+        self._began = began
         self._memories: dict[str, _Memory] = {}
         self._best: float | None = None
         self._record: float | None = None
@@ -235,6 +248,9 @@ class AlertDetector:
         is_news = before is None or before.status is not run.status
         if kind is not None and is_news and (self._watching or _is_recent(run, now)):
             yield kind, _status_text(run), _status_time(run, now)
+        since = now.timestamp() - RECENT_SECONDS if self._began is None else self._began
+        for text, time in new_alerts(run, before, since):
+            yield AlertKind.LOGGED, text, time
         if run.status not in ALIVE and before is None:
             return  # it is over: nothing will be compared with what it was, for thousands of runs
         if run.last is not None:

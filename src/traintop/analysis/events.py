@@ -20,6 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from traintop.analysis.alerts import Alert, AlertKind, Measured
+from traintop.analysis.logged_alerts import logged_alerts
 from traintop.analysis.naming import unique_names
 from traintop.analysis.query_times import DAYS, Period
 from traintop.analysis.rules import RuleWatch
@@ -34,7 +35,7 @@ from traintop.values import finite_or_name
 _GRACE = 120.0
 """Seconds for which a cursor remembers an ended run: clocks differ, and files are seen late."""
 
-_RUN, _KEY = 8, 2  # characters of a digest of a run's id, and of what was raised for it
+_RUN, _KEY = 8, 3  # characters of a digest of a run's id, and of what was raised for it
 _CURSOR = re.compile(r"(\d{1,12})((?:~[\w-]+)*)~?")
 _WITH_THE_END = frozenset({AlertKind.CRASHED, AlertKind.FAILED})
 
@@ -165,6 +166,15 @@ def _digest(text: str, length: int) -> str:
 _BEST = _digest(AlertKind.BEST.value, _KEY)
 
 
+def _logged_key(text: str, time: datetime) -> str:
+    """The digest of one of the alerts that a program logged, which may be many."""
+    return _digest(f"{AlertKind.LOGGED.value} {time.isoformat()} {text}", _KEY)
+
+
+def _logged_keys(run: RunSummary) -> frozenset[str]:
+    return frozenset(_logged_key(text, time) for text, time in logged_alerts(run))
+
+
 class RunEvents:
     """Compares successive states of the runs; :meth:`observe` finds what happened between two.
 
@@ -261,9 +271,12 @@ class RunEvents:
         elif reported.ended and run.status in ALIVE:
             reported = replace(reported, ended=False)
             yield Event(EventKind.RESUMED, now, run, name, f"at {steps_text(run)}"), reported
+        kept = {_digest(kind, _KEY) for kind in self.rules.rules} | _logged_keys(run)
+        reported = replace(reported, standing=reported.standing & kept)
         of_end = {alert.kind: alert for alert in alerts if alert.kind in _WITH_THE_END}
         for alert in alerts:
-            key = _digest(alert.kind, _KEY)
+            is_logged = alert.kind == AlertKind.LOGGED
+            key = _logged_key(alert.text, alert.time) if is_logged else _digest(alert.kind, _KEY)
             is_known = alert.kind in of_end or key in reported.standing
             if not is_known and self._is_news(alert):
                 reported = replace(reported, standing=reported.standing | {key})
@@ -289,7 +302,7 @@ class RunEvents:
         if reported is None or not reported.standing:
             return frozenset()
         lasting = {_digest(kind, _KEY) for kind in self.rules.standing(run.id)}
-        return reported.standing - {*lasting, _BEST}
+        return reported.standing - {*lasting, _BEST, *_logged_keys(run)}
 
     def _is_news(self, alert: Alert) -> bool:
         """Whether an alert began after the time that a person named."""

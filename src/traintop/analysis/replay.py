@@ -75,6 +75,7 @@ def _state(
     return replace(
         run,
         status=RunStatus.RUNNING,
+        alerts=(*(one for one in run.alerts if (one.iteration or 0) <= fields["iteration"]),),
         error="",
         end_time=None,
         updated_at=None,

@@ -16,7 +16,14 @@ from datetime import datetime
 
 import msgspec
 
-from traintop.analysis.alerts import Alert, AlertDetector, AlertKind, Measured, measured_in
+from traintop.analysis.alerts import (
+    NEVER_OVER,
+    Alert,
+    AlertDetector,
+    AlertKind,
+    Measured,
+    measured_in,
+)
 from traintop.analysis.field_names import field_among, is_known
 from traintop.analysis.query import runs_now_matching
 from traintop.analysis.query_tokens import QueryError, tokens_of
@@ -77,7 +84,7 @@ class RuleWatch:
         began: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._detector = AlertDetector(sample)
+        self._detector = AlertDetector(sample, began)
         self.own: Mapping[str, Rule] = {rule.when: rule for rule in rules}
         self.rules: Mapping[str, Rule] = {**BUILT_IN_RULES, **self.own}
         """All of them, by what they ask."""
@@ -101,7 +108,11 @@ class RuleWatch:
         alerts = self._detector.observe(runs, now, complete=complete)
         self._going_on = {address_of(run.id): run.id for run in runs if run.status in ALIVE}
         self._watched.update(self._going_on.values())
-        raised = [alert for alert in alerts if alert.kind not in self.own]
+        raised = [
+            alert
+            for alert in alerts
+            if alert.kind not in self.own or alert.kind == AlertKind.LOGGED
+        ]
         if self.own:
             raised += self._observe_own(runs, alerts, now)
         self._began = self._began or now.timestamp()
@@ -120,7 +131,7 @@ class RuleWatch:
     def is_over(self, when: str, address: str) -> bool:
         """Whether what a rule asks is not so any more of the run with this ``address_of``."""
         run_id = self._going_on.get(address)
-        if run_id is None or when not in self.rules or when == AlertKind.BEST:
+        if run_id is None or when not in self.rules or when in NEVER_OVER:
             return False
         holds = self._held.get(run_id, {}) if when in self.own else self.standing(run_id)
         return when not in holds
@@ -138,6 +149,8 @@ class RuleWatch:
         of_alerts = {(alert.run_id, alert.kind): alert for alert in alerts}
         raised = []
         for rule in self.own.values():
+            if rule.when == AlertKind.LOGGED:  # each is raised, whatever the rule does then
+                continue
             matching = self._matching(rule, list(by_id.values()), of_alerts, now)
             for run_id, run in by_id.items():
                 if self._is_due(rule, run, so=run_id in matching):

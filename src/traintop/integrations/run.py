@@ -15,7 +15,7 @@ from traintop.integrations.run_values import Values, flat_metrics, warn_once
 from traintop.system_metrics import is_system_metric
 from traintop.tracking.tracker import ExperimentTracker
 from traintop.tracking.warn_once import log
-from traintop.values import NAME_SETTING, jsonable
+from traintop.values import NAME_SETTING, jsonable, short_text
 
 NO_METRICS: Mapping[str, Any] = MappingProxyType({})
 """What ``log()`` logs, which completes a record."""
@@ -228,7 +228,10 @@ class Run:
         return LeftOut(name)
 
     def alert(self, title: str, text: str = "", level: object = None, *_: Any, **__: Any) -> None:
-        """Warn of something, by the logger ``traintop``."""
+        """Tell whoever watches the run, and the logger ``traintop``."""
+        title, text = short_text(title), short_text(text)
+        if self.tracker is not None:
+            self.tracker.alert(title, text)
         log.warning("traintop: alert: %s", f"{title}: {text}" if text else title)
 
     def __getattr__(self, name: str) -> Any:

@@ -35,6 +35,7 @@ SEVERITIES: Mapping[str, Severity] = {
     AlertKind.GPU_IDLE: "warning",
     AlertKind.GPU_THROTTLED: "warning",
     AlertKind.SLOWER: "warning",
+    AlertKind.LOGGED: "warning",
     AlertKind.BEST: "information",
 }
 
