@@ -112,6 +112,8 @@ def test_the_screen_is_redrawn_after_a_visit_to_the_shell(tmp_path):
     write_finished_run(tmp_path, "first", "2025-02-22T14:05:30")
     with TerminalSession(tmp_path) as terminal:
         terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
+        # How the directory is watched is known after the first look, when no run has changed.
+        terminal.wait_for(lambda: terminal.text().splitlines()[0].rstrip().endswith("live"))
         terminal.wait_until_quiet()
         before = terminal.text()
         terminal.press("\x1a\x1a")  # pressed twice, it stops once

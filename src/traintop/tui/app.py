@@ -258,19 +258,20 @@ class TraintopApp(TypeAheadApp):
         sample = recent_records(self._catalog.reader)
         urls = self._settings.notify_urls
         responder = self._responder = RuleResponder(self._rules, urls, sample, self.post_message)
-        shown: Snapshot | None = None
+        shown: tuple[int, str] | None = None
 
         def publish(snapshot: Snapshot) -> None:
             nonlocal shown
-            if snapshot is not shown:
-                shown = snapshot
+            current = (snapshot.revision, watcher.mode)  # the same again is for the rules
+            if current != shown:
+                shown = current
                 self.post_message(SnapshotChanged(snapshot))
             responder.take(snapshot.runs, complete=not snapshot.unread)
 
         # What a rule asks may come to be so with time alone.
         every = _RULE_SECONDS if self._rules else math.inf
-        self._watcher = DirectoryWatcher(self._catalog, publish, every=every)
-        self._watcher.start()
+        watcher = self._watcher = DirectoryWatcher(self._catalog, publish, every=every)
+        watcher.start()
 
     def reader_of(self, run_id: str) -> RunReader:
         """A reader of a run that is listed, for any thread."""
