@@ -61,6 +61,8 @@ PICTURES = (
     Picture("compare-160x48", (160, 48), (*SWEEP, "p", "c")),
     Picture("compare-80x24", (80, 24), (*SWEEP, "p", "c")),
     Picture("best-120x20", (120, 20), ("b",)),
+    Picture("importance-120x24", (120, 24), ("b", "v")),
+    Picture("coordinates-120x24", (120, 24), ("b", "v", "v")),
     Picture("zoom-120x30", (120, 30), (*SWEEP, "z", "+", "+", "+", *["shift+left"] * 6)),
     Picture("filter-120x20", (120, 20), ("slash", *"best_val_loss < 1.8 and batch")),
     Picture("list-120x20", (120, 20), ("w",)),
