@@ -353,6 +353,9 @@ class Terminal:
         def take_terminal() -> None:
             os.setsid()
             fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+            # What the tests run in may ignore these, as a shell's background does.
+            for number in (signal.SIGINT, signal.SIGQUIT):
+                signal.signal(number, signal.SIG_DFL)
 
         self.process = subprocess.Popen(
             [*TRAINTOP, "run", "--", *command],

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.runs import rows_of, track_run
 
@@ -314,6 +314,8 @@ row_texts = st.one_of(
 
 
 @settings(max_examples=300)
+@example(['"1","2","3"', "4,,0", "0,,0", "0,1.5,0", "3,2.0,1"], [44])
+@example(["epoch,loss,step"] * 3 + ['"1","2","3"', "0,,4", "0,,0", "0,1.5,0", '"1","2","3"'], [86])
 @given(st.lists(row_texts, max_size=12), st.lists(st.integers(0, 200), max_size=6))
 def test_following_reads_what_a_fresh_read_does(lines: list[str], cuts: list[int]) -> None:
     data = "".join(f"{line}\n" for line in ["step,loss,epoch", *lines]).encode()

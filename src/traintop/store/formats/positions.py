@@ -83,9 +83,10 @@ class Restarts:
         first = last = -1
         repeats = False
         for row in map(int, start + np.flatnonzero(places[start:] < highest[:-1])):
-            if first < 0 or row != last + 1 or places[row] < places[first]:
+            # Where the row before is none of a restart, this may be its first, in any portion.
+            if not repeats or row != last + 1 or places[row] < places[first]:
                 first, repeats = row, self._is_known_beyond(places, metrics, start, row)
-            elif repeats and places[row] > places[first] and row < first + _MOST_HELD:
+            elif places[row] > places[first] and row < first + _MOST_HELD:
                 return first, True
             last = row
         may_go_on = repeats and last == rows - 1 and last < first + _MOST_HELD
