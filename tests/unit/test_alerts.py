@@ -107,6 +107,13 @@ def test_a_run_that_diverged_before_is_noticed_with_its_own_low():
     assert detector.current() == {"/logs/a.json": AlertKind.DIVERGED}
 
 
+def test_records_that_were_written_together_set_no_pace():
+    together = [Measured(i, 1.0 + i * 2e-6, 2.0, None) for i in range(40)]
+    after = [Measured(40 + i, 1.03 + i * 0.03, 2.0, None) for i in range(30)]
+    _, found = looked_back([*together, *after])
+    assert found == []
+
+
 def test_a_rise_well_short_of_half_way_back_is_a_divergence():
     _, [notice] = looked_back(past([*FALLING, *[2.0] * 50]))
     assert notice.kind is AlertKind.DIVERGED

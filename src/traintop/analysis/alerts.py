@@ -53,6 +53,7 @@ _DIFFERENCES = 64
 _NOISE_OF_DIFFERENCE = 0.6745 * math.sqrt(2.0)  # the median of |a - b|, normal with deviation 1
 _RATES = 5
 _FEWEST_RATES = 15
+_SHORTEST_PACE_SECONDS = 0.1
 _SLOW = 0.7
 _RECOVERED = 0.85
 _SPARE_MEMORIES = 1000
@@ -155,6 +156,8 @@ class _Memory(msgspec.Struct):
 
     run: RunSummary | None = None
     latest: Measured | None = None
+    paced: Measured | None = None
+    """The record by which the pace of iterations was taken last."""
     losses: tuple[float, ...] = ()
     highest: float | None = None
     lowest: float | None = None
@@ -345,12 +348,19 @@ def _take(memory: _Memory, measured: Measured) -> None:
     if before is not None and measured.iteration <= before.iteration:
         return
     _take_loss(memory, measured)
-    rate = measured.rate
-    if rate is None and before is not None:
-        seconds = measured.wallclock_time - before.wallclock_time
-        rate = (measured.iteration - before.iteration) / seconds if seconds > 0 else None
+    rate = _pace(memory, measured) if measured.rate is None else measured.rate
     if rate is not None and math.isfinite(rate):
         _take_rate(memory, rate, measured.wallclock_time)
+
+
+def _pace(memory: _Memory, measured: Measured) -> float | None:
+    """Iterations a second, over a while: records that were written together have no pace."""
+    start = memory.paced
+    seconds = 0.0 if start is None else measured.wallclock_time - start.wallclock_time
+    if start is not None and 0 <= seconds < _SHORTEST_PACE_SECONDS:
+        return None
+    memory.paced = measured
+    return (measured.iteration - start.iteration) / seconds if start and seconds > 0 else None
 
 
 def _take_gpus(memory: _Memory, sample: GpuSample, run: RunSummary) -> None:

@@ -83,7 +83,8 @@ def _results(run: RunSummary) -> Iterator[tuple[str, str]]:
     yield "started", safe_text(time_text(run.start_time or MISSING, "seconds"))
     yield "duration", duration(run.duration_seconds)
     yield "iterations", _progress(run)
-    yield "gradient steps", f"{run.gradient_step:,}"
+    if run.gradient_step:  # else nobody counts them
+        yield "gradient steps", f"{run.gradient_step:,}"
     for label, metric in (("train loss", "train_loss"), ("val loss", "val_loss")):
         yield f"best {label}", _best_text(run, metric)
         final = getattr(run, f"final_{metric}")

@@ -54,7 +54,8 @@ class RecordsView(msgspec.Struct, frozen=True):
 
 def metrics_in(history: History) -> list[str]:
     """What was measured, the metrics that every loop has first; last what was sampled."""
-    return sorted([*history.metrics, "gradient_step"], key=system_order)
+    counted = ["gradient_step"] if history.columns["gradient_step"].any() else []
+    return sorted([*history.metrics, *counted], key=system_order)
 
 
 def record_lines(history: History, view: RecordsView, width: int, height: int) -> list[Line]:
