@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.waiting import TIMEOUT
 
-from traintop.store.catalog import Snapshot
+from traintop.store.snapshot import Snapshot
 
 
 class Listener:

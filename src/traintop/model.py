@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
-from traintop.run_ids import parts_of, stem_of
+from traintop.run_ids import is_remote, parts_of, stem_of
 
 _Config = TypeVar("_Config", bound="ExperimentConfig")
 
@@ -351,7 +351,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def path(self) -> Path | None:
         """The file or directory that a local run lies in, as the catalog names it."""
-        return None if "://" in self.id else Path(parts_of(self.id)[0])
+        return None if is_remote(self.id) else Path(parts_of(self.id)[0])
 
     @property
     def stem(self) -> str:

@@ -1,6 +1,8 @@
 """What a run is known by: the path of its file or directory, or one of many runs in a file.
 
 ``logs/mlflow.db#0a1b2c`` is a run in a database; what stands behind # has no other # and no slash.
+Before the path of what lies elsewhere stands its place: ``ssh://gpu07``, ``s3://lab``, or a command
+that leads there, as in ``pipe:docker exec -i job python3 -/``. Roots are written alike.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import functools
 import os
 import re
 from pathlib import PurePath
+from typing import NamedTuple
 
 DATABASES = (".db", ".sqlite", ".sqlite3")
 """How the names of files end that may hold many runs."""
@@ -21,6 +24,39 @@ _SUFFIXES = frozenset(
 _IN_DATABASE = re.compile(rf"(.*(?:{'|'.join(map(re.escape, DATABASES))}))#([^/#]+)", re.DOTALL)
 
 
+_PLACE = re.compile(r"(?:ssh|s3|gs|az)://[^/]*")
+
+
+class Location(NamedTuple):
+    """Where a root or a run is: a place, empty for this machine, and a path in it."""
+
+    place: str
+    path: str
+
+    def __str__(self) -> str:
+        return self.place + ("/" + self.path if self.place and self.path[:1] != "/" else self.path)
+
+
+def location_of(address: str) -> Location:
+    """The place and the path of a root or a run.
+
+    A path in the home directory of another machine begins with ~, as in ``ssh://gpu07/~/runs``.
+    """
+    if address.startswith("pipe:"):
+        command, _, path = address.rpartition("//")
+        place, path = f"{command}/", f"/{path}"
+    elif found := _PLACE.match(address):
+        place, path = found[0], address[found.end() :] or "/"
+    else:
+        return Location("", address)
+    return Location(place, path[1:] if path.startswith("/~") else path)
+
+
+def is_remote(address: str) -> bool:
+    """Whether a root or a run lies elsewhere, so that its address is no path of this machine."""
+    return bool(location_of(address).place)
+
+
 def parts_of(run_id: str) -> tuple[str, str]:
     """The file or directory of a run, and which of the runs in it that is; empty for all of it."""
     found = _IN_DATABASE.fullmatch(run_id)
@@ -30,13 +66,14 @@ def parts_of(run_id: str) -> tuple[str, str]:
 @functools.lru_cache(maxsize=20_000)
 def address_of(run_id: str) -> str:
     """The same for a run however the directory was named in which it was found."""
-    return run_id if "://" in run_id else os.path.realpath(run_id)
+    return run_id if is_remote(run_id) else os.path.realpath(run_id)
 
 
 def folder_of(run_id: str) -> str:
     """What a run lies in: its directory, or its database."""
     holder, key = parts_of(run_id)
-    return holder if key else str(PurePath(run_id).parent)
+    place, path = location_of(run_id)
+    return holder if key else str(Location(place, str(PurePath(path).parent)))
 
 
 def stem_of(run_id: str) -> str:

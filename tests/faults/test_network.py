@@ -13,9 +13,10 @@ from tests.waiting import wait_until
 from training_processes import next_line, only_run, start
 
 from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker, RunStatus
-from traintop.store.catalog import RunCatalog, Snapshot
+from traintop.store.catalog import RunCatalog
 from traintop.store.files.local import network_filesystem
-from traintop.store.watch import DirectoryWatcher
+from traintop.store.snapshot import Snapshot
+from traintop.store.watch import CatalogWatcher
 
 TRAINS = """
 tracker.start()
@@ -87,7 +88,7 @@ def test_the_watcher_polls_for_changes_through_another_mount(
                 snapshots.append(snapshot)
                 heard.notify_all()
 
-        watcher = DirectoryWatcher(RunCatalog([theirs.directory]), listen)
+        watcher = CatalogWatcher(RunCatalog([theirs.directory]), listen)
         watcher.start()
         try:
             with ExperimentTracker(

@@ -19,13 +19,14 @@ from tests.waiting import TIMEOUT, wait_until
 
 from traintop.store import watch as watch_module
 from traintop.store.catalog import RunCatalog
-from traintop.store.watch import DirectoryWatcher
+from traintop.store.files.local import LocalFiles
+from traintop.store.watch import CatalogWatcher
 
 
 @contextmanager
-def watched(directory: Path) -> Iterator[tuple[DirectoryWatcher, Listener]]:
+def watched(directory: Path) -> Iterator[tuple[CatalogWatcher, Listener]]:
     listener = Listener()
-    watcher = DirectoryWatcher(RunCatalog([directory]), listener)
+    watcher = CatalogWatcher(RunCatalog([directory]), listener)
     watcher.start()
     try:
         yield watcher, listener
@@ -46,6 +47,7 @@ import watchdog.observers, watchdog.events
 import traintop.doctor
 from traintop.store import watch
 from traintop.store.catalog import RunCatalog
+from traintop.store.files.local import LocalFiles
 
 for module in pkgutil.walk_packages(traintop.store.__path__, "traintop.store."):
     importlib.import_module(module.name)  # the user below may not read our files
@@ -56,9 +58,9 @@ os.setuid(int(sys.argv[2]))
 libc = ctypes.CDLL(None)
 while libc.inotify_init() >= 0:
     pass
-watch.SCAN_INTERVAL = 0.05
+LocalFiles.interval = 0.05
 seen = threading.Event()
-watcher = watch.DirectoryWatcher(
+watcher = watch.CatalogWatcher(
     RunCatalog([Path(sys.argv[1])]), lambda snapshot: snapshot.runs and seen.set()
 )
 watcher.start()
@@ -124,7 +126,7 @@ def test_thousands_of_files_at_once_are_all_found(tmp_path: Path) -> None:
 
 
 def test_lost_events_cost_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 0.1)
+    monkeypatch.setattr(LocalFiles, "interval", 0.1)
     monkeypatch.setattr(watch_module._Hints, "_note", lambda *_: None)
     with watched(tmp_path) as (watcher, listener):
         wait_until(lambda: watcher.mode == "live")

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from tests.runs import NOW, make_run, make_runs
 
 from traintop.model import MetricStats, RunStatus
-from traintop.store.catalog import Snapshot
+from traintop.store.snapshot import Snapshot
 from traintop.tui.session import Session
 from traintop.tui.view import (
     MOST_PLOTTED,

@@ -19,8 +19,8 @@ from traintop.directory_memory import DirectoryMemory
 from traintop.lines import Line
 from traintop.model import RunSummary
 from traintop.settings import DEFAULTS, Settings
-from traintop.store.catalog import Snapshot
 from traintop.store.history import History, Values
+from traintop.store.snapshot import Snapshot
 from traintop.tui.app import TraintopApp
 from traintop.tui.kit.help import HelpScreen
 from traintop.tui.messages import HistoryLoaded, SnapshotChanged

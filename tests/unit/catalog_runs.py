@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.runs import record, write_run
 
 from traintop.model import RunSummary
-from traintop.store.catalog import Snapshot
+from traintop.store.snapshot import Snapshot
 
 
 class Clock:

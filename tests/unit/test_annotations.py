@@ -23,13 +23,13 @@ from traintop.store.annotations import (
     LONGEST_TAG,
     MOST_TAGS,
     AnnotationChange,
-    AnnotationFolders,
     annotate,
     annotations_file,
     decode,
     read_annotations,
 )
 from traintop.store.catalog import RunCatalog
+from traintop.store.files.local import LocalFiles
 from traintop.store.sidecars import FOLDER
 
 
@@ -221,21 +221,20 @@ def test_a_summary_stays_the_same_object_while_nothing_changes(run):
     assert any(one is first.runs[0] for one in catalog.refresh().runs)
 
 
-def test_a_folder_at_rest_is_not_listed_again(run, monkeypatch):
-    clock = Clock()
-    folders = AnnotationFolders(clock=clock)
+def test_only_changed_annotation_files_are_read(run, monkeypatch):
+    catalog = RunCatalog([run.parent])
     annotate(run, AnnotationChange(note="x"))
-    folder = str(run.parent / FOLDER)
-    assert folders.refresh([folder])
-    clock.now += 2
-    assert not folders.refresh([folder])
-    with monkeypatch.context() as patch:
-        patch.delattr(os, "scandir")
-        for _ in range(10):
-            clock.now += 2
-            assert not folders.refresh([folder])
+    os.utime(annotations_file(run), (1, 1))
+    assert refreshed(catalog)["baseline"].note == "x"
+    read_many = LocalFiles.read_many
+    read = []
+    monkeypatch.setattr(
+        LocalFiles, "read_many", lambda self, spans: read.extend(spans) or read_many(self, spans)
+    )
+    catalog.refresh()
+    assert not any(FOLDER in file_id for file_id, *_ in read)
     annotate(run, AnnotationChange(note="y"))
-    assert folders.refresh([folder])
+    assert refreshed(catalog)["baseline"].note == "y"
 
 
 def test_odd_entries_in_the_annotations_folder_are_skipped(run):

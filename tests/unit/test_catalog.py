@@ -25,7 +25,7 @@ def test_runs_of_directories_and_sub_directories_newest_first(tmp_path: Path) ->
     run_at(tmp_path / "elsewhere", "other")
     snapshot = RunCatalog([tmp_path / "a", tmp_path / "b"]).refresh()
     assert names(snapshot) == ["new", "middle", "old", "timeless"]
-    assert snapshot.directories == (tmp_path / "a", tmp_path / "b")
+    assert snapshot.roots == (str(tmp_path / "a"), str(tmp_path / "b"))
     assert snapshot.notices == ()
     assert snapshot.runs[0].path == tmp_path / "a" / "deep" / "er" / "experiment_new.json"
 
@@ -309,7 +309,7 @@ def test_a_torn_file_keeps_its_summary_until_the_next_look(tmp_path: Path) -> No
 
 def test_some_files_can_be_looked_at_alone(tmp_path: Path, opened: list[str]) -> None:
     paths = {name: run_at(tmp_path, name) for name in "ab"}
-    catalog = RunCatalog([tmp_path])
+    [catalog] = RunCatalog([tmp_path]).places
     first = catalog.refresh()
     run_at(tmp_path, "a", notes="new")
     run_at(tmp_path, "b", notes="new")
@@ -329,7 +329,7 @@ def test_some_files_can_be_looked_at_alone(tmp_path: Path, opened: list[str]) ->
 
 def test_trouble_is_a_notice_until_the_next_refresh(tmp_path: Path) -> None:
     run_at(tmp_path, "a")
-    catalog = RunCatalog([tmp_path])
+    [catalog] = RunCatalog([tmp_path]).places
     before = catalog.refresh()
     troubled = catalog.report("the disk is on fire")
     assert (troubled.runs, troubled.notices) == (before.runs, ("the disk is on fire",))

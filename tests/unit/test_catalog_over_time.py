@@ -12,9 +12,10 @@ from tests.event_files import write_events
 from tests.runs import Writer, record, track_run
 
 from traintop.model import RunStatus
-from traintop.store.catalog import RunCatalog, Snapshot
+from traintop.store.catalog import RunCatalog
 from traintop.store.files import local
 from traintop.store.liveness import HEARTBEAT_TIMEOUT, NETWORK_TIMEOUT
+from traintop.store.snapshot import Snapshot
 
 
 def test_a_run_stalls_by_the_readers_clock_alone(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_the_newest_runs_are_read_first_and_none_twice(tmp_path: Path, opened: l
     undated = run_at(tmp_path, "undated")
     os.utime(undated, (1.735e9, 1.735e9))  # 2024-12-24: after the old ones
     opened.clear()
-    catalog = RunCatalog([tmp_path])
+    [catalog] = RunCatalog([tmp_path]).places
     first = catalog.first_look(4, 60.0)
     assert set(names(first)) == {*newest, "undated"}
     assert first.unread == 2
@@ -116,7 +117,7 @@ def test_the_newest_runs_are_read_first_and_none_twice(tmp_path: Path, opened: l
 
 def test_a_first_look_at_few_runs_is_the_whole(tmp_path: Path) -> None:
     run_at(tmp_path, "only")
-    catalog = RunCatalog([tmp_path, tmp_path / "gone"])
+    [catalog] = RunCatalog([tmp_path, tmp_path / "gone"]).places
     first = catalog.first_look(100, 60.0)
     assert (names(first), first.unread, len(first.notices)) == (["only"], 0, 1)
     assert catalog.refresh() is first
@@ -138,7 +139,7 @@ def test_a_file_that_becomes_a_run_is_listed_at_its_next_hint(tmp_path: Path) ->
     catalog = RunCatalog([tmp_path])
     assert not catalog.refresh().runs
     path.write_bytes(whole)
-    assert names(catalog.refresh_files([str(path)])) == ["run"]
+    assert names(catalog.places[0].refresh_files([str(path)])) == ["run"]
 
 
 def test_a_run_stays_while_its_file_is_written_anew(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from traintop.logfile.lines import FIRST_READ
 from traintop.model import MetricStats
 from traintop.store import watch
 from traintop.store.catalog import RunCatalog
+from traintop.store.files.local import LocalFiles
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.writer import RunWriter
@@ -256,7 +257,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.fixture
 def hasty_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watcher that does not hold news back, so that the screen has to."""
-    monkeypatch.setattr(watch, "SCAN_INTERVAL", 0.02)
+    monkeypatch.setattr(LocalFiles, "interval", 0.02)
     monkeypatch.setattr(watch, "SHORTEST_INTERVAL", 0.0)
 
 

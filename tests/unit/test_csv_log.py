@@ -350,7 +350,7 @@ def test_a_file_becomes_a_run_with_its_first_row(tmp_path: Path) -> None:
     catalog = RunCatalog([tmp_path])
     assert not catalog.refresh().runs
     append(path, "0,3.0")
-    assert len(catalog.refresh_files([str(path)]).runs) == 1
+    assert len(catalog.places[0].refresh_files([str(path)]).runs) == 1
 
 
 def test_a_file_with_other_rows_is_read_anew(tmp_path: Path) -> None:

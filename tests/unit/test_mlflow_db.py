@@ -101,7 +101,7 @@ def test_only_runs_that_changed_are_read(mlflow: MlflowDatabase) -> None:
     now[0] = 10.0
     before = {run.id: run for run in catalog.refresh().runs}
     mlflow.log(B, "loss", (1, 1.5), at=102)
-    after = {run.id: run for run in catalog.refresh_files([str(mlflow.path)]).runs}
+    after = {run.id: run for run in catalog.places[0].refresh_files([str(mlflow.path)]).runs}
     assert after[f"{mlflow.path}#{A}"] is before[f"{mlflow.path}#{A}"]
     assert after[f"{mlflow.path}#{B}"].iteration == 1
 
@@ -111,10 +111,10 @@ def test_runs_come_and_go_without_a_scan(mlflow: MlflowDatabase) -> None:
     catalog.refresh()
     mlflow.start("c" * 32, "third", at=200)
     mlflow.execute("UPDATE runs SET lifecycle_stage = 'deleted' WHERE name = 'first'")
-    snapshot = catalog.refresh_files([str(mlflow.path)])
+    snapshot = catalog.places[0].refresh_files([str(mlflow.path)])
     assert [run.name for run in snapshot.runs] == ["third", "second"]
     mlflow.path.unlink()
-    assert not catalog.refresh_files([str(mlflow.path)]).runs
+    assert not catalog.places[0].refresh_files([str(mlflow.path)]).runs
 
 
 def test_the_newest_runs_are_read_first(mlflow: MlflowDatabase) -> None:
@@ -190,9 +190,9 @@ def test_a_writer_with_a_log_is_followed_by_hints(mlflow: MlflowDatabase) -> Non
             insert = "INSERT INTO metrics VALUES ('loss', 1.0, ?, ?, ?, 0)"
             writer.execute(insert, (1_700_000_200_000 + step, B, step))
             writer.commit()
-            assert catalog.may_be_a_run(log)
-            assert catalog.refresh_files([log]).runs[0].iteration == step
-    assert catalog.refresh_files([log]).runs[0].iteration == 4
+            assert catalog.places[0].may_be_a_run(log)
+            assert catalog.places[0].refresh_files([log]).runs[0].iteration == step
+    assert catalog.places[0].refresh_files([log]).runs[0].iteration == 4
     assert not Path(log).exists()
 
 

@@ -160,10 +160,10 @@ def test_a_change_of_one_metric_is_seen_without_a_scan(run: Path) -> None:
     catalog.refresh()
     log(run, "train/loss", 1, 3.0)
     changed = str(run / "metrics" / "train" / "loss")
-    assert catalog.may_be_a_run(changed)
-    [found] = catalog.refresh_files([changed]).runs
+    assert catalog.places[0].may_be_a_run(changed)
+    [found] = catalog.places[0].refresh_files([changed]).runs
     assert found.iteration == 1
-    assert not catalog.may_be_a_run(str(run / "artifacts" / "loss"))
+    assert not catalog.places[0].may_be_a_run(str(run / "artifacts" / "loss"))
 
 
 def test_copies_of_other_files_are_a_part_of_the_run(run: Path) -> None:

@@ -144,7 +144,7 @@ def test_what_is_suggested_later_is_seen(optuna: OptunaDatabase) -> None:
     catalog = RunCatalog([optuna.path.parent])
     catalog.refresh()
     optuna.suggest(2, "lr", 0.5, "Float")
-    runs = {run.name: run for run in catalog.refresh_files([str(optuna.path)]).runs}
+    runs = {run.name: run for run in catalog.places[0].refresh_files([str(optuna.path)]).runs}
     assert runs["tune-1"].config["lr"] == 0.5
 
 

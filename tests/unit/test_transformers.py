@@ -340,7 +340,7 @@ def test_a_run_has_one_name_from_its_first_moment_on(tmp_path: Path) -> None:
     [first] = catalog.refresh().runs
     assert first.title == "out/runs/Nov29_12-00-00_box"  # which may be anything yet
     path.write_bytes(whole)
-    [run] = catalog.refresh_files([str(path)]).runs
+    [run] = catalog.places[0].refresh_files([str(path)]).runs
     assert run.id == str(tmp_path / "out")
     checkpoint(tmp_path / "out", [5])
     assert catalog.refresh().runs[0].id == run.id

@@ -20,8 +20,8 @@ from tests.waiting import wait_until
 from traintop.analysis.waiting import Waiting
 from traintop.cli import main
 from traintop.model import Pauses
-from traintop.store import watch as watch_module
-from traintop.store.catalog import Snapshot
+from traintop.store.files.local import LocalFiles
+from traintop.store.snapshot import Snapshot
 
 TIMED_OUT = 124
 
@@ -106,7 +106,7 @@ def test_the_status_says_what_became_of_a_run(
 def test_a_run_whose_file_goes_is_waited_for_no_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_module, "SCAN_INTERVAL", 0.2)
+    monkeypatch.setattr(LocalFiles, "interval", 0.2)
     path = write_run(tmp_path / "experiment_a.json", [record(0)], config={"experiment_name": "a"})
     thread = then(path.unlink)
     result = wait(tmp_path, "a", "--until", "finished")

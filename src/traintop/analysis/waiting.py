@@ -11,7 +11,7 @@ from traintop.analysis.query import runs_now_matching
 from traintop.analysis.query_conditions import Alerts
 from traintop.model import ENDED, RunStatus, RunSummary
 from traintop.progress import stall_text, steps_text
-from traintop.store.catalog import Snapshot
+from traintop.store.snapshot import Snapshot
 
 _GONE_SECONDS = 2.0  # a file that is written anew may be away for a moment
 

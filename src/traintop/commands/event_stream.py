@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from traintop.model import RunSummary
     from traintop.rule import Rule
     from traintop.settings import Settings
-    from traintop.store.catalog import Snapshot
+    from traintop.store.snapshot import Snapshot
 
 _PAUSE = 2.0  # seconds between two looks at what changes with time alone
 _PROMETHEUS_SECONDS = 5.0  # between two writes of the file at least

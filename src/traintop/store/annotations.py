@@ -9,10 +9,8 @@ files at any time.
 from __future__ import annotations
 
 import errno
-import os
 import stat
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +22,7 @@ from msgspec.structs import replace
 from traintop.atomic_file import write_atomically
 from traintop.model import Annotations
 from traintop.process import user_name
-from traintop.store.files import FileError
+from traintop.store.files import AwayError, Entry, FileError, Files
 from traintop.store.files.local import LocalFiles
 from traintop.store.sidecars import ANNOTATIONS, make_folder, refuse_link, sidecar_of
 
@@ -33,9 +31,8 @@ LONGEST_TAG = 40
 MOST_TAGS = 20
 
 _LARGEST_FILE = 65_536
-_MOST_FILES = 50_000
 _SETTLING = 2.0
-"""Seconds for which a changed folder is read again: two changes may leave one time."""
+"""Seconds for which a changed file is read again."""
 
 NOTHING = Annotations()
 
@@ -145,38 +142,31 @@ def _bounded(note: str, tags: Iterable[str], archived: bool) -> Annotations:
     return Annotations(note[:LONGEST_NOTE], tuple(unique)[:MOST_TAGS], archived)
 
 
-class _File(NamedTuple):
-    signature: tuple[int, int, int]
+class _Read(NamedTuple):
+    seen: tuple[object, ...]  # the file as it was then; empty: to be read again
     annotations: Annotations
 
 
-class _Folder(msgspec.Struct):
-    signature: tuple[int, int]
-    changed_at: float
-    settled: bool = False
-    files: dict[str, _File] = msgspec.field(default_factory=dict)
+class AnnotationFiles:
+    """The annotations of all runs of a place. One thread at a time may use it."""
 
-
-class AnnotationFolders:
-    """The annotations of all runs of a catalog, brought up to date at the cost of a stat a folder.
-
-    ``clock`` is the reader's monotonic clock in seconds. One thread at a time may use it.
-    """
-
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._folders: dict[str, _Folder] = {}
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._known: dict[str, _Read] = {}
         self._by_run: dict[str, Annotations] = {}
 
-    def refresh(self, folders: Iterable[str]) -> bool:
-        """Look at these folders; whether an annotation changed."""
-        before = self._by_run
-        known = {path: self._look(path) for path in folders}
-        self._folders = {path: folder for path, folder in known.items() if folder is not None}
+    def refresh(self, entries: Sequence[Entry]) -> bool:
+        """Take over what these files say, as they are now; whether an annotation changed."""
+        before, known = self._by_run, self._known
+        fresh = [one for one in entries if one.id not in known or known[one.id].seen != one[:3]]
+        if not fresh and len(entries) == len(known):
+            return False
+        self._files.prefetch([(entry.id, 0, _LARGEST_FILE) for entry in fresh])
+        read = {entry.id: self._read(entry) for entry in fresh}
+        self._known = {entry.id: read.get(entry.id) or known[entry.id] for entry in entries}
         self._by_run = {
-            os.path.join(os.path.dirname(path), name): file.annotations
-            for path, folder in self._folders.items()
-            for name, file in folder.files.items()
+            _run_of(file_id): file.annotations
+            for file_id, file in self._known.items()
             if file.annotations != NOTHING
         }
         return self._by_run != before
@@ -185,39 +175,18 @@ class AnnotationFolders:
         """The annotations of a run, as of the last look."""
         return self._by_run.get(_with_suffix(run_id), NOTHING)
 
-    def _look(self, path: str) -> _Folder | None:
+    def _read(self, entry: Entry) -> _Read:
         try:
-            info = os.lstat(path)
-        except OSError:
-            return None
-        if not stat.S_ISDIR(info.st_mode):
-            return None
-        now = self._clock()
-        signature = (info.st_ino, info.st_mtime_ns)
-        folder = self._folders.get(path)
-        if folder is None or folder.signature != signature:
-            files = folder.files if folder is not None else {}
-            folder = _Folder(signature, now, files=files)
-        elif folder.settled:
-            return folder
-        folder.settled = now - folder.changed_at >= _SETTLING
-        folder.files = self._list(path, folder.files)
-        return folder
+            annotations = decode(self._files.read(entry.id, 0, _LARGEST_FILE))
+        except AwayError:
+            raise
+        except FileError:
+            return _Read((), NOTHING)
+        # Two changes may leave one time.
+        is_still = entry.age is None or entry.age >= _SETTLING
+        return _Read(entry[:3] if is_still else (), annotations)
 
-    def _list(self, path: str, known: dict[str, _File]) -> dict[str, _File]:
-        files: dict[str, _File] = {}
-        with suppress(OSError), os.scandir(path) as entries:
-            for entry in entries:
-                if len(files) >= _MOST_FILES:
-                    break
-                if not entry.name.endswith(".json") or entry.name.startswith("."):
-                    continue
-                with suppress(OSError):
-                    info = entry.stat(follow_symlinks=False)
-                    signature = (info.st_ino, info.st_size, info.st_mtime_ns)
-                    file = known.get(entry.name)
-                    if file is None or file.signature != signature:
-                        run = Path(path).parent / entry.name
-                        file = _File(signature, read_annotations(run))
-                    files[entry.name] = file
-        return files
+
+def _run_of(sidecar: str) -> str:
+    folder, _, name = sidecar.rpartition("/")
+    return f"{folder.rpartition('/')[0]}/{name}"

@@ -14,9 +14,9 @@ from pathlib import PurePath
 import msgspec
 
 from traintop.model import Annotations, Pauses, RunStatus, RunSummary
-from traintop.process import has_ended
+from traintop.run_ids import Location
 from traintop.store.cache import SummaryCache
-from traintop.store.files import Entry, FileError, Files
+from traintop.store.files import AwayError, Entry, FileError, Files
 from traintop.store.formats import NotThisFormatError, RunFormat
 from traintop.times import iso_time
 
@@ -69,13 +69,14 @@ def infer_status(
 class ObservedRun(msgspec.Struct, eq=False):
     """One run as a reader sees it over time: its newest summary, and whether it is alive.
 
-    ``name`` says what it is called where its files give it none. ``formats`` are those that claim
-    its files, to be tried in that order. ``now`` is everywhere the reader's monotonic clock in
-    seconds. One thread at a time may :meth:`look`; others may meanwhile read ``formats`` and
-    ``entries``.
+    ``id`` is its path in the ``place``, whose address stands before it outside. ``name`` says what
+    it is called where its files give it none. ``formats`` are those that claim its files, to be
+    tried in that order. ``now`` is everywhere the reader's monotonic clock in seconds. One thread
+    at a time may :meth:`look`; others may meanwhile read ``formats`` and ``entries``.
     """
 
     id: str
+    place: str
     files: Files
     formats: Sequence[RunFormat]
     cache: SummaryCache
@@ -111,11 +112,19 @@ class ObservedRun(msgspec.Struct, eq=False):
         # Also because opening a file is what makes NFS ask its server for the true attributes.
         return self._read(now, changed=False)
 
+    @property
+    def address(self) -> str:
+        """What the run is known by outside its place."""
+        return str(Location(self.place, self.id)) if self.place else self.id
+
     def annotated(self, annotations: Annotations) -> RunSummary:
-        """The summary with what people added: the same object while both are the same."""
+        """The summary as others see it, with what people added: the same while both are."""
         assert self.summary is not None
-        if self.summary.annotations != annotations:
-            self.summary = msgspec.structs.replace(self.summary, annotations=annotations)
+        address = self.address
+        if self.summary.annotations != annotations or self.summary.id != address:
+            self.summary = msgspec.structs.replace(
+                self.summary, id=address, annotations=annotations
+            )
         return self.summary
 
     @property
@@ -137,6 +146,9 @@ class ObservedRun(msgspec.Struct, eq=False):
         known = before if readable and not is_still and not self._process_ended else None
         try:
             written = self._summary(known)
+        except AwayError:
+            self._settled = False
+            raise
         except FileError as error:
             self._settled = False  # another look may succeed although the listing says the same
             written = known or self._unreadable(str(error))
@@ -207,7 +219,7 @@ class ObservedRun(msgspec.Struct, eq=False):
         written, summary = self._written, self.summary
         if written is None or summary is None or not self._says_running:
             return False
-        if not self._process_ended and has_ended(written.environment):
+        if not self._process_ended and self.files.has_ended(written.environment):
             self._process_ended = True
             # It may have written between our reading and its end: now the file is final.
             return self._read(now, changed=False)

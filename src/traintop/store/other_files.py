@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import PurePath
@@ -38,11 +37,10 @@ def other_files(
     what is no run by its name is left out.
     """
     runs, kinds = frozenset(known), _TOOLS if tools_only else _KINDS
-    wanted = re.compile("|".join(fnmatch.translate(glob) for _, glob in kinds))
     # What W&B keeps of a run beside its records: pictures, tables, copies of files.
     kept = tuple(f"{run.rpartition('/')[0]}/files/" for run in runs if run.endswith(".wandb"))
     found: dict[str, list[str]] = {}
-    for entry in files.walk(roots, lambda directory: wanted.match):
+    for entry in files.walk(roots, tuple(glob for _, glob in kinds)):
         if entry.id.startswith(kept):
             continue
         name = PurePath(entry.id).name

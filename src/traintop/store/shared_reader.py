@@ -52,7 +52,7 @@ class SharedReader:
             except NotThisFormatError:
                 continue  # which it says before the first portion
             except (FileError, ValueError) as error:
-                raise UnreadableRunError(f"{self._run.id} {error}") from error
+                raise UnreadableRunError(f"{self._run.address} {error}") from error
             return
         history = self.history()
         yield from (history[start : start + rows] for start in range(0, len(history), rows))
@@ -81,7 +81,7 @@ class SharedReader:
                 else:
                     self._reader, self._ids = reader, ids
                     return answer
-        raise UnreadableRunError(f"{self._run.id} {problem}") from problem
+        raise UnreadableRunError(f"{self._run.address} {problem}") from problem
 
     def _readers(self, entries: Sequence[Entry], ids: Sequence[str]) -> Iterator[RunReader]:
         """The reader that is in use, then new ones: the files may be of another format now."""

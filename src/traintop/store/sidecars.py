@@ -17,6 +17,9 @@ from traintop.store.files.local import LocalFiles
 
 FOLDER = ".traintop"
 
+SIDECARS = f"{FOLDER}/*.json"
+"""The pattern of what people say of runs."""
+
 _LONGEST_PATCH = 1 << 20
 
 ANNOTATIONS, CONSOLE, PATCH = ".json", ".log", ".patch"

@@ -9,25 +9,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
-from traintop.store.files import Entry, WantedIn
+from traintop.store.files import Entry
 from traintop.store.formats import ManyRunsFormat, RunFormat
-from traintop.store.sidecars import FOLDER
+from traintop.store.sidecars import SIDECARS
 
 _DEEPEST_PART = 4
 _SUFFIX = re.compile(r"\*\.\w+")  # patterns that most files are known by
 
 
 @functools.cache
-def wanted_names(formats: tuple[RunFormat, ...]) -> WantedIn:
-    """The names of what may be a run, and of the folder of annotations; no other hidden ones."""
-    patterns = dict.fromkeys(pattern for each in formats for pattern in each.patterns)
-    names = "|".join(fnmatch.translate(pattern) for pattern in patterns if "/" not in pattern)
-    match = re.compile(rf"(?!\.)(?:{names})|{re.escape(FOLDER)}\Z").match
-    folders = "|".join(fnmatch.translate(f"*/{pattern}") for pattern in patterns if "/" in pattern)
-    if not folders:
-        return lambda directory: match
-    whole, any_name = re.compile(folders).match, re.compile(r"(?!\.)").match
-    return lambda directory: any_name if whole(f"/{directory}/") else match
+def wanted_names(formats: tuple[RunFormat, ...]) -> tuple[str, ...]:
+    """The patterns of what may be a run, and of what people say of runs."""
+    return (*dict.fromkeys(pattern for each in formats for pattern in each.patterns), SIDECARS)
 
 
 def formats_by_name(formats: tuple[RunFormat, ...], file_id: str) -> Sequence[RunFormat]:

@@ -17,20 +17,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from traintop.store.catalog import RunCatalog, Snapshot
+from traintop.run_ids import is_remote
+from traintop.store.catalog import RunCatalog
 from traintop.store.files.local import network_filesystem
+from traintop.store.files.places import files_of, share_a_fate
+from traintop.store.place_catalog import PlaceCatalog
+from traintop.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEventHandler
     from watchdog.observers.api import BaseObserver, ObservedWatch
-
-SCAN_INTERVAL = 2.0
-"""Seconds between two scans when nothing hints at a change."""
-
-_SCANNING = 20
-"""A scan that takes long is followed by a pause of so many times as long at least."""
 
 SHORTEST_INTERVAL = 0.25
 """Seconds between two scans at least, however many hints there are."""
@@ -46,8 +44,7 @@ _COALESCING = 0.02
 _MOST_HINTS = 1000
 _REARM_INTERVAL = 30.0
 _STOP_TIMEOUT = 0.9
-
-Mode = Literal["live", "polling 2 s"]
+_SILENCE_INTERVAL = 2.0
 
 _log = logging.getLogger(__name__)
 for _name in (__name__, "watchdog"):
@@ -55,12 +52,13 @@ for _name in (__name__, "watchdog"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
-class DirectoryWatcher:
-    """Keeps a catalog fresh in a thread of its own.
+class CatalogWatcher:
+    """Keeps a catalog fresh: a thread for each of its places.
 
-    ``on_snapshot`` is called from that thread: for the newest runs, for all of them, and then only
-    when something or the ``mode`` changed, at most four times a second. Directories that are
-    missing, deleted, recreated, renamed or remounted are found again by themselves.
+    ``on_snapshot`` is called from these threads, one at a time: for the newest runs, for all of
+    them, and then only when something or the ``mode`` changed, at most four times a second of each
+    place. Directories that are missing, deleted, recreated, renamed or remounted are found again by
+    themselves, and so are hosts that were away.
 
     With ``every``, the state is published again where so many seconds passed without a change.
     Where the catalog ``is_read`` already, the newest runs are not published before all of them.
@@ -77,33 +75,107 @@ class DirectoryWatcher:
         self._catalog = catalog
         self._on_snapshot = on_snapshot
         self._every = every
-        self._is_read = is_read
         self._published_at = -math.inf
-        self._published: tuple[int, Mode | None] = (-1, None)
+        self._published: tuple[int, str] | None = None
+        self._publishing = threading.Lock()
+        self._stop = threading.Event()
+        self._places = [
+            _PlaceWatcher(place, self._publish, is_read=is_read) for place in catalog.places
+        ]
+
+    @property
+    def mode(self) -> str:
+        """How changes are noticed: at once in all directories, or by looking now and then."""
+        modes = [place.mode for place in self._places]
+        if len(set(modes)) <= 1 or len(self._places) == 1:
+            return modes[0] if modes else ""
+        named = (
+            f"{place.name} {mode}" if place.name else mode
+            for place, mode in zip(self._places, modes, strict=True)
+        )
+        return " · ".join(dict.fromkeys(named))
+
+    def start(self) -> None:
+        """Starts the threads. Raises ``RuntimeError`` when they were started before."""
+        for place in self._places:
+            place.start()
+        if any(place.may_hang for place in self._places):
+            threading.Thread(
+                target=self._report_silence, name="traintop-silence", daemon=True
+            ).start()
+
+    def stop(self) -> None:
+        """Ends the threads, and waits for that up to a second: a filesystem may hang."""
+        self._stop.set()
+        for place in self._places:
+            place.end()
+        ends = time.monotonic() + _STOP_TIMEOUT
+        for place in self._places:
+            place.join(max(ends - time.monotonic(), 0.0))
+
+    def look_again(self) -> None:
+        """Look at once: for a change that no event reports."""
+        for place in self._places:
+            place.look_again()
+
+    def _report_silence(self) -> None:
+        """Say so while a place keeps its thread waiting, which then cannot say it."""
+        while not self._stop.wait(_SILENCE_INTERVAL):
+            self._publish()
+
+    def _publish(self) -> None:
+        with self._publishing:
+            snapshot = self._catalog.snapshot()
+            current = (snapshot.revision, self.mode)
+            is_due = time.monotonic() - self._published_at >= self._every
+            if (current == self._published and not is_due) or self._stop.is_set():
+                return
+            self._published, self._published_at = current, time.monotonic()
+            try:
+                self._on_snapshot(snapshot)
+            except Exception:
+                _log.exception("a listener failed")
+
+
+class _PlaceWatcher:
+    """Keeps the catalog of one place fresh in a thread of its own."""
+
+    def __init__(
+        self, catalog: PlaceCatalog, publish: Callable[[], None], *, is_read: bool
+    ) -> None:
+        self._catalog = catalog
+        self._publish_all = publish
+        self._is_read = is_read
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._hints = _Hints(catalog, self._wake)
         self._thread = threading.Thread(target=self._run, name="traintop-watch", daemon=True)
+        self.name = catalog.files.place
+        self.start = self._thread.start
+        self.look_again = self._hints.expect_anything
 
     @property
-    def mode(self) -> Mode:
-        """Whether changes are noticed at once in all directories, or only by scanning."""
-        return "live" if self._hints.complete else "polling 2 s"
+    def mode(self) -> str:
+        """How its changes are noticed, and what that cost where it costs money."""
+        if self._hints.complete:
+            return "live"
+        files = self._catalog.files
+        return f"polling {files.interval:g} s{files.traffic and f', {files.traffic}'}"
 
-    def start(self) -> None:
-        """Starts the thread. Raises ``RuntimeError`` when it was started before."""
-        self._thread.start()
+    @property
+    def may_hang(self) -> bool:
+        """Whether more than a local disk answers."""
+        return any(share_a_fate(root) for root in self._catalog.roots)
 
-    def stop(self) -> None:
-        """Ends the thread, and waits for that up to a second: a filesystem may hang."""
+    def end(self) -> None:
+        """Let the thread end after what it is at."""
         self._stop.set()
         self._wake.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(_STOP_TIMEOUT)
 
-    def look_again(self) -> None:
-        """Scan at once: for a change that no event reports."""
-        self._hints.expect_anything()
+    def join(self, seconds: float) -> None:
+        """Wait until the thread has ended."""
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(seconds)
 
     def _run(self) -> None:
         scan_due = 0.0
@@ -117,10 +189,10 @@ class DirectoryWatcher:
                 hinted = self._hints.take()
                 if hinted is None or started >= scan_due:
                     snapshot = self._publish(lambda: self._catalog.refresh(_READING_SECONDS))
-                    pause = max(SCAN_INTERVAL, _SCANNING * self._catalog.scan_seconds)
                     # After the first scan, for importing watchdog takes longer than that.
                     is_armed_newly = self._hints.arm()  # and something may have changed before
-                    scan_due = started + (0.0 if snapshot.unread or is_armed_newly else pause)
+                    is_urgent = snapshot.unread or is_armed_newly
+                    scan_due = started + (0.0 if is_urgent else self._catalog.pause)
                 else:
                     self._publish(functools.partial(self._catalog.refresh_files, hinted))
                 self._wake.wait(max(scan_due - time.monotonic(), 0.0))
@@ -129,6 +201,7 @@ class DirectoryWatcher:
                 self._wake.clear()
         finally:
             self._hints.disarm()
+            self._catalog.files.close()
 
     def _publish(self, refresh: Callable[[], Snapshot]) -> Snapshot:
         """Refreshes, and publishes what changed. An error must not end the thread."""
@@ -137,14 +210,7 @@ class DirectoryWatcher:
         except Exception as error:
             _log.exception("refreshing failed")
             snapshot = self._catalog.report(f"cannot look for changes: {error!r}")
-        current = (snapshot.revision, self.mode)
-        is_due = time.monotonic() - self._published_at >= self._every
-        if (current != self._published or is_due) and not self._stop.is_set():
-            self._published, self._published_at = current, time.monotonic()
-            try:
-                self._on_snapshot(snapshot)
-            except Exception:
-                _log.exception("a listener failed")
+        self._publish_all()
         return snapshot
 
 
@@ -159,7 +225,7 @@ def snapshots(
     news: SimpleQueue[Snapshot] = SimpleQueue()
     snapshot = catalog.refresh()
     yield snapshot
-    watcher = DirectoryWatcher(catalog, news.put, is_read=True)
+    watcher = CatalogWatcher(catalog, news.put, is_read=True)
     watcher.start()
     try:
         while stop is None or not stop.is_set():
@@ -181,8 +247,9 @@ class _Armed(NamedTuple):
 class _Hints:
     """Observers of the operating system's events, as far as the system has any."""
 
-    def __init__(self, catalog: RunCatalog, wake: threading.Event) -> None:
-        self._directories = catalog.directories
+    def __init__(self, catalog: PlaceCatalog, wake: threading.Event) -> None:
+        self._directories = [Path(root) for root in catalog.roots if not is_remote(root)]
+        self._is_local = len(self._directories) == len(catalog.roots)
         self._may_be_a_run = catalog.may_be_a_run
         self._wake = wake
         self._changed: deque[str | None] = deque(maxlen=_MOST_HINTS)
@@ -205,7 +272,8 @@ class _Hints:
     @property
     def complete(self) -> bool:
         """Whether changes in every directory give a hint."""
-        return all(directory in self._armed for directory in self._directories)
+        armed = self._armed
+        return self._is_local and all(directory in armed for directory in self._directories)
 
     def arm(self) -> bool:
         """Observes what is not observed yet, or is another directory now; whether any was."""
@@ -294,7 +362,7 @@ class _Hints:
 
 def gets_events(directory: Path) -> bool:
     """Whether the system reports changes below a directory now: found out by asking for it."""
-    hints = _Hints(RunCatalog([directory]), threading.Event())
+    hints = _Hints(PlaceCatalog(files_of(""), "", [str(directory)]), threading.Event())
     try:
         return hints.arm()
     finally:

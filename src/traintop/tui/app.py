@@ -82,9 +82,9 @@ from traintop.tui.view import (
 from traintop.tui.view_memory import plain_view, recalled_view
 
 if TYPE_CHECKING:
-    from traintop.store.catalog import Snapshot
     from traintop.store.formats import RunReader
-    from traintop.store.watch import DirectoryWatcher
+    from traintop.store.snapshot import Snapshot
+    from traintop.store.watch import CatalogWatcher
     from traintop.tui.alerts.responder import RuleResponder
 
 _LONGEST_PATH = 4096
@@ -182,7 +182,7 @@ class TraintopApp(TypeAheadApp):
         if "TEXTUAL_THEME" not in os.environ:
             self.theme = theme_name(dark=recalled.get("theme", settings.theme) != "light")
         self._directories = tuple(directories)
-        self._watcher: DirectoryWatcher | None = None
+        self._watcher: CatalogWatcher | None = None
         self._responder: RuleResponder | None = None
         self._repainting: Timer | None = None
         self._is_painted = False
@@ -251,7 +251,7 @@ class TraintopApp(TypeAheadApp):
     def start_watching(self) -> None:
         """Start the watcher; from here on the screen follows the directories."""
         from traintop.store.catalog import RunCatalog
-        from traintop.store.watch import DirectoryWatcher
+        from traintop.store.watch import CatalogWatcher
         from traintop.tui.alerts.responder import RuleResponder
 
         self._catalog = RunCatalog(self._directories)
@@ -270,7 +270,7 @@ class TraintopApp(TypeAheadApp):
 
         # What a rule asks may come to be so with time alone.
         every = _RULE_SECONDS if self._rules else math.inf
-        watcher = self._watcher = DirectoryWatcher(self._catalog, publish, every=every)
+        watcher = self._watcher = CatalogWatcher(self._catalog, publish, every=every)
         watcher.start()
 
     def reader_of(self, run_id: str) -> RunReader:

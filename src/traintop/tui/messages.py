@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from traintop.analysis.percentiles import Pace
     from traintop.model import RunSummary
     from traintop.store.annotations import AnnotationChange
-    from traintop.store.catalog import Snapshot
     from traintop.store.history import History
+    from traintop.store.snapshot import Snapshot
 
 
 AskAgain = Callable[[str], Awaitable[None]]

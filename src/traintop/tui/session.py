@@ -16,7 +16,7 @@ from traintop.tui.view import RunRows, ViewState, listing_key, move_to, visible_
 if TYPE_CHECKING:
     from traintop.analysis.alerts import AlertKind
     from traintop.model import RunSummary
-    from traintop.store.catalog import Snapshot
+    from traintop.store.snapshot import Snapshot
 
 
 class Session:

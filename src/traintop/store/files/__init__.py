@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+import fnmatch
+import functools
+import re
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 
 class Entry(NamedTuple):
@@ -30,31 +33,109 @@ Span = tuple[str, int, int]
 """Id, start and length in bytes of a part of a file."""
 
 
-WantedIn = Callable[[str], Callable[[str], object]]
-"""Says of a directory, by its path, how to tell the names in it that are wanted."""
-
-
 class FileError(Exception):
     """A file that cannot be read now; the message has the reason, as words that follow its name."""
 
 
-class Files(Protocol):
-    """A kind of place where files lie. Any thread may ask; errors are :class:`FileError`."""
+class AwayError(FileError):
+    """A whole place that does not answer now, such as a host that is down; the message says why.
 
-    def walk(self, roots: Sequence[str], wanted_in: WantedIn) -> Iterator[Entry]:
-        """What is below some roots and has a wanted name, each once.
+    What was known of its files counts until it is back.
+    """
+
+
+class Files(Protocol):
+    """A kind of place where files lie. Any thread may ask; errors are :class:`FileError`.
+
+    The ids of its files begin with one of the roots, as these were given: ``ssh://box/runs/a.json``
+    is below ``ssh://box/runs``.
+    """
+
+    @property
+    def place(self) -> str:
+        """What a person calls it: ``gpu07``, ``s3://lab``; empty for this machine."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two looks at what changed, where nothing hints at a change."""
+
+    @property
+    def traffic(self) -> str:
+        """What was asked of it so far, where that costs money: "152 requests"; else empty."""
+
+    def walk(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
+        """What is below some roots and matches one of the patterns, each once.
+
+        Patterns are as :mod:`fnmatch` has them, for names; ``run-*/metrics/*`` wants all files in
+        such folders. Hidden names match none of them, and hidden directories are left out, but for
+        those that a pattern wants files of: ``.traintop/*.json``.
 
         A directory that cannot be listed is an entry with a ``problem``. A root may be a file,
-        whatever its name.
+        whatever its name. Raises :class:`AwayError` before the first entry.
         """
+
+    def stat_many(self, ids: Sequence[str]) -> list[Entry]:
+        """How some files are now."""
+
+    def read_many(self, spans: Sequence[Span]) -> list[bytes]:
+        """Several parts of files; fewer bytes of one only where its file ends.
+
+        They cost as much as one, as far as the place allows. Those of one file are next to each
+        other.
+        """
+
+    def prefetch(self, spans: Sequence[Span]) -> None:
+        """Get parts of files at once that will be read one by one, until the next walk.
+
+        Where each reading is a round trip. A file that cannot be read says so when it is.
+        """
+
+    def has_ended(self, process: Mapping[str, Any]) -> bool | None:
+        """Whether a process has ended, by the machine that holds the files.
+
+        ``None`` where that cannot be known there: see :func:`traintop.process.has_ended`.
+        """
+
+    def replace(self, file_id: str, data: bytes | None) -> None:
+        """Write a small file of ours as a whole, in its folder, or delete it."""
+
+    def close(self) -> None:
+        """End what is open to the place; another question opens it again."""
 
     def stat(self, file_id: str) -> Entry:
         """How one file is now."""
+        return self.stat_many([file_id])[0]
 
     def read(self, file_id: str, start: int, length: int) -> bytes:
         """A part of a file; fewer bytes only where the file ends."""
+        return self.read_many([(file_id, start, length)])[0]
 
-    def read_many(self, spans: Sequence[Span]) -> list[bytes]:
-        """Several parts at the cost of one, as far as the place allows; next to each other where
-        they are of one file.
-        """
+
+NameMatch = Callable[[str], object]
+"""Says of a name whether it is wanted."""
+
+
+@functools.cache
+def wanted_in(patterns: tuple[str, ...]) -> Callable[[str], NameMatch]:
+    """Says of a directory, by its path, which names in it match some patterns; see ``walk``.
+
+    A hidden directory matches where a pattern names it; and in it, what that pattern wants.
+    """
+    hidden = dict(one.split("/") for one in patterns if one.startswith("."))
+    names = [one for one in patterns if "/" not in one]
+    folders = [f"*/{one}" for one in patterns if "/" in one and not one.startswith(".")]
+    match = re.compile(rf"(?!\.)(?:{_any_of(names)})|{_any_of([*hidden])}").match
+    in_hidden = {name: re.compile(_any_of([glob])).match for name, glob in hidden.items()}
+    in_folder, any_name = re.compile(_any_of(folders)).match, re.compile(r"(?!\.)").match
+
+    def wanted(directory: str) -> NameMatch:
+        name = directory.rpartition("/")[2]
+        if name in in_hidden:
+            return in_hidden[name]
+        return any_name if in_folder(f"/{directory}/") else match
+
+    return wanted
+
+
+def _any_of(patterns: Sequence[str]) -> str:
+    return "|".join(map(fnmatch.translate, patterns)) or "(?!)"

@@ -8,11 +8,14 @@ import operator
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from traintop.store.files import Entry, FileError, Span, WantedIn
+from traintop.atomic_file import write_atomically
+from traintop.process import has_ended
+from traintop.store.files import Entry, FileError, Files, NameMatch, Span, wanted_in
 
 DEEPEST = 12
 """Levels of sub-directories that are looked into."""
@@ -54,20 +57,24 @@ _LOCAL_FUSE_TYPES = frozenset({"fuse.fuse-overlayfs"})
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
-class LocalFiles:
+class LocalFiles(Files):
     """The files of this machine, those of its network filesystems among them."""
+
+    place = ""
+    interval = 2.0
+    traffic = ""
 
     def __init__(self) -> None:
         self._is_network: dict[int, bool] = {}
 
-    def walk(self, roots: Sequence[str], wanted_in: WantedIn) -> Iterator[Entry]:
-        """What is below some directories and has a wanted name; see :class:`Files`.
+    def walk(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
+        """What is below some directories and matches the patterns; see :class:`Files`.
 
         Hidden directories are left out. One that is reached in two ways counts once, under the
         first; a symbolic link to it comes last, for it may lead to another one the next time.
         """
         on_network: dict[int, list[Entry]] = {}
-        for device, entries in self._listings(roots, wanted_in):
+        for device, entries in self._listings(roots, wanted_in(patterns)):
             if entries and entries[0].lags:
                 on_network.setdefault(device, []).extend(entries)
             else:
@@ -78,19 +85,16 @@ class LocalFiles:
             newest = min(entry.age or 0.0 for entry in entries)
             yield from (entry._replace(age=(entry.age or 0.0) - newest) for entry in entries)
 
-    def stat(self, file_id: str) -> Entry:
-        """How one file is now; its age is unknown on a network filesystem."""
+    def stat_many(self, ids: Sequence[str]) -> list[Entry]:
+        """How some files are now; their age is unknown on a network filesystem."""
+        now = time.time()
         try:
-            state = os.stat(file_id)
+            states = [(file_id, os.stat(file_id)) for file_id in ids]
         except OSError as error:
             raise FileError(reason_of(error)) from error
-        lags = self._is_on_network(file_id, state.st_dev)
-        entry = _entry(file_id, state, time.time(), lags)
-        return entry._replace(age=None) if lags else entry
-
-    def read(self, file_id: str, start: int, length: int) -> bytes:
-        """A part of a regular file."""
-        return self.read_many([(file_id, start, length)])[0]
+        lags = [self._is_on_network(file_id, state.st_dev) for file_id, state in states]
+        entries = (_entry(*each, now, lag) for each, lag in zip(states, lags, strict=True))
+        return [entry._replace(age=None) if entry.lags else entry for entry in entries]
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         """Several parts; a file is opened once for those next to each other."""
@@ -107,6 +111,31 @@ class LocalFiles:
                 raise FileError(reason_of(error)) from error
         return parts
 
+    def prefetch(self, spans: Sequence[Span]) -> None:
+        """Nothing: a read costs no round trip."""
+
+    def has_ended(self, process: Mapping[str, Any]) -> bool | None:
+        """Whether a process of this machine has ended."""
+        return has_ended(process)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def replace(self, file_id: str, data: bytes | None) -> None:
+        """Write a small file as a whole, or delete it."""
+        path = Path(file_id)
+        try:
+            if data is not None:
+                path.parent.mkdir(exist_ok=True)
+                write_atomically(path, data)
+                return
+            with suppress(FileNotFoundError):
+                path.unlink()
+            with suppress(OSError):
+                path.parent.rmdir()  # which only succeeds when it is empty
+        except OSError as error:
+            raise FileError(reason_of(error)) from error
+
     def _is_on_network(self, path: str, device: int) -> bool:
         known = self._is_network.get(device)
         if known is None:
@@ -114,7 +143,7 @@ class LocalFiles:
         return known
 
     def _listings(
-        self, roots: Sequence[str], wanted_in: WantedIn
+        self, roots: Sequence[str], wanted: Callable[[str], NameMatch]
     ) -> Iterator[tuple[int, list[Entry]]]:
         """What has a wanted name in each directory, or why that cannot be listed; its device."""
         now = time.time()
@@ -134,7 +163,7 @@ class LocalFiles:
                         yield state.st_dev, [_entry(root, state, now, lags)]
                     elif (key := (state.st_dev, state.st_ino)) not in visited:
                         visited.add(key)
-                        found, below, links = _list(directory, wanted_in(directory), now, lags)
+                        found, below, links = _list(directory, wanted(directory), now, lags)
                         yield state.st_dev, found
                         if depth < DEEPEST:
                             waiting += [(path, depth + 1) for path in below]
@@ -145,7 +174,7 @@ class LocalFiles:
 
 
 def _list(
-    directory: str, wanted: Callable[[str], object], now: float, lags: bool
+    directory: str, wanted: NameMatch, now: float, lags: bool
 ) -> tuple[list[Entry], list[str], list[str]]:
     """What has a wanted name in a directory, the directories to look into, and links to such."""
     found: list[Entry] = []
@@ -166,7 +195,10 @@ def _list(
                 is_dir = entry.is_dir
             else:
                 is_dir = _is_directory(each)
-            if is_dir and not each.name.startswith(".") and each.name not in _PACKAGES:
+            if is_dir and each.name.startswith("."):
+                if wanted(each.name) and not each.is_symlink():
+                    below.append(each.path)
+            elif is_dir and each.name not in _PACKAGES:
                 (links if each.is_symlink() else below).append(each.path)
     return found, below, links
 
@@ -248,11 +280,23 @@ def network_filesystem(path: Path | str) -> str | None:
     polling; and the times of files come from the server's clock, not from ours. ``None`` for a
     local filesystem, and where that is not known (only Linux says).
     """
+    return _network_filesystem(os.path.realpath(path))
+
+
+def is_named_on_network(path: str) -> bool:
+    """Whether a path leads to a network filesystem by what it says.
+
+    Nothing is asked of the filesystem, which may hang; symbolic links are not followed.
+    """
+    return _network_filesystem(os.path.abspath(path)) is not None
+
+
+def _network_filesystem(path: str) -> str | None:
     try:
         mounts = _MOUNTS.read_text(errors="surrogateescape")
     except OSError:
         return None
-    found = filesystem_type(os.path.realpath(path), mounts)
+    found = filesystem_type(path, mounts)
     return found if found is not None and is_network_type(found) else None
 
 

@@ -174,7 +174,7 @@ def _name_of_experiment(files: Files, directory: PurePath) -> object:
 
 def _texts(files: Files, directory: PurePath) -> dict[str, str]:
     """The small files of a directory, by their paths below it."""
-    found = files.walk([str(directory)], lambda below: lambda name: True)
+    found = files.walk([str(directory)], ("*",))
     regular = [each for each in found if not each.is_dir and not each.problem]
     spans = [(each.id, 0, _LONGEST_TEXT) for each in itertools.islice(regular, _MOST_TEXTS)]
     names = [str(PurePath(file_id).relative_to(directory)) for file_id, _, _ in spans]

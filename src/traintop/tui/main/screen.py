@@ -45,8 +45,8 @@ from traintop.tui.view import Pane, next_pane
 
 if TYPE_CHECKING:
     from traintop.analysis.alerts import AlertKind
-    from traintop.store.catalog import Snapshot
     from traintop.store.formats import RunReader
+    from traintop.store.snapshot import Snapshot
 
 REDRAW_SECONDS = 0.25
 """The least time between two redraws that news from files cause; keys redraw at once."""

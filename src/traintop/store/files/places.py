@@ -1,0 +1,26 @@
+"""Which kind of place a root lies in."""
+
+from __future__ import annotations
+
+from traintop.run_ids import location_of
+from traintop.store.files import Files
+from traintop.store.files.local import LocalFiles, is_named_on_network
+
+
+def files_of(place: str) -> Files:
+    """What reads the files of a place, given its address; that of this machine is empty.
+
+    Raises ``ValueError`` for an address that is none.
+    """
+    if not place:
+        return LocalFiles()
+    raise ValueError(f"{place}: such a place cannot be read yet")
+
+
+def share_a_fate(root: str) -> str:
+    """What a root has in common with all those that fail with it.
+
+    Roots on network filesystems fail alone, too, although they are paths of this machine.
+    """
+    place, path = location_of(root)
+    return place or (path if is_named_on_network(path) else "")

@@ -1,0 +1,493 @@
+"""All runs of one place: what is there, what changed, and what cannot be read."""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import math
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import NamedTuple, cast
+
+from traintop.logfile.lines import first_reads
+from traintop.progress import start_order
+from traintop.run_ids import Location, location_of, parts_of, stem_of
+from traintop.store.annotations import AnnotationFiles
+from traintop.store.cache import SummaryCache
+from traintop.store.files import AwayError, Entry, FileError, Files, Span, wanted_in
+from traintop.store.formats import (
+    ManyRunsFormat,
+    RunFormat,
+    StreamingReader,
+    UnreadableRunError,
+    is_format_forced,
+    run_formats,
+)
+from traintop.store.formats.traintop import is_run_name
+from traintop.store.liveness import SETTLING, ObservedRun
+from traintop.store.other_files import other_files
+from traintop.store.shared_reader import SharedReader
+from traintop.store.sidecars import FOLDER, SIDECARS
+from traintop.store.snapshot import PlaceState, Snapshot
+from traintop.store.sources import (
+    Claim,
+    formats_by_name,
+    many_runs_formats,
+    runs_of_files,
+    wanted_names,
+)
+from traintop.text import duration
+
+_START_BYTES = 64 * 1024
+_REREAD_BYTES = 4096  # before what is new: a line that had no end
+_DECISIVE_BYTES = 4096  # of a file; a shorter one may yet show that it is of a richer format
+_LONGEST_PAUSE = 30.0  # before the next look at a place that does not answer
+_SILENT = 10.0  # seconds of a look after which it is said that it takes long
+_SCANNING = 20  # times as long as a scan took, the next one waits at least
+_STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
+
+
+class PlaceCatalog:
+    """The runs in some directories of one place, and in their sub-directories.
+
+    Runs are the files that one of the formats claims: ``experiment_*.json``, and what looks like a
+    run's. Hidden files and directories are left out; annotations come from ``.traintop`` folders.
+    One of many runs in a file may be named instead of a directory.
+
+    Inside, files and runs are known by their paths in the ``place``, whose address stands before
+    them elsewhere. ``clock`` is the reader's monotonic clock in seconds.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        place: str,
+        paths: Sequence[str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.roots = tuple(str(Location(place, path)) for path in paths)
+        self._roots = [parts_of(path)[0] for path in paths]
+        self._place = place
+        self._named: dict[str, set[str]] = {}  # runs by the files that hold many
+        for run_id in paths:
+            holder, key = parts_of(run_id)
+            if key:
+                self._named.setdefault(holder, set()).add(run_id)
+        self.files = files
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._scan_seconds = 0.0
+        self._claims: dict[str, Claim] = {}
+        self._run_of: dict[str, str] = {}  # by the ids of files
+        self._many: dict[str, Sequence[Entry]] = {}  # the files of claims that are many runs
+        self._runs: dict[str, ObservedRun] = {}
+        self._annotations = AnnotationFiles(files)
+        self._cache = SummaryCache([str(Location(place, root)) for root in self._roots])
+        self._failures = 0
+        self._away_since = 0.0
+        self._looking_since: float | None = None
+        self._is_behind = False  # some runs may have been read in a look that was not finished
+        self.snapshot = Snapshot((), self.roots, (), 0)
+        """The state as of the last look."""
+
+    @property
+    def pause(self) -> float:
+        """Seconds from one look to the next, where nothing hints at a change."""
+        if self._failures:
+            return min(2.0 ** (self._failures - 1), _LONGEST_PAUSE)
+        return max(self.files.interval, _SCANNING * self._scan_seconds)
+
+    def first_look(self, most: int, seconds: float) -> Snapshot:
+        """Reads only the newest runs, so that a screen has something to show at once.
+
+        Which these are is judged before reading: by the time in a file's name, else by that of
+        its modification. After so many seconds no other run is begun.
+        """
+        with self._lock:
+            return self._looked(functools.partial(self._first_look, most, seconds))
+
+    def refresh(self, seconds: float = math.inf) -> Snapshot:
+        """Looks at every file, reads those that changed, and returns the present state.
+
+        After so many seconds no run is begun that was not read before; the snapshot says how many
+        are unread, and the next call reads more of them.
+        """
+        with self._lock:
+            return self._looked(functools.partial(self._refresh, seconds))
+
+    def _looked(self, look: Callable[[], Snapshot]) -> Snapshot:
+        """What a look finds; of a place that does not answer, what was known of it before."""
+        now = self._looking_since = self._clock()
+        try:
+            snapshot = look()
+        except AwayError as error:
+            if not self._failures:
+                self._away_since = now
+            self._failures += 1
+            self._is_behind = True
+            away = duration(now - self._away_since)
+            words = f"away {away}, next try {duration(self.pause)}: {error}"
+            return self._publish(changed=False, notices=(), places=(self._state(words),))
+        finally:
+            self._looking_since = None
+        self._failures = 0
+        return snapshot
+
+    def state(self) -> PlaceState | None:
+        """Why its runs are not known as they are now; ``None`` where they are."""
+        if self.snapshot.places:
+            return self.snapshot.places[0]
+        since = self._looking_since
+        waited = 0.0 if since is None else self._clock() - since
+        if waited >= _SILENT:  # as a frozen disk keeps it waiting
+            return self._state(f"no answer for {duration(waited - waited % _SILENT)}")
+        return None if self.snapshot.revision else self._state("not read yet")
+
+    def _state(self, words: str) -> PlaceState:
+        return PlaceState(self.files.place or self.roots[0], self.roots, words)
+
+    def _first_look(self, most: int, seconds: float) -> Snapshot:
+        scan = self._scan()
+        newest = heapq.nlargest(most, scan.files, key=_apparent_start)
+        changed, unread = self._update(newest, seconds)
+        unread += max(len(scan.files) - most, 0)
+        return self._publish(changed, self._notices(scan), unread)
+
+    def _refresh(self, seconds: float) -> Snapshot:
+        scan = self._scan()
+        changed, unread = self._update(scan.files, seconds)
+        # Of a file that was named, what people say lies beside it.
+        alone = [root for root in self._roots if root in self._runs or root in self._many]
+        beside = [f"{Path(root).parent / FOLDER}" for root in alone]
+        sidecars = (
+            [*scan.sidecars, *self.files.walk(beside, (SIDECARS,))] if beside else scan.sidecars
+        )
+        changed |= self._annotations.refresh([one for one in sidecars if not one.is_dir])
+        self._cache.save(self._runs.keys())
+        others = "" if self._runs else self.other_files()
+        return self._publish(changed, self._notices(scan), unread, others)
+
+    def refresh_files(self, ids: Collection[str]) -> Snapshot:
+        """Looks only at these files, named as the catalog names them.
+
+        Looks at all of them when one is new or gone.
+        """
+        with self._lock:
+            changed = self._update_known(ids)
+            if changed is not None:
+                return self._publish(changed, self.snapshot.notices)
+        return self.refresh()
+
+    def other_files(self, *, tools_only: bool = False) -> str:
+        """What is not read, in words; see :func:`traintop.store.other_files.other_files`."""
+        # Not those either whose run is shown from a richer file beside them.
+        known = {file_id for file_id, claim in self._claims.items() if claim.run_id is not None}
+        return other_files(self.files, self._roots, known, tools_only=tools_only)
+
+    def report(self, trouble: str) -> Snapshot:
+        """The runs as they were, with a notice; for a refresh that failed."""
+        with self._lock:
+            return self._publish(changed=False, notices=(trouble,))
+
+    def may_be_a_run(self, path: str) -> bool:
+        """Whether a file is looked at, by its name."""
+        directory, name = os.path.split(path)
+        if name.startswith("."):
+            return False
+        return bool(wanted_in(wanted_names(run_formats().known))(directory)(name))
+
+    def has(self, run_id: str) -> bool:
+        """Whether a run is here, by its address."""
+        place, path = location_of(run_id)
+        return place == self._place and path in self._runs
+
+    def reader(self, run_id: str) -> StreamingReader:
+        """A reader of one run, for any thread; it never waits for a refresh.
+
+        Raises :class:`UnreadableRunError` when there is no such run, or none any more.
+        """
+        run = self._runs.get(location_of(run_id).path)
+        if run is None:
+            raise UnreadableRunError(f"{run_id} does not exist")
+        return SharedReader(run)
+
+    def _scan(self) -> _Scan:
+        started = time.monotonic()
+        formats, problems = run_formats()
+        scan = _Scan([], [], list(problems))
+        for entry in self.files.walk(self._roots, wanted_names(formats)):
+            if entry.is_dir and entry.problem:
+                scan.notices.append(f"{self._place}{entry.id} {entry.problem}")
+            elif PurePath(entry.id).parent.name == FOLDER:
+                scan.sidecars.append(entry)
+            elif not entry.id.endswith(f"/{FOLDER}"):
+                scan.files.append(entry)
+        self._scan_seconds = time.monotonic() - started
+        return scan
+
+    def _notices(self, scan: _Scan) -> list[str]:
+        claims = [(root, self._claims.get(root)) for root in self._roots]
+        no_runs = [root for root, claim in claims if claim is not None and not claim.run_id]
+        return [
+            *scan.notices,
+            *(f"{self._place}{root} is neither a directory nor a run" for root in no_runs),
+        ]
+
+    def _update(self, files: Sequence[Entry], seconds: float) -> tuple[bool, int]:
+        """Brings the observed runs up to date: whether the list changed, how many are unread."""
+        look = _Look(self._clock(), time.monotonic() + seconds, {})
+        if self._place:
+            self.files.prefetch([*self._expected(files)])
+        before = self._claims
+        claims: dict[str, Claim] = {}
+        found: dict[str, Entry] = {}
+        is_new = False
+        for entry in files:
+            claim = known = before.get(entry.id)
+            is_settled = claim is not None and claim.is_final and claim.run_id
+            if claim is None or not (is_settled or claim.holds(entry)):
+                claim = self._claim(entry)
+                is_new |= not claim.is_same(known)
+            claims[entry.id], found[entry.id] = claim, entry
+        if is_new or len(claims) != len(before):
+            self._run_of = runs_of_files(claims, run_formats().known)
+        files_of: dict[str, list[Entry]] = {}
+        for file_id, run_id in self._run_of.items():
+            files_of.setdefault(run_id, []).append(found[file_id])
+        many = many_runs_formats(run_formats().known)
+        self._many = {}
+        for run_id, entries in files_of.items():
+            claim = claims[entries[0].id]
+            if claim.run_id != run_id:  # that of a part
+                own_claims = (claims[each.id] for each in entries)
+                claim = next((one for one in own_claims if one.run_id == run_id), claim)
+            formats, known_run = claim.formats, self._runs.get(run_id)
+            if formats[0] in many:
+                self._many[run_id] = entries
+                self._look_into(run_id, formats, look)
+            elif known_run is not None and known_run.formats is formats:  # as nearly all are
+                look.runs[run_id] = known_run
+                look.changed |= known_run.look(entries, look.now)
+            else:
+                self._look_at(run_id, entries, formats, look)
+        look.changed |= self._runs.keys() != look.runs.keys()
+        self._claims, self._runs = claims, look.runs
+        return look.changed, look.unread
+
+    def _expected(self, files: Iterable[Entry]) -> Iterator[Span]:
+        """What will be read of files that are new or have changed, as far as that is known."""
+        known = {entry.id: entry for run in self._runs.values() for entry in run.entries}
+        for entry in files:
+            before, claim = known.get(entry.id), self._claims.get(entry.id)
+            if before is None and claim is not None and claim.holds(entry):
+                continue
+            if entry.is_dir or entry.problem or (before and before[:3] == entry[:3]):
+                continue
+            if is_run_name(entry.id):
+                yield from ((entry.id, *part) for part in first_reads(entry.size))
+            elif before is None or before.size > entry.size:
+                yield entry.id, 0, min(entry.size, _START_BYTES)
+            else:
+                start = max(before.size - _REREAD_BYTES, 0)
+                yield entry.id, start, entry.size - start
+
+    def _look_at(
+        self,
+        run_id: str,
+        entries: Sequence[Entry],
+        formats: tuple[RunFormat, ...],
+        look: _Look,
+    ) -> None:
+        """Brings one run up to date; a new one if there is time."""
+        run = self._runs.get(run_id)
+        if run is None:
+            if look.has_begun and time.monotonic() > look.ends:
+                look.unread += 1
+                return
+            look.has_begun = True
+        if run is None or run.formats != formats:
+            name = functools.partial(self._name_of, run_id, is_file=entries[0].id == run_id)
+            run = ObservedRun(run_id, self._place, self.files, formats, self._cache, name)
+        look.runs[run_id] = run
+        look.changed |= run.look(entries, look.now)
+
+    def _look_into(self, holder: str, formats: tuple[RunFormat, ...], look: _Look) -> None:
+        """Brings the runs up to date that are in one file, or in the files of one claim.
+
+        While they cannot be found, they stay as they were; where there were none, the file itself
+        is listed, with the reason.
+        """
+        files, named = self._many[holder], self._named.get(holder)
+        try:
+            for entry in cast("ManyRunsFormat", formats[0]).runs(self.files, files):
+                if named is None or entry.id in named:
+                    self._look_at(entry.id, [entry], formats, look)
+        except AwayError:
+            raise
+        except (FileError, ValueError) as error:
+            known = self._runs_of(holder)
+            if known and isinstance(error, FileError):
+                look.runs |= known
+            else:
+                self._look_at(holder, [files[0]._replace(problem=str(error))], formats, look)
+
+    def _runs_of(self, holder: str) -> dict[str, ObservedRun]:
+        """The runs that are in a file, or what is listed instead of them."""
+        start = f"{holder}#"
+        return {
+            run_id: run
+            for run_id, run in self._runs.items()
+            if run_id.startswith(start) or run_id == holder
+        }
+
+    def _update_known(self, ids: Iterable[str]) -> bool | None:
+        """As :meth:`_update`, of some files; ``None`` when one of them is new or gone."""
+        now = self._clock()
+        changed = False
+        holders: dict[str, None] = {}
+        for file_id in ids:
+            holder = self._run_of.get(file_id, "")
+            if holder in self._many:
+                holders[holder] = None
+                continue
+            before = self._claims.get(file_id)
+            try:
+                entry = self.files.stat(file_id)
+            except FileError:
+                if before is None:
+                    continue  # it came and went
+                return None
+            claim = None if before is None else self._claim(entry)
+            if claim is None or not claim.is_same(before):
+                return None
+            self._claims[file_id] = claim
+            if file_id not in self._run_of:
+                continue
+            run = self._runs.get(self._run_of[file_id])
+            if run is None:
+                return None
+            entries = [entry if known.id == file_id else known for known in run.entries]
+            changed |= run.look(entries, now)
+        for holder in holders:
+            try:
+                self._many[holder] = [self.files.stat(each.id) for each in self._many[holder]]
+            except FileError:
+                return None
+            look, before_it = _Look(now, math.inf, {}), self._runs_of(holder)
+            self._look_into(holder, self._claims[holder].formats, look)
+            changed |= look.changed
+            if look.runs.keys() != before_it.keys():
+                others = {one: run for one, run in self._runs.items() if one not in before_it}
+                self._runs, changed = others | look.runs, True
+        return changed
+
+    def _name_of(self, run_id: str, *, is_file: bool) -> str:
+        """What a run is called whose files give it no name: its path below its root."""
+        if parts_of(run_id)[1]:
+            return stem_of(run_id)
+        path = PurePath(run_id)
+        root = max((root for root in self._roots if path.is_relative_to(root)), key=len, default="")
+        below = path.relative_to(root) if root else path
+        if not below.name:
+            return os.path.basename(os.path.abspath(run_id))
+        return str(below.with_suffix("") if is_file else below)
+
+    def _claim(self, entry: Entry) -> Claim:
+        known = self._claims.get(entry.id)
+        if known is not None and known.holds(entry):
+            return known
+
+        read: list[bytes] = []
+
+        def start() -> bytes:
+            if entry.problem or entry.is_dir:
+                raise FileError(entry.problem)
+            if not read:
+                read.append(self.files.read(entry.id, 0, _START_BYTES))
+            return read[0]
+
+        known_formats: Sequence[RunFormat] = run_formats().known
+        if not (is_format_forced() and entry.id in self._roots):
+            known_formats = formats_by_name(run_formats().known, entry.id)
+        if self._cache.has(entry.id):
+            kept = self._cache.get(entry.id, [entry], [each.name for each in known_formats])
+            if kept is not None:  # it was read as a run of its own, and is as it was then
+                formats = tuple(each for each in known_formats if each.name == kept[0])
+                return Claim(entry.id, formats, entry[:3], entry.size >= _DECISIVE_BYTES)
+        claims = [(_claimed(each, entry, start), each) for each in known_formats]
+        first = next((run_id for run_id, _ in claims if run_id is not None), None)
+        if first is None and entry.id in self._roots:
+            # A person named this file: a format that reads such names says what is wrong with it.
+            claims = [(entry.id, each) for each in known_formats]
+            first = entry.id if claims else None
+        if first is None and known is not None and known.run_id:
+            return known  # it may just be written anew
+        formats = tuple(each for run_id, each in claims if run_id and run_id == first)
+        is_still = entry.age is None or entry.age >= SETTLING
+        is_final = entry.size >= _DECISIVE_BYTES if first else is_still
+        return Claim(first, formats, entry[:3], is_final)
+
+    def _publish(
+        self,
+        changed: bool,
+        notices: Iterable[str],
+        unread: int = 0,
+        others: str = "",
+        places: tuple[PlaceState, ...] = (),
+    ) -> Snapshot:
+        if not places:
+            changed, self._is_behind = changed or self._is_behind, False
+        before, notices = self.snapshot, tuple(notices)
+        aside = (notices, unread, others, places)
+        is_new = aside != (before.notices, before.unread, before.others, before.places)
+        if changed or is_new or not before.revision:
+            runs = before.runs
+            if changed:
+                listed = [
+                    run.annotated(self._annotations.of(run.id)) for run in self._runs.values()
+                ]
+                runs = tuple(sorted(listed, key=start_order, reverse=True))
+            self.snapshot = Snapshot(runs, self.roots, notices, before.revision + 1, *aside[1:])
+        return self.snapshot
+
+
+@dataclass(slots=True)
+class _Look:
+    """A look at all runs, or at some of them, and what is known of it so far."""
+
+    now: float  # by the clock of the catalog
+    ends: float  # when no other run is begun, by the monotonic clock
+    runs: dict[str, ObservedRun]
+    has_begun: bool = False  # a run that was not read before
+    changed: bool = False
+    unread: int = 0
+
+
+class _Scan(NamedTuple):
+    """What one walk through the directories found."""
+
+    files: list[Entry]
+    sidecars: list[Entry]
+    notices: list[str]
+
+
+def _claimed(run_format: RunFormat, entry: Entry, start: Callable[[], bytes]) -> str | None:
+    try:
+        return run_format.claims(entry, start)
+    except AwayError:
+        raise
+    except Exception:  # it cannot be read; or another package is wrong, which hides no other run
+        return None
+
+
+def _apparent_start(entry: Entry) -> str:
+    stamp = _STAMP.search(entry.id)
+    if stamp:
+        return stamp[1]
+    return time.strftime("%Y%m%d_%H%M%S", time.localtime(time.time() - (entry.age or 0.0)))
