@@ -51,7 +51,7 @@ class PostedApp(TraintopApp):
             SnapshotChanged(
                 Snapshot(
                     runs=tuple(runs),
-                    directories=(DIRECTORY,),
+                    roots=(str(DIRECTORY),),
                     notices=notices,
                     revision=self._revision,
                 )

@@ -24,6 +24,7 @@ from traintop.model import MetricStats
 from traintop.store import watch
 from traintop.store.catalog import RunCatalog
 from traintop.store.files.local import LocalFiles
+from traintop.store.place_catalog import PlaceCatalog
 from traintop.tracking.run_clock import RunClock
 from traintop.tracking.run_file import RunFile
 from traintop.tracking.writer import RunWriter
@@ -248,7 +249,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     count(MainScreen, "show_snapshot")
     count(MainScreen, "draw")
-    count(RunCatalog, "refresh")
+    count(PlaceCatalog, "refresh")
     count(RunTable, "render_line")
     count(LinePane, "render_line")
     return counts
