@@ -177,6 +177,7 @@ _KINDS: Mapping[str, tuple[Kind, str]] = {
 }
 
 
+@functools.lru_cache(maxsize=4096)
 def metric_field(name: str, metric: str, statistic: str, get: Getter | None = None) -> Field:
     """The field of a statistic of a metric; ``get`` where the name may mean something else too."""
     what, words, explanation = STATISTICS[statistic], safe_text(metric), safe_text(metric)
@@ -256,6 +257,7 @@ def field_of(name: str) -> Field:
     return _plain(name)
 
 
+@functools.lru_cache(maxsize=4096)
 def setting_field(name: str) -> Field:
     """The field of a setting; dots lead into nested ones."""
     heading = _heading(name)

@@ -19,6 +19,7 @@ import msgspec
 from traintop.direction import Direction, direction_of_name
 from traintop.logfile.columns import name_family
 from traintop.model import DIRECTIONS, MetricStats, RunStatus, RunSummary
+from traintop.run_columns import column, names_of
 from traintop.system_metrics import (
     TOGETHER,
     gpus_among,
@@ -201,14 +202,14 @@ def column_name(metric: str, logged: Collection[str]) -> str:
 
 def metrics_of(runs: Iterable[RunSummary]) -> list[str]:
     """What the loops of any of the runs logged, by standard names; see :func:`in_order`."""
-    logged = dict.fromkeys(tuple(run.stats) for run in runs)
+    logged = dict.fromkeys(names.stats for names in names_of(runs))
     found = in_order(name for names in logged for name in names_of_metrics(names))
     return [name for name in found if not is_system_metric(name)]
 
 
 def system_metrics_of(runs: Iterable[RunSummary]) -> list[str]:
     """The system metrics of any of the runs: those of whole runs, and then those of each GPU."""
-    logged = dict.fromkeys(tuple(run.stats) for run in runs)
+    logged = dict.fromkeys(names.stats for names in names_of(runs))
     whole = [name for name in TOGETHER if any(logged_name(name, names) for names in logged)]
     each = {name for names in logged for name in names if is_system_metric(name)}
     return [*whole, *sorted(each.difference(whole), key=system_order)]
@@ -371,8 +372,7 @@ def take_stated_directions(runs: Iterable[RunSummary]) -> None:
     """Know which values are better by what the tools of some runs say, where these agree."""
     global _stated
     stated: dict[str, set[Direction]] = {}
-    for run in runs:
-        directions = run.environment.get(DIRECTIONS)
+    for directions in column(runs, DIRECTIONS, lambda run: run.environment.get(DIRECTIONS)):
         if isinstance(directions, dict):
             for name, direction in directions.items():
                 if direction in ("lower", "higher"):

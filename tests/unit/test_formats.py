@@ -58,7 +58,6 @@ class StepsFormat:
     patterns = ("*.steps",)
     heartbeat = False
     records_end = True
-    is_costly = False
     owns_directories = False
 
     def joined(self, run_id, others):

@@ -152,9 +152,8 @@ def _gpu_samples(history: History, seconds: Sequence[float]) -> Iterator[GpuSamp
 
 
 class _Memory(msgspec.Struct):
-    """What is remembered of a run that was seen."""
+    """What is remembered of the records of a run that went on while it was seen."""
 
-    run: RunSummary | None = None
     latest: Measured | None = None
     paced: Measured | None = None
     """The record by which the pace of iterations was taken last."""
@@ -168,7 +167,6 @@ class _Memory(msgspec.Struct):
     since: dict[AlertKind, float] = msgspec.field(default_factory=dict)
     """What its records show to be so, and since which second of the run."""
     raised: set[AlertKind] = msgspec.field(default_factory=set)
-    was_best: bool = False
 
 
 class AlertDetector:
@@ -186,7 +184,9 @@ class AlertDetector:
     ) -> None:
         self._sample = sample
         self._began = began
-        self._memories: dict[str, _Memory] = {}
+        self._seen: dict[str, RunSummary] = {}
+        self._memories: dict[str, _Memory] = {}  # few: most runs are over when they are first seen
+        self._were_best: set[str] = set()
         self._best: float | None = None
         self._record: float | None = None
         self._record_is_beaten = False
@@ -201,38 +201,38 @@ class AlertDetector:
         """
         alerts: list[Alert] = []
         for run in runs:
-            memory = self._memories.get(run.id)
-            if memory is None:
-                memory = self._memories[run.id] = _Memory()
-                self._look_back(memory, run)
-            if memory.run is not run:
-                events = [*self._events(memory, run, now), *self._new_best(memory, run, now)]
-                memory.run = run
+            if self._seen.get(run.id) is not run:
+                events = [*self._events(run, now), *self._new_best(run, now)]
+                self._seen[run.id] = run
                 name = run.title
                 alerts += [Alert(kind, run.id, name, text, time) for kind, text, time in events]
-        if len(self._memories) > 2 * len(runs) + _SPARE_MEMORIES:
-            self._memories = {run.id: self._memories[run.id] for run in runs}
+        if len(self._seen) > 2 * len(runs) + _SPARE_MEMORIES:
+            self._seen = {run.id: run for run in runs}
+            known = self._memories.items()
+            self._memories = {run_id: one for run_id, one in known if run_id in self._seen}
+            self._were_best &= self._seen.keys()
         self._watching |= complete
         return tuple(sorted(alerts, key=lambda alert: alert.time))
 
     def current(self) -> Mapping[str, AlertKind]:
         """By their id, the runs that go on although their records show that something is wrong."""
+        known = ((self._seen[run_id], memory) for run_id, memory in self._memories.items())
         return {
-            run_id: kinds[0]
-            for run_id, memory in self._memories.items()
-            if memory.run is not None and memory.run.status in ALIVE and (kinds := _shown(memory))
+            run.id: kinds[0]
+            for run, memory in known
+            if run.status in ALIVE and (kinds := _shown(memory, run))
         }
 
     def standing(self, run_id: str) -> frozenset[AlertKind]:
         """What is wrong now with a run that goes on."""
-        memory = self._memories.get(run_id)
-        if memory is None or memory.run is None or memory.run.status not in ALIVE:
+        memory, run = self._memories.get(run_id), self._seen.get(run_id)
+        if memory is None or run is None or run.status not in ALIVE:
             return frozenset()
-        stalled = {AlertKind.STALLED} if memory.run.status is RunStatus.STALLED else set()
+        stalled = {AlertKind.STALLED} if run.status is RunStatus.STALLED else set()
         return frozenset({*memory.since, *stalled})
 
     def _look_back(self, memory: _Memory, run: RunSummary) -> None:
-        if run.status not in ALIVE or run.last is None:
+        if run.last is None:
             return
         try:
             for measured in self._sample(run):
@@ -243,10 +243,8 @@ class AlertDetector:
         except (OSError, ValueError):
             return  # the run may have just been removed; the list says what else is wrong with it
 
-    def _events(
-        self, memory: _Memory, run: RunSummary, now: datetime
-    ) -> Iterator[tuple[AlertKind, str, datetime]]:
-        before = memory.run
+    def _events(self, run: RunSummary, now: datetime) -> Iterator[tuple[AlertKind, str, datetime]]:
+        before = self._seen.get(run.id)
         kind = _OF_STATUS.get(run.status)
         is_news = before is None or before.status is not run.status
         if kind is not None and is_news and (self._watching or _is_recent(run, now)):
@@ -256,6 +254,11 @@ class AlertDetector:
             yield AlertKind.LOGGED, text, time
         if run.status not in ALIVE and before is None:
             return  # it is over: nothing will be compared with what it was, for thousands of runs
+        memory = self._memories.get(run.id)
+        if memory is None:
+            memory = self._memories[run.id] = _Memory()
+            if before is None:
+                self._look_back(memory, run)
         if run.last is not None:
             rate, stats = last_value(run, "tokens_per_sec"), stats_of(run, "train_loss")
             if memory.highest is None and stats is not None:
@@ -277,7 +280,7 @@ class AlertDetector:
         memory.raised = kinds | (memory.raised & _ONCE)
 
     def _new_best(
-        self, memory: _Memory, run: RunSummary, now: datetime
+        self, run: RunSummary, now: datetime
     ) -> Iterator[tuple[AlertKind, str, datetime]]:
         value = best_value(run, "val_loss", "lower")
         if value is None:
@@ -289,9 +292,10 @@ class AlertDetector:
             beats = record is not None and value < record
             if record is not None and beats and (ended or not self._record_is_beaten):
                 self._record_is_beaten = True
-                if not memory.was_best:
+                if run.id not in self._were_best:
                     # What the first look finds raises no alert: the end of the run will.
-                    memory.was_best = self._watching
+                    if self._watching:
+                        self._were_best.add(run.id)
                     new, old = _distinct_numbers(value, record)
                     if self._watching:
                         yield AlertKind.BEST, f"val loss {new}, the record was {old}", now
@@ -373,10 +377,9 @@ def _take_gpus(memory: _Memory, sample: GpuSample, run: RunSummary) -> None:
     _set(memory, AlertKind.GPU_THROTTLED, since, so=bool(throttled))
 
 
-def _shown(memory: _Memory) -> list[AlertKind]:
+def _shown(memory: _Memory, run: RunSummary) -> list[AlertKind]:
     """What is wrong, what matters first; that a run is stalled says more than that GPUs idle."""
-    assert memory.run is not None
-    stalled = memory.run.status is RunStatus.STALLED
+    stalled = run.status is RunStatus.STALLED
     kinds = (kind for kind in ALERT_WORDS if kind in memory.since)
     return [kind for kind in kinds if not (stalled and kind in _OF_GPUS)]
 

@@ -29,7 +29,13 @@ from types import MappingProxyType
 
 import msgspec
 
-from traintop.analysis.field_names import field_among, hint_of_unknown, is_known, known_names
+from traintop.analysis.field_names import (
+    field_among,
+    hint_of_unknown,
+    is_known,
+    known_names,
+    values_of,
+)
 from traintop.analysis.query_conditions import (
     CONSTANTS,
     EQUALITIES,
@@ -59,7 +65,7 @@ from traintop.analysis.query_tokens import (
     number_of,
 )
 from traintop.field import Kind, is_nothing
-from traintop.fields import STATUS_WORDS, fact, field_of
+from traintop.fields import STATUS_WORDS, field_of
 from traintop.model import RunSummary
 from traintop.text import suggestions
 
@@ -124,6 +130,7 @@ class _Parser:
     ) -> None:
         self._repeats = repeats
         self._runs = runs
+        self._ids = [id(run) for run in runs]
         self._alerts = alerts
         self._now = now
         self._tokens = TokenReader(text)
@@ -253,7 +260,7 @@ class _Parser:
         name, word = field_of(field.word).name, literal.word.lower()
         if name == "git_commit":
             known = self._getter(name) or (lambda run: None)
-            return lambda run: known(run) is not None and is_commit(run, word) is not negated
+            return lambda run: known(run) is not None and is_commit(known(run), word) is not negated
         if name != "status":
             return None
         if word not in STATUSES:
@@ -368,7 +375,7 @@ class _Parser:
         if self._repeats and is_status:
             named: Condition = partial(has_status, word=word, alerts=self._alerts)
         else:
-            named = mentions(term.word, term.time, self._alerts)
+            named = mentions(term.word, self._runs, term.time, self._alerts)
         compare = self._getter(term.word) if term.named else None
         if compare and any(isinstance(compare(run), bool) for run in self._runs):
             return lambda run: named(run) or compare(run) is True
@@ -381,7 +388,7 @@ class _Parser:
 
     def _meant(self, word: str) -> str:
         """What a word that nothing matches may be a slip of."""
-        facts = (run.environment.get(fact) for run in self._runs for fact in ("user", "host"))
+        facts = (v for fact in ("user", "host") for v in values_of(field_of(fact), self._runs))
         tags = (tag for run in self._runs for tag in run.annotations.tags)
         known = {*known_names(self._runs), *STATUS_WORDS, *tags, *filter(None, facts)}
         hint = suggestions(word, sorted(map(str, known)))
@@ -405,5 +412,8 @@ class _Parser:
 
     def _getter(self, name: str) -> Getter | None:
         """What a name means, ``None`` when no run has it."""
-        field, now = field_among(name, self._runs), self._now
-        return (lambda run: fact(run, field, now)) if is_known(field, self._runs) else None
+        field = field_among(name, self._runs)
+        if not is_known(field, self._runs):
+            return None
+        known = dict(zip(self._ids, values_of(field, self._runs, self._now), strict=True))
+        return lambda run: known[id(run)]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from traintop.analysis.alerts import ALERT_WORDS, AlertKind
+from traintop.analysis.field_names import values_of
 from traintop.analysis.query_times import Period
 from traintop.field import Value
-from traintop.fields import STATUS_WORDS
+from traintop.fields import FIELDS, STATUS_WORDS
 from traintop.model import ENDED, RunSummary
+from traintop.run_columns import column
 from traintop.values import as_number
 
 Condition = Callable[[RunSummary], bool]
@@ -59,23 +61,34 @@ _LEAST_COMMIT = 4
 """Characters by which a commit is known, as in git."""
 
 
-def mentions(word: str, time: Period | None, alerts: Alerts) -> Condition:
-    """Whether a word is in the names, tags, notes, user or host of a run.
+def mentions(
+    word: str, runs: Iterable[RunSummary], time: Period | None, alerts: Alerts
+) -> Condition:
+    """Whether a word is in the names, tags, notes, user or host of a run, one of these.
 
     It may be a status, the beginning of a commit, or a day on which runs started, too.
     """
-    wanted = word.casefold()
+    wanted, runs = word.casefold(), tuple(runs)
+    texts = column(runs, "texts", _texts)
+    commits = values_of(FIELDS["git_commit"], runs)
+    found = {
+        id(run)
+        for run, text, commit in zip(runs, texts, commits, strict=True)
+        if wanted in text or is_commit(commit, wanted)
+    }
 
     def matches(run: RunSummary) -> bool:
-        facts = (run.environment.get(fact) for fact in ("user", "host"))
-        texts = (run.name, run.stem, run.notes, run.annotations.note, *run.annotations.tags, *facts)
-        if wanted in "\n".join(text for text in texts if isinstance(text, str)).casefold():
-            return True
-        if has_status(run, wanted, alerts) or is_commit(run, wanted):
+        if id(run) in found or has_status(run, wanted, alerts):
             return True
         return time is not None and time.compares(run.start_time, "==")
 
     return matches
+
+
+def _texts(run: RunSummary) -> str:
+    facts = (run.environment.get(fact) for fact in ("user", "host"))
+    texts = (run.name, run.stem, run.notes, run.annotations.note, *run.annotations.tags, *facts)
+    return "\n".join(text for text in texts if isinstance(text, str)).casefold()
 
 
 def has_status(run: RunSummary, word: str, alerts: Alerts) -> bool:
@@ -87,9 +100,8 @@ def has_status(run: RunSummary, word: str, alerts: Alerts) -> bool:
     return word in words or (alert is not None and word in (alert, ALERT_WORDS[alert].casefold()))
 
 
-def is_commit(run: RunSummary, begin: str) -> bool:
-    """Whether the commit of a run begins with this text."""
-    commit = run.environment.get("git_commit")
+def is_commit(commit: Value, begin: str) -> bool:
+    """Whether a commit begins with this text."""
     return len(begin) >= _LEAST_COMMIT and isinstance(commit, str) and commit.startswith(begin)
 
 

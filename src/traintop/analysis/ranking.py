@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from traintop.analysis.field_names import field_among, hint_of_unknown, is_known
+from traintop.analysis.field_names import (
+    field_among,
+    hint_of_unknown,
+    is_known,
+    sort_keys,
+    values_of,
+)
 from traintop.direction import Direction
 from traintop.field import Field, is_nothing
-from traintop.fields import fact, is_default
+from traintop.fields import is_default
 from traintop.metrics import (
     best_iteration,
     best_value,
@@ -38,24 +45,23 @@ def sorted_runs(
 
 
 def sorted_by(
-    runs: Iterable[RunSummary], field: Field, now: datetime, *, descending: bool
+    runs: Sequence[RunSummary], field: Field, now: datetime, *, descending: bool
 ) -> list[RunSummary]:
     """The runs in the order of a field at a moment; equal ones keep their order.
 
     Those whose value is NaN, infinite, missing or a default come last in either direction.
     """
     known: list[tuple[tuple[int, float | str], RunSummary]] = []
-    diverged: list[RunSummary] = []
-    missing: list[RunSummary] = []
-    for run in runs:
-        value = fact(run, field, now)
-        key = field.sort_key(value)
-        if key is not None:
-            known.append((key, run))
+    others: list[RunSummary] = []
+    for run, key in zip(runs, sort_keys(field, runs, now), strict=True):
+        if key is None:
+            others.append(run)
         else:
-            (missing if is_nothing(value) else diverged).append(run)
-    known.sort(key=lambda pair: pair[0], reverse=descending)
-    return [*(run for _, run in known), *diverged, *missing]
+            known.append((key, run))
+    known.sort(key=operator.itemgetter(0), reverse=descending)
+    values = zip(map(is_nothing, values_of(field, others, now)), others, strict=True)
+    last = sorted(values, key=operator.itemgetter(0))  # what diverged before what is missing
+    return [run for _, run in (*known, *last)]
 
 
 class Leader(NamedTuple):

@@ -1,4 +1,4 @@
-"""Summaries of runs that are costly to read, kept from one start of the program to the next.
+"""Summaries that are kept from one start of the program to the next.
 
 One file for each set of directories, in the user's cache folder. Whatever is wrong with it, it is
 as if it were not there: a program that finds it damaged, locked away or of another version reads
@@ -8,33 +8,57 @@ use it one reads what the other has written last.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
 import traintop
 from traintop.atomic_file import write_atomically
-from traintop.model import RunSummary
+from traintop.model import Pauses, RunStatus
 from traintop.store.files import Entry
+from traintop.store.packed_summary import PackedSummary, packed_again
 
 _WORTH_KEEPING = 0.2  # seconds that reading took; below it, nothing is gained
 _SAVING_INTERVAL = 60.0
 _SAVING_SHARE = 100  # saving takes at most a hundredth of the time
 _MOST_FILES = 100
 _LARGEST = 256 * 1024 * 1024
+_IN_A_PORTION = 1000  # between two of which other threads have their turn
 
 
-class _Kept(msgspec.Struct, frozen=True, gc=False):
+class ReadRun(NamedTuple):
+    """A run as it was read: of which files, in which format, and what they say."""
+
+    entries: Sequence[Entry]
+    format: str
+    summary: PackedSummary
+
+
+class _Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     signature: str
     format: str
-    summary: RunSummary
+    packed: bytes
+    dictionary: int  # its place in the portion
+    id: str
+    status: RunStatus
+    name: str
+    start_time: str | None
+    pauses: Pauses | None
+    problem: str
+    file_size: int
+
+
+class _Portion(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    dictionaries: list[bytes]
+    runs: list[_Kept]
 
 
 class SummaryCache:
@@ -42,43 +66,51 @@ class SummaryCache:
 
     def __init__(self, directories: Sequence[str]) -> None:
         self._directories = directories
-        self._kept: dict[str, _Kept] | None = None  # None: not loaded yet
+        # Those that nobody asked for yet; None: not loaded yet.
+        self._kept: dict[str, tuple[_Kept, bytes]] | None = None
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
         self._save_at = 0.0
 
-    def has(self, run_id: str) -> bool:
-        """Whether anything is kept of a run."""
-        return run_id in self._loaded()
-
-    def get(
-        self, run_id: str, entries: Sequence[Entry], formats: Collection[str]
-    ) -> tuple[str, RunSummary] | None:
-        """The format and summary of a run whose files are as they were; ``None`` if not known."""
+    def format_of(self, run_id: str, entries: Sequence[Entry]) -> str | None:
+        """The format of a run whose files are as they were; ``None`` if not known."""
         kept = self._loaded().get(run_id)
-        if kept is None or kept.format not in formats or kept.signature != _signature(entries):
+        if kept is None or kept[0].signature != _signature(run_id, entries):
             return None
-        return kept.format, kept.summary
+        return kept[0].format
 
-    def put(
-        self, run_id: str, entries: Sequence[Entry], name: str, summary: RunSummary, took: float
-    ) -> None:
-        """Keep what was read of a run in so many seconds."""
-        self._loaded()[run_id] = _Kept(_signature(entries), name, summary)
-        self._unsaved += took
+    def take(
+        self, run_id: str, entries: Sequence[Entry], formats: Collection[str]
+    ) -> ReadRun | None:
+        """A run whose files are as they were, once; ``None`` if not known."""
+        kept, dictionary = self._loaded().pop(run_id, (None, b""))
+        if kept is None or kept.format not in formats:
+            return None
+        if kept.signature != _signature(run_id, entries):
+            return None
+        others = {name: getattr(kept, name) for name in _NOT_PACKED}
+        return ReadRun(entries, kept.format, packed_again(kept.packed, dictionary, **others))
 
-    def save(self, run_ids: Collection[str]) -> None:
-        """Save what is kept of these runs, if that is worth its while by now. Never raises."""
+    def took(self, seconds: float) -> None:
+        """Note how long it took to read what is worth keeping."""
+        self._unsaved += seconds
+
+    def save(self, runs: Iterable[ReadRun], *, complete: bool) -> None:
+        """Save these runs, if that is worth its while by now. Never raises.
+
+        Unless they are ``complete``, what was kept of others stays.
+        """
+        if complete:
+            self._kept = {}
         now = time.monotonic()
         if self._unsaved < _WORTH_KEEPING or now < self._save_at:
             return
-        kept = {run_id: one for run_id, one in self._loaded().items() if run_id in run_ids}
-        self._kept, self._unsaved = kept, 0.0
+        self._unsaved = 0.0
         with suppress(Exception):  # a full disk, a folder without permission, an odd value
-            _write(self._path(), _encoded(kept))
+            _write(self._path(), _encoded(runs, self._loaded().values()))
         took = time.monotonic() - now
         self._save_at = now + max(_SAVING_INTERVAL, took * _SAVING_SHARE)
 
-    def _loaded(self) -> dict[str, _Kept]:
+    def _loaded(self) -> dict[str, tuple[_Kept, bytes]]:
         if self._kept is None:
             self._kept = {}
             with suppress(Exception):
@@ -94,7 +126,12 @@ class SummaryCache:
         return user_cache_path("traintop", appauthor=False) / f"summaries_{_digest(named)}"
 
 
-def _signature(entries: Sequence[Entry]) -> str:
+_NOT_PACKED = ("id", "status", "name", "start_time", "pauses", "problem", "file_size")
+
+
+def _signature(run_id: str, entries: Sequence[Entry]) -> str:
+    if len(entries) == 1 and entries[0].id == run_id:
+        return repr(entries[0][1:3])
     return _digest("\n".join(sorted(repr(entry[:3]) for entry in entries)))
 
 
@@ -102,20 +139,51 @@ def _digest(text: str) -> str:
     return blake2b(text.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
-def _encoded(kept: dict[str, Any]) -> bytes:
-    body = traintop.__version__.encode() + b"\n" + msgspec.msgpack.encode(kept)
+def _encoded(runs: Iterable[ReadRun], others: Iterable[tuple[_Kept, bytes]]) -> bytes:
+    """The file: a checksum, the version, and portions, each after its length."""
+    parts = [f"{traintop.__version__}\n".encode()]
+    kept = itertools.chain(map(_kept, runs), others)
+    while some := list(itertools.islice(kept, _IN_A_PORTION)):
+        places: dict[bytes, int] = {}
+        placed = [
+            msgspec.structs.replace(one, dictionary=places.setdefault(dictionary, len(places)))
+            for one, dictionary in some
+        ]
+        portion = msgspec.msgpack.encode(_Portion([*places], placed))
+        parts += [len(portion).to_bytes(4, "big"), portion]
+    body = b"".join(parts)
     return zlib.crc32(body).to_bytes(4, "big") + body
 
 
-def _decoded(data: bytes) -> dict[str, _Kept]:
+def _kept(run: ReadRun) -> tuple[_Kept, bytes]:
+    summary = run.summary
+    others = {name: getattr(summary, name) for name in _NOT_PACKED}
+    signature = _signature(summary.id, run.entries)
+    return _Kept(signature, run.format, summary.packed, 0, **others), summary.dictionary
+
+
+def _decoded(data: bytes) -> dict[str, tuple[_Kept, bytes]]:
     """What a file has; nothing if another version wrote it. Raises for a damaged one."""
-    body = data[4:]
+    body = memoryview(data)[4:]
     if zlib.crc32(body).to_bytes(4, "big") != data[:4]:
         return {}
-    version, _, packed = body.partition(b"\n")
-    if version != traintop.__version__.encode():
+    version = f"{traintop.__version__}\n".encode()
+    if body[: len(version)] != version:
         return {}
-    return msgspec.msgpack.decode(packed, type=dict[str, _Kept])
+    dictionaries: dict[bytes, bytes] = {}  # those of several portions are kept once
+    kept: dict[str, tuple[_Kept, bytes]] = {}
+    for packed in _portions(body[len(version) :]):
+        portion = msgspec.msgpack.decode(packed, type=_Portion)
+        own = [dictionaries.setdefault(one, one) for one in portion.dictionaries]
+        kept.update((one.id, (one, own[one.dictionary])) for one in portion.runs)
+    return kept
+
+
+def _portions(body: memoryview) -> Iterator[memoryview]:
+    while body:
+        end = 4 + int.from_bytes(body[:4], "big")
+        yield body[4:end]
+        body = body[end:]
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -15,9 +15,10 @@ import msgspec
 
 from traintop.model import Annotations, Pauses, RunStatus, RunSummary
 from traintop.run_ids import Location
-from traintop.store.cache import SummaryCache
+from traintop.store.cache import ReadRun, SummaryCache
 from traintop.store.files import AwayError, Entry, FileError, Files
 from traintop.store.formats import NotThisFormatError, RunFormat
+from traintop.store.packed_summary import PackedSummary, SummaryPacker, is_same
 from traintop.times import iso_time
 
 HEARTBEAT_TIMEOUT = 30.0
@@ -80,7 +81,8 @@ class ObservedRun(msgspec.Struct, eq=False):
     files: Files
     formats: Sequence[RunFormat]
     cache: SummaryCache
-    name: Callable[[], str]
+    packer: SummaryPacker
+    name: Callable[[ObservedRun], str]
     entries: Sequence[Entry] = ()
     summary: RunSummary | None = None  # None: not looked at yet
     _written: RunSummary | None = None  # with the status that its files say
@@ -128,6 +130,16 @@ class ObservedRun(msgspec.Struct, eq=False):
         return self.summary
 
     @property
+    def as_read(self) -> ReadRun | None:
+        """What can be kept of it; ``None`` where its files cannot be read, or may be changing."""
+        written = self._written
+        if not self._settled or self._format is None or not isinstance(written, PackedSummary):
+            return None
+        if written.status is RunStatus.UNREADABLE:
+            return None
+        return ReadRun(self.entries, self._format.name, written)
+
+    @property
     def _lags(self) -> bool:
         return any(entry.lags for entry in self.entries)
 
@@ -158,11 +170,11 @@ class ObservedRun(msgspec.Struct, eq=False):
             written = self._unreadable(f"cannot be read: {error!r}")
         if written is known:
             return False
-        if before is not None and _is_same(before, written):
+        if before is not None and is_same(before, written):
             return self._judge(now)
         if before is not None and self._settled and not changed:
             self._saw_change(now)  # which the listing did not show
-        self._written = self.summary = written
+        self._written = self.summary = self.packer.pack(written)
         self._judge(now)
         return True
 
@@ -172,12 +184,12 @@ class ObservedRun(msgspec.Struct, eq=False):
                 is_within = entry.id != self.id
                 within = f"holds {PurePath(entry.id).name}, which " if is_within else ""
                 raise FileError(within + entry.problem)
-        if self.summary is None and self.cache.has(self.id):
-            costly = {each.name: each for each in self.formats if each.is_costly}
-            kept = self.cache.get(self.id, self.entries, costly)
+        if self.summary is None:
+            known_formats = {each.name: each for each in self.formats}
+            kept = self.cache.take(self.id, self.entries, known_formats)
             if kept is not None:
-                self._format = costly[kept[0]]
-                return kept[1]
+                self._format = known_formats[kept.format]
+                return kept.summary
         problem = NotThisFormatError("is in no format that traintop reads")
         for run_format in self.formats:
             started = time.monotonic()
@@ -188,13 +200,12 @@ class ObservedRun(msgspec.Struct, eq=False):
                 continue
             self._format = run_format
             if written.id != self.id or not written.name:
-                name = written.name or self.name()
+                name = written.name or self.name(self)
                 written = msgspec.structs.replace(written, id=self.id, name=name)
             if written.updated_at is None:
                 written = msgspec.structs.replace(written, updated_at=self._last_change())
-            if run_format.is_costly:
-                took = time.monotonic() - started
-                self.cache.put(self.id, self.entries, run_format.name, written, took)
+            if self._settled:  # what goes on will be another by the next start
+                self.cache.took(time.monotonic() - started)
             return written
         raise problem
 
@@ -209,7 +220,7 @@ class ObservedRun(msgspec.Struct, eq=False):
         return RunSummary(
             id=self.id,
             status=RunStatus.UNREADABLE,
-            name=self.name(),
+            name=self.name(self),
             problem=problem,
             file_size=sum(entry.size for entry in self.entries),
         )
@@ -244,7 +255,3 @@ class ObservedRun(msgspec.Struct, eq=False):
         recorded = (pauses.longest or 0.0) if pauses else 0.0
         seen = _PAUSES_GRANTED * self._longest_pause
         return max(QUIET_TIMEOUT, seen, _RECORDED_PAUSES_GRANTED * recorded)
-
-
-def _is_same(one: RunSummary, other: RunSummary) -> bool:
-    return one == other or repr(one) == repr(other)  # NaN is not equal to NaN

@@ -31,6 +31,7 @@ from traintop.store.formats import (
 from traintop.store.formats.traintop import is_run_name
 from traintop.store.liveness import SETTLING, ObservedRun
 from traintop.store.other_files import other_files
+from traintop.store.packed_summary import SummaryPacker
 from traintop.store.shared_reader import SharedReader
 from traintop.store.sidecars import FOLDER, SIDECARS
 from traintop.store.snapshot import PlaceState, Snapshot
@@ -88,6 +89,7 @@ class PlaceCatalog:
         self._many: dict[str, Sequence[Entry]] = {}  # the files of claims that are many runs
         self._runs: dict[str, ObservedRun] = {}
         self._annotations = AnnotationFiles(files)
+        self._packer = SummaryPacker()
         self._cache = SummaryCache([str(Location(place, root)) for root in self._roots])
         self._failures = 0
         self._away_since = 0.0
@@ -169,7 +171,8 @@ class PlaceCatalog:
             [*scan.sidecars, *self.files.walk(beside, (SIDECARS,))] if beside else scan.sidecars
         )
         changed |= self._annotations.refresh([one for one in sidecars if not one.is_dir])
-        self._cache.save(self._runs.keys())
+        read = (run.as_read for run in self._runs.values())
+        self._cache.save(filter(None, read), complete=not unread)
         others = "" if self._runs else self.other_files()
         return self._publish(changed, self._notices(scan), unread, others)
 
@@ -312,8 +315,15 @@ class PlaceCatalog:
                 return
             look.has_begun = True
         if run is None or run.formats != formats:
-            name = functools.partial(self._name_of, run_id, is_file=entries[0].id == run_id)
-            run = ObservedRun(run_id, self._place, self.files, formats, self._cache, name)
+            run = ObservedRun(
+                run_id,
+                self._place,
+                self.files,
+                formats,
+                self._cache,
+                self._packer,
+                self._name_of,
+            )
         look.runs[run_id] = run
         look.changed |= run.look(entries, look.now)
 
@@ -387,15 +397,15 @@ class PlaceCatalog:
                 self._runs, changed = others | look.runs, True
         return changed
 
-    def _name_of(self, run_id: str, *, is_file: bool) -> str:
+    def _name_of(self, run: ObservedRun) -> str:
         """What a run is called whose files give it no name: its path below its root."""
-        if parts_of(run_id)[1]:
-            return stem_of(run_id)
-        path = PurePath(run_id)
+        if parts_of(run.id)[1]:
+            return stem_of(run.id)
+        path, is_file = PurePath(run.id), run.entries[0].id == run.id
         root = max((root for root in self._roots if path.is_relative_to(root)), key=len, default="")
         below = path.relative_to(root) if root else path
         if not below.name:
-            return os.path.basename(os.path.abspath(run_id))
+            return os.path.basename(os.path.abspath(run.id))
         return str(below.with_suffix("") if is_file else below)
 
     def _claim(self, entry: Entry) -> Claim:
@@ -415,10 +425,10 @@ class PlaceCatalog:
         known_formats: Sequence[RunFormat] = run_formats().known
         if not (is_format_forced() and entry.id in self._roots):
             known_formats = formats_by_name(run_formats().known, entry.id)
-        if self._cache.has(entry.id):
-            kept = self._cache.get(entry.id, [entry], [each.name for each in known_formats])
-            if kept is not None:  # it was read as a run of its own, and is as it was then
-                formats = tuple(each for each in known_formats if each.name == kept[0])
+        kept = self._cache.format_of(entry.id, [entry])
+        if kept is not None:  # it was read as a run of its own, and is as it was then
+            formats = tuple(each for each in known_formats if each.name == kept)
+            if formats:
                 return Claim(entry.id, formats, entry[:3], entry.size >= _DECISIVE_BYTES)
         claims = [(_claimed(each, entry, start), each) for each in known_formats]
         first = next((run_id for run_id, _ in claims if run_id is not None), None)

@@ -24,6 +24,7 @@ from traintop.analysis.ranking import sorted_by
 from traintop.direction import Direction
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import eta_seconds
+from traintop.run_columns import names_of
 from traintop.short_names import ShortNames, short_names
 from traintop.system_metrics import of_single_gpu
 from traintop.text import LONGEST_NAME, counted, safe_text
@@ -175,7 +176,7 @@ class RunRows:
     def any_gpu(self) -> bool:
         """Whether of some listed run it is known how busy its GPUs are."""
         names = {GPU_COLUMN, of_single_gpu(GPU_COLUMN)}
-        return any(not names.isdisjoint(run.stats) for run in self.runs)
+        return any(not names.isdisjoint(of_run.stats) for of_run in names_of(self.runs))
 
     def position(self, run_id: str | None) -> int | None:
         """The row of a run, ``None`` when it is not listed."""
@@ -201,7 +202,9 @@ def visible_rows(
 
     Raises ``QueryError`` when the filter asks for something that no run has.
     """
-    shown = runs if state.show_archived else [r for r in runs if not r.annotations.archived]
+    shown = runs
+    if not state.show_archived and any(run.annotations.archived for run in runs):
+        shown = [run for run in runs if not run.annotations.archived]
     kept = filter_runs(shown, state.filter, now, alerts)
     rows = sort_runs(kept, state.sort, now)
     if len(kept) == len(runs):

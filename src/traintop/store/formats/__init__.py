@@ -105,10 +105,6 @@ class RunFormat(Protocol):
         """Whether the files say that a run has ended; else one that is quiet may have."""
 
     @property
-    def is_costly(self) -> bool:
-        """Whether a summary grows in cost with the run; then it is kept for the next start."""
-
-    @property
     def owns_directories(self) -> bool:
         """Whether what is below the directory of a run is a part of it, as copies of files are."""
 
@@ -259,7 +255,6 @@ class OtherFormat:
     """A format of another tool; its module is imported when the first of its files is met."""
 
     heartbeat = False
-    is_costly = True
 
     def __init__(self, other: Other) -> None:
         self.name, self.marks, self.patterns, self._reads = other[:4]

@@ -86,7 +86,6 @@ class JsonDocumentFormat:
     patterns = ("*.json",)
     heartbeat = False
     records_end = True
-    is_costly = True
     owns_directories = False
 
     def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:

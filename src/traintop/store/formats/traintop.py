@@ -6,9 +6,7 @@ crash or a power loss) is read whole.
 
 from __future__ import annotations
 
-import functools
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,7 +69,6 @@ class TraintopFormat:
     patterns = ("*.json",)
     heartbeat = True
     records_end = True
-    is_costly = False
     owns_directories = False
 
     def __init__(self) -> None:
@@ -175,29 +172,14 @@ def summary_of(entry: Entry, head: Head, tail: Tail) -> RunSummary:
 
 
 def _environment(head: Head, tail: Tail) -> dict[str, Any]:
-    """What is known of the process that wrote last.
-
-    Most of it is the same in thousands of runs, so equal texts are kept once.
-    """
+    """What is known of the process that wrote last."""
     known = {**head.run, **tail.resumed[-1]} if tail.resumed else head.run
     if tail.launched:
         known = {**known, **tail.launched}
     if isinstance(given := known.pop("given", None), list):
-        known["given"] = _names(given, tail.config_changes)
-    for name, value in known.items():
-        if type(value) is str:
-            known[name] = sys.intern(value)
+        names = (name for name in (*given, *tail.config_changes) if isinstance(name, str))
+        known["given"] = [*dict.fromkeys(names)]
     return known
-
-
-def _names(given: list[object], changes: Iterable[str]) -> tuple[str, ...]:
-    names = {name: None for name in given if isinstance(name, str)}
-    return _shared((*names, *(name for name in changes if name not in names)))
-
-
-@functools.lru_cache(maxsize=1024)
-def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
-    return names
 
 
 def not_ours() -> NotThisFormatError:

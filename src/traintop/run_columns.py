@@ -1,0 +1,93 @@
+"""What each of very many runs has, computed once: what did not change still has the same.
+
+A filter that is being typed, and a list that is sorted again with each snapshot, ask the same of
+all runs several times a second.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from traintop.model import RunSummary
+
+_Value = TypeVar("_Value")
+
+_FEWEST_RUNS = 1000
+"""Of fewer it is computed anew each time."""
+
+_MOST_COLUMNS = 8
+
+
+class _Column(NamedTuple):
+    runs: tuple[RunSummary, ...]
+    values: list[Any]
+
+
+_columns: dict[Hashable, _Column] = {}  # the one that was used last comes last
+
+
+def column(
+    runs: Iterable[RunSummary], what: Hashable, get: Callable[[RunSummary], _Value]
+) -> list[_Value]:
+    """``get`` of each run, in order. ``what`` names it: it depends on nothing but the run.
+
+    Any thread may ask; what two of them do at the same time is done twice.
+    """
+    runs = tuple(runs)
+    if len(runs) < _FEWEST_RUNS:
+        return [get(run) for run in runs]
+    kept = _columns.pop(what, None) or _Column((), [])
+    values, is_new = _brought_up_to_date(kept, runs, get)
+    # Some of the runs may be all that a filter left: what is known of the others stays.
+    is_kept = is_new and 2 * len(runs) > len(kept.runs)
+    _columns[what] = _Column(runs, values) if is_kept else kept
+    while len(_columns) > _MOST_COLUMNS:
+        _columns.pop(next(iter(_columns)), None)
+    return values
+
+
+def _brought_up_to_date(
+    kept: _Column, runs: tuple[RunSummary, ...], get: Callable[[RunSummary], _Value]
+) -> tuple[list[_Value], bool]:
+    """The values of some runs, and whether some of these were not known."""
+    if len(kept.runs) == len(runs):
+        others = itertools.compress(itertools.count(), map(operator.is_not, runs, kept.runs))
+        changed = list(itertools.islice(others, _FEWEST_RUNS))
+        if len(changed) < _FEWEST_RUNS:
+            values = kept.values.copy() if changed else kept.values
+            for place in changed:
+                values[place] = get(runs[place])
+            return values, bool(changed)
+    known = dict(zip(map(id, kept.runs), kept.values, strict=True))
+    is_new = any(id(run) not in known for run in runs)
+    return [known[id(run)] if id(run) in known else get(run) for run in runs], is_new
+
+
+class Names(NamedTuple):
+    """By which names something can be asked of a run."""
+
+    stats: tuple[str, ...]
+    last: tuple[str, ...]
+    """The further metrics of its last record."""
+    config: tuple[str, ...]
+    environment: tuple[str, ...]
+
+
+_shared: dict[Names, Names] = {}
+
+
+def names_of(runs: Iterable[RunSummary]) -> Sequence[Names]:
+    """The names of some runs, without those that others have the same of, in order."""
+    found = column(runs, "names", _names)
+    return list({id(names): names for names in found}.values())
+
+
+def _names(run: RunSummary) -> Names:
+    last = run.last.metrics if run.last else ()
+    names = Names(*map(tuple, (run.stats, last, run.config, run.environment)))
+    if len(_shared) > _FEWEST_RUNS:
+        _shared.clear()
+    return _shared.setdefault(names, names)

@@ -1,0 +1,130 @@
+"""Summaries in a tenth of the memory, for there may be a hundred thousand of them."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from typing import Any
+
+import msgspec
+
+from traintop.model import LoggedAlert, MetricsSnapshot, MetricStats, RunSummary
+
+_WINDOW = 12  # bits: what is packed is rarely longer
+_LONGEST_DICTIONARY = 1 << _WINDOW
+_POOR = 0.25  # of the size, by which it could be less with another dictionary
+_UNPACKED_KEPT = 1024  # at a time: more than a screen shows
+
+
+class _Details(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is asked of a run when it is looked at; the names are those of the summary."""
+
+    config: dict[str, Any]
+    changed: dict[str, Any]
+    environment: dict[str, Any]
+    end_time: str | None
+    updated_at: str | None
+    duration_seconds: float | None
+    count: int | None
+    gradient_step: int
+    iterations_per_second: float | None
+    gpus_sampled_at: float | None
+    best_train_loss: float | None
+    best_val_loss: float | None
+    final_train_loss: float | None
+    final_val_loss: float | None
+    stats: dict[str, MetricStats]
+    last: MetricsSnapshot | None
+    notes: str
+    error: str
+    damaged: int
+    alerts: tuple[LoggedAlert, ...]
+    left_out: tuple[str, ...]
+
+
+class PackedSummary(RunSummary, frozen=True, kw_only=True, gc=False):
+    """A summary whose details are compressed until somebody asks for one of them.
+
+    It has all that the others have, under the same names.
+    """
+
+    packed: bytes
+    dictionary: bytes
+    """What it has in common with other runs, by which :mod:`zlib` compresses it."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another says the same, packed or not."""
+        return isinstance(other, RunSummary) and is_same(self, other)
+
+
+_PACKED: Any = object()
+
+
+def _detail(name: str) -> property:
+    of_struct = RunSummary.__dict__[name].__get__
+
+    def get(summary: PackedSummary) -> Any:
+        value = of_struct(summary)  # one that was replaced since
+        if value is not _PACKED:
+            return value
+        return getattr(_unpacked(summary.packed, summary.dictionary), name)
+
+    return property(get, doc=f"See :attr:`RunSummary.{name}`.")
+
+
+for _name in _Details.__struct_fields__:
+    setattr(PackedSummary, _name, _detail(_name))
+
+_ALL_PACKED = dict.fromkeys(_Details.__struct_fields__, _PACKED)
+_OTHERS = tuple(name for name in RunSummary.__struct_fields__ if name not in _ALL_PACKED)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Details)
+
+
+@functools.lru_cache(_UNPACKED_KEPT)
+def _unpacked(packed: bytes, dictionary: bytes) -> _Details:
+    return _decoder.decode(zlib.decompressobj(-_WINDOW, dictionary).decompress(packed))
+
+
+class SummaryPacker:
+    """Packs summaries. Any thread may use it."""
+
+    def __init__(self) -> None:
+        self._dictionary = b""
+
+    def pack(self, summary: RunSummary) -> RunSummary:
+        """The same in less memory; the very same where it holds what cannot be encoded."""
+        if isinstance(summary, PackedSummary):
+            return summary
+        try:
+            data = _encoded_details(summary)
+        except (TypeError, ValueError, OverflowError):  # a value of another package's format
+            return summary
+        dictionary = self._dictionary
+        compressor = zlib.compressobj(1, zlib.DEFLATED, -_WINDOW, zdict=dictionary)
+        packed = compressor.compress(data) + compressor.flush()
+        if (
+            not dictionary or len(packed) > len(data) * _POOR
+        ):  # those that follow are rather like this one
+            self._dictionary = data[-_LONGEST_DICTIONARY:]
+        others = {name: getattr(summary, name) for name in _OTHERS}
+        return PackedSummary(**others, **_ALL_PACKED, packed=packed, dictionary=dictionary)
+
+
+def packed_again(packed: bytes, dictionary: bytes, **others: Any) -> PackedSummary:
+    """A summary that was packed before, of its parts; ``others`` are what is not packed of it."""
+    return PackedSummary(**others, **_ALL_PACKED, packed=packed, dictionary=dictionary)
+
+
+def is_same(one: RunSummary, other: RunSummary) -> bool:
+    """Whether two summaries say the same, packed or not; NaN is the same as NaN."""
+    if any(getattr(one, name) != getattr(other, name) for name in _OTHERS):
+        return False
+    try:
+        return _encoded_details(one) == _encoded_details(other)
+    except (TypeError, ValueError, OverflowError):
+        return one == other
+
+
+def _encoded_details(summary: RunSummary) -> bytes:
+    return _encoder.encode(_Details(*(getattr(summary, name) for name in _ALL_PACKED)))
