@@ -88,13 +88,15 @@ class LocalFiles(Files):
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
         """How some files are now; their age is unknown on a network filesystem."""
         now = time.time()
+        return [self._entry_of(file_id, now) for file_id in ids]
+
+    def _entry_of(self, path: str, now: float) -> Entry:
         try:
-            states = [(file_id, os.stat(file_id)) for file_id in ids]
+            state = os.stat(path)
         except OSError as error:
-            raise FileError(reason_of(error)) from error
-        lags = [self._is_on_network(file_id, state.st_dev) for file_id, state in states]
-        entries = (_entry(*each, now, lag) for each, lag in zip(states, lags, strict=True))
-        return [entry._replace(age=None) if entry.lags else entry for entry in entries]
+            return _unreadable_entry(path, reason_of(error), is_dir=False)
+        entry = _entry(path, state, now, self._is_on_network(path, state.st_dev))
+        return entry._replace(age=None) if entry.lags else entry
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         """Several parts; a file is opened once for those next to each other."""
@@ -211,8 +213,8 @@ def _entry(path: str, state: os.stat_result, now: float, lags: bool) -> Entry:
     return Entry(path, state.st_size, version, age, is_dir, inode, lags, problem)
 
 
-def _unreadable_entry(directory: str, reason: str) -> Entry:
-    return Entry(directory, 0, None, None, is_dir=True, problem=reason)
+def _unreadable_entry(path: str, reason: str, *, is_dir: bool = True) -> Entry:
+    return Entry(path, 0, None, None, is_dir, problem=reason)
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
