@@ -95,8 +95,9 @@ def _end_by_interrupt() -> NoReturn:
 def main() -> None:
     """htop for training runs.
 
-    `traintop [LOG_DIR]...` watches the runs in one or more log directories, live.
-    Without LOG_DIR, it watches $TRAINTOP_DIR, or else ./experiment_logs, or else this directory.
+    `traintop [ROOT]...` watches the runs below one or more roots, live: directories, and places
+    elsewhere as ssh://host/path and s3://bucket/prefix.
+    Without ROOT, it watches $TRAINTOP_DIR, or else ./experiment_logs, or else this directory.
     `traintop FILE.json` watches the directory of a run, with that run selected.
     """
     # A command is short and makes no garbage, for which the collector would search all summaries
