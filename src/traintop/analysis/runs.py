@@ -20,6 +20,7 @@ from traintop.analysis.run import Run, UnknownNameError
 from traintop.metrics import choose_directions_for
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
+from traintop.settings import expanded_roots
 from traintop.store.catalog import RunCatalog
 from traintop.text import counted, safe_text, suggestions
 from traintop.tracking.environment import default_root
@@ -310,7 +311,7 @@ class OpenedRuns:
     """
 
     def __init__(self, roots: Iterable[str | os.PathLike[str]]) -> None:
-        self.roots = tuple(os.fspath(root) for root in roots)
+        self.roots = expanded_roots(os.fspath(root) for root in roots)
         self.catalog = RunCatalog(self.roots)
         self.history = functools.lru_cache(_RUNS_IN_MEMORY)(self._history)
         self.refresh()
@@ -352,8 +353,9 @@ class OpenedRuns:
 def open_runs(*roots: str | os.PathLike[str]) -> Runs:
     """The runs below some roots, or of some files, the newest first.
 
-    A root is a directory, or a place elsewhere: ``ssh://gpu07/runs``, ``s3://lab/runs``. Without
-    roots, ``$TRAINTOP_DIR``, else ``experiment_logs``. Only the two ends of files are read.
+    A root is a directory, or a place elsewhere: ``ssh://gpu07/runs``, ``s3://lab/runs``, or
+    those of a name in the settings file: ``@lab``. Without roots, ``$TRAINTOP_DIR``, else
+    ``experiment_logs``. Only the two ends of files are read.
     A file that cannot be read is left out; the logger ``traintop`` says why.
     """
     opened = OpenedRuns(roots or [default_root()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import os
@@ -42,12 +43,20 @@ class RootType(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """As it was given; of a path, without what does not matter."""
-        return value if is_remote(value) else str(PurePath(value))
+        if is_remote(value) or value.startswith("@"):
+            return value
+        path = str(PurePath(value))
+        return os.path.abspath(path) if path.startswith("@") else path  # ./@lab is a directory
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Files of this machine; a shell that completes a line connects to no other."""
+        """Files of this machine, and names of roots; no other machine is asked."""
+        if incomplete.startswith("@"):
+            from traintop.settings import load_settings, settings_path
+
+            known = load_settings(settings_path())[0].roots
+            return _completions((f"@{name}" for name in known), incomplete)
         return [] if is_remote(incomplete) else [CompletionItem(incomplete, type="file")]
 
 
@@ -100,7 +109,9 @@ def _opened_for(ctx: click.Context) -> OpenedRuns:
     from traintop.analysis.runs import OpenedRuns
 
     given = (*(ctx.params.get("roots") or ()), *(ctx.params.get("log_dirs") or ()))
-    return OpenedRuns(root for root in _given_or_default(given) if not is_remote(root))
+    with contextlib.suppress(ValueError):
+        return OpenedRuns(root for root in _given_or_default(given) if not is_remote(root))
+    return OpenedRuns(())
 
 
 def _completions(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
@@ -141,7 +152,7 @@ _root_option = click.option(
     multiple=True,
     type=RootType(),
     metavar="ROOT",
-    help="Look in this directory, or at ssh://host/path; may be repeated.",
+    help="Look in this directory, at ssh://host/path, or in all of @NAME; may be repeated.",
 )
 
 
@@ -225,24 +236,26 @@ def runs_as_arguments(command: _Command) -> _Command:
 def given_or_default(roots: Sequence[str]) -> tuple[str, ...]:
     """The roots that were given; else that of our runs, or this directory where there is none.
 
-    Raises ``UsageError`` for an address where no runs can be.
+    Raises ``UsageError`` for an address where no runs can be, and for an unknown name of roots.
     """
-    chosen = _given_or_default(roots)
-    if elsewhere := [*filter(is_remote, chosen)]:
-        from traintop.store.catalog import RunCatalog
+    try:
+        chosen = _given_or_default(roots)
+        if elsewhere := [*filter(is_remote, chosen)]:
+            from traintop.store.catalog import RunCatalog
 
-        try:
             RunCatalog(elsewhere)
-        except ValueError as error:
-            raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
+    except ValueError as error:
+        raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
     return chosen
 
 
 def _given_or_default(roots: Sequence[str]) -> tuple[str, ...]:
+    from traintop.settings import expanded_roots
+
     default = default_root()
     if not roots and default == DEFAULT_LOG_DIR and not os.path.exists(default):
         default = os.curdir
-    return (*dict.fromkeys(roots or [default]),)
+    return expanded_roots(roots or [default])
 
 
 def opened_roots(roots: Sequence[str]) -> OpenedRuns:

@@ -45,9 +45,9 @@ def command(
 ) -> None:
     """Watch runs live in the terminal (the default command).
 
-    ROOT is a directory, ssh://[user@]host/path, s3://bucket/prefix, or another place; the default
-    is $TRAINTOP_DIR, else ./experiment_logs, else this directory. Given the file of a run, its
-    directory is watched and the run is selected.
+    ROOT is a directory, ssh://[user@]host/path, s3://bucket/prefix, or @NAME, which stands for
+    those of that name in the settings file. The default is $TRAINTOP_DIR, else ./experiment_logs,
+    else this directory. Given the file of a run, its directory is watched and the run is selected.
 
     With --events: a line for each run that starts or ends, for each alert, and for its end; as
     JSON, with a cursor that --since goes on from. The other options are for --events only.

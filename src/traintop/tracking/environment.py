@@ -32,7 +32,8 @@ def default_log_dir() -> Path:
     ``experiment_logs`` in the working directory.
     """
     root = default_root()
-    return Path(DEFAULT_LOG_DIR if is_remote(root) else root)
+    is_elsewhere = is_remote(root) or root.startswith("@")  # which names roots
+    return Path(DEFAULT_LOG_DIR if is_elsewhere else root)
 
 
 def log_directory(chosen: str | os.PathLike[str] | None) -> Path:
