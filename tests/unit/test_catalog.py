@@ -14,7 +14,7 @@ from tests.runs import Writer, foreign_document, record, records, write_run
 
 from traintop.model import RunStatus
 from traintop.store.catalog import RunCatalog
-from traintop.store.files import local
+from traintop.store.files import directories
 
 
 def test_runs_of_directories_and_sub_directories_newest_first(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def _fail(error: BaseException) -> Callable[..., bytes]:
 
 
 def test_very_many_directories_are_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "MOST_DIRECTORIES", 5)
+    monkeypatch.setattr(directories, "MOST_DIRECTORIES", 5)
     for number in range(9):
         run_at(tmp_path / str(number), "x")
     snapshot = RunCatalog([tmp_path]).refresh()
@@ -283,7 +283,7 @@ def test_very_many_directories_are_cut_off(tmp_path: Path, monkeypatch: pytest.M
 
 def test_very_deep_directories_are_cut_off(tmp_path: Path) -> None:
     directory = tmp_path
-    for _ in range(local.DEEPEST):
+    for _ in range(directories.DEEPEST):
         directory = directory / "d"
     run_at(directory, "deep")
     run_at(directory / "d", "deeper")

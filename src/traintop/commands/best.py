@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 @output_styles("json", "csv", "markdown", "latex")
 def command(
     metric: str | None,
-    roots: tuple[str, ...],
+    roots: tuple[Path, ...],
     query: str,
     mode: Literal["min", "max"] | None,
     limit: int,

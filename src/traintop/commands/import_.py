@@ -7,17 +7,12 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import failure, print_text, warn
-from traintop.commands.runs import (
-    RootType,
-    format_option,
-    given_or_default,
-    unreadable_lines,
-)
+from traintop.commands.runs import format_option, unreadable_lines
 from traintop.text import counted, safe_text
 
 
 @click.command()
-@click.argument("roots", nargs=-1, required=True, metavar="RUN...", type=RootType())
+@click.argument("paths", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option(
     "--to",
     "directory",
@@ -26,7 +21,7 @@ from traintop.text import counted, safe_text
     help="Directory in which a log file is made for each run.",
 )
 @format_option
-def command(roots: tuple[str, ...], directory: Path) -> None:
+def command(paths: tuple[Path, ...], directory: Path) -> None:
     """Copy runs of other tools into log files of traintop.
 
     RUN is the file or directory of a run, or a directory with runs below it. Their own files are
@@ -36,12 +31,12 @@ def command(roots: tuple[str, ...], directory: Path) -> None:
     from traintop.store.catalog import RunCatalog
     from traintop.store.formats import UnreadableRunError
 
-    catalog = RunCatalog(given_or_default(roots))
+    catalog = RunCatalog(paths)
     snapshot = catalog.refresh()
     warn(*snapshot.notices, *unreadable_lines(snapshot.runs))
     theirs = [run for run in snapshot.runs if is_of_other_tool(run)]
     if not theirs:
-        raise failure(f"no runs of other tools in {', '.join(roots)}")
+        raise failure(f"no runs of other tools in {', '.join(map(str, paths))}")
     ours = RunCatalog([directory]).refresh().runs
     known = {(run.environment.get(ORIGIN), run.count): run for run in ours}
     for run in theirs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--log", "wants_log", is_flag=True, help="Print what the run's command printed.")
 @output_styles("json")
 def command(
-    roots: tuple[str, ...],
+    roots: tuple[Path, ...],
     references: tuple[str, ...],
     query: str,
     wants_log: bool,

@@ -88,7 +88,8 @@ class SummaryCache:
         if kept.signature != _signature(run_id, entries):
             return None
         others = {name: getattr(kept, name) for name in _NOT_PACKED}
-        return ReadRun(entries, kept.format, packed_again(kept.packed, dictionary, **others))
+        summary = packed_again(kept.packed, dictionary, id=run_id, **others)
+        return ReadRun(entries, kept.format, summary)
 
     def took(self, seconds: float) -> None:
         """Note how long it took to read what is worth keeping."""
@@ -126,7 +127,7 @@ class SummaryCache:
         return user_cache_path("traintop", appauthor=False) / f"summaries_{_digest(named)}"
 
 
-_NOT_PACKED = ("id", "status", "name", "start_time", "pauses", "problem", "file_size")
+_NOT_PACKED = ("status", "name", "start_time", "pauses", "problem", "file_size")
 
 
 def _signature(run_id: str, entries: Sequence[Entry]) -> str:
@@ -159,7 +160,8 @@ def _kept(run: ReadRun) -> tuple[_Kept, bytes]:
     summary = run.summary
     others = {name: getattr(summary, name) for name in _NOT_PACKED}
     signature = _signature(summary.id, run.entries)
-    return _Kept(signature, run.format, summary.packed, 0, **others), summary.dictionary
+    kept = _Kept(signature, run.format, summary.packed, 0, summary.id, **others)
+    return kept, summary.dictionary
 
 
 def _decoded(data: bytes) -> dict[str, tuple[_Kept, bytes]]:

@@ -86,7 +86,6 @@ class ObservedRun(msgspec.Struct, eq=False):
     entries: Sequence[Entry] = ()
     summary: RunSummary | None = None  # None: not looked at yet
     _written: RunSummary | None = None  # with the status that its files say
-    _signature: tuple[object, ...] = ()
     _settled: bool = False
     _process_ended: bool = False
     _changed_at: float = 0.0
@@ -95,15 +94,13 @@ class ObservedRun(msgspec.Struct, eq=False):
 
     def look(self, entries: Sequence[Entry], now: float) -> bool:
         """Brings the summary up to date, given how its files are now; whether it changed."""
-        signature = tuple(entry[:3] for entry in entries) if len(entries) > 1 else entries[0][:3]
-        self.entries = entries
-        if signature != self._signature:
-            if self._signature:
+        before, self.entries = self.entries, (*entries,)
+        if [entry[:3] for entry in entries] != [entry[:3] for entry in before]:
+            if before:
                 self._saw_change(now)
             else:
                 ages = [entry.age for entry in entries if entry.age is not None]
                 self._changed_at = now - max(min(ages, default=0.0), 0.0)
-            self._signature = signature
             self._process_ended = False
             return self._read(now, changed=True)
         if self._settled:
@@ -128,6 +125,16 @@ class ObservedRun(msgspec.Struct, eq=False):
                 self.summary, id=address, annotations=annotations
             )
         return self.summary
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it stays as it is until a listing shows that one of its files changed."""
+        if not self._settled:
+            return False
+        if not self._says_running:
+            return True
+        status = None if self.summary is None else self.summary.status
+        return status in (RunStatus.CRASHED, RunStatus.QUIET) and not self._lags
 
     @property
     def as_read(self) -> ReadRun | None:
@@ -174,7 +181,8 @@ class ObservedRun(msgspec.Struct, eq=False):
             return self._judge(now)
         if before is not None and self._settled and not changed:
             self._saw_change(now)  # which the listing did not show
-        self._written = self.summary = self.packer.pack(written)
+        kind = "" if self._format is None else self._format.name
+        self._written = self.summary = self.packer.pack(written, kind)
         self._judge(now)
         return True
 

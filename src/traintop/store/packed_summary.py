@@ -90,23 +90,26 @@ class SummaryPacker:
     """Packs summaries. Any thread may use it."""
 
     def __init__(self) -> None:
-        self._dictionary = b""
+        self._dictionaries: dict[str, bytes] = {}
 
-    def pack(self, summary: RunSummary) -> RunSummary:
-        """The same in less memory; the very same where it holds what cannot be encoded."""
+    def pack(self, summary: RunSummary, kind: str = "") -> RunSummary:
+        """The same in less memory; the very same where it holds what cannot be encoded.
+
+        Runs of a ``kind`` have much in common, as those of one tool have.
+        """
         if isinstance(summary, PackedSummary):
             return summary
         try:
             data = _encoded_details(summary)
         except (TypeError, ValueError, OverflowError):  # a value of another package's format
             return summary
-        dictionary = self._dictionary
+        dictionary = self._dictionaries.get(kind, b"")
         compressor = zlib.compressobj(1, zlib.DEFLATED, -_WINDOW, zdict=dictionary)
         packed = compressor.compress(data) + compressor.flush()
         if (
             not dictionary or len(packed) > len(data) * _POOR
         ):  # those that follow are rather like this one
-            self._dictionary = data[-_LONGEST_DICTIONARY:]
+            self._dictionaries[kind] = data[-_LONGEST_DICTIONARY:]
         others = {name: getattr(summary, name) for name in _OTHERS}
         return PackedSummary(**others, **_ALL_PACKED, packed=packed, dictionary=dictionary)
 

@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import NamedTuple, cast
+from typing import cast
 
 from traintop.logfile.lines import first_reads
-from traintop.progress import start_order
 from traintop.run_ids import Location, location_of, parts_of, stem_of
 from traintop.store.annotations import AnnotationFiles
 from traintop.store.cache import SummaryCache
@@ -32,6 +31,7 @@ from traintop.store.formats.traintop import is_run_name
 from traintop.store.liveness import SETTLING, ObservedRun
 from traintop.store.other_files import other_files
 from traintop.store.packed_summary import SummaryPacker
+from traintop.store.run_order import RunOrder
 from traintop.store.shared_reader import SharedReader
 from traintop.store.sidecars import FOLDER, SIDECARS
 from traintop.store.snapshot import PlaceState, Snapshot
@@ -49,7 +49,7 @@ _REREAD_BYTES = 4096  # before what is new: a line that had no end
 _DECISIVE_BYTES = 4096  # of a file; a shorter one may yet show that it is of a richer format
 _LONGEST_PAUSE = 30.0  # before the next look at a place that does not answer
 _SILENT = 10.0  # seconds of a look after which it is said that it takes long
-_SCANNING = 20  # times as long as a scan took, the next one waits at least
+_SCANNING = 33  # times as long as a scan took, the next one waits at least
 _STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
 
 
@@ -85,16 +85,21 @@ class PlaceCatalog:
         self._lock = threading.Lock()
         self._scan_seconds = 0.0
         self._claims: dict[str, Claim] = {}
+        self._walks: dict[tuple[str, ...], Callable[[], Iterator[Entry]]] = {}  # by patterns
+        self._entries: dict[str, Entry] = {}  # as of the last look
         self._run_of: dict[str, str] = {}  # by the ids of files
         self._many: dict[str, Sequence[Entry]] = {}  # the files of claims that are many runs
         self._runs: dict[str, ObservedRun] = {}
+        self._restless: set[str] = set()  # runs to be looked at although no file of theirs changed
+        self._order = RunOrder()
         self._annotations = AnnotationFiles(files)
         self._packer = SummaryPacker()
+        self._name = self._name_of  # one for all runs
+        self._formats: dict[tuple[RunFormat, ...], tuple[RunFormat, ...]] = {}  # each once
         self._cache = SummaryCache([str(Location(place, root)) for root in self._roots])
         self._failures = 0
         self._away_since = 0.0
         self._looking_since: float | None = None
-        self._is_behind = False  # some runs may have been read in a look that was not finished
         self.snapshot = Snapshot((), self.roots, (), 0)
         """The state as of the last look."""
 
@@ -132,10 +137,9 @@ class PlaceCatalog:
             if not self._failures:
                 self._away_since = now
             self._failures += 1
-            self._is_behind = True
             away = duration(now - self._away_since)
             words = f"away {away}, next try {duration(self.pause)}: {error}"
-            return self._publish(changed=False, notices=(), places=(self._state(words),))
+            return self._publish(notices=(), places=(self._state(words),))
         finally:
             self._looking_since = None
         self._failures = 0
@@ -155,26 +159,26 @@ class PlaceCatalog:
         return PlaceState(self.files.place or self.roots[0], self.roots, words)
 
     def _first_look(self, most: int, seconds: float) -> Snapshot:
-        scan = self._scan()
+        scan = self._scan(time.monotonic() + seconds / 2)
         newest = heapq.nlargest(most, scan.files, key=_apparent_start)
-        changed, unread = self._update(newest, seconds)
-        unread += max(len(scan.files) - most, 0)
-        return self._publish(changed, self._notices(scan), unread)
+        unread = self._update(newest, seconds) + max(len(scan.files) - most, 0)
+        return self._publish(self._notices(scan), unread or int(scan.is_partial))
 
     def _refresh(self, seconds: float) -> Snapshot:
         scan = self._scan()
-        changed, unread = self._update(scan.files, seconds)
+        unread = self._update(scan.files, seconds)
         # Of a file that was named, what people say lies beside it.
         alone = [root for root in self._roots if root in self._runs or root in self._many]
         beside = [f"{Path(root).parent / FOLDER}" for root in alone]
         sidecars = (
             [*scan.sidecars, *self.files.walk(beside, (SIDECARS,))] if beside else scan.sidecars
         )
-        changed |= self._annotations.refresh([one for one in sidecars if not one.is_dir])
+        if self._annotations.refresh([one for one in sidecars if not one.is_dir]):
+            self._order.forget()
         read = (run.as_read for run in self._runs.values())
         self._cache.save(filter(None, read), complete=not unread)
         others = "" if self._runs else self.other_files()
-        return self._publish(changed, self._notices(scan), unread, others)
+        return self._publish(self._notices(scan), unread, others)
 
     def refresh_files(self, ids: Collection[str]) -> Snapshot:
         """Looks only at these files, named as the catalog names them.
@@ -182,9 +186,8 @@ class PlaceCatalog:
         Looks at all of them when one is new or gone.
         """
         with self._lock:
-            changed = self._update_known(ids)
-            if changed is not None:
-                return self._publish(changed, self.snapshot.notices)
+            if self._update_known(ids):
+                return self._publish(self.snapshot.notices)
         return self.refresh()
 
     def other_files(self, *, tools_only: bool = False) -> str:
@@ -196,7 +199,7 @@ class PlaceCatalog:
     def report(self, trouble: str) -> Snapshot:
         """The runs as they were, with a notice; for a refresh that failed."""
         with self._lock:
-            return self._publish(changed=False, notices=(trouble,))
+            return self._publish((trouble,))
 
     def may_be_a_run(self, path: str) -> bool:
         """Whether a file is looked at, by its name."""
@@ -220,17 +223,27 @@ class PlaceCatalog:
             raise UnreadableRunError(f"{run_id} does not exist")
         return SharedReader(run)
 
-    def _scan(self) -> _Scan:
+    def _scan(self, until: float = math.inf) -> _Scan:
+        """What there is; a part of it where that takes until then."""
         started = time.monotonic()
         formats, problems = run_formats()
+        patterns = wanted_names(formats)
+        if patterns not in self._walks:
+            self._walks = {patterns: self.files.repeated_walk(self._roots, patterns)}
         scan = _Scan([], [], list(problems))
-        for entry in self.files.walk(self._roots, wanted_names(formats)):
+        for entry in self._walks[patterns]():
             if entry.is_dir and entry.problem:
                 scan.notices.append(f"{self._place}{entry.id} {entry.problem}")
+            elif FOLDER not in entry.id:
+                scan.files.append(entry)
             elif PurePath(entry.id).parent.name == FOLDER:
                 scan.sidecars.append(entry)
             elif not entry.id.endswith(f"/{FOLDER}"):
                 scan.files.append(entry)
+            if time.monotonic() > until:
+                scan.is_partial = True
+                self._walks.clear()
+                break
         self._scan_seconds = time.monotonic() - started
         return scan
 
@@ -242,52 +255,98 @@ class PlaceCatalog:
             *(f"{self._place}{root} is neither a directory nor a run" for root in no_runs),
         ]
 
-    def _update(self, files: Sequence[Entry], seconds: float) -> tuple[bool, int]:
-        """Brings the observed runs up to date: whether the list changed, how many are unread."""
-        look = _Look(self._clock(), time.monotonic() + seconds, {})
+    def _update(self, files: Sequence[Entry], seconds: float) -> int:
+        """Brings the observed runs up to date; how many are unread."""
+        before, now = self._entries, self._clock()
+        fresh = [entry for entry in files if before.get(entry.id) is not entry]
         if self._place:
-            self.files.prefetch([*self._expected(files)])
-        before = self._claims
-        claims: dict[str, Claim] = {}
-        found: dict[str, Entry] = {}
-        is_new = False
-        for entry in files:
-            claim = known = before.get(entry.id)
-            is_settled = claim is not None and claim.is_final and claim.run_id
-            if claim is None or not (is_settled or claim.holds(entry)):
-                claim = self._claim(entry)
-                is_new |= not claim.is_same(known)
-            claims[entry.id], found[entry.id] = claim, entry
-        if is_new or len(claims) != len(before):
-            self._run_of = runs_of_files(claims, run_formats().known)
+            self.files.prefetch([*self._expected(fresh)])
+        is_all_known = len(files) == len(before) and all(one.id in before for one in fresh)
+        if is_all_known and not self.snapshot.unread and self._look_again(fresh, now):
+            return 0
+        look = _Look(now, time.monotonic() + seconds, {})
+        self._claim_all(files)
         files_of: dict[str, list[Entry]] = {}
         for file_id, run_id in self._run_of.items():
-            files_of.setdefault(run_id, []).append(found[file_id])
+            files_of.setdefault(run_id, []).append(self._entries[file_id])
         many = many_runs_formats(run_formats().known)
         self._many = {}
         for run_id, entries in files_of.items():
-            claim = claims[entries[0].id]
+            claim = self._claims[entries[0].id]
             if claim.run_id != run_id:  # that of a part
-                own_claims = (claims[each.id] for each in entries)
+                own_claims = (self._claims[each.id] for each in entries)
                 claim = next((one for one in own_claims if one.run_id == run_id), claim)
-            formats, known_run = claim.formats, self._runs.get(run_id)
-            if formats[0] in many:
+            if claim.formats[0] in many:
                 self._many[run_id] = entries
-                self._look_into(run_id, formats, look)
-            elif known_run is not None and known_run.formats is formats:  # as nearly all are
-                look.runs[run_id] = known_run
-                look.changed |= known_run.look(entries, look.now)
+                self._look_into(run_id, claim.formats, look)
             else:
-                self._look_at(run_id, entries, formats, look)
-        look.changed |= self._runs.keys() != look.runs.keys()
-        self._claims, self._runs = claims, look.runs
-        return look.changed, look.unread
+                self._look_at(run_id, entries, claim.formats, look)
+        if self._runs.keys() != look.runs.keys():
+            self._order.forget()
+        if look.unread:
+            self._walks.clear()  # for the ages of the files once they are read
+        self._runs = look.runs
+        self._restless = {run_id for run_id, run in look.runs.items() if not run.is_at_rest}
+        return look.unread
+
+    def _claim_all(self, files: Sequence[Entry]) -> None:
+        """Find out which run each of all files belongs to."""
+        before, claims, is_new = self._claims, {}, False
+        for entry in files:
+            claim = known = before.get(entry.id)
+            if claim is None or not claim.holds(entry):
+                claim = self._claim(entry)
+                is_new |= not claim.is_same(known)
+            claims[entry.id] = claim
+        self._entries = {entry.id: entry for entry in files}
+        self._claims = claims
+        if is_new or len(claims) != len(before):
+            self._run_of = runs_of_files(claims, run_formats().known)
+
+    def _look_again(self, fresh: Sequence[Entry], now: float, *, hinted: bool = False) -> bool:
+        """Look at what changed where no file came or went, and at runs that are not at rest.
+
+        Only at the former where it is ``hinted``. False where another look is needed, at all runs:
+        a file is of another run, or of another format.
+        """
+        files = {entry.id: entry for entry in fresh}
+        runs = {} if hinted else dict.fromkeys(self._restless)
+        holders = {} if hinted else dict.fromkeys(self._many)
+        for entry in fresh:
+            claim = self._claims[entry.id]
+            if not claim.holds(entry):
+                claim = self._claim(entry)
+                if not claim.is_same(self._claims[entry.id]):
+                    return False
+                self._claims[entry.id] = claim
+            run_id = self._run_of.get(entry.id)
+            if run_id is not None:
+                (holders if run_id in self._many else runs)[run_id] = None
+        self._entries |= files
+        for run_id in runs:
+            run = self._runs.get(run_id)
+            if run is None:
+                return False
+            self._observe(run, [files.get(each.id, each) for each in run.entries], now)
+        for holder in holders:
+            self._many[holder] = [files.get(each.id, each) for each in self._many[holder]]
+            look, before = _Look(now, math.inf, {}), self._runs_of(holder)
+            self._look_into(holder, self._claims[self._many[holder][0].id].formats, look)
+            if look.runs.keys() != before.keys():
+                others = {one: run for one, run in self._runs.items() if one not in before}
+                self._runs = others | look.runs
+                self._order.forget()
+        return True
+
+    def _observe(self, run: ObservedRun, entries: Sequence[Entry], now: float) -> None:
+        if run.look(entries, now):
+            self._order.changed(run)
+        (self._restless.discard if run.is_at_rest else self._restless.add)(run.id)
 
     def _expected(self, files: Iterable[Entry]) -> Iterator[Span]:
         """What will be read of files that are new or have changed, as far as that is known."""
-        known = {entry.id: entry for run in self._runs.values() for entry in run.entries}
         for entry in files:
-            before, claim = known.get(entry.id), self._claims.get(entry.id)
+            before, claim = self._entries.get(entry.id), self._claims.get(entry.id)
             if before is None and claim is not None and claim.holds(entry):
                 continue
             if entry.is_dir or entry.problem or (before and before[:3] == entry[:3]):
@@ -322,10 +381,10 @@ class PlaceCatalog:
                 formats,
                 self._cache,
                 self._packer,
-                self._name_of,
+                self._name,
             )
         look.runs[run_id] = run
-        look.changed |= run.look(entries, look.now)
+        self._observe(run, entries, look.now)
 
     def _look_into(self, holder: str, formats: tuple[RunFormat, ...], look: _Look) -> None:
         """Brings the runs up to date that are in one file, or in the files of one claim.
@@ -356,46 +415,18 @@ class PlaceCatalog:
             if run_id.startswith(start) or run_id == holder
         }
 
-    def _update_known(self, ids: Iterable[str]) -> bool | None:
-        """As :meth:`_update`, of some files; ``None`` when one of them is new or gone."""
-        now = self._clock()
-        changed = False
-        holders: dict[str, None] = {}
+    def _update_known(self, ids: Iterable[str]) -> bool:
+        """As :meth:`_update`, of some files; false when one of them is new or gone."""
+        found = []
         for file_id in ids:
-            holder = self._run_of.get(file_id, "")
-            if holder in self._many:
-                holders[holder] = None
-                continue
-            before = self._claims.get(file_id)
             try:
-                entry = self.files.stat(file_id)
+                found.append(self.files.stat(file_id))
             except FileError:
-                if before is None:
-                    continue  # it came and went
-                return None
-            claim = None if before is None else self._claim(entry)
-            if claim is None or not claim.is_same(before):
-                return None
-            self._claims[file_id] = claim
-            if file_id not in self._run_of:
-                continue
-            run = self._runs.get(self._run_of[file_id])
-            if run is None:
-                return None
-            entries = [entry if known.id == file_id else known for known in run.entries]
-            changed |= run.look(entries, now)
-        for holder in holders:
-            try:
-                self._many[holder] = [self.files.stat(each.id) for each in self._many[holder]]
-            except FileError:
-                return None
-            look, before_it = _Look(now, math.inf, {}), self._runs_of(holder)
-            self._look_into(holder, self._claims[holder].formats, look)
-            changed |= look.changed
-            if look.runs.keys() != before_it.keys():
-                others = {one: run for one, run in self._runs.items() if one not in before_it}
-                self._runs, changed = others | look.runs, True
-        return changed
+                if file_id in self._entries:
+                    return False  # else it came and went
+        if any(entry.id not in self._entries for entry in found):
+            return False
+        return self._look_again(found, self._clock(), hinted=True)
 
     def _name_of(self, run: ObservedRun) -> str:
         """What a run is called whose files give it no name: its path below its root."""
@@ -429,7 +460,8 @@ class PlaceCatalog:
         if kept is not None:  # it was read as a run of its own, and is as it was then
             formats = tuple(each for each in known_formats if each.name == kept)
             if formats:
-                return Claim(entry.id, formats, entry[:3], entry.size >= _DECISIVE_BYTES)
+                formats = self._formats.setdefault(formats, formats)
+                return Claim(entry.id, formats, entry, entry.size >= _DECISIVE_BYTES)
         claims = [(_claimed(each, entry, start), each) for each in known_formats]
         first = next((run_id for run_id, _ in claims if run_id is not None), None)
         if first is None and entry.id in self._roots:
@@ -439,31 +471,27 @@ class PlaceCatalog:
         if first is None and known is not None and known.run_id:
             return known  # it may just be written anew
         formats = tuple(each for run_id, each in claims if run_id and run_id == first)
+        formats = self._formats.setdefault(formats, formats)
         is_still = entry.age is None or entry.age >= SETTLING
         is_final = entry.size >= _DECISIVE_BYTES if first else is_still
-        return Claim(first, formats, entry[:3], is_final)
+        return Claim(first, formats, entry, is_final)
 
     def _publish(
         self,
-        changed: bool,
         notices: Iterable[str],
         unread: int = 0,
         others: str = "",
         places: tuple[PlaceState, ...] = (),
     ) -> Snapshot:
-        if not places:
-            changed, self._is_behind = changed or self._is_behind, False
-        before, notices = self.snapshot, tuple(notices)
-        aside = (notices, unread, others, places)
+        before = self.snapshot
+        aside = (tuple(notices), unread, others, places)
         is_new = aside != (before.notices, before.unread, before.others, before.places)
-        if changed or is_new or not before.revision:
+        is_changed = self._order.is_stale and not places  # runs may have been read before it failed
+        if is_changed or is_new or not before.revision:
             runs = before.runs
-            if changed:
-                listed = [
-                    run.annotated(self._annotations.of(run.id)) for run in self._runs.values()
-                ]
-                runs = tuple(sorted(listed, key=start_order, reverse=True))
-            self.snapshot = Snapshot(runs, self.roots, notices, before.revision + 1, *aside[1:])
+            if is_changed:
+                runs = self._order.listed(runs, self._runs.values(), self._annotations.of)
+            self.snapshot = Snapshot(runs, self.roots, aside[0], before.revision + 1, *aside[1:])
         return self.snapshot
 
 
@@ -475,16 +503,17 @@ class _Look:
     ends: float  # when no other run is begun, by the monotonic clock
     runs: dict[str, ObservedRun]
     has_begun: bool = False  # a run that was not read before
-    changed: bool = False
     unread: int = 0
 
 
-class _Scan(NamedTuple):
+@dataclass(slots=True)
+class _Scan:
     """What one walk through the directories found."""
 
     files: list[Entry]
     sidecars: list[Entry]
     notices: list[str]
+    is_partial: bool = False
 
 
 def _claimed(run_format: RunFormat, entry: Entry, start: Callable[[], bytes]) -> str | None:

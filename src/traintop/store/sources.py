@@ -71,13 +71,15 @@ class Claim(NamedTuple):
 
     run_id: str | None  # None: to no run
     formats: tuple[RunFormat, ...]
-    seen: tuple[object, ...]  # the file as it was then
+    seen: Entry  # the file as it was then
     is_final: bool  # of a run: whatever is added to the file; of none: while it stays as it is
 
     def holds(self, entry: Entry) -> bool:
         """Whether it holds for the file as it is now, without another look at its start."""
-        is_unchanged = self.seen == entry[:3]
-        return self.is_final or is_unchanged if self.run_id else self.is_final and is_unchanged
+        if self.is_final and self.run_id:
+            return True
+        is_unchanged = self.seen is entry or self.seen[:3] == entry[:3]
+        return is_unchanged and (self.is_final or self.run_id is not None)
 
     def is_same(self, other: Claim | None) -> bool:
         """Whether it says the same of a file as another."""

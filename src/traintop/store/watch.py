@@ -38,7 +38,10 @@ FIRST_RUNS = 100
 
 _FIRST_SECONDS = 0.3
 _READING_SECONDS = 3.0
-"""Runs that take long to read are published in portions: what could be read in so many seconds."""
+"""Runs that take long to read are published in portions: what could be read in so many seconds.
+
+Each portion takes twice as long as the one before: others look at all that was read so far.
+"""
 
 _COALESCING = 0.02
 _MOST_HINTS = 1000
@@ -178,7 +181,7 @@ class _PlaceWatcher:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        scan_due = 0.0
+        scan_due, reading = 0.0, _READING_SECONDS
         try:
             if not self._is_read:
                 self._publish(lambda: self._catalog.first_look(FIRST_RUNS, _FIRST_SECONDS))
@@ -188,7 +191,8 @@ class _PlaceWatcher:
                 started = time.monotonic()
                 hinted = self._hints.take()
                 if hinted is None or started >= scan_due:
-                    snapshot = self._publish(lambda: self._catalog.refresh(_READING_SECONDS))
+                    snapshot = self._publish(functools.partial(self._catalog.refresh, reading))
+                    reading = 2 * reading if snapshot.unread else _READING_SECONDS
                     # After the first scan, for importing watchdog takes longer than that.
                     is_armed_newly = self._hints.arm()  # and something may have changed before
                     is_urgent = snapshot.unread or is_armed_newly

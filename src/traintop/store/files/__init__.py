@@ -74,8 +74,18 @@ class Files(Protocol):
         whatever its name. Raises :class:`AwayError` before the first entry.
         """
 
+    def repeated_walk(
+        self, roots: Sequence[str], patterns: tuple[str, ...]
+    ) -> Callable[[], Iterator[Entry]]:
+        """The same walk, to be called again and again.
+
+        It may leave out of a look what seems not to have changed, and then has the same objects for
+        it as before; but nothing for longer than a minute.
+        """
+        return functools.partial(self.walk, roots, patterns)
+
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
-        """How some files are now; one that is not there has no version, but a ``problem``."""
+        """How some files are now."""
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         """Several parts of files; fewer bytes of one only where its file ends.
@@ -104,15 +114,7 @@ class Files(Protocol):
 
     def stat(self, file_id: str) -> Entry:
         """How one file is now."""
-        return self.stat_all([file_id])[0]
-
-    def stat_all(self, ids: Sequence[str]) -> list[Entry]:
-        """How some files are now, all of which are there."""
-        entries = self.stat_many(ids)
-        for entry in entries:
-            if entry.version is None:
-                raise FileError(entry.problem)
-        return entries
+        return self.stat_many([file_id])[0]
 
     def read(self, file_id: str, start: int, length: int) -> bytes:
         """A part of a file; fewer bytes only where the file ends."""

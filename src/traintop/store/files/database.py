@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from traintop.store.files import FileError
-from traintop.store.files.local import reason_of
+from traintop.store.files.states import reason_of
 
 LOG = "-wal"
 """What the name of a log has behind that of its database."""

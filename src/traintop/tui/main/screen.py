@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -66,13 +67,13 @@ class MainScreen(SessionScreen):
 
     def __init__(
         self,
-        roots: Sequence[str],
+        directories: Sequence[Path],
         session: Session,
         reader_of: Callable[[str], RunReader],
     ) -> None:
         super().__init__(session, classes=f"-reading -pane-{Pane.RUNS}")
         session.on_change = self._show_change
-        self._roots = tuple(roots)
+        self._directories = tuple(directories)
         self.loader = RunLoader(reader_of, self.post_message)
         self._trend_loader = TrendLoader(
             reader_of, self.post_message, ascii_only=StyledLines.ascii_only
@@ -229,7 +230,7 @@ class MainScreen(SessionScreen):
         self.set_class(bool(rows) and height - rows > _PREVIEW_LINES, "-few")
 
     def _show_frame(self) -> None:
-        roots = self._roots
+        directories = self._directories
         runs, unread, mode = self.session.runs, self.session.unread, self.session.mode
         if self.session.slow_line:
             mode = f"slow line · {mode}"
@@ -240,7 +241,7 @@ class MainScreen(SessionScreen):
         self._status_pane.show_line(
             (counts, listed, archived, query, mode, unread),
             lambda width: status_line(
-                roots,
+                directories,
                 runs,
                 mode,
                 width,
@@ -261,7 +262,7 @@ class MainScreen(SessionScreen):
             others = self.session.others
             self._empty_pane.show(
                 (notices, others),
-                lambda width, height: empty_lines(roots, notices, width, others),
+                lambda width, height: empty_lines(directories, notices, width, others),
             )
         self.show_footer(f"{len(self.view.marks):,} marked" if self.view.marks else "")
 

@@ -1,0 +1,53 @@
+"""The observed runs in the order in which everybody else gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from traintop.model import Annotations, RunSummary
+from traintop.progress import start_order
+from traintop.store.liveness import ObservedRun
+
+
+class RunOrder:
+    """The newest start first. Where a few of very many runs changed, the others stay in place."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] | None = {}  # None: of all runs anew
+        self._changed: dict[str, ObservedRun] = {}
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether runs came, went or changed since they were listed."""
+        return self._places is None or bool(self._changed)
+
+    def changed(self, run: ObservedRun) -> None:
+        """The summary of a run is another."""
+        self._changed[run.id] = run
+
+    def forget(self) -> None:
+        """Runs came or went, or what people say of them changed."""
+        self._places = None
+
+    def listed(
+        self,
+        before: Sequence[RunSummary],
+        runs: Collection[ObservedRun],
+        annotations_of: Callable[[str], Annotations],
+    ) -> tuple[RunSummary, ...]:
+        """The summaries of all ``runs``, given those as of the last time."""
+        changed, self._changed = self._changed, {}
+        if self._places is not None:
+            found = [*before]
+            for run in changed.values():
+                place = self._places.get(run.id, -1)
+                summary = run.annotated(annotations_of(run.id))
+                if place < 0 or start_order(summary) != start_order(found[place]):
+                    break
+                found[place] = summary
+            else:
+                return (*found,)
+        pairs = [(run.annotated(annotations_of(run.id)), run.id) for run in runs]
+        pairs.sort(key=lambda pair: start_order(pair[0]), reverse=True)
+        self._places = {run_id: place for place, (_, run_id) in enumerate(pairs)}
+        return tuple(summary for summary, _ in pairs)
