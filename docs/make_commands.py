@@ -18,8 +18,10 @@ Every command prints for people on a terminal, whole lines in a pipe, and for pr
 **Runs** are named as the list names them, by the name or path of their file, or by the beginning
 of one of these where no other run begins so. `@latest` is the run that started last, `@best` the
 one with the best value of the metric by which runs are judged: a loss, where any has one. A
-directory means all runs below it. **Directories** stand after `-d`, or alone where no runs are
-named; the default is `$TRAINTOP_DIR`, else `./experiment_logs`, else the current directory.
+directory means all runs below it. **Roots** stand after `-d`, or alone where no runs are named:
+directories, places elsewhere as `ssh://host/path`, and `@NAME` for
+[those of a name](settings.md#roots). The default is `$TRAINTOP_DIR`, else `./experiment_logs`, else
+the current directory. A place elsewhere that does not answer is a warning; the others are shown.
 
 **Filters** are those of the UI ([docs/filter.md](filter.md)); fields, metrics and settings have
 the same names everywhere ([docs/fields.md](fields.md)). Archived runs are left out unless named or

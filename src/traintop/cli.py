@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem, add_completion_class
 import traintop
 from traintop.bash_completion import BashCompletion
 from traintop.commands.output import failure
+from traintop.run_ids import is_remote
 from traintop.text import safe_text
 
 _COMMANDS = (
@@ -59,7 +60,8 @@ class _CommandGroup(click.Group):
     def _refuse_misspelled_command(self, ctx: click.Context, args: list[str]) -> None:
         """A directory may be missing yet, but one that is named almost like a command is not."""
         is_option_of_watch = len(args) > 1 and args[0].startswith("-")
-        if args and not is_option_of_watch and not os.path.lexists(args[0]):
+        is_path = bool(args) and not (is_remote(args[0]) or args[0].startswith("@"))
+        if is_path and not is_option_of_watch and not os.path.lexists(args[0]):
             from difflib import get_close_matches
 
             alone = (name for name in _COMMANDS if name != "run")  # which has a command behind it
@@ -95,8 +97,9 @@ def _end_by_interrupt() -> NoReturn:
 def main() -> None:
     """htop for training runs.
 
-    `traintop [LOG_DIR]...` watches the runs in one or more log directories, live.
-    Without LOG_DIR, it watches $TRAINTOP_DIR, or else ./experiment_logs, or else this directory.
+    `traintop [ROOT]...` watches the runs below one or more roots, live: directories, and places
+    elsewhere as ssh://host/path and s3://bucket/prefix.
+    Without ROOT, it watches $TRAINTOP_DIR, or else ./experiment_logs, or else this directory.
     `traintop FILE.json` watches the directory of a run, with that run selected.
     """
     # A command is short and makes no garbage, for which the collector would search all summaries

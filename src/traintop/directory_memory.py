@@ -1,6 +1,6 @@
-"""What is remembered about a directory between two visits: plain data in the user's state folder.
+"""What is remembered about roots between two visits: plain data in the user's state folder.
 
-One small JSON file holds it for the directories used last; it never grows beyond that. A file with
+One small JSON file holds it for those used last; it never grows beyond that. A file with
 any other content counts as empty, and one that cannot be written only means that the next visit
 starts afresh.
 """
@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from traintop.atomic_file import write_atomically
+from traintop.run_ids import is_remote
 
 MOST_DIRECTORIES = 200
 
@@ -33,11 +34,14 @@ def memory_path() -> Path:
 
 
 class DirectoryMemory:
-    """What is remembered about one set of directories. Safe to use from any thread."""
+    """What is remembered about one set of roots. Safe to use from any thread."""
 
-    def __init__(self, path: Path, directories: Sequence[Path]) -> None:
+    def __init__(self, path: Path, roots: Sequence[str | os.PathLike[str]]) -> None:
         self._path = path
-        self._key = os.pathsep.join(os.path.realpath(directory) for directory in directories)
+        given = [os.fspath(root) for root in roots]
+        self._key = os.pathsep.join(
+            root if is_remote(root) else os.path.realpath(root) for root in given
+        )
         self._lock = Lock()
         self._known: dict[str, Any] = {}
 

@@ -7,8 +7,9 @@ say what that means. The docstrings of the tools are what an agent reads of them
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -65,7 +66,9 @@ class RunTools:
     Each call looks at the files anew, and one call at a time does.
     """
 
-    def __init__(self, roots: Sequence[Path], query: str = "", rules: Sequence[Rule] = ()) -> None:
+    def __init__(
+        self, roots: Iterable[str | os.PathLike[str]], query: str = "", rules: Sequence[Rule] = ()
+    ) -> None:
         self._roots, self._query, self._rules = (*roots,), query, rules
         self._lock = threading.Lock()
         self._opened: OpenedRuns | None = None

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -20,6 +20,7 @@ from traintop.direction import Direction, direction_of_name
 from traintop.logfile.columns import name_family
 from traintop.model import DIRECTIONS, MetricStats, RunStatus, RunSummary
 from traintop.run_columns import column, names_of
+from traintop.run_ids import folder_of, is_named_like_a_file, parts_of
 from traintop.system_metrics import (
     TOGETHER,
     gpus_among,
@@ -355,12 +356,19 @@ def choose_directions(directions: Mapping[str, Direction]) -> None:
     _chosen = {standard_name(name): one for name, one in directions.items()}
 
 
-def choose_directions_for(directories: Sequence[Path]) -> None:
-    """Take over what the settings file says, and what was answered in the UI for directories."""
+def choose_directions_for(roots: Sequence[str]) -> None:
+    """Take over what the settings file says, and what was answered in the UI for some roots.
+
+    Of a file, what was answered for its directory counts.
+    """
     from traintop.directory_memory import DirectoryMemory, memory_path
     from traintop.settings import load_settings, settings_path
 
-    remembered = DirectoryMemory(memory_path(), directories).recall().get("directions", ())
+    folders = dict.fromkeys(
+        folder_of(parts_of(one)[0]) if is_named_like_a_file(one) and not os.path.isdir(one) else one
+        for one in roots
+    )
+    remembered = DirectoryMemory(memory_path(), [*folders]).recall().get("directions", ())
     try:
         answered = msgspec.convert(remembered, tuple[tuple[str, Direction], ...])
     except msgspec.ValidationError:

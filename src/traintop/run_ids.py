@@ -69,6 +69,41 @@ def address_of(run_id: str) -> str:
     return run_id if is_remote(run_id) else os.path.realpath(run_id)
 
 
+def root_of(given: str) -> str:
+    """A root, or the address of a run, as the catalog names it.
+
+    As it was given, but for what does not matter, and for what is no name of a directory: "." is
+    none.
+    """
+    place, path = location_of(given)
+    if place:
+        return str(Location(place, path.rstrip("/") or "/"))
+    path = str(PurePath(path))
+    return os.path.abspath(path) if PurePath(path).name in ("", "..") else path
+
+
+def root_name(root: str) -> str:
+    """What files are called that are made of all its runs: the name of its directory."""
+    place, path = location_of(root)
+    path = path if place else os.path.realpath(path)
+    return PurePath(path).name or re.sub(r"\W+", "_", place).strip("_") or "runs"
+
+
+def is_below(run_id: str, root: str) -> bool:
+    """Whether a run is that of a file, one of those in it, or lies below a directory.
+
+    Both are as the catalog names them.
+    """
+    holder = parts_of(run_id)[0]
+    return root in (run_id, holder) or holder.startswith(root if root[-1:] == "/" else f"{root}/")
+
+
+def is_named_like_a_file(address: str) -> bool:
+    """Whether a root or a run is a file, by its name alone: one elsewhere cannot be asked soon."""
+    holder, key = parts_of(address)
+    return bool(key) or PurePath(holder).suffix in _SUFFIXES
+
+
 def folder_of(run_id: str) -> str:
     """What a run lies in: its directory, or its database."""
     holder, key = parts_of(run_id)

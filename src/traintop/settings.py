@@ -8,7 +8,7 @@ executed but what its rules name, and it is never read from a log directory.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,6 +32,9 @@ DEFAULT_FILE = """\
 
 # notify_urls = []           # where notices go as well: Apprise URLs, with traintop[notify]
 
+# [roots]                    # names of roots that are watched together: traintop @lab
+# lab = ["ssh://gpu01/runs", "ssh://gpu02/runs", "s3://lab/runs"]
+
 # [directions]               # which values of a metric are better, where its name does not say
 # alpha = "lower"            # "lower" or "higher"
 
@@ -45,13 +48,18 @@ DEFAULT_FILE = """\
 """
 
 
+# @latest and @best are runs, wherever roots and runs may stand.
+_RootsName = Annotated[str, Meta(pattern=r"^(?!(latest|best)$)[\w.-]+$")]
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What the file says; without a ``theme`` where it leaves the choice to the program.
 
     Each setting has the words for what would be right, for those who wrote something else.
     ``smoothing`` is the weight of the moving average at the start, ``directions`` says which values
     of metrics are better, and ``keys`` has the wanted keys of actions by the names of the table of
-    keys. ``notify_urls`` are where notices go besides the terminal, for Apprise.
+    keys. ``notify_urls`` are where notices go besides the terminal, for Apprise. ``roots`` are
+    watched together under a name: see :func:`expanded_roots`.
     """
 
     theme: Annotated[Literal["dark", "light"] | None, Meta(description='"dark" or "light"')] = None
@@ -69,6 +77,13 @@ class Settings(msgspec.Struct, frozen=True):
         tuple[str, ...], Meta(description='a list of URLs, as in ["ntfys://my-topic"]')
     ] = ()
     rules: Annotated[tuple[Rule, ...], Meta(description="tables, each under [[rules]]")] = ()
+    roots: Annotated[
+        Mapping[_RootsName, Annotated[tuple[str, ...], Meta(min_length=1)]],
+        Meta(
+            description='a list of roots under [roots], as in lab = ["ssh://gpu01/runs", '
+            '"s3://lab/runs"], by a word that is neither latest nor best'
+        ),
+    ] = {}
 
 
 DEFAULTS = Settings()
@@ -98,6 +113,28 @@ def load_settings(path: Path) -> tuple[Settings, tuple[str, ...]]:
         return Settings(), (_problem(path, f"cannot be read: {error}"),)
     settings, problems = parse_settings(data)
     return settings, tuple(_problem(path, problem) for problem in problems)
+
+
+def expanded_roots(given: Iterable[str]) -> tuple[str, ...]:
+    """Roots, each once; ``@lab`` stands for those of that name in the settings file.
+
+    Raises ``ValueError`` for a name that is not there.
+    """
+    roots: dict[str, None] = {}
+    for root in given:
+        roots |= dict.fromkeys(_roots_named(root[1:]) if root.startswith("@") else [root])
+    return (*roots,)
+
+
+def _roots_named(name: str) -> Iterable[str]:
+    path = settings_path()
+    settings, problems = load_settings(path)
+    if name in settings.roots:
+        return map(os.path.expanduser, settings.roots[name])
+    known = ", ".join(f"@{one}" for one in settings.roots)
+    has = f"has {known} under [roots], and" if known else "has"
+    no_such = f'no @{name}; it would be [roots] with {name} = ["ssh://gpu01/runs", "./logs"]'
+    raise ValueError("; ".join((_problem(path, f"{has} {no_such}"), *problems[:1])))
 
 
 def parse_settings(data: bytes) -> tuple[Settings, tuple[str, ...]]:

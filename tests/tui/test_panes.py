@@ -2,7 +2,6 @@
 
 import math
 import re
-from pathlib import Path
 
 import pytest
 from tests.runs import DIRECTORY, make_run, make_runs
@@ -40,7 +39,7 @@ def test_only_ended_runs_have_a_total_duration(status):
 
 def test_the_status_line_says_how_many_runs_are_not_read_yet():
     runs = make_runs(100)
-    text = line_text(status_line([DIRECTORY], runs, "", 120, unread=9_900))
+    text = line_text(status_line([str(DIRECTORY)], runs, "", 120, unread=9_900))
     assert "   100 of 10,000 runs  " in text
 
 
@@ -52,7 +51,7 @@ def test_the_status_line_counts_running_stalled_and_crashed():
         make_run("c2", status=RunStatus.CRASHED),
         make_run("f", status=RunStatus.FINISHED),
     ]
-    text = line_text(status_line([Path("experiment_logs")], runs, "polling 2 s", 120))
+    text = line_text(status_line(["experiment_logs"], runs, "polling 2 s", 120))
     assert text.startswith(
         " traintop  experiment_logs   10 runs  ● 6 running  ◐ 1 stalled  ✗ 2 crashed "
     )
@@ -64,8 +63,8 @@ def test_the_status_line_counts_running_stalled_and_crashed():
 def test_one_line_panes_fit_any_width(width):
     run = make_run(HOSTILE * 9, id=f"{DIRECTORY}/{HOSTILE}.json", notes=HOSTILE, error=HOSTILE)
     lines = [
-        status_line([DIRECTORY / HOSTILE], [run], HOSTILE, width),
-        status_line([DIRECTORY], None, "", width),
+        status_line([f"{DIRECTORY}/{HOSTILE}"], [run], HOSTILE, width),
+        status_line([str(DIRECTORY)], None, "", width),
         header_line(run, "note", width),
         *detail_lines(run, width),
     ]
@@ -161,7 +160,7 @@ def test_details_say_where_the_last_value_was_no_number():
 
 @pytest.mark.parametrize(("width", "lines"), [(100, 3), (75, 6), (60, 6), (40, 0), (20, 0)])
 def test_the_empty_state_gives_python_that_fits_or_none(width, lines):
-    shown = empty_lines([Path("logs/it's")], (), width)
+    shown = empty_lines(["logs/it's"], (), width)
     assert all(line_width(line) <= width for line in shown)
     code = [line_text(line) for line in shown if line and line[-1].role == "accent"]
     assert len(code) == lines
@@ -171,24 +170,30 @@ def test_the_empty_state_gives_python_that_fits_or_none(width, lines):
 
 
 def test_a_long_directory_is_written_in_parts():
-    directory = Path("/it's/été" * 30)
+    directory = "/it's/été" * 30
     code = example(directory, 80)
     names: dict[str, str] = {}
     exec(
         "\n".join(code[1 : code.index("with ExperimentTracker(config, log_dir) as tracker:")]),
         names,
     )
-    assert names["log_dir"] == str(directory)
+    assert names["log_dir"] == directory
 
 
 def test_the_usual_directory_needs_no_mention():
-    code = example(Path("experiment_logs"), 79)
+    code = example("experiment_logs", 79)
     assert len(code) == 3
     assert "experiment_logs" not in "\n".join(code)
 
 
+def test_the_empty_state_of_a_place_elsewhere_has_no_code():
+    shown = text_of(empty_lines(["ssh://gpu07/runs"], (), 100))
+    assert "No runs in ssh://gpu07/runs yet." in shown
+    assert "ExperimentTracker" not in shown
+
+
 def test_the_empty_state_repeats_the_notices():
-    assert "no such directory" in text_of(empty_lines([DIRECTORY], ("no such directory",), 40))
+    assert "no such directory" in text_of(empty_lines([str(DIRECTORY)], ("no such directory",), 40))
 
 
 def test_runs_get_different_colours_as_they_start_and_keep_them():
@@ -304,7 +309,7 @@ def test_ascii_forms_take_as_many_cells():
 def test_where_there_is_little_room_the_counts_have_short_words():
     states = [RunStatus.RUNNING, RunStatus.CRASHED, RunStatus.FAILED, RunStatus.UNREADABLE]
     runs = [make_run(status.value, status=status) for status in states]
-    text = line_text(status_line([DIRECTORY], runs, "live", 60))
+    text = line_text(status_line([str(DIRECTORY)], runs, "live", 60))
     assert text.rstrip().endswith("● 1 run  ✗ 1 crash  ✗ 1 fail  ! 1 file")
 
 

@@ -158,6 +158,20 @@ def test_a_shell_completes_what_is_known(
     assert {name for kind, _, name in found if kind == "plain"} == offered
 
 
+@pytest.mark.parametrize("place", ["ssh://gpu07/runs", "pipe:touch asked//runs"])
+def test_completion_asks_no_other_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRAINTOP_DIR", place)
+    monkeypatch.setenv("COMP_WORDS", f"traintop show -d '{place}' ")
+    monkeypatch.setenv("COMP_CWORD", "4")
+    monkeypatch.setenv("_TRAINTOP_COMPLETE", "bash_complete")
+    done = CliRunner().invoke(main, prog_name="traintop")
+    assert {line.partition(",")[2] for line in done.stdout.split()} == {"@latest", "@best"}
+    assert not [*tmp_path.iterdir()]
+
+
 def test_show_prints_all_that_is_known(made: Path) -> None:
     latest = invoke("show", "-d", made)
     assert latest.stdout.splitlines()[0] == "Run base"

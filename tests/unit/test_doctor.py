@@ -71,9 +71,9 @@ def test_without_a_directory_the_usual_one_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRAINTOP_DIR", str(tmp_path))
-    assert diagnose().log_dir == tmp_path
+    assert diagnose().log_dir == str(tmp_path)
     monkeypatch.delenv("TRAINTOP_DIR")
-    assert diagnose().log_dir == Path("experiment_logs")
+    assert diagnose().log_dir == "experiment_logs"
 
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:

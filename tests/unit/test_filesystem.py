@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from traintop.store.files import local
-from traintop.store.files.local import filesystem_type, is_network_type, network_filesystem
+from traintop.store.files import FileError, local
+from traintop.store.files.local import (
+    LocalFiles,
+    filesystem_type,
+    is_network_type,
+    network_filesystem,
+)
 
 MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
@@ -72,3 +77,13 @@ def test_where_there_is_no_table_nothing_is_claimed(
 ) -> None:
     monkeypatch.setattr(local, "_MOUNTS", tmp_path / "none")
     assert network_filesystem(tmp_path) is None
+
+
+def test_a_file_that_is_gone_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "here").write_bytes(b"12")
+    names = [str(tmp_path / name) for name in ("gone", "here")]
+    gone, here = LocalFiles().stat_many(names)
+    assert (gone.version, gone.problem) == (None, "does not exist")
+    assert (here.size, here.problem) == (2, "")
+    with pytest.raises(FileError, match="does not exist"):
+        LocalFiles().stat_all(names)

@@ -11,15 +11,25 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+import traintop
+from traintop import ExperimentAnalyzer, ExperimentTracker
 from traintop.cli import main
 from traintop.rule import Action
-from traintop.settings import DEFAULT_FILE, Settings, load_settings, parse_settings, settings_path
+from traintop.settings import (
+    DEFAULT_FILE,
+    Settings,
+    expanded_roots,
+    load_settings,
+    parse_settings,
+    settings_path,
+)
 
 
 def test_everything_can_be_set():
     data = b'theme = "light"\nsmoothing = 0.9\nbell = true\ndesktop_notices = true\n[keys]\npin="P"'
-    data += b'\n[directions]\nalpha = "lower"'
-    expected = Settings("light", 0.9, True, True, {"alpha": "lower"}, {"pin": "P"})
+    data += b'\n[directions]\nalpha = "lower"\n[roots]\nlab = ["ssh://gpu01/runs", "logs"]'
+    roots = {"lab": ("ssh://gpu01/runs", "logs")}
+    expected = Settings("light", 0.9, True, True, {"alpha": "lower"}, {"pin": "P"}, roots=roots)
     assert parse_settings(data) == (expected, ())
 
 
@@ -40,6 +50,9 @@ def test_everything_can_be_set():
         ("keys = 3", "keys = 3: must be a text under [keys]"),
         ('keys = {mark = "m", pin = 3}', "keys.pin = 3: must be a text under [keys]"),
         ("them = 3", "them: unknown; did you mean 'theme'?"),
+        ('roots = {lab = "x"}', "roots.lab = 'x': must be a list of roots under [roots]"),
+        ("roots = {lab = []}", "roots.lab = []: must be a list of roots"),
+        ('roots = {best = ["x"]}', "by a word that is neither latest nor best"),
         ("x = 3", "x: unknown; there are 'theme'"),
     ],
 )
@@ -159,3 +172,42 @@ def test_the_page_about_settings_names_every_setting():
     names = [*Settings.__struct_fields__]
     forms = ("`{}`", "`[{}]`", "`[[{}]]`")
     assert [name for name in names if not any(form.format(name) in page for form in forms)] == []
+
+
+def test_a_name_stands_for_its_roots(tmp_path, monkeypatch):
+    settings = tmp_path / "settings.toml"
+    monkeypatch.setenv("TRAINTOP_CONFIG", str(settings))
+    monkeypatch.setenv("HOME", "/home/me")
+    with pytest.raises(ValueError, match=r"settings\.toml has no @lab; it would be"):
+        expanded_roots(["@lab"])
+    settings.write_text('[roots]\nlab = ["ssh://gpu01/runs", "~/logs"]\nmine = ["a"]')
+    assert expanded_roots(["a", "@lab", "@mine"]) == ("a", "ssh://gpu01/runs", "/home/me/logs")
+    with pytest.raises(ValueError, match=r"has @lab, @mine under \[roots\], and no @labs"):
+        expanded_roots(["@labs"])
+
+
+def test_a_name_of_roots_stands_wherever_a_root_does(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        with ExperimentTracker({"experiment_name": name}, tmp_path / name, quiet=True) as tracker:
+            tracker.log_metrics(0, train_loss=1.0)
+    (tmp_path / "settings.toml").write_text(
+        f'[roots]\nlab = ["{tmp_path}/one", "{tmp_path}/two"]\nlatest = ["x"]'
+    )
+    monkeypatch.setenv("TRAINTOP_CONFIG", str(tmp_path / "settings.toml"))
+    for line in (["list", "@lab", "--csv"], ["list", "-d", "@lab", "--csv"]):
+        assert CliRunner().invoke(main, line).stdout.count(".json,") == 2
+    assert {run.name for run in traintop.open_runs("@lab")} == {"one", "two"}
+    assert ExperimentAnalyzer("@lab").get_best_experiment("train_loss") is not None
+    monkeypatch.setenv("TRAINTOP_DIR", "@lab")
+    assert "two" in CliRunner().invoke(main, ["show", "two"]).stdout
+    refused = CliRunner().invoke(main, ["list", "@latest"])
+    assert refused.exit_code == 2
+    assert "no @latest" in refused.stderr
+    assert "neither latest nor best" in refused.stderr
+
+
+def test_a_directory_may_be_called_as_a_name_of_roots(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with ExperimentTracker({"experiment_name": "one"}, "@lab", quiet=True) as tracker:
+        tracker.log_metrics(0, train_loss=1.0)
+    assert "one" in CliRunner().invoke(main, ["list", "./@lab"]).stdout

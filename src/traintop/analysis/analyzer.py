@@ -20,8 +20,9 @@ from traintop.analysis.runs import OpenedRuns, Records, Runs
 from traintop.analysis.summary_text import summary_lines
 from traintop.metrics import column_name
 from traintop.model import RECORD_FIELDS, ExperimentLog
+from traintop.run_ids import is_remote
 from traintop.text import safe_text, suggestions
-from traintop.tracking.environment import default_log_dir
+from traintop.tracking.environment import default_root
 
 if TYPE_CHECKING:
     import pandas
@@ -51,12 +52,13 @@ class ExperimentAnalyzer:
     Loading reads the two ends of each file; records are read when they are asked for.
 
     Args:
-        log_dir: the directory, with those below it; ``$TRAINTOP_DIR``, else ``experiment_logs``,
-            if ``None``.
+        log_dir: the directory, with those below it, or a root elsewhere, as ``ssh://gpu07/runs``;
+            ``$TRAINTOP_DIR``, else ``experiment_logs``, if ``None``.
     """
 
     def __init__(self, log_dir: str | os.PathLike[str] | None = None) -> None:
-        self.log_dir = Path(log_dir) if log_dir is not None else default_log_dir()
+        root = os.fspath(log_dir) if log_dir is not None else default_root()
+        self.log_dir: str | Path = root if is_remote(root) else Path(root)
         self._opened: OpenedRuns | None = None
         self._loaded: set[str] | None = None
         self._reported: set[str] = set()
@@ -109,8 +111,7 @@ class ExperimentAnalyzer:
         try:
             return runs.find(name)
         except UnknownNameError as error:
-            where = str(self.log_dir)
-            raise ValueError(f"{error.what} in {where!r}: {error.hint}") from None
+            raise ValueError(f"{error.what} in {str(self.log_dir)!r}: {error.hint}") from None
 
     def _load_log(self, run: Run) -> ExperimentLog:
         return log_of(run)

@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
 
 from traintop.analysis.ranking import sorted_runs
 from traintop.analysis.records import snapshots
@@ -16,7 +15,7 @@ from traintop.analysis.runs import OpenedRuns
 from traintop.analysis.summary_text import summary_lines, summary_of_log
 from traintop.metrics import best_value
 from traintop.model import ExperimentConfig, ExperimentLog, RunSummary
-from traintop.run_ids import parts_of
+from traintop.run_ids import is_remote, parts_of
 from traintop.text import safe_text
 
 log = logging.getLogger("traintop")
@@ -87,11 +86,12 @@ def print_experiment_summary(experiment: ExperimentLog | FilePath) -> None:
 
 def _opened(path: FilePath) -> Run:
     """A file's run, or the newest of several, that can be read."""
-    opened = OpenedRuns([Path(path)])
-    if not os.path.lexists(parts_of(os.fspath(path))[0]):
-        raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
+    given = os.fspath(path)
+    opened = OpenedRuns([given])
+    if not (is_remote(given) or os.path.lexists(parts_of(given)[0])):
+        raise FileNotFoundError(f"there is no file {given!r}")
     if opened.runs:
         return opened.runs[0]
     if opened.unreadable:
-        raise ValueError(f"{os.fspath(path)!r} {opened.unreadable[0].problem}")
-    raise ValueError(f"{os.fspath(path)!r} is not the log of a run")
+        raise ValueError(f"{given!r} {opened.unreadable[0].problem}")
+    raise ValueError(f"{given!r} is not the log of a run")

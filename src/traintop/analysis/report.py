@@ -12,6 +12,7 @@ byte: what people wrote, their headings and their order, and the sections of rem
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ from traintop.analysis.report_tables import configuration_block, overview_block,
 from traintop.metrics import choose_directions_for
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
+from traintop.run_ids import is_remote
 from traintop.store.catalog import RunCatalog
 from traintop.tables import code_span
 
@@ -90,26 +92,27 @@ class ReportResult:
     notices: tuple[str, ...]
 
 
-def write_report(log_dir: Path, output: Path = DEFAULT_NOTEBOOK) -> ReportResult:
-    """Update a notebook from the runs of a directory, or create it.
+def write_report(log_dir: str | os.PathLike[str], output: Path = DEFAULT_NOTEBOOK) -> ReportResult:
+    """Update a notebook from the runs below a root, or create it.
 
     The file is replaced at once, and only when something changed. Raises ``FileNotFoundError``
     when there is no such log directory, ``ValueError`` when the notebook is not UTF-8 text, and
     ``OSError``.
     """
-    if not log_dir.is_dir():
-        if log_dir.exists():
+    root = os.fspath(log_dir)
+    if not (is_remote(root) or os.path.isdir(root)):
+        if os.path.exists(root):
             raise NotADirectoryError(
-                f"{str(log_dir)!r} is not a directory: name the one that holds the runs"
+                f"{root!r} is not a directory: name the one that holds the runs"
             )
-        raise FileNotFoundError(f"there is no directory {str(log_dir)!r}")
+        raise FileNotFoundError(f"there is no directory {root!r}")
     try:
         # Reading a pipe, as /dev/stdout may be, would wait forever.
         before = output.read_bytes().decode("utf-8") if output.is_file() else ""
     except UnicodeDecodeError:
         raise ValueError(f"{str(output)!r} is not UTF-8 text, and was not changed") from None
-    choose_directions_for([log_dir])
-    snapshot = RunCatalog([log_dir]).refresh()
+    choose_directions_for([root])
+    snapshot = RunCatalog([root]).refresh()
     after = update_report(before, snapshot.runs)
     if after != before:
         with replacing_file(output) as file:

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, overload
 
 from traintop.analysis.frames import Columns, Tabular, named_record_columns, run_columns
@@ -20,10 +20,10 @@ from traintop.analysis.run import Run, UnknownNameError
 from traintop.metrics import choose_directions_for
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
-from traintop.run_ids import parts_of
+from traintop.settings import expanded_roots
 from traintop.store.catalog import RunCatalog
 from traintop.text import counted, safe_text, suggestions
-from traintop.tracking.environment import default_log_dir
+from traintop.tracking.environment import default_root
 
 if TYPE_CHECKING:
     from traintop.analysis.brief import Brief
@@ -310,17 +310,15 @@ class OpenedRuns:
     with the roots.
     """
 
-    def __init__(self, roots: Sequence[Path]) -> None:
-        self.roots = (*roots,)
-        self.catalog = RunCatalog(roots)
+    def __init__(self, roots: Iterable[str | os.PathLike[str]]) -> None:
+        self.roots = expanded_roots(os.fspath(root) for root in roots)
+        self.catalog = RunCatalog(self.roots)
         self.history = functools.lru_cache(_RUNS_IN_MEMORY)(self._history)
         self.refresh()
 
     def refresh(self) -> None:
         """Look again: ``runs`` are those of now, and their records are read anew."""
-        # Of a file, what was answered in its directory counts.
-        folders = (root if root.is_dir() else root.parent for root in self.roots)
-        choose_directions_for([*dict.fromkeys(folders)])
+        choose_directions_for(self.roots)
         snapshot = self.catalog.refresh()
         self.others = snapshot.others
         self.notices = snapshot.notices
@@ -353,12 +351,14 @@ class OpenedRuns:
 
 
 def open_runs(*roots: str | os.PathLike[str]) -> Runs:
-    """The runs below some directories, or of some files, the newest first.
+    """The runs below some roots, or of some files, the newest first.
 
-    Without roots, ``$TRAINTOP_DIR``, else ``experiment_logs``. Only the two ends of files are read.
+    A root is a directory, or a place elsewhere: ``ssh://gpu07/runs``, ``s3://lab/runs``, or
+    those of a name in the settings file: ``@lab``. Without roots, ``$TRAINTOP_DIR``, else
+    ``experiment_logs``. Only the two ends of files are read.
     A file that cannot be read is left out; the logger ``traintop`` says why.
     """
-    opened = OpenedRuns([Path(root) for root in roots] or [default_log_dir()])
+    opened = OpenedRuns(roots or [default_root()])
     for trouble in opened.troubles:
         log.warning("traintop: %s", trouble)
     return opened.runs
@@ -367,8 +367,3 @@ def open_runs(*roots: str | os.PathLike[str]) -> Runs:
 def _begins_with(run: Run, reference: str) -> bool:
     known = (run.name, run.summary.stem, PurePath(run.id).name, run.id)
     return any(name.startswith(reference) for name in known)
-
-
-def is_below(run_id: str, path: Path) -> bool:
-    """Whether a run is that of a file, one of those in it, or lies below a directory."""
-    return path == Path(run_id) or path in (holder := Path(parts_of(run_id)[0]), *holder.parents)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from traintop.analysis.runs import Runs
 
 
-def named_or_matching(roots: Sequence[Path], references: Sequence[str], query: str) -> Runs:
+def named_or_matching(roots: Sequence[str], references: Sequence[str], query: str) -> Runs:
     """The runs that were named, or that a query chose: never all because nothing was said.
 
     Raises ``UsageError`` where nothing was, and as :func:`selected_runs` does.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from traintop.commands.runs import runs_as_arguments
@@ -12,9 +10,7 @@ from traintop.commands.runs import runs_as_arguments
 @click.command()
 @runs_as_arguments
 @click.option("--restore", is_flag=True, help="Bring archived runs back instead.")
-def command(
-    roots: tuple[Path, ...], references: tuple[str, ...], query: str, restore: bool
-) -> None:
+def command(roots: tuple[str, ...], references: tuple[str, ...], query: str, restore: bool) -> None:
     """Archive runs: `traintop archive -f 'status == crashed and age > 30d'`.
 
     Archived runs are left out wherever runs are not named; the UI shows them with A. Nothing is

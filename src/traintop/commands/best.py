@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
 @output_styles("json", "csv", "markdown", "latex")
 def command(
     metric: str | None,
-    roots: tuple[Path, ...],
+    roots: tuple[str, ...],
     query: str,
     mode: Literal["min", "max"] | None,
     limit: int,

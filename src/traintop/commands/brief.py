@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from traintop.commands.event_stream import own_rules
@@ -28,7 +26,7 @@ from traintop.text import safe_text
 )
 @output_styles("json")
 def command(
-    roots: tuple[Path, ...], query: str, tokens: int, since: str | None, style: str | None
+    roots: tuple[str, ...], query: str, tokens: int, since: str | None, style: str | None
 ) -> None:
     """Say what there is to know of all runs, what matters most first, in a bounded text.
 

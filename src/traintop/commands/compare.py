@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import click
 
@@ -23,7 +22,7 @@ from traintop.commands.runs import MOST_RUNS, complete_runs, runs_as_arguments, 
 @click.option("--target", type=float, metavar="LOSS", help="Show when each run reached this loss.")
 @output_styles("json", "csv", "markdown", "latex")
 def command(
-    roots: tuple[Path, ...],
+    roots: tuple[str, ...],
     references: tuple[str, ...],
     query: str,
     baseline: str | None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -35,7 +34,7 @@ _SPARKLINE_WIDTH = 60
 )
 @output_styles("json", "csv")
 def command(
-    reference: str, metric: str, roots: tuple[Path, ...], query: str, points: int, style: str | None
+    reference: str, metric: str, roots: tuple[str, ...], query: str, points: int, style: str | None
 ) -> None:
     """Print the values of METRIC of a run: an iteration and a value on each line.
 

@@ -39,7 +39,7 @@ def command(headless: bool, log_dir: Path | None) -> None:
 def _open_ui(log_dir: Path) -> None:
     from traintop.tui.app import run
 
-    run([log_dir])
+    run([str(log_dir)])
 
 
 def _print_table(log_dir: Path) -> None:

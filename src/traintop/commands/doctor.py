@@ -19,18 +19,21 @@ from traintop.text import error_text, safe_text
 @root_as_argument
 @click.option("--repair", "with_repair", is_flag=True, help="Mend files; copies are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def command(log_dir: Path | None, with_repair: bool, as_json: bool) -> None:
-    """Check a log directory, its runs, and this machine for problems."""
+def command(root: str, with_repair: bool, as_json: bool) -> None:
+    """Check a log directory, its runs, and this machine for problems.
+
+    Of a root elsewhere, whether it can be read, and its runs, as far as that is seen from here.
+    """
     from traintop import doctor
     from traintop.terminal import draws_ascii_only
 
-    diagnosis = doctor.diagnose(log_dir)
+    diagnosis = doctor.diagnose(root)
     if with_repair:
         for path, whole in diagnosis.left_behind:
             _mend(path, "set aside", functools.partial(doctor.set_aside, path, whole))
         for path in filter(os.path.exists, diagnosis.torn_files):
             _mend(path, "repaired", functools.partial(doctor.repair, path))
-        diagnosis = doctor.diagnose(log_dir)
+        diagnosis = doctor.diagnose(root)
     if as_json:
         print_json(**doctor.as_json(diagnosis))
     else:

@@ -86,7 +86,7 @@ class Responder:
 
 
 def stream_events(
-    roots: Sequence[Path],
+    roots: Sequence[str],
     query: str,
     since: str | None,
     prometheus: Path | None,
@@ -96,6 +96,8 @@ def stream_events(
     """Print the events of runs as they happen, until nobody reads them."""
     from traintop.analysis.events import Cursor, RunEvents
     from traintop.analysis.rules import recent_records
+    from traintop.commands.runs import given_or_default
+    from traintop.metrics import choose_directions_for
     from traintop.store.catalog import RunCatalog
     from traintop.store.watch import snapshots
 
@@ -104,7 +106,9 @@ def stream_events(
     except ValueError as error:
         raise click.UsageError(f"--since: {safe_text(error, LONGEST_LINE)}") from None
     settings, rules = own_rules()
-    catalog = RunCatalog(_directories(roots))
+    roots = given_or_default(roots)
+    choose_directions_for(roots)
+    catalog = RunCatalog(roots)
     events = RunEvents(recent_records(catalog.reader), rules, cursor)
     responder = Responder(settings, events.rules, reports=False)
     exporter = None if prometheus is None else _PrometheusFile(prometheus, events.rules)
@@ -129,7 +133,7 @@ def stream_events(
         responder.finish()
 
 
-def rehearse_rules(roots: Sequence[Path], query: str, *, as_json: bool) -> None:
+def rehearse_rules(roots: Sequence[str], query: str, *, as_json: bool) -> None:
     """Print what the rules would have done for the runs that are there, and do nothing."""
     from traintop.analysis.replay import replayed_events
     from traintop.commands.runs import selected_runs
@@ -146,15 +150,6 @@ def rehearse_rules(roots: Sequence[Path], query: str, *, as_json: bool) -> None:
             named = replace(event, name=run.name)
             document = {**named.document(), "do": [*rule.do]}
             _print(named, document, as_json=as_json, aside=", ".join(rule.do))
-
-
-def _directories(roots: Sequence[Path]) -> Sequence[Path]:
-    from traintop.commands.runs import given_or_default
-    from traintop.metrics import choose_directions_for
-
-    directories = given_or_default(roots)
-    choose_directions_for(directories)
-    return directories
 
 
 def check_query(option: str, query: str, runs: Sequence[RunSummary]) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     help="Parquet dataset to write or update: see docs/engines.md.",
 )
 def command(
-    roots: tuple[Path, ...],
+    roots: tuple[str, ...],
     references: tuple[str, ...],
     query: str,
     output: Path | None,

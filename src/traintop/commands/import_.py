@@ -7,12 +7,17 @@ from pathlib import Path
 import click
 
 from traintop.commands.output import failure, print_text, warn
-from traintop.commands.runs import format_option, unreadable_lines
+from traintop.commands.runs import (
+    RootType,
+    format_option,
+    given_or_default,
+    unreadable_lines,
+)
 from traintop.text import counted, safe_text
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.argument("roots", nargs=-1, required=True, metavar="RUN...", type=RootType())
 @click.option(
     "--to",
     "directory",
@@ -21,7 +26,7 @@ from traintop.text import counted, safe_text
     help="Directory in which a log file is made for each run.",
 )
 @format_option
-def command(paths: tuple[Path, ...], directory: Path) -> None:
+def command(roots: tuple[str, ...], directory: Path) -> None:
     """Copy runs of other tools into log files of traintop.
 
     RUN is the file or directory of a run, or a directory with runs below it. Their own files are
@@ -31,12 +36,12 @@ def command(paths: tuple[Path, ...], directory: Path) -> None:
     from traintop.store.catalog import RunCatalog
     from traintop.store.formats import UnreadableRunError
 
-    catalog = RunCatalog(paths)
+    catalog = RunCatalog(given_or_default(roots))
     snapshot = catalog.refresh()
     warn(*snapshot.notices, *unreadable_lines(snapshot.runs))
     theirs = [run for run in snapshot.runs if is_of_other_tool(run)]
     if not theirs:
-        raise failure(f"no runs of other tools in {', '.join(map(str, paths))}")
+        raise failure(f"no runs of other tools in {', '.join(roots)}")
     ours = RunCatalog([directory]).refresh().runs
     known = {(run.environment.get(ORIGIN), run.count): run for run in ours}
     for run in theirs:

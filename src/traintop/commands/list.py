@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +25,7 @@ from traintop.commands.runs import (
     roots_as_arguments,
     unreadable_lines,
 )
+from traintop.run_ids import is_remote
 from traintop.text import counted, safe_text
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @columns_option
 @output_styles("json", "csv", "markdown", "latex")
 def command(
-    roots: tuple[Path, ...],
+    roots: tuple[str, ...],
     query: str,
     sort: str,
     reverse: bool,
@@ -58,8 +58,8 @@ def command(
 
     Archived runs are left out, unless the filter asks for them: -f archived.
 
-    LOG_DIR is a directory or files of runs; the default is $TRAINTOP_DIR, else
-    ./experiment_logs, else this directory.
+    ROOT is a directory or the file of a run, here or elsewhere (ssh://host/path); the default is
+    $TRAINTOP_DIR, else ./experiment_logs, else this directory.
     """
     from traintop.analysis.field_names import field_among, other_meaning
     from traintop.analysis.query_tokens import QueryError
@@ -110,5 +110,6 @@ def _print_none(opened: OpenedRuns) -> None:
         hint = f" {archived:,} are archived: -f archived" if archived else ""
         print_text(f"None of {counted(len(opened.runs), 'run')} matches.{hint}")
         return
-    places = (safe_text(os.path.abspath(each), LONGEST_LINE) for each in opened.roots)
+    absolute = (each if is_remote(each) else os.path.abspath(each) for each in opened.roots)
+    places = (safe_text(each, LONGEST_LINE) for each in absolute)
     print_text(f"No runs in {', '.join(places)}.")

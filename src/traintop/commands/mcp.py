@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
-from pathlib import Path
 
 import click
 
@@ -17,7 +16,7 @@ from traintop.text import safe_text
 @click.command()
 @among_runs
 @click.option("--write", is_flag=True, help="Let agents tag, annotate and archive runs.")
-def command(roots: tuple[Path, ...], query: str, write: bool) -> None:
+def command(roots: tuple[str, ...], query: str, write: bool) -> None:
     """Serve the runs to a coding agent, which starts this command: docs/agents.md.
 
     It speaks the Model Context Protocol on standard input and output, and reads only; with --write,

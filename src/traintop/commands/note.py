@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -17,7 +16,7 @@ _LONGEST_LINE = 10_000
 @click.argument("reference", metavar="RUN", shell_complete=complete_runs)
 @click.argument("text", required=False)
 @among_runs
-def command(reference: str, text: str | None, roots: tuple[Path, ...], query: str) -> None:
+def command(reference: str, text: str | None, roots: tuple[str, ...], query: str) -> None:
     """Write a note on a run, or print it: `traintop note baseline 'warmup was too short'`.
 
     TEXT replaces the note that was there; - reads it from standard input, and '' removes it. It

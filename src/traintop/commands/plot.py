@@ -60,7 +60,7 @@ _HEIGHTS = (12, 30)
 )
 @click.option("--dark", is_flag=True, help="Give the SVG a dark background.")
 def command(
-    roots: tuple[Path, ...],
+    roots: tuple[str, ...],
     references: tuple[str, ...],
     query: str,
     metric: str,

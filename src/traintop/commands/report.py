@@ -9,7 +9,6 @@ import click
 from traintop.commands.output import LONGEST_LINE, failure, print_text, warn
 from traintop.commands.runs import root_as_argument
 from traintop.text import safe_text
-from traintop.tracking.environment import default_log_dir
 
 
 @click.command()
@@ -21,12 +20,12 @@ from traintop.tracking.environment import default_log_dir
     show_default=True,
     help="Lab notebook to create or update.",
 )
-def command(log_dir: Path | None, output: Path) -> None:
+def command(root: str, output: Path) -> None:
     """Update the tables in the lab notebook. What you wrote is kept."""
     from traintop.analysis.report import write_report
 
     try:
-        result = write_report(log_dir or default_log_dir(), output)
+        result = write_report(root, output)
     except ValueError as error:
         raise failure(error) from None
     done = f"{'Updated' if result.changed else 'Nothing new in'} "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -14,8 +15,9 @@ from click.shell_completion import CompletionItem
 
 from traintop.commands.output import LONGEST_LINE, failure, warn
 from traintop.model import RunStatus, RunSummary
+from traintop.run_ids import is_below, is_named_like_a_file, is_remote, parts_of, root_of
 from traintop.text import counted, safe_text
-from traintop.tracking.environment import DEFAULT_LOG_DIR, default_log_dir
+from traintop.tracking.environment import DEFAULT_LOG_DIR, default_root
 
 if TYPE_CHECKING:
     from traintop.analysis.run import Run
@@ -23,15 +25,39 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-# Or the file of a run. It need not exist or be readable: the catalog says so, and shows the others.
-_DIRECTORY = click.Path(path_type=Path, readable=False)
-
 _MOST_REASONS = 5
 _MOST_COMPLETIONS = 100
 _EXPANDED = frozenset("$`")  # by a shell, in double quotes, too
 
 MOST_RUNS = 8
 """Runs that are shown unless they are named: as many as there are colours for curves."""
+
+
+class RootType(click.ParamType[str]):
+    """A root, as an argument: a directory, the file of a run, or an address elsewhere.
+
+    It need not exist or be readable: the catalog says so, and shows the others.
+    """
+
+    name = "root"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it was given; of a path, without what does not matter."""
+        if is_remote(value) or value.startswith("@"):
+            return value
+        path = str(PurePath(value))
+        return os.path.abspath(path) if path.startswith("@") else path  # ./@lab is a directory
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Files of this machine, and names of roots; no other machine is asked."""
+        if incomplete.startswith("@"):
+            from traintop.settings import load_settings, settings_path
+
+            known = load_settings(settings_path())[0].roots
+            return _completions((f"@{name}" for name in known), incomplete)
+        return [] if is_remote(incomplete) else [CompletionItem(incomplete, type="file")]
 
 
 def _force_format(ctx: click.Context, option: click.Parameter, name: str | None) -> None:
@@ -79,8 +105,13 @@ def complete_fields(
 
 
 def _opened_for(ctx: click.Context) -> OpenedRuns:
-    """What is in the directories that stand on an unfinished line."""
-    return opened_roots((*(ctx.params.get("roots") or ()), *(ctx.params.get("log_dirs") or ())))
+    """What is in the directories that stand on an unfinished line; nothing elsewhere is asked."""
+    from traintop.analysis.runs import OpenedRuns
+
+    given = (*(ctx.params.get("roots") or ()), *(ctx.params.get("log_dirs") or ()))
+    with contextlib.suppress(ValueError):
+        return OpenedRuns(root for root in _given_or_default(given) if not is_remote(root))
+    return OpenedRuns(())
 
 
 def _completions(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
@@ -113,15 +144,15 @@ columns_option = click.option(
     shell_complete=complete_fields,
     help="Columns instead of the usual ones, as 'status,val_loss,config.lr': see docs/fields.md.",
 )
-_root_arguments = click.argument("log_dirs", nargs=-1, type=_DIRECTORY, metavar="[LOG_DIR]...")
+_root_arguments = click.argument("log_dirs", nargs=-1, type=RootType(), metavar="[ROOT]...")
 _root_option = click.option(
     "-d",
     "--dir",
     "roots",
     multiple=True,
-    type=_DIRECTORY,
-    metavar="LOG_DIR",
-    help="Look in this directory; may be repeated.",
+    type=RootType(),
+    metavar="ROOT",
+    help="Look in this directory, at ssh://host/path, or in all of @NAME; may be repeated.",
 )
 
 
@@ -167,24 +198,24 @@ def time_option(name: str, explanation: str) -> Callable[[_Command], _Command]:
 
 
 def roots_as_arguments(command: _Command) -> Callable[..., Any]:
-    """Directories as arguments or after -d, all as ``roots``; and the format of their files."""
+    """Roots as arguments or after -d, all as ``roots``; and the format of their files."""
 
     @functools.wraps(command)
-    def with_roots(*, roots: Sequence[Path], log_dirs: Sequence[Path], **others: Any) -> Any:
+    def with_roots(*, roots: Sequence[str], log_dirs: Sequence[str], **others: Any) -> Any:
         return command(roots=(*roots, *log_dirs), **others)
 
     return _root_option(_root_arguments(format_option(with_roots)))
 
 
 def root_as_argument(command: _Command) -> Callable[..., Any]:
-    """One directory as the argument or after -d, as ``log_dir``; ``None`` for the default."""
+    """One root as the argument or after -d, as ``root``; the default one if there is none."""
 
     @functools.wraps(command)
-    def with_root(*, roots: Sequence[Path], log_dirs: Sequence[Path], **others: Any) -> Any:
+    def with_root(*, roots: Sequence[str], log_dirs: Sequence[str], **others: Any) -> Any:
         given = (*roots, *log_dirs)
         if len(given) > 1:
             raise click.UsageError("give one directory at a time")
-        return command(log_dir=given[0] if given else None, **others)
+        return command(root=given[0] if given else default_root(), **others)
 
     return _root_option(_root_arguments(with_root))
 
@@ -202,16 +233,32 @@ def runs_as_arguments(command: _Command) -> _Command:
     return arguments(among_runs(command))
 
 
-def given_or_default(roots: Sequence[Path]) -> tuple[Path, ...]:
-    """The directories that were given; else that of our runs, or this one where there is none."""
-    if roots:
-        return (*dict.fromkeys(roots),)
-    default = default_log_dir()
-    is_chosen = default != Path(DEFAULT_LOG_DIR)
-    return (default if is_chosen or default.exists() else Path(),)
+def given_or_default(roots: Sequence[str]) -> tuple[str, ...]:
+    """The roots that were given; else that of our runs, or this directory where there is none.
+
+    Raises ``UsageError`` for an address where no runs can be, and for an unknown name of roots.
+    """
+    try:
+        chosen = _given_or_default(roots)
+        if elsewhere := [*filter(is_remote, chosen)]:
+            from traintop.store.catalog import RunCatalog
+
+            RunCatalog(elsewhere)
+    except ValueError as error:
+        raise click.UsageError(safe_text(error, LONGEST_LINE)) from None
+    return chosen
 
 
-def opened_roots(roots: Sequence[Path]) -> OpenedRuns:
+def _given_or_default(roots: Sequence[str]) -> tuple[str, ...]:
+    from traintop.settings import expanded_roots
+
+    default = default_root()
+    if not roots and default == DEFAULT_LOG_DIR and not os.path.exists(default):
+        default = os.curdir
+    return expanded_roots(roots or [default])
+
+
+def opened_roots(roots: Sequence[str]) -> OpenedRuns:
     """What is found below the roots, or below the default ones."""
     from traintop.analysis.runs import OpenedRuns
 
@@ -219,7 +266,7 @@ def opened_roots(roots: Sequence[Path]) -> OpenedRuns:
 
 
 def selected_runs(
-    roots: Sequence[Path],
+    roots: Sequence[str],
     references: Sequence[str] = (),
     query: str = "",
     *,
@@ -264,24 +311,22 @@ def selected_runs(
 
 
 def _opened(
-    roots: Sequence[Path], references: Sequence[str], baseline: str | None
-) -> tuple[OpenedRuns, Sequence[str], dict[str, Path]]:
+    roots: Sequence[str], references: Sequence[str], baseline: str | None
+) -> tuple[OpenedRuns, Sequence[str], dict[str, str]]:
     """What is looked at, the references to runs in it, and which of them are paths.
 
     One directory alone is a root, of which all runs are meant.
     """
     if not roots and len(references) > 1 and _is_directory_of(references[0], references[1]):
         warn(f"directories are named with -d now: -d {references[0]} {references[1]} …")
-        roots, references = [Path(references[0])], references[1:]
+        roots, references = [references[0]], references[1:]
     opened = opened_roots(roots)
     named = [*references, *([] if baseline is None else [baseline])]
-    paths = {one: Path(one) for one in named if _is_path(one, opened)}
+    paths = {one: root_of(one) for one in named if _is_path(one, opened)}
     if not paths:
         return opened, references, paths
-    if not roots and len(references) == 1 and references[0] in paths:
-        directory = paths[references[0]]
-        if directory.is_dir():
-            return opened_roots([directory]), (), paths
+    if not roots and len(references) == 1 and references[0] in paths and _is_root(references[0]):
+        return opened_roots(references), (), paths
     all_are_paths = len(paths) == len(named) and not roots
     opened = opened_roots([*(() if all_are_paths else opened.roots), *paths.values()])
     return opened, references, paths
@@ -292,20 +337,25 @@ def _is_directory_of(first: str, second: str) -> bool:
     return os.path.isdir(first) and not os.path.lexists(second)
 
 
+def _is_root(path: str) -> bool:
+    """Whether a path is no run but where runs are; of one elsewhere, its name says so."""
+    return not is_named_like_a_file(path) if is_remote(path) else os.path.isdir(path)
+
+
 def _is_path(reference: str, opened: OpenedRuns) -> bool:
     """Whether a reference is not the name of a run, but a path."""
     from traintop.analysis.naming import find_run
-    from traintop.run_ids import parts_of
 
+    if is_remote(reference):
+        return True
     if find_run(reference, opened.runs.names) is not None:
         return False
     return os.path.lexists(parts_of(reference)[0])
 
 
-def _meant(reference: str, paths: dict[str, Path], opened: OpenedRuns) -> Iterator[Run]:
+def _meant(reference: str, paths: dict[str, str], opened: OpenedRuns) -> Iterator[Run]:
     """The runs that a reference means."""
     from traintop.analysis.run import UnknownNameError
-    from traintop.analysis.runs import is_below
 
     if path := paths.get(reference):
         found = [run for run in opened.runs if is_below(run.id, path)]

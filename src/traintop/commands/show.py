@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--log", "wants_log", is_flag=True, help="Print what the run's command printed.")
 @output_styles("json")
 def command(
-    roots: tuple[Path, ...],
+    roots: tuple[str, ...],
     references: tuple[str, ...],
     query: str,
     wants_log: bool,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from traintop.commands.runs import runs_as_arguments
@@ -14,7 +12,7 @@ from traintop.commands.runs import runs_as_arguments
 @runs_as_arguments
 @click.option("--remove", is_flag=True, help="Remove the tag instead.")
 def command(
-    tag: str, roots: tuple[Path, ...], references: tuple[str, ...], query: str, remove: bool
+    tag: str, roots: tuple[str, ...], references: tuple[str, ...], query: str, remove: bool
 ) -> None:
     """Add a tag to runs: `traintop tag paper baseline lr_3e-03`.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -45,7 +44,7 @@ _MOST_LINES = 5
 @time_option("--timeout", "Give up after so long: 90s, 30m, 6h, 2d.")
 def command(
     references: tuple[str, ...],
-    roots: tuple[Path, ...],
+    roots: tuple[str, ...],
     query: str,
     condition: str,
     one_is_enough: bool,

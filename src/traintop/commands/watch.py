@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import click
 
@@ -13,7 +13,7 @@ from traintop.commands.event_stream import rehearse_rules, stream_events
 from traintop.commands.output import failure, output_styles
 from traintop.commands.runs import filter_option, given_or_default, roots_as_arguments
 from traintop.model import RunStatus
-from traintop.run_ids import parts_of
+from traintop.run_ids import folder_of, is_named_like_a_file, is_remote, parts_of, root_of
 from traintop.text import safe_text
 
 
@@ -35,7 +35,7 @@ from traintop.text import safe_text
 @click.option("--dry-run", is_flag=True, help="Print what the rules would have done for past runs.")
 @output_styles("json")
 def command(
-    roots: tuple[Path, ...],
+    roots: tuple[str, ...],
     query: str,
     events: bool,
     since: str | None,
@@ -45,8 +45,9 @@ def command(
 ) -> None:
     """Watch runs live in the terminal (the default command).
 
-    LOG_DIR is a directory; the default is $TRAINTOP_DIR, else ./experiment_logs, else this one.
-    Given the file of a run, its directory is watched and the run is selected.
+    ROOT is a directory, ssh://[user@]host/path, s3://bucket/prefix, or @NAME, which stands for
+    those of that name in the settings file. The default is $TRAINTOP_DIR, else ./experiment_logs,
+    else this directory. Given the file of a run, its directory is watched and the run is selected.
 
     With --events: a line for each run that starts or ends, for each alert, and for its end; as
     JSON, with a cursor that --since goes on from. The other options are for --events only.
@@ -61,12 +62,11 @@ def command(
         _watch_on_screen(roots)
 
 
-def _watch_on_screen(roots: Sequence[Path]) -> None:
+def _watch_on_screen(roots: Sequence[str]) -> None:
     from traintop.terminal import has_screen
 
-    places = [_place_of(path) for path in roots]
-    directories = [directory for directory, _ in places]
-    opened = next((run for _, run in places if run is not None), None)
+    found = [_root_and_run(given) for given in roots]
+    opened = next((run for _, run in found if run), "")
     if not sys.stdout.isatty():
         raise click.ClickException(
             "watching needs a terminal; in a script, use `traintop list` or `watch --events`"
@@ -78,12 +78,15 @@ def _watch_on_screen(roots: Sequence[Path]) -> None:
         )
     from traintop.tui.app import run
 
-    run([*given_or_default(directories)], opened)
+    run(given_or_default([root for root, _ in found]), opened)
 
 
-def _place_of(path: Path) -> tuple[Path, Path | None]:
-    """The directory to be watched, and the run to be selected where it is the file of one."""
-    holder, key = parts_of(str(path))
+def _root_and_run(given: str) -> tuple[str, str]:
+    """What is to be watched, and the run to be selected where the file of one was given."""
+    holder, key = parts_of(given)
+    if is_remote(given):
+        return (folder_of(holder), given) if is_named_like_a_file(given) else (given, "")
+    path = Path(given)
     if path.is_file() or (key and Path(holder).is_file()):
         from traintop.store.catalog import RunCatalog
         from traintop.store.other_files import READ_FILES
@@ -93,7 +96,8 @@ def _place_of(path: Path) -> tuple[Path, Path | None]:
             raise failure(f"{path} is not the log of a run; traintop reads {READ_FILES}")
         if runs[0].status is RunStatus.UNREADABLE and path.suffix != ".json":  # as ours are
             raise failure(f"{path} {runs[0].problem}")
-        return path.parent, Path(runs[0].id)
+        root = root_of(str(path.parent))
+        return root, os.path.join(root, PurePath(runs[0].id).name)  # as the catalog names it
     if path.suffix == ".json" and not path.is_dir():
         raise failure(f"there is no file {path}")
-    return path, None
+    return given, ""

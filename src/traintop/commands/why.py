@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from traintop.commands.output import (
@@ -22,7 +20,7 @@ from traintop.text import safe_text
 @runs_as_arguments
 @output_styles("json")
 def command(
-    roots: tuple[Path, ...], references: tuple[str, ...], query: str, style: str | None
+    roots: tuple[str, ...], references: tuple[str, ...], query: str, style: str | None
 ) -> None:
     """Say what sets two runs apart: `traintop why lr_3e-03 lr_1e-03`.
 

@@ -11,15 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from traintop.doctor.findings import Finding, Level
+from traintop.model import RunStatus
 from traintop.store.files.local import network_filesystem
 from traintop.store.files.states import reason_of
 from traintop.store.other_files import READ_FILES
+from traintop.store.snapshot import Snapshot
 from traintop.store.watch import gets_events
 from traintop.text import file_size, safe_text
 
 _SCARCE_BYTES = 2 * 10**9  # a sweep of long runs: 200 bytes a record
 _EXHAUSTED_BYTES = 100 * 10**6
 _PROBE_BYTES = 4096
+_MOST_REFUSED = 20
 
 
 def check_access(directory: Path) -> Finding:
@@ -33,7 +36,7 @@ def check_access(directory: Path) -> Finding:
             "directory.exists",
             Level.PROBLEM,
             f"{shown} does not exist",
-            f"mkdir -p {quoted}, or name another directory: traintop doctor LOG_DIR; "
+            f"mkdir -p {quoted}, or name another directory: traintop doctor ROOT; "
             "the tracker creates its log_dir itself",
         )
     except NotADirectoryError:
@@ -51,6 +54,28 @@ def check_access(directory: Path) -> Finding:
             f"ask its owner for access: chmod a+rx {quoted}",
         )
     return Finding("directory.readable", Level.OK, "readable")
+
+
+def check_place(root: str, snapshot: Snapshot) -> Iterator[Finding]:
+    """The findings about a root elsewhere: what a reader of its runs sees."""
+    shown = safe_text(root, 500)
+    for state in snapshot.places:
+        step = "traintop looks again by itself; the runs of other roots are shown meanwhile"
+        yield Finding("place.reached", Level.PROBLEM, f"{shown}: {state.words}", step)
+    for notice in snapshot.notices:
+        yield Finding("place.reached", Level.PROBLEM, notice, "name a directory that is there")
+    if not (snapshot.places or snapshot.notices):
+        yield Finding("place.reached", Level.OK, "answers")
+    refused = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
+    for run in refused[:_MOST_REFUSED]:
+        step = "ask whoever writes it; the other runs are shown"
+        yield Finding("place.readable", Level.PROBLEM, f"{run.id} {run.problem}", step)
+    yield Finding(
+        "place.unchecked",
+        Level.NOTE,
+        "not checked from here: free space, permissions, whole files, processes",
+        "run `traintop doctor` on the machine that has the directory",
+    )
 
 
 def check_directory(directory: Path, run_count: int, others: str = "") -> Iterator[Finding]:

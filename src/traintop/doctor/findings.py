@@ -42,7 +42,7 @@ class Diagnosis:
     ``set_aside`` can put away, each with the file of the whole run.
     """
 
-    log_dir: Path
+    log_dir: str
     run_count: int
     findings: tuple[Finding, ...]
     torn_files: tuple[Path, ...] = ()

@@ -12,7 +12,7 @@ from pathlib import Path
 from traintop.metrics import take_stated_directions
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
-from traintop.run_ids import Location, location_of
+from traintop.run_ids import Location, location_of, root_of
 from traintop.store.files.places import files_of, share_a_fate
 from traintop.store.formats import StreamingReader, UnreadableRunError
 from traintop.store.place_catalog import PlaceCatalog
@@ -35,7 +35,7 @@ class RunCatalog:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.roots = tuple(_with_name(os.fspath(root)) for root in roots)
+        self.roots = tuple(root_of(os.fspath(root)) for root in roots)
         together: dict[str, list[Location]] = {}
         for root in self.roots:
             together.setdefault(share_a_fate(root), []).append(location_of(root))
@@ -127,12 +127,3 @@ def _together(parts: Sequence[Sequence[RunSummary]]) -> tuple[RunSummary, ...]:
         return (*parts[0],)
     runs = {run.id: run for part in parts for run in part}
     return tuple(sorted(runs.values(), key=start_order, reverse=True))
-
-
-def _with_name(root: str) -> str:
-    """A root as it was given, unless that is no name of a directory, as "." is none."""
-    place, path = location_of(root)
-    if place:
-        return str(Location(place, path.rstrip("/") or "/"))
-    path = str(Path(path))
-    return os.path.abspath(path) if Path(path).name in ("", "..") else path

@@ -417,14 +417,10 @@ class PlaceCatalog:
 
     def _update_known(self, ids: Iterable[str]) -> bool:
         """As :meth:`_update`, of some files; false when one of them is new or gone."""
-        found = []
-        for file_id in ids:
-            try:
-                found.append(self.files.stat(file_id))
-            except FileError:
-                if file_id in self._entries:
-                    return False  # else it came and went
-        if any(entry.id not in self._entries for entry in found):
+        states = self.files.stat_many([*ids])
+        found = [entry for entry in states if entry.version is not None]
+        known = [entry for entry in states if entry.id in self._entries]
+        if found != known:  # what is neither came and went
             return False
         return self._look_again(found, self._clock(), hinted=True)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from traintop.logfile import FORMAT_VERSION
 from traintop.process import current_process, user_name
+from traintop.run_ids import is_remote
 
 DEFAULT_LOG_DIR = "experiment_logs"
 
@@ -21,13 +22,27 @@ _JOB_IDS = ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB
 _GIT_TIMEOUT_SECONDS = 2.0
 
 
+def default_root() -> str:
+    """Where runs are looked for: ``$TRAINTOP_DIR``, which may be elsewhere, else our directory."""
+    return os.environ.get("TRAINTOP_DIR") or DEFAULT_LOG_DIR
+
+
 def default_log_dir() -> Path:
-    """``$TRAINTOP_DIR``, else ``experiment_logs`` in the working directory."""
-    return Path(os.environ.get("TRAINTOP_DIR") or DEFAULT_LOG_DIR)
+    """Where runs are written to: ``$TRAINTOP_DIR`` if that is a directory of this machine, else
+    ``experiment_logs`` in the working directory.
+    """
+    root = default_root()
+    is_elsewhere = is_remote(root) or root.startswith("@")  # which names roots
+    return Path(DEFAULT_LOG_DIR if is_elsewhere else root)
 
 
 def log_directory(chosen: str | os.PathLike[str] | None) -> Path:
-    """The one that was chosen, or the default: absolute, so that no ``chdir`` moves it."""
+    """The one that was chosen, or the default: absolute, so that no ``chdir`` moves it.
+
+    Raises ``ValueError`` for an address elsewhere.
+    """
+    if chosen is not None and is_remote(os.fspath(chosen)):
+        raise ValueError(f"{os.fspath(chosen)}: runs are written to a directory of this machine")
     directory = default_log_dir() if chosen is None else Path(chosen)
     try:
         return directory.absolute()

@@ -23,6 +23,7 @@ from textual.timer import Timer
 
 from traintop.analysis.rules import recent_records, usable_rules
 from traintop.directory_memory import DirectoryMemory, memory_path
+from traintop.run_ids import is_remote, root_name
 from traintop.settings import DEFAULTS, Settings, load_settings, settings_path
 from traintop.terminal import (
     can_be_continued,
@@ -142,7 +143,7 @@ class _Overlays:
 
 
 class TraintopApp(TypeAheadApp):
-    """The terminal UI over one or several log directories."""
+    """The terminal UI over one or several roots."""
 
     TITLE = "traintop"
     CSS_PATH = Path(__file__).with_name("app.tcss")
@@ -151,16 +152,16 @@ class TraintopApp(TypeAheadApp):
 
     def __init__(
         self,
-        directories: Sequence[Path],
+        roots: Sequence[str | os.PathLike[str]],
         clock: Callable[[], datetime] = datetime.now,
         settings: Settings = DEFAULTS,
         problems: Sequence[str] = (),
         memory: DirectoryMemory | None = None,
-        opened: Path | None = None,
+        opened: str = "",
     ) -> None:
         """``problems`` say in words what is wrong with the settings file.
 
-        The run in the file ``opened`` is selected as soon as it is read.
+        The run ``opened`` is selected as soon as it is read.
 
         Without a ``memory``, every visit begins with the defaults.
         """
@@ -181,7 +182,7 @@ class TraintopApp(TypeAheadApp):
             self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:
             self.theme = theme_name(dark=recalled.get("theme", settings.theme) != "light")
-        self._directories = tuple(directories)
+        self._roots = tuple(os.fspath(root) for root in roots)
         self._watcher: CatalogWatcher | None = None
         self._responder: RuleResponder | None = None
         self._repainting: Timer | None = None
@@ -195,9 +196,8 @@ class TraintopApp(TypeAheadApp):
             directions=tuple(settings.directions.items()),
         )
         session = Session(clock, recalled_view(recalled, view))
-        if opened is not None:
-            session.awaited = os.path.join(opened.parent, opened.name)  # as the catalog names it
-        self.main_screen = main = MainScreen(self._directories, session, self.reader_of)
+        session.awaited = opened or None
+        self.main_screen = main = MainScreen(self._roots, session, self.reader_of)
         self.notice_log = NoticeLog(session, main)
         annotations = AnnotationController(session, main)
         main.use_actions(
@@ -249,12 +249,12 @@ class TraintopApp(TypeAheadApp):
         self.screen.refresh(repaint=True, layout=True)
 
     def start_watching(self) -> None:
-        """Start the watcher; from here on the screen follows the directories."""
+        """Start the watcher; from here on the screen follows the roots."""
         from traintop.store.catalog import RunCatalog
         from traintop.store.watch import CatalogWatcher
         from traintop.tui.alerts.responder import RuleResponder
 
-        self._catalog = RunCatalog(self._directories)
+        self._catalog = RunCatalog(self._roots)
         sample = recent_records(self._catalog.reader)
         urls = self._settings.notify_urls
         responder = self._responder = RuleResponder(self._rules, urls, sample, self.post_message)
@@ -347,21 +347,22 @@ class TraintopApp(TypeAheadApp):
         self._report(message.text, failed=True)
 
     def on_copy_requested(self, message: CopyRequested) -> None:
-        self._copy(Path(message.id))
+        self._copy(message.id)
 
     def action_copy_written(self) -> None:
         """Copy the path of what was exported last."""
         if self._written is None:
             self._report("Nothing exported yet: e exports runs, E a chart")
         else:
-            self._copy(self._written)
+            self._copy(str(self._written))
 
-    def _copy(self, path: Path) -> None:
+    def _copy(self, path: str) -> None:
+        if not is_remote(path):
+            path = os.path.abspath(path)
         # A file name may hold bytes that are no text; the clipboard takes text only.
-        text = os.fsencode(path.absolute()).decode("utf-8", "replace")
-        self.copy_to_clipboard(text)
+        self.copy_to_clipboard(os.fsencode(path).decode("utf-8", "replace"))
         # The path is on the screen in any case, for terminals that take nothing.
-        shown = safe_text(path.absolute(), limit=_LONGEST_PATH)
+        shown = safe_text(path, limit=_LONGEST_PATH)
         copied = takes_clipboard(os.environ)
         self._report(f"{'Copied' if copied else 'Your terminal may not support copying'}: {shown}")
 
@@ -396,7 +397,7 @@ class TraintopApp(TypeAheadApp):
             self._watcher.look_again()
 
     def on_export_requested(self, message: ExportRequested) -> None:
-        stem = self._directories[0].resolve().name or "runs"
+        stem = root_name(self._roots[0])
         export = self.exports.write_runs(message.runs, stem, together=message.together)
         self.set_timer(_PROGRESS_SECONDS, partial(self._show_progress, export, self.screen))
 
@@ -433,16 +434,16 @@ class TraintopApp(TypeAheadApp):
         self.notify(text, severity="error" if failed else "information")
 
 
-def run(directories: Sequence[Path], opened: Path | None = None) -> None:
-    """Show the runs of ``directories`` until the person quits; select the one in ``opened`` first.
+def run(roots: Sequence[str], opened: str = "") -> None:
+    """Show the runs of ``roots`` until the person quits; select the run ``opened`` first.
 
     Raises ``SystemExit`` with the code of the App when that is not 0.
     """
-    memory = DirectoryMemory(memory_path(), directories)
+    memory = DirectoryMemory(memory_path(), roots)
     settings = load_settings(settings_path())
     if is_gnu_screen(os.environ):
         os.environ.pop("COLORTERM", None)
-    app = TraintopApp(directories, datetime.now, *settings, memory, opened)
+    app = TraintopApp(roots, datetime.now, *settings, memory, opened)
     app.run(mouse=not is_gnu_screen(os.environ))
     app.remember()
     app.finish_actions()

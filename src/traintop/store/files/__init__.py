@@ -85,7 +85,7 @@ class Files(Protocol):
         return functools.partial(self.walk, roots, patterns)
 
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
-        """How some files are now."""
+        """How some files are now; one that is not there has no version, but a ``problem``."""
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         """Several parts of files; fewer bytes of one only where its file ends.
@@ -114,7 +114,15 @@ class Files(Protocol):
 
     def stat(self, file_id: str) -> Entry:
         """How one file is now."""
-        return self.stat_many([file_id])[0]
+        return self.stat_all([file_id])[0]
+
+    def stat_all(self, ids: Sequence[str]) -> list[Entry]:
+        """How some files are now, all of which are there."""
+        entries = self.stat_many(ids)
+        for entry in entries:
+            if entry.version is None:
+                raise FileError(entry.problem)
+        return entries
 
     def read(self, file_id: str, start: int, length: int) -> bytes:
         """A part of a file; fewer bytes only where the file ends."""

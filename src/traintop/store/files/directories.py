@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from traintop.store.files import Entry, NameMatch, wanted_in
-from traintop.store.files.states import entry_of, reason_of
+from traintop.store.files.states import entry_of, reason_of, unreadable_entry
 
 DEEPEST = 12
 """Levels of sub-directories that are looked into."""
@@ -111,7 +111,7 @@ class DirectoryWalk:
             directory, depth = waiting.pop()
             if len(look.visited) >= MOST_DIRECTORIES:
                 left_out = f"has more than {MOST_DIRECTORIES} directories; some are left out"
-                yield _unreadable_entry(root, left_out)
+                yield unreadable_entry(root, left_out)
                 return
             try:
                 state = os.stat(directory)
@@ -125,7 +125,7 @@ class DirectoryWalk:
                 listed = look.seen[directory] = self._look_at(directory, state, lags, look)
             except OSError as error:
                 if not depth or not isinstance(error, FileNotFoundError):  # deleted meanwhile
-                    yield _unreadable_entry(directory, reason_of(error))
+                    yield unreadable_entry(directory, reason_of(error))
                 continue
             if lags:
                 look.on_network.append(directory)
@@ -229,10 +229,6 @@ def _list(
             elif is_dir and each.name not in _PACKAGES:
                 (links if each.is_symlink() else below).append(each.path)
     return (*found,), (*below,), (*links,)
-
-
-def _unreadable_entry(directory: str, reason: str) -> Entry:
-    return Entry(directory, 0, None, None, is_dir=True, problem=reason)
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

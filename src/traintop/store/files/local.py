@@ -16,7 +16,13 @@ from traintop.atomic_file import write_atomically
 from traintop.process import has_ended
 from traintop.store.files import Entry, FileError, Files, Span
 from traintop.store.files.directories import DirectoryWalk
-from traintop.store.files.states import NotAFileError, entry_of, kind_of, reason_of
+from traintop.store.files.states import (
+    NotAFileError,
+    entry_of,
+    kind_of,
+    reason_of,
+    unreadable_entry,
+)
 
 _NETWORK_TYPES = frozenset(
     {
@@ -56,13 +62,15 @@ class LocalFiles(Files):
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
         """How some files are now; their age is unknown on a network filesystem."""
         now = time.time()
+        return [self._entry_of(file_id, now) for file_id in ids]
+
+    def _entry_of(self, path: str, now: float) -> Entry:
         try:
-            states = [(file_id, os.stat(file_id)) for file_id in ids]
+            state = os.stat(path)
         except OSError as error:
-            raise FileError(reason_of(error)) from error
-        lags = [self._is_on_network(file_id, state.st_dev) for file_id, state in states]
-        entries = (entry_of(*each, now, lag) for each, lag in zip(states, lags, strict=True))
-        return [entry._replace(age=None) if entry.lags else entry for entry in entries]
+            return unreadable_entry(path, reason_of(error), is_dir=False)
+        entry = entry_of(path, state, now, self._is_on_network(path, state.st_dev))
+        return entry._replace(age=None) if entry.lags else entry
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         """Several parts; a file is opened once for those next to each other."""

@@ -39,6 +39,11 @@ def entry_of(path: str, state: os.stat_result, now: float, lags: bool) -> Entry:
     return Entry(path, state.st_size, version, age, is_dir, inode, lags, problem)
 
 
+def unreadable_entry(path: str, reason: str, *, is_dir: bool = True) -> Entry:
+    """A file or directory that cannot be looked at, and why."""
+    return Entry(path, 0, None, None, is_dir, problem=reason)
+
+
 def reason_of(error: OSError) -> str:
     """Why a file cannot be read, as words that follow its name."""
     if isinstance(error, NotAFileError):

@@ -98,7 +98,7 @@ class FollowedFormat(abc.ABC):
 
     def states(self, files: Files, entries: Sequence[Entry]) -> list[Entry]:
         """How the files of a run are now."""
-        return [files.stat(entry.id) for entry in entries]
+        return files.stat_all([entry.id for entry in entries])
 
     @abc.abstractmethod
     def follower(self) -> RunFollower:

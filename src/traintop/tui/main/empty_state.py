@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from traintop.lines import EMPTY_LINE, Line, Piece
+from traintop.run_ids import is_remote
 from traintop.store.other_files import READ_FILES
 from traintop.text import cell_width, counted, safe_text, wrap
-from traintop.tracking.environment import default_log_dir
+from traintop.tracking.environment import default_root
 from traintop.tui.main.status_line import shorten_path
 
 _EXAMPLE = """\
@@ -26,10 +26,15 @@ with ExperimentTracker(config, log_dir) as tracker:
         tracker.log_metrics(i, train_loss=4 / (i + 1))"""
 
 
-def example(directory: Path, width: int) -> tuple[str, ...]:
-    """Lines of Python that make a run in a directory; none where they are wider than ``width``."""
-    text = safe_text(directory, 4096)
-    argument = "" if directory == default_log_dir() else f", {_literal(text)}"
+def example(root: str, width: int) -> tuple[str, ...]:
+    """Lines of Python that make a run in a directory; none where they are wider than ``width``.
+
+    None either for a place elsewhere, where no tracker of this machine writes.
+    """
+    if is_remote(root):
+        return ()
+    text = safe_text(root, 4096)
+    argument = "" if root == default_root() else f", {_literal(text)}"
     room = max(width - len('log_dir = "" \\'), 1)
     parts = [text[begin : begin + room] for begin in range(0, len(text), room)]
     codes = (
@@ -46,7 +51,7 @@ def _literal(text: str) -> str:
 
 
 def empty_lines(
-    directories: Sequence[Path], notices: Sequence[str], width: int, others: str = ""
+    roots: Sequence[str], notices: Sequence[str], width: int, others: str = ""
 ) -> tuple[Line, ...]:
     """The explanation in ``width`` cells; ``others`` are the files there that are not read.
 
@@ -54,7 +59,7 @@ def empty_lines(
     may not be indented.
     """
     inner = max(width - 4, 1)
-    first = directories[0] if directories else default_log_dir()
+    first = roots[0] if roots else default_root()
     said = [safe_text(notice) for notice in notices]
     said = said or [f"No runs in {shorten_path(first, inner)} yet."]
     unread = f"Not read: {others}. traintop reads {READ_FILES}." if others else ""

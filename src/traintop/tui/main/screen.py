@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -67,13 +66,13 @@ class MainScreen(SessionScreen):
 
     def __init__(
         self,
-        directories: Sequence[Path],
+        roots: Sequence[str],
         session: Session,
         reader_of: Callable[[str], RunReader],
     ) -> None:
         super().__init__(session, classes=f"-reading -pane-{Pane.RUNS}")
         session.on_change = self._show_change
-        self._directories = tuple(directories)
+        self._roots = tuple(roots)
         self.loader = RunLoader(reader_of, self.post_message)
         self._trend_loader = TrendLoader(
             reader_of, self.post_message, ascii_only=StyledLines.ascii_only
@@ -230,7 +229,7 @@ class MainScreen(SessionScreen):
         self.set_class(bool(rows) and height - rows > _PREVIEW_LINES, "-few")
 
     def _show_frame(self) -> None:
-        directories = self._directories
+        roots = self._roots
         runs, unread, mode = self.session.runs, self.session.unread, self.session.mode
         if self.session.slow_line:
             mode = f"slow line · {mode}"
@@ -241,7 +240,7 @@ class MainScreen(SessionScreen):
         self._status_pane.show_line(
             (counts, listed, archived, query, mode, unread),
             lambda width: status_line(
-                directories,
+                roots,
                 runs,
                 mode,
                 width,
@@ -262,7 +261,7 @@ class MainScreen(SessionScreen):
             others = self.session.others
             self._empty_pane.show(
                 (notices, others),
-                lambda width, height: empty_lines(directories, notices, width, others),
+                lambda width, height: empty_lines(roots, notices, width, others),
             )
         self.show_footer(f"{len(self.view.marks):,} marked" if self.view.marks else "")
 

@@ -1,10 +1,9 @@
-"""The first lines of the screen: the directories, how many runs there are, and what is wrong."""
+"""The first lines of the screen: what is watched, how many runs there are, and what is wrong."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from traintop.fields import STATUS_WORDS
 from traintop.lines import Line, Piece, fit_line, line_width, spread
@@ -12,26 +11,26 @@ from traintop.model import RunSummary
 from traintop.text import counted, safe_text
 from traintop.tui.kit.runs import STATUS_MARKS
 
-_LONGEST_DIRECTORY = 60
+_LONGEST_ROOT = 60
 _LONGEST_FILTER = 48
 
 
-def directories_text(directories: Sequence[Path]) -> str:
-    """The watched directories in few words: the first, and how many more."""
-    if not directories:
+def roots_text(roots: Sequence[str]) -> str:
+    """What is watched in few words: the first root, and how many more."""
+    if not roots:
         return ""
-    more = f" +{len(directories) - 1}" if len(directories) > 1 else ""
-    return f"{shorten_path(directories[0], _LONGEST_DIRECTORY)}{more}"
+    more = f" +{len(roots) - 1}" if len(roots) > 1 else ""
+    return f"{shorten_path(roots[0], _LONGEST_ROOT)}{more}"
 
 
-def shorten_path(path: Path, limit: int) -> str:
+def shorten_path(path: str, limit: int) -> str:
     """A path in at most ``limit`` characters: its end says more than its beginning."""
     text = safe_text(path, limit=4096)
     return text if len(text) <= limit else f"…{text[len(text) - limit + 1 :]}"
 
 
 def status_line(
-    directories: Sequence[Path],
+    roots: Sequence[str],
     runs: Sequence[RunSummary] | None,
     mode: str,
     width: int,
@@ -48,7 +47,7 @@ def status_line(
     """
     head: Line = (
         Piece(" traintop", "accent", bold=True),
-        Piece(f"  {directories_text(directories)}"),
+        Piece(f"  {roots_text(roots)}"),
     )
     if runs is None:
         return fit_line((*head, Piece("  reading…", "muted")), width)
@@ -74,13 +73,13 @@ def status_line(
         for status, mark, number in counted_marks
     ]
     right: Line = (Piece(f"{safe_text(mode)} ", "muted"),)
-    # The directory is known to whoever typed it; the counts are not.
-    without_directory = (head[0], Piece(total[1:]), *filtered)
-    lines = ((*head, Piece(total), *filtered, *long), (*without_directory, *long))
+    # What is watched is known to whoever typed it; the counts are not.
+    without_roots = (head[0], Piece(total[1:]), *filtered)
+    lines = ((*head, Piece(total), *filtered, *long), (*without_roots, *long))
     fitting = (line for line in lines if line_width(line) + line_width(right) < width)
-    return spread(next(fitting, (*without_directory, *short)), right, width)
+    return spread(next(fitting, (*without_roots, *short)), right, width)
 
 
 def notices_line(notices: Sequence[str], width: int) -> Line:
-    """What is wrong with the directories."""
+    """What is wrong with the roots."""
     return fit_line((Piece(" "), Piece(" · ".join(map(safe_text, notices)), "warn")), width)

@@ -1,0 +1,176 @@
+"""Files that lie elsewhere, where each question costs a round trip: what will be read is got
+together, and kept for a while.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from traintop.store.files import Entry, FileError, Files, Span
+
+LARGEST_BATCH = 8 << 20
+"""Bytes of parts that are got together because it was announced that they will be read."""
+
+MOST_KEPT = 32 << 20
+"""Bytes that are kept at most until they are read, or until the next walk."""
+
+_MOST_EXPECTED = 1 << 20  # bytes of one part that was announced; the others are got as it is read
+_CHUNK = 64 * 1024  # bytes that one reads at least who reads a file on and on
+_LEAST_AHEAD, _MOST_AHEAD = 1 << 20, 4 << 20  # bytes that are got for him at a time
+_MOST_READINGS = 1000
+
+
+class RemoteFiles(Files):
+    """A place that is asked as seldom as can be; any thread may read.
+
+    Parts that were got before they were read count as they were then, until the next walk. Of a
+    file that is read on and on, some MB are got at a time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # never held while the place is asked
+        self._kept = _Kept()
+        self._last: dict[str, _Fetched] = {}
+
+    @abstractmethod
+    def _list(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
+        """As :meth:`Files.walk`."""
+
+    @abstractmethod
+    def _fetch(self, spans: Sequence[Span]) -> Sequence[bytes | FileError]:
+        """Parts of files, or why one cannot be read, in as few round trips as there can be.
+
+        Fewer bytes of one only where its file ends. Any thread may ask. Raises ``AwayError``.
+        """
+
+    def walk(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
+        """What is there now; what was kept of files is forgotten, for they may have changed."""
+        with self._lock:
+            self._kept = _Kept()
+        return self._list(roots, patterns)
+
+    def prefetch(self, spans: Sequence[Span]) -> None:
+        """Announce what will be read: who reads one of these parts gets many of the next, too.
+
+        So nothing is got that nobody finds the time to read, however much is announced.
+        """
+        with self._lock:
+            self._kept.expect(spans)
+
+    def read_many(self, spans: Sequence[Span]) -> list[bytes]:
+        """Several parts; those that are not kept come in one request."""
+        with self._lock:
+            kept = self._kept  # a walk meanwhile makes another one, to which answers are too old
+            expected = kept.take_expected(spans)
+        if expected:
+            answers = self._fetch(expected)
+            with self._lock:
+                kept.keep(zip(expected, answers, strict=True))
+        with self._lock:
+            found = [kept.find(span) for span in spans]
+            missing = [rest for _, rest in found if rest]
+            asked = [self._with_more(rest) for rest in missing]
+        answers = self._fetch(asked) if asked else ()
+        got = zip(missing, asked, answers, strict=True)
+        with self._lock:
+            kept.keep((more, answer) for rest, more, answer in got if more != rest)
+        rests = iter(answers)
+        return [
+            data + _beginning(next(rests), missing[2]) if missing else data
+            for data, missing in found
+        ]
+
+    def _with_more(self, missing: Span) -> Span:
+        """What to get where a part is missing: more than that where a file is read on and on."""
+        file_id, start, length = missing
+        last = self._last.get(file_id)
+        if last is not None and start > last.start and last.end - _CHUNK <= start <= last.end:
+            length = max(length, min(max(2 * (last.end - last.start), _LEAST_AHEAD), _MOST_AHEAD))
+        if length >= _CHUNK:
+            if len(self._last) >= _MOST_READINGS:
+                self._last.clear()
+            self._last[file_id] = _Fetched(start, start + length)
+        return file_id, start, length
+
+
+class _Fetched(NamedTuple):
+    """Where the part of a file that was got last begins and ends."""
+
+    start: int
+    end: int
+
+
+class _Part(NamedTuple):
+    start: int
+    data: bytes
+    is_end: bool  # whether the file has nothing behind it
+
+    def covers(self, position: int) -> bool:
+        return self.start <= position and (self.is_end or position < self.start + len(self.data))
+
+
+class _Kept:
+    """What was got of files since a walk, and what is expected to be read of them."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, deque[_Part]] = {}
+        self._ids: deque[str] = deque()  # of all parts, the oldest first
+        self._bytes = 0
+        self._errors: dict[str, FileError] = {}
+        self._expected: dict[str, list[Span]] = {}
+
+    def expect(self, spans: Iterable[Span]) -> None:
+        for file_id, start, length in spans:
+            # One byte more says whether the file ends there.
+            part = (file_id, start, min(length + 1, _MOST_EXPECTED))
+            self._expected.setdefault(file_id, []).append(part)
+
+    def take_expected(self, spans: Iterable[Span]) -> list[Span]:
+        """What to get first: if one of these files is expected, its parts and many of others."""
+        asked = [self._expected.pop(file_id, ()) for file_id in dict.fromkeys(s[0] for s in spans)]
+        taken = [part for parts in asked for part in parts]
+        size = sum(length for _, _, length in taken)
+        while taken and self._expected and size < LARGEST_BATCH:
+            parts = self._expected.pop(next(iter(self._expected)))
+            size += sum(length for _, _, length in parts)
+            taken += parts
+        return taken
+
+    def keep(self, answers: Iterable[tuple[Span, bytes | FileError]]) -> None:
+        for (file_id, start, length), data in answers:
+            if isinstance(data, FileError):
+                self._errors[file_id] = data
+                continue
+            self._parts.setdefault(file_id, deque()).append(_Part(start, data, len(data) < length))
+            self._ids.append(file_id)
+            self._bytes += len(data)
+            while self._bytes > MOST_KEPT:
+                self._bytes -= len(self._parts[self._ids.popleft()].popleft().data)
+
+    def find(self, span: Span) -> tuple[bytes, Span | None]:
+        """What is known of the beginning of a part, and what is missing behind it."""
+        file_id, start, length = span
+        if file_id in self._errors:
+            raise FileError(str(self._errors[file_id]))
+        position, end, data = start, start + length, b""
+        while position < end:
+            parts = self._parts.get(file_id, ())
+            part = next((one for one in parts if one.covers(position)), None)
+            if part is None:
+                return data, (file_id, position, end - position)
+            more = part.data[position - part.start : end - part.start]
+            data += more
+            position += len(more)
+            if part.is_end and position < end:
+                break
+        return data, None
+
+
+def _beginning(answer: bytes | FileError, length: int) -> bytes:
+    if isinstance(answer, FileError):
+        raise answer
+    return answer[:length]
