@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 from tests.waiting import TIMEOUT
 
-from traintop.store.files import FileError
+from traintop.store.files import FileError, database_copies
 from traintop.store.files import database as database_module
 from traintop.store.files.database import Database
+from traintop.store.files.local import LocalFiles
 
 COUNT = "SELECT count(*) FROM t"
 
@@ -34,7 +35,7 @@ def make(path: Path, rows: int = 3, mode: str = "delete") -> Path:
 
 
 def count(path: Path, *, is_remote: bool = False) -> int:
-    with closing(Database(str(path), is_remote=is_remote)) as database:
+    with closing(Database(LocalFiles(), str(path), lags=is_remote)) as database:
         [(rows,)] = database.rows(COUNT)
     return int(rows)
 
@@ -59,7 +60,7 @@ def test_reading_leaves_no_trace(path: Path, is_remote: bool) -> None:
 @pytest.mark.parametrize("is_remote", [False, True])
 def test_what_is_added_is_seen(path: Path, is_remote: bool) -> None:
     with (
-        closing(Database(str(path), is_remote=is_remote)) as database,
+        closing(Database(LocalFiles(), str(path), lags=is_remote)) as database,
         closing(sqlite3.connect(path)) as writer,
     ):
         for rows in range(4, 8):
@@ -106,7 +107,7 @@ def test_a_change_whose_writer_died_did_not_happen(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", _DIES, path], check=False)
     before = files_in(tmp_path)
     assert before["a.db-journal"]
-    with closing(Database(str(path), is_remote=False)) as database:
+    with closing(Database(LocalFiles(), str(path), lags=False)) as database:
         assert database.rows("SELECT count(*) FROM t WHERE b = 'x'") == [(20_000,)]
     assert files_in(tmp_path) == before
 
@@ -166,7 +167,7 @@ def test_all_that_is_read_is_of_one_moment(
         while (reads < 100 or len(seen) < 2) and time.monotonic() < until:
             with (
                 suppress(FileError),
-                closing(Database(str(path), is_remote=is_remote)) as database,
+                closing(Database(LocalFiles(), str(path), lags=is_remote)) as database,
             ):
                 [(rows, texts, text)] = database.rows(
                     "SELECT count(*), count(DISTINCT b), b FROM t"
@@ -185,7 +186,7 @@ def test_a_query_without_an_end_is_given_up(path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(database_module, "_LONGEST", 0.05)
     endless = "WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n) SELECT max(a) FROM n"
     with (
-        closing(Database(str(path), is_remote=False)) as database,
+        closing(Database(LocalFiles(), str(path), lags=False)) as database,
         pytest.raises(FileError, match="too long"),
     ):
         database.rows(endless)
@@ -196,7 +197,7 @@ def test_text_that_is_none_is_read(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as writer:
         writer.execute("UPDATE t SET b = CAST(X'66ff' AS TEXT)")
         writer.commit()
-    with closing(Database(str(path), is_remote=False)) as database:
+    with closing(Database(LocalFiles(), str(path), lags=False)) as database:
         assert database.rows("SELECT DISTINCT b FROM t") == [("f\ufffd",)]
 
 
@@ -214,7 +215,7 @@ def test_a_damaged_database_is_explained(tmp_path: Path) -> None:
     for data in damaged:
         path.write_bytes(data)
         try:
-            with closing(Database(str(path), is_remote=False)) as database:
+            with closing(Database(LocalFiles(), str(path), lags=False)) as database:
                 database.rows("SELECT a, b FROM t LIMIT 5000")
         except (FileError, ValueError) as error:
             words.add(str(error))
@@ -223,7 +224,7 @@ def test_a_damaged_database_is_explained(tmp_path: Path) -> None:
 
 
 def test_a_copy_has_a_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_module, "_LARGEST_COPY", 1000)
+    monkeypatch.setattr(database_copies, "_LARGEST_COPY", 1000)
     with pytest.raises(ValueError, match="would have to be copied"):
         count(path, is_remote=True)
 

@@ -18,7 +18,7 @@ from traintop.cli import main
 from traintop.model import RunStatus, RunSummary
 from traintop.store.annotations import AnnotationChange, annotate
 from traintop.store.catalog import RunCatalog
-from traintop.store.files import database, local
+from traintop.store.files import database_copies, local
 from traintop.store.formats import mlflow_db
 from traintop.store.history import History
 
@@ -207,7 +207,7 @@ def test_of_a_database_on_a_network_filesystem_a_copy_is_read(
     mlflow.log(B, "loss", (1, 1.5), at=102)
     assert reader.follow()
     assert catalog.refresh().runs[0].iteration == 1
-    monkeypatch.setattr(database, "_LARGEST_COPY", 1)
+    monkeypatch.setattr(database_copies, "_LARGEST_COPY", 1)
     mlflow.log(B, "loss", (2, 1.25), at=103)
     [found] = catalog.refresh().runs
     assert "would have to be copied" in found.problem

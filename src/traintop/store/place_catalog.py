@@ -15,13 +15,15 @@ from pathlib import Path, PurePath
 from typing import cast
 
 from traintop.logfile.lines import first_reads
-from traintop.run_ids import Location, location_of, parts_of, stem_of
+from traintop.run_ids import DATABASES, Location, location_of, parts_of, stem_of
 from traintop.store.annotations import AnnotationFiles
 from traintop.store.cache import SummaryCache
 from traintop.store.files import AwayError, Entry, FileError, Files, Span, wanted_in
+from traintop.store.files.database_copies import LOG
 from traintop.store.formats import (
     ManyRunsFormat,
     RunFormat,
+    Start,
     StreamingReader,
     UnreadableRunError,
     is_format_forced,
@@ -351,6 +353,8 @@ class PlaceCatalog:
                 continue
             if entry.is_dir or entry.problem or (before and before[:3] == entry[:3]):
                 continue
+            if entry.id.removesuffix(LOG).endswith(DATABASES):
+                continue  # what is kept of it would be older than the rest of a copy
             if is_run_name(entry.id):
                 yield from ((entry.id, *part) for part in first_reads(entry.size))
             elif before is None or before.size > entry.size:
@@ -440,15 +444,7 @@ class PlaceCatalog:
         if known is not None and known.holds(entry):
             return known
 
-        read: list[bytes] = []
-
-        def start() -> bytes:
-            if entry.problem or entry.is_dir:
-                raise FileError(entry.problem)
-            if not read:
-                read.append(self.files.read(entry.id, 0, _START_BYTES))
-            return read[0]
-
+        start = _Start(self.files, entry)
         known_formats: Sequence[RunFormat] = run_formats().known
         if not (is_format_forced() and entry.id in self._roots):
             known_formats = formats_by_name(run_formats().known, entry.id)
@@ -503,6 +499,22 @@ class _Look:
 
 
 @dataclass(slots=True)
+class _Start:
+    """Reads the start of a file, once."""
+
+    files: Files
+    entry: Entry
+    read: bytes | None = None
+
+    def __call__(self) -> bytes:
+        if self.entry.problem or self.entry.is_dir:
+            raise FileError(self.entry.problem)
+        if self.read is None:
+            self.read = self.files.read(self.entry.id, 0, _START_BYTES)
+        return self.read
+
+
+@dataclass(slots=True)
 class _Scan:
     """What one walk through the directories found."""
 
@@ -512,7 +524,7 @@ class _Scan:
     is_partial: bool = False
 
 
-def _claimed(run_format: RunFormat, entry: Entry, start: Callable[[], bytes]) -> str | None:
+def _claimed(run_format: RunFormat, entry: Entry, start: Start) -> str | None:
     try:
         return run_format.claims(entry, start)
     except AwayError:

@@ -8,7 +8,7 @@ writer from removing them. So which way is taken depends on what lies beside it:
 - a journal, or a log with its index (``-wal`` and ``-shm``): a writer is at work. It is read under
   SQLite's own locks, by queries that are short.
 - a log without an index, a journal whose writer died, a network filesystem, where locks cannot be
-  trusted: a copy is read.
+  trusted, another machine: a copy is read.
 
 Never by ``open``: to close a file drops all locks that this process has on it, those of another
 connection too.
@@ -18,19 +18,14 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
-from traintop.store.files import FileError
-from traintop.store.files.states import reason_of
-
-LOG = "-wal"
-"""What the name of a log has behind that of its database."""
+from traintop.store.files import AwayError, FileError, Files
+from traintop.store.files.database_copies import Copy, State, copy_of, state_of
 
 _ATTEMPTS = 12
 _PAUSE = 0.02
@@ -40,15 +35,7 @@ _UNDER_LOCK = 1.0  # seconds of a query at most
 _LONGEST = 10.0  # of one that keeps nobody waiting
 _STEPS_BETWEEN_LOOKS = 10_000  # at the clock
 _LONGEST_VALUE = 16 * 1024 * 1024
-_LARGEST_COPY = 512 * 1024 * 1024
-_MOST_COPIES = 4
-
-_MAIN, _LOG = 0, 1
-_BESIDE = ("", LOG, "-journal")
-
-_Stat = tuple[int, int, int] | None
-_State = tuple[_Stat, ...]
-"""A database and what lies beside it: the inode, size and time of each."""
+_MAIN, _LOG = 0, 1  # in a state
 
 _TRANSIENT = {
     sqlite3.SQLITE_BUSY: "is locked by its writer",
@@ -63,26 +50,31 @@ _TRANSIENT = {
 _WORTH_ANOTHER_TRY = _TRANSIENT.keys() - {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR}
 
 
-class _Copy(NamedTuple):
-    state: _State
-    folder: tempfile.TemporaryDirectory[str]
-
-
-_copies: dict[str, _Copy] = {}  # by the paths of databases
 _logs: dict[str, tuple[int, float]] = {}  # the inodes of logs, and since when they are known
 
 
 class Database:
     """One database, until it is closed. One thread at a time may use it."""
 
-    def __init__(self, path: str, *, is_remote: bool) -> None:
-        """``is_remote``: it lies on a network filesystem."""
-        self._path = os.path.realpath(path)  # beside which its log and its journal are
-        self._of_copy = is_remote
+    def __init__(self, files: Files, path: str, *, lags: bool) -> None:
+        """``lags``: it lies on a network filesystem."""
+        self._files = files
+        # Beside which its log and its journal are.
+        self._path = path if files.place else os.path.realpath(path)
+        self._of_copy = lags or bool(files.place)
+        self._copy: Copy | None = None
         self._connection: sqlite3.Connection | None = None
-        self._state: _State = ()  # when it was opened
+        self._state: State = ()  # when it was opened
         self._has_lock = False
         self._stop_at = 0.0
+        self.is_current = True
+        """Whether it was looked at whether there is something newer."""
+
+    @property
+    def state(self) -> State:
+        """Of which state it is what is read."""
+        self._opened()
+        return self._state
 
     def close(self) -> None:
         """End the connection, and with it all locks."""
@@ -96,18 +88,22 @@ class Database:
         Raises ``FileError`` where another look may succeed, and ``ValueError`` where not.
         """
         problem: Exception = FileError("is being written")
-        for _ in range(_ATTEMPTS):
+        for _ in range(1 if self._files.place else _ATTEMPTS):
             try:
                 connection = self._opened()
                 self._stop_at = time.monotonic() + (_UNDER_LOCK if self._has_lock else _LONGEST)
                 rows = connection.execute(query, values or {}).fetchall()
-                if not self._must_stay or self._state == _state_of(self._path):
+                if not self._must_stay or self._state == state_of(self._files, self._path):
                     return rows
+            except AwayError:
+                raise
             except FileError as error:
                 problem = error
             except sqlite3.Error as error:
                 code = _code(error)
-                if code not in _WORTH_ANOTHER_TRY and self._state == _state_of(self._path):
+                if code not in _WORTH_ANOTHER_TRY and self._state == state_of(
+                    self._files, self._path
+                ):
                     raise _problem_of(error) from error
                 problem = _problem_of(error)
                 # It needs a repair, which only a copy gets from us.
@@ -124,31 +120,35 @@ class Database:
     def _opened(self) -> sqlite3.Connection:
         """The connection; another one if the database has changed behind it."""
         if self._connection is not None:
-            if self._has_lock or self._state == _state_of(self._path):
+            stays = self._has_lock or self._files.place
+            if stays or self._state == state_of(self._files, self._path):
                 return self._connection
             self.close()
-        self._state = state = _state_of(self._path)
-        if state[_MAIN] is None:
-            raise FileError("does not exist")
-        has_log, has_journal = (each is not None and each[1] > 0 for each in state[1:])
-        if has_log and not os.path.exists(f"{self._path}-shm"):
-            self._of_copy = True
-        self._has_lock = (has_log or has_journal) and not self._of_copy
+        if not self._of_copy:
+            self._state = state = state_of(self._files, self._path)
+            if state[_MAIN] is None:
+                raise FileError("does not exist")
+            has_log, has_journal = (each is not None and each[0] > 0 for each in state[1:])
+            self._has_lock = has_log or has_journal
+            self._of_copy = has_log and not os.path.exists(f"{self._path}-shm")
         if self._of_copy:
-            return self._connect(_copied(self._path, state), "mode=rw")
+            self._has_lock = False
+            self._copy, self.is_current = copy_of(self._files, self._path)
+            self._state = self._copy.state
+            return self._connect(self._copy.path, "mode=rw")
         if not self._writer_stays(state[_LOG]):
             raise FileError("is being written")
         return self._connect(self._path, "mode=ro" if self._has_lock else "mode=ro&immutable=1")
 
-    def _writer_stays(self, log: _Stat) -> bool:
+    def _writer_stays(self, log: Any) -> bool:
         """Whether a log has been there for long enough: who comes and goes should not meet us."""
-        if log is None or not log[1]:
+        if log is None or not log[0]:
             _logs.pop(self._path, None)
             return True
-        inode, since = _logs.setdefault(self._path, (log[0], time.monotonic()))
-        if inode != log[0]:
+        inode, since = _logs.setdefault(self._path, (log[2], time.monotonic()))
+        if inode != log[2]:
             del _logs[self._path]
-        return inode == log[0] and time.monotonic() - since >= _STAYS
+        return inode == log[2] and time.monotonic() - since >= _STAYS
 
     def _connect(self, path: str, options: str) -> sqlite3.Connection:
         address = f"file:{quote(os.path.abspath(path))}?{options}"
@@ -164,43 +164,6 @@ class Database:
 
     def _takes_too_long(self) -> bool:
         return time.monotonic() > self._stop_at
-
-
-def _state_of(path: str) -> _State:
-    return tuple(_stat(path + suffix) for suffix in _BESIDE)
-
-
-def _stat(path: str) -> _Stat:
-    try:
-        info = os.stat(path)
-    except OSError:
-        return None
-    return info.st_ino, info.st_size, info.st_mtime_ns
-
-
-def _copied(path: str, state: _State) -> str:
-    """A copy of a database and of what lies beside it, all of one moment."""
-    known = _copies.get(path)
-    if known is None or known.state != state:
-        size = sum(each[1] for each in state if each is not None)
-        if size > _LARGEST_COPY:
-            raise ValueError(
-                f"has over {_LARGEST_COPY // 2**20} MB, and would have to be copied to be read"
-            )
-        known = _Copy(state, tempfile.TemporaryDirectory(prefix="traintop-"))
-        try:
-            for suffix, each in zip(_BESIDE, state, strict=True):
-                if each is not None:
-                    shutil.copyfile(path + suffix, os.path.join(known.folder.name, f"db{suffix}"))
-        except OSError as error:
-            raise FileError(reason_of(error)) from error
-        if _state_of(path) != state:
-            raise FileError("is being written")
-        _copies.pop(path, None)
-        _copies[path] = known
-        while len(_copies) > _MOST_COPIES:
-            del _copies[next(iter(_copies))]
-    return os.path.join(known.folder.name, "db")
 
 
 def _code(error: sqlite3.Error) -> int:

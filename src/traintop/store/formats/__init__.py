@@ -78,6 +78,17 @@ class StreamingReader(RunReader, Protocol):
         """
 
 
+class Start(Protocol):
+    """Reads the first 64 KiB of a file, when it is called."""
+
+    @property
+    def files(self) -> Files:
+        """Where the file lies, for a format that has to see more of it."""
+
+    def __call__(self) -> bytes:
+        """Raises ``FileError`` for what cannot be read."""
+
+
 class RunFormat(Protocol):
     """How a tool writes runs. Any thread may ask."""
 
@@ -108,7 +119,7 @@ class RunFormat(Protocol):
     def owns_directories(self) -> bool:
         """Whether what is below the directory of a run is a part of it, as copies of files are."""
 
-    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+    def claims(self, entry: Entry, start: Start) -> str | None:
         """The id of the run that a file belongs to, should it turn out to be of this format.
 
         That is the entry's own id, or of a run in several files what they share, such as their
@@ -266,7 +277,7 @@ class OtherFormat:
         made: FollowedFormat = getattr(importlib.import_module(f"{__name__}.{module}"), name)()
         return made
 
-    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+    def claims(self, entry: Entry, start: Start) -> str | None:
         from traintop.store.formats.traintop import is_run_name
 
         if is_run_name(entry.id):  # our own files are no other's

@@ -19,6 +19,7 @@ from traintop.metrics import stats_of
 from traintop.model import WRITTEN_BY, RunSummary
 from traintop.progress import counts_epochs
 from traintop.store.files import Entry, Files
+from traintop.store.formats import Start
 from traintop.store.formats.traintop import summary_of
 
 if TYPE_CHECKING:  # which need numpy: a file that turns out to be no run must not cost its import
@@ -85,11 +86,11 @@ class FollowedFormat(abc.ABC):
     """How a tool writes runs that have to be read from their start."""
 
     def __init__(self) -> None:
-        self._followed: dict[str, _FollowedSummary] = {}
+        self._followed: dict[tuple[str, str], _FollowedSummary] = {}  # by places and ids
         self._lock = threading.Lock()
 
     @abc.abstractmethod
-    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+    def claims(self, entry: Entry, start: Start) -> str | None:
         """As in :class:`traintop.store.formats.RunFormat`."""
 
     def joined(self, run_id: str, others: Mapping[str, str]) -> str:
@@ -116,7 +117,8 @@ class FollowedFormat(abc.ABC):
         from traintop.store.statistics import LateRecordError
 
         with self._lock:
-            key = next((entry.id for entry in entries if entry.id in self._followed), "")
+            keys = [(files.place, entry.id) for entry in entries]
+            key = next((one for one in keys if one in self._followed), keys[0])
             known = self._followed.pop(key, None)
         followed = known or _FollowedSummary(self.follower())
         try:
@@ -129,10 +131,10 @@ class FollowedFormat(abc.ABC):
             if known is not None:  # the next time there may be what it can read
                 self._keep(key, known)
             raise
-        self._keep(entries[0].id, followed)
+        self._keep(keys[0], followed)
         return followed.summary(entries)
 
-    def _keep(self, key: str, followed: _FollowedSummary) -> None:
+    def _keep(self, key: tuple[str, str], followed: _FollowedSummary) -> None:
         with self._lock:
             self._followed[key] = followed
             while len(self._followed) > _MOST_FOLLOWED:

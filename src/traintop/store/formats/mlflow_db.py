@@ -92,7 +92,7 @@ class MlflowDbFormat(SqliteFormat):
     def sample(self, files: Files, entries: Sequence[Entry], points: int) -> History | None:
         """The rows at some places, and the last ones."""
         run, few = {"run": entries[0].inode}, points * _SAMPLED_ROWS
-        with self.opened(entries) as database:
+        with self.opened(files, entries) as database:
             is_short = database.rows(_COUNT, {**run, "most": few}) < [(few,)]
             if is_short or not database.rows(_STEP, {**run, "first": _FIRST}):
                 return None
@@ -128,7 +128,7 @@ class _Follower:
         reached: Callable[[float], None],
     ) -> None:
         run = {"run": entries[0].inode}
-        with self._format.opened(entries) as database:
+        with self._format.opened(files, entries) as database:
             found = database.rows(_RUN, run)
             if not found:
                 raise ValueError("is no longer in its database")

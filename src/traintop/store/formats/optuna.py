@@ -127,7 +127,7 @@ class _Follower:
         records: Records,
         reached: Callable[[float], None],
     ) -> None:
-        with self._format.opened(entries) as database:
+        with self._format.opened(files, entries) as database:
             trial = {"trial": entries[0].inode, "most": _MOST, "longest": _LONGEST_JSON}
             found = database.rows(_TRIAL, trial)
             if not found:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import abc
-import functools
 import os
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import blake2b
 from typing import NamedTuple
 
 from traintop.run_ids import parts_of
 from traintop.store.files import Entry, FileError, Files
-from traintop.store.files.database import LOG, Database
+from traintop.store.files.database import Database
+from traintop.store.files.database_copies import LOG, copy_with_schema
+from traintop.store.files.local import LocalFiles
+from traintop.store.formats import Start
 from traintop.store.formats.followed import FollowedFormat
 from traintop.store.liveness import SETTLING
 
@@ -26,6 +28,7 @@ _COLUMNS = """
 SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c
 WHERE t.type = 'table' LIMIT 10000
 """
+_MOST_KNOWN = 1024
 _LONGEST_KEY = 120  # bytes: with it the names of files beside the database are made
 _UNSAFE = re.compile(r"[/#%\x00-\x1f\x7f]|^\.")
 
@@ -63,19 +66,19 @@ class SqliteFormat(FollowedFormat):
 
     def __init__(self) -> None:
         super().__init__()
-        self._looks: dict[str, _Look] = {}
-        self._open: dict[tuple[str, int], Database] = {}
+        self._looks: dict[tuple[str, str], _Look] = {}
+        self._open: dict[tuple[str, str, int], Database] = {}
 
     @abc.abstractmethod
     def stored_runs(self, database: Database, most: int) -> list[StoredRun]:
         """The newest runs, the newest first, at a cost that does not grow with the records."""
 
-    def claims(self, entry: Entry, start: Callable[[], bytes]) -> str | None:
+    def claims(self, entry: Entry, start: Start) -> str | None:
         """Databases that have the tables, and the logs that belong to them."""
         path = _database_of(entry.id)
-        if entry.is_dir or entry.problem or "://" in path:
+        if entry.is_dir or entry.problem:
             return None
-        found = _columns_of(path, entry.lags, entry[:3])
+        found = _columns_of(start.files, path, entry.lags, entry[:3])
         fits = all(names <= found.get(table, _NONE) for table, names in self.columns.items())
         return path if fits else None
 
@@ -83,29 +86,33 @@ class SqliteFormat(FollowedFormat):
         """As in :class:`traintop.store.formats.ManyRunsFormat`."""
         path = _database_of(entries[0].id)
         state = (*(entry[:3] for entry in entries), _log_of(files, path))
-        with self.opened(entries) as database:  # also for the summaries that are asked meanwhile
-            look = self._looks.get(path)
+        key = files.place, path
+        with self.opened(files, entries) as database:  # also for summaries asked meanwhile
+            look = self._looks.get(key)
             if look is None or look.state != state or not look.is_settled:
                 runs = _entries_of(self.stored_runs(database, MOST_RUNS), path, entries)
                 still = all((each.age or 0.0) >= SETTLING and not each.lags for each in entries)
-                look = self._looks[path] = _Look(state, runs, still)
+                look = self._looks[key] = _Look(state, runs, still and database.is_current)
             yield from look.runs
 
     def states(self, files: Files, entries: Sequence[Entry]) -> list[Entry]:
         """The run with the state of the whole database as its version."""
         [run] = entries
         path = _database_of(run.id)
+        if files.place:
+            with self.opened(files, entries) as database:
+                return [run._replace(version=database.state)]
         return [run._replace(version=(files.stat(path)[:3], _log_of(files, path)))]
 
     @contextmanager
-    def opened(self, entries: Sequence[Entry]) -> Iterator[Database]:
+    def opened(self, files: Files, entries: Sequence[Entry]) -> Iterator[Database]:
         """The database of a run; the one that this thread has open already, if it has."""
         path = _database_of(entries[0].id)
-        key = (path, threading.get_ident())
+        key = (files.place, path, threading.get_ident())
         if key in self._open:
             yield self._open[key]
             return
-        with closing(Database(path, is_remote=entries[0].lags)) as database:
+        with closing(Database(files, path, lags=entries[0].lags)) as database:
             self._open[key] = database
             try:
                 yield database
@@ -119,23 +126,40 @@ def _database_of(file_id: str) -> str:
 
 
 def _log_of(files: Files, path: str) -> tuple[object, ...] | None:
-    """The state of the log of a database, which may be linked to, and usually has none."""
+    """The state of the log of a database, which usually has none.
+
+    Of one that may be linked to; elsewhere, a log is known by its own entry.
+    """
     try:
-        return files.stat(os.path.realpath(path) + LOG)[:3]
+        return None if files.place else files.stat(os.path.realpath(path) + LOG)[:3]
     except FileError:
         return None
 
 
-@functools.lru_cache(maxsize=1024)
-def _columns_of(
-    path: str, is_remote: bool, seen: tuple[object, ...]
-) -> Mapping[str, frozenset[str]]:
+_Columns = Mapping[str, frozenset[str]]  # of a database, by their tables
+_known_columns: dict[tuple[object, ...], _Columns] = {}
+
+
+def _columns_of(files: Files, path: str, lags: bool, seen: tuple[object, ...]) -> _Columns:
     """The columns of a database by their tables; none of another file."""
-    with closing(Database(path, is_remote=is_remote)) as database:
-        try:
+    key = files.place, path, lags, seen
+    if key not in _known_columns:
+        columns = _read_columns(files, path, lags)
+        if len(_known_columns) >= _MOST_KNOWN:
+            _known_columns.clear()
+        _known_columns[key] = columns
+    return _known_columns[key]
+
+
+def _read_columns(files: Files, path: str, lags: bool) -> _Columns:
+    try:
+        if files.place:
+            with copy_with_schema(files, path) as copy:
+                return _read_columns(LocalFiles(), copy, lags=False)
+        with closing(Database(files, path, lags=lags)) as database:
             rows = database.rows(_COLUMNS)
-        except ValueError:
-            return {}
+    except ValueError:
+        return {}
     found: dict[str, set[str]] = {}
     for table, column in rows:
         found.setdefault(table, set()).add(column)

@@ -103,7 +103,7 @@ class TrackioFormat(SqliteFormat):
     def sample(self, files: Files, entries: Sequence[Entry], points: int) -> History | None:
         """The rows at evenly spaced steps."""
         few = points * _SAMPLED_ROWS
-        with self.opened(entries) as database:
+        with self.opened(files, entries) as database:
             rows = _Rows(database, entries[0].inode)
             [(first, last, count)] = rows.of(_STEPS, most=few)
             if count < few:
@@ -153,7 +153,7 @@ class _Follower:
         records: Records,
         reached: Callable[[float], None],
     ) -> None:
-        with self._format.opened(entries) as database:
+        with self._format.opened(files, entries) as database:
             rows = _Rows(database, entries[0].inode)
             [(end,)] = database.rows("SELECT coalesce(max(id), 0) FROM metrics")
             if self._last is not None and rows.of(_ROW_NOW, id=self._last[0]) != [self._last[1]]:
