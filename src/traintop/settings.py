@@ -30,6 +30,8 @@ DEFAULT_FILE = """\
 # bell = false               # ring the terminal's bell at a notice
 # desktop_notices = false    # hand notices to the desktop (OSC 9 and 777; not every terminal)
 
+# bucket_seconds = 30        # between two looks at what is in a bucket; a look costs a request
+
 # notify_urls = []           # where notices go as well: Apprise URLs, with traintop[notify]
 
 # [roots]                    # names of roots that are watched together: traintop @lab
@@ -58,8 +60,9 @@ class Settings(msgspec.Struct, frozen=True):
     Each setting has the words for what would be right, for those who wrote something else.
     ``smoothing`` is the weight of the moving average at the start, ``directions`` says which values
     of metrics are better, and ``keys`` has the wanted keys of actions by the names of the table of
-    keys. ``notify_urls`` are where notices go besides the terminal, for Apprise. ``roots`` are
-    watched together under a name: see :func:`expanded_roots`.
+    keys. ``notify_urls`` are where notices go besides the terminal, for Apprise. ``bucket_seconds``
+    are between two looks at what is in a bucket. ``roots`` are watched together under a name: see
+    :func:`expanded_roots`.
     """
 
     theme: Annotated[Literal["dark", "light"] | None, Meta(description='"dark" or "light"')] = None
@@ -76,6 +79,9 @@ class Settings(msgspec.Struct, frozen=True):
     notify_urls: Annotated[
         tuple[str, ...], Meta(description='a list of URLs, as in ["ntfys://my-topic"]')
     ] = ()
+    bucket_seconds: Annotated[
+        float, Meta(ge=1, le=86_400, description="a number of seconds from 1 to 86400")
+    ] = 30
     rules: Annotated[tuple[Rule, ...], Meta(description="tables, each under [[rules]]")] = ()
     roots: Annotated[
         Mapping[_RootsName, Annotated[tuple[str, ...], Meta(min_length=1)]],

@@ -183,7 +183,7 @@ class AnnotationFiles:
         except FileError:
             return _Read((), NOTHING)
         # Two changes may leave one time.
-        is_still = entry.age is None or entry.age >= _SETTLING
+        is_still = entry.is_exact or entry.age is None or entry.age >= _SETTLING
         return _Read(entry[:3] if is_still else (), annotations)
 
 

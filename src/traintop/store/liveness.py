@@ -160,11 +160,13 @@ class ObservedRun(msgspec.Struct, eq=False):
 
     def _read(self, now: float, *, changed: bool) -> bool:
         before = self._written
-        self._settled = is_still = now - self._changed_at >= SETTLING
+        is_still = now - self._changed_at >= SETTLING
+        is_exact = all(entry.is_exact for entry in self.entries)
+        self._settled = is_still or is_exact
         readable = before is not None and before.status is not RunStatus.UNREADABLE
         known = before if readable and not is_still and not self._process_ended else None
         try:
-            written = self._summary(known)
+            written = self._summary(None if is_exact else known)
         except AwayError:
             self._settled = False
             raise
@@ -257,7 +259,8 @@ class ObservedRun(msgspec.Struct, eq=False):
 
     def _timeout(self) -> float:
         """Seconds of silence that the rhythm of this run explains."""
-        if self._format is not None and self._format.heartbeat:
+        is_seen_often = self.files.interval < HEARTBEAT_TIMEOUT
+        if self._format is not None and self._format.heartbeat and is_seen_often:
             return NETWORK_TIMEOUT if self._lags else HEARTBEAT_TIMEOUT
         pauses = None if self._written is None else self._written.pauses
         recorded = (pauses.longest or 0.0) if pauses else 0.0

@@ -464,7 +464,7 @@ class PlaceCatalog:
             return known  # it may just be written anew
         formats = tuple(each for run_id, each in claims if run_id and run_id == first)
         formats = self._formats.setdefault(formats, formats)
-        is_still = entry.age is None or entry.age >= SETTLING
+        is_still = entry.is_exact or entry.age is None or entry.age >= SETTLING
         is_final = entry.size >= _DECISIVE_BYTES if first else is_still
         return Claim(first, formats, entry, is_final)
 

@@ -27,6 +27,8 @@ class Entry(NamedTuple):
     """Whether version and size may be some seconds old, as a network filesystem caches them."""
     problem: str = ""
     """Why it cannot be read, as words that follow its name; else empty."""
+    is_exact: bool = False
+    """Whether another content has another version, however soon it follows."""
 
 
 Span = tuple[str, int, int]

@@ -14,6 +14,10 @@ def files_of(place: str) -> Files:
     """
     if not place:
         return LocalFiles()
+    if place.startswith(("s3://", "gs://", "az://")):
+        from traintop.store.files.object_store import ObjectStoreFiles
+
+        return ObjectStoreFiles(place)
     raise ValueError(f"{place}: such a place cannot be read yet")
 
 

@@ -49,9 +49,13 @@ class RemoteFiles(Files):
 
     def walk(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
         """What is there now; what was kept of files is forgotten, for they may have changed."""
+        self.forget()
+        return self._list(roots, patterns)
+
+    def forget(self) -> None:
+        """Forget what was kept of files, for they have changed."""
         with self._lock:
             self._kept = _Kept()
-        return self._list(roots, patterns)
 
     def prefetch(self, spans: Sequence[Span]) -> None:
         """Announce what will be read: who reads one of these parts gets many of the next, too.

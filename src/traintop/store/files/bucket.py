@@ -1,0 +1,368 @@
+"""A bucket of an object store, asked by way of obstore: what it costs and why it refuses, in words.
+
+``s3://bucket``, ``gs://bucket`` and ``az://container``. Credentials are the user's own, as obstore
+finds them in the environment and on machines of the cloud; of S3 also those in a profile of AWS.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from traintop.store.files import AwayError, FileError
+from traintop.text import safe_text
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+    from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Store
+
+PAGE = 1000
+"""Objects that the answer to one LIST has at most."""
+
+PART = 16 << 20
+"""Bytes that are stored by one request; an object of more is put together of parts."""
+
+_AT_ONCE = 16
+"""Requests that wait for their answers at the same time."""
+
+_INSTALL = "buckets are read with obstore: pip install 'traintop[s3]'"
+_LONGEST_REASON = 200
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
+
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
+
+_NO_CREDENTIALS = {
+    "s3": "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+    "AWS_PROFILE, or AWS_SKIP_SIGNATURE=true for a public bucket",
+    "gs": "no credentials were found: run `gcloud auth application-default login`, or set "
+    "GOOGLE_APPLICATION_CREDENTIALS, or GOOGLE_SKIP_SIGNATURE=true for a public bucket",
+    "az": "no credentials were found: set AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, "
+    "or AZURE_USE_AZURE_CLI=true after `az login`",
+}
+_ASKED_FOR_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google|token request|az login")
+
+_REASONS = {
+    "NoSuchBucket": "there is no such bucket",
+    "ContainerNotFound": "there is no such container",
+    "InvalidAccessKeyId": "does not know the access key: see AWS_ACCESS_KEY_ID and AWS_PROFILE",
+    "SignatureDoesNotMatch": "refuses the secret key: see AWS_SECRET_ACCESS_KEY and AWS_PROFILE",
+    "ExpiredToken": "the credentials have expired: log in again",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "AccessDenied": "access is denied to these credentials",
+}
+_STATUSES = {
+    401: "refuses the credentials",
+    403: _REASONS["AccessDenied"],
+    404: _REASONS["NoSuchBucket"],
+}
+_STATUS = re.compile(r"status code: (\d{3})")
+_KEY_IN_ERROR = re.compile(r'Path ("[^"\n]{1,1000}")')
+_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+
+# A person waits for the first answer; no request and its repetitions take longer than this.
+_CLIENT: ClientConfig = {"connect_timeout": "5s", "read_timeout": "10s", "timeout": "30s"}
+_RETRIES: RetryConfig = {
+    "max_retries": 2,
+    "retry_timeout": timedelta(seconds=15),
+    "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=2)},
+}
+
+_Job = TypeVar("_Job")
+_Answer = TypeVar("_Answer")
+
+
+class StoredObject(NamedTuple):
+    """What the store says of an object; nothing was read of it."""
+
+    key: str
+    size: int
+    """In bytes."""
+    etag: str
+    """Another one when the content is another."""
+    modified: datetime
+    """When it was stored, by the clock of the store."""
+
+
+class UnusableKeyError(FileError):
+    """A listing has a key that is no path, such as one with an empty name in it."""
+
+
+class Bucket:
+    """One bucket; any thread may ask. Errors are ``FileError``, and ``AwayError`` of all of it.
+
+    Raises ``ValueError`` for an address that is none, and where obstore is not installed.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self._scheme, _, name = place.partition("://")
+        if not name:
+            raise ValueError(f"{place} names no bucket: {self._scheme}://bucket/prefix")
+        if not _NAME.fullmatch(name):  # which obstore would not survive
+            raise ValueError(f"{place}: {name!r} is no name of a bucket")
+        self._store = _store_of(place, self._scheme, name)
+        self._lock = threading.Lock()
+        self._requests = 0
+
+    @property
+    def requests(self) -> int:
+        """How many were sent so far, but for those that were repeated because they failed."""
+        return self._requests
+
+    def list(self, prefix: str, after: str | None = None) -> Iterator[Sequence[StoredObject]]:
+        """The objects below a prefix, page by page; those ``after`` a key.
+
+        Raises :class:`UnusableKeyError` at a page with a key that is no path.
+        """
+        import obstore
+
+        with self._words():
+            pages = iter(obstore.list(self._store, prefix or None, offset=after, chunk_size=PAGE))
+        while True:
+            self._count(1)
+            with self._words():
+                page = next(pages, ())
+            yield [_stored(each) for each in page]
+            if len(page) < PAGE:
+                return
+
+    def list_folder(self, prefix: str) -> tuple[Sequence[StoredObject], Sequence[str]]:
+        """The objects right below a prefix, and the prefixes below it."""
+        import obstore
+
+        self._count(1)
+        with self._words():
+            found = obstore.list_with_delimiter(self._store, prefix or None)
+        return [_stored(each) for each in found["objects"]], found["common_prefixes"]
+
+    def head(self, key: str) -> StoredObject:
+        """What the store says of one object."""
+        import obstore
+
+        self._count(1)
+        with self._words():
+            return _stored(obstore.head(self._store, key))
+
+    def get(self, stored: StoredObject, start: int, length: int) -> bytes:
+        """A part of an object, which begins within it; an error if it was stored anew."""
+        import obstore
+
+        self._count(1)
+        part = (start, start + length)
+        with self._words():
+            return bytes(
+                obstore.get(
+                    self._store, stored.key, options={"range": part, "if_match": stored.etag}
+                ).bytes()
+            )
+
+    def put(self, key: str, data: bytes | Iterable[bytes], size: int) -> None:
+        """Store an object as a whole: until all of it is there, readers have the one before."""
+        import obstore
+
+        self._count(1 if size <= PART else -(-size // PART) + 2)
+        with self._words():
+            if size <= PART:
+                whole = data if isinstance(data, bytes) else b"".join(data)
+                obstore.put(self._store, key, whole, use_multipart=False)
+            else:
+                obstore.put(self._store, key, data, chunk_size=PART, max_concurrency=4)
+
+    def delete(self, key: str) -> None:
+        """Delete an object, if it is there."""
+        import obstore
+
+        self._count(1)
+        with self._words(), suppress(FileNotFoundError):
+            obstore.delete(self._store, key)
+
+    def _count(self, requests: int) -> None:
+        with self._lock:
+            self._requests += requests
+
+    def _words(self) -> AbstractContextManager[None]:
+        return _in_words(self._scheme)
+
+
+@contextmanager
+def _in_words(scheme: str) -> Iterator[None]:
+    """Turns what obstore raises into a reason that a person can act on."""
+    from obstore.exceptions import BaseError, InvalidPathError, PreconditionError
+
+    try:
+        yield
+    except InvalidPathError as error:
+        key = _KEY_IN_ERROR.search(str(error))
+        named = f", {safe_text(key[1])}" if key else ""
+        raise UnusableKeyError(f"an object whose name is no path{named}") from error
+    except PreconditionError as error:
+        raise FileError("was stored anew while it was read") from error
+    except FileNotFoundError as error:
+        if "NoSuchBucket" in str(error):
+            raise AwayError(_REASONS["NoSuchBucket"]) from error
+        raise FileError("does not exist") from error
+    except (BaseError, OSError) as error:
+        raise AwayError(_reason(str(error), scheme)) from error
+
+
+def side_by_side(ask: Callable[[_Job], _Answer], jobs: Sequence[_Job]) -> list[_Answer]:
+    """The answers to some questions, many of which are asked at once. ``ask`` raises nothing.
+
+    The threads keep no program from ending, as those of an executor do.
+    """
+    if len(jobs) <= 1:
+        return [ask(job) for job in jobs]
+    waiting = list(enumerate(jobs))[::-1]
+    answers: dict[int, _Answer] = {}
+
+    def work() -> None:
+        with suppress(IndexError):
+            while True:
+                number, job = waiting.pop()
+                answers[number] = ask(job)
+
+    threads = [
+        threading.Thread(target=work, name="traintop-bucket", daemon=True)
+        for _ in range(min(_AT_ONCE, len(jobs)))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [answers[number] for number in range(len(jobs))]
+
+
+def _stored(meta: ObjectMeta) -> StoredObject:
+    etag = meta["e_tag"] or meta["version"] or meta["last_modified"].isoformat()
+    return StoredObject(meta["path"], meta["size"], etag, meta["last_modified"])
+
+
+# ---------------------------------------------------------------------------------- what is wrong
+
+
+def _reason(said: str, scheme: str) -> str:
+    """What is wrong and what to do, given what obstore says."""
+    if _ASKED_FOR_CREDENTIALS.search(said):
+        return _NO_CREDENTIALS[scheme]
+    code, status = _CODE.search(said), _STATUS.search(said)
+    if code and code[1] in _REASONS:
+        return _REASONS[code[1]]
+    if status and int(status[1]) in _STATUSES:
+        return _STATUSES[int(status[1])]
+    if status:
+        return f"answers {status[1]}{f' ({code[1]})' if code else ''}"
+    if "Received redirect" in said:
+        return "is in another region: set AWS_REGION"
+    if "builder error" in said:
+        return f"cannot be asked this way: see {_ENDPOINTS[scheme][0]}"
+    if "error sending request" in said or "operation timed out" in said:
+        return f"does not answer: see the network, and {_ENDPOINTS[scheme][0]}"
+    if "body error" in said:
+        return "the connection broke in the middle of an answer"
+    if "invalid list response" in said:
+        return f"answers with something else than a listing: see {_ENDPOINTS[scheme][0]}"
+    return _line(said)
+
+
+def _line(said: object) -> str:
+    first = str(said).partition("\n")[0]
+    return safe_text(re.sub(r"^Generic \w+ error: ", "", first), _LONGEST_REASON)
+
+
+# ------------------------------------------------------------------------------------ the address
+
+
+def _store_of(place: str, scheme: str, name: str) -> S3Store | GCSStore | AzureStore:
+    try:
+        from obstore.exceptions import BaseError
+        from obstore.store import AzureStore, GCSStore, S3Store
+    except ImportError:
+        raise ValueError(f"{place}: {_INSTALL}") from None
+    endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS[scheme])), "")
+    try:
+        if scheme == "s3":
+            profile = _aws_profile(place)
+            profile["endpoint"] = endpoint = endpoint or profile.get("endpoint", "")
+            given: Any = {name: value for name, value in profile.items() if value}
+            return S3Store(name, client_options=_client(endpoint), retry_config=_RETRIES, **given)
+        if scheme == "gs":
+            return GCSStore(name, client_options=_client(endpoint), retry_config=_RETRIES)
+        if os.environ.get("AZURE_STORAGE_USE_EMULATOR"):
+            endpoint = "http://127.0.0.1"
+        return AzureStore(name, client_options=_client(endpoint), retry_config=_RETRIES)
+    except BaseError as error:
+        reason = _line(error)
+        if "Account must be specified" in reason:
+            reason = "set AZURE_STORAGE_ACCOUNT_NAME"
+        raise ValueError(f"{place}: {reason}") from error
+
+
+def _client(endpoint: str) -> ClientConfig:
+    """Without encryption only where the person's own endpoint says so."""
+    return {**_CLIENT, "allow_http": endpoint.startswith("http://")}
+
+
+# What obstore finds by itself.
+_OTHER_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SKIP_SIGNATURE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+_IN_PROFILE = {
+    "aws_access_key_id": "access_key_id",
+    "aws_secret_access_key": "secret_access_key",
+    "aws_session_token": "session_token",
+    "region": "region",
+    "endpoint_url": "endpoint",
+}
+_LOGS_IN = ("sso_session", "sso_start_url", "role_arn", "credential_process", "login_session")
+
+
+def _aws_profile(place: str) -> dict[str, Any]:
+    """What the profile of AWS says, which obstore does not read, where the environment does not.
+
+    Keys are taken as they are; where AWS's own tools log in, they are asked.
+    """
+    if any(map(os.environ.get, _OTHER_CREDENTIALS)):
+        return {}
+    name = os.environ.get("AWS_PROFILE", "default")
+    in_config = name if name == "default" else f"profile {name}"
+    config = _section("AWS_CONFIG_FILE", "config", in_config)
+    said = config | _section("AWS_SHARED_CREDENTIALS_FILE", "credentials", name)
+    if not said and name != "default":
+        raise ValueError(f"{place}: there is no profile {name}: see AWS_PROFILE and ~/.aws")
+    found: dict[str, Any] = {ours: said.get(theirs, "") for theirs, ours in _IN_PROFILE.items()}
+    if os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        found["region"] = ""
+    if not found["access_key_id"] and not said.keys().isdisjoint(_LOGS_IN):
+        try:
+            from obstore.auth.boto3 import Boto3CredentialProvider
+        except ImportError:
+            raise ValueError(
+                f"{place}: the profile {name} needs boto3: pip install boto3"
+            ) from None
+        found["credential_provider"] = Boto3CredentialProvider()
+    return found
+
+
+def _section(variable: str, file: str, name: str) -> dict[str, str]:
+    path = Path(os.environ.get(variable) or Path.home() / ".aws" / file)
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path)
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {_line(error)}") from None
+    return dict(parser[name]) if parser.has_section(name) else {}
