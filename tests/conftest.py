@@ -48,3 +48,18 @@ def asks_git(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_directions_are_left_behind():
     yield
     choose_directions({})  # an app in this process takes over what its person chose
+
+
+@pytest.fixture
+def box(monkeypatch: pytest.MonkeyPatch):
+    """The place of ``ssh://box``; what lies there are the directories of this machine."""
+    from tests.places import Box
+
+    from traintop.store import catalog
+
+    files, others = Box(), catalog.files_of
+    monkeypatch.setattr(
+        catalog, "files_of", lambda place: files if place == "ssh://box" else others(place)
+    )
+    yield files
+    files.answers.set()

@@ -83,7 +83,12 @@ class RunTools:
             found = runs.brief(tokens, since or None, self._rules)
         sections = {one.title: list(one.lines) for one in found.sections}
         return _answer(
-            {"state": found.head, "sections": sections, "lines_left_out": found.left_out},
+            {
+                "state": found.head,
+                "sections": sections,
+                "lines_left_out": found.left_out,
+                "away": runs.opened.away,
+            },
             cursor=found.cursor,
         )
 
@@ -102,7 +107,7 @@ class RunTools:
             names = (*_OF_EACH, f"best_{primary_metric(runs.summaries)}")
             chosen = run_tables.chosen_columns(names, runs.summaries)
             rows = run_tables.run_rows(shown.summaries, shown.names, chosen)
-            return _answer({"runs": rows}, total=len(runs))
+            return _answer({"runs": rows, "away": runs.opened.away}, total=len(runs))
 
     def show_run(self, run: str) -> dict[str, Any]:
         """All that is known of one run: state, times, every metric's last and best value, settings,
@@ -140,6 +145,7 @@ class RunTools:
                 {
                     "metric": ranking.field.name,
                     "runs": rows,
+                    "away": runs.opened.away,
                     "importance": leaderboard.importance_document(found),
                 },
                 better=ranking.direction,

@@ -94,8 +94,10 @@ def is_below(run_id: str, root: str) -> bool:
 
     Both are as the catalog names them.
     """
-    holder = parts_of(run_id)[0]
-    return root in (run_id, holder) or holder.startswith(root if root[-1:] == "/" else f"{root}/")
+    folder = root if root[-1:] == "/" else f"{root}/"
+    if run_id == root or run_id.startswith(folder):
+        return True
+    return run_id.startswith(f"{root}#") and parts_of(run_id)[0] == root
 
 
 def is_named_like_a_file(address: str) -> bool:

@@ -239,6 +239,11 @@ def age(seconds: float | None) -> str:
     return f"{min(int(seconds // unit), 999)}{letter}"
 
 
+def span(seconds: float) -> str:
+    """A time span in whole units: "4s", "3m", "2h"."""
+    return f"{max(int(seconds), 0)}s" if seconds < 60 else age(seconds)
+
+
 def seconds_until_older(seconds: float) -> float:
     """Seconds until :func:`age` says something else."""
     if seconds < 60:

@@ -20,7 +20,7 @@ from traintop.lines import Line
 from traintop.model import RunSummary
 from traintop.settings import DEFAULTS, Settings
 from traintop.store.history import History, Values
-from traintop.store.snapshot import Snapshot
+from traintop.store.snapshot import PlaceState, Snapshot
 from traintop.tui.app import TraintopApp
 from traintop.tui.kit.help import HelpScreen
 from traintop.tui.messages import HistoryLoaded, SnapshotChanged
@@ -45,7 +45,12 @@ class PostedApp(TraintopApp):
     def start_loading(self) -> None:
         """Nothing: the records come from the test."""
 
-    def post_runs(self, runs: Sequence[RunSummary], notices: tuple[str, ...] = ()) -> None:
+    def post_runs(
+        self,
+        runs: Sequence[RunSummary],
+        notices: tuple[str, ...] = (),
+        places: tuple[PlaceState, ...] = (),
+    ) -> None:
         self._revision += 1
         self.post_message(
             SnapshotChanged(
@@ -54,6 +59,7 @@ class PostedApp(TraintopApp):
                     roots=(str(DIRECTORY),),
                     notices=notices,
                     revision=self._revision,
+                    places=places,
                 )
             )
         )

@@ -28,6 +28,7 @@ from traintop.model import ALIVE, ENDED, RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.rule import Rule
 from traintop.run_ids import address_of
+from traintop.store.snapshot import PlaceState, state_of
 from traintop.text import duration
 from traintop.times import parse_time, posix_time, seconds_of
 from traintop.values import finite_or_name
@@ -198,17 +199,24 @@ class RunEvents:
         self._seen: dict[str, RunSummary] | None = None
         self._names: dict[str, str] = {}
         self._reported: dict[str, _Reported] = {}
+        self._places: Sequence[PlaceState] = ()
         self._moment = 0.0
         self._open: dict[str, RunSummary] = {}
         """The runs that a cursor has to name: its moment does not say what was reported of them."""
 
     def observe(
-        self, runs: Sequence[RunSummary], now: datetime, *, complete: bool = True
+        self,
+        runs: Sequence[RunSummary],
+        now: datetime,
+        *,
+        complete: bool = True,
+        places: Sequence[PlaceState] = (),
     ) -> list[Event]:
         """The events since the last call, in order.
 
         Unless the runs are ``complete``, as when a directory is unmounted, the others stay as they
-        were.
+        were. So do those in ``places`` that cannot be looked at now; what is first seen when such a
+        place is back counts as seen at the first call.
         """
         if runs is self._runs and not self.rules.own:
             return []
@@ -224,7 +232,10 @@ class RunEvents:
             before, early = self._begin(readable.values(), now)
             for alert in early:
                 alerts.setdefault(alert.run_id, []).append(alert)
-        for alert in self.rules.observe([*readable.values()], now):
+        else:
+            before = {**before, **self._late(readable.values())}
+        self._places = places
+        for alert in self.rules.observe([*readable.values()], now, places=places):
             alerts.setdefault(alert.run_id, []).append(alert)
         found: list[tuple[Event, _Reported | None]] = []
         for run in readable.values():
@@ -237,6 +248,19 @@ class RunEvents:
         self._seen = readable
         found.sort(key=lambda one: one[0].time)
         return [*self._with_cursors(found, now)]
+
+    def _late(self, runs: Iterable[RunSummary]) -> dict[str, RunSummary]:
+        """The runs that could not be seen before, but were there, as far as is known."""
+        seen, found = self._seen or {}, {}
+        for run in runs if self._places else ():
+            if run.id not in seen and state_of(run.id, self._places) is not None:
+                since = self._since
+                reported: _Reported | None = _Reported(ended=run.status in ENDED)
+                if since is not None:
+                    reported = since.reported_of(run)
+                if reported is not None:
+                    self._reported[run.id], found[run.id] = reported, run
+        return found
 
     def _begin(
         self, runs: Iterable[RunSummary], now: datetime

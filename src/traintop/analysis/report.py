@@ -118,7 +118,7 @@ def write_report(log_dir: str | os.PathLike[str], output: Path = DEFAULT_NOTEBOO
         with replacing_file(output) as file:
             file.write(after)
     unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
-    notices = (*snapshot.notices, *(f"{run.id} {run.problem}" for run in unreadable))
+    notices = (*snapshot.troubles, *(f"{run.id} {run.problem}" for run in unreadable))
     return ReportResult(output, after != before, notices)
 
 

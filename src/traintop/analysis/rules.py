@@ -31,6 +31,7 @@ from traintop.model import ALIVE, ENDED, RunSummary
 from traintop.rule import Rule
 from traintop.run_ids import address_of
 from traintop.store.formats import RunReader
+from traintop.store.snapshot import PlaceState, state_of
 from traintop.text import count, number
 from traintop.times import posix_time
 
@@ -99,11 +100,17 @@ class RuleWatch:
         """Of the runs that are watched, what is so."""
 
     def observe(
-        self, runs: Sequence[RunSummary], now: datetime, *, complete: bool = True
+        self,
+        runs: Sequence[RunSummary],
+        now: datetime,
+        *,
+        complete: bool = True,
+        places: Sequence[PlaceState] = (),
     ) -> tuple[Alert, ...]:
         """What is to be raised since the last call; at the first call, what is so now.
 
-        ``complete`` as for :meth:`AlertDetector.observe`.
+        ``complete`` as for :meth:`AlertDetector.observe`. Of runs in ``places`` that cannot be
+        looked at now, all stays as it was.
         """
         alerts = self._detector.observe(runs, now, complete=complete)
         self._going_on = {address_of(run.id): run.id for run in runs if run.status in ALIVE}
@@ -114,7 +121,7 @@ class RuleWatch:
             if alert.kind not in self.own or alert.kind == AlertKind.LOGGED
         ]
         if self.own:
-            raised += self._observe_own(runs, alerts, now)
+            raised += self._observe_own(runs, alerts, now, places)
         self._began = self._began or now.timestamp()
         return tuple(sorted(raised, key=lambda alert: alert.time))
 
@@ -142,10 +149,15 @@ class RuleWatch:
         held.update({when: _Held(self._clock(), raised=True) for when in raised})
 
     def _observe_own(
-        self, runs: Sequence[RunSummary], alerts: Sequence[Alert], now: datetime
+        self,
+        runs: Sequence[RunSummary],
+        alerts: Sequence[Alert],
+        now: datetime,
+        places: Sequence[PlaceState],
     ) -> list[Alert]:
-        by_id = {run.id: run for run in runs if self.acts_on(run)}
-        self._held = {run_id: self._held.get(run_id, {}) for run_id in by_id}
+        watched = {run.id: run for run in runs if self.acts_on(run)}
+        self._held = {run_id: self._held.get(run_id, {}) for run_id in watched}
+        by_id = {one: run for one, run in watched.items() if state_of(one, places) is None}
         of_alerts = {(alert.run_id, alert.kind): alert for alert in alerts}
         raised = []
         for rule in self.own.values():
@@ -157,7 +169,7 @@ class RuleWatch:
                     known = of_alerts.get((run_id, rule.when))
                     text = known.text if known else condition_text(rule.when, run)
                     raised.append(Alert(rule.when, run_id, run.title, text, now))
-        self._seen = by_id
+        self._seen = watched
         return raised
 
     def acts_on(self, run: RunSummary) -> bool:

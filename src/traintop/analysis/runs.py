@@ -195,7 +195,9 @@ class Runs(Sequence[Run], Tabular, Plottable):
         chosen = None if self is self._opened.runs else {run.id for run in self}
         for snapshot in snapshots(catalog, lambda: _WATCH_PAUSE):
             runs = [run for run in snapshot.runs if chosen is None or run.id in chosen]
-            yield from events.observe(runs, datetime.now(), complete=not snapshot.notices)
+            yield from events.observe(
+                runs, datetime.now(), complete=not snapshot.notices, places=snapshot.places
+            )
 
     def reader_of(self, run_id: str) -> RunReader:
         """What reads the records of an opened run, all of them or a sample."""
@@ -307,7 +309,7 @@ class OpenedRuns:
     """What all selections share: a catalog that was looked through, and histories.
 
     ``unreadable`` are the files that hold no run that can be read, ``notices`` say what is wrong
-    with the roots.
+    with the roots, and ``places`` are those that did not answer.
     """
 
     def __init__(self, roots: Iterable[str | os.PathLike[str]]) -> None:
@@ -321,13 +323,21 @@ class OpenedRuns:
         choose_directions_for(self.roots)
         snapshot = self.catalog.refresh()
         self.others = snapshot.others
-        self.notices = snapshot.notices
+        self.notices, self.places = snapshot.troubles, snapshot.places
         self.unreadable = [run for run in snapshot.runs if run.status is RunStatus.UNREADABLE]
         readable = [run for run in snapshot.runs if run.status is not RunStatus.UNREADABLE]
         names = unique_names(readable)
         self.runs = Runs([Run(run, names[run.id], self) for run in readable], self)
         """All that can be read, the newest first."""
         self.history.cache_clear()
+
+    @property
+    def away(self) -> list[dict[str, object]]:
+        """The places that did not answer, for documents that programs read."""
+        return [
+            {"place": one.place, "roots": [*one.roots], "reason": one.reason or one.words}
+            for one in self.places
+        ]
 
     @property
     def troubles(self) -> list[str]:

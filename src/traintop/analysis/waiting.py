@@ -11,7 +11,7 @@ from traintop.analysis.query import runs_now_matching
 from traintop.analysis.query_conditions import Alerts
 from traintop.model import ENDED, RunStatus, RunSummary
 from traintop.progress import stall_text, steps_text
-from traintop.store.snapshot import Snapshot
+from traintop.store.snapshot import Snapshot, state_of
 
 _GONE_SECONDS = 2.0  # a file that is written anew may be away for a moment
 
@@ -65,7 +65,7 @@ class Waiting:
             else:
                 self.lost.pop(run.id, None)  # it goes on again
         for run_id in self._ids.keys() - {run.id for run in runs} - self.met:
-            if snapshot.notices:  # a directory cannot be read: nobody knows what is in it
+            if snapshot.notices or state_of(run_id, snapshot.places):  # nobody knows what is there
                 self._gone_since.pop(run_id, None)
                 continue
             seconds = self._clock()

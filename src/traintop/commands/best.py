@@ -72,7 +72,7 @@ def command(
             words = ranking.field.words
             raise failure(f"none of {counted(len(runs), 'run')} has a finite {words}")
         if importance:
-            _print_importance(ranking, limit, style)
+            _print_importance(ranking, runs, limit, style)
         else:
             _print_leaders(ranking, runs, limit, columns, style)
     except UnknownDirectionError as error:
@@ -101,6 +101,7 @@ def _print_leaders(
                 {"rank": place, "value": one.value, "value_iteration": one.iteration, **row}
                 for place, (one, row) in enumerate(zip(shown.leaders, rows, strict=True), start=1)
             ],
+            away=runs.opened.away,
         )
     elif style == "csv":
         headings, lines = run_tables.flat_run_rows(summaries, runs.names, chosen)
@@ -116,7 +117,7 @@ def _print_leaders(
             warn(f"the best {limit:,} of {len(ranking.leaders):,} runs: --limit shows more")
 
 
-def _print_importance(ranking: Ranking, limit: int, style: str | None) -> None:
+def _print_importance(ranking: Ranking, runs: Runs, limit: int, style: str | None) -> None:
     from traintop.analysis import leaderboard
     from traintop.analysis.importance import importance_of
 
@@ -125,6 +126,7 @@ def _print_importance(ranking: Ranking, limit: int, style: str | None) -> None:
     if style == "json":
         document = leaderboard.importance_document(found)
         document["settings"] = document["settings"][:limit]
+        document |= {"away": runs.opened.away}
         print_json(metric=ranking.field.name, direction=ranking.direction, **document)
         return
     if style == "csv":

@@ -47,6 +47,7 @@ def command(
             left_out=found.left_out,
             tokens=found.tokens,
             cursor=found.cursor,
+            away=runs.opened.away,
         )
     else:
         print_text(found.text())

@@ -45,7 +45,8 @@ def command(
     if style == "csv":
         print_document(comparison_text.comparison_csv(comparison))
     elif style == "json":
-        print_json(**comparison_text.comparison_document(comparison))
+        document = comparison_text.comparison_document(comparison)
+        print_json(**document, away=chosen.opened.away)
     else:
         table = comparison_text.comparison_table(comparison, short=style is None)
         print_table(table, style, stacked=True)

@@ -119,10 +119,14 @@ def stream_events(
                 check_query("--filter", query, snapshot.runs)
                 if sys.stdout.isatty():
                     warn(f"watching {counted(len(snapshot.runs), 'run')}; ctrl+c ends that")
-            warn(*(notice for notice in snapshot.notices if notice not in (reported or ())))
-            reported = {*snapshot.notices}
-            complete = not snapshot.notices
-            found = events.observe(snapshot.runs, datetime.now(), complete=complete)
+            warn(*(trouble for trouble in snapshot.troubles if trouble not in (reported or ())))
+            reported = {*snapshot.troubles}
+            found = events.observe(
+                snapshot.runs,
+                datetime.now(),
+                complete=not snapshot.notices,
+                places=snapshot.places,
+            )
             found = _matching(found, query)
             responder.respond(found)
             for event in found:

@@ -38,7 +38,7 @@ def command(roots: tuple[str, ...], directory: Path) -> None:
 
     catalog = RunCatalog(given_or_default(roots))
     snapshot = catalog.refresh()
-    warn(*snapshot.notices, *unreadable_lines(snapshot.runs))
+    warn(*snapshot.troubles, *unreadable_lines(snapshot.runs))
     theirs = [run for run in snapshot.runs if is_of_other_tool(run)]
     if not theirs:
         raise failure(f"no runs of other tools in {', '.join(roots)}")

@@ -94,7 +94,7 @@ def _print_runs(runs: Runs, columns: Sequence[str], sort: str, style: str | None
     summaries, names = runs.summaries, runs.names
     chosen = run_tables.chosen_columns(columns, runs.opened.runs.summaries)
     if style == "json":
-        print_json(runs=run_tables.run_rows(summaries, names, chosen))
+        print_json(runs=run_tables.run_rows(summaries, names, chosen), away=runs.opened.away)
     elif style == "csv":
         print_document(run_tables.runs_csv(summaries, names, chosen))
     elif chosen:

@@ -37,7 +37,7 @@ def command(
         references = ("@latest",)
     runs = selected_runs(roots, references, query)
     if style == "json":
-        print_json(runs=run_rows(runs.summaries, runs.names))
+        print_json(runs=run_rows(runs.summaries, runs.names), away=runs.opened.away)
         return
     for number, run in enumerate(runs):
         lines = _console_lines(run) if wants_log else summary_lines(run.summary, run.name)

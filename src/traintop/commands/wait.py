@@ -108,7 +108,7 @@ def _wait(
     for snapshot in snapshots(opened.catalog, lambda: min(_PAUSE, deadline - time.monotonic())):
         now, runs = datetime.now(), waiting.runs_in(snapshot)
         by_id = {run.id: run for run in runs}
-        alerts = watch.observe(runs, now)
+        alerts = watch.observe(runs, now, places=snapshot.places)
         responder.respond([event_of(alert, by_id[alert.run_id]) for alert in alerts])
         waiting.look(runs, snapshot, now, watch.current())
         if is_over() or time.monotonic() >= deadline:
@@ -116,9 +116,9 @@ def _wait(
         stalled = {run.id for run in runs if run.status is RunStatus.STALLED} - waiting.met
         if stalled - reported:
             warn(*(f"{line}; waiting on" for line in waiting.state_lines()))
-        for notice in set(snapshot.notices) - reported:
-            warn(f"{notice}; waiting on")
+        for trouble in set(snapshot.troubles) - reported:
+            warn(f"{trouble}; waiting on")
         if waiting.missing and not reported:
             warn(*(f"{name} does not exist yet; waiting for it" for name in waiting.missing))
-        reported |= {*stalled, *snapshot.notices, *waiting.missing}
+        reported |= {*stalled, *snapshot.troubles, *waiting.missing}
     responder.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import threading
@@ -13,6 +14,7 @@ from traintop.metrics import take_stated_directions
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
 from traintop.run_ids import Location, location_of, root_of
+from traintop.store.files import AwayError
 from traintop.store.files.places import files_of, share_a_fate
 from traintop.store.formats import StreamingReader, UnreadableRunError
 from traintop.store.place_catalog import PlaceCatalog
@@ -111,7 +113,11 @@ class RunCatalog:
 
     def other_files(self, *, tools_only: bool = False) -> str:
         """What is not read, in words; see :func:`traintop.store.other_files.other_files`."""
-        found = (place.other_files(tools_only=tools_only) for place in self.places)
+        found = []
+        for place in self.places:
+            with contextlib.suppress(AwayError):
+                if place.state() is None:
+                    found.append(place.other_files(tools_only=tools_only))
         return ", ".join(filter(None, found))
 
 

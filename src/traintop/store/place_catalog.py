@@ -44,7 +44,7 @@ from traintop.store.sources import (
     runs_of_files,
     wanted_names,
 )
-from traintop.text import duration
+from traintop.text import span
 
 _START_BYTES = 64 * 1024
 _REREAD_BYTES = 4096  # before what is new: a line that had no end
@@ -100,7 +100,7 @@ class PlaceCatalog:
         self._formats: dict[tuple[RunFormat, ...], tuple[RunFormat, ...]] = {}  # each once
         self._cache = SummaryCache([str(Location(place, root)) for root in self._roots])
         self._failures = 0
-        self._away_since = 0.0
+        self._known_at = 0.0  # when it was looked at last; 0: never
         self._looking_since: float | None = None
         self.snapshot = Snapshot((), self.roots, (), 0)
         """The state as of the last look."""
@@ -136,15 +136,14 @@ class PlaceCatalog:
         try:
             snapshot = look()
         except AwayError as error:
-            if not self._failures:
-                self._away_since = now
             self._failures += 1
-            away = duration(now - self._away_since)
-            words = f"away {away}, next try {duration(self.pause)}: {error}"
-            return self._publish(notices=(), places=(self._state(words),))
+            seconds = self._clock() - (self._known_at or now)
+            words = f"away {span(seconds)}, next try {span(self.pause)}"
+            state = self._state(words)._replace(reason=str(error), seconds=seconds)
+            return self._publish(notices=(), places=(state,))
         finally:
             self._looking_since = None
-        self._failures = 0
+        self._failures, self._known_at = 0, self._clock()
         return snapshot
 
     def state(self) -> PlaceState | None:
@@ -154,8 +153,13 @@ class PlaceCatalog:
         since = self._looking_since
         waited = 0.0 if since is None else self._clock() - since
         if waited >= _SILENT:  # as a frozen disk keeps it waiting
-            return self._state(f"no answer for {duration(waited - waited % _SILENT)}")
-        return None if self.snapshot.revision else self._state("not read yet")
+            waited -= waited % _SILENT
+            words = f"no answer for {span(waited)}"
+            return self._state(words)._replace(seconds=waited)
+        if self.snapshot.revision:
+            return None
+        words = "connecting" if self._place else "not read yet"
+        return self._state(words)._replace(is_first=True)
 
     def _state(self, words: str) -> PlaceState:
         return PlaceState(self.files.place or self.roots[0], self.roots, words)

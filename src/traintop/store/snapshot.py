@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from traintop.model import RunSummary
+from traintop.run_ids import is_below
 
 
 class PlaceState(NamedTuple):
@@ -16,7 +18,33 @@ class PlaceState(NamedTuple):
     """What a person calls it."""
     roots: tuple[str, ...]
     words: str
-    """Why its runs are not known as they are now: ``away 3m, next try 20s: no route to host``."""
+    """How it is: ``away 3m, next try 20s``, ``connecting``, ``no answer for 20s``."""
+    reason: str = ""
+    """Why: ``no route to host``."""
+    seconds: float = 0.0
+    """For how long nothing new was known of its runs."""
+    is_first: bool = False
+    """Whether it is being looked at for the first time."""
+
+    @property
+    def text(self) -> str:
+        """How it is, and why."""
+        return f"{self.place} {self.words}{self.reason and f': {self.reason}'}"
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, to whoever looks once."""
+        return (
+            f"{self.place} is away: {self.reason}" if self.reason else f"{self.place} {self.words}"
+        )
+
+
+def state_of(run_id: str, places: Sequence[PlaceState]) -> PlaceState | None:
+    """The state of the place where a run is, if it is among these; else the run is known."""
+    return next(
+        (one for one in places if any(is_below(run_id, root) for root in one.roots)),
+        None,
+    )
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -38,5 +66,10 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether every run is here as it is now, so that one that is not here is gone."""
-        return not (self.unread or self.notices or self.places)
+        """Whether every run is here, as far as the roots are right."""
+        return not (self.unread or self.places)
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is wrong with the roots and the places, in words."""
+        return (*self.notices, *(one.trouble for one in self.places))

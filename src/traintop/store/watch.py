@@ -89,14 +89,15 @@ class CatalogWatcher:
     @property
     def mode(self) -> str:
         """How changes are noticed: at once in all directories, or by looking now and then."""
-        modes = [place.mode for place in self._places]
-        if len(set(modes)) <= 1 or len(self._places) == 1:
-            return modes[0] if modes else ""
-        named = (
-            f"{place.name} {mode}" if place.name else mode
-            for place, mode in zip(self._places, modes, strict=True)
+        by_mode: dict[str, list[str]] = {}
+        for place in self._places:
+            by_mode.setdefault(place.mode, []).append(place.name)
+        if len(by_mode) <= 1:
+            return next(iter(by_mode), "")
+        return " · ".join(
+            f"{names[0] if len(names) == 1 else f'{len(names)} places'} {mode}".lstrip()
+            for mode, names in by_mode.items()
         )
-        return " · ".join(dict.fromkeys(named))
 
     def start(self) -> None:
         """Starts the threads. Raises ``RuntimeError`` when they were started before."""

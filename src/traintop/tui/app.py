@@ -266,7 +266,7 @@ class TraintopApp(TypeAheadApp):
             if current != shown:
                 shown = current
                 self.post_message(SnapshotChanged(snapshot))
-            responder.take(snapshot.runs, complete=not snapshot.unread)
+            responder.take(snapshot)
 
         # What a rule asks may come to be so with time alone.
         every = _RULE_SECONDS if self._rules else math.inf

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +19,14 @@ from traintop.field import Field
 from traintop.fields import FIELDS, STATUS_WORDS, field_of, is_default
 from traintop.lines import Role
 from traintop.metrics import direction_of, diverged, metrics_of, system_metrics_of
-from traintop.model import RunStatus, RunSummary
+from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import steps_text
+from traintop.store.snapshot import PlaceState, state_of
 from traintop.text import MISSING, safe_text
 from traintop.tui.kit.runs import (
     ALERT_MARKS,
+    LAST_KNOWN_MARK,
+    LAST_KNOWN_WORD,
     STATUS_MARKS,
     StatusMark,
     short_run_name,
@@ -35,20 +38,33 @@ class RowContext(msgspec.Struct, frozen=True):
     """What a row shows beside the run's summary: the time, the course of its loss, what is wrong.
 
     ``short_name`` is the name of a run in so many cells that stays different from the others'.
+    Runs in ``places`` are shown as they were when these answered last.
     """
 
     now: datetime
     trends: Mapping[str, str] = msgspec.field(default_factory=dict)
     short_name: Callable[[RunSummary, int], str] = short_run_name
     alerts: Mapping[str, AlertKind] = msgspec.field(default_factory=dict)
+    places: Sequence[PlaceState] = ()
+
+    def is_known(self, run: RunSummary) -> bool:
+        """Whether a run is as it is now, for its place answers."""
+        return state_of(run.id, self.places) is None
+
+    def _may_go_on(self, run: RunSummary) -> bool:
+        return run.status in ALIVE and not self.is_known(run)
 
     def mark(self, run: RunSummary) -> StatusMark:
         """How a run is marked: by what is wrong with it, else by its status."""
+        if self._may_go_on(run):
+            return LAST_KNOWN_MARK
         alert = self.alerts.get(run.id)
         return STATUS_MARKS[run.status] if alert is None else ALERT_MARKS[alert]
 
     def word(self, run: RunSummary) -> str:
         """The word behind that mark."""
+        if self._may_go_on(run):
+            return LAST_KNOWN_WORD
         alert = self.alerts.get(run.id)
         return STATUS_WORDS[run.status] if alert is None else ALERT_WORDS[alert]
 

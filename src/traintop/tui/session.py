@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import QueryError
 from traintop.metrics import choose_directions
+from traintop.store.snapshot import PlaceState, Snapshot, state_of
 from traintop.tui.view import RunRows, ViewState, listing_key, move_to, visible_rows, with_rows
 
 if TYPE_CHECKING:
     from traintop.analysis.alerts import AlertKind
     from traintop.model import RunSummary
-    from traintop.store.snapshot import Snapshot
 
 
 class Session:
@@ -127,6 +127,15 @@ class Session:
         return () if self._snapshot is None else self._snapshot.notices
 
     @property
+    def places(self) -> tuple[PlaceState, ...]:
+        """The places that cannot be looked at now."""
+        return () if self._snapshot is None else self._snapshot.places
+
+    def state_of(self, run: RunSummary | None) -> PlaceState | None:
+        """Why a run is shown as it was; ``None`` where it is as it is now."""
+        return None if run is None else state_of(run.id, self.places)
+
+    @property
     def others(self) -> str:
         """What is there where no run is, in words."""
         return "" if self._snapshot is None else self._snapshot.others
@@ -134,7 +143,10 @@ class Session:
     @property
     def is_reading(self) -> bool:
         """Whether nothing is listed because the runs have yet to be read."""
-        return self._snapshot is None or (not len(self.rows) and self._snapshot.unread > 0)
+        if self._snapshot is None:
+            return True
+        waits = self._snapshot.unread > 0 or any(place.is_first for place in self.places)
+        return waits and not len(self.rows)
 
     @property
     def hidden_archived(self) -> int:

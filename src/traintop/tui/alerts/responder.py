@@ -13,6 +13,7 @@ from traintop.analysis.events import event_of
 from traintop.analysis.rules import RuleWatch
 from traintop.model import RunSummary
 from traintop.rule import Rule
+from traintop.store.snapshot import Snapshot
 from traintop.tui.messages import ActionFailed, AlertsChanged, NoticesRaised
 
 _SECONDS_TO_END = 5.0
@@ -37,9 +38,12 @@ class RuleResponder:
         self._post = post
         self._actions = Actions(lambda words: post(ActionFailed(words)), notify_urls)
 
-    def take(self, runs: Sequence[RunSummary], *, complete: bool) -> None:
+    def take(self, snapshot: Snapshot) -> None:
         """Judge the newest state; one thread at a time may."""
-        alerts = self._watch.observe(runs, datetime.now(), complete=complete)
+        runs, now = snapshot.runs, datetime.now()
+        alerts = self._watch.observe(
+            runs, now, complete=snapshot.is_complete, places=snapshot.places
+        )
         current = self._watch.current()
         if current != self._current:
             self._current = current

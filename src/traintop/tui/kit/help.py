@@ -10,7 +10,13 @@ from traintop.lines import EMPTY_LINE, Line, Piece, Role, beside
 from traintop.text import cell_width, fit, wrap
 from traintop.tui.kit.dialogs import ListDialog
 from traintop.tui.kit.keys import Place, keys_of
-from traintop.tui.kit.runs import ALERT_MARKS, ROW_MARKS, STATUS_MARKS
+from traintop.tui.kit.runs import (
+    ALERT_MARKS,
+    LAST_KNOWN_MARK,
+    LAST_KNOWN_WORD,
+    ROW_MARKS,
+    STATUS_MARKS,
+)
 
 _TWO_COLUMNS = 76
 _COLUMN_GAP = 2
@@ -60,6 +66,7 @@ def _entry_lines(name: str, role: Role, name_width: int, words: str, width: int)
 def _status_lines(width: int) -> list[Line]:
     marks = [(mark, STATUS_WORDS[status]) for status, mark in STATUS_MARKS.items()]
     marks[1:1] = [(mark, ALERT_WORDS[kind]) for kind, mark in ALERT_MARKS.items()]
+    marks.append((LAST_KNOWN_MARK, LAST_KNOWN_WORD))
     return [
         line
         for mark, word in marks

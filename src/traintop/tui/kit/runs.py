@@ -22,7 +22,7 @@ class StatusMark(msgspec.Struct, frozen=True):
 
 
 MARK_GLYPH, BASELINE_GLYPH = "◆", "⚑"
-NOTE_GLYPH, TAG_GLYPH, ARCHIVED_GLYPH = "✎", "#", "a"
+NOTE_GLYPH, TAG_GLYPH, ARCHIVED_GLYPH, UNKNOWN_GLYPH = "✎", "#", "a", "?"
 
 ROW_MARKS: Mapping[str, str] = {
     MARK_GLYPH: "marked",
@@ -30,6 +30,7 @@ ROW_MARKS: Mapping[str, str] = {
     NOTE_GLYPH: "has a note",
     TAG_GLYPH: "has tags",
     ARCHIVED_GLYPH: "archived",
+    UNKNOWN_GLYPH: "as last known: its place does not answer",
 }
 """What may stand before a run in the list, and what it means."""
 
@@ -44,6 +45,9 @@ STATUS_MARKS: Mapping[RunStatus, StatusMark] = {
     RunStatus.UNREADABLE: StatusMark("!", "U", "bad", "its file cannot be read"),
 }
 
+
+LAST_KNOWN_MARK = StatusMark("◌", "?", "muted", "ran when its place last answered")
+LAST_KNOWN_WORD = "run?"
 
 ALERT_MARKS: Mapping[AlertKind, StatusMark] = {
     AlertKind.NOT_FINITE: StatusMark("!", "N", "bad", "running, but its train loss is NaN"),

@@ -26,6 +26,7 @@ from traintop.metrics import (
 from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.progress import eta_seconds, progress, stall_text
 from traintop.run_ids import folder_of
+from traintop.store.snapshot import PlaceState
 from traintop.text import (
     cell_width,
     counted,
@@ -38,10 +39,11 @@ from traintop.text import (
     safe_text,
     setting_text,
     si,
+    span,
     wrap,
 )
 from traintop.times import parse_time
-from traintop.tui.kit.runs import STATUS_MARKS, short_run_name
+from traintop.tui.kit.runs import LAST_KNOWN_MARK, STATUS_MARKS, short_run_name
 
 if TYPE_CHECKING:
     from traintop.analysis.percentiles import Pace
@@ -85,18 +87,23 @@ def header_line(
     width: int,
     charts: Sequence[str] = (),
     short_name: Callable[[RunSummary, int], str] = short_run_name,
+    state: PlaceState | None = None,
 ) -> Line:
     """One line on the selected run: status, name, progress, time left, and a note.
 
     At the right end is what there is to say of the ``charts`` below, as far as there is room.
     Progress and time give way to it, and the end of a long name: the list has them too. The
-    beginning of the error that ended the run is in between.
+    beginning of the error that ended the run is in between. Of a run in a place in some ``state``,
+    which does not answer, it is said how old all that is.
     """
     if summary is None:
         return EMPTY_LINE
-    mark = STATUS_MARKS[summary.status]
+    is_sure = state is None or summary.status not in ALIVE
+    mark = STATUS_MARKS[summary.status] if is_sure else LAST_KNOWN_MARK
     glyph = Piece(f" {mark.glyph} ", mark.role)
-    facts = _facts_of(summary)
+    facts = _facts_of(summary) if is_sure else []
+    if state is not None:
+        facts = [f"last known, {span(state.seconds)} ago", *facts]
     least = cell_width(glyph.text) + cell_width(short_name(summary, _LEAST_HEADER))
     least = min(least, _LEAST_HEADER)
 
@@ -174,17 +181,18 @@ def detail_lines(
     pace: Pace | None = None,
     *,
     complete: bool = False,
+    state: PlaceState | None = None,
 ) -> tuple[Line, ...]:
     """The sections of a run in as many columns as ``width`` holds, with its texts above them.
 
-    ``pace`` is as for :func:`sections_of`.
+    ``pace`` is as for :func:`sections_of`, and ``state`` as for :func:`header_line`.
     """
     if summary is None or width < 4:
         return ()
     inner = width - 2
     texts = [
         line
-        for title, text, role in _texts(summary)
+        for title, text, role in _texts(summary, state)
         for line in (
             _title(title),
             *((Piece(part, role),) for part in wrap(text, inner)),
@@ -202,11 +210,13 @@ def detail_lines(
     return tuple((Piece(" "), *line) for line in lines)
 
 
-def _texts(summary: RunSummary) -> Iterable[tuple[str, str, Role]]:
+def _texts(summary: RunSummary, state: PlaceState | None) -> Iterable[tuple[str, str, Role]]:
     def clean(text: str) -> str:
         return safe_text(text, limit=_LONGEST_TEXT)
 
-    if summary.status is RunStatus.STALLED:
+    if state is not None:
+        yield f"Last known, {span(state.seconds)} ago", clean(state.text), "warn"
+    elif summary.status is RunStatus.STALLED:
         yield "Stalled", stall_text(summary), "warn"
     if summary.problem:
         yield "Cannot be read", clean(summary.problem), "bad"

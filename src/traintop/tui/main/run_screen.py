@@ -67,9 +67,10 @@ class RunScreen(SessionScreen):
             self.set_class(self._part == part, f"-part-{part}")
         loaded = self._loaded
         pace, complete = (loaded.pace, loaded.complete) if loaded else (None, False)
+        state = self.session.state_of(run)
         self._details_pane.show(
-            (run, pace, complete),
-            lambda width, height: detail_lines(run, width, pace, complete=complete),
+            (run, pace, complete, state),
+            lambda width, height: detail_lines(run, width, pace, complete=complete, state=state),
         )
         self._show_records(run, loaded)
         self.show_footer()
@@ -87,12 +88,11 @@ class RunScreen(SessionScreen):
         self._records_pane.show((run.id, revision, view, note), draw)
         end = records if view.end is None else min(view.end, records)
         words = counted(records, "record") if end == records else f"up to {end:,} of {records:,}"
-        heading = (run, note, words if records else "")
+        aside = (words,) if records else ()
+        state = self.session.state_of(run)
         self._header_pane.show_line(
-            heading,
-            lambda width: header_line(
-                run, note, width, tuple(filter(None, heading[2:])), self.rows.short_name
-            ),
+            (run, note, aside, state),
+            lambda width: header_line(run, note, width, aside, self.rows.short_name, state),
         )
 
     # Keys.

@@ -21,7 +21,14 @@ from traintop.text import number, seconds_until_older
 from traintop.times import age_seconds
 from traintop.tui.columns import TREND_COLUMN, ColumnChoice, RowContext, offered_columns
 from traintop.tui.kit.pane import StyledLines
-from traintop.tui.kit.runs import ARCHIVED_GLYPH, BASELINE_GLYPH, NOTE_GLYPH, TAG_GLYPH, run_name
+from traintop.tui.kit.runs import (
+    ARCHIVED_GLYPH,
+    BASELINE_GLYPH,
+    NOTE_GLYPH,
+    TAG_GLYPH,
+    UNKNOWN_GLYPH,
+    run_name,
+)
 from traintop.tui.main.row_layout import RowLayout, format_heading, format_row, lay_out
 from traintop.tui.messages import CopyRequested
 from traintop.tui.session import Session
@@ -185,7 +192,7 @@ class RunTable(StyledLines):
             self._third_mark(run),
         )
         row = format_row(run, self._layout(), self._row_context)
-        if run.annotations.archived:
+        if run.annotations.archived or not self._row_context.is_known(run):
             row = tuple(replace(piece, role="muted") for piece in row)
         return _DrawnRow((*gutter, *row), cursor)
 
@@ -194,6 +201,7 @@ class RunTable(StyledLines):
             return Piece(BASELINE_GLYPH, "warn")
         added = run.annotations
         marks = (
+            (not self._row_context.is_known(run), UNKNOWN_GLYPH),
             (added.archived, ARCHIVED_GLYPH),
             (added.note, NOTE_GLYPH),
             (added.tags, TAG_GLYPH),

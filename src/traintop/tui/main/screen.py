@@ -202,7 +202,9 @@ class MainScreen(SessionScreen):
         self._show_frame()
         marks = shown_marks(self.view.marks, self.plotted, look_of(self.app))
         session = self.session
-        context = RowContext(session.clock(), self._trends, self.rows.short_name, session.alerts)
+        context = RowContext(
+            session.clock(), self._trends, self.rows.short_name, session.alerts, session.places
+        )
         self._table.draw(marks, context)
         self._show_selected()
         self.plots.draw()
@@ -220,7 +222,9 @@ class MainScreen(SessionScreen):
         reading = self.session.is_reading
         self.set_class(reading, "-reading")
         self.set_class(not reading and not len(self.rows), "-empty")
-        self.set_class(bool(self.session.notices) and bool(len(self.rows)), "-noticed")
+        is_away = any(not place.is_first for place in self.session.places)
+        noticed = bool(self.session.notices) or is_away
+        self.set_class(noticed and bool(len(self.rows)), "-noticed")
         for pane in Pane:
             self.set_class(self.view.pane is pane, f"-pane-{pane}")
 
@@ -233,12 +237,14 @@ class MainScreen(SessionScreen):
         runs, unread, mode = self.session.runs, self.session.unread, self.session.mode
         if self.session.slow_line:
             mode = f"slow line · {mode}"
-        notices = self.session.notices
+        notices, places = self.session.notices, self.session.places
+        if self.session.is_reading and not unread:
+            runs = None
         counts = None if runs is None else tuple(run.status for run in runs)
         listed, query = len(self.rows), self.view.filter
         archived = self.session.hidden_archived
         self._status_pane.show_line(
-            (counts, listed, archived, query, mode, unread),
+            (counts, listed, archived, query, mode, unread, places),
             lambda width: status_line(
                 roots,
                 runs,
@@ -248,9 +254,12 @@ class MainScreen(SessionScreen):
                 listed=listed,
                 archived=archived,
                 query=query,
+                places=places,
             ),
         )
-        self._notices_pane.show_line(notices, lambda width: notices_line(notices, width))
+        self._notices_pane.show_line(
+            (notices, places), lambda width: notices_line(notices, places, width)
+        )
         if self.rows.total:
             mistake = str(self.session.mistake or "")
             self._empty_pane.show(
@@ -258,25 +267,26 @@ class MainScreen(SessionScreen):
                 lambda width, height: no_match_lines(query, mistake, archived, width),
             )
         else:
-            others = self.session.others
+            others, said = self.session.others, (*notices, *(place.text for place in places))
             self._empty_pane.show(
-                (notices, others),
-                lambda width, height: empty_lines(roots, notices, width, others),
+                (said, others),
+                lambda width, height: empty_lines(roots, said, width, others),
             )
         self.show_footer(f"{len(self.view.marks):,} marked" if self.view.marks else "")
 
     def _show_selected(self) -> None:
         run = self.session.selected
+        state = self.session.state_of(run)
         note, charts = self.plotted.note(), self.plots.notes
         self._header_pane.show_line(
-            (run, note, charts),
-            lambda width: header_line(run, note, width, charts, self.rows.short_name),
+            (run, note, charts, state),
+            lambda width: header_line(run, note, width, charts, self.rows.short_name, state),
         )
         loaded = None if run is None else self.plotted.records_of(run.id)
         pace, complete = (loaded.pace, loaded.complete) if loaded else (None, False)
         self._summary_pane.show(
-            (run, pace, complete),
-            lambda width, height: detail_lines(run, width, pace, complete=complete),
+            (run, pace, complete, state),
+            lambda width, height: detail_lines(run, width, pace, complete=complete, state=state),
         )
         room = max((self._summary_pane.size.width or self.size.width) - _TITLE_MARGIN, 0)
         title = "" if run is None else self.rows.short_name(run, room)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from traintop.fields import STATUS_WORDS
 from traintop.lines import Line, Piece, fit_line, line_width, spread
-from traintop.model import RunSummary
-from traintop.text import counted, safe_text
-from traintop.tui.kit.runs import STATUS_MARKS
+from traintop.model import ALIVE, RunStatus, RunSummary
+from traintop.run_ids import is_remote
+from traintop.store.snapshot import PlaceState, state_of
+from traintop.text import cell_width, counted, safe_text
+from traintop.tui.kit.runs import LAST_KNOWN_MARK, STATUS_MARKS
 
 _LONGEST_ROOT = 60
 _LONGEST_FILTER = 48
@@ -39,8 +41,11 @@ def status_line(
     listed: int | None = None,
     archived: int = 0,
     query: str = "",
+    places: Sequence[PlaceState] = (),
 ) -> Line:
     """``runs`` is ``None`` before the first scan, which leaves some ``unread``.
+
+    Whether a run goes on is not said of those in ``places`` that cannot be looked at now.
 
     Finished runs are not worth a count. ``listed`` is how many runs are shown, where not all are;
     ``query`` is the filter, and ``archived`` how many of them are out of sight for that reason.
@@ -50,8 +55,11 @@ def status_line(
         Piece(f"  {roots_text(roots)}"),
     )
     if runs is None:
-        return fit_line((*head, Piece("  reading…", "muted")), width)
-    counts = Counter(run.status for run in runs)
+        words = places[0].words if places else "reading"
+        return fit_line((*head, Piece(f"  {words}…", "muted")), width)
+    counts: Counter[RunStatus | None] = Counter(
+        None if run.status in ALIVE and state_of(run.id, places) else run.status for run in runs
+    )
     count = len(runs) + unread
     shown = f"{len(runs):,} of " if unread else ""
     if listed not in (None, len(runs)):
@@ -64,6 +72,8 @@ def status_line(
         for status, mark in STATUS_MARKS.items()
         if counts[status] and mark.role != "muted"
     ]
+    asked = (one for one in places if one.is_first and is_remote(one.roots[0]))
+    first = "".join(f"{safe_text(one.place)} {one.words} · " for one in asked)
     long = [
         Piece(f"  {mark.glyph} {number} {status}", mark.role)
         for status, mark, number in counted_marks
@@ -72,7 +82,11 @@ def status_line(
         Piece(f"  {mark.glyph} {number} {STATUS_WORDS[status]}", mark.role)
         for status, mark, number in counted_marks
     ]
-    right: Line = (Piece(f"{safe_text(mode)} ", "muted"),)
+    if counts[None]:
+        unknown = Piece(f"  {LAST_KNOWN_MARK.glyph} {counts[None]}", "muted")
+        long.append(Piece(f"{unknown.text} last known", "muted"))
+        short.append(unknown)
+    right: Line = (Piece(f"{first}{safe_text(mode)} ", "muted"),)
     # What is watched is known to whoever typed it; the counts are not.
     without_roots = (head[0], Piece(total[1:]), *filtered)
     lines = ((*head, Piece(total), *filtered, *long), (*without_roots, *long))
@@ -80,6 +94,16 @@ def status_line(
     return spread(next(fitting, (*without_roots, *short)), right, width)
 
 
-def notices_line(notices: Sequence[str], width: int) -> Line:
-    """What is wrong with the roots."""
-    return fit_line((Piece(" "), Piece(" · ".join(map(safe_text, notices)), "warn")), width)
+def notices_line(notices: Sequence[str], places: Sequence[PlaceState], width: int) -> Line:
+    """What is wrong with the roots, and which ``places`` do not answer: why, if there is room.
+
+    Of those without room, how many there are.
+    """
+    away = [one for one in places if not one.is_first]
+    said = [safe_text(notice) for notice in notices]
+    whole = [*said, *(safe_text(one.text) for one in away)]
+    brief = [*said, *(safe_text(f"{one.place} {one.words}") for one in away)]
+    fewer = ([*brief[:-left], f"{left} more"] for left in range(1, len(brief)))
+    texts = map(" · ".join, (whole, brief, *fewer))
+    text = next((text for text in texts if cell_width(text) < width), " · ".join(brief))
+    return fit_line((Piece(" "), Piece(text, "warn")), width)

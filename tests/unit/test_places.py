@@ -1,0 +1,169 @@
+"""Roots fail alone: one that does not answer hides nothing of the others, and comes back."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.listener import Listener
+from tests.places import Box
+from tests.runs import records, write_run
+
+import traintop
+from traintop.analysis.events import EventKind, RunEvents
+from traintop.analysis.rules import RuleWatch
+from traintop.analysis.waiting import Waiting
+from traintop.cli import main
+from traintop.model import RunSummary
+from traintop.rule import Rule
+from traintop.store import catalog
+from traintop.store.catalog import RunCatalog
+from traintop.store.snapshot import state_of
+from traintop.store.watch import CatalogWatcher
+
+REASON = "no route to host"
+
+
+@pytest.fixture
+def roots(tmp_path: Path, box: Box) -> tuple[str, str]:
+    """A directory, and one of a box elsewhere, with a run each."""
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / f"experiment_{name}_20250222_140530.json"
+        write_run(path, records(9), config={"experiment_name": name}, status="finished")
+    return str(tmp_path / "here"), f"ssh://box{tmp_path}/there"
+
+
+def stems(runs: tuple[RunSummary, ...]) -> set[str]:
+    return {run.stem.split("_")[1] for run in runs}
+
+
+def test_what_was_known_stays_while_a_place_is_away(roots: tuple[str, str], box: Box) -> None:
+    runs = RunCatalog(roots)
+    assert runs.refresh().is_complete
+    box.reason = REASON
+    snapshot = runs.refresh()
+    assert stems(snapshot.runs) == {"here", "there"}
+    (state,) = snapshot.places
+    assert (state.place, state.roots, state.reason) == ("box", roots[1:], REASON)
+    assert state.words.startswith("away ")
+    known = {run.stem: state_of(run.id, snapshot.places) is None for run in snapshot.runs}
+    assert sorted(known.values()) == [False, True]
+    box.reason = ""
+    assert runs.refresh().is_complete
+
+
+def test_a_place_comes_back_by_itself(roots: tuple[str, str], box: Box) -> None:
+    box.reason = REASON
+    listener = Listener()
+    watcher = CatalogWatcher(RunCatalog(roots), listener)
+    watcher.start()
+    try:
+        away = listener.wait_for(lambda one: bool(one.places and one.places[0].reason))
+        assert stems(away.runs) <= {"here"}
+        box.reason = ""
+        listener.wait_for(lambda one: stems(one.runs) == {"here", "there"} and one.is_complete)
+    finally:
+        watcher.stop()
+
+
+def test_list_shows_the_others_and_fails(roots: tuple[str, str], box: Box) -> None:
+    box.reason = REASON
+    done = CliRunner().invoke(main, ["list", *roots, "--json"])
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [f"traintop: box is away: {REASON}"]
+    document = json.loads(done.stdout)
+    assert [run["experiment_name"] for run in document["runs"]] == ["here"]
+    assert document["away"] == [{"place": "box", "roots": [roots[1]], "reason": REASON}]
+    there = CliRunner().invoke(main, ["list", roots[1]])
+    assert there.exit_code == 1
+
+
+def test_list_waits_for_no_place_for_ever(
+    roots: tuple[str, str], box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "_PATIENCE", 0.05)
+    box.answers.clear()
+    done = CliRunner().invoke(main, ["list", *roots])
+    assert "here" in done.stdout
+    assert "box connecting" in done.stderr
+    assert done.exit_code == 1
+
+
+def test_runs_are_named_by_their_addresses(roots: tuple[str, str]) -> None:
+    address = f"{roots[1]}/experiment_there_20250222_140530.json"
+    for arguments in ([address], ["-d", roots[1], "there"], [roots[1]]):
+        done = CliRunner().invoke(main, ["show", *arguments, "--json"])
+        assert [run["path"] for run in json.loads(done.stdout)["runs"]] == [address]
+    (run,) = traintop.open_runs(address)
+    assert len(run.history()) == 9
+    assert traintop.load_experiment_log(address).config.experiment_name == "there"
+    done = CliRunner().invoke(main, ["compare", *roots, "--csv"])
+    assert "here" in done.stdout
+    assert "there" in done.stdout
+
+
+def test_a_place_that_is_away_ends_and_removes_no_run(roots: tuple[str, str], box: Box) -> None:
+    runs, events, now = RunCatalog(roots), RunEvents(), datetime.now()
+
+    def observed() -> list[EventKind]:
+        snapshot = runs.refresh()
+        found = events.observe(snapshot.runs, now, places=snapshot.places)
+        return [event.kind for event in found]
+
+    assert observed() == []
+    box.reason = REASON
+    assert observed() == []
+    box.reason = ""
+    assert observed() == []
+    Path(roots[1].removeprefix("ssh://box"), "experiment_there_20250222_140530.json").unlink()
+    assert observed() == [EventKind.REMOVED]
+
+
+def test_what_is_seen_late_was_there_before(roots: tuple[str, str], box: Box) -> None:
+    box.reason = REASON
+    runs, events, now = RunCatalog(roots), RunEvents(), datetime.now()
+    snapshot = runs.refresh()
+    assert events.observe(snapshot.runs, now, places=snapshot.places) == []
+    box.reason = ""
+    snapshot = runs.refresh()
+    assert len(snapshot.runs) == 2
+    assert events.observe(snapshot.runs, now, places=snapshot.places) == []
+
+
+def test_no_rule_is_raised_by_what_nobody_sees(roots: tuple[str, str], box: Box) -> None:
+    seconds = 0.0
+    there = Path(roots[1].removeprefix("ssh://box"), "experiment_there_20250222_140530.json")
+    write_run(there, records(9), config={"experiment_name": "there"}, status="running")
+    runs = RunCatalog(roots[1:])
+    rule = Rule("step == 9", "5m")
+    rules, now = RuleWatch(rules=[rule], clock=lambda: seconds), datetime.now()
+
+    def raised() -> list[str]:
+        snapshot = runs.refresh()
+        alerts = rules.observe(snapshot.runs, now, places=snapshot.places)
+        return [alert.kind for alert in alerts if alert.kind == rule.when]
+
+    assert raised() == []
+    box.reason, seconds = REASON, 400.0
+    assert raised() == []
+    box.reason = ""
+    assert raised() == [rule.when]
+    box.reason = REASON
+    assert raised() == []
+    box.reason = ""
+    assert raised() == []  # once
+
+
+def test_wait_takes_no_run_for_gone_whose_place_is_away(roots: tuple[str, str], box: Box) -> None:
+    seconds = 0.0
+    address = f"{roots[1]}/experiment_there_20250222_140530.json"
+    waiting = Waiting("failed", [address, f"{roots[0]}/gone.json"], clock=lambda: seconds)
+    box.reason = REASON
+    snapshot = RunCatalog(roots).refresh()
+    for seconds in (0.0, 10.0):  # noqa: B007 - the clock
+        waiting.look(waiting.runs_in(snapshot), snapshot, datetime.now(), {})
+    assert [*waiting.lost] == [f"{roots[0]}/gone.json"]
