@@ -41,6 +41,7 @@ from traintop.metrics import (
 )
 from traintop.model import RECENT_VALUES, WRITTEN_BY, ExperimentConfig, RunStatus, RunSummary
 from traintop.progress import PLANNED_STEPS, eta_seconds, planned_steps, progress, steps_done
+from traintop.run_ids import host_of
 from traintop.system_metrics import TOGETHER, system_metric
 from traintop.text import MISSING, at_iteration, safe_text
 from traintop.times import age_seconds
@@ -116,8 +117,11 @@ _FIELDS = (
           "text", 20, ("note",)),
     Field("tool", "TOOL", "tool", "the tool that wrote its files, where that is not traintop",
           lambda run, _: plain_value(run.environment.get(WRITTEN_BY)), "text", 12),
-    Field("host", "HOST", "host", "the machine that it ran on",
-          lambda run, _: plain_value(run.environment.get("host")), "text", 12),
+    Field("host", "HOST", "host", "the machine that it ran on, else the one where its file is",
+          lambda run, _: plain_value(run.environment.get("host")) or host_of(run.id) or None,
+          "text", 12),
+    Field("root", "ROOT", "root", "below which it was found: a directory, or a place elsewhere",
+          lambda run, _: run.root or None, "text", 20),
     Field("user", "USER", "user", "who started it",
           lambda run, _: plain_value(run.environment.get("user")), "text", 10),
     Field("git_commit", "COMMIT", "git commit", "the git commit of its code",

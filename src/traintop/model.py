@@ -347,6 +347,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Metrics that its writer left out, for there were too many; # stands for all numbers."""
     file_size: int = 0
     annotations: Annotations = Annotations()
+    root: str = ""
+    """Where it was found: the directory or the address that is watched."""
 
     @property
     def path(self) -> Path | None:

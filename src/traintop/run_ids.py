@@ -24,6 +24,7 @@ _SUFFIXES = frozenset(
 _IN_DATABASE = re.compile(rf"(.*(?:{'|'.join(map(re.escape, DATABASES))}))#([^/#]+)", re.DOTALL)
 
 
+_NAME = re.compile(r"\w+://(?:[^/@]*@)?([^/:]+)")
 _PLACE = re.compile(r"(?:ssh|s3|gs|az)://[^/]*")
 
 
@@ -80,6 +81,17 @@ def root_of(given: str) -> str:
         return str(Location(place, path.rstrip("/") or "/"))
     path = str(PurePath(path))
     return os.path.abspath(path) if PurePath(path).name in ("", "..") else path
+
+
+def place_name(address: str) -> str:
+    """The machine or the bucket that an address names; empty where it names none."""
+    found = _NAME.match(address)
+    return found[1] if found else ""
+
+
+def host_of(address: str) -> str:
+    """The machine that an address names; empty where it names none."""
+    return place_name(address) if address.startswith("ssh://") else ""
 
 
 def root_name(root: str) -> str:

@@ -167,3 +167,42 @@ def test_wait_takes_no_run_for_gone_whose_place_is_away(roots: tuple[str, str], 
     for seconds in (0.0, 10.0):  # noqa: B007 - the clock
         waiting.look(waiting.runs_in(snapshot), snapshot, datetime.now(), {})
     assert [*waiting.lost] == [f"{roots[0]}/gone.json"]
+
+
+def test_runs_of_one_name_in_several_places_are_told_apart(
+    roots: tuple[str, str], tmp_path: Path
+) -> None:
+    for day in (21, 23):
+        path = tmp_path / "there" / f"experiment_here_202502{day}_140530.json"
+        start = f"2025-02-{day}T14:05:30"
+        write_run(path, records(9), config={"experiment_name": "here"}, start_time=start)
+    names = {run.name for run in traintop.open_runs(*roots)}
+    assert names == {"here", "here@20250222_140530", "here@20250221_140530", "there"}
+    (tmp_path / "there" / "experiment_here_20250223_140530.json").unlink()
+    names = {run.name for run in traintop.open_runs(*roots)}
+    assert names == {"here", "here@box", "there"}
+
+
+def test_a_run_knows_its_root_and_its_host(roots: tuple[str, str]) -> None:
+    done = CliRunner().invoke(
+        main, ["list", *roots, "-c", "root,host", "--sort", "host", "--json", "-f", "host == box"]
+    )
+    (run,) = json.loads(done.stdout)["runs"]
+    assert run == {"run": "there", "root": roots[1], "host": "box"}
+    done = CliRunner().invoke(main, ["list", *roots, "-f", f"root == '{roots[0]}'", "--csv"])
+    (header, row) = (line.split(",") for line in done.stdout.splitlines())
+    found = dict(zip(header, row, strict=False))
+    assert (found["run"], found["root"], found["host"]) == ("here", roots[0], "")
+
+
+def test_the_root_is_the_nearest_one_that_was_given(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    write_run(tmp_path / "a" / "experiment_x_20250222_140530.json", records(9))
+    write_run(tmp_path / "experiment_y_20250222_140530.json", records(9))
+    runs = RunCatalog([tmp_path, tmp_path / "a"]).refresh().runs
+    assert {run.stem.split("_")[1]: run.root for run in runs} == {
+        "x": str(tmp_path / "a"),
+        "y": str(tmp_path),
+    }
+    for run in RunCatalog([tmp_path]).refresh().runs:
+        assert run.root == str(tmp_path)

@@ -24,6 +24,7 @@ from traintop.analysis.logged_alerts import logged_alerts
 from traintop.analysis.naming import unique_names
 from traintop.analysis.query_times import DAYS, Period
 from traintop.analysis.rules import RuleWatch
+from traintop.fields import FIELDS
 from traintop.model import ALIVE, ENDED, RunStatus, RunSummary
 from traintop.progress import steps_text
 from traintop.rule import Rule
@@ -384,8 +385,8 @@ def _not_after(text: str | None, now: datetime) -> datetime:
 
 
 def _place_text(run: RunSummary) -> str:
-    host = run.environment.get("host")
-    return f"on {host}" if isinstance(host, str) and host else ""
+    host = FIELDS["host"].value(run)
+    return "" if host is None else f"on {host}"
 
 
 def _end_text(run: RunSummary) -> str:

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from traintop.model import RunSummary
 from traintop.progress import start_order
-from traintop.run_ids import stem_of
+from traintop.run_ids import place_name, stem_of
 from traintop.text import ELLIPSIS
 from traintop.times import parse_time
 
@@ -20,7 +20,8 @@ def unique_names(runs: Iterable[RunSummary]) -> dict[str, str]:
     """A name for each run by its id, the newest run first.
 
     The newest run of an experiment has the experiment's plain name; an older one has the time of
-    its start behind it, in your own time zone: ``baseline@20250222_140530``.
+    its start behind it, in your own time zone: ``baseline@20250222_140530``. The newest one in
+    another place has the name of that: ``baseline@gpu07``.
     """
     newest_first = sorted(runs, key=start_order, reverse=True)
     plain = {run.title: run.id for run in reversed(newest_first)}
@@ -29,7 +30,12 @@ def unique_names(runs: Iterable[RunSummary]) -> dict[str, str]:
     for run in newest_first:
         name = run.title
         if plain[name] != run.id:
-            name = free_name(f"{name}@{_stamp(run)}", taken)  # copies of a file have one time
+            where, where_plain = place_name(run.id), place_name(plain[name])
+            of_place = f"{name}@{where}"
+            if not where or where == where_plain or of_place in taken:
+                name = free_name(f"{name}@{_stamp(run)}", taken)  # copies of a file have one time
+            else:
+                name = of_place
             taken.add(name)
         names[run.id] = name
     return names

@@ -86,7 +86,7 @@ def mentions(
 
 
 def _texts(run: RunSummary) -> str:
-    facts = (run.environment.get(fact) for fact in ("user", "host"))
+    facts = (FIELDS[fact].value(run) for fact in ("user", "host"))
     texts = (run.name, run.stem, run.notes, run.annotations.note, *run.annotations.tags, *facts)
     return "\n".join(text for text in texts if isinstance(text, str)).casefold()
 

@@ -62,7 +62,7 @@ ROW_FIELDS = (
     *("gradient_step", "best_val_loss", "best_train_loss", "final_val_loss", "final_train_loss"),
     *("last_val_loss", "last_train_loss", "learning_rate", "mean_tokens_per_sec"),
     *("mean_iter_time_ms", "duration_seconds", "eta_seconds", "start_time", "end_time"),
-    *("notes", "error", "problem", "defaults"),
+    *("notes", "error", "problem", "defaults", "host", "root"),
 )
 """What programs get of each run, beside its settings; ``run`` is its unique name."""
 

@@ -70,7 +70,8 @@ def infer_status(
 class ObservedRun(msgspec.Struct, eq=False):
     """One run as a reader sees it over time: its newest summary, and whether it is alive.
 
-    ``id`` is its path in the ``place``, whose address stands before it outside. ``name`` says what
+    ``id`` is its path in the ``place``, whose address stands before it outside, and ``root`` the
+    address below which it was found. ``name`` says what
     it is called where its files give it none. ``formats`` are those that claim its files, to be
     tried in that order. ``now`` is everywhere the reader's monotonic clock in seconds. One thread
     at a time may :meth:`look`; others may meanwhile read ``formats`` and ``entries``.
@@ -78,6 +79,7 @@ class ObservedRun(msgspec.Struct, eq=False):
 
     id: str
     place: str
+    root: str
     files: Files
     formats: Sequence[RunFormat]
     cache: SummaryCache
@@ -179,6 +181,8 @@ class ObservedRun(msgspec.Struct, eq=False):
             written = self._unreadable(f"cannot be read: {error!r}")
         if written is known:
             return False
+        if written.root != self.root:
+            written = msgspec.structs.replace(written, root=self.root)
         if before is not None and is_same(before, written):
             return self._judge(now)
         if before is not None and self._settled and not changed:

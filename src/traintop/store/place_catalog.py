@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import cast
 
 from traintop.logfile.lines import first_reads
-from traintop.run_ids import DATABASES, Location, location_of, parts_of, stem_of
+from traintop.run_ids import DATABASES, Location, is_below, location_of, parts_of, stem_of
 from traintop.store.annotations import AnnotationFiles
 from traintop.store.cache import SummaryCache
 from traintop.store.files import AwayError, Entry, FileError, Files, Span, wanted_in
@@ -76,6 +76,7 @@ class PlaceCatalog:
     ) -> None:
         self.roots = tuple(str(Location(place, path)) for path in paths)
         self._roots = [parts_of(path)[0] for path in paths]
+        self._addresses = dict(zip(self._roots, self.roots, strict=True))
         self._place = place
         self._named: dict[str, set[str]] = {}  # runs by the files that hold many
         for run_id in paths:
@@ -385,6 +386,7 @@ class PlaceCatalog:
             run = ObservedRun(
                 run_id,
                 self._place,
+                self._addresses.get(self._root_of(run_id), ""),
                 self.files,
                 formats,
                 self._cache,
@@ -432,12 +434,16 @@ class PlaceCatalog:
             return False
         return self._look_again(found, self._clock(), hinted=True)
 
+    def _root_of(self, run_id: str) -> str:
+        """The path of the root below which a run was found."""
+        return max((root for root in self._roots if is_below(run_id, root)), key=len, default="")
+
     def _name_of(self, run: ObservedRun) -> str:
         """What a run is called whose files give it no name: its path below its root."""
         if parts_of(run.id)[1]:
             return stem_of(run.id)
         path, is_file = PurePath(run.id), run.entries[0].id == run.id
-        root = max((root for root in self._roots if path.is_relative_to(root)), key=len, default="")
+        root = self._root_of(run.id)
         below = path.relative_to(root) if root else path
         if not below.name:
             return os.path.basename(os.path.abspath(run.id))
