@@ -2,7 +2,8 @@
 
 A pid alone is not enough: pids are reused, mean nothing on another host, and repeat in every
 container. So a process is identified by host, boot, pid namespace, pid and start time, and only
-a reader that shares the first three may judge the rest.
+a reader that shares the first three may judge the rest. This file runs on other machines, too: see
+:mod:`traintop.store.files.far_side`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+IDENTITY = ("host", "machine", "boot", "pid_namespace", "pid", "pid_started")
+"""What a process is known by, in the file of a run."""
 
 
 def current_process() -> dict[str, Any]:
@@ -83,7 +87,7 @@ def _owner_of(pid: int) -> int | None:
     return int(owner) if owner else None
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def _machine() -> dict[str, str | None]:
     return {
         "host": os.uname().nodename,

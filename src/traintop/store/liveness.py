@@ -129,6 +129,11 @@ class ObservedRun(msgspec.Struct, eq=False):
         return self.summary
 
     @property
+    def is_settled(self) -> bool:
+        """Whether its files have been still for so long that the next look believes the listing."""
+        return self._settled and not self._lags
+
+    @property
     def is_at_rest(self) -> bool:
         """Whether it stays as it is until a listing shows that one of its files changed."""
         if not self._settled:

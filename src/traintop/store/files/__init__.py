@@ -1,12 +1,15 @@
-"""Where runs lie: the few questions that a reader asks of a place, whatever kind of place it is."""
+"""Where runs lie: the few questions that a reader asks of a place, whatever kind of place it is.
+
+This file runs on other machines, too: see :mod:`traintop.store.files.far_side`.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 import functools
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any, Callable, NamedTuple, Protocol, Tuple
 
 
 class Entry(NamedTuple):
@@ -31,7 +34,7 @@ class Entry(NamedTuple):
     """Whether another content has another version, however soon it follows."""
 
 
-Span = tuple[str, int, int]
+Span = Tuple[str, int, int]
 """Id, start and length in bytes of a part of a file."""
 
 
@@ -87,7 +90,10 @@ class Files(Protocol):
         return functools.partial(self.walk, roots, patterns)
 
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
-        """How some files are now; one that is not there has no version, but a ``problem``."""
+        """How some files are now; one that is not there has no version, but a ``problem``.
+
+        Where asking costs a round trip, how they were at the last walk; see :meth:`forget`.
+        """
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         """Several parts of files; fewer bytes of one only where its file ends.
@@ -101,6 +107,9 @@ class Files(Protocol):
 
         Where each reading is a round trip. A file that cannot be read says so when it is.
         """
+
+    def forget(self) -> None:
+        """Ask anew from now on, where what the last walk said would count until the next."""
 
     def has_ended(self, process: Mapping[str, Any]) -> bool | None:
         """Whether a process has ended, by the machine that holds the files.
@@ -135,7 +144,7 @@ NameMatch = Callable[[str], object]
 """Says of a name whether it is wanted."""
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def wanted_in(patterns: tuple[str, ...]) -> Callable[[str], NameMatch]:
     """Says of a directory, by its path, which names in it match some patterns; see ``walk``.
 

@@ -114,6 +114,7 @@ def _copied(files: Files, path: str, state: State) -> Copy:
                     file.write(data)
     except OSError as error:
         raise FileError(reason_of(error)) from error
+    files.forget()  # which state was listed
     after = state_of(files, path)
     if after != state and not _only_log_grew(files, path, copy, after):
         raise FileError(_CHANGES)

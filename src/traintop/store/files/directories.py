@@ -3,7 +3,8 @@
 Most of what there is does not change any more: a run that ended last week, a directory of last
 month. So the names in a directory are listed again only when its own modification says that some
 came or went, and of its files only those that changed within the last hour are looked at each
-time. Whatever a filesystem says or does not say, everything is looked at within a minute.
+time. Whatever a filesystem says or does not say, everything is looked at within a minute. This file
+runs on other machines, too: see :mod:`traintop.store.files.far_side`.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class _Directory(NamedTuple):
     newest: float  # modification of a file in it, in seconds since 1970
 
 
-@dataclass(slots=True)
+@dataclass
 class _Look:
     """One walk, and what is known of it so far."""
 
@@ -102,7 +103,7 @@ class DirectoryWalk:
         finally:  # also where nobody asks for the rest
             for directory in look.on_network:
                 del look.seen[directory]
-            self._known |= look.seen
+            self._known.update(look.seen)
 
     def _below(self, root: str, look: _Look) -> Iterator[Entry]:
         """What is in a root and below it, but for what lies on network filesystems."""

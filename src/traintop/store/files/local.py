@@ -1,4 +1,7 @@
-"""Files of this machine, and which of its filesystems are those of others."""
+"""Files of this machine, and which of its filesystems are those of others.
+
+This file runs on other machines, too: see :mod:`traintop.store.files.far_side`.
+"""
 
 from __future__ import annotations
 
@@ -89,6 +92,9 @@ class LocalFiles(Files):
 
     def prefetch(self, spans: Sequence[Span]) -> None:
         """Nothing: a read costs no round trip."""
+
+    def forget(self) -> None:
+        """Nothing: what is asked is as it is now."""
 
     def has_ended(self, process: Mapping[str, Any]) -> bool | None:
         """Whether a process of this machine has ended."""

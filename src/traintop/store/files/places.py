@@ -18,6 +18,14 @@ def files_of(place: str) -> Files:
         from traintop.store.files.object_store import ObjectStoreFiles
 
         return ObjectStoreFiles(place)
+    if place.startswith("ssh://"):
+        from traintop.store.files.ssh import SshFiles
+
+        return SshFiles(place)
+    if place.startswith("pipe:"):
+        from traintop.store.files.piped import CommandFiles
+
+        return CommandFiles(place.removeprefix("pipe:").removesuffix("/"))
     raise ValueError(f"{place}: such a place cannot be read yet")
 
 

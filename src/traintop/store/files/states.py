@@ -1,4 +1,7 @@
-"""What the operating system says of a file, as an entry or as a reason."""
+"""What the operating system says of a file, as an entry or as a reason.
+
+This file runs on other machines, too: see :mod:`traintop.store.files.far_side`.
+"""
 
 from __future__ import annotations
 
