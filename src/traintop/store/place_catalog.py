@@ -302,11 +302,8 @@ class PlaceCatalog:
         """Find out which run each of all files belongs to."""
         before, claims, is_new = self._claims, {}, False
         for entry in files:
-            claim = known = before.get(entry.id)
-            if claim is None or not claim.holds(entry):
-                claim = self._claim(entry)
-                is_new |= not claim.is_same(known)
-            claims[entry.id] = claim
+            claims[entry.id] = claim = self._claim(entry)
+            is_new |= not claim.is_same(before.get(entry.id))
         self._entries = {entry.id: entry for entry in files}
         self._claims = claims
         if is_new or len(claims) != len(before):
@@ -322,12 +319,10 @@ class PlaceCatalog:
         runs = {} if hinted else dict.fromkeys(self._restless)
         holders = {} if hinted else dict.fromkeys(self._many)
         for entry in fresh:
-            claim = self._claims[entry.id]
-            if not claim.holds(entry):
-                claim = self._claim(entry)
-                if not claim.is_same(self._claims[entry.id]):
-                    return False
-                self._claims[entry.id] = claim
+            claim = self._claim(entry)
+            if not claim.is_same(self._claims[entry.id]):
+                return False
+            self._claims[entry.id] = claim
             run_id = self._run_of.get(entry.id)
             if run_id is not None:
                 (holders if run_id in self._many else runs)[run_id] = None
@@ -463,7 +458,7 @@ class PlaceCatalog:
     def _claim(self, entry: Entry) -> Claim:
         known = self._claims.get(entry.id)
         if known is not None and known.holds(entry):
-            return known
+            return known if known.seen is entry else known._replace(seen=entry)
 
         start = _Start(self.files, entry)
         known_formats: Sequence[RunFormat] = run_formats().known

@@ -150,6 +150,10 @@ class DirectoryWalk:
         rest = LONGEST_REST * random.uniform(0.5, 1.0)  # not all of them at the same time
         due = look.now + rest if look.now - since >= _SETTLING else look.now
         found, below, links = _list(directory, self._wanted(directory), look.time, lags)
+        if known is not None:  # which takes no memory twice
+            before = {entry.id: entry for entry in known.found}
+            found = tuple(_same_or_new(before.get(entry.id), entry) for entry in found)
+            below = known.below if below == known.below else below
         newest = max(map(_modification, found), default=0.0)
         if lags:
             self._newest[state.st_dev] = max(self._newest.get(state.st_dev, 0.0), newest)
@@ -197,9 +201,14 @@ def _as_it_is_now(entry: Entry, now: float) -> Entry | None:
             state = os.lstat(entry.id)
         except OSError:
             return None
-    current = entry_of(entry.id, state, now, entry.lags)
-    is_same = current[:3] == entry[:3] and current.problem == entry.problem
-    return entry if is_same and (entry.age or 0.0) > _STILL else current
+    return _same_or_new(entry, entry_of(entry.id, state, now, entry.lags))
+
+
+def _same_or_new(before: Entry | None, entry: Entry) -> Entry:
+    """The entry as it was before, where nothing changed lately."""
+    if before is None or (before.age or 0.0) <= _STILL:
+        return entry
+    return before if before[:3] == entry[:3] and before.problem == entry.problem else entry
 
 
 def _list(
