@@ -79,15 +79,22 @@ class Names(NamedTuple):
 _shared: dict[Names, Names] = {}
 
 
-def names_of(runs: Iterable[RunSummary]) -> Sequence[Names]:
-    """The names of some runs, without those that others have the same of, in order."""
-    found = column(runs, "names", _names)
-    return list({id(names): names for names in found}.values())
-
-
-def _names(run: RunSummary) -> Names:
-    last = run.last.metrics if run.last else ()
-    names = Names(*map(tuple, (run.stats, last, run.config, run.environment)))
+def shared(names: Names) -> Names:
+    """The same object for all that are equal."""
     if len(_shared) > _FEWEST_RUNS:
         _shared.clear()
     return _shared.setdefault(names, names)
+
+
+def names_of_run(run: RunSummary) -> Names:
+    """By which names something can be asked of one run."""
+    known = getattr(run, "names", None)  # where they were computed when it was read
+    if isinstance(known, Names):
+        return known
+    last = run.last.metrics if run.last else ()
+    return shared(Names(*map(tuple, (run.stats, last, run.config, run.environment))))
+
+
+def names_of(runs: Iterable[RunSummary]) -> Sequence[Names]:
+    """The names of some runs, without those that others have the same of, in order."""
+    return list({id(names): names for names in column(runs, "names", names_of_run)}.values())

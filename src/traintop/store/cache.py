@@ -16,13 +16,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 import traintop
 from traintop.atomic_file import write_atomically
 from traintop.model import Pauses, RunStatus
+from traintop.run_columns import Names, shared
 from traintop.store.files import Entry
 from traintop.store.packed_summary import PackedSummary, packed_again
 
@@ -43,10 +44,12 @@ class ReadRun(NamedTuple):
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    signature: str
+    files: list[str] | None  # None: one of its own id
+    seen: Any  # size and version of its one file, or a digest of that of several
     format: str
     packed: bytes
     dictionary: int  # its place in the portion
+    names: int  # the same
     id: str
     status: RunStatus
     name: str
@@ -56,8 +59,15 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     file_size: int
 
 
+class _Loaded(NamedTuple):
+    kept: _Kept
+    dictionary: bytes
+    names: Names
+
+
 class _Portion(msgspec.Struct, frozen=True, array_like=True, gc=False):
     dictionaries: list[bytes]
+    names: list[Names]
     runs: list[_Kept]
 
 
@@ -67,28 +77,41 @@ class SummaryCache:
     def __init__(self, directories: Sequence[str]) -> None:
         self._directories = directories
         # Those that nobody asked for yet; None: not loaded yet.
-        self._kept: dict[str, tuple[_Kept, bytes]] | None = None
+        self._kept: dict[str, _Loaded] | None = None
+        self._run_of: dict[str, str] = {}  # by the ids of files that are not a run's own
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
         self._save_at = 0.0
 
-    def format_of(self, run_id: str, entries: Sequence[Entry]) -> str | None:
-        """The format of a run whose files are as they were; ``None`` if not known."""
-        kept = self._loaded().get(run_id)
-        if kept is None or kept[0].signature != _signature(run_id, entries):
+    def claim(self, entry: Entry) -> tuple[str, str] | None:
+        """The run, and its format, that a file was all of when it was as it is; else ``None``."""
+        run_id = self._run_of.get(entry.id, entry.id)
+        loaded = self._loaded().get(run_id)
+        if loaded is None or loaded.kept.seen != _seen([entry]):
             return None
-        return kept[0].format
+        return run_id, loaded.kept.format
 
     def take(
         self, run_id: str, entries: Sequence[Entry], formats: Collection[str]
     ) -> ReadRun | None:
         """A run whose files are as they were, once; ``None`` if not known."""
-        kept, dictionary = self._loaded().pop(run_id, (None, b""))
-        if kept is None or kept.format not in formats:
+        loaded = self._loaded().pop(run_id, None)
+        if loaded is None or loaded.kept.format not in formats:
             return None
-        if kept.signature != _signature(run_id, entries):
+        kept, dictionary, names = loaded
+        if kept.seen != _seen(entries) or (kept.files or [run_id]) != _ids(entries):
             return None
-        others = {name: getattr(kept, name) for name in _NOT_PACKED}
-        summary = packed_again(kept.packed, dictionary, id=run_id, **others)
+        summary = packed_again(
+            id=run_id,
+            status=kept.status,
+            name=kept.name,
+            start_time=kept.start_time,
+            pauses=kept.pauses,
+            problem=kept.problem,
+            file_size=kept.file_size,
+            packed=kept.packed,
+            dictionary=dictionary,
+            names=names,
+        )
         return ReadRun(entries, kept.format, summary)
 
     def took(self, seconds: float) -> None:
@@ -101,7 +124,7 @@ class SummaryCache:
         Unless they are ``complete``, what was kept of others stays.
         """
         if complete:
-            self._kept = {}
+            self._kept, self._run_of = {}, {}
         now = time.monotonic()
         if self._unsaved < _WORTH_KEEPING or now < self._save_at:
             return
@@ -111,13 +134,15 @@ class SummaryCache:
         took = time.monotonic() - now
         self._save_at = now + max(_SAVING_INTERVAL, took * _SAVING_SHARE)
 
-    def _loaded(self) -> dict[str, tuple[_Kept, bytes]]:
+    def _loaded(self) -> dict[str, _Loaded]:
         if self._kept is None:
             self._kept = {}
             with suppress(Exception):
                 path = self._path()
                 if path.stat().st_size <= _LARGEST:
                     self._kept = _decoded(path.read_bytes())
+            for run_id, loaded in self._kept.items():
+                self._run_of.update(dict.fromkeys(loaded.kept.files or (), run_id))
         return self._kept
 
     def _path(self) -> Path:
@@ -127,44 +152,64 @@ class SummaryCache:
         return user_cache_path("traintop", appauthor=False) / f"summaries_{_digest(named)}"
 
 
-_NOT_PACKED = ("status", "name", "start_time", "pauses", "problem", "file_size")
+def _seen(entries: Sequence[Entry]) -> object:
+    """By which it shows whether files are as they were."""
+    if len(entries) > 1:
+        return _digest("\n".join(sorted(repr(entry[:3]) for entry in entries)))
+    version = entries[0].version
+    return [entries[0].size, [*version] if isinstance(version, tuple) else version]
 
 
-def _signature(run_id: str, entries: Sequence[Entry]) -> str:
-    if len(entries) == 1 and entries[0].id == run_id:
-        return repr(entries[0][1:3])
-    return _digest("\n".join(sorted(repr(entry[:3]) for entry in entries)))
+def _ids(entries: Sequence[Entry]) -> list[str]:
+    return sorted(entry.id for entry in entries)
 
 
 def _digest(text: str) -> str:
     return blake2b(text.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
-def _encoded(runs: Iterable[ReadRun], others: Iterable[tuple[_Kept, bytes]]) -> bytes:
+def _encoded(runs: Iterable[ReadRun], others: Iterable[_Loaded]) -> bytes:
     """The file: a checksum, the version, and portions, each after its length."""
     parts = [f"{traintop.__version__}\n".encode()]
-    kept = itertools.chain(map(_kept, runs), others)
-    while some := list(itertools.islice(kept, _IN_A_PORTION)):
+    loaded = itertools.chain(map(_kept, runs), others)
+    while some := list(itertools.islice(loaded, _IN_A_PORTION)):
         places: dict[bytes, int] = {}
+        names: dict[Names, int] = {}
         placed = [
-            msgspec.structs.replace(one, dictionary=places.setdefault(dictionary, len(places)))
-            for one, dictionary in some
+            msgspec.structs.replace(
+                one.kept,
+                dictionary=places.setdefault(one.dictionary, len(places)),
+                names=names.setdefault(one.names, len(names)),
+            )
+            for one in some
         ]
-        portion = msgspec.msgpack.encode(_Portion([*places], placed))
+        portion = msgspec.msgpack.encode(_Portion([*places], [*names], placed))
         parts += [len(portion).to_bytes(4, "big"), portion]
     body = b"".join(parts)
     return zlib.crc32(body).to_bytes(4, "big") + body
 
 
-def _kept(run: ReadRun) -> tuple[_Kept, bytes]:
-    summary = run.summary
-    others = {name: getattr(summary, name) for name in _NOT_PACKED}
-    signature = _signature(summary.id, run.entries)
-    kept = _Kept(signature, run.format, summary.packed, 0, summary.id, **others)
-    return kept, summary.dictionary
+def _kept(run: ReadRun) -> _Loaded:
+    summary, ids = run.summary, _ids(run.entries)
+    kept = _Kept(
+        None if ids == [summary.id] else ids,
+        _seen(run.entries),
+        run.format,
+        summary.packed,
+        0,
+        0,
+        summary.id,
+        summary.status,
+        summary.name,
+        summary.start_time,
+        summary.pauses,
+        summary.problem,
+        summary.file_size,
+    )
+    return _Loaded(kept, summary.dictionary, summary.names)
 
 
-def _decoded(data: bytes) -> dict[str, tuple[_Kept, bytes]]:
+def _decoded(data: bytes) -> dict[str, _Loaded]:
     """What a file has; nothing if another version wrote it. Raises for a damaged one."""
     body = memoryview(data)[4:]
     if zlib.crc32(body).to_bytes(4, "big") != data[:4]:
@@ -173,12 +218,14 @@ def _decoded(data: bytes) -> dict[str, tuple[_Kept, bytes]]:
     if body[: len(version)] != version:
         return {}
     dictionaries: dict[bytes, bytes] = {}  # those of several portions are kept once
-    kept: dict[str, tuple[_Kept, bytes]] = {}
+    loaded: dict[str, _Loaded] = {}
     for packed in _portions(body[len(version) :]):
         portion = msgspec.msgpack.decode(packed, type=_Portion)
         own = [dictionaries.setdefault(one, one) for one in portion.dictionaries]
-        kept.update((one.id, (one, own[one.dictionary])) for one in portion.runs)
-    return kept
+        names = [shared(one) for one in portion.names]
+        for one in portion.runs:
+            loaded[one.id] = _Loaded(one, own[one.dictionary], names[one.names])
+    return loaded
 
 
 def _portions(body: memoryview) -> Iterator[memoryview]:

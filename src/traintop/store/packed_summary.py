@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from traintop.model import LoggedAlert, MetricsSnapshot, MetricStats, RunSummary
+from traintop.model import LoggedAlert, MetricsSnapshot, MetricStats, RunStatus, RunSummary
+from traintop.run_columns import Names, names_of_run
 
 _WINDOW = 12  # bits: what is packed is rarely longer
 _LONGEST_DICTIONARY = 1 << _WINDOW
@@ -51,6 +52,7 @@ class PackedSummary(RunSummary, frozen=True, kw_only=True, gc=False):
     packed: bytes
     dictionary: bytes
     """What it has in common with other runs, by which :mod:`zlib` compresses it."""
+    names: Names
 
     def __eq__(self, other: object) -> bool:
         """Whether another says the same, packed or not."""
@@ -77,6 +79,14 @@ for _name in _Details.__struct_fields__:
 
 _ALL_PACKED = dict.fromkeys(_Details.__struct_fields__, _PACKED)
 _OTHERS = tuple(name for name in RunSummary.__struct_fields__ if name not in _ALL_PACKED)
+_NOTHING_ELSE = PackedSummary(
+    id="",
+    status=RunStatus.UNREADABLE,
+    packed=b"",
+    dictionary=b"",
+    names=Names((), (), (), ()),
+    **_ALL_PACKED,
+)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Details)
 
@@ -111,12 +121,13 @@ class SummaryPacker:
         ):  # those that follow are rather like this one
             self._dictionaries[kind] = data[-_LONGEST_DICTIONARY:]
         others = {name: getattr(summary, name) for name in _OTHERS}
-        return PackedSummary(**others, **_ALL_PACKED, packed=packed, dictionary=dictionary)
+        names = names_of_run(summary)
+        return packed_again(packed=packed, dictionary=dictionary, names=names, **others)
 
 
-def packed_again(packed: bytes, dictionary: bytes, **others: Any) -> PackedSummary:
-    """A summary that was packed before, of its parts; ``others`` are what is not packed of it."""
-    return PackedSummary(**others, **_ALL_PACKED, packed=packed, dictionary=dictionary)
+def packed_again(**parts: Any) -> PackedSummary:
+    """A summary of what was packed of it, and of what was not."""
+    return msgspec.structs.replace(_NOTHING_ELSE, **parts)
 
 
 def is_same(one: RunSummary, other: RunSummary) -> bool:

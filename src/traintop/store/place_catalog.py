@@ -464,12 +464,12 @@ class PlaceCatalog:
         known_formats: Sequence[RunFormat] = run_formats().known
         if not (is_format_forced() and entry.id in self._roots):
             known_formats = formats_by_name(run_formats().known, entry.id)
-        kept = self._cache.format_of(entry.id, [entry])
+        kept = self._cache.claim(entry)
         if kept is not None:  # it was read as a run of its own, and is as it was then
-            formats = tuple(each for each in known_formats if each.name == kept)
+            formats = tuple(each for each in known_formats if each.name == kept[1])
             if formats:
                 formats = self._formats.setdefault(formats, formats)
-                return Claim(entry.id, formats, entry, entry.size >= _DECISIVE_BYTES)
+                return Claim(kept[0], formats, entry, entry.size >= _DECISIVE_BYTES)
         claims = [(_claimed(each, entry, start), each) for each in known_formats]
         first = next((run_id for run_id, _ in claims if run_id is not None), None)
         if first is None and entry.id in self._roots:
