@@ -38,7 +38,7 @@ class ShortNames:
 
     def __init__(self, names: Collection[str], beside: Collection[str] = ()) -> None:
         self._names = names
-        self._all = {*names, *beside}
+        self._beside = beside
         self._at_width: dict[int, dict[str, str]] = {}
 
     def fit(self, name: str, width: int) -> str:
@@ -66,7 +66,7 @@ class ShortNames:
 
     @cached_property
     def _sample(self) -> list[str]:
-        return _sample(self._all)
+        return _sample({*self._names, *self._beside})
 
     @cached_property
     def _counts(self) -> Counter[str]:
@@ -149,15 +149,22 @@ class ShortNames:
         return short
 
 
-@lru_cache(maxsize=16)
 def short_names(names: frozenset[str], beside: frozenset[str] = frozenset()) -> ShortNames:
     """Shortens each of the names so that they stay different, as far as the width allows.
 
     What they share with those that stand ``beside`` them goes first, too. Those of one set are
     taken apart once.
     """
+    return (_of_few if len(names) + len(beside) <= _MOST_NAMES else _of_many)(names, beside)
+
+
+def _short_names(names: frozenset[str], beside: frozenset[str]) -> ShortNames:
     safe = ({safe_text(name, LONGEST_NAME) for name in some if name} for some in (names, beside))
     return ShortNames(*safe)
+
+
+_of_few = lru_cache(maxsize=16)(_short_names)
+_of_many = lru_cache(maxsize=2)(_short_names)  # which take much memory
 
 
 def _sample(names: Collection[str]) -> list[str]:

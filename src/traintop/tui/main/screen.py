@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 REDRAW_SECONDS = 0.25
 """The least time between two redraws that news from files cause; keys redraw at once."""
 
+_RESTING = 4
+"""So many times as long as a redraw of very many runs took, the next one waits at least."""
+
 _PREVIEW_LINES = 14
 """A narrow screen with so many lines beside the rows of the list shows a chart below it."""
 
@@ -92,6 +95,7 @@ class MainScreen(SessionScreen):
         self._mounted = False
         self._trends: dict[str, str] = {}
         self._drawn_at = float("-inf")
+        self._redraw_took = 0.0
         self.redraw_timer: Timer | None = None
         """Set while news from files wait to be drawn."""
         self._age_timer: Timer | None = None
@@ -176,16 +180,18 @@ class MainScreen(SessionScreen):
         if self.redraw_timer is not None or not self._mounted:
             return
         # What cannot be sent yet would be drawn for nothing: newer news take its place.
-        wait = max(self._drawn_at + REDRAW_SECONDS - monotonic(), seconds_of_rest(self.app))
+        due = self._drawn_at + max(REDRAW_SECONDS, _RESTING * self._redraw_took)
+        wait = max(due - monotonic(), seconds_of_rest(self.app))
         if wait <= 0:
             self._redraw()
         else:
             self.redraw_timer = self.set_timer(wait, self._redraw)
 
     def _redraw(self) -> None:
-        self.redraw_timer = None
+        self.redraw_timer, started = None, monotonic()
         self.session.list_runs()
         self.draw()
+        self._redraw_took = monotonic() - started
 
     # Drawing: every pane gets its content, and draws itself only if that is new.
 

@@ -216,6 +216,9 @@ def assign_colors(known: Mapping[str, int], runs: Iterable[RunSummary]) -> dict[
     Runs that started one after the other, as a sweep does, so differ, and a run keeps its colour
     whatever appears later.
     """
+    runs = (*runs,)
+    if len(runs) == len(known) and all(run.id in known for run in runs):
+        return {**known}
     assigned = {run.id: known[run.id] for run in runs if run.id in known}
     fresh = [run for run in runs if run.id not in assigned]
     fresh.sort(key=start_order)
