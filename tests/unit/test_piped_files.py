@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def helper_of(files: Files) -> int:
 
 def plain(run: RunSummary) -> dict[str, object]:
     """What is known of a run, but for the place where it is."""
-    skipped = ("id", "path", "packed", "dictionary", "updated_at")
+    skipped = ("id", "path", "root", "packed", "dictionary", "updated_at")
     return {
         name: repr(getattr(run, name))
         for name in dir(run)
@@ -359,3 +360,17 @@ def test_states_are_those_of_the_last_walk(tmp_path: Path, files: Files) -> None
     assert files.stat(str(path)).size == 1
     files.forget()
     assert files.stat(str(path)).size == 5
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="needs faketime")
+@pytest.mark.parametrize("hours", [3, -3])
+def test_a_wrong_clock_there_makes_nothing_old(tmp_path: Path, hours: int) -> None:
+    """What that machine stamps and what it says of the time are wrong alike."""
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.0}\n')
+    age(log, -3600.0 * hours)
+    address = f"pipe:faketime -f {hours:+}h {sys.executable} -/{tmp_path}"
+    run = only(RunCatalog([address]).refresh())
+    assert run.updated_at is not None
+    changed = datetime.fromisoformat(run.updated_at)
+    assert abs(datetime.now(changed.tzinfo) - changed) < timedelta(minutes=5)

@@ -20,7 +20,7 @@ _ADDRESS = re.compile(r"ssh://((?:[^/@:\s]+@)?)(\[[\w:.%]+\]|[^/@:\s\[\]]+)(?::(
 
 _OPTIONS = (
     *("-T", "-a", "-x"),  # no terminal there, and nothing of ours that the host could use
-    "-oBatchMode=yes",  # nobody is asked for a password
+    *("-oBatchMode=yes", "-oLogLevel=ERROR"),  # nobody is asked for a password, or told of success
     "-oConnectTimeout=10",
     *("-oServerAliveInterval=5", "-oServerAliveCountMax=3"),
     *("-oClearAllForwardings=yes", "-oRemoteCommand=none"),  # those of the alias are for a person
@@ -73,7 +73,8 @@ class SshFiles(PipedFiles):
     def reason(self, error: LostError) -> str:
         """Why there is no connection."""
         for said, words in _REASONS.items():
-            if found := re.search(said, error.errors):
+            found = re.search(said, error.errors)
+            if found and error.status is not None:
                 host = shlex.join([*self._port, self._host])
                 return words.format(ssh=f"ssh {host}", host=host, found=found[0].lower())
         return super().reason(error)
