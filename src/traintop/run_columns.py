@@ -97,4 +97,4 @@ def names_of_run(run: RunSummary) -> Names:
 
 def names_of(runs: Iterable[RunSummary]) -> Sequence[Names]:
     """The names of some runs, without those that others have the same of, in order."""
-    return list({id(names): names for names in column(runs, "names", names_of_run)}.values())
+    return list({id(names): names for names in map(names_of_run, runs)}.values())

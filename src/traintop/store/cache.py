@@ -82,6 +82,10 @@ class SummaryCache:
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
         self._save_at = 0.0
 
+    def has(self, run_id: str) -> bool:
+        """Whether a run is known that nobody asked for yet."""
+        return run_id in self._loaded()
+
     def claim(self, entry: Entry) -> tuple[str, str] | None:
         """The run, and its format, that a file was all of when it was as it is; else ``None``."""
         run_id = self._run_of.get(entry.id, entry.id)

@@ -51,7 +51,7 @@ _REREAD_BYTES = 4096  # before what is new: a line that had no end
 _DECISIVE_BYTES = 4096  # of a file; a shorter one may yet show that it is of a richer format
 _LONGEST_PAUSE = 30.0  # before the next look at a place that does not answer
 _SILENT = 10.0  # seconds of a look after which it is said that it takes long
-_SCANNING = 33  # times as long as a scan took, the next one waits at least
+_SCANNING = 50  # times as long as a scan took, the next one waits at least
 _STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
 
 
@@ -383,7 +383,7 @@ class PlaceCatalog:
     ) -> None:
         """Brings one run up to date; a new one if there is time."""
         run = self._runs.get(run_id)
-        if run is None:
+        if run is None and not self._cache.has(run_id):
             if look.has_begun and time.monotonic() > look.ends:
                 look.unread += 1
                 return

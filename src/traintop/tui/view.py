@@ -155,17 +155,25 @@ class RunRows:
     @cached_property
     def _shared_names(self) -> Mapping[str, str]:
         """The names of runs that are not the only one of their experiment."""
-        counts = Counter(run.title for run in self.everything)
-        return unique_names([run for run in self.everything if counts[run.title] > 1])
+        titles = self._titles
+        counts = Counter(titles)
+        if len(counts) == len(titles):
+            return {}
+        named = zip(self.everything, titles, strict=True)
+        return unique_names([run for run, title in named if counts[title] > 1])
+
+    @cached_property
+    def _titles(self) -> tuple[str, ...]:
+        return tuple(run.title for run in self.everything)
 
     @cached_property
     def names(self) -> frozenset[str]:
         """The names of the listed runs, as they are in the files."""
-        return frozenset((*(run.title for run in self.runs), *self._shared_names.values()))
+        return frozenset((*self._titles[: len(self.runs)], *self._shared_names.values()))
 
     @cached_property
     def _short_names(self) -> ShortNames:
-        return short_names(self.names, frozenset(run.title for run in self._hidden.values()))
+        return short_names(self.names, frozenset(self._titles[len(self.runs) :]))
 
     @cached_property
     def any_eta(self) -> bool:
