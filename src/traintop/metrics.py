@@ -19,7 +19,7 @@ import msgspec
 from traintop.direction import Direction, direction_of_name
 from traintop.logfile.columns import name_family
 from traintop.model import DIRECTIONS, MetricStats, RunStatus, RunSummary
-from traintop.run_columns import names_of, names_of_run
+from traintop.run_columns import column, names_of, names_of_run
 from traintop.run_ids import folder_of, is_named_like_a_file, parts_of
 from traintop.system_metrics import (
     TOGETHER,
@@ -380,13 +380,17 @@ def take_stated_directions(runs: Iterable[RunSummary]) -> None:
     """Know which values are better by what the tools of some runs say, where these agree."""
     global _stated
     stated: dict[str, set[Direction]] = {}
-    some = [run for run in runs if DIRECTIONS in names_of_run(run).environment]
-    for directions in (run.environment[DIRECTIONS] for run in some):
+    for directions in column(runs, DIRECTIONS, _stated_by):
         if isinstance(directions, dict):
             for name, direction in directions.items():
                 if direction in ("lower", "higher"):
                     stated.setdefault(standard_name(name), set()).add(direction)
     _stated = {name: ones.pop() for name, ones in stated.items() if len(ones) == 1}
+
+
+def _stated_by(run: RunSummary) -> object:
+    is_stated = DIRECTIONS in names_of_run(run).environment
+    return run.environment.get(DIRECTIONS) if is_stated else None
 
 
 def direction_of(metric: str) -> Direction | None:

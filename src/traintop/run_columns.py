@@ -49,6 +49,13 @@ def column(
     return values
 
 
+def changed_runs(runs: Sequence[RunSummary], before: Sequence[RunSummary]) -> Iterable[RunSummary]:
+    """Those of some runs that may be others than before; at the same place, all others are not."""
+    if len(runs) != len(before):
+        return runs
+    return itertools.compress(runs, map(operator.is_not, runs, before))
+
+
 def _brought_up_to_date(
     kept: _Column, runs: tuple[RunSummary, ...], get: Callable[[RunSummary], _Value]
 ) -> tuple[list[_Value], bool]:

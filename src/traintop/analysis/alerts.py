@@ -38,6 +38,7 @@ from traintop.analysis.logged_alerts import RECENT_SECONDS, new_alerts
 from traintop.metrics import best_value, column_name, last_value, stats_of
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import stall_text
+from traintop.run_columns import changed_runs
 from traintop.system_metrics import gpus_among
 from traintop.text import count, number, si
 from traintop.times import age_seconds, parse_time
@@ -184,6 +185,7 @@ class AlertDetector:
     ) -> None:
         self._sample = sample
         self._began = began
+        self._runs: tuple[RunSummary, ...] = ()  # as of the last call
         self._seen: dict[str, RunSummary] = {}
         self._memories: dict[str, _Memory] = {}  # few: most runs are over when they are first seen
         self._were_best: set[str] = set()
@@ -200,7 +202,7 @@ class AlertDetector:
         The first is over when the runs are ``complete``: until then, not all were read.
         """
         alerts: list[Alert] = []
-        for run in runs:
+        for run in changed_runs(runs, self._runs):
             if self._seen.get(run.id) is not run:
                 events = [*self._events(run, now), *self._new_best(run, now)]
                 self._seen[run.id] = run
@@ -211,7 +213,7 @@ class AlertDetector:
             known = self._memories.items()
             self._memories = {run_id: one for run_id, one in known if run_id in self._seen}
             self._were_best &= self._seen.keys()
-        self._watching |= complete
+        self._runs, self._watching = (*runs,), self._watching or complete
         return tuple(sorted(alerts, key=lambda alert: alert.time))
 
     def current(self) -> Mapping[str, AlertKind]:

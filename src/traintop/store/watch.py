@@ -43,6 +43,9 @@ _READING_SECONDS = 3.0
 Each portion takes twice as long as the one before: others look at all that was read so far.
 """
 
+_RESTING = 15
+"""So many times as long as a look at what was hinted kept it busy, the thread rests at least."""
+
 _COALESCING = 0.02
 _MOST_HINTS = 1000
 _REARM_INTERVAL = 30.0
@@ -189,7 +192,7 @@ class _PlaceWatcher:
                 # Meanwhile the screen draws them, without competing for the interpreter's lock.
                 self._stop.wait(SHORTEST_INTERVAL)
             while not self._stop.is_set():
-                started = time.monotonic()
+                started, worked = time.monotonic(), 0.0
                 hinted = self._hints.take()
                 if hinted is None or started >= scan_due:
                     snapshot = self._publish(functools.partial(self._catalog.refresh, reading))
@@ -199,10 +202,12 @@ class _PlaceWatcher:
                     is_urgent = snapshot.unread or is_armed_newly
                     scan_due = started + (0.0 if is_urgent else self._catalog.pause)
                 else:
+                    before = time.thread_time()
                     self._publish(functools.partial(self._catalog.refresh_files, hinted))
+                    worked = time.thread_time() - before
                 self._wake.wait(max(scan_due - time.monotonic(), 0.0))
                 rest = started + SHORTEST_INTERVAL - time.monotonic()
-                self._stop.wait(max(rest, _COALESCING))
+                self._stop.wait(max(rest, _COALESCING, _RESTING * worked))
                 self._wake.clear()
         finally:
             self._hints.disarm()

@@ -49,7 +49,7 @@ class RuleResponder:
             self._current = current
             self._post(AlertsChanged(current))
         raised = {alert.run_id for alert in alerts}
-        by_id = {run.id: run for run in runs if run.id in raised}
+        by_id = {run.id: run for run in runs if run.id in raised} if raised else {}
         events = [event_of(alert, by_id[alert.run_id]) for alert in alerts]
         self._actions.respond(events, self._watch)
         notices = tuple(alert for alert in alerts if self._watch.rules[alert.kind].notifies)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 REDRAW_SECONDS = 0.25
 """The least time between two redraws that news from files cause; keys redraw at once."""
 
-_RESTING = 4
+_RESTING = 8
 """So many times as long as a redraw of very many runs took, the next one waits at least."""
 
 _PREVIEW_LINES = 14
