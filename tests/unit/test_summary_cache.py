@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from platformdirs import user_cache_path
+from tests.event_files import write_events
+from tests.runs import track_run
 
 from traintop.model import RunSummary
 from traintop.store import cache
@@ -119,3 +121,33 @@ def test_runs_that_are_gone_are_forgotten(logs: Path, monkeypatch: pytest.Monkey
     write_document(logs / "one.json", 4)
     runs(logs)
     assert b"two.json" not in cache_file().read_bytes()
+
+
+def test_what_is_read_in_portions_is_all_kept(logs: Path, read: list[str]) -> None:
+    for number in range(5):
+        write_document(logs / f"more-{number}.json", 3)
+    catalog = RunCatalog([logs])
+    while catalog.refresh(seconds=0.0).unread:
+        pass
+    read.clear()
+    assert len(runs(logs)) == 6
+    assert read == []
+
+
+def test_runs_of_the_tracker_are_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    track_run(tmp_path / "logs", "ours", val_loss=2.5)
+    for path in (tmp_path / "logs").iterdir():
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    first = runs(tmp_path / "logs")
+    monkeypatch.setattr(LocalFiles, "read_many", lambda *_: pytest.fail("a file was read"))
+    assert runs(tmp_path / "logs") == first
+
+
+def test_a_file_in_a_run_of_another_name_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = write_events(tmp_path / "logs" / "run", {"loss": [(1, 2.0), (2, 1.0)]})
+    os.utime(events, (1_700_000_000, 1_700_000_000))
+    first = runs(tmp_path / "logs")
+    monkeypatch.setattr(LocalFiles, "read_many", lambda *_: pytest.fail("a file was read"))
+    assert runs(tmp_path / "logs") == first

@@ -81,6 +81,7 @@ class SummaryCache:
         self._run_of: dict[str, str] = {}  # by the ids of files that are not a run's own
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
         self._save_at = 0.0
+        self._is_complete = False  # what was saved last
 
     def has(self, run_id: str) -> bool:
         """Whether a run is known that nobody asked for yet."""
@@ -88,8 +89,9 @@ class SummaryCache:
 
     def claim(self, entry: Entry) -> tuple[str, str] | None:
         """The run, and its format, that a file was all of when it was as it is; else ``None``."""
+        known = self._loaded()
         run_id = self._run_of.get(entry.id, entry.id)
-        loaded = self._loaded().get(run_id)
+        loaded = known.get(run_id)
         if loaded is None or loaded.kept.seen != _seen([entry]):
             return None
         return run_id, loaded.kept.format
@@ -127,12 +129,13 @@ class SummaryCache:
 
         Unless they are ``complete``, what was kept of others stays.
         """
-        if complete:
+        if complete and self._kept:
             self._kept, self._run_of = {}, {}
         now = time.monotonic()
-        if self._unsaved < _WORTH_KEEPING or now < self._save_at:
+        is_due = now >= self._save_at or (complete and not self._is_complete)
+        if self._unsaved < _WORTH_KEEPING or not is_due:
             return
-        self._unsaved = 0.0
+        self._unsaved, self._is_complete = 0.0, complete
         with suppress(Exception):  # a full disk, a folder without permission, an odd value
             _write(self._path(), _encoded(runs, self._loaded().values()))
         took = time.monotonic() - now

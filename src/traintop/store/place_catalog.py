@@ -166,7 +166,7 @@ class PlaceCatalog:
         return PlaceState(self.files.place or self.roots[0], self.roots, words)
 
     def _first_look(self, most: int, seconds: float) -> Snapshot:
-        scan = self._scan(time.monotonic() + seconds / 2)
+        scan = self._scan(time.monotonic() + seconds / 4)
         newest = heapq.nlargest(most, scan.files, key=_apparent_start)
         unread = self._update(newest, seconds) + max(len(scan.files) - most, 0)
         return self._publish(self._notices(scan), unread or int(scan.is_partial))
