@@ -19,7 +19,7 @@ from traintop.text import safe_text
 
 _COMMANDS = (
     *("archive", "best", "brief", "compare", "curve", "demo", "doctor", "export", "formats"),
-    *("import", "list", "mcp", "note", "plot", "report", "run"),
+    *("import", "list", "mcp", "note", "plot", "pull", "push", "report", "run"),
     *("settings", "show", "tag", "wait", "watch", "why"),
 )
 _MODULES = {"import": "import_"}  # which no module can be called

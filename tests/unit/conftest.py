@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.object_store import ENVIRONMENT, ObjectStore, object_store
+
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture
@@ -40,3 +45,24 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(os, "open", counted)
     return seen
+
+
+@pytest.fixture(scope="session")
+def running_store() -> Iterator[ObjectStore]:
+    with object_store() as store:
+        yield store
+
+
+@pytest.fixture
+def store(running_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """An object store, whose address and credentials are in the environment."""
+    for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": running_store.endpoint}.items():
+        monkeypatch.setenv(name, value)
+    running_store.fault = lambda asked: None
+    return running_store
+
+
+@pytest.fixture
+def bucket(store: ObjectStore) -> str:
+    """The address of an empty bucket."""
+    return store.make_bucket(f"lab-{next(_NUMBERS)}")

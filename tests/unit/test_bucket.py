@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.object_store import ENVIRONMENT, Asked, ObjectStore, object_store
+from tests.object_store import ENVIRONMENT, Asked, ObjectStore
 from tests.runs import Writer, new_tracker, normal, record, rows_of, track_run
 from tests.unit.catalog_runs import Clock, names, only, run_at
 
@@ -23,32 +21,12 @@ from traintop.store.files.places import files_of
 from traintop.store.watch import CatalogWatcher
 
 SILENT = (RunStatus.RUNNING, RunStatus.QUIET, RunStatus.STALLED)  # by the age of files
-_NUMBERS = itertools.count()
 FOREIGN = Path(__file__).parents[1] / "foreign"
-
-
-@pytest.fixture(scope="module")
-def running_store() -> Iterator[ObjectStore]:
-    with object_store() as store:
-        yield store
-
-
-@pytest.fixture
-def store(running_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": running_store.endpoint}.items():
-        monkeypatch.setenv(name, value)
-    running_store.fault = lambda asked: None
-    return running_store
-
-
-@pytest.fixture
-def bucket(store: ObjectStore) -> str:
-    return store.make_bucket(f"lab-{next(_NUMBERS)}")
 
 
 def away(catalog: RunCatalog) -> str:
     [place] = catalog.refresh().places
-    return place.words
+    return place.reason
 
 
 def str_of(run: RunSummary, field: str) -> str:

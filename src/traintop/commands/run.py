@@ -12,11 +12,14 @@ from pathlib import Path, PurePath
 import click
 
 from traintop.commands.output import failure, warn
+from traintop.commands.runs import time_option
 from traintop.text import error_text
 from traintop.tracking.environment import log_directory
 from traintop.tracking.launched import is_launched
 
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as a shell has it
+
+_PUSHED_EVERY = 30.0  # seconds: as often as a bucket is looked at
 
 _LAUNCHERS = ("launch", "run", "runner")  # of torch.distributed, Accelerate, DeepSpeed
 
@@ -32,27 +35,43 @@ _LAUNCHERS = ("launch", "run", "runner")  # of torch.distributed, Accelerate, De
     help="Log directory (default: $TRAINTOP_DIR, else ./experiment_logs).",
 )
 @click.option("--no-patch", is_flag=True, help="Leave out what was changed since the last commit.")
+@click.option(
+    "--push",
+    metavar="s3://BUCKET/PREFIX",
+    help="Copy the run into a bucket while the program runs, and at its end.",
+)
+@time_option("--push-every", "How often, as 1m (default: 30s).")
 @click.option("--keep-wandb", is_flag=True, help="Let the program use the real W&B.")
 def command(
     command: tuple[str, ...],
     name: str | None,
     log_dir: Path | None,
     no_patch: bool,
+    push: str | None,
+    push_every: float | None,
     keep_wandb: bool,
 ) -> None:
     """Run a training COMMAND, and record it: traintop run -- python train.py
 
     What it logs by way of W&B, TensorBoard, Transformers, Lightning or traintop is recorded, else
     the losses that it prints; and its output, its exit code, and the changes of its code since the
-    last commit. It behaves as it does without traintop; so does the exit status.
+    last commit. It behaves as it does without traintop; so does the exit status, also where a
+    bucket does not answer.
     """
-    from traintop.launch import Outcome, end_like, run_command
+    from traintop.launch import Outcome, Push, end_like, run_command
 
     def start(command: tuple[str, ...]) -> Outcome:
         if is_launched():
             warn("recorded by the `traintop run` around this one, with all that it runs")
             os.execvp(command[0], command)
-        return run_command(command, run_name, directory, patch=not no_patch, keep_wandb=keep_wandb)
+        return run_command(
+            command,
+            run_name,
+            directory,
+            patch=not no_patch,
+            keep_wandb=keep_wandb,
+            push=Push(push, push_every or _PUSHED_EVERY) if push else None,
+        )
 
     run_name, directory = name or _name_of(command), log_directory(log_dir)
     program = shutil.which(command[0])

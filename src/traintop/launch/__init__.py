@@ -12,15 +12,26 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from traintop.launch.patch import Patch
 from traintop.launch.process import Launched
 from traintop.launch.reports import Reports
 from traintop.text import error_text
 
+if TYPE_CHECKING:
+    from traintop.launch.pushing import RunPush
+    from traintop.launch.recorder import RunRecorder
+
 _SITE = Path(__file__).parent / "site"
 """Has the ``sitecustomize`` that leads imports of the command's Python to our faces."""
+
+
+class Push(NamedTuple):
+    """Where the runs of a command are pushed to, and every so many seconds."""
+
+    address: str
+    every: float
 
 
 class Outcome(NamedTuple):
@@ -32,7 +43,13 @@ class Outcome(NamedTuple):
 
 
 def run_command(
-    command: Sequence[str], name: str, log_dir: Path, *, patch: bool, keep_wandb: bool
+    command: Sequence[str],
+    name: str,
+    log_dir: Path,
+    *,
+    patch: bool,
+    keep_wandb: bool,
+    push: Push | None = None,
 ) -> Outcome:
     """Run a command to its end, and record it in a log directory.
 
@@ -53,13 +70,25 @@ def run_command(
 
             difference = Patch() if patch else None
             recorder = RunRecorder(command, name, log_dir, reports, difference)
+            pushed = _pushed(recorder, push, log_dir)
             recorder.end(launched.wait(recorder.take, recorder.tick))
     finally:
         reports.close()
     problems = [*recorder.problems.values()]
     if failure := launched.output_failure:
         problems.append(f"some of the output is lost but for its record: {error_text(failure)}")
+    if pushed is not None:
+        pushed.end()
+        problems += filter(None, [pushed.problem])
     return Outcome(launched.status, recorder.own_run, (*problems,))
+
+
+def _pushed(recorder: RunRecorder, push: Push | None, log_dir: Path) -> RunPush | None:
+    if push is None:
+        return None
+    from traintop.launch.pushing import RunPush
+
+    return RunPush(push.address, push.every, lambda: recorder.runs, log_dir)
 
 
 def end_like(status: int) -> NoReturn:

@@ -75,6 +75,13 @@ class RunRecorder:
         """The file of the run of ours, while the command has none."""
         return None if self._tracker is None else self._tracker.path
 
+    @property
+    def runs(self) -> list[Path]:
+        """The files of all runs of the command so far."""
+        return list(
+            filter(os.path.exists, dict.fromkeys([*self._runs, *filter(None, [self.own_run])]))
+        )
+
     def take(self, data: bytes) -> None:
         """The command printed something."""
         self._try("what it logs", functools.partial(self._take, data))

@@ -200,8 +200,7 @@ class PlaceCatalog:
     def other_files(self, *, tools_only: bool = False) -> str:
         """What is not read, in words; see :func:`traintop.store.other_files.other_files`."""
         # Not those either whose run is shown from a richer file beside them.
-        known = {file_id for file_id, claim in self._claims.items() if claim.run_id is not None}
-        return other_files(self.files, self._roots, known, tools_only=tools_only)
+        return other_files(self.files, self._roots, self.files_of_runs(), tools_only=tools_only)
 
     def report(self, trouble: str) -> Snapshot:
         """The runs as they were, with a notice; for a refresh that failed."""
@@ -219,6 +218,10 @@ class PlaceCatalog:
         """Whether a run is here, by its address."""
         place, path = location_of(run_id)
         return place == self._place and path in self._runs
+
+    def files_of_runs(self) -> list[str]:
+        """The ids of all files that are runs or parts of some, as of the last look."""
+        return [file_id for file_id, claim in self._claims.items() if claim.run_id is not None]
 
     def reader(self, run_id: str) -> StreamingReader:
         """A reader of one run, for any thread; it never waits for a refresh.

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Store
 
+SCHEMES = ("s3://", "gs://", "az://")
+"""How the addresses of buckets begin."""
+
 PAGE = 1000
 """Objects that the answer to one LIST has at most."""
 
@@ -37,10 +40,11 @@ _LONGEST_REASON = 200
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
 
 _ENDPOINTS = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "AWS_ENDPOINT_URL"),
     "gs": ("GOOGLE_BASE_URL",),
-    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+    "az": ("AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT"),
 }
+
 
 _NO_CREDENTIALS = {
     "s3": "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
@@ -265,13 +269,13 @@ def _reason(said: str, scheme: str) -> str:
     if "Received redirect" in said:
         return "is in another region: set AWS_REGION"
     if "builder error" in said:
-        return f"cannot be asked this way: see {_ENDPOINTS[scheme][0]}"
+        return f"cannot be asked this way: see {_endpoint_variable(scheme)}"
     if "error sending request" in said or "operation timed out" in said:
-        return f"does not answer: see the network, and {_ENDPOINTS[scheme][0]}"
+        return f"does not answer: see the network, and {_endpoint_variable(scheme)}"
     if "body error" in said:
         return "the connection broke in the middle of an answer"
     if "invalid list response" in said:
-        return f"answers with something else than a listing: see {_ENDPOINTS[scheme][0]}"
+        return f"answers with something else than a listing: see {_endpoint_variable(scheme)}"
     return _line(said)
 
 
@@ -289,7 +293,7 @@ def _store_of(place: str, scheme: str, name: str) -> S3Store | GCSStore | AzureS
         from obstore.store import AzureStore, GCSStore, S3Store
     except ImportError:
         raise ValueError(f"{place}: {_INSTALL}") from None
-    endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS[scheme])), "")
+    endpoint = os.environ.get(_endpoint_variable(scheme), "")
     try:
         if scheme == "s3":
             profile = _aws_profile(place)
@@ -306,6 +310,12 @@ def _store_of(place: str, scheme: str, name: str) -> S3Store | GCSStore | AzureS
         if "Account must be specified" in reason:
             reason = "set AZURE_STORAGE_ACCOUNT_NAME"
         raise ValueError(f"{place}: {reason}") from error
+
+
+def _endpoint_variable(scheme: str) -> str:
+    """The variable that says where the store is, or may say it."""
+    names = _ENDPOINTS[scheme]
+    return next((name for name in names if os.environ.get(name)), names[-1])
 
 
 def _client(endpoint: str) -> ClientConfig:

@@ -112,6 +112,10 @@ class Database:
             time.sleep(_PAUSE)
         raise problem
 
+    def whole(self) -> bytes:
+        """The database as one file, with all that its log has."""
+        return self._opened().serialize()
+
     @property
     def _must_stay(self) -> bool:
         """Whether what is read counts only if the files are the same afterwards."""

@@ -55,8 +55,10 @@ class ObjectStoreFiles(RemoteFiles):
         is_old = patterns == listing.patterns or now - listing.at > _LISTING_HOLDS
         if is_old or not listing.found.keys() >= set(roots):
             found = {root: self._below(root) for root in roots}
+            others = {} if found.keys() >= listing.found.keys() else self._objects
             listing = self._listing = _Listing(patterns, now, found)
-            self._objects |= {f"/{each.key}": each for below in found.values() for each in below[0]}
+            listed = {f"/{each.key}": each for below in found.values() for each in below.objects}
+            self._objects = others | listed
         is_wanted, entries = _Wanted(patterns), dict[str, Entry]()
         for root in roots:
             objects, problems = listing.found[root]
@@ -131,15 +133,21 @@ class ObjectStoreFiles(RemoteFiles):
         before = self._objects.get(file_id)
         if before is not None and is_fresh:
             return _entry(before)
+        if is_fresh and any(file_id.startswith(f"{root}/") for root in self._listing.found):
+            return _missing(file_id, "does not exist")
         try:
             now = self._objects[file_id] = self.bucket.head(_key(file_id))
         except AwayError:
             raise
         except FileError as error:
-            return Entry(file_id, 0, None, None, is_dir=False, problem=str(error))
+            return _missing(file_id, str(error))
         if before is not None and before.etag != now.etag:
             self.forget()
         return _entry(now)
+
+    def stored(self, file_id: str) -> StoredObject:
+        """What the last walk says of an object."""
+        return self._objects[file_id]
 
     def prefetch(self, spans: Sequence[Span]) -> None:
         """Announce what will be read."""
@@ -250,6 +258,10 @@ class _Wanted:
 
 def _key(file_id: str) -> str:
     return file_id.lstrip("/")
+
+
+def _missing(file_id: str, problem: str) -> Entry:
+    return Entry(file_id, 0, None, None, is_dir=False, problem=problem)
 
 
 def _entry(stored: StoredObject) -> Entry:

@@ -177,6 +177,8 @@ class Other(NamedTuple):
     owns_directories: bool = False
     has_many_runs: bool = False
     """Whether the class is a :class:`ManyRunsFormat`."""
+    beside: tuple[str, ...] = ()
+    """Patterns of what is read beside the files of a run, such as its settings."""
 
 
 _DATABASES = tuple(f"*{suffix}{log}" for suffix in DATABASES for log in ("", "-wal"))
@@ -201,6 +203,7 @@ _OTHERS = (
         "results.csv of Ultralytics and YOLOv5, with args.yaml or opt.yaml",
         ("results.csv",),
         "csv_log:UltralyticsFormat",
+        beside=("args.yaml", "opt.yaml", "hyp.yaml"),
     ),
     Other(
         "tensorboard",
@@ -222,6 +225,7 @@ _OTHERS = (
         "mlflow_files:MlflowFilesFormat",
         records_end=True,
         owns_directories=True,
+        beside=("params/*", "tags/*"),
     ),
     Other(
         "mlflow",
@@ -244,6 +248,7 @@ _OTHERS = (
         "epoch, step or iteration",
         ("*.csv", "*.tsv", "*.log", "*.txt"),
         "csv_log:CsvFormat",
+        beside=("hparams.yaml",),
     ),
     Other(
         "jsonl",
@@ -260,6 +265,10 @@ _OTHERS = (
     ),
 )
 """The richest first: where several formats have the same run, the first one is shown."""
+
+
+FILES_BESIDE = tuple(pattern for each in _OTHERS for pattern in each.beside)
+"""Patterns of what formats read beside the files of runs."""
 
 
 class OtherFormat:
