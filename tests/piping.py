@@ -1,7 +1,8 @@
 """Pipes to helpers for tests: one that counts what goes through it, and ones that lie.
 
 ``python piping.py count LOG COMMAND…`` runs the command, and notes each piece of data that goes to
-it or comes back; ``python piping.py lie KIND …`` answers as no helper does.
+it or comes back; ``python piping.py lie KIND …`` answers as no helper does, and ``slow SECONDS``
+one that needs so long for a look.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +35,11 @@ def counting(log: Path) -> str:
 def lying(kind: str) -> str:
     """The same by a helper that is none."""
     return f"pipe:{sys.executable} {__file__} lie {kind} -/"
+
+
+def slow(seconds: float) -> str:
+    """The same by a helper that takes so long for each look."""
+    return f"pipe:{sys.executable} {__file__} slow {seconds} -/"
 
 
 def exchanges(log: Path) -> list[tuple[int, int]]:
@@ -78,6 +85,25 @@ def _lie(kind: str) -> None:
     while request := _request(sys.stdin.buffer):
         for piece in _lies(kind, request):
             _say(piece)
+
+
+def _be_slow(seconds: float) -> None:
+    from traintop.store.files import far_side
+    from traintop.store.files.directories import DirectoryWalk
+    from traintop.store.files.local import LocalFiles
+
+    def listed(walk: DirectoryWalk) -> Iterator[object]:
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            time.sleep(0.01)
+        return at_once(walk)
+
+    at_once, DirectoryWalk.__call__ = DirectoryWalk.__call__, listed  # type: ignore[method-assign]
+    far_side._STILL_AT_IT = 0.2
+    for _ in range(3):
+        while os.read(0, 1) != b"\n":
+            pass
+    far_side.Helper(LocalFiles(), 0, 1).serve()
 
 
 def _say(data: bytes) -> None:
@@ -149,5 +175,7 @@ if __name__ == "__main__":
     # Its last words are the options of a Python, and the dash.
     if sys.argv[1] == "count":
         _count(sys.argv[2], sys.argv[3:])
+    elif sys.argv[1] == "slow":
+        _be_slow(float(sys.argv[2]))
     else:
         _lie(sys.argv[2])

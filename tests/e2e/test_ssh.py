@@ -51,7 +51,7 @@ def test_a_live_run_of_a_host(
         return [row["train_loss"] for row in rows_of(reader.history())]
 
     for step in range(30):
-        tracker.log_metrics(step, step, float(step))
+        tracker.log_metrics(step, float(step))
     wait_until(lambda: losses() == [float(step) for step in range(30)])
     tracker.finish()
     assert only(catalog.refresh()).status is RunStatus.FINISHED

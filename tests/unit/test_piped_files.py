@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.piping import counting, exchanges, lying, python
+from tests.piping import counting, exchanges, lying, python, slow
 from tests.runs import new_tracker, record, rows_of, write_run
 from tests.unit.catalog_runs import Clock, age, names, only, run_at
 from tests.waiting import wait_until
@@ -174,7 +174,7 @@ def test_a_live_run_is_followed(tmp_path: Path) -> None:
         return rows[-1]["train_loss"] if rows else None
 
     for step in range(300):
-        tracker.log_metrics(step, step, float(step))
+        tracker.log_metrics(step, float(step))
         if step % 100 == 99:
             wait_until(lambda: last_loss() == float(step))  # noqa: B023
     tracker.finish()
@@ -187,7 +187,7 @@ from traintop import ExperimentConfig, ExperimentTracker
 config = ExperimentConfig(experiment_name="killed")
 tracker = ExperimentTracker(config, log_dir=sys.argv[1], quiet=True)
 tracker.start()
-tracker.log_metrics(0, 0, 1.0)
+tracker.log_metrics(0, 1.0)
 print("started", flush=True)
 time.sleep(600)
 """
@@ -224,6 +224,16 @@ def test_a_lost_helper_is_replaced(
     back = catalog.refresh()
     assert sorted(names(back)) == ["first", "second"]
     assert not back.places
+
+
+def test_a_look_that_takes_long_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("traintop.store.files.connection.SILENCE", 1.0)
+    run_at(tmp_path, "one")
+    catalog = RunCatalog([f"{slow(2.5)}{tmp_path}"])
+    assert names(catalog.refresh()) == ["one"]
+    assert catalog.places[0].pause >= 50.0
 
 
 def test_only_a_walk_connects_again(tmp_path: Path, files: Files) -> None:

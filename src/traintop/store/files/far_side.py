@@ -82,7 +82,7 @@ class Helper:
             yield frame(self._states(asked[0]))
         elif kind == "replace":
             path, is_deleted = asked
-            yield frame(self._replaced(_expanded(path), None if is_deleted else data))
+            yield frame([self._replaced(_expanded(path), None if is_deleted else data)])
 
     def _changes(
         self,
