@@ -44,6 +44,17 @@ def asks_git(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # of a person who signs, say
 
 
+@pytest.fixture
+def no_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    """Where nothing can be kept of runs: the folder that would hold it is a file."""
+    folder = tmp_path_factory.mktemp("no_state")
+    in_the_way = folder / "traintop" / "annotations"
+    in_the_way.parent.mkdir()
+    in_the_way.touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    return in_the_way
+
+
 @pytest.fixture(autouse=True)
 def _no_directions_are_left_behind():
     yield

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from mcp.server import MCPServer
@@ -32,7 +31,7 @@ from traintop.analysis.run import UnknownNameError
 from traintop.analysis.runs import OpenedRuns, Runs
 from traintop.metrics import primary_metric
 from traintop.rule import Rule
-from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.annotations import AnnotationChange
 from traintop.text import Default, error_text, safe_text
 from traintop.values import jsonable
 
@@ -211,14 +210,15 @@ class RunTools:
     def _annotate(self, names: Sequence[str], change: AnnotationChange) -> dict[str, Any]:
         with self._runs() as runs:
             chosen = [runs.find(name) for name in names]
+            saved: dict[str, None] = {}
             for run in chosen:
                 try:
-                    annotate(Path(run.id), change)
+                    saved[run.annotate(change).where or "beside the run"] = None
                 except OSError as error:
                     raise ToolError(
-                        safe_text(f"cannot write beside {run.id}: {error_text(error)}", 500)
+                        safe_text(f"cannot annotate {run.id}: {error_text(error)}", 500)
                     ) from None
-            return _answer({"changed": [run.name for run in chosen]})
+            return _answer({"changed": [run.name for run in chosen], "saved": [*saved]})
 
     @contextmanager
     def _runs(self, query: str | None = None) -> Iterator[Runs]:

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 from tests.runs import OpenedRun
+from tests.sidecars import read_console
 from tests.waiting import wait_until
 
 from traintop.model import RunStatus, RunSummary
-from traintop.store.console import read_console
+from traintop.store.files.local import LocalFiles
 from traintop.store.sidecars import CONSOLE, read_patch
 
 TRAINTOP = (sys.executable, "-m", "traintop")
@@ -228,7 +229,7 @@ def test_the_changes_of_the_code_are_kept_unless_unwanted() -> None:
         subprocess.run([*git, *arguments], check=True)
     Path("train.py").write_text("pass\n")
     assert run("true")[0] == run("true", options=("--no-patch",))[0] == 0
-    with_patch, without = (read_patch(summary.path) for summary in recorded())
+    with_patch, without = (read_patch(LocalFiles(), summary.id) for summary in recorded())
     assert with_patch is not None
     assert with_patch.endswith("+pass\n")
     assert without is None

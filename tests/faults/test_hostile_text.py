@@ -15,11 +15,12 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 from tests.e2e.terminal_session import TerminalSession
+from tests.sidecars import annotate
 
 from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker
 from traintop.cli import main
 from traintop.logfile import LONGEST_NAME
-from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.annotations import AnnotationChange
 from traintop.store.sidecars import CONSOLE, sidecar_of
 
 ZERO_WIDTH_JOINER = "\u200d"

@@ -6,11 +6,13 @@ from threading import Event
 
 import pytest
 from tests.runs import DIRECTORY, make_run, make_runs
+from tests.sidecars import annotate, read_annotations
 from tests.waiting import settle
 from tui_runs import listed_names, screen_text, toasts, watching
 
 from traintop.model import Annotations
-from traintop.store.annotations import AnnotationChange, annotate, read_annotations
+from traintop.store.annotations import AnnotationChange, AnnotationFiles, Saved
+from traintop.store.files.local import LocalFiles
 from traintop.tui.annotate import writer as annotation_writer
 from traintop.tui.annotate.actions import (
     common_note,
@@ -19,6 +21,7 @@ from traintop.tui.annotate.actions import (
     subject,
     tags_change,
 )
+from traintop.tui.annotate.writer import AnnotationWriter
 from traintop.tui.kit.entry import EntryScreen, TextEntry
 from traintop.tui.messages import AnnotationRequested
 from traintop.tui.view import RunRows, ViewState
@@ -85,32 +88,40 @@ async def test_with_all_runs_archived_the_list_says_how_to_see_them(tmp_path):
         assert "A shows the 1 archived run." in screen_text(app)
 
 
-async def test_a_failed_archiving_names_path_and_reason(tmp_path):
+async def test_what_is_saved_for_oneself_alone_says_so(tmp_path):
     async with watching(tmp_path) as (app, pilot, _):
         (tmp_path / ".traintop").write_text("a file where a folder should be")
         await pilot.press("space", "j", "space", "a")
-        await settle(pilot, lambda: "Not saved, not a directory" in notices(app))
+        await settle(pilot, lambda: "for you alone, on this machine" in notices(app))
         assert notices(app).count(str(tmp_path / ".traintop")) == 1
+        await settle(pilot, lambda: len(app.main_screen.rows.runs) == 1)
+
+
+async def test_a_failed_archiving_names_path_and_reason(tmp_path, no_state_folder):
+    async with watching(tmp_path) as (app, pilot, _):
+        (tmp_path / ".traintop").write_text("a file where a folder should be")
+        await pilot.press("space", "j", "space", "a")
+        await settle(pilot, lambda: "Not saved, " in notices(app))
+        assert notices(app).count(str(no_state_folder)) == 1
         await pilot.press("k")
         assert app.is_running
 
 
 @pytest.mark.parametrize(("key", "typed"), [("n", "a precious thought"), ("t", "paper v2")])
-async def test_text_that_cannot_be_saved_is_asked_for_again(tmp_path, key, typed):
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    async with watching(logs) as (app, pilot, paths):
+async def test_text_that_cannot_be_saved_is_asked_for_again(tmp_path, no_state_folder, key, typed):
+    in_the_way = tmp_path / ".traintop"
+    async with watching(tmp_path) as (app, pilot, paths):
         await pilot.press(key)
         await settle(pilot, lambda: app.focused is not None)
         app.screen.query_one(TextEntry).value = typed
-        logs.rename(tmp_path / "elsewhere")
+        in_the_way.touch()
         await pilot.press("enter")
-        await settle(pilot, lambda: "Not saved, no such file" in screen_text(app))
+        await settle(pilot, lambda: "Not saved, " in screen_text(app))
         assert app.screen.query_one(TextEntry).value == typed
         await pilot.press("enter")  # in vain
         await settle(pilot, lambda: app.screen.query_one(TextEntry).value == typed)
-        await settle(pilot, lambda: "Not saved, no such file" in screen_text(app))
-        (tmp_path / "elsewhere").rename(logs)
+        await settle(pilot, lambda: "Not saved, " in screen_text(app))
+        in_the_way.unlink()
         await pilot.press("!", "enter")
         await settle(pilot, lambda: app.screen is app.main_screen)
         await settle(pilot, lambda: read_annotations(paths[0]) != Annotations())
@@ -132,7 +143,7 @@ async def test_an_annotation_of_another_kind_is_left_alone(tmp_path):
         sidecar.parent.mkdir()
         sidecar.write_text('{"note": "written by hand", }')
         await write_in(app, pilot, "t", "paper")
-        await settle(pilot, lambda: "holds something other" in screen_text(app))
+        await settle(pilot, lambda: "holds something other" in notices(app))
         assert "by hand" in sidecar.read_text()
 
 
@@ -183,20 +194,27 @@ def test_common_annotations_of_several_runs_can_be_edited():
 
 def test_quitting_does_not_wait_for_a_hanging_filesystem(monkeypatch):
     answers = Event()
-    monkeypatch.setattr(annotation_writer, "annotate", lambda path, change: answers.wait())
     monkeypatch.setattr(annotation_writer, "QUIT_SECONDS", 0.05)
-    writer = annotation_writer.AnnotationWriter(lambda message: True)
-    writer.write(AnnotationRequested((DIRECTORY / "run.json",), AnnotationChange(note="try 2e-3")))
+
+    def annotate(run_id, change):
+        answers.wait()
+        return Saved(Annotations(), "")
+
+    writer = AnnotationWriter(annotate, lambda message: True)
+    change = AnnotationChange(note="try 2e-3")
+    writer.write(AnnotationRequested((str(DIRECTORY / "run.json"),), change))
     assert writer.finish() == ("not saved, the filesystem does not answer: try 2e-3",)
     answers.set()
 
 
-def test_quitting_waits_for_notes_and_reports_unsaved_ones(tmp_path):
-    writer = annotation_writer.AnnotationWriter(lambda message: False)
+def test_quitting_waits_for_notes_and_reports_unsaved_ones(tmp_path, no_state_folder):
+    change = AnnotationFiles(LocalFiles(), "").change
+    writer = AnnotationWriter(change, lambda message: False)
     kept, lost = tmp_path / "run.json", tmp_path / "gone" / "run.json"
     for path in (kept, lost):
-        writer.write(AnnotationRequested((path,), AnnotationChange(note="try 2e-3")))
+        writer.write(AnnotationRequested((str(path),), AnnotationChange(note="try 2e-3")))
     (told,) = writer.finish()
-    assert told.startswith("not saved, no such file or directory: ")
+    assert told.startswith("not saved, ")
+    assert str(no_state_folder) in told
     assert told.endswith(": try 2e-3")
     assert read_annotations(kept).note == "try 2e-3"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests.runs import make_run, make_runs, new_tracker
+from tests.sidecars import read_annotations
 from tests.waiting import settle
 from tui_runs import line_text, screen_text, showing, watching
 
 from traintop.lines import line_width
 from traintop.model import RunStatus
-from traintop.store.annotations import read_annotations
 from traintop.store.history import History
 from traintop.tui.app import TraintopApp
 from traintop.tui.kit.keys import Place

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.runs import make_runs
+from tests.sidecars import read_annotations
 from tests.waiting import settle
 from textual import events
 from textual.drivers import linux_driver
@@ -13,7 +14,6 @@ from textual.keys import _character_to_key
 from tui_runs import screen_text, selected, showing, watching
 
 from traintop.model import Annotations
-from traintop.store.annotations import read_annotations
 from traintop.tui.app import TraintopApp
 from traintop.tui.compare.screen import CompareScreen
 from traintop.tui.kit.help import HelpScreen

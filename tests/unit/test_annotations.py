@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.runs import records, write_run
+from tests.sidecars import annotate, annotations_file, read_annotations
 
 from traintop.analysis.query import filter_runs
 from traintop.model import Annotations
@@ -23,10 +24,8 @@ from traintop.store.annotations import (
     LONGEST_TAG,
     MOST_TAGS,
     AnnotationChange,
-    annotate,
-    annotations_file,
+    AnnotationFiles,
     decode,
-    read_annotations,
 )
 from traintop.store.catalog import RunCatalog
 from traintop.store.files.local import LocalFiles
@@ -96,18 +95,18 @@ def test_a_file_that_holds_something_else_is_not_replaced(run, content):
     annotations_file(run).parent.mkdir()
     annotations_file(run).write_text(content)
     for change in (AnnotationChange(archived=True), AnnotationChange(note="")):
-        with pytest.raises(OSError, match="holds something other") as caught:
-            annotate(run, change)
-        assert caught.value.filename == str(annotations_file(run))
+        saved = AnnotationFiles(LocalFiles(), "").change(str(run), change)
+        assert f"{run.name} holds something other" in saved.where
     assert annotations_file(run).read_text() == content
+    assert refreshed(RunCatalog([run.parent]))["baseline"].archived
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
 def test_a_file_that_cannot_be_read_is_not_replaced(run):
     annotate(run, AnnotationChange(note="theirs"))
     annotations_file(run).chmod(0)
-    with pytest.raises(PermissionError):
-        annotate(run, AnnotationChange(archived=True))
+    saved = AnnotationFiles(LocalFiles(), "").change(str(run), AnnotationChange(archived=True))
+    assert "cannot be read: permission denied" in saved.where
     annotations_file(run).chmod(0o644)
     assert read_annotations(run).note == "theirs"
 
@@ -121,45 +120,68 @@ def test_an_empty_file_in_place_of_annotations_is_none(run):
 def test_a_link_in_place_of_the_folder_is_not_followed(run, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / run.name).write_text("theirs")
+    (elsewhere / run.name).write_bytes(b"")
     (run.parent / FOLDER).symlink_to(elsewhere)
     for change in (AnnotationChange(note="x"), AnnotationChange(note="")):
-        with pytest.raises(NotADirectoryError, match=r"\.traintop"):
-            annotate(run, change)
-    assert (elsewhere / run.name).read_text() == "theirs"
+        saved = AnnotationFiles(LocalFiles(), "").change(str(run), change)
+        assert "not a directory" in saved.where
+    assert (elsewhere / run.name).read_bytes() == b""
 
 
-def test_a_link_in_place_of_the_file_is_replaced_not_followed(run, tmp_path):
+def test_a_link_in_place_of_the_file_is_not_followed(run, tmp_path):
     target = tmp_path / "precious"
-    target.write_text("theirs")
+    target.write_text('{"note": "theirs"}')
     annotations_file(run).parent.mkdir()
     annotations_file(run).symlink_to(target)
     annotate(run, AnnotationChange(note="mine"))
-    assert target.read_text() == "theirs"
+    assert target.read_text() == '{"note": "theirs"}'
     assert read_annotations(run).note == "mine"
+    assert not annotations_file(run).is_symlink()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_directory_is_named(run):
+def test_what_may_not_be_written_beside_a_run_is_kept(run):
     run.parent.chmod(0o555)
-    with pytest.raises(PermissionError) as caught:
-        annotate(run, AnnotationChange(note="x"))
-    assert FOLDER in str(caught.value.filename)
+    catalog = RunCatalog([run.parent])
+    [found] = catalog.refresh().runs
+    saved = catalog.annotate(found.id, AnnotationChange(note="x"))
+    assert saved.where == (
+        f"for you alone, on this machine: {run.parent / FOLDER}: cannot be written: "
+        "permission denied"
+    )
+    assert refreshed(RunCatalog([run.parent]))["baseline"].note == "x"
     run.parent.chmod(0o755)
 
 
-def test_a_failed_write_leaves_nothing_behind(run, monkeypatch):
+def test_what_was_written_later_counts(run):
+    """What is kept for oneself and what others say beside the run are one thing."""
+    in_the_way = run.parent / FOLDER
+    in_the_way.touch()
+    annotate(run, AnnotationChange(note="for me", added_tags=("mine",)))
+    in_the_way.unlink()
+    catalog = RunCatalog([run.parent])
+    assert refreshed(catalog)["baseline"].note == "for me"
+    annotations_file(run).parent.mkdir()
+    annotations_file(run).write_text('{"note": "older", "time": "2001-01-01T00:00:00+00:00"}')
+    assert refreshed(catalog)["baseline"].note == "for me"
+    annotations_file(run).write_text('{"note": "newer", "time": "2999-01-01T00:00:00+00:00"}')
+    assert refreshed(catalog)["baseline"].note == "newer"
+    annotations_file(run).unlink()
+    saved = catalog.annotate(str(run), AnnotationChange(added_tags=("paper",)))
+    assert saved.where == ""
+    assert (saved.annotations.note, saved.annotations.tags) == ("for me", ("mine", "paper"))
+    annotations_file(run).unlink()  # beside it was written all; nothing is kept any more
+    assert refreshed(catalog)["baseline"] == Annotations()
+
+
+def test_a_failed_write_leaves_nothing_behind(run, no_state_folder):
     annotate(run, AnnotationChange(note="old"))
-
-    def refuse(source, target):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(OSError, match="No space left") as caught:
+    annotations_file(run).write_bytes(b"[]")
+    with pytest.raises(OSError, match="exists") as caught:
         annotate(run, AnnotationChange(note="new"))
-    assert caught.value.filename == str(annotations_file(run))
+    assert caught.value.filename == str(no_state_folder)
     assert [file.name for file in annotations_file(run).parent.iterdir()] == [run.name]
-    assert read_annotations(run).note == "old"
+    assert annotations_file(run).read_bytes() == b"[]"
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from tests.object_store import ENVIRONMENT, Asked, ObjectStore
 from tests.runs import Writer, new_tracker, normal, record, rows_of, track_run
+from tests.sidecars import annotate
 from tests.unit.catalog_runs import Clock, names, only, run_at
 
 from traintop.model import RunStatus, RunSummary
 from traintop.run_ids import location_of
-from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
 from traintop.store.files import object_store as bucket_files
 from traintop.store.files.bucket import PAGE

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from tests.runs import track_run
+from tests.sidecars import annotate
 
 from traintop.model import Annotations
-from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
 from traintop.store.formats import run_formats
 

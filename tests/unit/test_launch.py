@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.runs import make_run, record, track_run
+from tests.sidecars import read_console
 
 from traintop.cli import main
 from traintop.launch import patch
 from traintop.launch.console import Console
 from traintop.progress import progress
-from traintop.store.console import ConsoleReader, read_console
+from traintop.store.console import ConsoleReader
+from traintop.store.files.local import LocalFiles
 from traintop.store.formats.text_log import TextLogStream
 from traintop.store.sidecars import CONSOLE, PATCH, read_patch, sidecar_of
 
@@ -49,7 +51,7 @@ def test_the_output_has_its_beginning_its_end_and_a_bound(tmp_path: Path) -> Non
 
 def test_of_progress_bars_the_last_state_is_kept(tmp_path: Path) -> None:
     console = Console(tmp_path / RUN)
-    reader = ConsoleReader(tmp_path / RUN)
+    reader = ConsoleReader(LocalFiles(), str(tmp_path / RUN))
     assert not reader.follow()
     console.write(b"begin\r\n\r 1%|")
     console.flush()
@@ -133,7 +135,7 @@ def test_a_link_in_the_way_of_what_is_kept_is_not_followed(
     console.close(keep=False)
     patch.write_patch(tmp_path / "theirs.json", b"diff")
     assert mine.read_text() == "of somebody else"
-    assert read_patch(tmp_path / "theirs.json") == "diff"
+    assert read_patch(LocalFiles(), str(tmp_path / "theirs.json")) == "diff"
     assert read_console(tmp_path / "theirs.json") == ("one", "")
 
 
@@ -195,8 +197,8 @@ def test_changes_are_kept_without_secrets_and_up_to_a_bound(
     assert b"-before\n+after\n# traintop: the changes of further files are left out" in found
     assert found.count(b"diff --git") == 1
     patch.write_patch(tmp_path / RUN, found)
-    assert read_patch(tmp_path / RUN) == found.decode()
-    assert read_patch(tmp_path / "other.json") is None
+    assert read_patch(LocalFiles(), str(tmp_path / RUN)) == found.decode()
+    assert read_patch(LocalFiles(), str(tmp_path / "other.json")) is None
 
 
 def test_a_repository_that_takes_long_is_not_waited_for(

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from tests.runs import track_run
+from tests.sidecars import read_annotations
 
 from traintop.cli import main
-from traintop.store.annotations import read_annotations
 
 needs_mcp = pytest.mark.skipif(
     importlib.util.find_spec("mcp") is None,

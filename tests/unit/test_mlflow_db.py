@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.databases import MlflowDatabase, damage
+from tests.sidecars import annotate
 
 from traintop import load_experiment_log
 from traintop.analysis.naming import find_run, unique_names
 from traintop.cli import main
 from traintop.model import RunStatus, RunSummary
-from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
 from traintop.store.files import database_copies, local
 from traintop.store.formats import mlflow_db

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.databases import OptunaDatabase, damage
+from tests.sidecars import annotate
 
 from traintop.metrics import best_value, direction_of
 from traintop.model import RunStatus, RunSummary
-from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
 from traintop.store.history import History
 

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.event_files import START, event, field, record, scalar_event, version_event, write_events
+from tests.sidecars import annotate
 
 from traintop.model import RunSummary
-from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
 from traintop.store.formats import RunReader
 from traintop.store.formats.crc32c import are_whole, crc32c

@@ -19,6 +19,7 @@ from traintop.text import MISSING, number, safe_text, suggestions
 if TYPE_CHECKING:
     from traintop.analysis.runs import OpenedRuns, Runs
     from traintop.analysis.why import Explanation
+    from traintop.store.annotations import AnnotationChange, Saved
     from traintop.store.history import FloatColumn, History
 
 
@@ -103,6 +104,26 @@ class Run(Tabular, Plottable):
     def sample(self, points: int = 1000) -> History:
         """About so many of its records, from all over it: as quick for a long run as for any."""
         return self._opened.sample(self.id, points)
+
+    def annotate(self, change: AnnotationChange) -> Saved:
+        """Change its note, its tags, or whether it is archived; it says where that was saved.
+
+        Raises ``UnreadableRunError`` when its file is gone, and ``OSError`` if nothing is saved.
+        """
+        return self._opened.catalog.annotate(self.id, change)
+
+    def console(self) -> tuple[str, ...] | None:
+        """The lines that its command printed under ``traintop run``; ``None`` without any.
+
+        Raises ``UnreadableRunError`` where they cannot be read.
+        """
+        reader = self._opened.catalog.console(self.id)
+        reader.follow()
+        return reader.lines
+
+    def patch(self) -> str | None:
+        """What was changed of its code since its commit; ``None`` where that was not kept."""
+        return self._opened.catalog.patch(self.id)
 
     def _plotted(self) -> Sequence[Run]:
         return [self]

@@ -38,7 +38,6 @@ from traintop.metrics import (
     primary_metric,
 )
 from traintop.model import DIRECTIONS, RunSummary
-from traintop.store.sidecars import read_patch
 from traintop.system_metrics import is_system_metric
 from traintop.text import Default
 
@@ -123,7 +122,7 @@ def why_of(a: Run, b: Run) -> Explanation:
     Among all that were opened with them, but archived ones. Raises ``UnreadableRunError``.
     """
     both = [ComparisonRun(run.name, run.summary, run.history()) for run in (a, b)]
-    patches = read_patch(a.summary.path), read_patch(b.summary.path)
+    patches = a.patch(), b.patch()
     return why(*both, among=a.opened_with.listed().summaries, patches=patches)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from traintop.commands.output import LONGEST_LINE, print_text, warn
 from traintop.commands.runs import selected_runs
-from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.annotations import AnnotationChange
+from traintop.store.formats import UnreadableRunError
 from traintop.text import counted, error_text, safe_text
 
 if TYPE_CHECKING:
@@ -28,20 +28,23 @@ def named_or_matching(roots: Sequence[str], references: Sequence[str], query: st
 
 
 def change_annotations(runs: Runs, change: AnnotationChange, done: str) -> None:
-    """Write a change beside each run, and say what was ``done``.
+    """Write a change beside each run, and say what was ``done``, and where that is unusual.
 
-    Raises ``SystemExit`` with 1 when one could not be written; each of these is warned of.
+    Raises ``SystemExit`` with 1 when one could not be saved; each of these is warned of.
     """
     changed = []
+    saved: dict[str, None] = {}
     for run in runs:
         try:
-            annotate(Path(run.id), change)
-        except OSError as error:
-            warn(f"cannot write beside {run.id}: {error_text(error)}")
+            saved[run.annotate(change).where] = None
+        except (OSError, UnreadableRunError) as error:
+            warn(f"cannot save what is said of {run.id}: {error_text(error)}")
         else:
             changed.append(run.name)
     if changed:
         names = ", ".join(safe_text(name) for name in changed)
         print_text(safe_text(f"{done} {counted(len(changed), 'run')}: {names}", LONGEST_LINE))
+    for where in filter(None, saved):
+        print_text(safe_text(f"saved {where}", LONGEST_LINE))
     if len(changed) < len(runs):
         raise SystemExit(1)

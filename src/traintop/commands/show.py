@@ -46,12 +46,10 @@ def command(
 
 def _console_lines(run: Run) -> list[str]:
     """What the command of a run printed; raises ``ClickException`` where that was not kept."""
-    from traintop.store.console import read_console
     from traintop.store.formats import UnreadableRunError
 
-    path = run.summary.path
     try:
-        lines = None if path is None else read_console(path)
+        lines = run.console()
     except UnreadableRunError as error:
         raise failure(error) from None
     if lines is None:

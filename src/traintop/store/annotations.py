@@ -3,28 +3,27 @@
 The annotations of ``experiment_x.json`` are in ``.traintop/experiment_x.json`` beside it, a small
 JSON object of plain data: ``{"note": "…", "tags": ["…"], "archived": true, "author": "…",
 "time": "…"}``. Whoever may write into a directory may annotate the runs in it, and may delete these
-files at any time.
+files at any time. What cannot be written there is in the user's state folder, for him alone: see
+:mod:`traintop.store.own_annotations`. Of both, what was written later counts.
 """
 
 from __future__ import annotations
 
-import errno
-import stat
+import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
+from pathlib import PurePath
 from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from traintop.atomic_file import write_atomically
 from traintop.model import Annotations
 from traintop.process import user_name
 from traintop.store.files import AwayError, Entry, FileError, Files
-from traintop.store.files.local import LocalFiles
-from traintop.store.sidecars import ANNOTATIONS, make_folder, refuse_link, sidecar_of
+from traintop.store.own_annotations import OwnAnnotations
+from traintop.store.sidecars import ANNOTATIONS, sidecar_of
+from traintop.times import posix_time
 
 LONGEST_NOTE = 2000
 LONGEST_TAG = 40
@@ -33,6 +32,9 @@ MOST_TAGS = 20
 _LARGEST_FILE = 65_536
 _SETTLING = 2.0
 """Seconds for which a changed file is read again."""
+
+_TOLD_LATE = 60.0
+"""Seconds after which a place elsewhere tells of what was written to it."""
 
 NOTHING = Annotations()
 
@@ -66,9 +68,12 @@ class AnnotationChange(msgspec.Struct, frozen=True):
         )
 
 
-def annotations_file(run: Path) -> Path:
-    """The file that holds the annotations of a run."""
-    return sidecar_of(run, ANNOTATIONS)
+class Saved(NamedTuple):
+    """What a person changed of a run's annotations, and where that is."""
+
+    annotations: Annotations
+    where: str
+    """In words: "on gpu07"; empty for beside the run, on this machine."""
 
 
 def _with_suffix(run: str) -> str:
@@ -77,57 +82,26 @@ def _with_suffix(run: str) -> str:
 
 def decode(data: bytes) -> Annotations:
     """The annotations in a sidecar file; none in one that holds anything else. Never raises."""
+    return _decoded(data) or NOTHING
+
+
+def _decoded(data: bytes) -> Annotations | None:
+    """The same, or ``None`` where something else is in it."""
     try:
-        stored = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return NOTHING
-    return _bounded_of(stored)
-
-
-def read_annotations(run: Path) -> Annotations:
-    """The annotations of a run; none where there is no sidecar file that can be read."""
-    try:
-        return decode(LocalFiles().read(str(annotations_file(run)), 0, _LARGEST_FILE))
-    except (FileError, ValueError):
-        return NOTHING
-
-
-def annotate(run: Path, change: AnnotationChange) -> Annotations:
-    """Change the annotations of a run on disk, and return the new ones, signed by the user.
-
-    A sidecar file that would say nothing is deleted. One that holds something else, or cannot be
-    read, is left alone: it is what a person wrote. Raises ``OSError`` that names the file.
-    """
-    path = annotations_file(run)
-    refuse_link(path.parent)
-    before = _stored(path)
-    after = change.apply(before)
-    if after == NOTHING:
-        with suppress(FileNotFoundError):
-            path.unlink()
-        with suppress(OSError):
-            path.parent.rmdir()  # which only succeeds when it is empty
-        return after
-    if after == replace(before, author="", time=""):
-        return before
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    after = replace(after, author=user_name() or "", time=now)
-    make_folder(run.parent)
-    write_atomically(path, msgspec.json.encode(after) + b"\n")
-    return after
-
-
-def _stored(path: Path) -> Annotations:
-    """What a sidecar file says that is to be replaced; nothing where none is, or a link."""
-    try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return NOTHING
-        data = path.read_bytes()
         return _bounded_of(_decoder.decode(data)) if data else NOTHING
-    except FileNotFoundError:
-        return NOTHING
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise OSError(errno.EINVAL, "holds something other than annotations", str(path)) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _signed(annotations: Annotations) -> Annotations:
+    now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    return replace(annotations, author=user_name() or "", time=now)
+
+
+def _later(*several: Annotations | None) -> Annotations:
+    """Of several annotations of one run those that were written last."""
+    known = [each for each in several if each is not None]
+    return max(known, key=lambda each: posix_time(each.time) or 0.0, default=NOTHING)
 
 
 def _bounded_of(stored: _Stored) -> Annotations:
@@ -148,19 +122,22 @@ class _Read(NamedTuple):
 
 
 class AnnotationFiles:
-    """The annotations of all runs of a place. One thread at a time may use it."""
+    """The annotations of all runs of a place. One thread looks at them; another may change them."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, place: str) -> None:
         self._files = files
+        self._own = OwnAnnotations(place)
         self._known: dict[str, _Read] = {}
         self._by_run: dict[str, Annotations] = {}
+        self._written: dict[str, tuple[Annotations, float]] = {}  # by us, and when
 
     def refresh(self, entries: Sequence[Entry]) -> bool:
         """Take over what these files say, as they are now; whether an annotation changed."""
+        is_changed = self._own.refresh()
         before, known = self._by_run, self._known
         fresh = [one for one in entries if one.id not in known or known[one.id].seen != one[:3]]
         if not fresh and len(entries) == len(known):
-            return False
+            return is_changed
         self._files.prefetch([(entry.id, 0, _LARGEST_FILE) for entry in fresh])
         read = {entry.id: self._read(entry) for entry in fresh}
         self._known = {entry.id: read.get(entry.id) or known[entry.id] for entry in entries}
@@ -169,11 +146,63 @@ class AnnotationFiles:
             for file_id, file in self._known.items()
             if file.annotations != NOTHING
         }
-        return self._by_run != before
+        return is_changed or self._by_run != before
 
     def of(self, run_id: str) -> Annotations:
         """The annotations of a run, as of the last look."""
-        return self._by_run.get(_with_suffix(run_id), NOTHING)
+        beside = self._by_run.get(_with_suffix(run_id), NOTHING)
+        own = self._own.of(run_id)
+        return beside if own is None else _later(own, beside)
+
+    def change(self, run_id: str, change: AnnotationChange) -> Saved:
+        """Change the annotations of a run, and sign them.
+
+        Beside the run, or where that cannot be, for the user alone. A sidecar file that would say
+        nothing is deleted; one that holds something else, or cannot be read, is left alone: it is
+        what a person wrote. Raises ``OSError`` that names the file if nothing can be saved.
+        """
+        path = sidecar_of(PurePath(run_id), ANNOTATIONS)
+        sidecar = str(path)
+        own = self._own.read(run_id)
+        try:
+            beside = self._stored(sidecar)
+            before = _later(own, beside)
+            after = change.apply(before)
+            if own is None and after == replace(before, author="", time=""):
+                return Saved(before, self._where)
+            after = NOTHING if after == NOTHING else _signed(after)
+            data = None if after == NOTHING else msgspec.json.encode(after) + b"\n"
+            self._files.replace(sidecar, data)
+        except FileError as error:
+            place = self._files.place
+            folder = f"{place}: {path.parent}" if place else path.parent
+            reason = f"{place} is away" if isinstance(error, AwayError) else folder
+            after = _signed(change.apply(_later(own, self.of(run_id))))
+            self._own.write(run_id, after)
+            return Saved(after, f"for you alone, on this machine: {reason}: {error}")
+        self._own.write(run_id, None)
+        self._written[sidecar] = _signed(after), time.monotonic()
+        return Saved(after, self._where)
+
+    @property
+    def _where(self) -> str:
+        return f"on {self._files.place}" if self._files.place else ""
+
+    def _stored(self, sidecar: str) -> Annotations:
+        """What a sidecar file says that is to be replaced; nothing where none is.
+
+        In a place elsewhere, what is read may be older than what was just written to it.
+        """
+        written, at = self._written.pop(sidecar, (None, 0.0))
+        written = written if self._files.place and time.monotonic() - at < _TOLD_LATE else None
+        [entry] = self._files.stat_many([sidecar])
+        if entry.version is None:
+            return written or NOTHING
+        found = _decoded(self._files.read(sidecar, 0, _LARGEST_FILE))
+        if found is None:
+            name = PurePath(sidecar).name
+            raise FileError(f"{name} holds something other than annotations")
+        return _later(written, found)
 
     def _read(self, entry: Entry) -> _Read:
         try:

@@ -14,6 +14,8 @@ from traintop.metrics import take_stated_directions
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
 from traintop.run_ids import Location, location_of, root_of
+from traintop.store.annotations import AnnotationChange, Saved
+from traintop.store.console import ConsoleReader
 from traintop.store.files import AwayError
 from traintop.store.files.places import files_of, share_a_fate
 from traintop.store.formats import StreamingReader, UnreadableRunError
@@ -106,9 +108,31 @@ class RunCatalog:
 
         Raises :class:`UnreadableRunError` when there is no such run, or none any more.
         """
+        return self._place_of(run_id).reader(run_id)
+
+    def annotate(self, run_id: str, change: AnnotationChange) -> Saved:
+        """Change what people say of a run: beside it, or else for the user alone; it says which.
+
+        For any thread, one at a time. Raises :class:`UnreadableRunError` when there is no such run
+        any more, and ``OSError`` that names a file if nothing can be saved.
+        """
+        return self._place_of(run_id).annotate(run_id, change)
+
+    def console(self, run_id: str) -> ConsoleReader:
+        """A reader of what the command of a run printed. Raises :class:`UnreadableRunError`."""
+        return self._place_of(run_id).console(run_id)
+
+    def patch(self, run_id: str) -> str | None:
+        """What was changed of the code of a run since its commit; ``None`` where nobody knows.
+
+        Raises :class:`UnreadableRunError` when there is no such run any more.
+        """
+        return self._place_of(run_id).patch(run_id)
+
+    def _place_of(self, run_id: str) -> PlaceCatalog:
         for place in self.places:
             if place.has(run_id):
-                return place.reader(run_id)
+                return place
         raise UnreadableRunError(f"{run_id} does not exist")
 
     def other_files(self, *, tools_only: bool = False) -> str:

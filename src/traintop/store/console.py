@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
+from collections.abc import Hashable
+from pathlib import Path, PurePath
 
-from traintop.store.files import FileError
+from traintop.store.files import FileError, Files
 from traintop.store.files.local import LocalFiles
 from traintop.store.formats import UnreadableRunError
 from traintop.store.sidecars import CONSOLE, sidecar_of
@@ -28,17 +28,6 @@ def without_escapes(data: bytes) -> bytes:
     return _ESCAPES.sub(b"", data)
 
 
-def read_console(run: Path) -> tuple[str, ...] | None:
-    """The lines that a run's command printed, safe to be drawn; ``None`` where none are kept.
-
-    The last one is there as far as it is printed. Raises :class:`UnreadableRunError` where the file
-    cannot be read.
-    """
-    reader = ConsoleReader(run)
-    reader.follow()
-    return reader.lines
-
-
 def end_of_console(run: Path, length: int) -> bytes:
     """The last whole lines that a run's command printed, up to so many bytes; a link is none."""
     path = sidecar_of(run, CONSOLE)
@@ -52,37 +41,42 @@ def end_of_console(run: Path, length: int) -> bytes:
 
 
 class ConsoleReader:
-    """Reads the lines as :func:`read_console` does, and then what is new in them."""
+    """The lines that a run's command printed, safe to be drawn, and then what is new in them."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, files: Files, run_id: str) -> None:
         self.lines: tuple[str, ...] | None = None
-        """What is known of them; the tuple is never changed."""
-        self._path = sidecar_of(run, CONSOLE)
-        self._seen = (0, 0, 0)  # the file as it was
+        """What is known of them, the last one as far as it is printed; ``None`` where none are
+        kept. The tuple is never changed."""
+        self._files = files
+        self._id = str(sidecar_of(PurePath(run_id), CONSOLE))
+        self._inode: Hashable = None
+        self._size = 0  # of what was read
+        self._version: Hashable = None
         self._line_at = 0  # where the last line begins
 
     def follow(self) -> bool:
         """Look at the file; whether there is something new. Raises ``UnreadableRunError``."""
         try:
-            info = os.stat(self._path)
-        except OSError:
+            entry = self._files.stat(self._id)
+        except FileError:
             return False
-        seen = (info.st_ino, info.st_size, info.st_mtime_ns)
-        if seen == self._seen:
+        if (entry.version, entry.size) == (self._version, self._size):
             return False
         known = self.lines or ()
-        is_same = info.st_ino == self._seen[0] and info.st_size >= self._seen[1]
-        if not is_same or info.st_size - self._line_at > LARGEST_BYTES:
-            known, self._line_at = (), max(info.st_size - LARGEST_BYTES, 0)
+        is_same = entry.inode == self._inode and entry.size >= self._size
+        if not is_same or entry.size - self._line_at > LARGEST_BYTES:
+            known, self._line_at = (), max(entry.size - LARGEST_BYTES, 0)
         try:
-            data = LocalFiles().read(str(self._path), self._line_at, 2 * LARGEST_BYTES)
+            data = self._files.read(self._id, self._line_at, 2 * LARGEST_BYTES)
         except FileError as error:
-            raise UnreadableRunError(f"{self._path} {error}") from None
+            raise UnreadableRunError(f"{self._id} {error}") from None
         text = without_escapes(data).decode("utf-8", "replace")
         # A bar is drawn after a return, or before one.
         states = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
         lines = [safe_text(state, _LONGEST_LINE) for state in states]
         self.lines = (*known[:-1], *lines)
+        # It may have grown since, or what was read may be older.
+        self._size = self._line_at + len(data)
         self._line_at += data.rfind(b"\n") + 1
-        self._seen = seen
+        self._inode, self._version = entry.inode, entry.version
         return True

@@ -16,8 +16,9 @@ from typing import cast
 
 from traintop.logfile.lines import first_reads
 from traintop.run_ids import DATABASES, Location, is_below, location_of, parts_of, stem_of
-from traintop.store.annotations import AnnotationFiles
+from traintop.store.annotations import AnnotationChange, AnnotationFiles, Saved
 from traintop.store.cache import SummaryCache
+from traintop.store.console import ConsoleReader
 from traintop.store.files import AwayError, Entry, FileError, Files, Span, wanted_in
 from traintop.store.files.database_copies import LOG
 from traintop.store.formats import (
@@ -35,7 +36,7 @@ from traintop.store.other_files import other_files
 from traintop.store.packed_summary import SummaryPacker
 from traintop.store.run_order import RunOrder
 from traintop.store.shared_reader import SharedReader
-from traintop.store.sidecars import FOLDER, SIDECARS
+from traintop.store.sidecars import FOLDER, SIDECARS, read_patch
 from traintop.store.snapshot import PlaceState, Snapshot
 from traintop.store.sources import (
     Claim,
@@ -95,7 +96,7 @@ class PlaceCatalog:
         self._runs: dict[str, ObservedRun] = {}
         self._restless: set[str] = set()  # runs to be looked at although no file of theirs changed
         self._order = RunOrder()
-        self._annotations = AnnotationFiles(files)
+        self._annotations = AnnotationFiles(files, place)
         self._packer = SummaryPacker()
         self._name = self._name_of  # one for all runs
         self._formats: dict[tuple[RunFormat, ...], tuple[RunFormat, ...]] = {}  # each once
@@ -232,6 +233,18 @@ class PlaceCatalog:
         if run is None:
             raise UnreadableRunError(f"{run_id} does not exist")
         return SharedReader(run)
+
+    def annotate(self, run_id: str, change: AnnotationChange) -> Saved:
+        """As :meth:`traintop.store.catalog.RunCatalog.annotate`."""
+        return self._annotations.change(location_of(run_id).path, change)
+
+    def console(self, run_id: str) -> ConsoleReader:
+        """As :meth:`traintop.store.catalog.RunCatalog.console`."""
+        return ConsoleReader(self.files, location_of(run_id).path)
+
+    def patch(self, run_id: str) -> str | None:
+        """As :meth:`traintop.store.catalog.RunCatalog.patch`."""
+        return read_patch(self.files, location_of(run_id).path)
 
     def _scan(self, until: float = math.inf) -> _Scan:
         """What there is; a part of it where that takes until then."""

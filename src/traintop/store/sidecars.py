@@ -7,13 +7,10 @@ where `traintop run` started its program, ``experiment_x.log`` with what that pr
 
 from __future__ import annotations
 
-import errno
-import stat
-from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
-from traintop.store.files import FileError
-from traintop.store.files.local import LocalFiles
+from traintop.store.files import FileError, Files, local
 
 FOLDER = ".traintop"
 
@@ -25,19 +22,13 @@ _LONGEST_PATCH = 1 << 20
 ANNOTATIONS, CONSOLE, PATCH = ".json", ".log", ".patch"
 
 
-def sidecar_of(run: Path, suffix: str) -> Path:
+_Path = TypeVar("_Path", bound=PurePath)
+
+
+def sidecar_of(run: _Path, suffix: str) -> _Path:
     """The file beside a run's that ends like this, whether it is there or not."""
     stem = run.name.removesuffix(".json")
     return run.parent / FOLDER / f"{stem}{suffix}"
-
-
-def refuse_link(folder: Path) -> None:
-    """Raises ``OSError`` where the folder is none: a link would lead what we write to a place that
-    another person chose.
-    """
-    with suppress(FileNotFoundError):
-        if not stat.S_ISDIR(folder.lstat().st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, "not a directory", str(folder))
 
 
 def make_folder(directory: Path) -> Path:
@@ -46,21 +37,14 @@ def make_folder(directory: Path) -> Path:
     Raises ``OSError`` that names it.
     """
     folder = directory / FOLDER
-    refuse_link(folder)
-    with suppress(FileExistsError):
-        folder.mkdir()
-        with suppress(OSError):
-            # Whoever may add runs to the directory may annotate them, whatever our umask is.
-            folder.chmod(stat.S_IMODE(directory.stat().st_mode))
+    local.make_folder(folder)
     return folder
 
 
-def read_patch(run: Path | None) -> str | None:
+def read_patch(files: Files, run_id: str) -> str | None:
     """What was changed of the code of a run since its commit; ``None`` where that is not kept."""
-    if run is None:
-        return None
     try:
-        data = LocalFiles().read(str(sidecar_of(run, PATCH)), 0, _LONGEST_PATCH)
+        data = files.read(str(sidecar_of(PurePath(run_id), PATCH)), 0, _LONGEST_PATCH)
     except FileError:
         return None
     return data.decode("utf-8", "replace")

@@ -83,6 +83,8 @@ from traintop.tui.view import (
 from traintop.tui.view_memory import plain_view, recalled_view
 
 if TYPE_CHECKING:
+    from traintop.store.annotations import AnnotationChange, Saved
+    from traintop.store.console import ConsoleReader
     from traintop.store.formats import RunReader
     from traintop.store.snapshot import Snapshot
     from traintop.store.watch import CatalogWatcher
@@ -102,10 +104,15 @@ class _Overlays:
     """Opens over the main screen what needs more of it than the session."""
 
     def __init__(
-        self, session: Session, main: MainScreen, annotations: AnnotationController
+        self,
+        session: Session,
+        main: MainScreen,
+        console_of: Callable[[str], ConsoleReader],
+        annotations: AnnotationController,
     ) -> None:
         self._session = session
         self._main = main
+        self._console_of = console_of
         self._annotations = annotations
 
     def action_open_run(self) -> None:
@@ -113,7 +120,7 @@ class _Overlays:
 
         session = self._session
         session.change(replace(session.view, opened=session.view.selected))
-        screen = RunScreen(session, self._main.plotted)
+        screen = RunScreen(session, self._main.plotted, self._console_of)
         screen.use_actions(self._annotations)
         self._main.app.push_screen(screen)
 
@@ -189,7 +196,7 @@ class TraintopApp(TypeAheadApp):
         self._is_painted = False
         self._written: Path | None = None
         self._toasts = NoticeToasts(self)
-        self.annotations = AnnotationWriter(self.post_message)
+        self.annotations = AnnotationWriter(self.annotate, self.post_message)
         self.exports = ExportWriter(self.post_message, self.reader_of)
         view = ViewState(
             smoothing=smoothing_level(settings.smoothing),
@@ -204,7 +211,7 @@ class TraintopApp(TypeAheadApp):
             self.notice_log,
             annotations,
             ExportController(session, main),
-            _Overlays(session, main, annotations),
+            _Overlays(session, main, self.console_of, annotations),
         )
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -276,6 +283,14 @@ class TraintopApp(TypeAheadApp):
     def reader_of(self, run_id: str) -> RunReader:
         """A reader of a run that is listed, for any thread."""
         return self._catalog.reader(run_id)
+
+    def annotate(self, run_id: str, change: AnnotationChange) -> Saved:
+        """Change what people say of a run that is listed, from one other thread."""
+        return self._catalog.annotate(run_id, change)
+
+    def console_of(self, run_id: str) -> ConsoleReader:
+        """A reader of what the command of a run printed, for any thread."""
+        return self._catalog.console(run_id)
 
     def start_loading(self) -> None:
         """Start to read the records of the plotted runs."""
@@ -386,7 +401,8 @@ class TraintopApp(TypeAheadApp):
     async def on_annotations_written(self, message: AnnotationsWritten) -> None:
         request, failures = message.request, message.failures
         if not failures:
-            self._report(written_text(request.change, len(request.run_ids)))
+            words = written_text(request.change, len(request.run_ids), message.places)
+            self._report(safe_text(words, limit=_LONGEST_PATH))
         elif request.ask_again is not None:
             await request.ask_again(failures[0])
         else:

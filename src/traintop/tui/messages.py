@@ -147,10 +147,14 @@ class AnnotationRequested(Message):
 
 @dataclass(eq=False)
 class AnnotationsWritten(Message):
-    """The runs are annotated on disk; ``failures`` say in words what could not be written."""
+    """The runs are annotated; ``failures`` say in words what could not be saved.
+
+    ``places`` are in words those where it was, but for beside runs on this machine: "on gpu07".
+    """
 
     request: AnnotationRequested
     failures: tuple[str, ...]
+    places: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)

@@ -5,6 +5,7 @@ This file runs on other machines, too: see :mod:`traintop.store.files.far_side`.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import operator
 import os
@@ -104,19 +105,21 @@ class LocalFiles(Files):
         """Nothing is open."""
 
     def replace(self, file_id: str, data: bytes | None) -> None:
-        """Write a small file as a whole, or delete it."""
+        """Write a small file as a whole, or delete it; a link in place of its folder is refused."""
         path = Path(file_id)
         try:
             if data is not None:
-                path.parent.mkdir(exist_ok=True)
+                make_folder(path.parent)
                 write_atomically(path, data)
                 return
+            refuse_link(path.parent)
             with suppress(FileNotFoundError):
                 path.unlink()
             with suppress(OSError):
                 path.parent.rmdir()  # which only succeeds when it is empty
         except OSError as error:
-            raise FileError(reason_of(error)) from error
+            reason = (error.strerror or str(error)).lower()
+            raise FileError(f"cannot be written: {reason}") from error
 
     def _is_on_network(self, path: str, device: int) -> bool:
         known = self._is_network.get(device)
@@ -126,6 +129,25 @@ class LocalFiles(Files):
 
 
 # ------------------------------------------------------------------------------------ one file
+
+
+def refuse_link(folder: Path) -> None:
+    """Raises ``OSError`` where the folder is none: a link would lead what we write to a place that
+    another person chose.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "not a directory", str(folder))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder beside runs, unless there is one. Raises ``OSError`` that names it."""
+    refuse_link(folder)
+    with suppress(FileExistsError):
+        folder.mkdir()
+        with suppress(OSError):
+            # Whoever may add runs to the directory may annotate them, whatever our umask is.
+            folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
 
 
 def open_regular(path: Path | str) -> tuple[int, os.stat_result]:

@@ -53,13 +53,15 @@ def tags_change(before: Sequence[str], typed: str) -> AnnotationChange:
     )
 
 
-def written_text(change: AnnotationChange, count: int) -> str:
-    """What was done, in words."""
+def written_text(change: AnnotationChange, count: int, places: Sequence[str] = ()) -> str:
+    """What was done, and where, in words."""
     runs = counted(count, "run")
+    where = f" ({'; '.join(places)})" if places else ""
     if change.archived is not None:
-        return f"Archived {runs}; A shows archived runs" if change.archived else f"Restored {runs}"
+        done = f"Archived {runs}" if change.archived else f"Restored {runs}"
+        return f"{done}{where}" + ("; A shows archived runs" if change.archived else "")
     what = "tags" if change.note is None else "note"
-    return f"Saved the {what} of {runs}"
+    return f"Saved the {what} of {runs}{where}"
 
 
 def archive_change(runs: Sequence[RunSummary]) -> AnnotationChange:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
 from textual.message import Message
 
-from traintop.store.annotations import annotate, annotations_file
-from traintop.text import safe_text
+from traintop.store.annotations import AnnotationChange, Saved
+from traintop.store.formats import UnreadableRunError
+from traintop.text import error_text, safe_text
 from traintop.tui.messages import AnnotationRequested, AnnotationsWritten
 
 QUIT_SECONDS = 5.0
@@ -23,10 +22,16 @@ _LONGEST_TEXT = 10_000
 class AnnotationWriter:
     """Writes one change after the other, for each reads what is there before; all before the end.
 
-    ``post`` gets an :class:`AnnotationsWritten` for each; it returns whether that was received.
+    ``annotate`` writes that of one run. ``post`` gets an :class:`AnnotationsWritten` for each; it
+    returns whether that was received.
     """
 
-    def __init__(self, post: Callable[[Message], bool]) -> None:
+    def __init__(
+        self,
+        annotate: Callable[[str, AnnotationChange], Saved],
+        post: Callable[[Message], bool],
+    ) -> None:
+        self._annotate = annotate
         self._post = post
         self._asked: SimpleQueue[AnnotationRequested | None] = SimpleQueue()
         self._thread = Thread(target=self._write_all, name="traintop-annotations", daemon=True)
@@ -52,22 +57,22 @@ class AnnotationWriter:
 
     def _write_all(self) -> None:
         while (request := self._asked.get()) is not None:
-            failures = _failures_of(request)
-            if self._post(AnnotationsWritten(request, failures)):
+            written = self._written(request)
+            if self._post(written):
                 del self._unreported[request]
             else:
-                self._unreported[request] = failures
+                self._unreported[request] = written.failures
 
-
-def _failures_of(request: AnnotationRequested) -> tuple[str, ...]:
-    """Write it; why it could not be written, each reason once."""
-    failures: dict[str, None] = {}
-    for path in map(Path, request.run_ids):
-        try:
-            annotate(path, request.change)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            failures[f"{reason}: {os.path.abspath(error.filename or annotations_file(path))}"] = (
-                None
-            )
-    return tuple(failures)
+    def _written(self, request: AnnotationRequested) -> AnnotationsWritten:
+        """Write it; where that is, and why it could not be, each reason once."""
+        failures: dict[str, None] = {}
+        saved: dict[str, None] = {}
+        for run_id in request.run_ids:
+            try:
+                saved[self._annotate(run_id, request.change).where] = None
+            except OSError as error:
+                where = f": {error.filename}" if error.filename else ""
+                failures[f"{error_text(error).lower()}{where}"] = None
+            except UnreadableRunError as error:
+                failures[str(error)] = None
+        return AnnotationsWritten(request, tuple(failures), tuple(filter(None, saved)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual.app import ComposeResult
@@ -38,7 +38,7 @@ class OutputScreen(SessionScreen):
 
     PLACES = (Place.OUTPUT,)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, console_of: Callable[[str], ConsoleReader]) -> None:
         super().__init__(session)
         self._lines: tuple[str, ...] | None = None
         self._note = "reading …"
@@ -46,9 +46,8 @@ class OutputScreen(SessionScreen):
         self._is_reading = False
         self._header_pane = LinePane(id="status")
         self._output_pane = LinePane(id="output")
-        run = self.rows.run(self.view.opened)
-        path = None if run is None else run.path
-        self._reader = None if path is None else ConsoleReader(path)
+        self._console_of = console_of
+        self._reader: ConsoleReader | None = None
 
     def compose(self) -> ComposeResult:
         yield self._header_pane
@@ -99,13 +98,15 @@ class OutputScreen(SessionScreen):
             self.run_worker(self._read, thread=True, group="output", exit_on_error=False)
 
     def _read(self) -> None:
-        reader, note = self._reader, ""
+        note = ""
         try:
-            if reader is not None:
-                reader.follow()
+            if self._reader is None and self.view.opened is not None:
+                self._reader = self._console_of(self.view.opened)
+            if self._reader is not None:
+                self._reader.follow()
         except UnreadableRunError as error:
             note = str(error)
-        lines = None if reader is None else reader.lines
+        lines = None if self._reader is None else self._reader.lines
         self.post_message(OutputRead(lines, note or ("" if lines else _NONE)))
 
     def on_output_read(self, message: OutputRead) -> None:

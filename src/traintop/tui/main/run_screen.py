@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 from textual.app import ComposeResult
 
 from traintop.lines import Line, Piece
 from traintop.model import RunSummary
+from traintop.store.console import ConsoleReader
 from traintop.text import counted
 from traintop.tui.kit.keys import Need, Place, Situation
 from traintop.tui.kit.pane import LinePane, ScrollingPane
@@ -29,9 +32,15 @@ class RunScreen(SessionScreen):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (26, "-tall")]  # noqa: RUF012
     PLACES = (Place.RUN,)
 
-    def __init__(self, session: Session, plotted: PlottedRuns) -> None:
+    def __init__(
+        self,
+        session: Session,
+        plotted: PlottedRuns,
+        console_of: Callable[[str], ConsoleReader],
+    ) -> None:
         super().__init__(session)
         self._plotted = plotted
+        self._console_of = console_of
         self._part = _PARTS[0]
         self._records = RecordsView()
         self._header_pane = LinePane(id="status")
@@ -124,7 +133,7 @@ class RunScreen(SessionScreen):
     def action_show_output(self) -> None:
         from traintop.tui.main.output_screen import OutputScreen
 
-        self.app.push_screen(OutputScreen(self.session))
+        self.app.push_screen(OutputScreen(self.session, self._console_of))
 
     def action_next_part(self) -> None:
         self._part = _PARTS[(_PARTS.index(self._part) + 1) % len(_PARTS)]
