@@ -25,6 +25,7 @@ from tests.benchmarks import (
     system_metrics,
     terminal,
     thin_line,
+    very_many_runs,
 )
 from tests.benchmarks.generated_runs import RECORDS_OF_USUAL_RUN, write_run, write_runs
 from tests.benchmarks.measuring import FULL, QUICK, Line, Scale
@@ -79,6 +80,7 @@ def _families(scale: Scale, directory: Path) -> Iterator[tuple[str, Iterator[Lin
     yield "Reading", reading.measure(scale, runs, more_runs, long_run)
     yield "The terminal UI", terminal.measure(scale, empty, runs, more_runs, long_run)
     yield "A thin line", thin_line.measure(scale, directory / "live")
+    yield "A year of a lab", very_many_runs.measure(scale, directory / "year")
     yield "Runs of other tools", other_tools.measure(scale, directory / "foreign")
     yield "Other trackers", peers.measure(scale, others)
 

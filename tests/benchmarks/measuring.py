@@ -24,6 +24,7 @@ class Scale:
     long_run: int
     lasting_run: int
     many_runs: int
+    nested_runs: int
     idle_seconds: float
     live_seconds: float
 
@@ -34,6 +35,7 @@ FULL = Scale(
     long_run=1_000_000,
     lasting_run=1_000_000,
     many_runs=10_000,
+    nested_runs=100_000,
     idle_seconds=10.0,
     live_seconds=40.0,
 )
@@ -43,6 +45,7 @@ QUICK = Scale(
     long_run=100_000,
     lasting_run=100_000,
     many_runs=2000,
+    nested_runs=5000,
     idle_seconds=3.0,
     live_seconds=5.0,
 )

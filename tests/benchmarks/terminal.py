@@ -21,7 +21,7 @@ from tests.benchmarks.measuring import (
 )
 from tests.benchmarks.pseudo_terminal import COLUMNS, LINES, PseudoTerminal, screens
 
-_EMPTY_APP = """
+EMPTY_APP = """
 from textual.app import App
 from textual.widgets import Static
 
@@ -31,7 +31,7 @@ class Empty(App):
 
 Empty().run()
 """
-_EMPTY_MARK = b"an empty app"
+EMPTY_MARK = b"an empty app"
 _LISTED_MARK = b"run-0"
 _NOTHING_LISTED_MARK = b"ExperimentTracker"
 
@@ -58,7 +58,7 @@ def measure(
 def _first_frames(scale: Scale, empty: Path, runs: Path, more_runs: Path) -> Iterator[Line]:
     bare, nothing, few, many = interleaved(
         scale.rounds,
-        lambda: _seconds_to(_EMPTY_MARK, "-c", _EMPTY_APP),
+        lambda: _seconds_to(EMPTY_MARK, "-c", EMPTY_APP),
         lambda: _seconds_to(_NOTHING_LISTED_MARK, *_traintop(empty)),
         lambda: _seconds_to(_LISTED_MARK, *_traintop(runs)),
         lambda: _seconds_to(_LISTED_MARK, *_traintop(more_runs)),
@@ -82,7 +82,7 @@ def _first_frames(scale: Scale, empty: Path, runs: Path, more_runs: Path) -> Ite
 
 def _idle(scale: Scale, runs: Path) -> Iterator[Line]:
     count = _count(runs)
-    with PseudoTerminal(*_traintop(runs)) as ours, PseudoTerminal("-c", _EMPTY_APP) as bare:
+    with PseudoTerminal(*_traintop(runs)) as ours, PseudoTerminal("-c", EMPTY_APP) as bare:
         for terminal in (ours, bare):
             terminal.listen_until_quiet(_QUIET_SECONDS)
         sent, busy = _at_rest(ours, scale.idle_seconds)
@@ -116,7 +116,7 @@ def _at_rest(terminal: PseudoTerminal, seconds: float) -> tuple[float, float]:
 
 
 def _memory(runs: Path) -> Line:
-    with PseudoTerminal(*_traintop(runs)) as ours, PseudoTerminal("-c", _EMPTY_APP) as bare:
+    with PseudoTerminal(*_traintop(runs)) as ours, PseudoTerminal("-c", EMPTY_APP) as bare:
         for terminal in (ours, bare):
             terminal.listen_until_quiet(_QUIET_SECONDS)
         return Line(

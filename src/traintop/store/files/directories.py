@@ -147,7 +147,8 @@ class DirectoryWalk:
             since = min(since, known.since)
             if look.now < known.due:
                 return self._look_again(known, lags, look)
-        rest = LONGEST_REST * random.uniform(0.5, 1.0)  # not all of them at the same time
+        # Not all of them at the same time, and least so those that were met together.
+        rest = LONGEST_REST * random.uniform(0.2 if known is None else 0.8, 1.0)
         due = look.now + rest if look.now - since >= _SETTLING else look.now
         found, below, links = _list(directory, self._wanted(directory), look.time, lags)
         if known is not None:  # which takes no memory twice
