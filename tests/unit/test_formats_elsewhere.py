@@ -150,6 +150,8 @@ EVENTS = FOREIGN / "tensorboard" / "restarted"
 def test_many_small_files_are_few_round_trips(tmp_path: Path, run: Path, each: int) -> None:
     for number in range(20):
         shutil.copytree(run, tmp_path / f"{number:032x}")
+    for of_all in run.parent.glob("meta.yaml"):
+        shutil.copy(of_all, tmp_path)
     catalog, files = catalog_elsewhere(tmp_path)
     assert len(catalog.refresh().runs) == 20
     assert files.trips <= 20 * each + 5
