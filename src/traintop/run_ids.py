@@ -44,8 +44,8 @@ def location_of(address: str) -> Location:
     A path in the home directory of another machine begins with ~, as in ``ssh://gpu07/~/runs``.
     """
     if address.startswith("pipe:"):
-        command, separator, path = address.rpartition("//")
-        place, path = (f"{command}/", f"/{path}") if separator else (address, "/")
+        command, _, path = address.rpartition("//")
+        place, path = f"{command}/", f"/{path}"
     elif found := _PLACE.match(address):
         place, path = found[0], address[found.end() :] or "/"
     else:

@@ -9,7 +9,6 @@ use it one reads what the other has written last.
 from __future__ import annotations
 
 import itertools
-import os
 import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ import traintop
 from traintop.atomic_file import write_atomically
 from traintop.model import Pauses, RunStatus
 from traintop.run_columns import Names, shared
+from traintop.run_ids import address_of
 from traintop.store.files import Entry
 from traintop.store.packed_summary import PackedSummary, packed_again
 
@@ -155,7 +155,7 @@ class SummaryCache:
     def _path(self) -> Path:
         from platformdirs import user_cache_path
 
-        named = "\n".join(f"{os.path.realpath(each)} as {each}" for each in self._directories)
+        named = "\n".join(f"{address_of(each)} as {each}" for each in self._directories)
         return user_cache_path("traintop", appauthor=False) / f"summaries_{_digest(named)}"
 
 

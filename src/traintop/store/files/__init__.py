@@ -82,7 +82,7 @@ class Files(Protocol):
     def repeated_walk(
         self, roots: Sequence[str], patterns: tuple[str, ...]
     ) -> Callable[[], Iterator[Entry]]:
-        """The same walk, to be called again and again: each time, another look begins.
+        """The same walk, to be called again and again.
 
         It may leave out of a look what seems not to have changed, and then has the same objects for
         it as before; but nothing for longer than a minute.
@@ -103,7 +103,7 @@ class Files(Protocol):
         """
 
     def prefetch(self, spans: Sequence[Span]) -> None:
-        """Get parts of files at once that will be read one by one, until the next look.
+        """Get parts of files at once that will be read one by one, until the next walk.
 
         Where each reading is a round trip. A file that cannot be read says so when it is.
         """

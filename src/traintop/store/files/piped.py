@@ -157,8 +157,6 @@ class PipedFiles(RemoteFiles):
 
         Where it was lost, only a walk ``connects`` again: that of the catalog comes in good time.
         """
-        if self._lost and not connects:  # also while it is being made
-            raise AwayError(self._lost)
         with self._asking:
             if self._lost and not connects:
                 raise AwayError(self._lost)
@@ -209,10 +207,7 @@ class CommandFiles(PipedFiles):
         super().__init__()
         self._words = shlex.split(command)
         if len(self._words) < 2 or self._words[-1] != "-":
-            raise ValueError(
-                f"pipe:{command}: a command ends with `python3 -`, and before the path is //, as in"
-                " pipe:docker exec job python3 -//runs"
-            )
+            raise ValueError(f"{command!r} does not end with: python3 -")
 
     @property
     def place(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from traintop.store.files import Entry, FileError, Files, Span
@@ -48,19 +48,9 @@ class RemoteFiles(Files):
         """
 
     def walk(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
-        """What is there now; what was kept of files stays, as within a look."""
+        """What is there now; what was kept of files is forgotten, for they may have changed."""
+        self.forget()
         return self._list(roots, patterns)
-
-    def repeated_walk(
-        self, roots: Sequence[str], patterns: tuple[str, ...]
-    ) -> Callable[[], Iterator[Entry]]:
-        """The walk with which a look begins: files may have changed since the last one."""
-
-        def look() -> Iterator[Entry]:
-            self.forget()
-            return self.walk(roots, patterns)
-
-        return look
 
     def forget(self) -> None:
         """Forget what was kept of files, for they have changed."""

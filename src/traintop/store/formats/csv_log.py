@@ -181,10 +181,8 @@ class _Follower:
             raise ValueError("has no rows yet" if entry.size else "is empty")
         path = PurePath(entry.id)
         if path.name in _FILES:
-            names = _FILES[path.name].settings
-            for state in files.stat_many([str(path.with_name(name)) for name in names]):
-                if state.version is not None:
-                    self._read_settings(files, state)
+            for name in _FILES[path.name].settings:
+                self._read_settings(files, path.with_name(name))
         self._files = ordered
 
     def _is_being_rewritten(self, files: Files, before: Entry, entry: Entry) -> bool:
@@ -198,20 +196,20 @@ class _Follower:
         row = _first_row(files.read(entry.id, 0, _KNOWN_START))
         return not row or row == _first_row(self._start)
 
-    def _read_settings(self, files: Files, state: Entry) -> None:
-        name = PurePath(state.id).name
-        known = self._settings.get(name)
-        if known is not None and known.version == state.version:
-            return
+    def _read_settings(self, files: Files, path: PurePath) -> None:
+        known = self._settings.get(path.name)
         try:
-            data = files.read(state.id, 0, LARGEST_SETTINGS + 1)
+            version = files.stat(str(path)).version
+            if known is not None and known.version == version:
+                return
+            data = files.read(str(path), 0, LARGEST_SETTINGS + 1)
         except FileError:
             return
         try:
-            found = _Settings(state.version, *yaml_settings(data))
+            found = _Settings(version, *yaml_settings(data))
         except ValueError as error:
-            found = _Settings(state.version, {}, str(error))
-        self._settings[name] = found
+            found = _Settings(version, {}, str(error))
+        self._settings[path.name] = found
 
     def about(self) -> About:
         """Its settings, when it ran, and what was not read."""

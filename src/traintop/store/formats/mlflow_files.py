@@ -7,6 +7,7 @@ the time in milliseconds, the value and the step.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from array import array
 from collections.abc import Callable, Sequence
@@ -129,7 +130,7 @@ class _Follower:
         self._records.add_logged(self._series, records, has_steps=self._has_steps)
         self._records.flush(records)
         self._series = []
-        params, tags = _texts(files, run, ("params", "tags"))
+        params, tags = _texts(files, run / "params"), _texts(files, run / "tags")
         experiment = _name_of_experiment(files, run.parent)
         about = about_run(info, experiment, params, tags, self._records)
         problem = f"has {counted(self._damaged, 'damaged line')}, left out" if self._damaged else ""
@@ -171,24 +172,14 @@ def _name_of_experiment(files: Files, directory: PurePath) -> object:
         return None
 
 
-def _texts(files: Files, run: PurePath, folders: Sequence[str]) -> list[dict[str, str]]:
-    """The small files in each of some folders of a run, by their paths below it."""
-    roots = [str(run / folder) for folder in folders]
-    found: list[list[str]] = [[] for _ in roots]
-    for each in files.walk(roots, ("*",)):
-        if not each.is_dir and not each.problem:
-            [of_folder] = [
-                ids
-                for root, ids in zip(roots, found, strict=True)
-                if each.id.startswith(f"{root}/")
-            ]
-            of_folder.append(each.id)
-    found = [ids[:_MOST_TEXTS] for ids in found]
-    texts = iter(files.read_many([(each, 0, _LONGEST_TEXT) for ids in found for each in ids]))
-    return [
-        {each[len(root) + 1 :]: next(texts).decode("utf-8", "replace") for each in ids}
-        for root, ids in zip(roots, found, strict=True)
-    ]
+def _texts(files: Files, directory: PurePath) -> dict[str, str]:
+    """The small files of a directory, by their paths below it."""
+    found = files.walk([str(directory)], ("*",))
+    regular = [each for each in found if not each.is_dir and not each.problem]
+    spans = [(each.id, 0, _LONGEST_TEXT) for each in itertools.islice(regular, _MOST_TEXTS)]
+    names = [str(PurePath(file_id).relative_to(directory)) for file_id, _, _ in spans]
+    texts = files.read_many(spans)
+    return {name: text.decode("utf-8", "replace") for name, text in zip(names, texts, strict=True)}
 
 
 def _whole_lines(part: bytes, place: int) -> bytes:
