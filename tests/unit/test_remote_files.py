@@ -37,7 +37,7 @@ class Elsewhere(RemoteFiles):
         return self.files[file_id][start : start + length]
 
     def look(self) -> None:
-        for _ in self.repeated_walk([], ())():
+        for _ in self.walk([], ()):
             pass
 
 
