@@ -106,9 +106,13 @@ class RunCatalog:
     def reader(self, run_id: str) -> StreamingReader:
         """A reader of one run, for any thread; it never waits for a refresh.
 
-        Raises :class:`UnreadableRunError` when there is no such run, or none any more.
+        Raises :class:`UnreadableRunError` when there is no such run, or none any more; and at once
+        while its place is away.
         """
-        return self._place_of(run_id).reader(run_id)
+        place = self._place_of(run_id)
+        if away := place.away:
+            raise UnreadableRunError(f"{run_id} cannot be read now: {away.trouble}")
+        return place.reader(run_id)
 
     def annotate(self, run_id: str, change: AnnotationChange) -> Saved:
         """Change what people say of a run: beside it, or else for the user alone; it says which.

@@ -148,10 +148,15 @@ class PlaceCatalog:
         self._failures, self._known_at = 0, self._clock()
         return snapshot
 
+    @property
+    def away(self) -> PlaceState | None:
+        """Why it could not be looked at when that was tried last; ``None`` where it could."""
+        return next(iter(self.snapshot.places), None)
+
     def state(self) -> PlaceState | None:
         """Why its runs are not known as they are now; ``None`` where they are."""
-        if self.snapshot.places:
-            return self.snapshot.places[0]
+        if self.away is not None:
+            return self.away
         since = self._looking_since
         waited = 0.0 if since is None else self._clock() - since
         if waited >= _SILENT:  # as a frozen disk keeps it waiting

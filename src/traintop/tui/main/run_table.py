@@ -56,7 +56,8 @@ class RunTable(StyledLines):
     """Headings, and one row per run below them; formats only the rows that can be seen.
 
     It answers the keys of the list, each a step of the session's view. ``on_rows_shown`` is called
-    with the runs in view whenever others are, or these changed, while their course has a column.
+    with the runs in view whose place answers, whenever others are or these changed, while their
+    course has a column.
     """
 
     DEFAULT_CSS = """
@@ -156,7 +157,8 @@ class RunTable(StyledLines):
         self._follow_rows_in_view()
 
     def _follow_rows_in_view(self) -> None:
-        in_view = self._runs_at(round(self.scroll_y))
+        listed = self._runs_at(round(self.scroll_y))
+        in_view = tuple(filter(self._row_context.is_known, listed))
         if in_view != self._in_view and TREND_COLUMN in self.column_keys:
             self._in_view = in_view
             self._on_rows_shown(in_view)

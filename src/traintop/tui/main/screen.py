@@ -136,8 +136,10 @@ class MainScreen(SessionScreen):
 
     def show_snapshot(self, snapshot: Snapshot, mode: str) -> None:
         """Show what the watcher saw, and read what is new in the runs that are plotted."""
+        is_back = bool(self.session.places) and snapshot.places != self.session.places
         self.session.take_snapshot(snapshot, mode)
-        self.loader.follow(self.plotted.changed_in(snapshot.runs))
+        failed = self.plotted.failed if is_back else []
+        self.loader.follow([*self.plotted.changed_in(snapshot.runs), *failed])
         self._redraw_soon()
 
     def show_alerts(self, alerts: Mapping[str, AlertKind]) -> None:

@@ -48,6 +48,7 @@ class TrendLoader:
         self._condition = Condition()
         self._in_view: tuple[RunSummary, ...] = ()
         self._known: dict[str, tuple[int | None, float]] = {}  # count, and when it was sampled
+        self._failed: set[str] = set()
         self._stopped = False
         self._started = False
 
@@ -67,6 +68,9 @@ class TrendLoader:
         """Have the sparklines of these runs, and forget what was asked for before."""
         with self._condition:
             self._in_view = tuple(runs)
+            for run_id in self._failed:  # as when their place was away
+                self._known.pop(run_id, None)
+            self._failed.clear()
             self._condition.notify_all()
 
     def _run(self) -> None:
@@ -103,6 +107,8 @@ class TrendLoader:
             sample = self._reader_of(run_id).sample(SAMPLE_POINTS)
             return trend_text(sample, ascii_only=self._ascii_only)
         except Exception:  # whatever one file holds, the other runs get their sparklines
+            with self._condition:
+                self._failed.add(run_id)
             return ""
 
 

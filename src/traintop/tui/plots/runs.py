@@ -66,6 +66,12 @@ class PlottedRuns:
         return "" if reading is None else reading.failure
 
     @property
+    def failed(self) -> list[str]:
+        """The plotted runs that could not be read, although their places answer."""
+        known = (run.id for run in self.runs if self._session.state_of(run) is None)
+        return [run_id for run_id in known if self.failure_of(run_id)]
+
+    @property
     def waiting(self) -> bool:
         """Whether the first plotted run was asked for a moment ago and is not there yet."""
         recently = monotonic() - self._waiting_since < WAIT_SECONDS

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
-from tests.runs import make_run
+from tests.places import Box
+from tests.runs import make_run, records, write_run
 from tests.tui.tui_runs import PostedApp, line_text, screen_text
 from tests.waiting import settle
 from textual.pilot import Pilot
 
 from traintop.model import RunStatus, RunSummary
 from traintop.store.snapshot import PlaceState
+from traintop.tui.app import TraintopApp
 from traintop.tui.main.status_line import notices_line, status_line
 
 AWAY = PlaceState(
@@ -110,3 +113,23 @@ def test_what_is_not_known_is_not_counted_as_running() -> None:
     text = line_text(status_line(["a"], runs(), "live", 120, places=[AWAY]))
     assert "● 1 running" in text
     assert "◌ 1 last known" in text
+
+
+async def test_curves_and_trends_come_when_their_place_is_back(tmp_path: Path, box: Box) -> None:
+    ids = []
+    for name in ("one", "two"):
+        path = tmp_path / f"experiment_{name}_20250222_140530.json"
+        write_run(path, records(200), config={"experiment_name": name}, status="finished")
+        ids.append(f"ssh://box{path}")
+    app = TraintopApp([f"ssh://box{tmp_path}"])
+    async with app.run_test(size=(160, 48)) as pilot:
+        main = app.main_screen
+        await settle(pilot, lambda: main.plotted.loaded and len(main._trends) == 2)
+        box.reason = "no route to host"
+        await settle(pilot, lambda: "no route to host" in screen_text(app))
+        (other,) = {*ids} - main.plotted.loaded
+        main.session.go_to(other)
+        await settle(pilot, lambda: "no curves: " in screen_text(app))
+        box.reason = ""
+        await settle(pilot, lambda: other in main.plotted.loaded)
+        assert all(main._trends.values())
