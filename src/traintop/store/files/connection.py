@@ -29,6 +29,7 @@ _MOST_FRAMES = 10_000
 _LONGEST_BANNER = 64 * 1024
 _KEPT_ERRORS = 4096
 _PIECE = 256 * 1024
+_LAST_WORDS = 5.0  # seconds for a command that has closed its output to end with a status
 _FAREWELL = 0.3  # seconds for the command to end by itself
 
 _BEGINNING = f"""\
@@ -171,8 +172,8 @@ class Connection:
             return os.write(self._stdin.fileno(), data[:_PIECE])
         except BlockingIOError:
             return 0
-        except OSError:
-            raise self._ended() from None
+        except OSError:  # it has ended, and may have said why
+            return len(data)
 
     def _receive(self) -> None:
         try:
@@ -193,7 +194,7 @@ class Connection:
     def _ended(self) -> LostError:
         status = None
         with contextlib.suppress(subprocess.TimeoutExpired):
-            status = self._process.wait(1.0)
+            status = self._process.wait(_LAST_WORDS)
         with contextlib.suppress(KeyError):
             self._selector.get_key(self._stderr)
             self._take_errors()
