@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from traintop.model import RunSummary
 from traintop.store.catalog import RunCatalog
-from traintop.store.files import Entry
+from traintop.store.files import Entry, Span
 from traintop.store.files.local import LocalFiles
 from traintop.store.formats import RunReader
 from traintop.store.formats.followed import FollowedFormat
@@ -43,11 +43,12 @@ class _MemoryFiles(LocalFiles):
 
     data = b""
 
-    def stat(self, file_id: str) -> Entry:
-        return Entry(file_id, len(self.data), len(self.data), 0.0, is_dir=False)
+    def stat_many(self, ids: Sequence[str]) -> list[Entry]:
+        size = len(self.data)
+        return [Entry(file_id, size, size, 0.0, is_dir=False) for file_id in ids]
 
-    def read(self, file_id: str, start: int, length: int) -> bytes:
-        return self.data[start : start + length]
+    def read_many(self, spans: Sequence[Span]) -> list[bytes]:
+        return [self.data[start : start + length] for _, start, length in spans]
 
 
 def read_in_parts(run_format: FollowedFormat, parts: Iterable[bytes]) -> tuple[object, ...]:

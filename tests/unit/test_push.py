@@ -17,12 +17,13 @@ import pytest
 from click.testing import CliRunner
 from tests.object_store import Asked, ObjectStore
 from tests.runs import new_tracker, track_run
+from tests.sidecars import annotate
 from tests.unit.catalog_runs import run_at
 from tests.waiting import wait_until
 
 from traintop.cli import main
 from traintop.logfile.lines import read_ends
-from traintop.store.annotations import AnnotationChange, annotate
+from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
 from traintop.store.copies import files_of_runs, open_copy
 from traintop.store.files.bucket import PART
