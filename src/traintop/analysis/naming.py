@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from itertools import count
 from pathlib import PurePath
@@ -27,13 +28,16 @@ def unique_names(runs: Iterable[RunSummary]) -> dict[str, str]:
     plain = {run.title: run.id for run in reversed(newest_first)}
     taken = set(plain)
     names = {}
+    asked: Counter[str] = Counter()
     for run in newest_first:
         name = run.title
         if plain[name] != run.id:
             where, where_plain = place_name(run.id), place_name(plain[name])
             of_place = f"{name}@{where}"
             if not where or where == where_plain or of_place in taken:
-                name = free_name(f"{name}@{_stamp(run)}", taken)  # copies of a file have one time
+                name = f"{name}@{_stamp(run)}"
+                asked[name] += 1  # copies of a file have one time: as many names are taken
+                name = free_name(name, taken, first=asked[name])
             else:
                 name = of_place
             taken.add(name)
@@ -49,9 +53,12 @@ def _stamp(run: RunSummary) -> str:
     return in_file_name[0][1:] if in_file_name else run.stem
 
 
-def free_name(name: str, taken: Collection[str], suffix: str = "_{}") -> str:
-    """The name itself, or with the first number behind it that makes it different from others."""
-    candidates = (name if number == 1 else name + suffix.format(number) for number in count(1))
+def free_name(name: str, taken: Collection[str], suffix: str = "_{}", first: int = 1) -> str:
+    """The name itself, or with the first number behind it that makes it different from others.
+
+    Numbers below ``first`` are known to be taken, 1 being the name itself.
+    """
+    candidates = (name if number == 1 else name + suffix.format(number) for number in count(first))
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
