@@ -156,7 +156,7 @@ class Connection:
         while rest or not is_enough():
             events = self._selector.select(silence)
             if not events or time.monotonic() > ends:
-                raise LostError(f"no answer for {silence:.0f} s", self._errors_text())
+                raise LostError(f"no answer for {silence:.0f} s")
             for key, _ in events:
                 if key.fileobj is self._stderr:
                     self._take_errors()

@@ -53,8 +53,6 @@ class PipedFiles(RemoteFiles):
 
     def reason(self, error: LostError) -> str:
         """Why there is no connection, in words for a person."""
-        if error.status is None:
-            return str(error)
         if error.status == 127:
             return "has no python3"
         lines = error.errors.replace(">>> ", "").strip().splitlines()

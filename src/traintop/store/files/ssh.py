@@ -73,8 +73,7 @@ class SshFiles(PipedFiles):
     def reason(self, error: LostError) -> str:
         """Why there is no connection."""
         for said, words in _REASONS.items():
-            found = re.search(said, error.errors)
-            if found and error.status is not None:
+            if found := re.search(said, error.errors):
                 host = shlex.join([*self._port, self._host])
                 return words.format(ssh=f"ssh {host}", host=host, found=found[0].lower())
         return super().reason(error)
