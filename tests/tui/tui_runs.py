@@ -19,6 +19,9 @@ from traintop.directory_memory import DirectoryMemory
 from traintop.lines import Line
 from traintop.model import RunSummary
 from traintop.settings import DEFAULTS, Settings
+from traintop.store.catalog import RunCatalog
+from traintop.store.console import ConsoleReader
+from traintop.store.files.local import LocalFiles
 from traintop.store.history import History, Values
 from traintop.store.snapshot import PlaceState, Snapshot
 from traintop.tui.app import TraintopApp
@@ -40,7 +43,11 @@ class PostedApp(TraintopApp):
         self._revision = 0
 
     def start_watching(self) -> None:
-        """Nothing: the runs come from the test."""
+        """Only name the runs' place: they come from the test."""
+        self._catalog = RunCatalog([DIRECTORY])
+
+    def console_of(self, run_id: str) -> ConsoleReader:
+        return ConsoleReader(LocalFiles(), run_id)
 
     def start_loading(self) -> None:
         """Nothing: the records come from the test."""

@@ -79,3 +79,11 @@ def test_like_runs_take_little_memory(tmp_path: Path) -> None:
     sizes = sorted(len(run.packed) for run in runs if isinstance(run, PackedSummary))
     assert len(sizes) == 20
     assert sizes[-2] < sizes[-1] / 3  # of the first of its kind
+
+
+def test_whole_numbers_say_the_same_after_they_were_packed() -> None:
+    run = replace(rich_run(), last=record(7, train_loss=2, grad_norm=-7))
+    packed = SummaryPacker().pack(run)
+    assert is_same(packed, run)
+    assert is_same(run, packed)
+    assert not is_same(packed, replace(run, last=record(7, train_loss=2, grad_norm=-8)))

@@ -135,9 +135,15 @@ def is_same(one: RunSummary, other: RunSummary) -> bool:
     if any(getattr(one, name) != getattr(other, name) for name in _OTHERS):
         return False
     try:
-        return _encoded_details(one) == _encoded_details(other)
+        ours, theirs = _encoded_details(one), _encoded_details(other)
+        # A whole number comes back as one of floating point.
+        return ours == theirs or _as_it_comes_back(ours) == _as_it_comes_back(theirs)
     except (TypeError, ValueError, OverflowError):
         return one == other
+
+
+def _as_it_comes_back(details: bytes) -> bytes:
+    return _encoder.encode(_decoder.decode(details))
 
 
 def _encoded_details(summary: RunSummary) -> bytes:
