@@ -279,7 +279,10 @@ def test_no_run_is_annotated_because_none_was_named(own: Path, command: tuple[st
     assert not (own / ".traintop").exists()
 
 
-def test_a_note_that_cannot_be_beside_its_run_is_kept(own: Path) -> None:
+def test_a_note_that_cannot_be_beside_its_run_is_kept(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # other tests have no such note
     (own / ".traintop").write_text("a file")
     done = invoke("note", "-d", own, "base", "x")
     assert done.exit_code == 0
