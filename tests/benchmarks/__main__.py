@@ -1,8 +1,8 @@
 """``python -m tests.benchmarks``: the budgets beside what they cost at least.
 
 Needs Linux, and two gigabytes in the directory for temporary files. Prints each line as soon as
-it is measured; a full run writes ``docs/performance.md``. Other trackers take part where they are
-installed: tensorboard, tensorboardX, mlflow-skinny with sqlalchemy and alembic.
+it is measured; a full run writes ``docs/performance.md``. With ``--peers`` other tools are measured
+beside ours instead, which takes 30 gigabytes and installs them; it writes the page's last section.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from platformdirs import user_cache_path
 from tests.benchmarks import (
     chart_frames,
     faces,
@@ -20,7 +21,6 @@ from tests.benchmarks import (
     import_cost,
     log_calls,
     other_tools,
-    peers,
     reading,
     system_metrics,
     terminal,
@@ -29,9 +29,13 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.generated_runs import RECORDS_OF_USUAL_RUN, write_run, write_runs
 from tests.benchmarks.measuring import FULL, QUICK, Line, Scale
+from tests.benchmarks.peers import measure as peers
+from tests.benchmarks.peers.report import section, with_section
+from tests.benchmarks.peers.results import decode, encode
 from tests.benchmarks.report import machine, page, text_row
 
 _PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+_PEERS = Path(__file__).parent / "peers" / "results.json"
 _FEW_RUNS = 1000
 _A_DAY = datetime.fromisoformat("2025-02-22T14:05:30")
 
@@ -42,7 +46,31 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="less of everything, in a minute; only prints"
     )
-    quick = parser.parse_args().quick
+    parser.add_argument("--peers", action="store_true", help="measure other tools beside ours")
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        default=user_cache_path("traintop-benchmarks"),
+        metavar="DIR",
+        help="where to keep the virtual environments of the peers (default: %(default)s)",
+    )
+    arguments = parser.parse_args()
+    if arguments.peers:
+        _measure_peers(arguments.quick, arguments.environments.resolve())
+    else:
+        _measure_budgets(arguments.quick)
+
+
+def _measure_peers(quick: bool, environments: Path) -> None:
+    results = peers.measure(peers.QUICK if quick else peers.FULL, environments)
+    print(section(results))
+    if not quick:
+        _PEERS.write_bytes(encode(results))
+        _PAGE.write_text(with_section(_PAGE.read_text(), results))
+        print(f"Wrote {_PEERS} and {_PAGE}")
+
+
+def _measure_budgets(quick: bool) -> None:
     print(machine())
     families: dict[str, list[Line]] = {}
     with tempfile.TemporaryDirectory(prefix="traintop-benchmarks-") as directory:
@@ -53,15 +81,15 @@ def main() -> None:
                 families[title].append(line)
                 print(f"  {text_row(line)}", flush=True)
     if not quick:
-        _PAGE.write_text(page(families))
+        _PAGE.write_text(with_section(page(families), decode(_PEERS.read_bytes())))
         print(f"\nWrote {_PAGE}")
 
 
 def _families(scale: Scale, directory: Path) -> Iterator[tuple[str, Iterator[Line]]]:
-    tracked, empty, listed, long, others = (
-        directory / name for name in ("tracked", "empty", "listed", "long", "others")
+    tracked, empty, listed, long = (
+        directory / name for name in ("tracked", "empty", "listed", "long")
     )
-    for folder in (tracked, empty, listed, long, others):
+    for folder in (tracked, empty, listed, long):
         folder.mkdir()
     yield "A log call", log_calls.measure(scale, tracked)
     yield "System metrics", system_metrics.measure(scale, tracked)
@@ -82,7 +110,6 @@ def _families(scale: Scale, directory: Path) -> Iterator[tuple[str, Iterator[Lin
     yield "A thin line", thin_line.measure(scale, directory / "live")
     yield "A year of a lab", very_many_runs.measure(scale, directory / "year")
     yield "Runs of other tools", other_tools.measure(scale, directory / "foreign")
-    yield "Other trackers", peers.measure(scale, others)
 
 
 if __name__ == "__main__":

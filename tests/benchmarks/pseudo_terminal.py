@@ -44,6 +44,7 @@ class PseudoTerminal:
         size: tuple[int, int] = (COLUMNS, LINES),
         bytes_per_second: float | None = None,
         environment: Mapping[str, str] | None = None,
+        python: str = sys.executable,
     ) -> None:
         """The line to it takes no more than ``bytes_per_second``."""
         self.chunks: list[Chunk] = []
@@ -54,7 +55,7 @@ class PseudoTerminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.started = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [python, *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,
