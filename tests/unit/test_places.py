@@ -79,7 +79,9 @@ def test_list_shows_the_others_and_fails(roots: tuple[str, str], box: Box) -> No
     assert [run["experiment_name"] for run in document["runs"]] == ["here"]
     assert document["away"] == [{"place": "box", "roots": [roots[1]], "reason": REASON}]
     there = CliRunner().invoke(main, ["list", roots[1]])
-    assert there.exit_code == 1
+    assert (there.exit_code, there.stdout) == (1, "")  # nobody knows what is there
+    shown = CliRunner().invoke(main, ["show", "-d", roots[1]])
+    assert shown.stderr.endswith("Error: nothing could be looked at\n")
 
 
 def test_list_waits_for_no_place_for_ever(

@@ -340,6 +340,12 @@ class OpenedRuns:
         ]
 
     @property
+    def answered(self) -> list[str]:
+        """The roots of all places but those that are away."""
+        away = {root for one in self.places for root in one.roots}
+        return [root for root in self.catalog.roots if root not in away]
+
+    @property
     def troubles(self) -> list[str]:
         """What is wrong with the roots, and which files are left out, a line each."""
         left_out = [

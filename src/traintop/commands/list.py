@@ -110,6 +110,6 @@ def _print_none(opened: OpenedRuns) -> None:
         hint = f" {archived:,} are archived: -f archived" if archived else ""
         print_text(f"None of {counted(len(opened.runs), 'run')} matches.{hint}")
         return
-    absolute = (each if is_remote(each) else os.path.abspath(each) for each in opened.roots)
-    places = (safe_text(each, LONGEST_LINE) for each in absolute)
-    print_text(f"No runs in {', '.join(places)}.")
+    absolute = (each if is_remote(each) else os.path.abspath(each) for each in opened.answered)
+    if places := ", ".join(safe_text(each, LONGEST_LINE) for each in absolute):
+        print_text(f"No runs in {places}.")

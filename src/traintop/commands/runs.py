@@ -288,7 +288,8 @@ def selected_runs(
     if not references:
         warn(*(f"left out: {line}" for line in unreadable_lines(opened.unreadable)))
     if not opened.runs and not (references and opened.unreadable):
-        raise failure(f"no runs in {', '.join(map(str, opened.roots))}")
+        answered = ", ".join(opened.answered)
+        raise failure(f"no runs in {answered}" if answered else "nothing could be looked at")
     runs = opened.runs
     if references:
         runs = runs.select(run for one in references for run in _meant(one, paths, opened))
