@@ -43,7 +43,7 @@ def add_runs(directory: Path, first: int, count: int) -> None:
 _WITHOUT_INSTANCES = """
 import ctypes, hashlib, importlib.metadata, json, os, pkgutil, resource, sys, threading
 from pathlib import Path
-import watchdog.observers, watchdog.events
+import platformdirs.unix, watchdog.observers, watchdog.events
 import traintop.doctor
 from traintop.store import watch
 from traintop.store.catalog import RunCatalog

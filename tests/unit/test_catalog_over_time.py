@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from catalog_runs import Clock, age, names, only, run_at
@@ -12,6 +14,7 @@ from tests.event_files import write_events
 from tests.runs import Writer, record, track_run
 
 from traintop.model import RunStatus
+from traintop.store import liveness
 from traintop.store.catalog import RunCatalog
 from traintop.store.files import local
 from traintop.store.liveness import HEARTBEAT_TIMEOUT, NETWORK_TIMEOUT
@@ -148,3 +151,14 @@ def test_a_run_stays_while_its_file_is_written_anew(tmp_path: Path) -> None:
     catalog.refresh()
     path.write_bytes(path.read_bytes()[:5])
     assert names(catalog.refresh()) == ["run"]
+
+
+def test_a_slow_look_changes_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the listing of a file and its reading, a second may become the next one."""
+    (tmp_path / "metrics.csv").write_text("step,loss\n1,2.5\n2,2.25\n")
+    catalog = RunCatalog([tmp_path])
+    first = catalog.refresh()
+    assert first.runs[0].updated_at is not None
+    late = SimpleNamespace(time=lambda: time.time() + 2.0, monotonic=time.monotonic)
+    monkeypatch.setattr(liveness, "time", late)
+    assert catalog.refresh() is first

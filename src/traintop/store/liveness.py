@@ -173,7 +173,7 @@ class ObservedRun(msgspec.Struct, eq=False):
         readable = before is not None and before.status is not RunStatus.UNREADABLE
         known = before if readable and not is_still and not self._process_ended else None
         try:
-            written = self._summary(None if is_exact else known)
+            written = self._summary(None if is_exact else known, changed=changed)
         except AwayError:
             self._settled = False
             raise
@@ -197,7 +197,7 @@ class ObservedRun(msgspec.Struct, eq=False):
         self._judge(now)
         return True
 
-    def _summary(self, known: RunSummary | None) -> RunSummary:
+    def _summary(self, known: RunSummary | None, *, changed: bool) -> RunSummary:
         for entry in self.entries:
             if entry.problem:
                 is_within = entry.id != self.id
@@ -222,7 +222,10 @@ class ObservedRun(msgspec.Struct, eq=False):
                 name = written.name or self.name(self)
                 written = msgspec.structs.replace(written, id=self.id, name=name)
             if written.updated_at is None:
-                written = msgspec.structs.replace(written, updated_at=self._last_change())
+                # To the second, which the time between the listing and now may round up.
+                same = None if changed or self._written is None else self._written.updated_at
+                updated_at = same or self._last_change()
+                written = msgspec.structs.replace(written, updated_at=updated_at)
             if self._settled:  # what goes on will be another by the next start
                 self.cache.took(time.monotonic() - started)
             return written
