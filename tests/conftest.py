@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -53,6 +55,15 @@ def no_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     in_the_way.touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(folder))
     return in_the_way
+
+
+@pytest.fixture(autouse=True)
+def _no_note_is_left_behind():
+    """What a test keeps for the user alone is news to every catalog of the next one."""
+    yield
+    notes = Path(os.environ["XDG_STATE_HOME"], "traintop", "annotations")
+    if notes.is_dir():
+        shutil.rmtree(notes)
 
 
 @pytest.fixture(autouse=True)
