@@ -33,7 +33,8 @@ class ChildProcess:
     """
 
     def __init__(self, arguments: Sequence[str], event: Mapping[str, Any]) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of wait()
+        # Appended to, so that what is said after it was cut short stands at its beginning.
+        self._errors = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed at the end of wait()
         with tempfile.TemporaryFile() as given:
             given.write(json_text(event).encode("utf-8", "replace") + b"\n")
             given.seek(0)
