@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from traintop.atomic_file import write_atomically
-from traintop.run_ids import is_remote
+from traintop.run_ids import address_of
 
 MOST_DIRECTORIES = 200
 
@@ -38,10 +38,7 @@ class DirectoryMemory:
 
     def __init__(self, path: Path, roots: Sequence[str | os.PathLike[str]]) -> None:
         self._path = path
-        given = [os.fspath(root) for root in roots]
-        self._key = os.pathsep.join(
-            root if is_remote(root) else os.path.realpath(root) for root in given
-        )
+        self._key = os.pathsep.join(address_of(os.fspath(root)) for root in roots)
         self._lock = Lock()
         self._known: dict[str, Any] = {}
 

@@ -45,6 +45,7 @@ async def test_a_run_of_a_place_that_is_away_is_last_known(size: tuple[int, int]
         assert re.search(r"^. \?◌ run\? +there ", text, re.M)
         assert re.search(r"^.  ● run +here ", text, re.M)
         assert "last known, 3m ago" in text.lower()
+        assert "there  running?  " in text
         app.post_runs(runs())
         await settle(pilot, lambda: "run?" not in screen_text(app))
         assert "away" not in screen_text(app)

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from tests.listener import Listener
 from tests.places import Box
 from tests.runs import records, write_run
+from tests.waiting import wait_until
 
 import traintop
 from traintop.analysis.events import EventKind, RunEvents
@@ -64,6 +65,7 @@ def test_a_place_comes_back_by_itself(roots: tuple[str, str], box: Box) -> None:
     try:
         away = listener.wait_for(lambda one: bool(one.places and one.places[0].reason))
         assert stems(away.runs) <= {"here"}
+        wait_until(lambda: watcher.mode == "live")  # nothing is said of how a place away is watched
         box.reason = ""
         listener.wait_for(lambda one: stems(one.runs) == {"here", "there"} and one.is_complete)
     finally:

@@ -83,12 +83,12 @@ class RunCatalog:
         with self._lock:
             before, parts = self._merged, [place.snapshot for place in self.places]
             states = tuple(state for place in self.places if (state := place.state()) is not None)
-            if parts == self._parts and states == before.places:
+            pairs = [*zip(parts, self._parts, strict=True)]
+            # By identity: runs are many, and what is equal to them is found out by reading both.
+            if all(part is known for part, known in pairs) and states == before.places:
                 return before
             runs = before.runs
-            if any(
-                one.runs is not other.runs for one, other in zip(parts, self._parts, strict=True)
-            ):
+            if any(part.runs is not known.runs for part, known in pairs):
                 runs = _together([part.runs for part in parts])
                 take_stated_directions(runs)
             self._parts = parts

@@ -91,10 +91,14 @@ class CatalogWatcher:
 
     @property
     def mode(self) -> str:
-        """How changes are noticed: at once in all directories, or by looking now and then."""
+        """How changes are noticed: at once in all directories, or by looking now and then.
+
+        Empty where no place can be looked at.
+        """
         by_mode: dict[str, list[str]] = {}
         for place in self._places:
-            by_mode.setdefault(place.mode, []).append(place.name)
+            if place.mode:
+                by_mode.setdefault(place.mode, []).append(place.name)
         if len(by_mode) <= 1:
             return next(iter(by_mode), "")
         return " · ".join(
@@ -163,7 +167,11 @@ class _PlaceWatcher:
 
     @property
     def mode(self) -> str:
-        """How its changes are noticed, and what that cost where it costs money."""
+        """How its changes are noticed, and what that cost where it costs money; empty while it is
+        away.
+        """
+        if self._catalog.away is not None:
+            return ""
         if self._hints.complete:
             return "live"
         files = self._catalog.files

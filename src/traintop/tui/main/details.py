@@ -109,7 +109,7 @@ def header_line(
 
     def tail_with(kept: int) -> Line:
         return (
-            Piece(f"  {summary.status}", mark.role),
+            Piece(f"  {summary.status}{'' if is_sure else '?'}", mark.role),
             *(Piece(f"  {fact}") for fact in facts[:kept]),
             *((Piece(f"  {note}", "muted"),) if note else ()),
         )
