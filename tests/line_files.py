@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class _MemoryFiles(LocalFiles):
 
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
         size = len(self.data)
-        return [Entry(file_id, size, size, 0.0, is_dir=False) for file_id in ids]
+        return [Entry(file_id, size, size, time.time(), is_dir=False) for file_id in ids]
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         return [self.data[start : start + length] for _, start, length in spans]

@@ -23,6 +23,7 @@ from traintop.model import RunSummary
 from traintop.run_ids import location_of
 from traintop.store.catalog import RunCatalog
 from traintop.store.place_catalog import PlaceCatalog
+from traintop.times import iso_time
 
 FOREIGN = Path(__file__).parents[1] / "foreign"
 TOOLS = sorted(path.name for path in FOREIGN.iterdir() if (path / "expected.json").is_file())
@@ -50,6 +51,16 @@ def test_runs_elsewhere_are_as_they_are_here(tool: str) -> None:
         assert mine.columns.keys() == theirs.columns.keys()
         for name, column in theirs.columns.items():
             np.testing.assert_array_equal(mine.columns[name], column)
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_when_a_file_changed_is_not_when_it_was_read(tmp_path: Path, *, is_elsewhere: bool) -> None:
+    path, before_half = tmp_path / "results.csv", 1_700_000_000.4999
+    path.write_text("epoch,train_loss\n0,2.0\n1,1.5\n")
+    os.utime(path, (before_half, before_half))
+    catalog = catalog_elsewhere(tmp_path)[0] if is_elsewhere else RunCatalog([tmp_path])
+    [run] = catalog.refresh().runs
+    assert run.updated_at == iso_time(int(before_half))
 
 
 def test_a_database_that_did_not_change_is_not_copied_again(tmp_path: Path) -> None:

@@ -93,10 +93,10 @@ def test_listings_are_those_of_this_machine(tmp_path: Path, files: Files) -> Non
     os.mkfifo(tmp_path / "pipe.json")
     for _ in range(2):
         found = sorted(
-            entry._replace(age=None) for entry in files.walk([str(tmp_path)], ("*.json",))
+            entry._replace(changed=None) for entry in files.walk([str(tmp_path)], ("*.json",))
         )
         here = LocalFiles().walk([str(tmp_path)], ("*.json",))
-        assert found == sorted(entry._replace(age=None) for entry in here)
+        assert found == sorted(entry._replace(changed=None) for entry in here)
     assert files.read(str(tmp_path / os.fsdecode(b"\xff\xfe.json")), 0, 10) == b"\xff\xfe.json"
     missing = str(tmp_path / "missing.json")
     assert files.stat_many([missing]) == LocalFiles().stat_many([missing])

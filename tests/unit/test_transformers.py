@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -264,7 +265,7 @@ def test_a_state_counts_as_cut_short_when_it_is_still(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     entry, state = LocalFiles().stat(str(path)), TrainerState()
     for age, unread in ((0.5, 0), (5.0, 1)):
-        assert not [*state.read(LocalFiles(), [entry._replace(age=age)])]
+        assert not [*state.read(LocalFiles(), [entry._replace(changed=time.time() - age)])]
         assert len(state.unread) == unread
 
 

@@ -222,7 +222,7 @@ class ObservedRun(msgspec.Struct, eq=False):
                 name = written.name or self.name(self)
                 written = msgspec.structs.replace(written, id=self.id, name=name)
             if written.updated_at is None:
-                # To the second, which the time between the listing and now may round up.
+                # To the second: another listing of a bucket may just round it up.
                 same = None if changed or self._written is None else self._written.updated_at
                 updated_at = same or self._last_change()
                 written = msgspec.structs.replace(written, updated_at=updated_at)
@@ -233,10 +233,8 @@ class ObservedRun(msgspec.Struct, eq=False):
 
     def _last_change(self) -> str | None:
         """When the files changed last, by the clock that stamps them if that is ours."""
-        ages = [entry.age for entry in self.entries if entry.age is not None]
-        if self._lags or not ages:
-            return None
-        return iso_time(round(time.time() - min(ages)))
+        times = [entry.changed for entry in self.entries if entry.changed is not None]
+        return None if self._lags or not times else iso_time(round(max(times)))
 
     def _unreadable(self, problem: str) -> RunSummary:
         return RunSummary(

@@ -313,8 +313,6 @@ class PlaceCatalog:
                 self._look_at(run_id, entries, claim.formats, look)
         if self._runs.keys() != look.runs.keys():
             self._order.forget()
-        if look.unread:
-            self._walks.clear()  # for the ages of the files once they are read
         self._runs = look.runs
         self._restless = {run_id for run_id, run in look.runs.items() if not run.is_at_rest}
         return look.unread
@@ -574,4 +572,4 @@ def _apparent_start(entry: Entry) -> str:
     stamp = _STAMP.search(entry.id)
     if stamp:
         return stamp[1]
-    return time.strftime("%Y%m%d_%H%M%S", time.localtime(time.time() - (entry.age or 0.0)))
+    return time.strftime("%Y%m%d_%H%M%S", time.localtime(entry.changed))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import re
+import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Protocol, Tuple
 
@@ -21,8 +22,11 @@ class Entry(NamedTuple):
     """In bytes."""
     version: Hashable
     """Differs when the content may be another."""
-    age: float | None
-    """Seconds since its last change, by the clock of the machine that holds it; None: unknown."""
+    changed: float | None
+    """When it changed last, in seconds since 1970 by the clock of this machine; None: unknown.
+
+    Where another machine stamps it: as long before it was listed as that one's clock said.
+    """
     is_dir: bool
     inode: Hashable = None
     """Stays the same as long as the same file is written to; None where that is not known."""
@@ -32,6 +36,11 @@ class Entry(NamedTuple):
     """Why it cannot be read, as words that follow its name; else empty."""
     is_exact: bool = False
     """Whether another content has another version, however soon it follows."""
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since its last change; None: unknown."""
+        return None if self.changed is None else time.time() - self.changed
 
 
 Span = Tuple[str, int, int]

@@ -36,9 +36,6 @@ _LIVELY = 3600.0
 _SETTLING = 2.0
 """Seconds that a directory must be still: two changes within a tick of a clock leave one time."""
 
-_STILL = 60.0
-"""Seconds without a change from which on the age of a file is not kept up to date."""
-
 _PACKAGES = frozenset({"__pycache__", "node_modules", "site-packages"})
 """Directories with very many files, of which none is a run."""
 
@@ -69,9 +66,8 @@ class _Look:
 class DirectoryWalk:
     """Walks through the same directories again and again; see :meth:`.Files.walk`.
 
-    Entries of files that were not looked at, or did not change lately, are the same objects as
-    before. ``clock`` is a monotonic one, in seconds. ``is_on_network`` says it of a path and its
-    device.
+    Entries of files that did not change are the same objects as before. ``clock`` is a
+    monotonic one, in seconds. ``is_on_network`` says it of a path and its device.
 
     Hidden directories are left out. One that is reached in two ways counts once, under the first;
     a symbolic link to it comes last, for it may lead to another one the next time.
@@ -118,7 +114,7 @@ class DirectoryWalk:
                 state = os.stat(directory)
                 lags = self._is_on_network(directory, state.st_dev)
                 if not depth and not stat.S_ISDIR(state.st_mode):
-                    yield entry_of(root, state, state.st_mtime if lags else look.time, lags)
+                    yield entry_of(root, state, lags)
                     return
                 if (state.st_dev, state.st_ino) in look.visited:
                     continue
@@ -150,7 +146,7 @@ class DirectoryWalk:
         # Not all of them at the same time, and least so those that were met together.
         rest = LONGEST_REST * random.uniform(0.2 if known is None else 0.8, 1.0)
         due = look.now + rest if look.now - since >= _SETTLING else look.now
-        found, below, links = _list(directory, self._wanted(directory), look.time, lags)
+        found, below, links = _list(directory, self._wanted(directory), lags)
         if known is not None:  # which takes no memory twice
             before = {entry.id: entry for entry in known.found}
             found = tuple(_same_or_new(before.get(entry.id), entry) for entry in found)
@@ -166,7 +162,7 @@ class DirectoryWalk:
         if present - known.newest >= _LIVELY:
             return known
         files = (
-            entry if present - _modification(entry) >= _LIVELY else _as_it_is_now(entry, look.time)
+            entry if present - _modification(entry) >= _LIVELY else _as_it_is_now(entry)
             for entry in known.found
         )
         found = tuple(entry for entry in files if entry is not None)
@@ -182,7 +178,8 @@ class DirectoryWalk:
         if before is not None and before.found is listed.found:
             return listed.found
         newest = self._newest[listed.identity[0]]
-        found = tuple(entry._replace(age=newest - _modification(entry)) for entry in listed.found)
+        ahead = newest - look.time
+        found = tuple(each._replace(changed=_modification(each) - ahead) for each in listed.found)
         look.seen[directory] = listed._replace(found=found)
         return found
 
@@ -193,8 +190,8 @@ def _modification(entry: Entry) -> float:
     return version[1] / 1e9 if isinstance(version, tuple) else 0.0
 
 
-def _as_it_is_now(entry: Entry, now: float) -> Entry | None:
-    """The same object where nothing changed lately; ``None`` where it is gone."""
+def _as_it_is_now(entry: Entry) -> Entry | None:
+    """The same object where nothing changed; ``None`` where it is gone."""
     try:
         state = os.stat(entry.id)
     except OSError:  # a link that leads nowhere
@@ -202,18 +199,18 @@ def _as_it_is_now(entry: Entry, now: float) -> Entry | None:
             state = os.lstat(entry.id)
         except OSError:
             return None
-    return _same_or_new(entry, entry_of(entry.id, state, now, entry.lags))
+    return _same_or_new(entry, entry_of(entry.id, state, entry.lags))
 
 
 def _same_or_new(before: Entry | None, entry: Entry) -> Entry:
-    """The entry as it was before, where nothing changed lately."""
-    if before is None or (before.age or 0.0) <= _STILL:
+    """The entry as it was before, where nothing changed."""
+    if before is None or before[:3] != entry[:3] or before.problem != entry.problem:
         return entry
-    return before if before[:3] == entry[:3] and before.problem == entry.problem else entry
+    return before
 
 
 def _list(
-    directory: str, wanted: NameMatch, now: float, lags: bool
+    directory: str, wanted: NameMatch, lags: bool
 ) -> tuple[tuple[Entry, ...], tuple[str, ...], tuple[str, ...]]:
     """What has a wanted name in a directory, the directories to look into, and links to such."""
     found: list[Entry] = []
@@ -227,9 +224,9 @@ def _list(
                 except OSError:  # a link that leads nowhere
                     with suppress(OSError):  # or it was deleted meanwhile
                         state = each.stat(follow_symlinks=False)
-                        found.append(entry_of(each.path, state, now, lags))
+                        found.append(entry_of(each.path, state, lags))
                     continue
-                entry = entry_of(each.path, state, now, lags)
+                entry = entry_of(each.path, state, lags)
                 found.append(entry)
                 is_dir = entry.is_dir
             else:

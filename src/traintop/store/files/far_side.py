@@ -198,7 +198,6 @@ class _Look:
 
     def changes(self) -> tuple[list[list[Any]], list[tuple[str, bool]]]:
         """What is new or another, and what is gone: its name, and whether it had a problem."""
-        now = time.time()
         before, self._told = self._told, {}
         changed = []
         for entry in self._walk():
@@ -208,8 +207,7 @@ class _Look:
             if entry is not known:
                 name = name or text_of(self._name(entry.id))
                 if known is None or _state(entry) != _state(known):
-                    since = None if entry.age is None else round(now - entry.age, 3)
-                    changed.append(_told(name, entry, since))
+                    changed.append(_told(name, entry, entry.changed))
             self._told[key] = (entry, name)
         return changed, [(name, key[1]) for key, (_, name) in before.items()]
 
@@ -247,8 +245,8 @@ def _state(entry: Entry) -> list[Any]:
     ]
 
 
-def _told(name: str, entry: Entry, age: float | None) -> list[Any]:
-    return [name, age, *_state(entry)]
+def _told(name: str, entry: Entry, since: float | None) -> list[Any]:
+    return [name, None if since is None else round(since, 3), *_state(entry)]
 
 
 def _expanded(path: str) -> str:

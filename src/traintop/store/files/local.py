@@ -64,17 +64,15 @@ class LocalFiles(Files):
         return DirectoryWalk(roots, patterns, self._is_on_network, self._clock)
 
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
-        """How some files are now; their age is unknown on a network filesystem."""
-        now = time.time()
-        return [self._entry_of(file_id, now) for file_id in ids]
+        """How some files are now; when they changed is unknown on a network filesystem."""
+        return [self._entry_of(file_id) for file_id in ids]
 
-    def _entry_of(self, path: str, now: float) -> Entry:
+    def _entry_of(self, path: str) -> Entry:
         try:
             state = os.stat(path)
         except OSError as error:
             return unreadable_entry(path, reason_of(error), is_dir=False)
-        entry = entry_of(path, state, now, self._is_on_network(path, state.st_dev))
-        return entry._replace(age=None) if entry.lags else entry
+        return entry_of(path, state, self._is_on_network(path, state.st_dev))
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         """Several parts; a file is opened once for those next to each other."""

@@ -69,10 +69,11 @@ class ObjectStoreFiles(RemoteFiles):
             yield from (Entry(root, 0, None, None, is_dir=True, problem=each) for each in problems)
         # The clock is that of the store, of which only two stamps are compared.
         newest = max((self._objects[file_id].modified for file_id in entries), default=None)
+        ours = time.time()
         for file_id, entry in entries.items():
             assert newest is not None
             since = newest - self._objects[file_id].modified
-            yield entry._replace(age=since.total_seconds())
+            yield entry._replace(changed=ours - since.total_seconds())
 
     def _below(self, root: str) -> _Found:
         """The objects below a root, or the one that it is, and what is wrong with them."""

@@ -6,8 +6,9 @@ import contextlib
 import math
 import shlex
 import threading
+import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -80,7 +81,11 @@ class PipedFiles(RemoteFiles):
             told = _states.decode(head)
             if len(told) != len(ids):
                 raise ValueError("other files than were asked for")
-        return [entry_of(file_id, one, one.since) for file_id, one in zip(ids, told, strict=True)]
+        ours = time.time()
+        return [
+            entry_of(file_id, one, None if one.since is None else ours - one.since)
+            for file_id, one in zip(ids, told, strict=True)
+        ]
 
     def forget(self) -> None:
         """Ask anew for states and parts of files, until the next walk."""
@@ -104,15 +109,6 @@ class PipedFiles(RemoteFiles):
         """End the connection; another question makes a new one."""
         with self._asking:
             self._disconnect("")
-
-    def repeated_walk(
-        self, roots: Sequence[str], patterns: tuple[str, ...]
-    ) -> Callable[[], Iterator[Entry]]:
-        """A walk by which what did not change lately is the same objects as before."""
-        listing = self._listings.get(((*roots,), patterns))
-        if listing is not None:
-            listing.is_aged = False
-        return super().repeated_walk(roots, patterns)
 
     def _list(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
         with self._talking(connects=True) as connection:

@@ -33,13 +33,13 @@ class NotAFileError(OSError):
     """The path names something else than a regular file."""
 
 
-def entry_of(path: str, state: os.stat_result, now: float, lags: bool) -> Entry:
-    """A file or directory in this state, ``now`` in seconds since 1970."""
+def entry_of(path: str, state: os.stat_result, lags: bool) -> Entry:
+    """A file or directory in this state; when it changed is not known of one that ``lags``."""
     mode, inode = state.st_mode, state.st_ino
     is_dir = stat.S_ISDIR(mode)
     problem = "" if is_dir or stat.S_ISREG(mode) else kind_of(mode)
-    version, age = (inode, state.st_mtime_ns), now - state.st_mtime
-    return Entry(path, state.st_size, version, age, is_dir, inode, lags, problem)
+    version, changed = (inode, state.st_mtime_ns), None if lags else state.st_mtime
+    return Entry(path, state.st_size, version, changed, is_dir, inode, lags, problem)
 
 
 def unreadable_entry(path: str, reason: str, *, is_dir: bool = True) -> Entry:

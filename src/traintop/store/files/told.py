@@ -23,7 +23,6 @@ MOST_ENTRIES = 500_000
 
 _MOST_CHARACTERS = 100_000_000  # of the names of all of them
 _LONGEST_REASON = 1000
-_STILL = 60.0  # seconds without a change from which on the age of a file is not kept up to date
 _INTEREST = 60.0  # seconds for which one that asked whether a process has ended may ask again
 
 _Name = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -58,14 +57,12 @@ class Listing:
     def __init__(self, number: int, roots: tuple[str, ...]) -> None:
         self.number = number
         self._roots = roots
-        self._known: dict[tuple[str, bool], tuple[Entry, float | None]] = {}
+        self._known: dict[tuple[str, bool], Entry] = {}
         self._characters = 0
-        self._now = 0.0
-        self.is_aged = False  # so that great ages need not be as of this walk
 
     def take(self, changes: Changes) -> None:
         """Note what changed. Raises ``ValueError`` for what cannot be true."""
-        self._now = changes.now
+        clocks_differ = time.time() - changes.now
         for told in changes.changed:
             file_id = path_of(told.name)
             if not self._is_asked_for(file_id):
@@ -73,7 +70,8 @@ class Listing:
             key = file_id, bool(told.problem)
             if key not in self._known:
                 self._characters += len(file_id)
-            self._known[key] = entry_of(file_id, told, None), told.since
+            changed = None if told.since is None else told.since + clocks_differ
+            self._known[key] = entry_of(file_id, told, changed)
         if len(self._known) > MOST_ENTRIES or self._characters > _MOST_CHARACTERS:
             raise ValueError(f"more than {MOST_ENTRIES} files")
         for name, has_problem in changes.gone:
@@ -87,17 +85,12 @@ class Listing:
         return is_below and "\0" not in below and "/../" not in f"{below}/"
 
     def entries(self) -> list[Entry]:
-        """All that is there, with its age by the clock of the other machine."""
-        for key, (entry, since) in self._known.items():
-            if since is not None and (not self.is_aged or (entry.age or 0.0) < _STILL):
-                self._known[key] = entry._replace(age=self._now - since), since
-        self.is_aged = True
-        return [entry for entry, _ in self._known.values()]
+        """All that is there; what did not change is the same objects as before."""
+        return [*self._known.values()]
 
     def entry(self, file_id: str) -> Entry | None:
         """One of them."""
-        known = self._known.get((file_id, False)) or self._known.get((file_id, True))
-        return None if known is None else known[0]
+        return self._known.get((file_id, False)) or self._known.get((file_id, True))
 
 
 class Parts:
@@ -204,8 +197,8 @@ class Processes:
                 asked.is_told, asked.has_ended = False, None
 
 
-def entry_of(file_id: str, told: Told, age: float | None) -> Entry:
-    """The entry of a file that the helper tells of."""
+def entry_of(file_id: str, told: Told, changed: float | None) -> Entry:
+    """The entry of a file that the helper tells of, and that changed last at that time of ours."""
     return Entry(
-        file_id, told.size, told.version, age, told.is_dir, told.inode, told.lags, told.problem
+        file_id, told.size, told.version, changed, told.is_dir, told.inode, told.lags, told.problem
     )

@@ -224,11 +224,12 @@ class FollowedReader:
         return self.history() if sample is None else sample
 
     def _entries_now(self) -> list[Entry]:
-        """How the files are now; their ages are those of a listing where only that has any."""
+        """How the files are now; they changed when a listing said so where only that knows."""
         now = self._format.states(self._files, self._entries)
         pairs = zip(now, self._entries, strict=True)
         return [
-            entry._replace(age=known.age) if entry.age is None else entry for entry, known in pairs
+            entry if entry.changed is not None else entry._replace(changed=known.changed)
+            for entry, known in pairs
         ]
 
     def _load(self, reached: Callable[[float], None]) -> bool:

@@ -169,10 +169,10 @@ def _read_columns(files: Files, path: str, lags: bool) -> _Columns:
 def _entries_of(runs: Sequence[StoredRun], path: str, entries: Sequence[Entry]) -> list[Entry]:
     """Runs as files that change when they do.
 
-    The age of the database is that of the run in which something happened last; of the others it
-    is as much more as the clock of the writers says.
+    The database changed when something happened in a run last; the others did as much earlier as
+    the clock of the writers says.
     """
-    age = min((each.age for each in entries if each.age is not None), default=None)
+    changed = max((each.changed for each in entries if each.changed is not None), default=None)
     lags = any(each.lags for each in entries)
     newest = max((run.last_time for run in runs if run.last_time is not None), default=0.0)
     found = {f"{path}#{_key(run.name)}": run for run in reversed(runs)}
@@ -181,7 +181,11 @@ def _entries_of(runs: Sequence[StoredRun], path: str, entries: Sequence[Entry]) 
             id=run_id,
             size=0,
             version=run.version,
-            age=None if age is None or run.last_time is None else age + newest - run.last_time,
+            changed=(
+                None
+                if changed is None or run.last_time is None
+                else changed - (newest - run.last_time)
+            ),
             is_dir=False,
             inode=run.identity,
             lags=lags,
