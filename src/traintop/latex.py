@@ -36,7 +36,7 @@ def latex_table(table: Table) -> str:
         r"\toprule",
         _row(headings),
         r"\midrule",
-        *map(_row, rows),
+        *table.in_sections([*map(_row, rows)], lambda title: _title_row(title, len(columns))),
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -45,6 +45,10 @@ def latex_table(table: Table) -> str:
 
 def _row(cells: Iterable[str]) -> str:
     return rf"{' & '.join(cells)} \\"
+
+
+def _title_row(title: str, columns: int) -> str:
+    return rf"\multicolumn{{{columns}}}{{l}}{{\textit{{{_escaped(title)}}}}} \\"
 
 
 def _cell(cell: Cell) -> str:

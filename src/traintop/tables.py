@@ -13,7 +13,7 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TextIO
 
@@ -32,6 +32,8 @@ BEST_MARK = "*"
 _GAP = " "
 """Between two columns, beside the cell for the mark."""
 
+_RULE_START = "──"
+_LONGEST_TITLE = 400  # a root may be as long as a path
 _LEAST_NAME_WIDTH = 8
 _USUAL_NAME_WIDTH = 28
 _LEAST_LABEL_WIDTH = 16
@@ -133,12 +135,14 @@ class Column:
 class Table:
     """Columns of equally many cells. The first one names the rows; ``legend`` explains the mark.
 
-    ``asides`` says what those of its cells are.
+    ``asides`` says what those of its cells are. ``sections`` are titles, from log files, each with
+    the row above which it stands.
     """
 
     columns: Sequence[Column]
     legend: str = ""
     asides: str = ""
+    sections: Sequence[tuple[int, str]] = ()
 
     @classmethod
     def of_values(cls, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
@@ -167,9 +171,17 @@ class Table:
         taken = sum(len(_GAP) + cell_width(lines[0]) for lines in shown)
         if name_width > (left := max(width - 1 - taken, 1)):
             names, name_width = self.columns[0].lines(left), left
-        lines = _joined([names, *shown], width)
-        lines.insert(1, "─" * (name_width + taken))
-        return self._with_legend(lines, width)
+        rule = "─" * (name_width + taken)
+        heading, *rows = _joined([names, *shown], width)
+        lines = self.in_sections(rows, lambda title: _within(rule, title, width))
+        return self._with_legend([heading, *([] if self.sections else [rule]), *lines], width)
+
+    def in_sections(self, rows: Sequence[str], title_row: Callable[[str], str]) -> list[str]:
+        """The rows, and above those with which a section begins its title as ``title_row``."""
+        lines = [*rows]
+        for place, title in reversed(self.sections):
+            lines.insert(place, title_row(title))
+        return lines
 
     def stacked_text(self, width: int) -> str:
         """Blocks of lines of at most ``width`` cells, each with the first two columns.
@@ -249,7 +261,10 @@ class Table:
         ]
         rules = [":--" if column.align == "left" else "--:" for column in self.columns]
         rows = zip(*(map(_markdown_cell, column.cells) for column in self.columns), strict=True)
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rules, *rows))
+        lines = [f"| {' | '.join(cells)} |" for cells in (headings, rules, *rows)]
+        empty = " |" * (len(self.columns) - 1)
+        titled = self.in_sections(lines[2:], lambda title: f"| **{code_span(title)}** |{empty}")
+        return "\n".join([*lines[:2], *titled])
 
     def csv(self) -> str:
         """The values as CSV under their headings; numbers keep full precision."""
@@ -257,6 +272,12 @@ class Table:
 
     def _values(self) -> Iterator[tuple[object, ...]]:
         return zip(*([cell.value for cell in column.cells] for column in self.columns), strict=True)
+
+
+def _within(rule: str, title: str, width: int) -> str:
+    """A rule with a title in it, in at most ``width`` cells."""
+    head = fit_middle(f"{_RULE_START} {safe_text(title, _LONGEST_TITLE)} ", width)
+    return (head + rule[cell_width(head) :]).rstrip()
 
 
 def _fitted(texts: Sequence[str], align: Align) -> list[str]:

@@ -24,7 +24,8 @@ from traintop.tui.annotate.actions import (
 from traintop.tui.annotate.writer import AnnotationWriter
 from traintop.tui.kit.entry import EntryScreen, TextEntry
 from traintop.tui.messages import AnnotationRequested
-from traintop.tui.view import RunRows, ViewState
+from traintop.tui.rows import RunRows
+from traintop.tui.view import ViewState
 
 
 def notices(app):

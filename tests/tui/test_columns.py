@@ -16,7 +16,7 @@ from traintop.tui.columns import (
     offered_columns,
 )
 from traintop.tui.main.row_layout import format_heading, format_row, lay_out
-from traintop.tui.view import RunRows
+from traintop.tui.rows import RunRows
 
 USUAL = [key for key in DEFAULT_COLUMNS if key != "gpu/mean/utilization"]
 """Those of runs without GPUs."""

@@ -21,7 +21,8 @@ from traintop.tui.compare.table import compare_table
 from traintop.tui.kit.dialogs import ChoiceScreen
 from traintop.tui.kit.entry import EntryScreen
 from traintop.tui.kit.help import HelpScreen
-from traintop.tui.view import RunRows, ViewState, describe_comparison, runs_to_compare
+from traintop.tui.rows import RunRows
+from traintop.tui.view import ViewState, describe_comparison, runs_to_compare
 
 SIZES = [(160, 48), (100, 30), (80, 24), (60, 20), (20, 5), (1, 1)]
 

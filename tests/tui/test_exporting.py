@@ -16,7 +16,8 @@ from traintop.tui.export import exports
 from traintop.tui.export.choices import export_choices
 from traintop.tui.export.exports import Export, ExportWriter, writable_directory
 from traintop.tui.messages import ExportEnded, ExportProgress, TextExportRequested
-from traintop.tui.view import RunRows, ViewState
+from traintop.tui.rows import RunRows
+from traintop.tui.view import ViewState
 
 
 def written_run(directory: Path, name: str, records: int = 3) -> RunSummary:

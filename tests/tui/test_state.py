@@ -6,12 +6,12 @@ from tests.runs import NOW, make_run, make_runs
 
 from traintop.model import MetricStats, RunStatus
 from traintop.store.snapshot import Snapshot
+from traintop.tui.rows import RunRows
 from traintop.tui.session import Session
 from traintop.tui.view import (
     MOST_PLOTTED,
     SMOOTHING_LEVELS,
     Pane,
-    RunRows,
     SortOrder,
     ViewState,
     mark_all,

@@ -21,6 +21,7 @@ from traintop.tui.view_memory import plain_view, recalled_view
 
 LEFT = ViewState(
     sort=SortOrder("name", reverse=True),
+    group="host",
     columns=(ColumnChoice("name", 3), ColumnChoice("config.d_model")),
     filter="run",
     pane=Pane.SUMMARY,
@@ -50,6 +51,11 @@ def test_columns_are_recalled_by_their_names_of_today():
         "trend",
     ]
     assert view.sort.column == "best_acc"
+
+
+@pytest.mark.parametrize("name", ["", "age", "train_loss", "trend", "x" * 5000])
+def test_a_view_groups_by_nothing_that_moves_on(name: str) -> None:
+    assert recalled_view({"group": name}, ViewState()).group == ""
 
 
 def test_what_was_answered_goes_before_what_is_set():

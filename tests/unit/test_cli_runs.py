@@ -111,6 +111,13 @@ def test_columns_are_chosen_by_any_name(made: Path) -> None:
     assert "no run has 'vl_loss': " in unknown.stderr
 
 
+def test_runs_are_listed_in_groups(made: Path) -> None:
+    options = ("--group-by", "status", "--sort", "name", "-c", "acc")
+    lines = invoke("list", made, *options).stdout.splitlines()
+    assert [line.split()[0] for line in lines[:5]] == ["RUN", "──", "base", "lr_1", "lr_2"]
+    assert lines[1].startswith("── finished  3 runs: 3 finished")
+
+
 @pytest.mark.parametrize("command", ["list --sort acc -f first", "best -n 1"])
 def test_a_column_may_be_empty_where_other_runs_have_it(tmp_path: Path, command: str) -> None:
     for name, loss, metrics in (("first", 1.0, {}), ("second", 2.0, {"acc": 0.5})):

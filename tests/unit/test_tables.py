@@ -149,6 +149,18 @@ def test_markdown_shows_literal_text_as_it_is() -> None:
     ]
 
 
+def test_sections_have_titles_in_every_style() -> None:
+    names = Column.of_texts("RUN", ["a", "b", "c"], "left")
+    losses = Column.of_texts("LOSS", ["1", "2", "3"])
+    table = Table([names, losses], sections=[(0, "gpu_7"), (2, "\x1b[2J" * 99)])
+    _, first, _, _, second, _ = table.text(20).splitlines()
+    assert first == "── gpu_7"
+    assert second.startswith("── �[2J")
+    assert cell_width(second) <= 20
+    assert table.markdown().splitlines()[2] == "| **`gpu_7`** | |"
+    assert latex_table(table).splitlines()[4] == r"\multicolumn{2}{l}{\textit{gpu\_7}} \\"
+
+
 def test_csv_has_the_exact_values() -> None:
     table = Table.of_values(["run", "loss"], [["=a", 0.1 + 0.2], ["b", math.nan]])
     assert list(csv.reader(io.StringIO(table.csv()))) == [

@@ -1,4 +1,4 @@
-"""Runs in an order: sorted by a field, and ranked by the best that they reached."""
+"""Runs in an order: sorted by a field, grouped by one, and ranked by the best they reached."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from traintop.analysis.field_names import (
     values_of,
 )
 from traintop.direction import Direction
-from traintop.field import Field, is_nothing
+from traintop.field import Field, Value, is_nothing
 from traintop.fields import is_default
 from traintop.metrics import (
     best_iteration,
@@ -26,7 +26,10 @@ from traintop.metrics import (
     primary_metric,
 )
 from traintop.model import RunSummary
-from traintop.text import suggestions
+from traintop.text import counted, safe_text, suggestions
+
+_LONGEST_TITLE = 400
+"""A root may be as long as a path."""
 
 _DIRECTIONS: dict[str, Direction] = {"min": "lower", "max": "higher"}
 
@@ -38,10 +41,15 @@ def sorted_runs(
 
     Where neither is known, the lowest come first. Raises ``ValueError`` for a name no run has.
     """
+    field = _known_field(name, runs, "sort")
+    return sorted_by(runs, field, datetime.now(), descending=field.descending is not reverse)
+
+
+def _known_field(name: str, runs: Sequence[RunSummary], action: str) -> Field:
     field = field_among(name, runs)
     if runs and not is_known(field, runs):
-        raise ValueError(f"cannot sort by {name!r}: {hint_of_unknown(name, runs)}")
-    return sorted_by(runs, field, datetime.now(), descending=field.descending is not reverse)
+        raise ValueError(f"cannot {action} by {name!r}: {hint_of_unknown(name, runs)}")
+    return field
 
 
 def sorted_by(
@@ -62,6 +70,52 @@ def sorted_by(
     values = zip(map(is_nothing, values_of(field, others, now)), others, strict=True)
     last = sorted(values, key=operator.itemgetter(0))  # what diverged before what is missing
     return [run for _, run in (*known, *last)]
+
+
+class RunGroup(NamedTuple):
+    """The runs that have the same value of a field."""
+
+    field: Field
+    value: Value
+    runs: Sequence[RunSummary]
+
+    @property
+    def title(self) -> str:
+        """What they share: ``gpu07``, ``d_model 512``, ``no host``."""
+        if is_nothing(self.value):
+            return f"no {self.field.words}"
+        if self.field.kind == "text" and isinstance(self.value, str):
+            return safe_text(self.value, _LONGEST_TITLE)
+        return f"{self.field.words} {self.field.text(self.value)}"
+
+    @property
+    def run_count(self) -> str:
+        """How many they are: ``12 runs``."""
+        return counted(len(self.runs), "run")
+
+
+def grouped_runs(
+    runs: Sequence[RunSummary], name: str, among: Sequence[RunSummary]
+) -> list[RunGroup]:
+    """The runs with each value of a field; ``among`` are all from which these were chosen.
+
+    Raises ``ValueError`` for a name that none of those has.
+    """
+    return grouped_by(runs, _known_field(name, among, "group"), datetime.now())
+
+
+def grouped_by(runs: Sequence[RunSummary], field: Field, now: datetime) -> list[RunGroup]:
+    """The runs with each value of a field, in the order of the values; runs keep their order.
+
+    Those without a value, or with NaN, come last.
+    """
+    groups: dict[Value, list[RunSummary]] = {}
+    for run, value in zip(runs, values_of(field, runs, now), strict=True):
+        groups.setdefault(value, []).append(run)
+    keys = {value: key for value in groups if (key := field.sort_key(value)) is not None}
+    found = [RunGroup(field, value, groups[value]) for value in sorted(keys, key=keys.__getitem__)]
+    others = [run for value in groups if value not in keys for run in groups[value]]
+    return [*found, RunGroup(field, None, others)] if others else found
 
 
 class Leader(NamedTuple):

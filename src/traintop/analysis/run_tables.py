@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -15,7 +17,8 @@ from traintop.analysis.differences import (
 )
 from traintop.analysis.field_names import field_among, hint_of_unknown, is_known
 from traintop.analysis.naming import unique_names
-from traintop.field import Field, Value
+from traintop.analysis.ranking import RunGroup
+from traintop.field import STATUS_ORDER, Field, Value
 from traintop.fields import field_of, is_default, metric_field
 from traintop.metrics import (
     LOSSES,
@@ -145,6 +148,18 @@ def chosen_table(
     columns = [_column(field, rank, runs, now) for rank, field in enumerate(chosen.values())]
     runs_column = Column.of_texts("RUN", texts, "left", literal=True)
     return Table([runs_column, *columns], "best of its column")
+
+
+def in_groups(table: Table, groups: Sequence[RunGroup]) -> Table:
+    """A table of runs that are in groups, with a title above each of these."""
+    sections = []
+    place = 0
+    for group in groups:
+        counts = Counter(run.status for run in group.runs)
+        said = [f"{counts[one]:,} {one}" for one in STATUS_ORDER if counts[one]]
+        sections.append((place, f"{group.title}  {group.run_count}: {', '.join(said)}"))
+        place += len(group.runs)
+    return replace(table, sections=sections)
 
 
 def _instead_of_losses(runs: Sequence[RunSummary]) -> list[Field]:

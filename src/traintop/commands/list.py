@@ -44,6 +44,12 @@ if TYPE_CHECKING:
     help="Any metric, setting or field: best_val_loss, config.seed, age, duration, …",
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order: worst first.")
+@click.option(
+    "--group-by",
+    metavar="NAME",
+    shell_complete=complete_fields,
+    help="Runs with the same value together: host, root, status, config.lr, …",
+)
 @columns_option
 @output_styles("json", "csv", "markdown", "latex")
 def command(
@@ -51,6 +57,7 @@ def command(
     query: str,
     sort: str,
     reverse: bool,
+    group_by: str | None,
     columns: tuple[str, ...],
     style: str | None,
 ) -> None:
@@ -69,7 +76,7 @@ def command(
     try:
         runs = opened.runs.sort(sort, reverse=reverse).listed(query)
         if runs or style in ("json", "csv"):
-            _print_runs(runs, columns, sort, style)
+            _print_runs(runs, columns, sort, group_by, style)
         else:
             _print_none(opened)
     except QueryError as error:
@@ -87,21 +94,29 @@ def command(
         raise SystemExit(1)  # as `ls` does for a directory that it cannot list
 
 
-def _print_runs(runs: Runs, columns: Sequence[str], sort: str, style: str | None) -> None:
+def _print_runs(
+    runs: Runs, columns: Sequence[str], sort: str, group_by: str | None, style: str | None
+) -> None:
     """Raises ``ValueError`` for a column that no run has."""
-    from traintop.analysis import run_tables
+    from traintop.analysis import ranking, run_tables
 
-    summaries, names = runs.summaries, runs.names
-    chosen = run_tables.chosen_columns(columns, runs.opened.runs.summaries)
+    summaries, names, all_runs = runs.summaries, runs.names, runs.opened.runs.summaries
+    groups = [] if group_by is None else ranking.grouped_runs(summaries, group_by, all_runs)
+    if groups:
+        summaries = [run for group in groups for run in group.runs]
+    chosen = run_tables.chosen_columns(columns, all_runs)
     if style == "json":
         print_json(runs=run_tables.run_rows(summaries, names, chosen), away=runs.opened.away)
     elif style == "csv":
         print_document(run_tables.runs_csv(summaries, names, chosen))
-    elif chosen:
-        print_table(run_tables.chosen_table(summaries, names, chosen), style)
     else:
         complete = style is not None
-        print_table(run_tables.runs_table(summaries, names, sort=sort, complete=complete), style)
+        table = (
+            run_tables.chosen_table(summaries, names, chosen)
+            if chosen
+            else run_tables.runs_table(summaries, names, sort=sort, complete=complete)
+        )
+        print_table(run_tables.in_groups(table, groups), style)
 
 
 def _print_none(opened: OpenedRuns) -> None:

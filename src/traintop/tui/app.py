@@ -72,9 +72,9 @@ from traintop.tui.messages import (
     SnapshotChanged,
     TextExportRequested,
 )
+from traintop.tui.rows import RunRows
 from traintop.tui.session import Session
 from traintop.tui.view import (
-    RunRows,
     ViewState,
     describe_comparison,
     runs_to_compare,

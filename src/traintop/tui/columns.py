@@ -222,6 +222,11 @@ def column_of(key: str) -> Column:
     return BUILT_IN.get(key) or _CHOSEN.get(key) or _column(field_of(key), _MADE_IMPORTANCE)
 
 
+def can_group(key: str) -> bool:
+    """Whether runs can be grouped by a column: by a text or a setting, which do not move on."""
+    return key != TREND_COLUMN and column_of(key).field.kind in ("text", "setting")
+
+
 def offered_columns(runs: Iterable[RunSummary]) -> tuple[str, ...]:
     """The keys of all columns that these runs have something to show in.
 

@@ -12,7 +12,8 @@ from traintop.analysis.query import filter_runs
 from traintop.analysis.query_tokens import QueryError
 from traintop.metrics import choose_directions
 from traintop.store.snapshot import PlaceState, Snapshot, state_of
-from traintop.tui.view import RunRows, ViewState, listing_key, move_to, visible_rows, with_rows
+from traintop.tui.rows import RunRows
+from traintop.tui.view import ViewState, listing_key, move_to, visible_rows, with_rows
 
 if TYPE_CHECKING:
     from traintop.analysis.alerts import AlertKind

@@ -7,30 +7,24 @@ their runs while others appear, vanish and change places.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from traintop.analysis.axes import XAxis
-from traintop.analysis.naming import unique_names
 from traintop.analysis.query import filter_runs
-from traintop.analysis.ranking import sorted_by
+from traintop.analysis.ranking import grouped_by, sorted_by
 from traintop.direction import Direction
-from traintop.model import ALIVE, RunStatus, RunSummary
-from traintop.progress import eta_seconds
-from traintop.run_columns import names_of
-from traintop.short_names import ShortNames, short_names
-from traintop.system_metrics import of_single_gpu
-from traintop.text import LONGEST_NAME, counted, safe_text
+from traintop.model import RunStatus, RunSummary
+from traintop.text import counted
 from traintop.tui.chart_view import ChartView
-from traintop.tui.columns import DEFAULT_CHOICES, GPU_COLUMN, TREND_COLUMN, ColumnChoice, column_of
-from traintop.tui.kit.runs import run_name
+from traintop.tui.columns import DEFAULT_CHOICES, TREND_COLUMN, ColumnChoice, column_of
+from traintop.tui.rows import RunRows
 
 if TYPE_CHECKING:
     from traintop.analysis.alerts import AlertKind
@@ -42,6 +36,10 @@ SMOOTHING_LEVELS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 
 MOST_PLOTTED = 24
 """Runs whose curves are drawn at most."""
+
+
+GROUPINGS = ("", "host", "root")
+"""What one key groups the runs by, in turn; the first is not at all."""
 
 
 def smoothing_level(weight: float) -> int:
@@ -70,7 +68,8 @@ class SortOrder(msgspec.Struct, frozen=True):
 
 
 class ViewState(msgspec.Struct, frozen=True):
-    """``columns`` are those of the list, and with ``list_only`` it has the whole width.
+    """``columns`` are those of the list, and with ``list_only`` it has the whole width. Its runs
+    stand below a heading for each value of the column ``group``, where that is not empty.
 
     ``baseline`` is the pinned run that others are compared with, ``compared`` the runs of the
     comparison that is open, ``opened`` the run that has the whole screen. ``robust`` keeps a few
@@ -85,6 +84,7 @@ class ViewState(msgspec.Struct, frozen=True):
     compared: tuple[str, ...] = ()
     opened: str | None = None
     sort: SortOrder = SortOrder()
+    group: str = ""
     columns: tuple[ColumnChoice, ...] = DEFAULT_CHOICES
     list_only: bool = False
     filter: str = ""
@@ -115,98 +115,15 @@ class ViewState(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(plotted))
 
 
-class RunRows:
-    """The runs in the order in which they are listed, with the place of each.
-
-    ``hidden`` are the runs that the filter keeps from the list; their marks stay.
-    """
-
-    def __init__(self, runs: Sequence[RunSummary] = (), hidden: Sequence[RunSummary] = ()) -> None:
-        self.runs = tuple(runs)
-        self._positions = {run.id: position for position, run in enumerate(self.runs)}
-        self._hidden = {run.id: run for run in hidden}
-
-    def __len__(self) -> int:
-        return len(self.runs)
-
-    @property
-    def total(self) -> int:
-        """The number of runs there are, listed or not."""
-        return len(self.runs) + len(self._hidden)
-
-    @property
-    def everything(self) -> tuple[RunSummary, ...]:
-        """All runs there are, the listed ones first."""
-        return (*self.runs, *self._hidden.values())
-
-    def name(self, run: RunSummary) -> str:
-        """The name of a run as it is drawn: older runs of one experiment have their time in it."""
-        return safe_text(self._shared_names.get(run.id) or run_name(run), LONGEST_NAME)
-
-    def short_name(self, run: RunSummary, width: int) -> str:
-        """The name of a run in ``width`` cells, different from those of the other listed runs."""
-        return self._short_names.fit(self.name(run), width)
-
-    @property
-    def name_width(self) -> int:
-        """The cells in which the listed names have all words in which they differ."""
-        return self._short_names.distinct_width
-
-    @cached_property
-    def _shared_names(self) -> Mapping[str, str]:
-        """The names of runs that are not the only one of their experiment."""
-        titles = self._titles
-        counts = Counter(titles)
-        if len(counts) == len(titles):
-            return {}
-        named = zip(self.everything, titles, strict=True)
-        return unique_names([run for run, title in named if counts[title] > 1])
-
-    @cached_property
-    def _titles(self) -> tuple[str, ...]:
-        return tuple(run.title for run in self.everything)
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """The names of the listed runs, as they are in the files."""
-        return frozenset((*self._titles[: len(self.runs)], *self._shared_names.values()))
-
-    @cached_property
-    def _short_names(self) -> ShortNames:
-        return short_names(self.names, frozenset(self._titles[len(self.runs) :]))
-
-    @cached_property
-    def any_eta(self) -> bool:
-        """Whether of some listed run it is known how long it will take."""
-        return any(run.status in ALIVE and eta_seconds(run) is not None for run in self.runs)
-
-    @cached_property
-    def any_gpu(self) -> bool:
-        """Whether of some listed run it is known how busy its GPUs are."""
-        names = {GPU_COLUMN, of_single_gpu(GPU_COLUMN)}
-        return any(not names.isdisjoint(of_run.stats) for of_run in names_of(self.runs))
-
-    def position(self, run_id: str | None) -> int | None:
-        """The row of a run, ``None`` when it is not listed."""
-        return None if run_id is None else self._positions.get(run_id)
-
-    def run(self, run_id: str | None) -> RunSummary | None:
-        """The summary of a run, listed or hidden; ``None`` when there is no such run."""
-        if run_id is None:
-            return None
-        position = self._positions.get(run_id)
-        return self._hidden.get(run_id) if position is None else self.runs[position]
-
-
 def listing_key(state: ViewState) -> tuple[object, ...]:
     """What decides which runs are listed, and in which order."""
-    return (state.sort, state.filter, state.show_archived)
+    return (state.sort, state.group, state.filter, state.show_archived)
 
 
 def visible_rows(
     runs: Sequence[RunSummary], state: ViewState, now: datetime, alerts: Mapping[str, AlertKind]
 ) -> RunRows:
-    """The runs that the filter lets through, sorted; archived ones only where they are asked for.
+    """The runs that the filter lets through, sorted and grouped; archived ones if asked for.
 
     Raises ``QueryError`` when the filter asks for something that no run has.
     """
@@ -214,16 +131,25 @@ def visible_rows(
     if not state.show_archived and any(run.annotations.archived for run in runs):
         shown = [run for run in runs if not run.annotations.archived]
     kept = filter_runs(shown, state.filter, now, alerts)
-    rows = sort_runs(kept, state.sort, now)
+    rows = sort_runs(kept, state.sort, now, state.group)
     if len(kept) == len(runs):
         return rows
-    return RunRows(rows.runs, [run for run in runs if rows.position(run.id) is None])
+    hidden = [run for run in runs if rows.position(run.id) is None]
+    return RunRows(rows.runs, hidden, rows.groups)
 
 
-def sort_runs(runs: Sequence[RunSummary], sort: SortOrder, now: datetime) -> RunRows:
-    """The runs by a column; ties keep their order, and NaN and missing values come last."""
-    field = column_of(sort.column).field
-    return RunRows(sorted_by(runs, field, now, descending=sort.descending))
+def sort_runs(
+    runs: Sequence[RunSummary], sort: SortOrder, now: datetime, group: str = ""
+) -> RunRows:
+    """The runs by a column, in groups of those that have the same in the column ``group``.
+
+    Ties keep their order, and NaN and missing values come last.
+    """
+    ordered = sorted_by(runs, column_of(sort.column).field, now, descending=sort.descending)
+    if not group:
+        return RunRows(ordered)
+    groups = grouped_by(ordered, column_of(group).field, now)
+    return RunRows([*chain.from_iterable(one.runs for one in groups)], groups=groups)
 
 
 def with_rows(state: ViewState, before: RunRows, after: RunRows) -> ViewState:
@@ -346,6 +272,11 @@ def sort_by(state: ViewState, column: str) -> ViewState:
     if state.sort.column == column:
         return replace(state, sort=replace(state.sort, reverse=not state.sort.reverse))
     return replace(state, sort=SortOrder(column))
+
+
+def group_next(state: ViewState) -> ViewState:
+    """Grouped by the next of the usual groupings."""
+    return replace(state, group=_next(GROUPINGS, state.group))
 
 
 def next_pane(state: ViewState, panes: Sequence[Pane], step: int = 1) -> ViewState:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from traintop.analysis.query_tokens import LONGEST_QUERY
 from traintop.tui.chart_view import without_window
-from traintop.tui.columns import column_key
+from traintop.tui.columns import can_group, column_key
 from traintop.tui.view import SMOOTHING_LEVELS, ViewState
 
 _NOT_REMEMBERED = frozenset({"selected", "marks", "baseline", "compared", "opened"})
@@ -50,8 +50,9 @@ def recalled_view(plain: Mapping[str, Any], state: ViewState) -> ViewState:
                 state = changed
     columns = (replace(column, key=column_key(column.key)) for column in state.columns)
     sort = replace(state.sort, column=column_key(state.sort.column))
-    directions = {**set_directions, **dict(state.directions)}
-    return replace(state, columns=tuple(columns), sort=sort, directions=tuple(directions.items()))
+    group = column_key(state.group) if state.group and can_group(state.group) else ""
+    directions = tuple({**set_directions, **dict(state.directions)}.items())
+    return replace(state, columns=tuple(columns), sort=sort, group=group, directions=directions)
 
 
 def _at_rest(state: ViewState) -> ViewState:
@@ -60,7 +61,7 @@ def _at_rest(state: ViewState) -> ViewState:
 
 
 def _is_sound(state: ViewState) -> bool:
-    texts = [state.filter, state.x_axis.name, state.sort.column, state.charts.focus]
+    texts = [state.filter, state.x_axis.name, state.sort.column, state.group, state.charts.focus]
     texts += state.charts.chosen
     texts += [column.key for column in state.columns]
     texts += [metric for metric, _ in state.directions]

@@ -12,8 +12,9 @@ from traintop.store.annotations import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Ann
 from traintop.text import counted
 from traintop.tui.kit.screen import PlaceScreen
 from traintop.tui.messages import AnnotationRequested, AskAgain
+from traintop.tui.rows import RunRows
 from traintop.tui.session import Session
-from traintop.tui.view import RunRows, ViewState
+from traintop.tui.view import ViewState
 
 _NAME_WIDTH = 40  # of a run in the title of a dialog
 

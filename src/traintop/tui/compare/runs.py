@@ -25,7 +25,8 @@ from traintop.metrics import LOSSES, metrics_of
 from traintop.model import RunSummary
 from traintop.store.history import History
 from traintop.tui.plots.runs import PlottedRuns
-from traintop.tui.view import RunRows, ViewState
+from traintop.tui.rows import RunRows
+from traintop.tui.view import ViewState
 
 _NO_RECORDS = History.from_columns({"iteration": ()})
 

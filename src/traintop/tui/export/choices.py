@@ -7,8 +7,9 @@ from typing import NamedTuple
 from traintop.model import RunStatus, RunSummary
 from traintop.tui.kit.screen import PlaceScreen
 from traintop.tui.messages import ExportRequested
+from traintop.tui.rows import RunRows
 from traintop.tui.session import Session
-from traintop.tui.view import RunRows, ViewState
+from traintop.tui.view import ViewState
 
 _NAME_WIDTH = 32  # of a run beside the words of a choice
 

@@ -26,6 +26,7 @@ _OTHER_WORDS: Mapping[str, str] = {
     "export": "save download",
     "filter": "find search query",
     "flip": "direction lower higher",
+    "group_by": "machine directory section tree",
     "help": "keys shortcuts",
     "list_only": "hide details",
     "mark": "select overlay",

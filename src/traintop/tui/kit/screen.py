@@ -13,8 +13,9 @@ from traintop.tui._textual import DismissedOnce, forget_drawn_widgets, set_bindi
 from traintop.tui.kit.keys import Place, Situation, bindings_of, footer_line
 from traintop.tui.kit.pane import LinePane
 from traintop.tui.kit.themes import theme_name
+from traintop.tui.rows import RunRows
 from traintop.tui.session import Session
-from traintop.tui.view import RunRows, ViewState
+from traintop.tui.view import ViewState
 
 
 class PlaceScreen(DismissedOnce):

@@ -25,8 +25,9 @@ from traintop.tui.kit.themes import look_of
 from traintop.tui.leaderboard.lines import leader_lines
 from traintop.tui.leaderboard.settings_lines import coordinate_lines, importance_lines
 from traintop.tui.plots.runs import PlottedRuns, shown_marks
+from traintop.tui.rows import RunRows
 from traintop.tui.session import Session
-from traintop.tui.view import RunRows, toggle_mark, with_direction
+from traintop.tui.view import toggle_mark, with_direction
 
 if TYPE_CHECKING:
     from traintop.analysis.importance import Importance

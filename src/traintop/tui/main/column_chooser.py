@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from traintop.lines import Line, Piece, clickable
 from traintop.text import fit
-from traintop.tui.columns import DEFAULT_CHOICES, ColumnChoice, column_of
+from traintop.tui.columns import DEFAULT_CHOICES, ColumnChoice, can_group, column_of
 from traintop.tui.kit.dialogs import SearchDialog
 from traintop.tui.kit.keys import Place
 from traintop.tui.view import SortOrder
@@ -77,7 +77,9 @@ class ColumnChoosing(msgspec.Struct, frozen=True):
         return replace(self, chosen=DEFAULT_CHOICES, cursor=0)
 
 
-def choice_lines(choosing: ColumnChoosing, sort: SortOrder, width: int) -> Sequence[Line]:
+def choice_lines(
+    choosing: ColumnChoosing, sort: SortOrder, group: str, width: int
+) -> Sequence[Line]:
     """A line for each column: whether it is chosen, its heading and what it means."""
     lines: list[Line] = []
     for place, key in enumerate(choosing.keys):
@@ -86,6 +88,7 @@ def choice_lines(choosing: ColumnChoosing, sort: SortOrder, width: int) -> Seque
         here = place == choosing.cursor
         arrow = ("↓" if sort.descending else "↑") if key == sort.column else ""
         wider = f"  {choice.wider:+d} wide" if choice and choice.wider else ""
+        grouped: Line = (Piece(" groups", "accent"),) if key == group else ()
         line: Line = (
             Piece("▌" if here else " ", "accent"),
             Piece("✓ " if choice else "  ", "good"),
@@ -94,13 +97,14 @@ def choice_lines(choosing: ColumnChoosing, sort: SortOrder, width: int) -> Seque
                 "strong" if choice else "text",
                 bold=here,
             ),
+            *grouped,
             Piece(f" {column.field.explanation}{wider}", "muted"),
         )
         lines.append(clickable(line, f"screen.pick_column({place})", width))
     return lines
 
 
-Apply = Callable[[tuple[ColumnChoice, ...], SortOrder], None]
+Apply = Callable[[tuple[ColumnChoice, ...], SortOrder, str], None]
 
 
 class ColumnsScreen(SearchDialog):
@@ -108,16 +112,17 @@ class ColumnsScreen(SearchDialog):
 
     PLACES = (Place.COLUMNS,)
 
-    def __init__(self, choosing: ColumnChoosing, sort: SortOrder, apply: Apply) -> None:
-        hint = "space chooses  J K order  < > width  s sorts  0 resets"
+    def __init__(self, choosing: ColumnChoosing, sort: SortOrder, group: str, apply: Apply) -> None:
+        hint = "space chooses  J K order  < > width  s sorts  g groups"
         super().__init__("columns of the list", hint, id="columns")
         self.choosing = choosing
         self._sort = sort
-        self._apply = apply
+        self._group = group
+        self._on_choice = apply
 
     @property
     def content(self) -> Hashable:
-        return (self.choosing, self._sort)
+        return (self.choosing, self._sort, self._group)
 
     @property
     def texts(self) -> Sequence[str]:
@@ -126,14 +131,17 @@ class ColumnsScreen(SearchDialog):
         return [f"{field.label} {field.name} {field.explanation}" for field in fields]
 
     def lines(self, width: int) -> Sequence[Line]:
-        return choice_lines(self.choosing, self._sort, width)
+        return choice_lines(self.choosing, self._sort, self._group, width)
 
     def _change(self, changed: ColumnChoosing) -> None:
         chosen_before, self.choosing = self.choosing.chosen, changed
         self.cursor = changed.cursor
         if changed.chosen != chosen_before:
-            self._apply(changed.chosen, self._sort)
+            self._apply()
         self.draw()
+
+    def _apply(self) -> None:
+        self._on_choice(self.choosing.chosen, self._sort, self._group)
 
     def action_move_choice(self, lines: int) -> None:
         self._change(self.choosing.move_to(self.place_after(lines)))
@@ -156,5 +164,12 @@ class ColumnsScreen(SearchDialog):
     def action_sort_by_column(self) -> None:
         key = self.choosing.key
         self._sort = SortOrder(key, self._sort.column == key and not self._sort.reverse)
-        self._apply(self.choosing.chosen, self._sort)
+        self._apply()
         self.draw()
+
+    def action_group_by_column(self) -> None:
+        key = self.choosing.key
+        if can_group(key):
+            self._group = "" if self._group == key else key
+            self._apply()
+            self.draw()

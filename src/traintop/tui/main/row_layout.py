@@ -8,9 +8,11 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
-from traintop.lines import Line, Piece, Role
+from traintop.analysis.ranking import RunGroup
+from traintop.lines import Line, Piece, Role, fit_line, line_width
 from traintop.model import RunStatus, RunSummary
-from traintop.text import cell_width, fit, safe_text
+from traintop.store.snapshot import PlaceState, state_of
+from traintop.text import cell_width, fit, fit_middle, safe_text
 from traintop.tui.columns import (
     BUILT_IN,
     DEFAULT_CHOICES,
@@ -21,6 +23,7 @@ from traintop.tui.columns import (
     RowContext,
     column_of,
 )
+from traintop.tui.main.status_line import status_counts
 
 _GAPS = (2, 1)
 """Cells between two columns: airy where all columns fit so, else tight."""
@@ -150,3 +153,26 @@ def format_heading(layout: RowLayout, sort_key: str, descending: bool) -> Line:
         action = f"screen.sort_by_place({len(pieces)})"
         pieces.append(Piece(cell, role, action=action))
     return layout.joined(pieces)
+
+
+def format_group(group: RunGroup, places: Sequence[PlaceState], width: int) -> Line:
+    """The heading of a group: what its runs share, how many need a look, and whether it is away."""
+    away = _away(group.runs, places)
+    said: Line = (Piece(f"  {away}", "warn"),) if away else ()
+    count = Piece(f"  {group.run_count}", "muted")
+    endings = [(count, *counts, *said) for counts in status_counts(group.runs, places)]
+    room = [width - line_width(ending) for ending in endings]
+    fitting = (place for place, cells in enumerate(room) if cell_width(group.title) <= cells)
+    place = next(fitting, len(endings) - 1)
+    title = fit_middle(group.title, max(room[place], width // 2))
+    return fit_line((Piece(title, "strong", bold=True), *endings[place]), width)
+
+
+def _away(runs: Sequence[RunSummary], places: Sequence[PlaceState]) -> str:
+    """How the places of some runs are that cannot be looked at now; which ones, if not all."""
+    one_of_each_root = {run.root: run.id for run in runs} if places else {}
+    states = {state_of(run_id, places): None for run_id in one_of_each_root.values()}
+    away = [state for state in states if state is not None]
+    if len(away) == len(states) == 1:
+        return safe_text(away[0].words)
+    return " · ".join(safe_text(f"{state.place} {state.words}") for state in away)

@@ -13,6 +13,8 @@ from textual.content import Content
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
+from traintop.analysis.ranking import RunGroup
+from traintop.field import Value
 from traintop.fields import best_text, field_of
 from traintop.lines import EMPTY_LINE, Line, Piece
 from traintop.metrics import LOSSES
@@ -29,11 +31,18 @@ from traintop.tui.kit.runs import (
     UNKNOWN_GLYPH,
     run_name,
 )
-from traintop.tui.main.row_layout import RowLayout, format_heading, format_row, lay_out
+from traintop.tui.main.row_layout import (
+    RowLayout,
+    format_group,
+    format_heading,
+    format_row,
+    lay_out,
+)
 from traintop.tui.messages import CopyRequested
 from traintop.tui.session import Session
 from traintop.tui.view import (
     SortOrder,
+    group_next,
     mark_all,
     mark_to_here,
     move_by,
@@ -53,7 +62,7 @@ class _DrawnRow(msgspec.Struct, frozen=True):
 
 
 class RunTable(StyledLines):
-    """Headings, and one row per run below them; formats only the rows that can be seen.
+    """Headings, and one row per run below them, maybe in groups; formats only what can be seen.
 
     It answers the keys of the list, each a step of the session's view. ``on_rows_shown`` is called
     with the runs in view whose place answers, whenever others are or these changed, while their
@@ -80,6 +89,7 @@ class RunTable(StyledLines):
         self._row_context = RowContext(datetime.now())
         self._in_view: tuple[RunSummary, ...] = ()
         self._painted: list[_DrawnRow] = []
+        self._group_lines: dict[Value, Line] = {}
         self._strips: LRUCache[tuple[_DrawnRow, int], Strip] = LRUCache(1024)
 
     @property
@@ -99,7 +109,10 @@ class RunTable(StyledLines):
         """
         view, rows = self._session.view, self._session.rows
         cursor_moved = rows.position(view.selected) != self._rows.position(self._view.selected)
-        cursor_moved |= view.sort != self._view.sort  # the cursor's run is in view after a sort
+        # The cursor's run is in view after a sort.
+        cursor_moved |= (view.sort, view.group) != (self._view.sort, self._view.group)
+        if rows is not self._rows or context.places != self._row_context.places:
+            self._group_lines.clear()
         self._rows, self._view = rows, view
         self._marks, self._row_context = marks, context
         self._fit_scrolling()
@@ -133,6 +146,7 @@ class RunTable(StyledLines):
         self._strips.clear()
 
     def on_resize(self) -> None:
+        self._group_lines.clear()
         self._fit_scrolling()
         self._scroll_to_cursor()
         self._follow_rows_in_view()
@@ -147,10 +161,10 @@ class RunTable(StyledLines):
         self.tooltip = None if run is None else Content(_tooltip(run))
 
     def _run_at(self, event: events.MouseEvent) -> RunSummary | None:
-        index = event.y - _HEADINGS + round(self.scroll_y)
-        if event.y < _HEADINGS or not 0 <= index < len(self._rows):
+        if event.y < _HEADINGS:
             return None
-        return self._rows.runs[index]
+        row = self._rows.at_line(event.y - _HEADINGS + round(self.scroll_y))
+        return row if isinstance(row, RunSummary) else None
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -164,7 +178,8 @@ class RunTable(StyledLines):
             self._on_rows_shown(in_view)
 
     def _runs_at(self, top: int) -> tuple[RunSummary, ...]:
-        return self._rows.runs[top : top + self.page_rows]
+        rows = map(self._rows.at_line, range(top, top + self.page_rows))
+        return tuple(row for row in rows if isinstance(row, RunSummary))
 
     def _layout(self) -> RowLayout:
         room = max(self.content_width() - _GUTTER - 1, 0)
@@ -183,10 +198,11 @@ class RunTable(StyledLines):
             sort = self._view.sort
             heading = format_heading(self._layout(), sort.column, sort.descending)
             return _DrawnRow((Piece(" " * _GUTTER), *heading))
-        index = y - _HEADINGS + round(self.scroll_y)
-        if not 0 <= index < len(self._rows):
+        run = self._rows.at_line(y - _HEADINGS + round(self.scroll_y))
+        if run is None:
             return _DrawnRow(EMPTY_LINE)
-        run = self._rows.runs[index]
+        if isinstance(run, RunGroup):
+            return _DrawnRow(self._group_line(run))
         cursor = run.id == self._view.selected
         gutter = (
             Piece("▌" if cursor else " ", "accent"),
@@ -197,6 +213,14 @@ class RunTable(StyledLines):
         if run.annotations.archived or not self._row_context.is_known(run):
             row = tuple(replace(piece, role="muted") for piece in row)
         return _DrawnRow((*gutter, *row), cursor)
+
+    def _group_line(self, group: RunGroup) -> Line:
+        line = self._group_lines.get(group.value)
+        if line is None:
+            width = max(self.content_width() - 1, 0)
+            line = (Piece(" "), *format_group(group, self._row_context.places, width))
+            self._group_lines[group.value] = line
+        return line
 
     def _third_mark(self, run: RunSummary) -> Piece:
         if run.id == self._view.baseline:
@@ -219,7 +243,7 @@ class RunTable(StyledLines):
                 self.refresh_span(y, painted.line, row.line)
 
     def _fit_scrolling(self) -> None:
-        size = Size(1, len(self._rows) + _HEADINGS)
+        size = Size(1, self._rows.lines + _HEADINGS)
         if size != self.virtual_size:
             self.virtual_size = size
 
@@ -227,9 +251,10 @@ class RunTable(StyledLines):
         position = self._rows.position(self._view.selected)
         if position is None:
             return
-        top = round(self.scroll_y)
-        lowest = position - self.page_rows + 1
-        wanted = min(max(top, lowest), position)
+        top, line = round(self.scroll_y), self._rows.line(position)
+        # Above the first run of a group stands its heading.
+        first = line - isinstance(self._rows.at_line(line - 1), RunGroup)
+        wanted = min(max(min(top, first), line - self.page_rows + 1), line)
         if wanted != top:
             self.scroll_to(y=wanted, animate=False, force=True, immediate=True)
 
@@ -271,14 +296,22 @@ class RunTable(StyledLines):
         for key in self.column_keys[place : place + 1]:
             self._session.change(sort_by(self._session.view, key))
 
+    def action_group_next(self) -> None:
+        self._session.change(group_next(self._session.view))
+
     def action_columns(self) -> None:
         from traintop.tui.main.column_chooser import ColumnChoosing, ColumnsScreen
 
-        choosing = ColumnChoosing(self._session.view.columns, offered_columns(self._rows.runs))
-        self.app.push_screen(ColumnsScreen(choosing, self._session.view.sort, self._choose_columns))
+        view = self._session.view
+        choosing = ColumnChoosing(view.columns, offered_columns(self._rows.runs))
+        screen = ColumnsScreen(choosing, view.sort, view.group, self._choose_columns)
+        self.app.push_screen(screen)
 
-    def _choose_columns(self, columns: tuple[ColumnChoice, ...], sort: SortOrder) -> None:
-        self._session.change(replace(self._session.view, columns=columns, sort=sort))
+    def _choose_columns(
+        self, columns: tuple[ColumnChoice, ...], sort: SortOrder, group: str
+    ) -> None:
+        view = self._session.view
+        self._session.change(replace(view, columns=columns, sort=sort, group=group))
 
 
 def _tooltip(run: RunSummary) -> str:

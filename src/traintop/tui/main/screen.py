@@ -237,7 +237,7 @@ class MainScreen(SessionScreen):
             self.set_class(self.view.pane is pane, f"-pane-{pane}")
 
     def _set_few(self, height: int) -> None:
-        rows = len(self.rows)
+        rows = self.rows.lines
         self.set_class(bool(rows) and height - rows > _PREVIEW_LINES, "-few")
 
     def _show_frame(self) -> None:

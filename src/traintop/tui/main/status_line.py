@@ -57,9 +57,6 @@ def status_line(
     if runs is None:
         words = places[0].words if places else "reading"
         return fit_line((*head, Piece(f"  {words}…", "muted")), width)
-    counts: Counter[RunStatus | None] = Counter(
-        None if run.status in ALIVE and state_of(run.id, places) else run.status for run in runs
-    )
     count = len(runs) + unread
     shown = f"{len(runs):,} of " if unread else ""
     if listed not in (None, len(runs)):
@@ -67,13 +64,27 @@ def status_line(
     total = f"   {shown}{counted(count, 'run')}"
     filtered = [Piece(f"  {archived} archived", "muted")] if archived else []
     filtered += [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
+    asked = (one for one in places if one.is_first and is_remote(one.roots[0]))
+    first = "".join(f"{safe_text(one.place)} {one.words} · " for one in asked)
+    long, short = status_counts(runs, places)
+    right: Line = (Piece(f"{first}{safe_text(mode)} ", "muted"),)
+    # What is watched is known to whoever typed it; the counts are not.
+    without_roots = (head[0], Piece(total[1:]), *filtered)
+    lines = ((*head, Piece(total), *filtered, *long), (*without_roots, *long))
+    fitting = (line for line in lines if line_width(line) + line_width(right) < width)
+    return spread(next(fitting, (*without_roots, *short)), right, width)
+
+
+def status_counts(runs: Sequence[RunSummary], places: Sequence[PlaceState]) -> tuple[Line, Line]:
+    """How many of the runs need a look, by their status; the same in fewer cells."""
+    counts: Counter[RunStatus | None] = Counter(
+        None if run.status in ALIVE and state_of(run.id, places) else run.status for run in runs
+    )
     counted_marks = [
         (status, mark, counts[status])
         for status, mark in STATUS_MARKS.items()
         if counts[status] and mark.role != "muted"
     ]
-    asked = (one for one in places if one.is_first and is_remote(one.roots[0]))
-    first = "".join(f"{safe_text(one.place)} {one.words} · " for one in asked)
     long = [
         Piece(f"  {mark.glyph} {number} {status}", mark.role)
         for status, mark, number in counted_marks
@@ -86,12 +97,7 @@ def status_line(
         unknown = Piece(f"  {LAST_KNOWN_MARK.glyph} {counts[None]}", "muted")
         long.append(Piece(f"{unknown.text} last known", "muted"))
         short.append(unknown)
-    right: Line = (Piece(f"{first}{safe_text(mode)} ", "muted"),)
-    # What is watched is known to whoever typed it; the counts are not.
-    without_roots = (head[0], Piece(total[1:]), *filtered)
-    lines = ((*head, Piece(total), *filtered, *long), (*without_roots, *long))
-    fitting = (line for line in lines if line_width(line) + line_width(right) < width)
-    return spread(next(fitting, (*without_roots, *short)), right, width)
+    return tuple(long), tuple(short)
 
 
 def notices_line(notices: Sequence[str], places: Sequence[PlaceState], width: int) -> Line:
