@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem, add_completion_class
 import traintop
 from traintop.bash_completion import BashCompletion
 from traintop.commands.output import failure
+from traintop.mounts import answer
 from traintop.run_ids import is_remote
 from traintop.text import safe_text
 
@@ -61,7 +62,7 @@ class _CommandGroup(click.Group):
         """A directory may be missing yet, but one that is named almost like a command is not."""
         is_option_of_watch = len(args) > 1 and args[0].startswith("-")
         is_path = bool(args) and not (is_remote(args[0]) or args[0].startswith("@"))
-        if is_path and not is_option_of_watch and not os.path.lexists(args[0]):
+        if is_path and not is_option_of_watch and not answer(args[0], os.path.lexists, True):
             from difflib import get_close_matches
 
             alone = (name for name in _COMMANDS if name != "run")  # which has a command behind it

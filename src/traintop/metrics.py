@@ -19,6 +19,7 @@ import msgspec
 from traintop.direction import Direction, direction_of_name
 from traintop.logfile.columns import name_family
 from traintop.model import DIRECTIONS, MetricStats, RunStatus, RunSummary
+from traintop.mounts import answer
 from traintop.run_columns import column, names_of, names_of_run
 from traintop.run_ids import folder_of, is_named_like_a_file, parts_of
 from traintop.system_metrics import (
@@ -365,7 +366,9 @@ def choose_directions_for(roots: Sequence[str]) -> None:
     from traintop.settings import load_settings, settings_path
 
     folders = dict.fromkeys(
-        folder_of(parts_of(one)[0]) if is_named_like_a_file(one) and not os.path.isdir(one) else one
+        folder_of(parts_of(one)[0])
+        if is_named_like_a_file(one) and not answer(one, os.path.isdir, False)
+        else one
         for one in roots
     )
     remembered = DirectoryMemory(memory_path(), [*folders]).recall().get("directions", ())

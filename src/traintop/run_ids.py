@@ -13,6 +13,8 @@ import re
 from pathlib import PurePath
 from typing import NamedTuple
 
+from traintop.mounts import real_path
+
 DATABASES = (".db", ".sqlite", ".sqlite3")
 """How the names of files end that may hold many runs."""
 
@@ -67,7 +69,7 @@ def parts_of(run_id: str) -> tuple[str, str]:
 @functools.lru_cache(maxsize=20_000)
 def address_of(run_id: str) -> str:
     """The same for a run however the directory was named in which it was found."""
-    return run_id if is_remote(run_id) else os.path.realpath(run_id)
+    return run_id if is_remote(run_id) else real_path(run_id)
 
 
 def root_of(given: str) -> str:
@@ -97,7 +99,7 @@ def host_of(address: str) -> str:
 def root_name(root: str) -> str:
     """What files are called that are made of all its runs: the name of its directory."""
     place, path = location_of(root)
-    path = path if place else os.path.realpath(path)
+    path = path if place else real_path(path)
     return PurePath(path).name or re.sub(r"\W+", "_", place).strip("_") or "runs"
 
 

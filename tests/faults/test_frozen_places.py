@@ -1,22 +1,29 @@
-"""A place whose helper is stopped, by a real pipe: the screen and the other roots go on."""
+"""A place that stops answering, by a real pipe or a real mount: the screen and the others go on."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from click.testing import CliRunner
+from sshfs import Mount, export
 from tests.runs import records, write_run
 from tests.tui.tui_runs import screen_text
-from tests.waiting import settle
+from tests.waiting import settle, wait_until
 
+from traintop import mounts
 from traintop.cli import main
-from traintop.store import catalog
+from traintop.run_ids import address_of
+from traintop.store import catalog, place_catalog
+from traintop.store.catalog import RunCatalog
 from traintop.tui.app import TraintopApp
 
 PYTHON = f"pipe:{sys.executable} -Iiq -"
@@ -70,3 +77,122 @@ def test_list_waits_for_a_silent_helper_only_so_long(
         with contextlib.suppress(psutil.Error):  # of another test, and over meanwhile
             if child.cmdline()[:2] == ["sleep", "300"]:
                 child.kill()
+
+
+HASTE = """
+from traintop import cli, mounts
+from traintop.store import catalog, place_catalog
+mounts.PATIENCE = catalog.SILENT = place_catalog.SILENT = 0.3
+cli.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def mount(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
+    """A mounted directory with two runs; beside it, another with two."""
+    directory = tmp_path_factory.mktemp("frozen")
+    for name in ("there", "far"):
+        add_run(directory / "logs", name)
+    for name in ("here", "near"):
+        add_run(directory / "good", name)
+    with (
+        export(directory / "logs", directory / "server") as exported,
+        exported.mounted(directory / "mnt") as mounted,
+    ):
+        yield mounted
+
+
+@pytest.fixture
+def frozen(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mount]:
+    """The mount while its server answers nothing; whoever asks is soon tired of it."""
+    for module, name in ((mounts, "PATIENCE"), (catalog, "SILENT"), (place_catalog, "SILENT")):
+        monkeypatch.setattr(module, name, 0.3)
+    address_of.cache_clear()
+    mount.freeze()
+    yield mount
+    mount.thaw()
+
+
+def good(mount: Mount) -> str:
+    return str(mount.directory.parent / "good")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "list MNT GOOD --json",
+        "best -d MNT -d GOOD train_loss",
+        "show -d MNT -d GOOD here",
+        "compare -d MNT -d GOOD",
+        "why -d MNT -d GOOD here near",
+        "curve -d MNT -d GOOD here train_loss",
+        "brief -d MNT -d GOOD",
+        "export -d MNT -d GOOD --output -",
+        "plot -d MNT -d GOOD",
+        "wait -d MNT -d GOOD here",
+        "watch -d MNT -d GOOD --events --dry-run",
+    ],
+)
+def test_commands_answer_without_a_frozen_mount(frozen: Mount, command: str) -> None:
+    words = command.replace("MNT", str(frozen.directory)).replace("GOOD", good(frozen)).split()
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, done.stderr.splitlines()[:1]) == (
+        int(words[0] == "list"),
+        [f"traintop: {frozen.directory} does not answer"],
+    ), done.output
+    assert "here" in done.stdout or words[0] in ("curve", "wait", "watch")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "list MNT",
+        "list PARENT/mnt/a.json",
+        "report MNT --output PARENT/log.md",
+        "doctor MNT",
+        "show -d MNT x",
+    ],
+)
+def test_a_frozen_mount_alone_is_said_and_fails(frozen: Mount, command: str) -> None:
+    parent = str(frozen.directory.parent)
+    words = command.replace("MNT", str(frozen.directory)).replace("PARENT", parent).split()
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 1
+    assert "does not answer" in done.output
+
+
+def test_a_frozen_mount_holds_up_no_end_of_a_process(frozen: Mount) -> None:
+    roots = [good(frozen), str(frozen.directory)]
+    done = subprocess.run(
+        [sys.executable, "-c", HASTE, "list", *roots, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, f"traintop: {frozen.directory} does not answer\n")
+    document = json.loads(done.stdout)
+    assert {run["run"] for run in document["runs"]} == {"here", "near"}
+    assert [one["roots"] for one in document["away"]] == [[str(frozen.directory)]]
+
+
+def test_what_was_known_of_a_mount_stays_while_it_is_frozen(
+    mount: Mount, request: pytest.FixtureRequest
+) -> None:
+    runs = RunCatalog([mount.directory, good(mount)])
+    assert len(runs.refresh().runs) == 4
+    request.getfixturevalue("frozen")
+    for _ in range(2):  # and nobody waits a second time for what was not answered
+        snapshot = runs.refresh()
+        assert len(snapshot.runs) == 4
+        assert [state.roots for state in snapshot.places] == [(str(mount.directory),)]
+    mount.thaw()
+    wait_until(lambda: runs.refresh().is_complete)
+
+
+def test_links_to_a_frozen_mount_share_its_fate(frozen: Mount, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(frozen.directory)
+    done = CliRunner().invoke(main, ["list", str(link), good(frozen)])
+    assert "here" in done.stdout
+    assert done.stderr == f"traintop: {link} does not answer\n"

@@ -13,8 +13,8 @@ from tests.waiting import wait_until
 from training_processes import next_line, only_run, start
 
 from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker, RunStatus
+from traintop.mounts import network_filesystem
 from traintop.store.catalog import RunCatalog
-from traintop.store.files.local import network_filesystem
 from traintop.store.snapshot import Snapshot
 from traintop.store.watch import CatalogWatcher
 

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from traintop.store.files import FileError, local
-from traintop.store.files.local import (
-    LocalFiles,
-    filesystem_type,
-    is_network_type,
-    network_filesystem,
-)
+from traintop import mounts
+from traintop.mounts import filesystem_type, is_network_type, network_filesystem
+from traintop.store.files import FileError
+from traintop.store.files.local import LocalFiles
 
 MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
@@ -67,7 +64,7 @@ def test_links_are_followed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     real.mkdir()
     (tmp_path / "link").symlink_to(real)
     table.write_text(f"1 0 0:1 / / rw - ext4 x rw\n2 1 0:2 / {real} rw - nfs x rw\n")
-    monkeypatch.setattr(local, "_MOUNTS", table)
+    monkeypatch.setattr(mounts, "_MOUNTS", table)
     assert network_filesystem(tmp_path / "link" / "logs") == "nfs"
     assert network_filesystem(tmp_path) is None
 
@@ -75,7 +72,7 @@ def test_links_are_followed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_where_there_is_no_table_nothing_is_claimed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_MOUNTS", tmp_path / "none")
+    monkeypatch.setattr(mounts, "_MOUNTS", tmp_path / "none")
     assert network_filesystem(tmp_path) is None
 
 

@@ -15,6 +15,7 @@ from traintop.analysis.runs import OpenedRuns
 from traintop.analysis.summary_text import summary_lines, summary_of_log
 from traintop.metrics import best_value
 from traintop.model import ExperimentConfig, ExperimentLog, RunSummary
+from traintop.mounts import answer
 from traintop.run_ids import is_remote, parts_of
 from traintop.text import safe_text
 
@@ -88,10 +89,12 @@ def _opened(path: FilePath) -> Run:
     """A file's run, or the newest of several, that can be read."""
     given = os.fspath(path)
     opened = OpenedRuns([given])
-    if not (is_remote(given) or os.path.lexists(parts_of(given)[0])):
+    if not (is_remote(given) or answer(parts_of(given)[0], os.path.lexists, True)):
         raise FileNotFoundError(f"there is no file {given!r}")
     if opened.runs:
         return opened.runs[0]
     if opened.unreadable:
         raise ValueError(f"{given!r} {opened.unreadable[0].problem}")
+    if opened.places:
+        raise ValueError(f"{given!r} cannot be read now: {opened.places[0].trouble}")
     raise ValueError(f"{given!r} is not the log of a run")

@@ -25,6 +25,7 @@ from traintop.analysis.export import replacing_file
 from traintop.analysis.report_tables import configuration_block, overview_block, results_block
 from traintop.metrics import choose_directions_for
 from traintop.model import RunStatus, RunSummary
+from traintop.mounts import answer
 from traintop.progress import start_order
 from traintop.run_ids import is_remote
 from traintop.store.catalog import RunCatalog
@@ -97,10 +98,10 @@ def write_report(log_dir: str | os.PathLike[str], output: Path = DEFAULT_NOTEBOO
 
     The file is replaced at once, and only when something changed. Raises ``FileNotFoundError``
     when there is no such log directory, ``ValueError`` when the notebook is not UTF-8 text, and
-    ``OSError``.
+    ``OSError``, as when the root does not answer.
     """
     root = os.fspath(log_dir)
-    if not (is_remote(root) or os.path.isdir(root)):
+    if not (is_remote(root) or answer(root, os.path.isdir, True)):
         if os.path.exists(root):
             raise NotADirectoryError(
                 f"{root!r} is not a directory: name the one that holds the runs"
@@ -113,6 +114,8 @@ def write_report(log_dir: str | os.PathLike[str], output: Path = DEFAULT_NOTEBOO
         raise ValueError(f"{str(output)!r} is not UTF-8 text, and was not changed") from None
     choose_directions_for([root])
     snapshot = RunCatalog([root]).refresh()
+    if snapshot.places:
+        raise OSError(f"{snapshot.places[0].trouble}; {output} was not changed")
     after = update_report(before, snapshot.runs)
     if after != before:
         with replacing_file(output) as file:

@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from traintop.commands.output import LONGEST_LINE, failure, warn
 from traintop.model import RunStatus, RunSummary
+from traintop.mounts import answer
 from traintop.run_ids import is_below, is_named_like_a_file, is_remote, parts_of, root_of
 from traintop.text import counted, safe_text
 from traintop.tracking.environment import DEFAULT_LOG_DIR, default_root
@@ -253,7 +254,7 @@ def _given_or_default(roots: Sequence[str]) -> tuple[str, ...]:
     from traintop.settings import expanded_roots
 
     default = default_root()
-    if not roots and default == DEFAULT_LOG_DIR and not os.path.exists(default):
+    if not roots and default == DEFAULT_LOG_DIR and not answer(default, os.path.exists, True):
         default = os.curdir
     return expanded_roots(roots or [default])
 
@@ -335,12 +336,13 @@ def _opened(
 
 def _is_directory_of(first: str, second: str) -> bool:
     """Whether arguments are as they used to be, a directory and then the names of its runs."""
-    return os.path.isdir(first) and not os.path.lexists(second)
+    return answer(first, os.path.isdir, False) and not answer(second, os.path.lexists, True)
 
 
 def _is_root(path: str) -> bool:
     """Whether a path is no run but where runs are; of one elsewhere, its name says so."""
-    return not is_named_like_a_file(path) if is_remote(path) else os.path.isdir(path)
+    by_name = not is_named_like_a_file(path)
+    return by_name if is_remote(path) else answer(path, os.path.isdir, by_name)
 
 
 def _is_path(reference: str, opened: OpenedRuns) -> bool:
@@ -351,7 +353,7 @@ def _is_path(reference: str, opened: OpenedRuns) -> bool:
         return True
     if find_run(reference, opened.runs.names) is not None:
         return False
-    return os.path.lexists(parts_of(reference)[0])
+    return answer(parts_of(reference)[0], os.path.lexists, True)
 
 
 def _meant(reference: str, paths: dict[str, str], opened: OpenedRuns) -> Iterator[Run]:

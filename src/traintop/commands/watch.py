@@ -13,6 +13,7 @@ from traintop.commands.event_stream import rehearse_rules, stream_events
 from traintop.commands.output import failure, output_styles
 from traintop.commands.runs import filter_option, given_or_default, roots_as_arguments
 from traintop.model import RunStatus
+from traintop.mounts import answer
 from traintop.run_ids import folder_of, is_named_like_a_file, is_remote, parts_of, root_of
 from traintop.text import safe_text
 
@@ -87,7 +88,7 @@ def _root_and_run(given: str) -> tuple[str, str]:
     if is_remote(given):
         return (folder_of(holder), given) if is_named_like_a_file(given) else (given, "")
     path = Path(given)
-    if path.is_file() or (key and Path(holder).is_file()):
+    if answer(given, os.path.isfile, False) or (key and answer(holder, os.path.isfile, False)):
         from traintop.store.catalog import RunCatalog
         from traintop.store.other_files import READ_FILES
 
@@ -98,6 +99,6 @@ def _root_and_run(given: str) -> tuple[str, str]:
             raise failure(f"{path} {runs[0].problem}")
         root = root_of(str(path.parent))
         return root, os.path.join(root, PurePath(runs[0].id).name)  # as the catalog names it
-    if path.suffix == ".json" and not path.is_dir():
+    if path.suffix == ".json" and not answer(given, os.path.isdir, True):
         raise failure(f"there is no file {path}")
     return given, ""

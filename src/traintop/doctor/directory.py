@@ -12,7 +12,7 @@ from pathlib import Path
 
 from traintop.doctor.findings import Finding, Level
 from traintop.model import RunStatus
-from traintop.store.files.local import network_filesystem
+from traintop.mounts import answer, network_filesystem
 from traintop.store.files.states import reason_of
 from traintop.store.other_files import READ_FILES
 from traintop.store.snapshot import Snapshot
@@ -28,6 +28,13 @@ _MOST_REFUSED = 20
 def check_access(directory: Path) -> Finding:
     """Whether runs can be read from a directory: all else depends on it."""
     shown, quoted = _shown(directory), safe_text(shlex.quote(str(directory)), 500)
+    if answer(str(directory), os.path.lexists, None) is None:
+        return Finding(
+            "directory.answers",
+            Level.PROBLEM,
+            f"{shown} does not answer: it is on a network filesystem",
+            "find out what its server is doing; the runs of other roots are shown meanwhile",
+        )
     try:
         with os.scandir(directory) as entries:
             next((entry.stat(follow_symlinks=False) for entry in entries), None)

@@ -14,9 +14,9 @@ import msgspec
 
 from traintop.logfile import Tail
 from traintop.logfile.lines import LineReader, Rewind
+from traintop.mounts import network_filesystem
 from traintop.process import has_ended
 from traintop.store.catalog import RunCatalog
-from traintop.store.files.local import network_filesystem
 from traintop.store.files.states import reason_of
 from traintop.store.liveness import NETWORK_TIMEOUT
 from traintop.tracking.resumption import (

@@ -13,17 +13,19 @@ from pathlib import Path
 from traintop.metrics import take_stated_directions
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
-from traintop.run_ids import Location, location_of, root_of
+from traintop.run_ids import Location, is_remote, location_of, root_of
 from traintop.store.annotations import AnnotationChange, Saved
 from traintop.store.console import ConsoleReader
 from traintop.store.files import AwayError
 from traintop.store.files.places import files_of, share_a_fate
 from traintop.store.formats import StreamingReader, UnreadableRunError
-from traintop.store.place_catalog import PlaceCatalog
+from traintop.store.place_catalog import SILENT, PlaceCatalog
 from traintop.store.snapshot import Snapshot
 
 _PATIENCE = 20.0
-"""Seconds that whoever asks once for all runs waits for a place, where there are others."""
+"""Seconds without an answer that whoever asks once for all runs waits for a place elsewhere, where
+there are others; what leads there gives up by itself, and says why.
+"""
 
 
 class RunCatalog:
@@ -53,6 +55,7 @@ class RunCatalog:
             for located in together.values()
         )
         """Catalogs of the roots that share one fate each."""
+        self._looks: dict[PlaceCatalog, threading.Thread] = {}
         self._lock = threading.Lock()
         self._merged = Snapshot((), self.roots, (), 0)
         self._parts = [self._merged] * len(self.places)  # of which it was made
@@ -62,21 +65,29 @@ class RunCatalog:
 
         After so many seconds no run is begun that was not read before; the snapshot says how many
         are unread, and the next call reads more of them. Places are looked at side by side; where
-        one does not answer, the others are there without it.
+        one does not answer, the others are there without it, and what was known of it.
         """
-        if len(self.places) == 1:
+        if len(self.places) == 1 and self._patience(self.places[0]) == math.inf:
             self.places[0].refresh(seconds)
-        else:
-            threads = [
-                threading.Thread(target=place.refresh, args=(seconds,), daemon=True)
-                for place in self.places
-            ]
-            for thread in threads:
-                thread.start()
-            ends = time.monotonic() + _PATIENCE
-            for thread in threads:
-                thread.join(max(ends - time.monotonic(), 0.0))
+            return self.snapshot()
+        for place in self.places:
+            if place not in self._looks or not self._looks[place].is_alive():
+                look = threading.Thread(target=place.refresh, args=(seconds,), daemon=True)
+                self._looks[place] = look
+                look.start()
+        for place, look in self._looks.items():
+            while look.is_alive() and (rest := self._patience(place) - place.silence) > 0:
+                look.join(min(rest, threading.TIMEOUT_MAX))
         return self.snapshot()
+
+    def _patience(self, place: PlaceCatalog) -> float:
+        """Seconds without an answer after which others are not kept waiting for a place.
+
+        A local disk answers in the end, however long it is read.
+        """
+        if is_remote(place.roots[0]):
+            return _PATIENCE if len(self.places) > 1 else math.inf
+        return SILENT if share_a_fate(place.roots[0]) else math.inf
 
     def snapshot(self) -> Snapshot:
         """The state as of the last look at each place."""
@@ -107,11 +118,11 @@ class RunCatalog:
         """A reader of one run, for any thread; it never waits for a refresh.
 
         Raises :class:`UnreadableRunError` when there is no such run, or none any more; and at once
-        while its place is away.
+        while its place does not answer.
         """
         place = self._place_of(run_id)
-        if away := place.away:
-            raise UnreadableRunError(f"{run_id} cannot be read now: {away.trouble}")
+        if state := place.state():
+            raise UnreadableRunError(f"{run_id} cannot be read now: {state.trouble}")
         return place.reader(run_id)
 
     def annotate(self, run_id: str, change: AnnotationChange) -> Saved:

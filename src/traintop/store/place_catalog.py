@@ -51,9 +51,11 @@ _START_BYTES = 64 * 1024
 _REREAD_BYTES = 4096  # before what is new: a line that had no end
 _DECISIVE_BYTES = 4096  # of a file; a shorter one may yet show that it is of a richer format
 _LONGEST_PAUSE = 30.0  # before the next look at a place that does not answer
-_SILENT = 10.0  # seconds of a look after which it is said that it takes long
 _SCANNING = 50  # times as long as a scan took, the next one waits at least
 _STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
+
+SILENT = 10.0
+"""Seconds without an answer after which it is said that there is none."""
 
 
 class PlaceCatalog:
@@ -103,7 +105,7 @@ class PlaceCatalog:
         self._cache = SummaryCache([str(Location(place, root)) for root in self._roots])
         self._failures = 0
         self._known_at = 0.0  # when it was looked at last; 0: never
-        self._looking_since: float | None = None
+        self._waiting_since: float | None = None  # in a look, for an answer
         self.snapshot = Snapshot((), self.roots, (), 0)
         """The state as of the last look."""
 
@@ -134,7 +136,7 @@ class PlaceCatalog:
 
     def _looked(self, look: Callable[[], Snapshot]) -> Snapshot:
         """What a look finds; of a place that does not answer, what was known of it before."""
-        now = self._looking_since = self._clock()
+        now = self._waiting_since = self._clock()
         try:
             snapshot = look()
         except AwayError as error:
@@ -144,7 +146,7 @@ class PlaceCatalog:
             state = self._state(words)._replace(reason=str(error), seconds=seconds)
             return self._publish(notices=(), places=(state,))
         finally:
-            self._looking_since = None
+            self._waiting_since = None
         self._failures, self._known_at = 0, self._clock()
         return snapshot
 
@@ -153,14 +155,19 @@ class PlaceCatalog:
         """Why it could not be looked at when that was tried last; ``None`` where it could."""
         return next(iter(self.snapshot.places), None)
 
+    @property
+    def silence(self) -> float:
+        """Seconds for which a look has been waiting for an answer."""
+        since = self._waiting_since
+        return 0.0 if since is None else self._clock() - since
+
     def state(self) -> PlaceState | None:
         """Why its runs are not known as they are now; ``None`` where they are."""
         if self.away is not None:
             return self.away
-        since = self._looking_since
-        waited = 0.0 if since is None else self._clock() - since
-        if waited >= _SILENT:  # as a frozen disk keeps it waiting
-            waited -= waited % _SILENT
+        waited = self.silence
+        if waited >= SILENT:  # as a frozen disk keeps it waiting
+            waited -= waited % SILENT
             words = f"no answer for {span(waited)}"
             return self._state(words)._replace(seconds=waited)
         if self.snapshot.revision:
@@ -262,6 +269,7 @@ class PlaceCatalog:
             self._walks = {patterns: self.files.repeated_walk(self._roots, patterns)}
         scan = _Scan([], [], list(problems))
         for entry in self._walks[patterns]():
+            self._waiting_since = self._clock()
             if entry.is_dir and entry.problem:
                 scan.notices.append(f"{self._place}{entry.id} {entry.problem}")
             elif FOLDER not in entry.id:
@@ -419,6 +427,7 @@ class PlaceCatalog:
                 self._name,
             )
         look.runs[run_id] = run
+        self._waiting_since = self._clock()
         self._observe(run, entries, look.now)
 
     def _look_into(self, holder: str, formats: tuple[RunFormat, ...], look: _Look) -> None:

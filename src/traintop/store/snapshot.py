@@ -33,10 +33,10 @@ class PlaceState(NamedTuple):
 
     @property
     def trouble(self) -> str:
-        """What is wrong, to whoever looks once."""
-        return (
-            f"{self.place} is away: {self.reason}" if self.reason else f"{self.place} {self.words}"
-        )
+        """What is wrong, to whoever looks once; the same as long as it is."""
+        if self.reason:
+            return f"{self.place} is away: {self.reason}"
+        return f"{self.place} {self.words}" if self.is_first else f"{self.place} does not answer"
 
 
 def state_of(run_id: str, places: Sequence[PlaceState]) -> PlaceState | None:

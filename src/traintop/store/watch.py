@@ -19,9 +19,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
+from traintop.mounts import network_filesystem
 from traintop.run_ids import is_remote
 from traintop.store.catalog import RunCatalog
-from traintop.store.files.local import network_filesystem
 from traintop.store.files.places import files_of, share_a_fate
 from traintop.store.place_catalog import PlaceCatalog
 from traintop.store.snapshot import Snapshot

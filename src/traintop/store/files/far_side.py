@@ -25,6 +25,7 @@ from traintop.store.files.wire import HEADER, READY, STILL_AT_IT, frame, path_of
 MODULES = (
     "traintop.process",
     "traintop.atomic_file",
+    "traintop.mounts",
     "traintop.store.files",
     "traintop.store.files.states",
     "traintop.store.files.directories",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from traintop.mounts import may_hang
 from traintop.run_ids import location_of
 from traintop.store.files import Files
-from traintop.store.files.local import LocalFiles, is_named_on_network
+from traintop.store.files.local import LocalFiles
 
 
 def files_of(place: str) -> Files:
@@ -33,4 +34,4 @@ def share_a_fate(root: str) -> str:
     Roots on network filesystems fail alone, too, although they are paths of this machine.
     """
     place, path = location_of(root)
-    return place or (path if is_named_on_network(path) else "")
+    return place or (path if may_hang(path) else "")

@@ -1,0 +1,180 @@
+"""Which filesystems are those of others, and what is asked of them without waiting for ever.
+
+A network filesystem whose server is gone answers nothing, not even whether a file exists: who asks
+hangs, and cannot be interrupted. So whoever may keep a person waiting asks through this module.
+
+This file runs on other machines, too: see :mod:`traintop.store.files.far_side`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+PATIENCE = 2.0
+"""Seconds that are waited for the answer to one question."""
+
+_NETWORK_TYPES = frozenset(
+    {
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs"),
+        *("beegfs", "9p", "drvfs", "virtiofs", "vboxsf", "fakeowner"),
+    }
+)
+
+# FUSE filesystems are served by any program, so they count as remote, save this one: the root of
+# containers without privileges, whose files change only through this kernel.
+_LOCAL_FUSE_TYPES = frozenset({"fuse.fuse-overlayfs"})
+
+_MOUNTS = Path("/proc/self/mountinfo")
+_MOST_LINKS = 40  # on the way to a file, as Linux has it
+
+_Answer = TypeVar("_Answer")
+_Mounts = tuple[tuple[str, str], ...]  # points and types, in the order in which they were made
+
+_unanswered: dict[str, threading.Thread] = {}  # by mount points
+
+
+def network_filesystem(path: Path | str) -> str | None:
+    """The type of the network filesystem that holds ``path`` (``"nfs4"``, ``"fuse.sshfs"``, …).
+
+    There, the kernel of this machine does not see what other machines write, so watching needs
+    polling; and the times of files come from the server's clock, not from ours. ``None`` for a
+    local filesystem, and where that is not known (only Linux says).
+    """
+    mounts = _mounts()
+    found = _mount_of(os.path.realpath(path), mounts) if mounts else None
+    return found[1] if found is not None and is_network_type(found[1]) else None
+
+
+def may_hang(path: str) -> bool:
+    """Whether a path leads to a network filesystem, or one is mounted below it.
+
+    No network filesystem is asked for that.
+    """
+    mounts = _mounts()
+    known = _known_path(path, mounts)
+    return _network_mount(known, mounts) is not None or any(
+        is_network_type(kind) and _contains(known, point) for point, kind in mounts
+    )
+
+
+def real_path(path: str) -> str:
+    """The same for a file however it is named: where the links on the way to it lead.
+
+    Those of a network filesystem that does not answer are left as they are.
+    """
+    return answer(path, os.path.realpath, "") or _known_path(path, _mounts())
+
+
+def answer(path: str, question: Callable[[str], _Answer], otherwise: _Answer) -> _Answer:
+    """What a question about a path finds; ``otherwise`` where its filesystem does not answer.
+
+    A local one always does. As long as another has not answered, it is not asked again.
+    """
+    mounts = _mounts()
+    point = _network_mount(_known_path(path, mounts), mounts)
+    if point is None:
+        return question(path)
+    before = _unanswered.get(point)
+    if before is not None and before.is_alive():
+        return otherwise
+    found: list[_Answer] = []
+    thread = threading.Thread(target=lambda: found.append(question(path)), daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    if thread.is_alive():
+        _unanswered[point] = thread
+    return found[0] if found else otherwise
+
+
+def is_network_type(name: str) -> bool:
+    """Whether a filesystem type, as the kernel names it, is a remote one."""
+    if name in _LOCAL_FUSE_TYPES:
+        return False
+    return name in _NETWORK_TYPES or name.startswith("fuse.")
+
+
+def filesystem_type(path: str, mountinfo: str) -> str | None:
+    """The type of the filesystem that holds a real path, by the text of proc_pid_mountinfo(5)."""
+    found = _mount_of(path, _parsed(mountinfo))
+    return None if found is None else found[1]
+
+
+def _known_path(path: str, mounts: _Mounts) -> str:
+    """Where a path leads, as far as links of local filesystems say."""
+    if not mounts:
+        return path
+    parts = [*reversed(os.path.join(os.getcwd(), path).split("/"))]
+    at, links = "/", 0
+    while parts:
+        name = parts.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            at = os.path.dirname(at)
+            continue
+        at = os.path.join(at, name)
+        if _network_mount(at, mounts) is not None:
+            return os.path.normpath(os.path.join(at, *reversed(parts)))
+        try:
+            target = os.readlink(at)
+        except OSError:  # it is no link, or does not exist
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            break
+        at = "/" if target.startswith("/") else os.path.dirname(at)
+        parts += reversed(target.split("/"))
+    return at
+
+
+def _network_mount(path: str, mounts: _Mounts) -> str | None:
+    """The point at which the network filesystem is mounted that holds a path, if one does."""
+    found = _mount_of(path, mounts)
+    return found[0] if found is not None and is_network_type(found[1]) else None
+
+
+def _mount_of(path: str, mounts: _Mounts) -> tuple[str, str] | None:
+    """The mount that holds a real path: its point, and its type.
+
+    The longest mount point that contains the path wins, and of two on one point the later one,
+    which covers the other.
+    """
+    best = None
+    for point, kind in mounts:
+        if (best is None or len(point) >= len(best[0])) and _contains(point, path):
+            best = point, kind
+    return best
+
+
+def _mounts() -> _Mounts:
+    try:
+        return _parsed(_MOUNTS.read_text(errors="surrogateescape"))
+    except OSError:
+        return ()
+
+
+@functools.lru_cache(maxsize=2)
+def _parsed(mountinfo: str) -> _Mounts:
+    mounts = []
+    for line in mountinfo.splitlines():
+        mount, separator, source = line.partition(" - ")
+        fields = mount.split(" ")
+        if separator and len(fields) >= 5:
+            mounts.append((_unescaped(fields[4]), source.split(" ", 1)[0]))
+    return tuple(mounts)
+
+
+def _contains(point: str, path: str) -> bool:
+    return path == point or path.startswith(point.rstrip("/") + "/")
+
+
+def _unescaped(field: str) -> str:
+    """A mount point as it is: the kernel writes blank, tab, newline and backslash in octal."""
+    for octal, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(octal, character)
+    return field
