@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import struct
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def counting(log: Path) -> str:
 
 def lying(kind: str) -> str:
     """The same by a helper that is none."""
-    return f"pipe:{sys.executable} {__file__} lie {kind} -/"
+    return f"pipe:{sys.executable} {__file__} lie {shlex.quote(kind)} -/"
 
 
 def slow(seconds: float) -> str:
@@ -151,8 +152,7 @@ def _lies(kind: str, request: list[object]) -> Iterator[bytes]:
         yield _frame([0.0, 0.0, [entry], [], []])[:9]
         os._exit(3)
     else:
-        [wrong] = [json.loads(kind)]
-        yield _frame([0.0, 0.0, [wrong], [], []])
+        yield _frame(json.loads(kind))
 
 
 def _false_parts(kind: str) -> Iterator[bytes]:

@@ -313,13 +313,15 @@ _ENTRY = ["/runs/a.json", 0.0, 100, [1, 1], False, 1, False, ""]
         *("gigabytes", "bomb", "many", "long_names", "empty_frames", "noise", "no_json"),
         *("an_error", "ends"),
         *(
-            json.dumps([*_ENTRY[:place], value, *_ENTRY[place + 1 :]], separators=(",", ":"))
+            json.dumps([0.0, 0.0, [[*_ENTRY[:place], value, *_ENTRY[place + 1 :]]], [], []])
             for place, value in [
                 (0, "/etc/passwd"),
                 (0, "/runs/../etc/passwd"),
+                (0, "/runs/./a.json"),
+                (0, "/runs/sub/"),
                 (0, "/runsabc"),
-                (0, "/runs/\\0"),
-                (0, "/runs/\\u4e00"),
+                (0, "/runs/\0"),
+                (0, "/runs/\u4e00"),
                 (0, 7),
                 (1, "old"),
                 (2, -5),
@@ -329,10 +331,11 @@ _ENTRY = ["/runs/a.json", 0.0, 100, [1, 1], False, 1, False, ""]
                 (7, "x" * 100_000),
             ]
         ),
+        *("[1e300,0.0,[],[],[]]", "[0.0,1e300,[],[],[]]", "[0.0,-1.0,[],[],[]]"),
     ],
 )
 def test_a_helper_that_lies_is_away(kind: str) -> None:
-    catalog = RunCatalog([f"{lying(kind.replace(chr(34), chr(92) + chr(34)))}/runs"])
+    catalog = RunCatalog([f"{lying(kind)}/runs"])
     tracemalloc.start()
     try:
         snapshot = catalog.refresh()
@@ -342,6 +345,22 @@ def test_a_helper_that_lies_is_away(kind: str) -> None:
     assert not snapshot.runs
     assert "away" in snapshot.places[0].words
     assert peak < 500 << 20
+
+
+def test_a_root_may_begin_like_another(tmp_path: Path) -> None:
+    roots = [f"{python()}{tmp_path / name}" for name in ("run", "runs", "ru")]
+    for name in ("run", "runs", "ru"):
+        run_at(tmp_path / name, f"one_of_{name}")
+    snapshot = RunCatalog(roots).refresh()
+    assert not snapshot.places
+    assert {run.root for run in snapshot.runs} == {*roots}
+
+
+def test_a_file_may_be_of_any_time(tmp_path: Path) -> None:
+    """That of a file is whatever was set, where the filesystem takes it; see ``touch``."""
+    run = run_at(tmp_path, "odd")
+    root = f"{lying(json.dumps([0.0, 0.0, [[str(run), -1e300, *_ENTRY[2:]]], [], []]))}{tmp_path}"
+    assert RunCatalog([root]).places[0].first_look(10, 60.0).unread == 0
 
 
 @pytest.mark.parametrize(

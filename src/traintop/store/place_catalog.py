@@ -52,6 +52,7 @@ _REREAD_BYTES = 4096  # before what is new: a line that had no end
 _DECISIVE_BYTES = 4096  # of a file; a shorter one may yet show that it is of a richer format
 _LONGEST_PAUSE = 30.0  # before the next look at a place that does not answer
 _SCANNING = 50  # times as long as a scan took, the next one waits at least
+_LATEST = 2e11  # in seconds since 1970: a filesystem takes any time for that of a file
 _STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
 
 SILENT = 10.0
@@ -581,4 +582,5 @@ def _apparent_start(entry: Entry) -> str:
     stamp = _STAMP.search(entry.id)
     if stamp:
         return stamp[1]
-    return time.strftime("%Y%m%d_%H%M%S", time.localtime(entry.changed))
+    changed = None if entry.changed is None else min(max(entry.changed, 0.0), _LATEST)
+    return time.strftime("%Y%m%d_%H%M%S", time.localtime(changed))

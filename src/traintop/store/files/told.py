@@ -6,6 +6,7 @@ It is not trusted: what was not asked for, or is beyond all measure, is a ``Valu
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -23,9 +24,11 @@ MOST_ENTRIES = 500_000
 
 _MOST_CHARACTERS = 100_000_000  # of the names of all of them
 _LONGEST_REASON = 1000
+_OTHER_WAYS = re.compile(r"/\.{0,2}/")
 _INTEREST = 60.0  # seconds for which one that asked whether a process has ended may ask again
 
 _Name = Annotated[str, msgspec.Meta(max_length=4096)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 class Told(msgspec.Struct, array_like=True, gc=False):
@@ -44,8 +47,8 @@ class Told(msgspec.Struct, array_like=True, gc=False):
 class Changes(msgspec.Struct, array_like=True):
     """What a walk of the helper found, or a part of it."""
 
-    now: float
-    took: float
+    now: _Seconds
+    took: _Seconds
     changed: list[Told]
     gone: list[tuple[_Name, bool]]
     ended: list[tuple[int, bool | None]]
@@ -56,7 +59,8 @@ class Listing:
 
     def __init__(self, number: int, roots: tuple[str, ...]) -> None:
         self.number = number
-        self._roots = roots
+        self._roots = frozenset(roots)
+        self._folders = tuple(root if root.endswith("/") else f"{root}/" for root in roots)
         self._known: dict[tuple[str, bool], Entry] = {}
         self._characters = 0
 
@@ -79,10 +83,10 @@ class Listing:
                 self._characters -= len(name)
 
     def _is_asked_for(self, file_id: str) -> bool:
-        root = next((root for root in self._roots if file_id.startswith(root)), None)
-        below = "" if root is None else file_id[len(root) :]
-        is_below = below.startswith("/") or root == "/" or file_id in self._roots
-        return is_below and "\0" not in below and "/../" not in f"{below}/"
+        if file_id in self._roots:
+            return True
+        folder = next((one for one in self._folders if file_id.startswith(one)), None)
+        return folder is not None and _is_plain(file_id[len(folder) :])
 
     def entries(self) -> list[Entry]:
         """All that is there; what did not change is the same objects as before."""
@@ -202,3 +206,8 @@ def entry_of(file_id: str, told: Told, changed: float | None) -> Entry:
     return Entry(
         file_id, told.size, told.version, changed, told.is_dir, told.inode, told.lags, told.problem
     )
+
+
+def _is_plain(path: str) -> bool:
+    """Whether there is no other way to write a path below a directory."""
+    return "\0" not in path and not _OTHER_WAYS.search(f"/{path}/")
