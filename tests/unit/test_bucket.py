@@ -370,6 +370,12 @@ def test_a_prefix_without_objects_is_said(store: ObjectStore, bucket: str) -> No
     assert snapshot.notices == (f"{bucket}/runs has no objects",)
 
 
+@pytest.mark.parametrize("path", ["a//b", "./a", "a/../b", "a\nb", "\udcff"])
+def test_a_root_that_is_no_path_is_said(store: ObjectStore, bucket: str, path: str) -> None:
+    [notice] = RunCatalog([f"{bucket}/{path}"]).refresh().notices
+    assert notice.startswith(f"{bucket}/{path} has a name that no object can have")
+
+
 def test_a_store_that_is_not_there_is_said(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

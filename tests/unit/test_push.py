@@ -206,6 +206,19 @@ def test_a_database_is_pushed_with_its_log(tmp_path: Path, store: ObjectStore, b
     writer.close()
 
 
+def test_names_that_no_object_can_have_are_said(
+    tmp_path: Path, store: ObjectStore, bucket: str
+) -> None:
+    run = run_at(tmp_path, "ok")
+    for name in ("line\nbreak", "esc\x1b[2J", "\udcff"):
+        shutil.copy(run, tmp_path / f"experiment_{name}.json")
+    done = push(tmp_path, bucket)
+    assert done.files == ("experiment_ok.json",)
+    assert len(done.problems) == 3
+    assert all("has a name that no object can have" in problem for problem in done.problems)
+    assert not done.away
+
+
 def test_a_store_that_fails_is_said_and_left(
     tmp_path: Path, store: ObjectStore, bucket: str
 ) -> None:

@@ -71,6 +71,7 @@ _STATUSES = {
     404: _REASONS["NoSuchBucket"],
 }
 _STATUS = re.compile(r"status code: (\d{3})")
+_NO_KEY = "has a name that no object can have, with //, /./, /../ or control characters in it"
 _KEY_IN_ERROR = re.compile(r'Path ("[^"\n]{1,1000}")')
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 
@@ -218,6 +219,8 @@ def _in_words(scheme: str) -> Iterator[None]:
         raise FileError("does not exist") from error
     except (BaseError, OSError) as error:
         raise AwayError(_reason(str(error), scheme)) from error
+    except ValueError as error:  # before anything was asked
+        raise FileError(_NO_KEY) from error
 
 
 def side_by_side(ask: Callable[[_Job], _Answer], jobs: Sequence[_Job]) -> list[_Answer]:

@@ -80,8 +80,12 @@ class ObjectStoreFiles(RemoteFiles):
         prefix, found = root.strip("/"), _Found([], [])
         try:
             self._take(found, self.bucket.list(prefix))
+        except AwayError:
+            raise
         except UnusableKeyError:
             found = self._by_folder(prefix)
+        except FileError as error:
+            found.problems.append(str(error))
         if prefix and not (found.objects or found.problems):
             try:
                 found.objects.append(self.bucket.head(prefix))
