@@ -285,6 +285,8 @@ def test_files_of_ours_are_written_whole(tmp_path: Path, files: Files) -> None:
         ("sh -c 'echo no such pod >&2; exit 1' -", "no such pod"),
         (r"printf '\0traintop cannot use Python 3.6\n' -", "has Python 3.6"),
         ("sh -c 'yes' -", "says too much"),
+        ("sh -c 'yes >&2' -", "says too much"),
+        ("sh -c 'echo This account is not available; exit 1' -", "is not available"),
     ],
 )
 def test_why_a_command_leads_nowhere(command: str, words: str) -> None:

@@ -350,6 +350,8 @@ def test_push_and_pull_say_what_they_did(tmp_path: Path, store: ObjectStore, buc
     assert "is no bucket" in output
     status, output = run("pull", str(tmp_path / "here"), str(tmp_path / "back"))
     assert (status, "is no bucket" in output) == (1, True)
+    status, output = run("pull", f"{bucket}/misspelled", str(tmp_path / "back"))
+    assert (status, "has no objects" in output) == (1, True)
 
 
 PROGRAM = """

@@ -37,4 +37,4 @@ def command(bucket: str, directory: Path, force: bool) -> None:
     warn(*(f"left alone: {line}" for line in done.kept), *done.problems)
     if done.away:
         raise failure(f"{bucket} {done.away}")
-    raise SystemExit(1 if done.problems else 0)
+    raise SystemExit(1 if done.problems or done.notices else 0)

@@ -27,6 +27,7 @@ _LOGIN_SILENCE = 30.0  # the same before the helper has begun
 _LONGEST_WAIT = 120.0  # seconds for one part of an answer, however slowly it trickles in
 _MOST_FRAMES = 10_000
 _LONGEST_BANNER = 64 * 1024
+_MOST_ERRORS = 16 << 20  # bytes of them while one thing is waited for
 _KEPT_ERRORS = 4096
 _PIECE = 256 * 1024
 _LAST_WORDS = 5.0  # seconds for a command that has closed its output to end with a status
@@ -95,6 +96,8 @@ class Connection:
         self._selector.register(self._stderr, selectors.EVENT_READ)
         self._received = bytearray()
         self._errors = b""
+        self._errors_left = _MOST_ERRORS
+        self._is_ready = False
 
     def begin(self) -> None:
         """Start the helper there, and wait until it is ready."""
@@ -104,6 +107,7 @@ class Connection:
             named = version.split(b"\n")[0].decode("ascii", "replace")
             raise LostError(f"has Python {named}; 3.8 is needed")
         self._received = self._received.partition(READY)[2]
+        self._is_ready = True
 
     def ask(self, request: bytes) -> Iterator[bytes]:
         """The frames of the answer, without their headers. All of them must be taken."""
@@ -150,6 +154,7 @@ class Connection:
     def _exchange(self, outgoing: bytes, is_enough: Callable[[], bool], silence: float) -> None:
         """Send something, and receive until that is enough."""
         rest = memoryview(outgoing)
+        self._errors_left = _MOST_ERRORS
         ends = time.monotonic() + _LONGEST_WAIT
         if rest:
             self._selector.register(self._stdin, selectors.EVENT_WRITE)
@@ -188,6 +193,9 @@ class Connection:
         with contextlib.suppress(BlockingIOError):
             data = os.read(self._stderr.fileno(), _PIECE)
             self._errors = (self._errors + data)[-_KEPT_ERRORS:]
+            self._errors_left -= len(data)
+            if self._errors_left < 0:
+                raise LostError("says too much on its standard error")
             if not data:
                 self._selector.unregister(self._stderr)
 
@@ -198,10 +206,9 @@ class Connection:
         with contextlib.suppress(KeyError):
             self._selector.get_key(self._stderr)
             self._take_errors()
-        return LostError("the connection has ended", self._errors_text(), status)
-
-    def _errors_text(self) -> str:
-        return self._errors.decode("utf-8", "replace")
+        # Some say there why nobody may log in.
+        said = self._errors if self._errors or self._is_ready else self._received[-_KEPT_ERRORS:]
+        return LostError("the connection has ended", said.decode("utf-8", "replace"), status)
 
 
 def _not_blocking(pipe: IO[bytes] | None) -> IO[bytes]:
