@@ -82,11 +82,11 @@ class RunTools:
             found = runs.brief(tokens, since or None, self._rules)
         sections = {one.title: list(one.lines) for one in found.sections}
         return _answer(
+            runs,
             {
                 "state": found.head,
                 "sections": sections,
                 "lines_left_out": found.left_out,
-                "away": runs.opened.away,
             },
             cursor=found.cursor,
         )
@@ -106,7 +106,7 @@ class RunTools:
             names = (*_OF_EACH, f"best_{primary_metric(runs.summaries)}")
             chosen = run_tables.chosen_columns(names, runs.summaries)
             rows = run_tables.run_rows(shown.summaries, shown.names, chosen)
-            return _answer({"runs": rows, "away": runs.opened.away}, total=len(runs))
+            return _answer(runs, {"runs": rows}, total=len(runs))
 
     def show_run(self, run: str) -> dict[str, Any]:
         """All that is known of one run: state, times, every metric's last and best value, settings,
@@ -117,7 +117,7 @@ class RunTools:
             row = run_tables.run_rows([found.summary], {found.id: found.name})[0]
             facts = found.summary.environment.items()
             machine = {name: fact for name, fact in facts if name not in PROCESS_FACTS}
-            return _answer({**row, "tags": found.summary.tags, "machine": machine})
+            return _answer(runs, {**row, "tags": found.summary.tags, "machine": machine})
 
     def best_runs(
         self,
@@ -141,10 +141,10 @@ class RunTools:
             for one, row, settings in zip(shown, rows, _settings_that_differ(shown), strict=True):
                 row |= {"value": one.value, "iteration": one.iteration, "settings": settings}
             return _answer(
+                runs,
                 {
                     "metric": ranking.field.name,
                     "runs": rows,
-                    "away": runs.opened.away,
                     "importance": leaderboard.importance_document(found),
                 },
                 better=ranking.direction,
@@ -159,7 +159,9 @@ class RunTools:
             chosen = all_runs.select([all_runs.find(one) for one in runs[:_MOST_RUNS]])
             if not chosen:
                 raise ToolError("name the runs to compare")
-            return _answer(comparison_text.comparison_document(chosen.compare().comparison))
+            return _answer(
+                all_runs, comparison_text.comparison_document(chosen.compare().comparison)
+            )
 
     def curve(self, run: str, metric: str, points: int = 60) -> dict[str, Any]:
         """The course of a metric of a run as pairs of iteration and value, in few points that keep
@@ -167,7 +169,7 @@ class RunTools:
         """
         points = min(max(points, FEWEST_POINTS), _MOST_POINTS)
         with self._runs() as runs:
-            return _answer(curve_points(runs.find(run), metric, points).plain())
+            return _answer(runs, curve_points(runs.find(run), metric, points).plain())
 
     def why(self, run: str, other: str) -> dict[str, Any]:
         """What sets two runs apart: which is better, from which iteration on each curve differs by
@@ -175,7 +177,9 @@ class RunTools:
         machine.
         """
         with self._runs() as runs:
-            return _answer(why_text.explanation_document(runs.find(run).why(runs.find(other))))
+            return _answer(
+                runs, why_text.explanation_document(runs.find(run).why(runs.find(other)))
+            )
 
     def events(self, since: str = "", filter: str = "") -> dict[str, Any]:  # noqa: A002
         """What happened to runs since a cursor of an earlier answer, or a time such as "2h":
@@ -185,10 +189,10 @@ class RunTools:
         with self._runs(filter) as runs:
             cursor = Cursor.parse(since, now) if since else None
             watch = RunEvents(recent_records(runs.reader_of), self._rules, cursor)
-            found = watch.observe(runs.summaries, now)
+            found = watch.observe(runs.summaries, now, places=runs.opened.places)
             shown = [event.document() for event in found[-_MOST_EVENTS:]]
             left_out = len(found) - len(shown)
-            return _answer({"events": shown}, earlier_left_out=left_out, cursor=watch.cursor)
+            return _answer(runs, {"events": shown}, earlier_left_out=left_out, cursor=watch.cursor)
 
     # What changes files, beside those of the runs.
 
@@ -218,7 +222,7 @@ class RunTools:
                     raise ToolError(
                         safe_text(f"cannot annotate {run.id}: {error_text(error)}", 500)
                     ) from None
-            return _answer({"changed": [run.name for run in chosen], "saved": [*saved]})
+            return _answer(runs, {"changed": [run.name for run in chosen], "saved": [*saved]})
 
     @contextmanager
     def _runs(self, query: str | None = None) -> Iterator[Runs]:
@@ -276,9 +280,12 @@ def _limit(limit: int) -> int:
     return min(max(limit, 1), _MOST_RUNS)
 
 
-def _answer(data: Mapping[str, Any], **own: Any) -> dict[str, Any]:
-    """An answer: what is from files, marked and made safe, and what is our own."""
-    return {**own, DATA: _safe(jsonable(data))}
+def _answer(runs: Runs, data: Mapping[str, Any], **own: Any) -> dict[str, Any]:
+    """An answer: what is from files, marked and made safe, and what is our own.
+
+    It names the places of which nothing is known as it is now.
+    """
+    return {**own, DATA: _safe(jsonable({**data, "away": runs.opened.away}))}
 
 
 def _safe(value: Any) -> Any:

@@ -86,6 +86,55 @@ def test_list_shows_the_others_and_fails(roots: tuple[str, str], box: Box) -> No
     assert shown.stderr.endswith("Error: nothing could be looked at\n")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "list",
+        "show",
+        "best train_loss",
+        "best train_loss --importance",
+        "compare",
+        "brief",
+        "curve here train_loss",
+        "why here near",
+    ],
+)
+def test_each_json_document_says_who_is_away(
+    roots: tuple[str, str], box: Box, command: str
+) -> None:
+    write_run(Path(roots[0], "near.json"), records(9), config={"experiment_name": "near"})
+    box.reason = REASON
+    named = [word for root in roots for word in ("-d", root)]
+    done = CliRunner().invoke(main, [*command.split(), *named, "--json"])
+    away = [{"place": "box", "roots": [roots[1]], "reason": REASON}]
+    assert json.loads(done.stdout)["away"] == away
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("brief", ()),
+        ("list_runs", ()),
+        ("show_run", ("here",)),
+        ("best_runs", ("train_loss",)),
+        ("compare_runs", (["here"],)),
+        ("curve", ("here", "train_loss")),
+        ("why", ("here", "near")),
+        ("events", ()),
+        ("tag_runs", (["here"], "seen")),
+    ],
+)
+def test_each_tool_of_an_agent_says_who_is_away(
+    roots: tuple[str, str], box: Box, tool: str, arguments: tuple[object, ...]
+) -> None:
+    module = pytest.importorskip("traintop.mcp_server", reason="needs traintop[mcp]")
+    write_run(Path(roots[0], "near.json"), records(9), config={"experiment_name": "near"})
+    box.reason = REASON
+    answer = getattr(module.RunTools(roots), tool)(*arguments)
+    away = [{"place": "box", "roots": [roots[1]], "reason": REASON}]
+    assert answer[module.DATA]["away"] == away
+
+
 def test_list_waits_for_no_place_for_ever(
     roots: tuple[str, str], box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,7 @@ def command(
     except UnreadableRunError as error:
         raise failure(error) from None
     if style == "json":
-        print_json(**found.plain())
+        print_json(**found.plain(), away=runs.opened.away)
         return
     if style == "csv":
         print_document(csv_text([("iteration", metric), *found.pairs]))

@@ -41,6 +41,6 @@ def command(
     except UnreadableRunError as error:
         raise failure(error) from None
     if style == "json":
-        print_json(**why_text.explanation_document(found))
+        print_json(**why_text.explanation_document(found), away=runs.opened.away)
     else:
         print_text(why_text.explanation_text(found, text_width()))
