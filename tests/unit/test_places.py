@@ -19,6 +19,7 @@ from traintop.analysis.rules import RuleWatch
 from traintop.analysis.waiting import Waiting
 from traintop.cli import main
 from traintop.model import RunSummary
+from traintop.progress import eta_seconds
 from traintop.rule import Rule
 from traintop.store import catalog
 from traintop.store.catalog import RunCatalog
@@ -84,6 +85,20 @@ def test_list_shows_the_others_and_fails(roots: tuple[str, str], box: Box) -> No
     assert (there.exit_code, there.stdout) == (1, "")  # nobody knows what is there
     shown = CliRunner().invoke(main, ["show", "-d", roots[1]])
     assert shown.stderr.endswith("Error: nothing could be looked at\n")
+
+
+def test_no_time_left_is_guessed_of_a_run_whose_place_is_away(tmp_path: Path, box: Box) -> None:
+    config = {"experiment_name": "there", "max_iters": 100}
+    path = tmp_path / "experiment_there_20250222_140530.json"
+    write_run(path, records(9), config=config, status="running", iterations_per_second=2.0)
+    opened = traintop.open_runs(f"ssh://box{tmp_path}").opened
+    for reason in ("", REASON, ""):
+        box.reason = reason
+        opened.refresh()
+        (run,) = opened.runs
+        assert (run.summary.status, run.summary.iteration) == ("running", 8)
+        assert (eta_seconds(run.summary) is None) == bool(reason)
+        assert (" left" in opened.runs.brief().text()) == (not reason)
 
 
 @pytest.mark.parametrize(

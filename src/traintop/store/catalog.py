@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from traintop.metrics import take_stated_directions
 from traintop.model import RunStatus, RunSummary
 from traintop.progress import start_order
@@ -59,6 +61,7 @@ class RunCatalog:
         self._lock = threading.Lock()
         self._merged = Snapshot((), self.roots, (), 0)
         self._parts = [self._merged] * len(self.places)  # of which it was made
+        self._away = [False] * len(self.places)
 
     def refresh(self, seconds: float = math.inf) -> Snapshot:
         """Looks at every file, reads those that changed, and returns the present state.
@@ -93,16 +96,21 @@ class RunCatalog:
         """The state as of the last look at each place."""
         with self._lock:
             before, parts = self._merged, [place.snapshot for place in self.places]
-            states = tuple(state for place in self.places if (state := place.state()) is not None)
+            by_place = [place.state() for place in self.places]
+            states = tuple(state for state in by_place if state is not None)
+            away = [state is not None for state in by_place]
             pairs = [*zip(parts, self._parts, strict=True)]
             # By identity: runs are many, and what is equal to them is found out by reading both.
             if all(part is known for part, known in pairs) and states == before.places:
                 return before
             runs = before.runs
-            if any(part.runs is not known.runs for part, known in pairs):
-                runs = _together([part.runs for part in parts])
+            if away != self._away or any(part.runs is not known.runs for part, known in pairs):
+                shown = zip(parts, away, strict=True)
+                runs = _together(
+                    [_last_known(p.runs) if is_away else p.runs for p, is_away in shown]
+                )
                 take_stated_directions(runs)
-            self._parts = parts
+            self._parts, self._away = parts, away
             self._merged = Snapshot(
                 runs,
                 self.roots,
@@ -164,6 +172,14 @@ def holds_a_run(path: Path) -> bool:
     """Whether a file is that of a run which can be read."""
     runs = RunCatalog([path]).refresh().runs
     return any(run.status is not RunStatus.UNREADABLE for run in runs)
+
+
+def _last_known(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """Runs of a place that does not answer: at which pace they go on now, if so, nobody knows."""
+    return [
+        replace(run, iterations_per_second=None) if run.status is RunStatus.RUNNING else run
+        for run in runs
+    ]
 
 
 def _together(parts: Sequence[Sequence[RunSummary]]) -> tuple[RunSummary, ...]:
