@@ -8,6 +8,7 @@ from typing import Any
 from traintop.store.files import Entry, FileError, Span
 from traintop.store.files.local import LocalFiles
 from traintop.store.files.remote import RemoteFiles
+from traintop.store.files.turns import together
 
 PLACE = "ssh://elsewhere"
 
@@ -47,6 +48,9 @@ class Elsewhere(RemoteFiles):
         return data
 
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
+        return [*together(self._states, ids)]
+
+    def _states(self, ids: Sequence[str]) -> list[Entry]:
         self._ask()
         return self._files.stat_many(ids)
 

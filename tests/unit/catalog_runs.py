@@ -40,3 +40,13 @@ def only(snapshot: Snapshot) -> RunSummary:
 def age(path: Path, seconds: float) -> None:
     times = path.stat().st_mtime - seconds
     os.utime(path, (times, times))
+
+
+def facts_of(run: RunSummary) -> dict[str, str]:
+    """What is known of a run, but for the place where it is."""
+    skipped = ("id", "path", "root", "packed", "dictionary", "updated_at")
+    return {
+        name: repr(getattr(run, name))
+        for name in dir(run)
+        if not name.startswith("_") and name not in skipped and not callable(getattr(run, name))
+    }

@@ -12,14 +12,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from tests.databases import MlflowDatabase, TrackioDatabase
 from tests.elsewhere import PLACE, Elsewhere
+from tests.unit.catalog_runs import facts_of
 from tests.waiting import wait_until
 
-from traintop.model import RunSummary
 from traintop.run_ids import location_of
 from traintop.store.catalog import RunCatalog
 from traintop.store.place_catalog import PlaceCatalog
@@ -34,11 +33,6 @@ def catalog_elsewhere(root: Path) -> tuple[PlaceCatalog, Elsewhere]:
     return PlaceCatalog(files, PLACE, [str(root)]), files
 
 
-def plain(run: RunSummary) -> str:
-    paths = {"id": location_of(run.id).path, "root": location_of(run.root).path}
-    return repr(msgspec.structs.replace(run, **paths))
-
-
 @pytest.mark.parametrize("tool", TOOLS)
 def test_runs_elsewhere_are_as_they_are_here(tool: str) -> None:
     here, (there, _) = RunCatalog([FOREIGN / tool]), catalog_elsewhere(FOREIGN / tool)
@@ -46,7 +40,7 @@ def test_runs_elsewhere_are_as_they_are_here(tool: str) -> None:
     found = {location_of(run.id).path: run for run in there.refresh().runs}
     assert found.keys() == {run.id for run in runs} != set()
     for run in runs:
-        assert plain(found[run.id]) == plain(run)
+        assert facts_of(found[run.id]) == facts_of(run)
         mine, theirs = there.reader(found[run.id].id).history(), here.reader(run.id).history()
         assert mine.columns.keys() == theirs.columns.keys()
         for name, column in theirs.columns.items():

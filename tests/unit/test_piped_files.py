@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 from tests.piping import counting, exchanges, lying, python, slow
 from tests.runs import new_tracker, record, rows_of, write_run
-from tests.unit.catalog_runs import Clock, age, names, only, run_at
+from tests.unit.catalog_runs import Clock, age, facts_of, names, only, run_at
 from tests.waiting import wait_until
 
-from traintop.model import RunStatus, RunSummary
+from traintop.model import RunStatus
 from traintop.store.catalog import RunCatalog
 from traintop.store.files import AwayError, FileError, Files
 from traintop.store.files.far_side import MODULES
@@ -44,16 +44,6 @@ def helper_of(files: Files) -> int:
     return files._connection._process.pid  # type: ignore[attr-defined, no-any-return]
 
 
-def plain(run: RunSummary) -> dict[str, object]:
-    """What is known of a run, but for the place where it is."""
-    skipped = ("id", "path", "root", "packed", "dictionary", "updated_at")
-    return {
-        name: repr(getattr(run, name))
-        for name in dir(run)
-        if not name.startswith("_") and name not in skipped and not callable(getattr(run, name))
-    }
-
-
 def test_runs_are_what_they_are_on_this_machine(tmp_path: Path) -> None:
     """Of every format that is read."""
     root = tmp_path / "logs"
@@ -65,8 +55,8 @@ def test_runs_are_what_they_are_on_this_machine(tmp_path: Path) -> None:
     assert not remote.places
     assert len(remote.runs) > 40
     prefix = f"{python()}"
-    assert {run.id.removeprefix(prefix): plain(run) for run in remote.runs} == {
-        run.id: plain(run) for run in local.runs
+    assert {run.id.removeprefix(prefix): facts_of(run) for run in remote.runs} == {
+        run.id: facts_of(run) for run in local.runs
     }
     for run in local.runs:
         if run.status is not RunStatus.UNREADABLE:
@@ -389,8 +379,7 @@ def test_states_are_those_of_the_last_walk(tmp_path: Path, files: Files) -> None
     assert len([*files.walk([str(tmp_path)], ("*.json",))]) == 1
     path.write_text("12345")
     assert files.stat(str(path)).size == 1
-    files.forget()
-    assert files.stat(str(path)).size == 5
+    assert files.stat_now([str(path)])[0].size == 5
 
 
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="needs faketime")

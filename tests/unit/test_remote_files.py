@@ -68,7 +68,7 @@ def test_only_what_is_missing_is_asked_for() -> None:
     files.prefetch([("a", 0, 1000)])
     wanted = [("a", 0, 3000), ("b", 100, 50), ("a", 10, 20)]
     assert files.read_many(wanted) == [files.files[name][at : at + n] for name, at, n in wanted]
-    assert files.requests == [[("a", 0, 1001)], [("a", 1001, 1999), ("b", 100, 50)]]
+    assert files.requests == [[("a", 0, 1001), ("b", 100, 50)], [("a", 1001, 1999)]]
 
 
 def test_a_file_that_ended_is_not_asked_for_more() -> None:

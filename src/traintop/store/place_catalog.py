@@ -310,7 +310,9 @@ class PlaceCatalog:
             files_of.setdefault(run_id, []).append(self._entries[file_id])
         many = many_runs_formats(run_formats().known)
         self._many = {}
-        for run_id, entries in files_of.items():
+
+        def look_at(one: tuple[str, list[Entry]]) -> None:
+            run_id, entries = one
             claim = self._claims[entries[0].id]
             if claim.run_id != run_id:  # that of a part
                 own_claims = (self._claims[each.id] for each in entries)
@@ -320,6 +322,8 @@ class PlaceCatalog:
                 self._look_into(run_id, claim.formats, look)
             else:
                 self._look_at(run_id, entries, claim.formats, look)
+
+        self.files.in_turns(look_at, files_of.items())
         if self._runs.keys() != look.runs.keys():
             self._order.forget()
         self._runs = look.runs
@@ -329,8 +333,8 @@ class PlaceCatalog:
     def _claim_all(self, files: Sequence[Entry]) -> None:
         """Find out which run each of all files belongs to."""
         before, claims, is_new = self._claims, {}, False
-        for entry in files:
-            claims[entry.id] = claim = self._claim(entry)
+        for entry, claim in zip(files, self.files.in_turns(self._claim, files), strict=True):
+            claims[entry.id] = claim
             is_new |= not claim.is_same(before.get(entry.id))
         self._entries = {entry.id: entry for entry in files}
         self._claims = claims
@@ -346,8 +350,7 @@ class PlaceCatalog:
         files = {entry.id: entry for entry in fresh}
         runs = {} if hinted else dict.fromkeys(self._restless)
         holders = {} if hinted else dict.fromkeys(self._many)
-        for entry in fresh:
-            claim = self._claim(entry)
+        for entry, claim in zip(fresh, self.files.in_turns(self._claim, fresh), strict=True):
             if not claim.is_same(self._claims[entry.id]):
                 return False
             self._claims[entry.id] = claim
@@ -355,12 +358,14 @@ class PlaceCatalog:
             if run_id is not None:
                 (holders if run_id in self._many else runs)[run_id] = None
         self._entries |= files
-        for run_id in runs:
-            run = self._runs.get(run_id)
-            if run is None:
-                return False
+        if not runs.keys() <= self._runs.keys():
+            return False
+
+        def look_at(run_id: str) -> None:
+            run = self._runs[run_id]
             self._observe(run, [files.get(each.id, each) for each in run.entries], now)
-        for holder in holders:
+
+        def look_into(holder: str) -> None:
             self._many[holder] = [files.get(each.id, each) for each in self._many[holder]]
             look, before = _Look(now, math.inf, {}), self._runs_of(holder)
             self._look_into(holder, self._claims[self._many[holder][0].id].formats, look)
@@ -368,6 +373,9 @@ class PlaceCatalog:
                 others = {one: run for one, run in self._runs.items() if one not in before}
                 self._runs = others | look.runs
                 self._order.forget()
+
+        self.files.in_turns(look_at, runs)
+        self.files.in_turns(look_into, holders)
         return True
 
     def _observe(self, run: ObservedRun, entries: Sequence[Entry], now: float) -> None:

@@ -9,8 +9,8 @@ import fnmatch
 import functools
 import re
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any, Callable, NamedTuple, Protocol, Tuple
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from typing import Any, Callable, NamedTuple, Protocol, Tuple, TypeVar
 
 
 class Entry(NamedTuple):
@@ -45,6 +45,10 @@ class Entry(NamedTuple):
 
 Span = Tuple[str, int, int]
 """Id, start and length in bytes of a part of a file."""
+
+
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
 
 
 class FileError(Exception):
@@ -98,11 +102,20 @@ class Files(Protocol):
         """
         return functools.partial(self.walk, roots, patterns)
 
+    def files_below(self, directories: Sequence[str]) -> list[Entry]:
+        """All files below some directories, for who needs them of a run: what was kept stays."""
+        found = self.walk(directories, ("*",))
+        return [entry for entry in found if not entry.is_dir and not entry.problem]
+
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
         """How some files are now; one that is not there has no version, but a ``problem``.
 
-        Where asking costs a round trip, how they were at the last walk; see :meth:`forget`.
+        Where asking costs a round trip, how they were at the last walk; see :meth:`stat_now`.
         """
+
+    def stat_now(self, ids: Sequence[str]) -> list[Entry]:
+        """The same, whatever the last walk found."""
+        return self.stat_many(ids)
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         """Several parts of files; fewer bytes of one only where its file ends.
@@ -117,8 +130,12 @@ class Files(Protocol):
         Where each reading is a round trip. A file that cannot be read says so when it is.
         """
 
-    def forget(self) -> None:
-        """Ask anew from now on, where what the last walk said would count until the next."""
+    def in_turns(self, work: Callable[[_Job], _Result], jobs: Collection[_Job]) -> list[_Result]:
+        """What some work that asks this place makes of each of the jobs, one after the other.
+
+        Where each question is a round trip, one job waits for the answers while others begin.
+        """
+        return [work(job) for job in jobs]
 
     def has_ended(self, process: Mapping[str, Any]) -> bool | None:
         """Whether a process has ended, by the machine that holds the files.

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from traintop.store.files import FileError, Files
+from traintop.store.files import Entry, FileError, Files
 from traintop.store.files.states import reason_of
 
 LOG = "-wal"
@@ -28,7 +28,7 @@ State = tuple[Any, ...]
 
 _LARGEST_COPY = 512 * 1024 * 1024
 _PIECE = 4 * 1024 * 1024  # that is read at once
-_MOST_COPIES = 8
+_LARGEST_COPIES = 1024 * 1024 * 1024  # bytes of all together, or of the newest alone
 _REST = 20  # times as long as a copy took, it counts at least, where it costs round trips
 _LOG_HEADER = 32  # bytes, which are others when a log is begun anew
 _CHANGES = "is being written"
@@ -59,7 +59,10 @@ _rests: dict[_Key, float] = {}  # until when nobody asks for something newer
 
 def state_of(files: Files, path: str) -> State:
     """How a database is now, and what lies beside it."""
-    found = files.stat_many([path + suffix for suffix in BESIDE])
+    return _state_in(files.stat_many([path + suffix for suffix in BESIDE]))
+
+
+def _state_in(found: Sequence[Entry]) -> State:
     return tuple(
         None if each.version is None else (each.size, each.version, each.inode) for each in found
     )
@@ -91,9 +94,13 @@ def copy_of(files: Files, path: str) -> tuple[Copy, bool]:
         _rests[key] = time.monotonic() + max(rest, files.interval / 2)
     _copies.pop(key, None)
     _copies[key] = known
-    while len(_copies) > _MOST_COPIES:
+    while len(_copies) > 1 and sum(map(_size_of, _copies.values())) > _LARGEST_COPIES:
         del _copies[next(iter(_copies))]
     return known, True
+
+
+def _size_of(copy: Copy) -> int:
+    return sum(each[0] for each in copy.state if each)
 
 
 def _copied(files: Files, path: str, state: State) -> Copy:
@@ -114,8 +121,7 @@ def _copied(files: Files, path: str, state: State) -> Copy:
                     file.write(data)
     except OSError as error:
         raise FileError(reason_of(error)) from error
-    files.forget()  # which state was listed
-    after = state_of(files, path)
+    after = _state_in(files.stat_now([path + suffix for suffix in BESIDE]))
     if after != state and not _only_log_grew(files, path, copy, after):
         raise FileError(_CHANGES)
     return copy

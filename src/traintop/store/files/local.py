@@ -80,9 +80,6 @@ class LocalFiles(Files):
     def prefetch(self, spans: Sequence[Span]) -> None:
         """Nothing: a read costs no round trip."""
 
-    def forget(self) -> None:
-        """Nothing: what is asked is as it is now."""
-
     def has_ended(self, process: Mapping[str, Any]) -> bool | None:
         """Whether a process of this machine has ended."""
         return has_ended(process)

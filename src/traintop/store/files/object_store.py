@@ -8,6 +8,7 @@ listed again.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -129,6 +130,18 @@ class ObjectStoreFiles(RemoteFiles):
                 found.problems.append(f"has more than {count} objects; some are left out")
                 return
 
+    def _below_each(self, directories: Sequence[str]) -> Sequence[Sequence[Entry]]:
+        """What is below directories, by the last listing, which has all that is below a root."""
+        ids, is_wanted = sorted(self._objects), _Wanted(("*",))
+        return [
+            [
+                _entry(self._objects[file_id])
+                for file_id in ids[bisect_left(ids, f"{each}/") : bisect_left(ids, f"{each}0")]
+                if is_wanted(each, file_id)
+            ]
+            for each in directories
+        ]
+
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
         """How some objects are now; what was just listed is taken to be as it was then."""
         is_fresh = time.monotonic() - self._listing.at < _STATE_HOLDS
@@ -161,9 +174,16 @@ class ObjectStoreFiles(RemoteFiles):
             by_id.setdefault(span[0], []).append(span)
         wanted: list[Span] = []
         for file_id, of_file in by_id.items():
-            stored = self._objects[file_id]
-            wanted += self._heads.instead(of_file, stored.size, stored.etag)
+            stored = self._objects.get(file_id)
+            if stored is None:
+                wanted += of_file
+            else:
+                wanted += self._heads.instead(of_file, stored.size, stored.etag)
         super().prefetch(wanted)
+
+    def _size_of(self, file_id: str) -> int | None:
+        stored = self._objects.get(file_id)
+        return None if stored is None else stored.size
 
     def _fetch(self, spans: Sequence[Span]) -> Sequence[bytes | FileError]:
         heads = {span for span in spans if self._heads.may_have(span)}

@@ -17,6 +17,7 @@ from traintop.store.files import AwayError, Entry, FileError, Span
 from traintop.store.files.connection import Connection, LostError
 from traintop.store.files.remote import RemoteFiles
 from traintop.store.files.told import Changes, Listing, Parts, Processes, Told, entry_of
+from traintop.store.files.turns import together
 from traintop.store.files.wire import frame, text_of, unpacked
 
 PYTHON = ("python3", "-Iiq", "-")
@@ -76,6 +77,13 @@ class PipedFiles(RemoteFiles):
         known = [entry for entry in found if entry is not None]
         if known and len(known) == len(ids):
             return known
+        return self.stat_now(ids)
+
+    def stat_now(self, ids: Sequence[str]) -> list[Entry]:
+        """How some files are now."""
+        return [*together(self._states, ids)]
+
+    def _states(self, ids: Sequence[str]) -> list[Entry]:
         with self._talking() as connection:
             [(head, _)] = _answers(connection, ["stat", [*map(text_of, ids)]])
             told = _states.decode(head)
@@ -86,11 +94,6 @@ class PipedFiles(RemoteFiles):
             entry_of(file_id, one, None if one.since is None else ours - one.since)
             for file_id, one in zip(ids, told, strict=True)
         ]
-
-    def forget(self) -> None:
-        """Ask anew for states and parts of files, until the next walk."""
-        super().forget()
-        self._listed = None
 
     def has_ended(self, process: Mapping[str, Any]) -> bool | None:
         """Whether a process has ended, as of the last walk; unknown until it was asked there."""
@@ -110,8 +113,19 @@ class PipedFiles(RemoteFiles):
         with self._asking:
             self._disconnect("")
 
+    def walk(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
+        """What is there now, which counts until the next walk."""
+        self.forget()
+        self._listed = self._look(roots, patterns, connects=True)
+        return iter(self._listed.entries())
+
     def _list(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
-        with self._talking(connects=True) as connection:
+        return iter(self._look(roots, patterns).entries())
+
+    def _look(
+        self, roots: Sequence[str], patterns: tuple[str, ...], *, connects: bool = False
+    ) -> Listing:
+        with self._talking(connects=connects) as connection:
             listing, wanted = self._listing((*roots,), patterns)
             new, forgotten = self._processes.news()
             request = ["walk", listing.number, wanted, new, forgotten]
@@ -119,10 +133,9 @@ class PipedFiles(RemoteFiles):
                 changes = _changes.decode(head)
                 listing.take(changes)
             self._processes.take(changes.ended)
+        if connects:
             self._took = changes.took
-        entries = listing.entries()
-        self._listed = listing
-        return iter(entries)
+        return listing
 
     def _listing(self, roots: tuple[str, ...], patterns: tuple[str, ...]) -> tuple[Listing, Any]:
         """What is known below some roots, and what the helper has to be told of them."""
@@ -136,6 +149,10 @@ class PipedFiles(RemoteFiles):
             listing = Listing(number, roots)
         self._listings[roots, patterns] = listing
         return listing, wanted
+
+    def _size_of(self, file_id: str) -> int | None:
+        entry = None if self._listed is None else self._listed.entry(file_id)
+        return None if entry is None else entry.size
 
     def _fetch(self, spans: Sequence[Span]) -> Sequence[bytes | FileError]:
         with self._talking() as connection:

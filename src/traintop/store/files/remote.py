@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from traintop.store.files import Entry, FileError, Files, Span
-
-LARGEST_BATCH = 8 << 20
-"""Bytes of parts that are got together because it was announced that they will be read."""
+from traintop.store.files.turns import LARGEST_BATCH, in_turns, together, wait_for_others
 
 MOST_KEPT = 32 << 20
 """Bytes that are kept at most until they are read, or until the next walk."""
@@ -22,6 +20,9 @@ _MOST_EXPECTED = 1 << 20  # bytes of one part that was announced; the others are
 _CHUNK = 64 * 1024  # bytes that one reads at least who reads a file on and on
 _LEAST_AHEAD, _MOST_AHEAD = 1 << 20, 4 << 20  # bytes that are got for him at a time
 _MOST_READINGS = 1000
+
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
 
 
 class RemoteFiles(Files):
@@ -47,10 +48,33 @@ class RemoteFiles(Files):
         Fewer bytes of one only where its file ends. Any thread may ask. Raises ``AwayError``.
         """
 
+    def _size_of(self, file_id: str) -> int | None:
+        """How large a file is, where that is known."""
+        return None
+
     def walk(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
         """What is there now; what was kept of files is forgotten, for they may have changed."""
         self.forget()
         return self._list(roots, patterns)
+
+    def files_below(self, directories: Sequence[str]) -> list[Entry]:
+        """As :meth:`Files.files_below`, in one request."""
+        found = together(self._below_each, directories)
+        return [each for below in found for each in below if not each.is_dir and not each.problem]
+
+    def _below_each(self, directories: Sequence[str]) -> Sequence[Sequence[Entry]]:
+        """What is below each of some directories."""
+        found: dict[str, list[Entry]] = {directory: [] for directory in directories}
+        for entry in self._list([*found], ("*",)):
+            directory = entry.id
+            while directory and directory not in found:
+                directory = directory.rpartition("/")[0]
+            found[directory or "/"].append(entry)
+        return [found[directory] for directory in directories]
+
+    def in_turns(self, work: Callable[[_Job], _Result], jobs: Collection[_Job]) -> list[_Result]:
+        """As :meth:`Files.in_turns`: what all of them ask goes together."""
+        return in_turns(work, jobs)
 
     def forget(self) -> None:
         """Forget what was kept of files, for they have changed."""
@@ -69,24 +93,43 @@ class RemoteFiles(Files):
         """Several parts; those that are not kept come in one request."""
         with self._lock:
             kept = self._kept  # a walk meanwhile makes another one, to which answers are too old
-            expected = kept.take_expected(spans)
-        if expected:
-            answers = self._fetch(expected)
+        got: dict[Span, bytes | FileError] = {}
+        while True:
             with self._lock:
-                kept.keep(zip(expected, answers, strict=True))
+                found = [kept.find(span) for span in spans]
+                rests = dict.fromkeys(rest for _, rest in found if rest and rest not in got)
+            if not rests:
+                break
+            if not (kept.is_on_its_way(rests) and wait_for_others(self._fetch)):
+                got |= self._got(kept, [*rests])
+        return [data + (_beginning(got[rest], rest[2]) if rest else b"") for data, rest in found]
+
+    def _got(self, kept: _Kept, missing: Sequence[Span]) -> dict[Span, bytes | FileError]:
+        """What is missing, but for what begins in what is expected: that is kept."""
         with self._lock:
-            found = [kept.find(span) for span in spans]
-            missing = [rest for _, rest in found if rest]
-            asked = [self._with_more(rest) for rest in missing]
-        answers = self._fetch(asked) if asked else ()
-        got = zip(missing, asked, answers, strict=True)
+            expected = kept.take_expected(missing)
+            others = [one for one in missing if not any(_begins_in(one, part) for part in expected)]
+            asked = [self._with_more(one) for one in others]
+        try:
+            answers = self._together([*expected, *asked])
+        finally:
+            with self._lock:
+                kept.came(expected)
+        behind = answers[len(expected) :]
         with self._lock:
-            kept.keep((more, answer) for rest, more, answer in got if more != rest)
-        rests = iter(answers)
-        return [
-            data + _beginning(next(rests), missing[2]) if missing else data
-            for data, missing in found
-        ]
+            kept.keep(zip(expected, answers, strict=False))
+            got = zip(others, asked, behind, strict=True)
+            kept.keep((more, answer) for one, more, answer in got if more != one)
+        return dict(zip(others, behind, strict=True))
+
+    def _together(self, spans: Sequence[Span]) -> Sequence[bytes | FileError]:
+        """What was fetched, with what others ask for at the same time."""
+        sizes = ((self._size_of(file_id), start, length) for file_id, start, length in spans)
+        lengths = (
+            length if size is None else min(length, max(size - start, 0))
+            for size, start, length in sizes
+        )
+        return together(self._fetch, spans, sum(lengths))
 
     def _with_more(self, missing: Span) -> Span:
         """What to get where a part is missing: more than that where a file is read on and on."""
@@ -126,15 +169,19 @@ class _Kept:
         self._bytes = 0
         self._errors: dict[str, FileError] = {}
         self._expected: dict[str, list[Span]] = {}
+        self._on_their_way: Counter[str] = Counter()  # what was expected, and is asked for
 
     def expect(self, spans: Iterable[Span]) -> None:
         for file_id, start, length in spans:
             # One byte more says whether the file ends there.
             part = (file_id, start, min(length + 1, _MOST_EXPECTED))
-            self._expected.setdefault(file_id, []).append(part)
+            missing = part if file_id not in self._parts else self.find(part)[1]
+            expected = self._expected.get(file_id, [])
+            if missing and missing not in expected:
+                self._expected[file_id] = [*expected, missing]
 
     def take_expected(self, spans: Iterable[Span]) -> list[Span]:
-        """What to get first: if one of these files is expected, its parts and many of others."""
+        """What to get as well: if one of these files is expected, its parts and many of others."""
         asked = [self._expected.pop(file_id, ()) for file_id in dict.fromkeys(s[0] for s in spans)]
         taken = [part for parts in asked for part in parts]
         size = sum(length for _, _, length in taken)
@@ -142,7 +189,16 @@ class _Kept:
             parts = self._expected.pop(next(iter(self._expected)))
             size += sum(length for _, _, length in parts)
             taken += parts
+        self._on_their_way.update(file_id for file_id, _, _ in taken)
         return taken
+
+    def came(self, spans: Iterable[Span]) -> None:
+        """What was taken is not on its way any more."""
+        self._on_their_way.subtract(file_id for file_id, _, _ in spans)
+
+    def is_on_its_way(self, spans: Iterable[Span]) -> bool:
+        """Whether parts of one of these files will come without being asked for again."""
+        return any(self._on_their_way[file_id] > 0 for file_id, _, _ in spans)
 
     def keep(self, answers: Iterable[tuple[Span, bytes | FileError]]) -> None:
         for (file_id, start, length), data in answers:
@@ -172,6 +228,11 @@ class _Kept:
             if part.is_end and position < end:
                 break
         return data, None
+
+
+def _begins_in(span: Span, other: Span) -> bool:
+    """Whether a part of a file begins within another."""
+    return span[0] == other[0] and other[1] <= span[1] < other[1] + other[2]
 
 
 def _beginning(answer: bytes | FileError, length: int) -> bytes:

@@ -90,7 +90,11 @@ class Start(Protocol):
 
 
 class RunFormat(Protocol):
-    """How a tool writes runs. Any thread may ask."""
+    """How a tool writes runs. Any thread may ask.
+
+    While one run of a place elsewhere waits for its bytes, others are looked at, so that many wait
+    for the same round trip: hold no lock while files are asked.
+    """
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from traintop.logfile import Head, Tail
 from traintop.model import RECORD_FIELDS
 from traintop.progress import COUNTED_BY
-from traintop.store.files import Entry, FileError, Files
+from traintop.store.files import Entry, Files
 from traintop.store.formats.csv_rows import MOST_TEXTS, RowDecoder
 from traintop.store.formats.followed import (
     TOOL,
@@ -26,6 +26,7 @@ from traintop.store.formats.followed import (
 )
 from traintop.store.formats.json_document import unread_records
 from traintop.store.formats.positions import PLACES, plain_name
+from traintop.store.formats.small_files import SmallFiles
 from traintop.store.formats.yaml_settings import LARGEST_SETTINGS, yaml_settings
 from traintop.store.history import GrowingHistory, History
 from traintop.text import counted
@@ -137,7 +138,6 @@ def _decoder(file_id: str) -> RowDecoder:
 class _Settings(NamedTuple):
     """What a file of settings holds."""
 
-    version: object
     settings: dict[str, Any]
     unread: str
 
@@ -151,6 +151,7 @@ class _Follower:
         self._rows = GrowingFile()
         self._start = b""
         self._is_cut = False  # within its last line, for good
+        self._settings_files = SmallFiles(LARGEST_SETTINGS + 1)
         self._settings: dict[str, _Settings] = {}
 
     def read(
@@ -181,8 +182,8 @@ class _Follower:
             raise ValueError("has no rows yet" if entry.size else "is empty")
         path = PurePath(entry.id)
         if path.name in _FILES:
-            for name in _FILES[path.name].settings:
-                self._read_settings(files, path.with_name(name))
+            names = _FILES[path.name].settings
+            self._read_settings(files, [str(path.with_name(name)) for name in names])
         self._files = ordered
 
     def _is_being_rewritten(self, files: Files, before: Entry, entry: Entry) -> bool:
@@ -196,20 +197,10 @@ class _Follower:
         row = _first_row(files.read(entry.id, 0, _KNOWN_START))
         return not row or row == _first_row(self._start)
 
-    def _read_settings(self, files: Files, path: PurePath) -> None:
-        known = self._settings.get(path.name)
-        try:
-            version = files.stat(str(path)).version
-            if known is not None and known.version == version:
-                return
-            data = files.read(str(path), 0, LARGEST_SETTINGS + 1)
-        except FileError:
-            return
-        try:
-            found = _Settings(version, *yaml_settings(data))
-        except ValueError as error:
-            found = _Settings(version, {}, str(error))
-        self._settings[path.name] = found
+    def _read_settings(self, files: Files, paths: Sequence[str]) -> None:
+        there = [entry for entry in files.stat_many(paths) if entry.version is not None]
+        found = self._settings_files.read(files, there)
+        self._settings = {PurePath(path).name: _settings_in(data) for path, data in found.items()}
 
     def about(self) -> About:
         """Its settings, when it ran, and what was not read."""
@@ -244,6 +235,13 @@ class _Follower:
                 yield f"{name}: {found.unread}"
         for other in others:
             yield f"{other}, for it is of the same run"
+
+
+def _settings_in(data: bytes) -> _Settings:
+    try:
+        return _Settings(*yaml_settings(data))
+    except ValueError as error:
+        return _Settings({}, str(error))
 
 
 def _first_row(start: bytes) -> set[bytes]:

@@ -18,7 +18,7 @@ from traintop.logfile import Head, Tail
 from traintop.metrics import stats_of
 from traintop.model import WRITTEN_BY, RunSummary
 from traintop.progress import counts_epochs
-from traintop.store.files import Entry, Files
+from traintop.store.files import Entry, Files, Span
 from traintop.store.formats import Start
 from traintop.store.formats.traintop import summary_of
 
@@ -105,6 +105,10 @@ class FollowedFormat(abc.ABC):
     def follower(self) -> RunFollower:
         """A new follower of one run."""
 
+    def first_reads(self, entries: Sequence[Entry]) -> list[Span]:
+        """What a new follower reads of the files of a run, so that it comes in one round trip."""
+        return [(entry.id, 0, entry.size) for entry in entries]
+
     def sample(self, files: Files, entries: Sequence[Entry], points: int) -> History | None:
         """As in :class:`traintop.store.formats.RunReader`; ``None``: all records are to be read."""
         return None
@@ -120,10 +124,13 @@ class FollowedFormat(abc.ABC):
             keys = [(files.place, entry.id) for entry in entries]
             key = next((one for one in keys if one in self._followed), keys[0])
             known = self._followed.pop(key, None)
+        if known is None:
+            files.prefetch(self.first_reads(entries))
         followed = known or _FollowedSummary(self.follower())
         try:
             followed.read(files, entries)
         except (ReplacedError, LateRecordError) as error:
+            files.prefetch(self.first_reads(entries))
             is_out_of_order = isinstance(error, LateRecordError)
             followed = _FollowedSummary(self.follower(), keeps_all=is_out_of_order)
             followed.read(files, entries)
@@ -237,6 +244,7 @@ class FollowedReader:
 
         before = self._follower
         entries = self._entries_now()
+        self._files.prefetch(self._format.first_reads(entries))
         follower, growing = self._format.follower(), GrowingHistory()
         follower.read(self._files, entries, growing, reached)
         self._follower, self._growing, self._entries = follower, growing, entries

@@ -46,7 +46,7 @@ SNIFFED = 64 * 1024
 """A document names one of its two main keys within this many bytes."""
 
 _ONE_DOCUMENT = threading.Lock()
-"""Several threads read; one document at a time is in memory."""
+"""Several threads read; one document at a time is taken apart."""
 
 _PLAIN = frozenset({int, float, bool, type(None)})
 _LONGEST_NAME = 40
@@ -161,8 +161,9 @@ def _read(files: Files, entry: Entry) -> tuple[Document, History]:
     from traintop.store.history import GrowingHistory
 
     growing = GrowingHistory()
+    data = files.read(entry.id, 0, LARGEST_DOCUMENT)  # others may be looked at meanwhile
     with _ONE_DOCUMENT:
-        document = parse_document(files.read(entry.id, 0, LARGEST_DOCUMENT))
+        document = parse_document(data)
         growing.extend(document.records)
     return document, growing.history()
 

@@ -10,12 +10,13 @@ import functools
 import itertools
 import re
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 
 import numpy as np
 
-from traintop.store.files import Entry, FileError, Files
+from traintop.run_ids import is_below
+from traintop.store.files import Entry, Files, Span
 from traintop.store.formats.followed import (
     About,
     FollowedFormat,
@@ -32,6 +33,7 @@ from traintop.store.formats.mlflow import (
     seconds,
 )
 from traintop.store.formats.series import Series, SeriesRecords
+from traintop.store.formats.small_files import SmallFiles
 from traintop.store.formats.yaml_settings import yaml_settings
 from traintop.store.history import GrowingHistory, History
 from traintop.text import counted
@@ -82,16 +84,16 @@ class MlflowFilesFormat(FollowedFormat):
         if max(entry.size for entry in entries) < points * _SAMPLED_BYTES * 2:
             return None
         meta, metrics = _parts(entries)
-        found = []
-        for entry, name in metrics:
-            count = min(points, entry.size // _SAMPLED_BYTES + 1)
-            places = np.linspace(0, max(entry.size - _SAMPLED_BYTES, 0), count).astype(int).tolist()
-            parts = files.read_many([(entry.id, place, _SAMPLED_BYTES) for place in places])
-            found.append(_decoded(name, b"".join(map(_whole_lines, parts, places)))[0])
+        spans = {name: _sampled_spans(entry, points) for entry, name in metrics}
+        files.prefetch([(meta.id, 0, meta.size), *itertools.chain.from_iterable(spans.values())])
+        found = [
+            _decoded(name, b"".join(map(_whole_lines, files.read_many(parts), parts)))[0]
+            for name, parts in spans.items()
+        ]
         if not has_steps(found):
             return None
         records, growing = SeriesRecords(), GrowingHistory()
-        records.start = seconds(_fields(files, meta.id).get("start_time"))
+        records.start = seconds(_fields(files.read(meta.id, 0, _LARGEST_META)).get("start_time"))
         records.add(found, growing)
         records.flush(growing)
         return growing.history()
@@ -105,6 +107,7 @@ class _Follower:
         self._series: list[Series] = []  # read, and not made records yet
         self._records = MlflowRecords()
         self._has_steps = False
+        self._texts = SmallFiles(_LONGEST_TEXT)
         self._about = About()
         self._damaged = 0
 
@@ -118,7 +121,8 @@ class _Follower:
         meta, metrics = _parts(entries)
         if not self._files.keys() <= {entry.id for entry, _ in metrics}:
             raise ReplacedError
-        info, run = _fields(files, meta.id), PurePath(meta.id).parent
+        files.prefetch([(meta.id, 0, meta.size)])
+        info = _fields(files.read(meta.id, 0, _LARGEST_META))
         self._records.start = seconds(info.get("start_time"))
         total, done = sum(entry.size for entry, _ in metrics) or 1, 0
         for entry, name in metrics:
@@ -130,11 +134,25 @@ class _Follower:
         self._records.add_logged(self._series, records, has_steps=self._has_steps)
         self._records.flush(records)
         self._series = []
-        params, tags = _texts(files, run / "params"), _texts(files, run / "tags")
-        experiment = _name_of_experiment(files, run.parent)
-        about = about_run(info, experiment, params, tags, self._records)
+        about = self._read_about(files, PurePath(meta.id).parent, info)
         problem = f"has {counted(self._damaged, 'damaged line')}, left out" if self._damaged else ""
         self._about = about._replace(problem=problem)
+
+    def _read_about(self, files: Files, run: PurePath, info: Mapping[str, object]) -> About:
+        """What small files say: those of the run, and that of its experiment."""
+        params, tags, experiment = str(run / "params"), str(run / "tags"), str(run.parent / META)
+        below = files.files_below([params, tags])
+        of_params = [entry for entry in below if is_below(entry.id, params)][:_MOST_TEXTS]
+        of_tags = [entry for entry in below if is_below(entry.id, tags)][:_MOST_TEXTS]
+        of_experiment = [one for one in files.stat_many([experiment]) if one.version is not None]
+        texts = self._texts.read(files, [*of_params, *of_tags, *of_experiment])
+        return about_run(
+            info,
+            _name_of_experiment(texts.get(experiment, b"")),
+            _named(texts, of_params, params),
+            _named(texts, of_tags, tags),
+            self._records,
+        )
 
     def _take(self, metric: str, data: bytes) -> int:
         end = data.rfind(b"\n") + 1
@@ -157,34 +175,40 @@ def _parts(entries: Sequence[Entry]) -> tuple[Entry, list[tuple[Entry, str]]]:
     return meta, metrics
 
 
-def _fields(files: Files, file_id: str) -> dict[str, object]:
+def _fields(meta: bytes) -> dict[str, object]:
     """What a ``meta.yaml`` says."""
     try:
-        return yaml_settings(files.read(file_id, 0, _LARGEST_META))[0]
+        return yaml_settings(meta)[0]
     except ValueError as error:
         raise ValueError(f"has a {META} that {error}") from None
 
 
-def _name_of_experiment(files: Files, directory: PurePath) -> object:
+def _name_of_experiment(meta: bytes) -> object:
     try:
-        return _fields(files, str(directory / META)).get("name")
-    except (FileError, ValueError):
+        return _fields(meta).get("name")
+    except ValueError:
         return None
 
 
-def _texts(files: Files, directory: PurePath) -> dict[str, str]:
-    """The small files of a directory, by their paths below it."""
-    found = files.walk([str(directory)], ("*",))
-    regular = [each for each in found if not each.is_dir and not each.problem]
-    spans = [(each.id, 0, _LONGEST_TEXT) for each in itertools.islice(regular, _MOST_TEXTS)]
-    names = [str(PurePath(file_id).relative_to(directory)) for file_id, _, _ in spans]
-    texts = files.read_many(spans)
-    return {name: text.decode("utf-8", "replace") for name, text in zip(names, texts, strict=True)}
+def _named(texts: Mapping[str, bytes], entries: Sequence[Entry], directory: str) -> dict[str, str]:
+    """The texts of some files, by the paths of these below a directory."""
+    return {
+        entry.id[len(directory) + 1 :]: texts[entry.id].decode("utf-8", "replace")
+        for entry in entries
+        if entry.id in texts
+    }
 
 
-def _whole_lines(part: bytes, place: int) -> bytes:
-    """The whole lines in a part of a file that begins at some place."""
-    begin = 0 if place == 0 else part.find(b"\n") + 1
+def _sampled_spans(entry: Entry, points: int) -> list[Span]:
+    """Evenly spaced parts of a file."""
+    count = min(points, entry.size // _SAMPLED_BYTES + 1)
+    places = np.linspace(0, max(entry.size - _SAMPLED_BYTES, 0), count).astype(int).tolist()
+    return [(entry.id, place, _SAMPLED_BYTES) for place in places]
+
+
+def _whole_lines(part: bytes, span: Span) -> bytes:
+    """The whole lines in a part of a file."""
+    begin = 0 if span[1] == 0 else part.find(b"\n") + 1
     return part[begin : part.rfind(b"\n") + 1]
 
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from traintop.run_ids import parts_of
-from traintop.store.files import Entry, FileError, Files
+from traintop.store.files import Entry, FileError, Files, Span
 from traintop.store.files.database import Database
 from traintop.store.files.database_copies import LOG, copy_with_schema
 from traintop.store.files.local import LocalFiles
@@ -94,6 +94,10 @@ class SqliteFormat(FollowedFormat):
                 still = all((each.age or 0.0) >= SETTLING and not each.lags for each in entries)
                 look = self._looks[key] = _Look(state, runs, still and database.is_current)
             yield from look.runs
+
+    def first_reads(self, entries: Sequence[Entry]) -> list[Span]:
+        """Nothing: elsewhere, a copy of the whole database is read."""
+        return []
 
     def states(self, files: Files, entries: Sequence[Entry]) -> list[Entry]:
         """The run with the state of the whole database as its version."""

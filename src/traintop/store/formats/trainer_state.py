@@ -88,8 +88,8 @@ class TrainerState:
 
         Raises ``ReplacedError`` if the newest state does not go on from the one before it.
         """
-        in_order = sorted(entries, key=steps_by_name, reverse=True)
-        candidates = _candidates(in_order)
+        in_order = _in_order(entries)
+        candidates = newest_of(in_order)
         seen = [entry[:3] for entry in candidates]
         if seen == self._seen:
             return
@@ -136,13 +136,20 @@ def run_of_state(file_id: str) -> str:
     return str(directory.parent if _CHECKPOINT.fullmatch(directory.name) else directory)
 
 
-def _candidates(in_order: Sequence[Entry]) -> list[Entry]:
+def newest_of(entries: Sequence[Entry]) -> list[Entry]:
     """The states that may be the newest: those without a step in their name, that of the last
     checkpoint, and the one that was written last.
     """
+    in_order = _in_order(entries)
     checkpoints = [entry for entry in in_order if steps_by_name(entry) < math.inf]
     others = in_order[: len(in_order) - len(checkpoints)]
-    return list(dict.fromkeys((*others[:_MOST_TRIED], *checkpoints[:1], min(in_order, key=age_of))))
+    latest = sorted(in_order, key=age_of)[:1]
+    return list(dict.fromkeys((*others[:_MOST_TRIED], *checkpoints[:1], *latest)))
+
+
+def _in_order(entries: Sequence[Entry]) -> list[Entry]:
+    """Those that have come furthest by their names first."""
+    return sorted(entries, key=steps_by_name, reverse=True)
 
 
 def steps_by_name(entry: Entry) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 from traintop.logfile.columns import Columns
 from traintop.model import RunSummary
 from traintop.progress import COUNTED_BY, STEPS_DONE
-from traintop.store.files import Entry, Files
+from traintop.store.files import Entry, Files, Span
 from traintop.store.formats.followed import (
     TOOL,
     About,
@@ -35,6 +35,7 @@ from traintop.store.formats.trainer_state import (
     STATE,
     TrainerState,
     age_of,
+    newest_of,
     run_of_state,
     steps_by_name,
 )
@@ -105,6 +106,11 @@ class TransformersFormat(FollowedFormat):
     def follower(self) -> _Follower:
         """A follower of the files of a run."""
         return _Follower()
+
+    def first_reads(self, entries: Sequence[Entry]) -> list[Span]:
+        """What is logged live, and the states that may be the newest."""
+        states = newest_of([entry for entry in entries if _is_state(entry)])
+        return super().first_reads([*_live_files(entries), *states])
 
     def summary(self, files: Files, entries: Sequence[Entry]) -> RunSummary:
         """As of any run that is followed; what stays stands first, for old checkpoints go."""
