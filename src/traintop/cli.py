@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem, add_completion_class
 
 import traintop
 from traintop.bash_completion import BashCompletion
-from traintop.commands.output import failure
+from traintop.commands.output import FAILS, failure
 from traintop.mounts import answer
 from traintop.run_ids import is_remote
 from traintop.text import safe_text
@@ -76,7 +76,7 @@ class _CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
         except KeyboardInterrupt:
             _end_by_interrupt()
         except BrokenPipeError:
@@ -84,6 +84,9 @@ class _CommandGroup(click.Group):
         except OSError as error:
             file = f"{error.filename}: " if error.strerror and error.filename else ""
             raise failure(f"{file}{error.strerror or error}") from None
+        if FAILS in ctx.meta:
+            ctx.exit(1)
+        return result
 
 
 def _end_by_interrupt() -> NoReturn:

@@ -150,6 +150,23 @@ def test_each_tool_of_an_agent_says_who_is_away(
     assert answer[module.DATA]["away"] == away
 
 
+def test_what_leaves_a_place_out_fails(roots: tuple[str, str], box: Box) -> None:
+    """Where all runs are meant; a run that is named and found is all that was asked for."""
+    box.reason = REASON
+
+    def status(*arguments: str) -> int:
+        done = CliRunner().invoke(main, [*arguments, "-d", roots[0], "-d", roots[1]])
+        assert f"box is away: {REASON}" in done.stderr
+        return done.exit_code
+
+    for command in (["best", "train_loss"], ["brief"], ["export", "--output", "-"], ["wait"]):
+        assert status(*command) == 1, command
+    assert status("tag", "good", "-f", "train_loss < 100") == 1
+    assert status("show", "here") == 0
+    box.reason = ""
+    assert CliRunner().invoke(main, ["brief", "-d", roots[0], "-d", roots[1]]).exit_code == 0
+
+
 def test_list_waits_for_no_place_for_ever(
     roots: tuple[str, str], box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,9 @@ STANDARD_OUTPUT = Path("-")
 JSON_VERSION = 1
 """It grows when a key of a document goes, or means something else: see docs/json.md."""
 
+FAILS = f"{__name__}.fails"
+"""In the ``meta`` of a context: whether the command ends with 1 when it is through."""
+
 _STYLES = {
     "json": "Print JSON, in full precision.",
     "csv": "Print CSV, in full precision.",
@@ -134,6 +137,11 @@ def warn(*lines: object) -> None:
     """Print lines on standard error, each made safe and with the name of the program."""
     for line in lines:
         click.echo(f"traintop: {safe_text(line, LONGEST_LINE)}", err=True)
+
+
+def fail_at_the_end() -> None:
+    """Let the command go on, and end with 1: some of what it was asked about was not to be seen."""
+    click.get_current_context().meta[FAILS] = True
 
 
 def failure(error: object) -> click.ClickException:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 from click.shell_completion import CompletionItem
 
-from traintop.commands.output import LONGEST_LINE, failure, warn
+from traintop.commands.output import LONGEST_LINE, fail_at_the_end, failure, warn
 from traintop.model import RunStatus, RunSummary
 from traintop.mounts import answer
 from traintop.run_ids import is_below, is_named_like_a_file, is_remote, parts_of, root_of
@@ -288,6 +288,8 @@ def selected_runs(
     warn(*opened.notices)
     if not references:
         warn(*(f"left out: {line}" for line in unreadable_lines(opened.unreadable)))
+        if opened.notices:
+            fail_at_the_end()
     if not opened.runs and not (references and opened.unreadable):
         answered = ", ".join(opened.answered)
         raise failure(f"no runs in {answered}" if answered else "nothing could be looked at")

@@ -59,7 +59,8 @@ def command(
     \b
     The exit status says what came of it:
       0    it is so
-      1    it cannot be so any more: a run ended otherwise, or its file is gone
+      1    it cannot be so any more: a run ended otherwise, or its file is gone;
+           or, where none is named, some place could not be looked at
       124  timed out
     """
     from traintop.analysis.waiting import Waiting
@@ -76,7 +77,9 @@ def command(
         ids = [run.id for run in runs if references or query or run.status in ALIVE]
         if not ids:
             warn("no run goes on")
-            raise SystemExit(int(one_is_enough))
+            if one_is_enough:
+                raise SystemExit(1)
+            return
         waiting = Waiting(condition, ids)
 
     def is_over() -> bool:
