@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import os
@@ -91,6 +92,7 @@ class _CommandGroup(click.Group):
 
 def _end_by_interrupt() -> NoReturn:
     """End as a program does on ctrl-c, so that a shell ends the loop that it runs it in."""
+    atexit._run_exitfuncs()  # which a signal leaves out
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGINT)
     raise SystemExit(128 + signal.SIGINT)

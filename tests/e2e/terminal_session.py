@@ -41,7 +41,7 @@ class TerminalSession:
 
     def __init__(
         self,
-        *directories: Path,
+        *directories: Path | str,
         columns: int = 100,
         lines: int = 30,
         environment: Mapping[str, str] | None = None,

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from sshfs import Mount, export
+from tests.e2e.terminal_session import PROGRAM, TerminalSession
 from tests.runs import records, write_run
 from tests.tui.tui_runs import screen_text
 from tests.waiting import settle, wait_until
@@ -59,6 +60,49 @@ async def test_a_stopped_helper_blocks_no_key_and_no_other_root(tmp_path: Path) 
                 os.kill(helper.pid, signal.SIGCONT)
         add_run(tmp_path / "there", "last")
         await settle(pilot, lambda: "last" in screen_text(app))
+
+
+def wait_until_gone(helper: psutil.Process) -> None:
+    try:
+        wait_until(lambda: not helper.is_running() or helper.status() == psutil.STATUS_ZOMBIE)
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            helper.kill()
+
+
+@pytest.mark.parametrize("end", ["q", "\x03", "SIGTERM", "SIGKILL"])
+def test_no_helper_is_left_when_the_screen_ends(tmp_path: Path, end: str) -> None:
+    add_run(tmp_path / "there", "there")
+    program = PROGRAM.replace("Path(argument)", "argument")
+    with TerminalSession(f"{PYTHON}/{tmp_path}/there", columns=120, program=program) as terminal:
+        terminal.wait_for("there")
+        [helper] = psutil.Process(terminal.pid).children()
+        if end != "SIGKILL":  # after which nobody is left to end one that is stopped
+            helper.suspend()
+            wait_until(lambda: helper.status() == psutil.STATUS_STOPPED)
+        if end.startswith("SIG"):
+            terminal.send_signal(signal.Signals[end])
+        else:
+            terminal.press(end)
+        terminal.exit_code()
+        wait_until_gone(helper)
+
+
+def test_no_stopped_helper_is_left_by_an_interrupted_command(tmp_path: Path) -> None:
+    stopped = tmp_path / "python3"
+    stopped.write_text("#!/bin/sh\nkill -STOP $$\n")
+    stopped.chmod(0o755)
+    add_run(tmp_path / "here", "here")
+    words = ["list", str(tmp_path / "here"), f"pipe:{stopped} -//tmp"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "traintop", *words], stderr=subprocess.DEVNULL
+    ) as command:
+        children = psutil.Process(command.pid).children
+        wait_until(lambda: [one.status() for one in children()] == [psutil.STATUS_STOPPED])
+        [helper] = children()
+        command.send_signal(signal.SIGINT)
+        assert command.wait() == -signal.SIGINT
+        wait_until_gone(helper)
 
 
 def test_list_waits_for_a_silent_helper_only_so_long(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import contextlib
 import functools
@@ -96,6 +97,8 @@ class Connection:
         self._selector.register(self._stderr, selectors.EVENT_READ)
         self._received = bytearray()
         self._errors = b""
+        self._is_asked = False  # and has not answered yet
+        atexit.register(self._end_if_silent)
         self._errors_left = _MOST_ERRORS
         self._is_ready = False
 
@@ -133,6 +136,7 @@ class Connection:
 
     def close(self) -> None:
         """End the command, and with it the helper."""
+        atexit.unregister(self._end_if_silent)
         self._selector.close()
         for pipe in (self._stdin, self._stdout, self._stderr):
             with contextlib.suppress(OSError):
@@ -140,10 +144,18 @@ class Connection:
         try:
             self._process.wait(_FAREWELL)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(OSError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_FAREWELL)
+
+    def _kill(self) -> None:
+        with contextlib.suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _end_if_silent(self) -> None:
+        """At the end of the program: one that answers sees it, and another one may never do so."""
+        if self._is_asked and self._process.poll() is None:
+            self._kill()
 
     def _has_begun(self) -> bool:
         if len(self._received) > _LONGEST_BANNER:
@@ -154,6 +166,7 @@ class Connection:
     def _exchange(self, outgoing: bytes, is_enough: Callable[[], bool], silence: float) -> None:
         """Send something, and receive until that is enough."""
         rest = memoryview(outgoing)
+        self._is_asked = True
         self._errors_left = _MOST_ERRORS
         ends = time.monotonic() + _LONGEST_WAIT
         if rest:
@@ -171,6 +184,7 @@ class Connection:
                     rest = rest[self._send(rest) :]
                     if not rest:
                         self._selector.unregister(self._stdin)
+        self._is_asked = False
 
     def _send(self, data: memoryview) -> int:
         try:
