@@ -304,6 +304,26 @@ def test_former_names_of_options_go_on_with_a_hint(logs: Path) -> None:
     assert "--out " not in CliRunner().invoke(main, ["export", "--help"]).stdout
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run -d ssh://box/runs -- true",
+        "demo --headless -d s3://lab/runs",
+        "export --output ssh://box/runs.csv",
+        "export --parquet s3://lab/runs",
+        "pull s3://lab/runs ssh://box/runs",
+    ],
+)
+def test_an_address_is_no_path_to_write_to(
+    logs: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(logs.parent)
+    before = {*logs.parent.iterdir()}
+    done = CliRunner().invoke(main, command.split())
+    assert (done.exit_code, "is elsewhere; name a path" in done.stderr) == (2, True)
+    assert {*logs.parent.iterdir()} == before
+
+
 def test_the_page_of_commands_is_made_from_the_program() -> None:
     maker = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "make_commands.py"))
     assert maker["PAGE"].read_text(encoding="utf-8") == maker["page"](), (

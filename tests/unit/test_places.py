@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from tests.listener import Listener
 from tests.places import Box
 from tests.runs import records, write_run
+from tests.unit.catalog_runs import Clock
 from tests.waiting import wait_until
 
 import traintop
@@ -71,6 +72,22 @@ def test_a_place_comes_back_by_itself(roots: tuple[str, str], box: Box) -> None:
         listener.wait_for(lambda one: stems(one.runs) == {"here", "there"} and one.is_complete)
     finally:
         watcher.stop()
+
+
+def test_how_long_a_place_is_away_that_never_answered(roots: tuple[str, str], box: Box) -> None:
+    box.reason = REASON
+    clock = Clock()
+    runs = RunCatalog(roots, clock=clock)
+    for _ in range(3):
+        snapshot = runs.refresh()
+        clock.now += 60.0
+    assert snapshot.places[0].words.startswith("away 2m")
+
+
+def test_doctor_says_why_a_place_is_away(roots: tuple[str, str], box: Box) -> None:
+    box.reason = REASON
+    done = CliRunner().invoke(main, ["doctor", roots[1]])
+    assert (done.exit_code, f"box is away: {REASON}" in done.stdout) == (1, True)
 
 
 def test_list_shows_the_others_and_fails(roots: tuple[str, str], box: Box) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from traintop.commands.output import print_text
+from traintop.commands.output import LocalPath, print_text
 from traintop.commands.runs import former_name
 
 
@@ -19,7 +19,7 @@ from traintop.commands.runs import former_name
     "-d",
     "--dir",
     "log_dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     help="Log directory (default: a new temporary directory).",
 )
 @former_name("--log-dir", "--dir")

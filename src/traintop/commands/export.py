@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, warn
+from traintop.commands.output import STANDARD_OUTPUT, LocalPath, failure, output_file, warn
 from traintop.commands.runs import former_name, runs_as_arguments, selected_runs
 from traintop.text import count, counted
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 @former_name("--out", "--output")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=LocalPath(dir_okay=False, allow_dash=True),
     help="CSV file to write; an existing one is replaced once the new one is complete. "
     "- is standard output.",
 )
 @click.option(
     "--parquet",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     metavar="DIR",
     help="Parquet dataset to write or update: see docs/engines.md.",
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from traintop.commands.output import failure, print_text, warn
+from traintop.commands.output import LocalPath, failure, print_text, warn
 from traintop.commands.runs import (
     RootType,
     format_option,
@@ -21,7 +21,7 @@ from traintop.text import counted, safe_text
 @click.option(
     "--to",
     "directory",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     required=True,
     help="Directory in which a log file is made for each run.",
 )

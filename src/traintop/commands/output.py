@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from traintop.run_ids import is_remote
 from traintop.text import safe_text
 
 if TYPE_CHECKING:
@@ -39,6 +40,19 @@ _STYLES = {
 LONGEST_LINE = 500
 
 _WIDTH_OF_FILES = 10_000
+
+
+class LocalPath(click.Path):
+    """What is written on this machine: an address elsewhere is not taken for a directory."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as it was given."""
+        if isinstance(value, str) and is_remote(value):
+            self.fail(f"{safe_text(value)} is elsewhere; name a path of this machine", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def print_text(text: str, *, color: bool | None = None) -> None:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from traintop.analysis.axes import X_AXES, XAxis
-from traintop.commands.output import STANDARD_OUTPUT, failure, output_file, print_text, warn
+from traintop.commands.output import (
+    STANDARD_OUTPUT,
+    LocalPath,
+    failure,
+    output_file,
+    print_text,
+    warn,
+)
 from traintop.commands.runs import MOST_RUNS, complete_metrics, runs_as_arguments, selected_runs
 
 if TYPE_CHECKING:
@@ -55,7 +62,7 @@ _HEIGHTS = (12, 30)
 @click.option("--height", type=click.IntRange(1, 1000), help="Height in lines.")
 @click.option(
     "--svg",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=LocalPath(dir_okay=False, allow_dash=True),
     help="Write an SVG file instead; an existing one is replaced. - is standard output.",
 )
 @click.option("--dark", is_flag=True, help="Give the SVG a dark background.")

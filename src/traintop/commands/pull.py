@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from traintop.commands.output import failure, print_text, warn
+from traintop.commands.output import LocalPath, failure, print_text, warn
 from traintop.text import counted, file_size, safe_text
 
 
 @click.command()
 @click.argument("bucket", metavar="s3://BUCKET/PREFIX")
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", type=LocalPath(file_okay=False))
 @click.option(
     "--force", is_flag=True, help="Also over what is being written here, or is longer or newer."
 )
@@ -36,5 +36,5 @@ def command(bucket: str, directory: Path, force: bool) -> None:
     print_text("; ".join([*parts, counted(done.requests, "request")]))
     warn(*(f"left alone: {line}" for line in done.kept), *done.problems)
     if done.away:
-        raise failure(f"{bucket} {done.away}")
+        raise failure(f"{bucket}: {done.away}")
     raise SystemExit(1 if done.problems or done.notices else 0)

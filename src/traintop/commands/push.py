@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from traintop.commands.output import failure, print_text, warn
+from traintop.commands.output import LocalPath, failure, print_text, warn
 from traintop.commands.runs import time_option
 from traintop.text import counted, file_size, safe_text
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path, exists=True))
+@click.argument("directory", type=LocalPath(exists=True))
 @click.argument("bucket", metavar="s3://BUCKET/PREFIX")
 @time_option("--every", "Push again each 30s, 5m …, until it is interrupted.")
 @click.option("--force", is_flag=True, help="Also over what is another run there, or longer.")
@@ -48,10 +48,10 @@ def command(directory: Path, bucket: str, every: float | None, force: bool) -> N
         warn(*done.problems)
         if every is None:
             if done.away:
-                raise failure(f"{bucket} {done.away}")
+                raise failure(f"{bucket}: {done.away}")
             raise SystemExit(1 if done.problems else 0)
         if done.away:
-            warn(f"{bucket} {done.away}")
+            warn(f"{bucket}: {done.away}")
         time.sleep(max(every - (time.monotonic() - started), 1.0))
 
 

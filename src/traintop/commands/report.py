@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from traintop.commands.output import LONGEST_LINE, failure, print_text, warn
+from traintop.commands.output import LONGEST_LINE, LocalPath, failure, print_text, warn
 from traintop.commands.runs import root_as_argument
 from traintop.text import safe_text
 
@@ -15,7 +15,7 @@ from traintop.text import safe_text
 @root_as_argument
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     default=Path("EXPERIMENT_LOG.md"),
     show_default=True,
     help="Lab notebook to create or update.",

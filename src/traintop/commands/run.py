@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 import click
 
-from traintop.commands.output import failure, warn
+from traintop.commands.output import LocalPath, failure, warn
 from traintop.commands.runs import time_option
 from traintop.text import error_text
 from traintop.tracking.environment import log_directory
@@ -31,7 +31,7 @@ _LAUNCHERS = ("launch", "run", "runner")  # of torch.distributed, Accelerate, De
     "-d",
     "--dir",
     "log_dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     help="Log directory (default: $TRAINTOP_DIR, else ./experiment_logs).",
 )
 @click.option("--no-patch", is_flag=True, help="Leave out what was changed since the last commit.")

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 import click
 
 from traintop.commands.event_stream import rehearse_rules, stream_events
-from traintop.commands.output import failure, output_styles
+from traintop.commands.output import LocalPath, failure, output_styles
 from traintop.commands.runs import filter_option, given_or_default, roots_as_arguments
 from traintop.model import RunStatus
 from traintop.mounts import answer
@@ -30,7 +30,7 @@ from traintop.text import safe_text
 @click.option(
     "--prometheus",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     help="Keep metrics of the runs in a file for node_exporter, such as runs.prom.",
 )
 @click.option("--dry-run", is_flag=True, help="Print what the rules would have done for past runs.")

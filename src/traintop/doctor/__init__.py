@@ -37,7 +37,7 @@ def diagnose(root: str | os.PathLike[str] | None = None) -> Diagnosis:
     root = default_root() if root is None else os.fspath(root)
     if is_remote(root):
         snapshot = RunCatalog([root]).refresh()
-        findings = [*check_place(root, snapshot), *check_environment(os.environ)]
+        findings = [*check_place(snapshot), *check_environment(os.environ)]
         return Diagnosis(root, len(snapshot.runs), tuple(findings))
     directory = Path(root)
     findings = [check_access(directory)]

@@ -63,12 +63,11 @@ def check_access(directory: Path) -> Finding:
     return Finding("directory.readable", Level.OK, "readable")
 
 
-def check_place(root: str, snapshot: Snapshot) -> Iterator[Finding]:
+def check_place(snapshot: Snapshot) -> Iterator[Finding]:
     """The findings about a root elsewhere: what a reader of its runs sees."""
-    shown = safe_text(root, 500)
     for state in snapshot.places:
-        step = "traintop looks again by itself; the runs of other roots are shown meanwhile"
-        yield Finding("place.reached", Level.PROBLEM, f"{shown}: {state.words}", step)
+        step = "docs/fleet.md says what helps; traintop shows the other roots meanwhile"
+        yield Finding("place.reached", Level.PROBLEM, state.trouble, step)
     for notice in snapshot.notices:
         yield Finding("place.reached", Level.PROBLEM, notice, "name a directory that is there")
     if not (snapshot.places or snapshot.notices):

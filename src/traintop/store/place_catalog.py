@@ -105,7 +105,7 @@ class PlaceCatalog:
         self._formats: dict[tuple[RunFormat, ...], tuple[RunFormat, ...]] = {}  # each once
         self._cache = SummaryCache([str(Location(place, root)) for root in self._roots])
         self._failures = 0
-        self._known_at = 0.0  # when it was looked at last; 0: never
+        self._known_at = 0.0  # when it was looked at last, or was to be; 0: not yet
         self._waiting_since: float | None = None  # in a look, for an answer
         self.snapshot = Snapshot((), self.roots, (), 0)
         """The state as of the last look."""
@@ -142,7 +142,8 @@ class PlaceCatalog:
             snapshot = look()
         except AwayError as error:
             self._failures += 1
-            seconds = self._clock() - (self._known_at or now)
+            self._known_at = self._known_at or now
+            seconds = self._clock() - self._known_at
             words = f"away {span(seconds)}, next try {span(self.pause)}"
             state = self._state(words)._replace(reason=str(error), seconds=seconds)
             return self._publish(notices=(), places=(state,))
