@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sys
 from pathlib import Path
@@ -138,6 +139,40 @@ def test_a_changed_run_is_two_gets_at_most(tmp_path: Path, store: ObjectStore, b
         live = next(run for run in catalog.snapshot().runs if run.name == "live")
         assert (live.count, live.status) == (end, RunStatus.RUNNING)
     assert len(asked) == 2  # the beginning was not read again
+    tracker.finish()
+
+
+def test_a_long_flush_is_two_gets_at_most(tmp_path: Path, store: ObjectStore, bucket: str) -> None:
+    writer = Writer(tmp_path / "experiment_x.json", config={"words": "x" * 5000})
+    iterations = itertools.count()
+    catalog = RunCatalog([bucket])
+    for flushes in ([3], [3, 3], [500], [3], [3, 800], [90, 90], [1, 1, 1, 2000], [3]):
+        for added in flushes:
+            rows = [record(one, train_loss=1.0) for one in itertools.islice(iterations, added)]
+            writer.flush(*rows)
+        store.put(f"{bucket}/{writer.path.name}", writer.path.read_bytes())
+        asked = store.requests(catalog.refresh)
+        assert asked.count("GET") <= 2
+        assert only(catalog.snapshot()).count == len(writer.rows)
+
+
+def test_a_run_with_long_ends_is_two_gets(tmp_path: Path, store: ObjectStore, bucket: str) -> None:
+    metrics = {f"metric_{number}": 0.5 for number in range(40)}
+    config = {f"setting_{number}": "x" * 50 for number in range(200)}
+    tracker = new_tracker(tmp_path, "live", **config)
+    tracker.start()
+    catalog = RunCatalog([bucket])
+    asked: list[str] = []
+    for iteration in range(200):
+        tracker.log_metrics(iteration, train_loss=1.0, **metrics)
+        if iteration % 3 == 0:
+            tracker.save()
+        if iteration % 25 == 0:
+            store.put(f"{bucket}/{tracker.path.name}", tracker.save().read_bytes())
+            asked = store.requests(catalog.refresh)
+            assert asked.count("GET") <= (2 if iteration > 25 else 4)
+    assert tracker.path.stat().st_size > 100_000
+    assert len(only(catalog.snapshot()).config) >= 200
     tracker.finish()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.piping import counting, exchanges
-from tests.runs import record, write_run
+from tests.runs import new_tracker, record, write_run
 
 from traintop.run_ids import location_of, parts_of
 from traintop.store.catalog import RunCatalog
@@ -109,3 +109,19 @@ def test_long_files_take_few_round_trips(tmp_path: Path) -> None:
     assert len(rows) * 30 < 8 << 20
     assert place.trips(place.catalog.refresh) <= 5
     assert {run.iteration for run in place.catalog.snapshot().runs} == {7999}
+
+
+def test_a_live_run_with_long_ends_takes_two_round_trips(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    tracker = new_tracker(place.root, "live", words="x" * 20_000)
+    tracker.start()
+    metrics = {f"metric_{number}": 0.5 for number in range(40)}
+    trips = []
+    for iteration in range(4):
+        for step in range(10):
+            tracker.log_metrics(10 * iteration + step, train_loss=1.0, **metrics)
+        tracker.save()
+        trips.append(place.trips(place.catalog.refresh))
+    assert trips[0] <= 5
+    assert trips[2:] == [2, 2]
+    tracker.finish()

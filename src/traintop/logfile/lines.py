@@ -58,6 +58,7 @@ CHUNK = 256 * 1024
 _BLOCK = 4 * 1024 * 1024  # read at once of a long file: a reading may be dear, as over a network
 _GROWTH = 8
 _APPENDED_MEANWHILE = 16 * 1024
+_LONGEST_FLUSH = 64 * 1024  # that is read at once because the last one was long
 _BETWEEN = b"},\n{"
 
 
@@ -107,11 +108,40 @@ def read_ends(read: Read, size: int) -> Ends:
     return Ends(head, tail, lines_end, last, place, data)
 
 
-def first_reads(size: int) -> list[tuple[int, int]]:
-    """The offsets and lengths that :func:`read_ends` asks for, unless an end is long."""
-    if size <= 2 * FIRST_READ:
-        return [(0, 2 * FIRST_READ)]
-    return [(0, FIRST_READ), (size - FIRST_READ, FIRST_READ + _APPENDED_MEANWHILE)]
+class EndLengths(NamedTuple):
+    """How long the ends of a file are, in bytes, as far as that is known; 0: not."""
+
+    head: int = 0
+    tail: int = 0
+    flush: int = 0  # the last one, with its tail
+
+
+UNKNOWN_LENGTHS = EndLengths()
+
+
+def end_lengths(ends: Ends, size: int) -> EndLengths:
+    """Those of a file of this size whose ends were read."""
+    end = find_end(ends.end)
+    if ends.head is None or end is None:
+        return UNKNOWN_LENGTHS
+    return EndLengths(ends.head.records_at, size - end.tail_at, size - end.flush_at)
+
+
+def first_reads(size: int, known: EndLengths = UNKNOWN_LENGTHS) -> list[tuple[int, int]]:
+    """The offsets and lengths that :func:`read_ends` asks for, if the ends are still as long."""
+    head = read_length(known.head)
+    end = max(read_length(known.tail), min(2 * known.flush, _LONGEST_FLUSH))
+    if size <= head + end:
+        return [(0, head + end)]
+    return [(0, head), (size - end, end + _APPENDED_MEANWHILE)]
+
+
+def read_length(length: int) -> int:
+    """How much of an end is read in the end to find what is so long."""
+    read = FIRST_READ
+    while read < min(length, LONGEST_END):
+        read = min(read * _GROWTH, LONGEST_END)
+    return read
 
 
 def _ends(head: FoundHead, read: Read, at: int, data: bytes) -> Ends:

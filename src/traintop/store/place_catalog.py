@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import cast
 
-from traintop.logfile.lines import first_reads
 from traintop.run_ids import DATABASES, Location, is_below, location_of, parts_of, stem_of
 from traintop.store.annotations import AnnotationChange, AnnotationFiles, Saved
 from traintop.store.cache import SummaryCache
@@ -30,7 +29,7 @@ from traintop.store.formats import (
     is_format_forced,
     run_formats,
 )
-from traintop.store.formats.traintop import is_run_name
+from traintop.store.formats.traintop import LogFile, is_run_name
 from traintop.store.liveness import SETTLING, ObservedRun
 from traintop.store.other_files import other_files
 from traintop.store.packed_summary import SummaryPacker
@@ -404,7 +403,7 @@ class PlaceCatalog:
             if entry.id.removesuffix(LOG).endswith(DATABASES):
                 continue  # what is kept of it would be older than the rest of a copy
             if is_run_name(entry.id):
-                yield from ((entry.id, *part) for part in first_reads(entry.size))
+                yield from LogFile(self.files, entry.id).expected(entry.size)
             elif before is None or before.size > entry.size:
                 yield entry.id, 0, min(entry.size, _START_BYTES)
             else:

@@ -13,14 +13,16 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from traintop.logfile import SEPARATOR, decode_tail, find_end, find_head
-from traintop.logfile.lines import FIRST_READ, next_line_at
+from traintop.logfile.lines import next_line_at, read_length
 from traintop.store.files import Span
 
 LARGEST_GAP = 16 * 1024
 """Bytes that are read to see what was added; for more, it costs less to read the beginning."""
 
-_LONGEST_END = 64 * 1024  # that is read at once because the last one was long
-_MOST = 8_000  # of 4 KiB each
+_LARGEST_ADDED = 4 << 20
+"""Bytes of lines that are read instead of the beginning, where the last flush is among them."""
+
+_MOST_BYTES = 32 << 20
 
 
 class Part(NamedTuple):
@@ -36,7 +38,14 @@ class _Known(NamedTuple):
     records_at: int
     lines_end: int  # as its last tail has it
     lines_crc32: int | None  # where all of that tail was read
-    end_length: int  # in bytes: its last flush
+
+    @property
+    def has_all(self) -> bool:
+        """Whether the head is all that was there before the tail."""
+        return len(self.head) == self.lines_end
+
+
+_NOTHING = _Known("", b"", 0, 0, None)
 
 
 class KnownHeads:
@@ -45,35 +54,53 @@ class KnownHeads:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
+        self._bytes = 0  # of their heads
 
     def instead(self, spans: Sequence[Span], size: int, etag: str) -> Sequence[Span]:
         """What to read of a changed object instead of these parts, which is enough to know it.
 
-        From where lines were added; or else as much of its end as it took the last time.
+        From where lines were added, where these are few.
         """
         file_id = spans[0][0]
         known = self._known.get(file_id)
-        if known is None or known.etag == etag:
+        if known is None or known.etag == etag or len(spans) != 2:
             return spans
-        start = size - max(FIRST_READ, min(2 * known.end_length, _LONGEST_END))
+        beginning, (_, start, _) = spans
         if known.lines_crc32 and 0 <= size - known.lines_end <= LARGEST_GAP:
-            start = min(known.lines_end, size - FIRST_READ)
-        start = max(start, 0)
-        return [(file_id, 0, FIRST_READ), (file_id, start, size - start)]
+            start = min(known.lines_end, start)
+        return [beginning, (file_id, start, size - start)]
+
+    def added(self, file_id: str, etag: str, end: Part) -> Span | None:
+        """All that was added before this end of an object, where its last flush began there.
+
+        That has to be read, and shows with the rest of it that the beginning is still the same.
+        """
+        known, found = self._known.get(file_id), find_end(end.data)
+        if known is None or known.etag == etag or not known.lines_crc32 or found is None:
+            return None
+        length = end.start - known.lines_end
+        is_there = known.lines_end <= found.flush_at < end.start and length <= _LARGEST_ADDED
+        return (file_id, known.lines_end, length) if is_there else None
 
     def may_have(self, span: Span) -> bool:
         """Whether this beginning of an object was read, of whatever was there then."""
         file_id, start, length = span
         known = self._known.get(file_id)
-        return known is not None and start == 0 and length <= len(known.head)
+        return known is not None and start == 0 and (length <= len(known.head) or known.has_all)
 
     def get(self, file_id: str, etag: str, parts: Iterable[Part]) -> bytes | None:
-        """The beginning of an object, if these parts of it show that it is still the same."""
+        """The beginning of an object, if these parts of it show that it is still the same.
+
+        All that is known of it without a gap.
+        """
         known = self._known.get(file_id)
         if known is None:
             return None
-        is_same = known.etag == etag or any(_goes_on(known, part) for part in parts)
-        return known.head if is_same else None
+        for part in parts:
+            if _goes_on(known, part):
+                behind = part.data[known.lines_end - part.start :] if known.has_all else b""
+                return known.head + behind
+        return known.head if known.etag == etag else None
 
     def learn(self, file_id: str, etag: str, head: bytes, end: Part) -> None:
         """Take over what was read of both ends of an object."""
@@ -81,15 +108,16 @@ class KnownHeads:
         behind = find_end(end.data)
         if found is not None and behind is not None:
             crc32 = _lines_crc32(end)
-            kept = head[: FIRST_READ + 1]
-            length = end.start + len(end.data) - behind.flush_at
-            known = _Known(etag, kept, found.records_at, behind.tail_at, crc32, length)
+            # One byte more than is read of it; behind the lines, all may be another the next time.
+            kept = head[: min(read_length(found.records_at) + 1, behind.tail_at)]
+            known = _Known(etag, kept, found.records_at, behind.tail_at, crc32)
         with self._lock:
-            self._known.pop(file_id, None)
+            self._bytes -= len(self._known.pop(file_id, _NOTHING).head)
             if known is not None:
                 self._known[file_id] = known
-            while len(self._known) > _MOST:
-                del self._known[next(iter(self._known))]
+                self._bytes += len(known.head)
+            while self._bytes > _MOST_BYTES:
+                self._bytes -= len(self._known.pop(next(iter(self._known))).head)
 
 
 def _lines_crc32(end: Part) -> int | None:

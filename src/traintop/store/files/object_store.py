@@ -45,6 +45,7 @@ class ObjectStoreFiles(RemoteFiles):
         self._listing = _Listing((), -_STATE_HOLDS, {})
         self._objects: dict[str, StoredObject] = {}  # by the ids of files
         self._heads = KnownHeads()
+        self._added: dict[str, Part] = {}  # the ends of objects as they were listed last
 
     @property
     def traffic(self) -> str:
@@ -60,6 +61,7 @@ class ObjectStoreFiles(RemoteFiles):
             listing = self._listing = _Listing(patterns, now, found)
             listed = {f"/{each.key}": each for below in found.values() for each in below.objects}
             self._objects = others | listed
+            self._added = {}
         is_wanted, entries = _Wanted(patterns), dict[str, Entry]()
         for root in roots:
             objects, problems = listing.found[root]
@@ -192,10 +194,12 @@ class ObjectStoreFiles(RemoteFiles):
         for (file_id, start, _), data in answers.items():
             if isinstance(data, bytes):
                 parts.setdefault(file_id, []).append(Part(start, data))
+        self._get_added(parts)
         for span in [*heads]:
             file_id, _, length = span
-            head = self._heads.get(file_id, self._objects[file_id].etag, parts.get(file_id, ()))
-            if head is not None:
+            stored = self._objects[file_id]
+            head = self._heads.get(file_id, stored.etag, parts.get(file_id, ()))
+            if head is not None and len(head) >= min(length, stored.size):
                 answers[span] = head[:length]
                 heads.discard(span)
         answers |= self._get([*heads])
@@ -207,6 +211,21 @@ class ObjectStoreFiles(RemoteFiles):
                         self._heads.learn(file_id, stored.etag, data, end)
                         break
         return [answers[span] for span in spans]
+
+    def _get_added(self, parts: Mapping[str, list[Part]]) -> None:
+        """Get what else was added to objects whose last flush is longer than the end is."""
+        wanted: dict[Span, Part] = {}
+        for file_id, of_file in parts.items():
+            stored = self._objects[file_id]
+            for end in of_file:
+                is_end = end.start + len(end.data) == stored.size
+                span = self._heads.added(file_id, stored.etag, end) if is_end else None
+                if span is not None:
+                    wanted[span] = end
+        for span, data in self._get([*wanted]).items():
+            if isinstance(data, bytes):
+                whole = self._added[span[0]] = Part(span[1], data + wanted[span].data)
+                parts[span[0]].append(whole)
 
     def _get(self, spans: Sequence[Span]) -> dict[Span, bytes | FileError]:
         """A GET for each part. Raises ``AwayError``."""
@@ -223,6 +242,9 @@ class ObjectStoreFiles(RemoteFiles):
                 self._objects[file_id] = self.bucket.head(_key(file_id))
             stored = self._objects[file_id]
             length = min(length, stored.size - start)
+            added = self._added.get(file_id)
+            if added is not None and added.start <= start:
+                return added.data[start - added.start :][:length]
             return self.bucket.get(stored, start, length) if length > 0 else b""
         except FileError as error:
             return error

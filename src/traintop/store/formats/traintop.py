@@ -13,9 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from traintop.logfile import MOST_ALERTS, Head, Tail
-from traintop.logfile.lines import Ends, first_reads, read_ends
+from traintop.logfile.lines import (
+    FIRST_READ,
+    UNKNOWN_LENGTHS,
+    EndLengths,
+    Ends,
+    end_lengths,
+    first_reads,
+    read_ends,
+)
 from traintop.model import RunStatus, RunSummary
-from traintop.store.files import Entry, Files
+from traintop.store.files import Entry, Files, Span
 from traintop.store.formats import NotThisFormatError
 from traintop.times import in_local_time
 from traintop.values import as_given
@@ -28,12 +36,16 @@ _PREFIX, _SUFFIX = "experiment_", ".json"
 
 _ATTEMPTS = 3
 _MOST_FOLLOWED = 4
+_MOST_LONG_ENDS = 10_000
 
 
 def is_run_name(path: str) -> bool:
     """Whether a file of this name is shown as a run whatever it holds."""
     name = path.rpartition("/")[2]
     return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+
+
+_long_ends: dict[tuple[str, str], EndLengths] = {}  # by places and ids, where a read costs much
 
 
 class LogFile(NamedTuple):
@@ -54,7 +66,24 @@ class LogFile(NamedTuple):
         """Both ends of the file, which is opened once for them unless one is long."""
         parts = first_reads(size)
         known = dict(zip(parts, self.read_many(parts), strict=True))
-        return read_ends(lambda *part: known.get(part) or self.read(*part), size)
+        ends = read_ends(lambda *part: known.get(part) or self.read(*part), size)
+        if self.files.place:
+            self._note(end_lengths(ends, size))
+        return ends
+
+    def expected(self, size: int) -> list[Span]:
+        """What will be read of its ends, if they are still as long as they were."""
+        known = _long_ends.get((self.files.place, self.id), UNKNOWN_LENGTHS)
+        return [(self.id, *part) for part in first_reads(size, known)]
+
+    def _note(self, lengths: EndLengths) -> None:
+        """Remember how long the ends are, where the usual first reads do not hold them."""
+        key = self.files.place, self.id
+        _long_ends.pop(key, None)
+        if max(lengths) > FIRST_READ:
+            _long_ends[key] = lengths
+        while len(_long_ends) > _MOST_LONG_ENDS:
+            _long_ends.pop(next(iter(_long_ends)), None)
 
     def read_many(self, parts: list[tuple[int, int]]) -> list[bytes]:
         """Several parts, given as offset and length, in one go."""
