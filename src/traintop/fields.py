@@ -41,6 +41,7 @@ from traintop.metrics import (
 )
 from traintop.model import RECENT_VALUES, WRITTEN_BY, ExperimentConfig, RunStatus, RunSummary
 from traintop.progress import PLANNED_STEPS, eta_seconds, planned_steps, progress, steps_done
+from traintop.run_columns import names_of_run
 from traintop.run_ids import host_of
 from traintop.system_metrics import TOGETHER, system_metric
 from traintop.text import MISSING, at_iteration, safe_text
@@ -297,8 +298,11 @@ def is_default(run: RunSummary, field: Field) -> bool:
     """Whether a field is a setting of the run that nobody gave."""
     if field.kind != "setting":
         return False
-    name = field.name.removeprefix("config.")
-    return setting_of(run.given, name) is not setting_of(run.config, name)
+    names, name = names_of_run(run), field.name.removeprefix("config.")
+    if names.given is None:
+        return False
+    top = name if name in names.config else name.partition(".")[0]
+    return top not in names.given and setting_of(run.config, name) is not None
 
 
 def fact(run: RunSummary, field: Field, now: datetime) -> Value:

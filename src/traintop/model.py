@@ -368,11 +368,18 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def given(self) -> dict[str, Any]:
         """The settings that a person gave; the others in ``config`` are defaults, and no facts."""
+        names, config = self.given_names, self.config
+        if names is None:
+            return config
+        return {name: config[name] for name in names if name in config}
+
+    @property
+    def given_names(self) -> tuple[str, ...] | None:
+        """The names of these settings; ``None`` where all were given."""
         names = self.environment.get("given")
         if not isinstance(names, (list, tuple)):
-            return self.config
-        usable = (name for name in names if isinstance(name, str) and name in self.config)
-        return {name: self.config[name] for name in usable}
+            return None
+        return tuple(name for name in names if isinstance(name, str))
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -81,6 +81,8 @@ class Names(NamedTuple):
     """The further metrics of its last record."""
     config: tuple[str, ...]
     environment: tuple[str, ...]
+    given: tuple[str, ...] | None
+    """The settings that a person gave; ``None`` where all were."""
 
 
 _shared: dict[Names, Names] = {}
@@ -100,13 +102,14 @@ def names_of_run(run: RunSummary) -> Names:
     if isinstance(known, Names):
         return known
     last = run.last.metrics if run.last else ()
-    return shared(Names(*map(tuple, (run.stats, last, run.config, run.environment))))
+    stats, further, config, environment = map(tuple, (run.stats, last, run.config, run.environment))
+    return shared(Names(stats, further, config, environment, run.given_names))
 
 
 def names_of(runs: Iterable[RunSummary]) -> Sequence[Names]:
     """The names of some runs, without those that others have the same of, in order."""
     global _asked_last
-    runs = (*runs,)
+    runs = tuple(runs)  # the same one if it is one
     known_runs, found = _asked_last
     if runs is not known_runs or not runs:
         found = (*{id(names): names for names in map(names_of_run, runs)}.values(),)

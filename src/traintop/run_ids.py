@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import posixpath
 import re
 from pathlib import PurePath
 from typing import NamedTuple
@@ -133,5 +134,6 @@ def stem_of(run_id: str) -> str:
     The directory ``Qwen2.5-7B.v1`` has none.
     """
     holder, key = parts_of(run_id)
-    path = PurePath(holder)
-    return key or (path.stem if path.suffix in _SUFFIXES else path.name)
+    name = posixpath.basename(holder)
+    stem, suffix = posixpath.splitext(name)
+    return key or (stem if suffix in _SUFFIXES else name)

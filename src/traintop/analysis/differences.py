@@ -45,9 +45,9 @@ ABSENT = Absent()
 def run_settings(run: RunSummary) -> dict[str, Any]:
     """The flat settings of a run; those that nobody gave are each a ``Default``."""
     flat = flat_settings(run.config)
-    if (given := run.given) is run.config:
+    if run.given_names is None:
         return flat
-    known = flat_settings(given)
+    known = flat_settings(run.given)
     return {name: value if name in known else Default(value) for name, value in flat.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
@@ -45,13 +46,11 @@ def sort_keys(
     field: Field, runs: Iterable[RunSummary], now: datetime
 ) -> list[tuple[int, float | str] | None]:
     """By what each of the runs sorts; ``None`` for nothing, NaN and ±inf."""
-    if field.kind == "age":
-        return [field.sort_key(value) for value in values_of(field, runs, now)]
-    return column(
-        runs,
-        ("sort", field, field.direction),
-        lambda run: field.sort_key(fact(run, field, now)),
-    )
+    key, isfinite = field.sort_key, math.isfinite
+    return [  # of very many runs most have a number
+        ((0, value) if isfinite(value) else None) if type(value) is float else key(value)
+        for value in values_of(field, runs, now)
+    ]
 
 
 def other_meaning(field: Field, runs: Iterable[RunSummary]) -> str:

@@ -150,7 +150,7 @@ class AnnotationFiles:
 
     def of(self, run_id: str) -> Annotations:
         """The annotations of a run, as of the last look."""
-        beside = self._by_run.get(_with_suffix(run_id), NOTHING)
+        beside = self._by_run.get(_with_suffix(run_id), NOTHING) if self._by_run else NOTHING
         own = self._own.of(run_id)
         return beside if own is None else _later(own, beside)
 

@@ -4,18 +4,23 @@ One file for each set of directories, in the user's cache folder. Whatever is wr
 as if it were not there: a program that finds it damaged, locked away or of another version reads
 the runs, and one that cannot write it goes on. It is replaced as a whole, so of two programs that
 use it one reads what the other has written last.
+
+It has portions of runs, the newest first, of which each is decoded when one of its runs is asked
+for: a screen shows the newest runs before the others are there.
 """
 
 from __future__ import annotations
 
 import itertools
+import struct
 import time
 import zlib
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -34,6 +39,9 @@ _MOST_FILES = 100
 _LARGEST = 256 * 1024 * 1024
 _IN_A_PORTION = 1000  # between two of which other threads have their turn
 
+_HEAD = struct.Struct(">III")  # of a portion: its checksum, the length of its sums and of its runs
+_Seen = tuple[int, tuple[int, int] | str | None] | str
+
 
 class ReadRun(NamedTuple):
     """A run as it was read: of which files, in which format, and what they say."""
@@ -45,7 +53,7 @@ class ReadRun(NamedTuple):
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     files: list[str] | None  # None: one of its own id
-    seen: Any  # size and version of its one file, or a digest of that of several
+    seen: _Seen  # size and version of its one file, or a digest of that of several
     format: str
     packed: bytes
     dictionary: int  # its place in the portion
@@ -76,38 +84,46 @@ class SummaryCache:
 
     def __init__(self, directories: Sequence[str]) -> None:
         self._directories = directories
-        # Those that nobody asked for yet; None: not loaded yet.
-        self._kept: dict[str, _Loaded] | None = None
+        self._portions: dict[int, bytes] | None = None  # not decoded yet; None: not read yet
+        self._portion_of: dict[int, int] = {}  # by the sums of the ids of runs and their files
+        self._kept: dict[str, _Loaded] = {}  # those that nobody asked for yet
         self._run_of: dict[str, str] = {}  # by the ids of files that are not a run's own
+        self._dictionaries: dict[bytes, bytes] = {}  # those of several portions are kept once
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
         self._save_at = 0.0
         self._is_complete = False  # what was saved last
 
     def has(self, run_id: str) -> bool:
         """Whether a run is known that nobody asked for yet."""
-        return run_id in self._loaded()
+        loaded = self._find(run_id)
+        return loaded is not None and loaded.kept.id == run_id
 
     def claim(self, entry: Entry) -> tuple[str, str] | None:
         """The run, and its format, that a file was all of when it was as it is; else ``None``."""
-        known = self._loaded()
-        run_id = self._run_of.get(entry.id, entry.id)
-        loaded = known.get(run_id)
+        loaded = self._find(entry.id)
         if loaded is None or loaded.kept.seen != _seen([entry]):
             return None
-        return run_id, loaded.kept.format
+        return loaded.kept.id, loaded.kept.format
 
     def take(
-        self, run_id: str, entries: Sequence[Entry], formats: Collection[str]
+        self, run_id: str, root: str, entries: Sequence[Entry], formats: Collection[str]
     ) -> ReadRun | None:
-        """A run whose files are as they were, once; ``None`` if not known."""
-        loaded = self._loaded().pop(run_id, None)
-        if loaded is None or loaded.kept.format not in formats:
+        """A run whose files are as they were, once; ``None`` if not known.
+
+        Its summary says that it was found below ``root``.
+        """
+        loaded = self._find(run_id)
+        if loaded is None or loaded.kept.id != run_id:
+            return None
+        del self._kept[run_id]
+        if loaded.kept.format not in formats:
             return None
         kept, dictionary, names = loaded
         if kept.seen != _seen(entries) or (kept.files or [run_id]) != _ids(entries):
             return None
         summary = packed_again(
             id=run_id,
+            root=root,
             status=kept.status,
             name=kept.name,
             start_time=kept.start_time,
@@ -129,28 +145,60 @@ class SummaryCache:
 
         Unless they are ``complete``, what was kept of others stays.
         """
-        if complete and self._kept:
-            self._kept, self._run_of = {}, {}
+        if complete:
+            self._forget()
         now = time.monotonic()
         is_due = now >= self._save_at or (complete and not self._is_complete)
         if self._unsaved < _WORTH_KEEPING or not is_due:
             return
         self._unsaved, self._is_complete = 0.0, complete
         with suppress(Exception):  # a full disk, a folder without permission, an odd value
-            _write(self._path(), _encoded(runs, self._loaded().values()))
+            self._decode_all()
+            _write(self._path(), _encoded(runs, self._kept.values()))
         took = time.monotonic() - now
         self._save_at = now + max(_SAVING_INTERVAL, took * _SAVING_SHARE)
 
-    def _loaded(self) -> dict[str, _Loaded]:
-        if self._kept is None:
-            self._kept = {}
+    def _find(self, file_id: str) -> _Loaded | None:
+        """The run of this id, or the one that a file of this id belongs to."""
+        if self._portions is None:
+            self._portions = {}
             with suppress(Exception):
-                path = self._path()
-                if path.stat().st_size <= _LARGEST:
-                    self._kept = _decoded(path.read_bytes())
-            for run_id, loaded in self._kept.items():
-                self._run_of.update(dict.fromkeys(loaded.kept.files or (), run_id))
-        return self._kept
+                self._read()
+        if self._portions:
+            self._decode(self._portion_of.get(_sum_of(file_id), -1))
+        return self._kept.get(self._run_of.get(file_id, file_id))
+
+    def _read(self) -> None:
+        path = self._path()
+        if path.stat().st_size > _LARGEST:
+            return
+        portions = self._portions = {}
+        with path.open("rb") as file:
+            for number, (sums, portion) in enumerate(_portions(file)):
+                self._portion_of.update(dict.fromkeys(sums, number))
+                portions[number] = portion
+
+    def _decode(self, number: int) -> None:
+        data = self._portions.pop(number, None) if self._portions else None
+        if data is None:
+            return
+        with suppress(Exception):  # a damaged one has no runs
+            portion = msgspec.msgpack.decode(data, type=_Portion)
+            own = [self._dictionaries.setdefault(one, one) for one in portion.dictionaries]
+            names = [shared(one) for one in portion.names]
+            for one in portion.runs:
+                self._kept[one.id] = _Loaded(one, own[one.dictionary], names[one.names])
+                self._run_of.update(dict.fromkeys(one.files or (), one.id))
+        if not self._portions:
+            self._portion_of = {}
+
+    def _decode_all(self) -> None:
+        for number in [*(self._portions or ())]:
+            self._decode(number)
+
+    def _forget(self) -> None:
+        if self._portions or self._kept:
+            self._portions, self._portion_of, self._kept, self._run_of = {}, {}, {}, {}
 
     def _path(self) -> Path:
         from platformdirs import user_cache_path
@@ -159,12 +207,15 @@ class SummaryCache:
         return user_cache_path("traintop", appauthor=False) / f"summaries_{_digest(named)}"
 
 
-def _seen(entries: Sequence[Entry]) -> object:
+def _seen(entries: Sequence[Entry]) -> _Seen:
     """By which it shows whether files are as they were."""
-    if len(entries) > 1:
-        return _digest("\n".join(sorted(repr(entry[:3]) for entry in entries)))
-    version = entries[0].version
-    return [entries[0].size, [*version] if isinstance(version, tuple) else version]
+    if len(entries) == 1:
+        match entries[0].version:
+            case (int(inode), int(modification)):
+                return entries[0].size, (inode, modification)
+            case str() | None as version:
+                return entries[0].size, version
+    return _digest("\n".join(sorted(repr(entry[:3]) for entry in entries)))
 
 
 def _ids(entries: Sequence[Entry]) -> list[str]:
@@ -175,11 +226,20 @@ def _digest(text: str) -> str:
     return blake2b(text.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
+def _sum_of(file_id: str) -> int:
+    """A number by which a file is looked up; that two files share one makes one of them unknown."""
+    return zlib.crc32(file_id.encode(errors="surrogateescape"))
+
+
 def _encoded(runs: Iterable[ReadRun], others: Iterable[_Loaded]) -> bytes:
-    """The file: a checksum, the version, and portions, each after its length."""
-    parts = [f"{traintop.__version__}\n".encode()]
-    loaded = itertools.chain(map(_kept, runs), others)
-    while some := list(itertools.islice(loaded, _IN_A_PORTION)):
+    """The file: the version, and portions, each after its length and its checksum."""
+    parts = [_version()]
+    loaded = sorted(
+        itertools.chain(map(_kept, runs), others),
+        key=lambda one: one.kept.start_time or "",
+        reverse=True,
+    )
+    for some in (loaded[at : at + _IN_A_PORTION] for at in range(0, len(loaded), _IN_A_PORTION)):
         places: dict[bytes, int] = {}
         names: dict[Names, int] = {}
         placed = [
@@ -190,10 +250,12 @@ def _encoded(runs: Iterable[ReadRun], others: Iterable[_Loaded]) -> bytes:
             )
             for one in some
         ]
+        ids = itertools.chain.from_iterable((one.id, *(one.files or ())) for one in placed)
+        sums = array("I", map(_sum_of, ids)).tobytes()
         portion = msgspec.msgpack.encode(_Portion([*places], [*names], placed))
-        parts += [len(portion).to_bytes(4, "big"), portion]
-    body = b"".join(parts)
-    return zlib.crc32(body).to_bytes(4, "big") + body
+        checksum = zlib.crc32(portion, zlib.crc32(sums))
+        parts += [_HEAD.pack(checksum, len(sums), len(portion)), sums, portion]
+    return b"".join(parts)
 
 
 def _kept(run: ReadRun) -> _Loaded:
@@ -216,30 +278,24 @@ def _kept(run: ReadRun) -> _Loaded:
     return _Loaded(kept, summary.dictionary, summary.names)
 
 
-def _decoded(data: bytes) -> dict[str, _Loaded]:
-    """What a file has; nothing if another version wrote it. Raises for a damaged one."""
-    body = memoryview(data)[4:]
-    if zlib.crc32(body).to_bytes(4, "big") != data[:4]:
-        return {}
-    version = f"{traintop.__version__}\n".encode()
-    if body[: len(version)] != version:
-        return {}
-    dictionaries: dict[bytes, bytes] = {}  # those of several portions are kept once
-    loaded: dict[str, _Loaded] = {}
-    for packed in _portions(body[len(version) :]):
-        portion = msgspec.msgpack.decode(packed, type=_Portion)
-        own = [dictionaries.setdefault(one, one) for one in portion.dictionaries]
-        names = [shared(one) for one in portion.names]
-        for one in portion.runs:
-            loaded[one.id] = _Loaded(one, own[one.dictionary], names[one.names])
-    return loaded
+def _portions(file: BinaryIO) -> Iterator[tuple[array[int], bytes]]:
+    """The sums of the ids in each portion, and the portion as it was encoded.
+
+    Nothing if another version wrote the file; it ends before what is damaged.
+    """
+    if file.read(len(_version())) != _version():
+        return
+    while head := file.read(_HEAD.size):
+        checksum, sums_length, length = _HEAD.unpack(head)
+        body = file.read(sums_length + length)
+        if zlib.crc32(body) != checksum:
+            return
+        sums = array("I", body[:sums_length])
+        yield sums, body[sums_length:]
 
 
-def _portions(body: memoryview) -> Iterator[memoryview]:
-    while body:
-        end = 4 + int.from_bytes(body[:4], "big")
-        yield body[4:end]
-        body = body[end:]
+def _version() -> bytes:
+    return f"{traintop.__version__}\n".encode()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -97,12 +97,13 @@ class ObservedRun(msgspec.Struct, eq=False):
     def look(self, entries: Sequence[Entry], now: float) -> bool:
         """Brings the summary up to date, given how its files are now; whether it changed."""
         before, self.entries = self.entries, (*entries,)
+        if not before:
+            self._changed_at = now - self._seconds_still()
+            if self._take_kept(now):
+                return True
         if [entry[:3] for entry in entries] != [entry[:3] for entry in before]:
             if before:
                 self._saw_change(now)
-            else:
-                ages = [entry.age for entry in entries if entry.age is not None]
-                self._changed_at = now - max(min(ages, default=0.0), 0.0)
             self._process_ended = False
             return self._read(now, changed=True)
         if self._settled:
@@ -161,6 +162,28 @@ class ObservedRun(msgspec.Struct, eq=False):
     def _says_running(self) -> bool:
         return self._written is not None and self._written.status is RunStatus.RUNNING
 
+    @property
+    def _is_exact(self) -> bool:
+        return all(entry.is_exact for entry in self.entries)
+
+    def _seconds_still(self) -> float:
+        """For how long its files have not changed, as far as that is known."""
+        times = [entry.changed for entry in self.entries if entry.changed is not None]
+        return max(time.time() - max(times), 0.0) if times else 0.0
+
+    def _take_kept(self, now: float) -> bool:
+        """Take over what was known of it at the last start, if its files are as they were then."""
+        if not (now - self._changed_at >= SETTLING or self._is_exact):
+            return False
+        kept = self.cache.take(self.id, self.root, self.entries, [one.name for one in self.formats])
+        if kept is None:
+            return False
+        self._format = next(one for one in self.formats if one.name == kept.format)
+        self._written = self.summary = kept.summary
+        self._settled = True
+        self._judge(now)
+        return True
+
     def _saw_change(self, now: float) -> None:
         self._longest_pause = max(self._longest_pause, now - self._changed_at)
         self._changed_at = now
@@ -168,7 +191,7 @@ class ObservedRun(msgspec.Struct, eq=False):
     def _read(self, now: float, *, changed: bool) -> bool:
         before = self._written
         is_still = now - self._changed_at >= SETTLING
-        is_exact = all(entry.is_exact for entry in self.entries)
+        is_exact = self._is_exact
         self._settled = is_still or is_exact
         readable = before is not None and before.status is not RunStatus.UNREADABLE
         known = before if readable and not is_still and not self._process_ended else None
@@ -203,12 +226,6 @@ class ObservedRun(msgspec.Struct, eq=False):
                 is_within = entry.id != self.id
                 within = f"holds {PurePath(entry.id).name}, which " if is_within else ""
                 raise FileError(within + entry.problem)
-        if self.summary is None:
-            known_formats = {each.name: each for each in self.formats}
-            kept = self.cache.take(self.id, self.entries, known_formats)
-            if kept is not None:
-                self._format = known_formats[kept.format]
-                return kept.summary
         problem = NotThisFormatError("is in no format that traintop reads")
         for run_format in self.formats:
             started = time.monotonic()

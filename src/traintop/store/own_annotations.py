@@ -62,7 +62,7 @@ class OwnAnnotations:
 
     def of(self, run_id: str) -> Annotations | None:
         """What is kept of a run, as of the last look."""
-        if run_id.rpartition("/")[2] not in self._names:
+        if not self._names or run_id.rpartition("/")[2] not in self._names:
             return None
         return self._by_address.get(self._address(run_id))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,12 +18,15 @@ _POOR = 0.25  # of the size, by which it could be less with another dictionary
 _UNPACKED_KEPT = 1024  # at a time: more than a screen shows
 
 
-class _Details(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is asked of a run when it is looked at; the names are those of the summary."""
+class _Details(msgspec.Struct, array_like=True, gc=False):
+    """What is asked of a run when it is looked at; the names are those of the summary.
 
-    config: dict[str, Any]
-    changed: dict[str, Any]
-    environment: dict[str, Any]
+    What is raw is decoded when somebody asks for it.
+    """
+
+    config: msgspec.Raw
+    changed: msgspec.Raw
+    environment: msgspec.Raw
     end_time: str | None
     updated_at: str | None
     duration_seconds: float | None
@@ -34,12 +38,12 @@ class _Details(msgspec.Struct, frozen=True, array_like=True, gc=False):
     best_val_loss: float | None
     final_train_loss: float | None
     final_val_loss: float | None
-    stats: dict[str, MetricStats]
-    last: MetricsSnapshot | None
+    stats: msgspec.Raw
+    last: msgspec.Raw
     notes: str
     error: str
     damaged: int
-    alerts: tuple[LoggedAlert, ...]
+    alerts: msgspec.Raw
     left_out: tuple[str, ...]
 
 
@@ -54,12 +58,28 @@ class PackedSummary(RunSummary, frozen=True, kw_only=True, gc=False):
     """What it has in common with other runs, by which :mod:`zlib` compresses it."""
     names: Names
 
+    @property
+    def given_names(self) -> tuple[str, ...] | None:
+        """See :attr:`RunSummary.given_names`."""
+        return self.names.given
+
     def __eq__(self, other: object) -> bool:
         """Whether another says the same, packed or not."""
         return isinstance(other, RunSummary) and is_same(self, other)
 
 
 _PACKED: Any = object()
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Details)
+_any_mapping = msgspec.msgpack.Decoder(dict[str, Any])
+_decoders: Mapping[str, msgspec.msgpack.Decoder[Any]] = {
+    "config": _any_mapping,
+    "changed": _any_mapping,
+    "environment": _any_mapping,
+    "stats": msgspec.msgpack.Decoder(dict[str, MetricStats]),
+    "last": msgspec.msgpack.Decoder(MetricsSnapshot | None),
+    "alerts": msgspec.msgpack.Decoder(tuple[LoggedAlert, ...]),
+}
 
 
 def _detail(name: str) -> property:
@@ -69,7 +89,12 @@ def _detail(name: str) -> property:
         value = of_struct(summary)  # one that was replaced since
         if value is not _PACKED:
             return value
-        return getattr(_unpacked(summary.packed, summary.dictionary), name)
+        details = _unpacked(summary.packed, summary.dictionary)
+        value = getattr(details, name)
+        if isinstance(value, msgspec.Raw):
+            value = _decoders[name].decode(value)
+            setattr(details, name, value)
+        return value
 
     return property(get, doc=f"See :attr:`RunSummary.{name}`.")
 
@@ -84,11 +109,9 @@ _NOTHING_ELSE = PackedSummary(
     status=RunStatus.UNREADABLE,
     packed=b"",
     dictionary=b"",
-    names=Names((), (), (), ()),
+    names=Names((), (), (), (), None),
     **_ALL_PACKED,
 )
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Details)
 
 
 @functools.lru_cache(_UNPACKED_KEPT)
@@ -143,8 +166,11 @@ def is_same(one: RunSummary, other: RunSummary) -> bool:
 
 
 def _as_it_comes_back(details: bytes) -> bytes:
-    return _encoder.encode(_decoder.decode(details))
+    unpacked = _decoder.decode(details)
+    values = {name: getattr(unpacked, name) for name in _ALL_PACKED}
+    values |= {name: decoder.decode(values[name]) for name, decoder in _decoders.items()}
+    return _encoder.encode([*values.values()])
 
 
 def _encoded_details(summary: RunSummary) -> bytes:
-    return _encoder.encode(_Details(*(getattr(summary, name) for name in _ALL_PACKED)))
+    return _encoder.encode([getattr(summary, name) for name in _ALL_PACKED])

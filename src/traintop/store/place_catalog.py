@@ -79,6 +79,7 @@ class PlaceCatalog:
     ) -> None:
         self.roots = tuple(str(Location(place, path)) for path in paths)
         self._roots = [parts_of(path)[0] for path in paths]
+        self._innermost_first = sorted(self._roots, key=len, reverse=True)
         self._addresses = dict(zip(self._roots, self.roots, strict=True))
         self._place = place
         self._named: dict[str, set[str]] = {}  # runs by the files that hold many
@@ -264,7 +265,7 @@ class PlaceCatalog:
         # Waiting for another machine costs nobody anything: that says itself when it is busy.
         clock = time.thread_time if self._place else time.monotonic
         started = clock()
-        formats, problems = run_formats()
+        formats, problems, _ = run_formats()
         patterns = wanted_names(formats)
         if patterns not in self._walks:
             self._walks = {patterns: self.files.repeated_walk(self._roots, patterns)}
@@ -479,7 +480,7 @@ class PlaceCatalog:
 
     def _root_of(self, run_id: str) -> str:
         """The path of the root below which a run was found."""
-        return max((root for root in self._roots if is_below(run_id, root)), key=len, default="")
+        return next((root for root in self._innermost_first if is_below(run_id, root)), "")
 
     def _name_of(self, run: ObservedRun) -> str:
         """What a run is called whose files give it no name: its path below its root."""
@@ -497,16 +498,16 @@ class PlaceCatalog:
         if known is not None and known.holds(entry):
             return known if known.seen is entry else known._replace(seen=entry)
 
-        start = _Start(self.files, entry)
-        known_formats: Sequence[RunFormat] = run_formats().known
-        if not (is_format_forced() and entry.id in self._roots):
-            known_formats = formats_by_name(run_formats().known, entry.id)
+        every = run_formats()
         kept = self._cache.claim(entry)
         if kept is not None:  # it was read as a run of its own, and is as it was then
-            formats = tuple(each for each in known_formats if each.name == kept[1])
-            if formats:
-                formats = self._formats.setdefault(formats, formats)
-                return Claim(kept[0], formats, entry, entry.size >= _DECISIVE_BYTES)
+            run_id, name = kept
+            if (formats := every.by_name.get(name)) is not None:
+                return Claim(run_id, formats, entry, entry.size >= _DECISIVE_BYTES)
+        start = _Start(self.files, entry)
+        known_formats: Sequence[RunFormat] = every.known
+        if not (is_format_forced() and entry.id in self._roots):
+            known_formats = formats_by_name(every.known, entry.id)
         claims = [(_claimed(each, entry, start), each) for each in known_formats]
         first = next((run_id for run_id, _ in claims if run_id is not None), None)
         if first is None and entry.id in self._roots:

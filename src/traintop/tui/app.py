@@ -334,15 +334,17 @@ class TraintopApp(TypeAheadApp):
     def on_snapshot_changed(self, message: SnapshotChanged) -> None:
         mode = self._watcher.mode if self._watcher is not None else ""
         self.main_screen.show_snapshot(message.snapshot, mode)
+        if not (message.snapshot.unread or gc.isenabled()):
+            # The command line left it off, for a quick start. What was imported stays, and most
+            # runs do, which may be very many: no pause of a collection is for these.
+            gc.freeze()
+            gc.enable()
 
     def on_line_slowed(self, message: LineSlowed) -> None:
         self.main_screen.show_line_speed(slow=message.slow)
 
     def on_first_runs_painted(self) -> None:
         self._is_painted = True
-        if not gc.isenabled():  # the command line left it off, for a quick start
-            gc.freeze()  # what was imported stays, so no pause of a collection is for that
-            gc.enable()
         # Its threads import numpy: after the first frame, not before.
         self.start_loading()
 

@@ -321,6 +321,7 @@ class Formats(NamedTuple):
 
     known: tuple[RunFormat, ...]
     problems: tuple[str, ...]  # in words: which could not be loaded, and why
+    by_name: Mapping[str, tuple[RunFormat, ...]]  # one each, or several that say they are the same
 
 
 _forced: str | None = None
@@ -362,8 +363,11 @@ def run_formats() -> Formats:
                 known.append(point.load()())
             except Exception as error:  # whatever another package does, our own runs are shown
                 problems.append(f"the format {point.name} ({point.value}) cannot be used: {error}")
-    wanted = (each for each in known if _forced in (None, each.name))
-    return Formats(tuple(wanted), tuple(problems))
+    wanted = tuple(each for each in known if _forced in (None, each.name))
+    by_name: dict[str, tuple[RunFormat, ...]] = {}
+    for each in wanted:
+        by_name[each.name] = (*by_name.get(each.name, ()), each)
+    return Formats(wanted, tuple(problems), by_name)
 
 
 def _is_any_added() -> bool:
