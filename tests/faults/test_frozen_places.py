@@ -240,3 +240,40 @@ def test_links_to_a_frozen_mount_share_its_fate(frozen: Mount, tmp_path: Path) -
     done = CliRunner().invoke(main, ["list", str(link), good(frozen)])
     assert "here" in done.stdout
     assert done.stderr == f"traintop: {link} does not answer\n"
+
+
+async def test_a_frozen_mount_holds_up_no_curve_of_another_root(mount: Mount) -> None:
+    app = TraintopApp([str(mount.directory), good(mount)])
+    async with app.run_test(size=(160, 48)) as pilot:
+        main = app.main_screen
+        await settle(pilot, lambda: len(main.rows) == 4 and len(main._trends) == 4)
+        rows = {run.name: run.id for run in main.rows.runs}
+        unseen = [name for name, run_id in rows.items() if run_id not in main.plotted.loaded]
+        mount.freeze()
+        try:
+            for name in sorted(unseen, key=("far", "there", "here", "near").index):
+                main.session.go_to(rows[name])
+                await pilot.pause(0.05)
+            await settle(pilot, lambda: rows[name] in main.plotted.loaded)
+            add_run(Path(good(mount)), "later")
+            await settle(pilot, lambda: len(main._trends) == 5)
+        finally:
+            mount.thaw()
+            next(Path(good(mount)).glob("*later*")).unlink()
+
+
+def test_the_screen_ends_at_once_while_a_mount_is_frozen(mount: Mount) -> None:
+    with TerminalSession(mount.directory, good(mount), columns=160) as terminal:
+        terminal.wait_for("there")
+        terminal.press("/there\r")
+        terminal.wait_for("1 of 4")
+        terminal.press("\r")
+        terminal.wait_for("20 records")
+        mount.freeze()
+        try:
+            terminal.press("l")
+            terminal.wait_for("reading …")
+            terminal.press("\x11")
+            assert terminal.exit_code() == 0
+        finally:
+            mount.thaw()

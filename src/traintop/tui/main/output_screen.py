@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Thread
 
 from textual.app import ComposeResult
 from textual.message import Message
@@ -95,7 +96,8 @@ class OutputScreen(SessionScreen):
     def _look(self) -> None:
         if not self._is_reading:
             self._is_reading = True
-            self.run_worker(self._read, thread=True, group="output", exit_on_error=False)
+            # A daemon, unlike a worker: the program ends although a filesystem never answers.
+            Thread(target=self._read, name="traintop-output", daemon=True).start()
 
     def _read(self) -> None:
         note = ""

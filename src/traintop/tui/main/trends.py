@@ -1,4 +1,7 @@
-"""Sparklines of the losses in the list: sampled off the UI thread, for the rows on screen only."""
+"""Sparklines of the losses in the list: sampled off the UI thread, for the rows on screen only.
+
+A thread for each root: none waits for one that does not answer.
+"""
 
 from __future__ import annotations
 
@@ -47,19 +50,20 @@ class TrendLoader:
         self._ascii_only = ascii_only
         self._condition = Condition()
         self._in_view: tuple[RunSummary, ...] = ()
+        self._served: set[str] = set()  # roots that have their thread
         self._known: dict[str, tuple[int | None, float]] = {}  # count, and when it was sampled
         self._failed: set[str] = set()
         self._stopped = False
         self._started = False
 
     def start(self) -> None:
-        """Start the thread; what was asked for before is loaded now."""
-        if not self._started:
+        """Start the threads; what was asked for before is loaded now."""
+        with self._condition:
             self._started = True
-            Thread(target=self._run, name="traintop-trends", daemon=True).start()
+            self._serve()
 
     def stop(self) -> None:
-        """Let the thread end after the run it is at."""
+        """Let the threads end after the runs they are at."""
         with self._condition:
             self._stopped = True
             self._condition.notify_all()
@@ -71,19 +75,27 @@ class TrendLoader:
             for run_id in self._failed:  # as when their place was away
                 self._known.pop(run_id, None)
             self._failed.clear()
+            self._serve()
             self._condition.notify_all()
 
-    def _run(self) -> None:
-        while batch := self._next_batch():
+    def _serve(self) -> None:
+        """Start the threads of the roots that have none yet."""
+        for root in {run.root for run in self._in_view} - self._served if self._started else ():
+            self._served.add(root)
+            Thread(target=self._run, args=[root], name="traintop-trends", daemon=True).start()
+
+    def _run(self, root: str) -> None:
+        while batch := self._next_batch(root):
             trends = {run.id: self._trend_of(run.id) for run in batch}
             self._post(TrendsLoaded(trends))
 
-    def _next_batch(self) -> list[RunSummary]:
-        """The next runs to sample, waiting for some; none at the end."""
+    def _next_batch(self, root: str) -> list[RunSummary]:
+        """The next runs of a root to sample, waiting for some; none at the end."""
         with self._condition:
             while not self._stopped:
                 now = monotonic()
-                stale = [run for run in self._in_view if self._is_stale(run)]
+                in_root = (run for run in self._in_view if run.root == root)
+                stale = [run for run in in_root if self._is_stale(run)]
                 due = [run for run in stale if self._due_at(run) <= now][:_BATCH]
                 if due:
                     while len(self._known) > _KEPT_RUNS:

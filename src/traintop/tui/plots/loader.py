@@ -1,8 +1,9 @@
 """Reading the records of the plotted runs, off the UI thread.
 
-Two threads: the *sampler* gives a long run its first picture in a few reads, the *reader* then
-reads all of it and follows it while it grows. So moving the cursor never waits for a long load.
-Each thread has its own ``Run`` objects; what they post is never changed afterwards.
+Two threads for each root: the *sampler* gives a long run its first picture in a few reads, the
+*reader* then reads all of it and follows it while it grows. So moving the cursor never waits for a
+long load, nor for a root that does not answer. Each thread has its own ``Run`` objects; what they
+post is never changed afterwards.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class RunLoader:
         self._reader_of = reader_of
         self._post = post
         self._condition = Condition()
-        self._wanted: tuple[str, ...] = ()
+        self._wanted: dict[str, str] = {}  # runs and their roots
+        self._served: set[str] = set()  # roots that have their threads
         self._long: set[str] = set()
         self._shown_at: dict[str, float] = {}
         self._to_sample: list[str] = []
@@ -68,17 +70,13 @@ class RunLoader:
         self._started = False
         self._revision = 0
         self._rests_until = 0.0
-        self._rested_at = 0.0
-        self._posted_at = 0.0
         self._readers: OrderedDict[str, RunReader] = OrderedDict()
 
     def start(self) -> None:
         """Start the threads; what was asked for before is loaded now."""
-        if self._started:
-            return
-        self._started = True
-        for name, work in (("sampler", self._sample_all), ("reader", self._read_all)):
-            Thread(target=work, name=f"traintop-{name}", daemon=True).start()
+        with self._condition:
+            self._started = True
+            self._serve()
 
     def stop(self) -> None:
         """Let the threads end after what they are at; daemons, so quitting does not wait."""
@@ -90,12 +88,13 @@ class RunLoader:
         """Load these runs, the first one first; forget what was asked for before."""
         with self._condition:
             fresh = [run.id for run in runs if run.id not in self._wanted]
-            self._wanted = tuple(run.id for run in runs)
+            self._wanted = {run.id: run.root for run in runs}
             self._shown_at = {key: at for key, at in self._shown_at.items() if key in self._wanted}
             self._long = {run.id for run in runs if _is_long(run)}
             self._to_sample = [run_id for run_id in fresh if run_id in self._long]
             waiting = [run_id for run_id in self._to_read if run_id in self._wanted]
             self._to_read = _unique([*fresh, *waiting])
+            self._serve()
             self._condition.notify_all()
 
     def pause(self) -> None:
@@ -109,18 +108,33 @@ class RunLoader:
             self._to_read = _unique([*self._to_read, *changed])
             self._condition.notify_all()
 
-    def _sample_all(self) -> None:
+    def _serve(self) -> None:
+        """Start the threads of the roots that have none yet."""
+        for root in {*self._wanted.values()} - self._served if self._started else ():
+            self._served.add(root)
+            for name, work in (("sampler", self._sample_all), ("reader", self._read_all)):
+                Thread(target=work, args=[root], name=f"traintop-{name}", daemon=True).start()
+
+    def _next_of(self, waiting: Sequence[str], root: str) -> str | None:
+        """The first one that lies in a root."""
+        return next((run_id for run_id in waiting if self._wanted[run_id] == root), None)
+
+    def _sample_all(self, root: str) -> None:
         _import_slow_parts()
-        while (run_id := self._next_sample()) is not None:
+        while (run_id := self._next_sample(root)) is not None:
             try:
                 self._load_sample(run_id)
             except Exception:  # the reader meets the same trouble and says so
                 continue
 
-    def _next_sample(self) -> str | None:
+    def _next_sample(self, root: str) -> str | None:
         with self._condition:
-            self._condition.wait_for(lambda: self._stopped or self._to_sample)
-            return None if self._stopped else self._to_sample.pop(0)
+            while not self._stopped:
+                if (run_id := self._next_of(self._to_sample, root)) is not None:
+                    self._to_sample.remove(run_id)
+                    return run_id
+                self._condition.wait()
+            return None
 
     def _load_sample(self, run_id: str) -> None:
         history = self._reader_of(run_id).sample(SAMPLE_POINTS)
@@ -129,9 +143,9 @@ class RunLoader:
         if not whole:
             self._publish(run_id, history, complete=False)
 
-    def _read_all(self) -> None:
+    def _read_all(self, root: str) -> None:
         _import_slow_parts()
-        while (run_id := self._next_read()) is not None:
+        while (run_id := self._next_read(root)) is not None:
             try:
                 self._load_whole(run_id)
             except CancelledError:
@@ -143,26 +157,26 @@ class RunLoader:
                 reason = error_text(error).removeprefix(f"{run_id} ")
                 self._post(LoadFailed(run_id, reason))
 
-    def _next_read(self) -> str | None:
+    def _next_read(self, root: str) -> str | None:
         with self._condition:
-            while True:
-                self._condition.wait_for(lambda: self._stopped or self._to_read)
-                if self._stopped:
-                    return None
-                first = self._to_read[0]
+            while not self._stopped:
+                first = self._next_of(self._to_read, root)
+                if first is None:
+                    self._condition.wait()
+                    continue
                 if first in self._readers:
                     rest = self._shown_at.get(first, -inf) + _FOLLOW_SECONDS - monotonic()
-                    if rest <= 0:
-                        break
-                    self._condition.wait(rest)
+                    if rest > 0:
+                        self._condition.wait(rest)
+                        continue
                 elif first in self._long:
                     # A cursor that only passes by should not cost the whole reading of a long run.
                     self._condition.wait(_SETTLE_SECONDS)
-                    if self._to_read and self._to_read[0] == first:
-                        break
-                else:
-                    break
-            return self._to_read.pop(0)
+                    if self._next_of(self._to_read, root) != first:
+                        continue
+                self._to_read.remove(first)
+                return first
+            return None
 
     def _load_whole(self, run_id: str) -> None:
         with self._condition:
@@ -172,8 +186,7 @@ class RunLoader:
         changed = known is None or reader.follow()
         if shown and not changed:
             return  # a sign of life without a record
-        self._posted_at = monotonic()
-        history = reader.history(lambda share: self._check_and_report(run_id, share))
+        history = reader.history(self._check_and_report(run_id))
         with self._condition:
             self._shown_at[run_id] = monotonic()
             self._readers[run_id] = reader
@@ -182,18 +195,24 @@ class RunLoader:
                 self._readers.popitem(last=False)
         self._publish(run_id, history, complete=True)
 
-    def _check_and_report(self, run_id: str, share: float) -> None:
-        """Post how far a read is. Raises ``CancelledError`` when its run is no longer shown."""
-        now = monotonic()
-        if now < self._rests_until and now - self._rested_at > _TURN_SECONDS:
-            sleep(self._rests_until - now)
-            self._rested_at = monotonic()
-        with self._condition:
-            if self._stopped or run_id not in self._wanted:
-                raise CancelledError
-        if monotonic() - self._posted_at >= _PROGRESS_SECONDS:
-            self._posted_at = monotonic()
-            self._post(ReadingProgress(run_id, share))
+    def _check_and_report(self, run_id: str) -> Callable[[float], None]:
+        """What posts how far a read is; ``CancelledError`` when its run is no longer shown."""
+        rested_at, posted_at = -inf, monotonic()
+
+        def reached(share: float) -> None:
+            nonlocal rested_at, posted_at
+            now = monotonic()
+            if now < self._rests_until and now - rested_at > _TURN_SECONDS:
+                sleep(self._rests_until - now)
+                rested_at = monotonic()
+            with self._condition:
+                if self._stopped or run_id not in self._wanted:
+                    raise CancelledError
+            if monotonic() - posted_at >= _PROGRESS_SECONDS:
+                posted_at = monotonic()
+                self._post(ReadingProgress(run_id, share))
+
+        return reached
 
     def _publish(self, run_id: str, history: History, *, complete: bool) -> None:
         from traintop.analysis.percentiles import pace_of
