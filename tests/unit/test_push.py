@@ -66,6 +66,7 @@ def test_all_formats_there_and_back(tmp_path: Path, store: ObjectStore, bucket: 
         for other in (theirs[name], again[name]):
             assert (other.name, other.count) == (run.name, run.count)
             assert other.config == run.config
+            assert other.environment == run.environment
             assert repr(other.stats) == repr(run.stats)
             assert other.annotations == run.annotations
 

@@ -195,6 +195,7 @@ _OTHERS = (
         "wandb:WandbFormat",
         records_end=True,
         owns_directories=True,
+        beside=("wandb-metadata.json",),
     ),
     Other(
         "transformers",
@@ -229,7 +230,7 @@ _OTHERS = (
         "mlflow_files:MlflowFilesFormat",
         records_end=True,
         owns_directories=True,
-        beside=("params/*", "tags/*"),
+        beside=("params/*", "tags/*", "meta.yaml"),  # the last: of an experiment
     ),
     Other(
         "mlflow",

@@ -141,7 +141,7 @@ class _Follower:
     def _read_about(self, files: Files, run: PurePath, info: Mapping[str, object]) -> About:
         """What small files say: those of the run, and that of its experiment."""
         params, tags, experiment = str(run / "params"), str(run / "tags"), str(run.parent / META)
-        below = files.files_below([params, tags])
+        below = sorted(files.files_below([params, tags]))  # the same on each machine
         of_params = [entry for entry in below if is_below(entry.id, params)][:_MOST_TEXTS]
         of_tags = [entry for entry in below if is_below(entry.id, tags)][:_MOST_TEXTS]
         of_experiment = [one for one in files.stat_many([experiment]) if one.version is not None]

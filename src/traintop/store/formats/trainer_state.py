@@ -20,7 +20,7 @@ import msgspec
 
 from traintop.logfile import UNREADABLE
 from traintop.logfile.columns import Columns, kept_names, most_keys
-from traintop.store.files import Entry, FileError, Files
+from traintop.store.files import AwayError, Entry, FileError, Files
 from traintop.store.formats.followed import ReplacedError
 from traintop.store.formats.json_document import BARE_NAMES
 
@@ -120,6 +120,8 @@ class TrainerState:
     def _decoded(self, files: Files, entry: Entry) -> _State | None:
         try:
             return _decoded(files, entry)
+        except AwayError:
+            raise
         except FileError:
             self._seen = None  # it may have been deleted; look again
         except ValueError as error:

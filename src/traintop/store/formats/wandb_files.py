@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import PurePath
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from traintop.logfile import Head, Tail
 from traintop.model import Pauses
 from traintop.progress import POSITIONS
-from traintop.store.files import Entry, FileError, Files
+from traintop.store.files import AwayError, Entry, FileError, Files
 from traintop.store.formats.followed import (
     TOOL,
     About,
@@ -77,9 +76,13 @@ class _Part:
     def take_metadata(self, files: Files, directory: PurePath) -> None:
         """Take what older versions write to a file of its own, unless the records have it."""
         if self.facts.machine is None:
-            with suppress(FileError, ValueError, RecursionError):
+            try:
                 data = files.read(str(directory / _METADATA), 0, LONGEST_METADATA)
                 self.facts.machine = msgspec.json.decode(data, type=Machine)
+            except AwayError:
+                raise
+            except (FileError, ValueError, RecursionError):
+                pass  # a newer version writes none
 
     def silence(self) -> float:
         """For how many seconds the file may stay as it is while the run goes on.
