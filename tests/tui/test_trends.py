@@ -49,9 +49,11 @@ def test_visible_runs_are_sampled_once_despite_a_bad_file(tmp_path, loader, post
         tracker.log_metrics(i, 100.0 - i)
     path = tracker.save()
     tracker.finish()
-    missing = make_run("gone", id=str(tmp_path / "gone.json"))
-    unreadable = make_run("bad", id=str(tmp_path / "bad.json"), status=RunStatus.UNREADABLE)
-    loader.show([missing, unreadable, OpenedRun(path).summary()])
+    whole = OpenedRun(path).summary()
+    missing = make_run("gone", id=str(tmp_path / "gone.json"), root=whole.root)
+    bad = str(tmp_path / "bad.json")
+    unreadable = make_run("bad", id=bad, root=whole.root, status=RunStatus.UNREADABLE)
+    loader.show([missing, unreadable, whole])
     loader.start()
     trends = posted.get(timeout=TIMEOUT).trends
     assert trends[missing.id] == ""
