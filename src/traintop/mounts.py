@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Tuple, TypeVar
 
 PATIENCE = 2.0
 """Seconds that are waited for the answer to one question."""
@@ -33,7 +33,7 @@ _MOUNTS = Path("/proc/self/mountinfo")
 _MOST_LINKS = 40  # on the way to a file, as Linux has it
 
 _Answer = TypeVar("_Answer")
-_Mounts = tuple[tuple[str, str], ...]  # points and types, in the order in which they were made
+_Mounts = Tuple[Tuple[str, str], ...]  # points and types, in the order in which they were made
 
 _unanswered: dict[str, threading.Thread] = {}  # by mount points
 

@@ -371,6 +371,11 @@ def test_the_helper_runs_in_python_3_8(name: str) -> None:
     tree = ast.parse(source, feature_version=(3, 8))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {one for one in imported if one and one.startswith("traintop")} <= {*MODULES}
+    hints = [getattr(node, "annotation", getattr(node, "returns", None)) for node in ast.walk(tree)]
+    unread = {part for hint in hints if hint is not None for part in ast.walk(hint)}
+    read = (node for node in ast.walk(tree) if isinstance(node, ast.Subscript))
+    names = {ast.unparse(node.value) for node in read if node not in unread}
+    assert not names & {"tuple", "list", "dict", "set", "frozenset", "type", "Callable", "Iterator"}
 
 
 def test_states_are_those_of_the_last_walk(tmp_path: Path, files: Files) -> None:
