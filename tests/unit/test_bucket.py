@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import signal
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -403,6 +406,29 @@ def test_a_bucket_that_is_missing_is_said(store: ObjectStore) -> None:
 def test_a_prefix_without_objects_is_said(store: ObjectStore, bucket: str) -> None:
     snapshot = RunCatalog([f"{bucket}/runs"]).refresh()
     assert snapshot.notices == (f"{bucket}/runs has no objects",)
+
+
+@pytest.mark.parametrize("command", ["list {0}", "pull {0} {1}", "push {1} {0}"])
+def test_ctrl_c_waits_for_no_store(
+    tmp_path: Path, store: ObjectStore, bucket: str, command: str
+) -> None:
+    run_at(tmp_path, "a")
+    is_asked, is_over, all_asked = threading.Event(), threading.Event(), list[Asked]()
+
+    def hang(asked: Asked) -> None:
+        all_asked.append(asked)
+        is_asked.set()
+        is_over.wait(60)
+
+    store.fault = hang
+    words = command.format(bucket, tmp_path).split()
+    process = subprocess.Popen([sys.executable, "-m", "traintop", *words], stdin=subprocess.DEVNULL)
+    assert is_asked.wait(30)
+    process.send_signal(signal.SIGINT)
+    status = process.wait(60)
+    is_over.set()
+    assert status == -signal.SIGINT
+    assert len(all_asked) == 1  # not once more, as a client asks after 10 s
 
 
 @pytest.mark.parametrize("path", ["a//b", "./a", "a/../b", "a\nb", "\udcff"])

@@ -58,7 +58,7 @@ class RunPush:
         except Exception as error:
             self.problem = f"not pushed: {error_text(error)}"
             return
-        problems = [f"{self._address} {done.away}"] if done.away else [*done.problems]
+        problems = [f"{self._address}: {done.away}"] if done.away else [*done.problems]
         self.problem = f"not pushed: {problems[0]}" if problems else ""
 
     def _files(self) -> Mapping[str, Path]:

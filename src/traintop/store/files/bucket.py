@@ -11,7 +11,8 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -20,7 +21,7 @@ from traintop.store.files import AwayError, FileError
 from traintop.text import safe_text
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import GetOptions, ObjectMeta
     from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Store
 
 SCHEMES = ("s3://", "gs://", "az://")
@@ -132,12 +133,13 @@ class Bucket:
         """
         import obstore
 
-        with self._words():
-            pages = iter(obstore.list(self._store, prefix or None, offset=after, chunk_size=PAGE))
+        def begin() -> Iterator[Sequence[ObjectMeta]]:
+            return iter(obstore.list(self._store, prefix or None, offset=after, chunk_size=PAGE))
+
+        pages = self._ask(begin)
         while True:
             self._count(1)
-            with self._words():
-                page = next(pages, ())
+            page: Sequence[ObjectMeta] = self._ask(lambda: next(pages, ()))
             yield [_stored(each) for each in page]
             if len(page) < PAGE:
                 return
@@ -147,8 +149,7 @@ class Bucket:
         import obstore
 
         self._count(1)
-        with self._words():
-            found = obstore.list_with_delimiter(self._store, prefix or None)
+        found = self._ask(lambda: obstore.list_with_delimiter(self._store, prefix or None))
         return [_stored(each) for each in found["objects"]], found["common_prefixes"]
 
     def head(self, key: str) -> StoredObject:
@@ -156,48 +157,52 @@ class Bucket:
         import obstore
 
         self._count(1)
-        with self._words():
-            return _stored(obstore.head(self._store, key))
+        return self._ask(lambda: _stored(obstore.head(self._store, key)))
 
     def get(self, stored: StoredObject, start: int, length: int) -> bytes:
         """A part of an object, which begins within it; an error if it was stored anew."""
         import obstore
 
         self._count(1)
-        part = (start, start + length)
-        with self._words():
-            return bytes(
-                obstore.get(
-                    self._store, stored.key, options={"range": part, "if_match": stored.etag}
-                ).bytes()
-            )
+        options: GetOptions = {"range": (start, start + length), "if_match": stored.etag}
+
+        def found() -> bytes:
+            return bytes(obstore.get(self._store, stored.key, options=options).bytes())
+
+        return self._ask(found)
 
     def put(self, key: str, data: bytes | Iterable[bytes], size: int) -> None:
         """Store an object as a whole: until all of it is there, readers have the one before."""
         import obstore
 
         self._count(1 if size <= PART else -(-size // PART) + 2)
-        with self._words():
-            if size <= PART:
-                whole = data if isinstance(data, bytes) else b"".join(data)
-                obstore.put(self._store, key, whole, use_multipart=False)
-            else:
-                obstore.put(self._store, key, data, chunk_size=PART, max_concurrency=4)
+        if size <= PART:
+            whole = data if isinstance(data, bytes) else b"".join(data)
+            self._ask(lambda: obstore.put(self._store, key, whole, use_multipart=False))
+        else:
+            self._ask(
+                lambda: obstore.put(self._store, key, data, chunk_size=PART, max_concurrency=4)
+            )
 
     def delete(self, key: str) -> None:
         """Delete an object, if it is there."""
         import obstore
 
         self._count(1)
-        with self._words(), suppress(FileNotFoundError):
-            obstore.delete(self._store, key)
+
+        def delete() -> None:
+            with suppress(FileNotFoundError):
+                obstore.delete(self._store, key)
+
+        self._ask(delete)
 
     def _count(self, requests: int) -> None:
         with self._lock:
             self._requests += requests
 
-    def _words(self) -> AbstractContextManager[None]:
-        return _in_words(self._scheme)
+    def _ask(self, ask: Callable[[], _Answer]) -> _Answer:
+        with _in_words(self._scheme):
+            return _interruptible(ask)
 
 
 @contextmanager
@@ -221,6 +226,22 @@ def _in_words(scheme: str) -> Iterator[None]:
         raise AwayError(_reason(str(error), scheme)) from error
     except ValueError as error:  # before anything was asked
         raise FileError(_NO_KEY) from error
+
+
+def _interruptible(ask: Callable[[], _Answer]) -> _Answer:
+    """An answer of obstore, which lets no ctrl+c through: so the main thread only waits for it."""
+    if threading.current_thread() is not threading.main_thread():
+        return ask()
+    answer: Future[_Answer] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="traintop-bucket", daemon=True).start()
+    return answer.result()
 
 
 def side_by_side(ask: Callable[[_Job], _Answer], jobs: Sequence[_Job]) -> list[_Answer]:
