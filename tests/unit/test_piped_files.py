@@ -255,6 +255,8 @@ def test_paths_below_the_home_directory(tmp_path: Path) -> None:
     run = only(catalog.refresh())
     assert run.id.endswith("//~/runs/experiment_one.json")
     assert len(rows_of(catalog.reader(run.id).history())) == 1
+    missing = f"pipe:env HOME={tmp_path} {sys.executable} -//~/none"
+    assert RunCatalog([missing]).refresh().notices == (f"{missing} does not exist",)
 
 
 def test_files_of_ours_are_written_whole(tmp_path: Path, files: Files) -> None:

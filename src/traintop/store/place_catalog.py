@@ -273,7 +273,7 @@ class PlaceCatalog:
         for entry in self._walks[patterns]():
             self._waiting_since = self._clock()
             if entry.is_dir and entry.problem:
-                scan.notices.append(f"{self._place}{entry.id} {entry.problem}")
+                scan.notices.append(f"{Location(self._place, entry.id)} {entry.problem}")
             elif FOLDER not in entry.id:
                 scan.files.append(entry)
             elif PurePath(entry.id).parent.name == FOLDER:
@@ -292,7 +292,10 @@ class PlaceCatalog:
         no_runs = [root for root, claim in claims if claim is not None and not claim.run_id]
         return [
             *scan.notices,
-            *(f"{self._place}{root} is neither a directory nor a run" for root in no_runs),
+            *(
+                f"{Location(self._place, root)} is neither a directory nor a run"
+                for root in no_runs
+            ),
         ]
 
     def _update(self, files: Sequence[Entry], seconds: float) -> int:
