@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from tests.waiting import wait_until
 
 from traintop.run_ids import location_of
 from traintop.store.catalog import RunCatalog
+from traintop.store.files import AwayError
 from traintop.store.place_catalog import PlaceCatalog
 from traintop.times import iso_time
 
@@ -125,6 +128,60 @@ def test_a_large_database_is_known_by_its_tables(tmp_path: Path) -> None:
     catalog, _ = catalog_elsewhere(tmp_path)
     ids = [location_of(run.id).path for run in catalog.refresh().runs]
     assert ids == [run.id for run in RunCatalog([tmp_path]).refresh().runs] != []
+
+
+def lost_after_one_answer() -> Callable[[], None]:
+    """What a place does that goes away."""
+    questions = itertools.count()
+
+    def ask() -> None:
+        if next(questions):
+            raise AwayError("no route to host")
+
+    return ask
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv", "log.log"])
+def test_a_run_is_read_on_once_its_place_is_back(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    line = {"log.jsonl": '{{"step": {0}, "loss": 1.0}}\n', "log.csv": "{0},1.0\n"}.get(
+        name, "step {0}: train loss 1.0\n"
+    )
+    first = "step,loss\n" if name == "log.csv" else ""
+    path.write_text(first + "".join(line.format(step) for step in range(20_000)))
+    catalog, files = catalog_elsewhere(tmp_path)
+    assert [run.iteration for run in catalog.refresh().runs] == [19_999]
+    with path.open("a") as file:
+        file.write(line.format(20_000))
+    files.before_each = lost_after_one_answer()
+    assert catalog.refresh().places
+    files.before_each, files.fetched = int, 0
+    assert [run.iteration for run in catalog.refresh().runs] == [20_000]
+    assert files.fetched < 100_000 < path.stat().st_size
+
+
+def test_a_state_is_read_once_its_place_is_back(tmp_path: Path) -> None:
+    state = tmp_path / "out" / "trainer_state.json"
+    state.parent.mkdir()
+
+    def reach(step: int) -> None:
+        logged = [{"step": one, "loss": 1.0} for one in range(1, step + 1)]
+        state.write_text(json.dumps({"global_step": step, "log_history": logged}))
+
+    reach(10)
+    catalog, files = catalog_elsewhere(tmp_path)
+    [run] = catalog.refresh().runs
+    reader = catalog.reader(run.id)
+    assert len(reader.history()) == 10
+    reach(20)
+
+    catalog.refresh()
+    files.forget()
+    files.before_each = lost_after_one_answer()
+    assert not reader.follow()
+    files.before_each = int
+    assert reader.follow()
+    assert len(reader.history()) == 20
 
 
 _LISTS = """

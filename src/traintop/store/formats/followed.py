@@ -18,7 +18,7 @@ from traintop.logfile import Head, Tail
 from traintop.metrics import stats_of
 from traintop.model import WRITTEN_BY, RunSummary
 from traintop.progress import counts_epochs
-from traintop.store.files import Entry, Files, Span
+from traintop.store.files import Entry, FileError, Files, Span
 from traintop.store.formats import Start
 from traintop.store.formats.traintop import summary_of
 
@@ -134,7 +134,7 @@ class FollowedFormat(abc.ABC):
             is_out_of_order = isinstance(error, LateRecordError)
             followed = _FollowedSummary(self.follower(), keeps_all=is_out_of_order)
             followed.read(files, entries)
-        except ValueError:
+        except (FileError, ValueError):
             if known is not None:  # the next time there may be what it can read
                 self._keep(key, known)
             raise

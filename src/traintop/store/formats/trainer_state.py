@@ -120,10 +120,10 @@ class TrainerState:
     def _decoded(self, files: Files, entry: Entry) -> _State | None:
         try:
             return _decoded(files, entry)
-        except AwayError:
-            raise
-        except FileError:
+        except FileError as error:
             self._seen = None  # it may have been deleted; look again
+            if isinstance(error, AwayError):
+                raise
         except ValueError as error:
             if age_of(entry) < _WRITING:
                 self._seen = None
