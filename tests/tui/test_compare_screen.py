@@ -418,6 +418,47 @@ async def test_an_equal_update_draws_nothing(drawings):
         assert drawings["panes"] == 0
 
 
+async def test_what_a_comparison_hides_is_drawn_when_it_closes(drawings):
+    async with comparing() as (app, pilot, _):
+        await settle(pilot, lambda: is_drawn(app))
+        drawings.clear()
+        await pilot.press("right_square_bracket")
+        await settle(pilot, lambda: drawings["charts"] and is_drawn(app))
+        assert drawings["charts"] == 1
+        await pilot.press("escape")
+        await settle(pilot, lambda: drawings["charts"] > 1 and is_drawn(app))
+
+
+async def test_a_comparison_is_made_anew_only_where_it_changes():
+    async with comparing() as (app, pilot, screen):
+        before = screen.comparison
+        await pilot.press("right", "l", "x", "right_square_bracket")
+        assert screen.comparison is before
+        await pilot.press("g")
+        assert screen.comparison is not before
+        grouped = screen.comparison
+        app.post_runs([*RUNS[:2], trained("b_s0", 1.25, lr=3e-4)])
+        await settle(pilot, lambda: screen.comparison is not grouped)
+
+
+async def test_fifty_marked_runs_are_compared_and_scrolled_through():
+    runs = [make_run(f"run-{i:02}", age=60.0 * i) for i in range(50)]
+    async with comparing(runs, marks=0, size=(80, 24), read=False) as (app, pilot, _):
+        await pilot.press("escape", "asterisk", "c")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
+        assert [column.runs[0].name for column in app.screen.comparison.columns] == [
+            run.name for run in runs
+        ]
+        assert "50 marked runs" in screen_text(app)
+        assert re.search(r"4\d more →", screen_text(app))
+        for _ in range(50):
+            app.screen.action_move_column(1)
+        await pilot.pause()
+        assert re.search(r"← 4\d more", screen_text(app))
+        assert "▌◆ run-49" in screen_text(app)
+        assert "run-00 ⚑" in screen_text(app)
+
+
 async def test_no_sequence_of_terminal_sizes_crashes():
     async with comparing() as (app, pilot, _):
         for width, height in [(20, 5), (1, 1), (200, 60), (5, 40), (119, 13), (160, 48)]:

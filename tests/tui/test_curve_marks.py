@@ -8,6 +8,7 @@ import pytest
 from tests.runs import DIRECTORY, make_runs
 from tui_runs import screen_text, settle, showing
 
+from traintop.tui.kit.themes import Look
 from traintop.tui.plots import runs as run_colors
 from traintop.tui.plots.runs import COLORS, distinct_colors
 
@@ -64,3 +65,14 @@ def test_runs_beyond_the_colours_have_indices_of_their_own():
     spread = distinct_colors({path: place for place, path in enumerate(paths)}, paths)
     assert all(spread[path] % COLORS == place % COLORS for place, path in enumerate(paths))
     assert len(set(spread.values())) == len(paths)
+
+
+async def test_the_cursor_recolours_none_of_many_marked_runs():
+    look = Look(dark=True, letters=True, ascii_only=False)
+    async with showing(make_runs(20)) as (app, pilot):
+        await pilot.press("asterisk")
+        marks = app.main_screen.plotted.curve_marks(look)
+        assert len({mark.text for mark in marks.values()}) == 20
+        for _ in range(3):
+            await pilot.press("j")
+            assert app.main_screen.plotted.curve_marks(look) == marks

@@ -208,7 +208,7 @@ def test_runs_get_different_colours_as_they_start_and_keep_them():
 def test_charted_runs_share_no_colour_and_marked_ones_keep_it():
     runs = make_runs(3)
     paths = [run.id for run in runs]
-    chosen = distinct_colors({paths[0]: 1, paths[1]: 1, paths[2]: 9}, paths)
+    chosen = distinct_colors({paths[0]: 1, paths[1]: 1, paths[2]: 9}, [*paths[1:], paths[0]])
     assert len(set(chosen.values())) == 3
     assert chosen[paths[1]] == 1
 

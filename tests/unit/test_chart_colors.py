@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.contrast import contrast
 
-from traintop.charts import DARK, LIGHT, Palette
+from traintop.charts import DARK, LIGHT, Palette, run_markers
 
 
 @pytest.mark.parametrize(("palette", "background"), [(DARK, "#1e1e1e"), (LIGHT, "#ffffff")])
@@ -82,3 +82,10 @@ def test_colours_differ_for_colour_blind_readers(palette: Palette, seen_by: str)
     labs = [cielab(color) for color in seen.tolist()]
     nearest = min(ciede2000(a, b) for a, b in itertools.combinations(labs, 2))
     assert nearest >= (20 if seen_by == "none" else 12.5)
+
+
+@pytest.mark.parametrize("letters", [False, True])
+def test_sixty_curves_differ_in_colour_or_marker(letters: bool) -> None:
+    markers = run_markers(range(60), ascii_only=False, letters=letters)
+    colors = [None if letters else DARK.color(index) for index in range(60)]
+    assert len({*zip(colors, markers, strict=True)}) == 60

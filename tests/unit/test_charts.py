@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 from msgspec.structs import replace
 
 from traintop.analysis.series import FloatArray
-from traintop.charts import DARK, ChartSpec, Series, draw_chart, points_for, x_at
+from traintop.charts import DARK, ChartSpec, Series, draw_chart, points_for, run_markers, x_at
 
 SIZES = [(0, 0), (0, 3), (3, 0), (1, 1), (3, 2), (7, 9), (20, 5), (40, 8), (80, 12), (300, 100)]
 
@@ -182,6 +182,21 @@ def test_events_are_marked_in_the_colour_of_alert() -> None:
     assert sum(span.text.count("×") for span in alerts) == 2
 
 
+@given(st.integers(1, 5_000), st.integers(1, 60), st.sampled_from([(0, 9999), (400, 900)]))
+def test_very_many_events_are_marked_where_each_is(
+    count: int, width: int, x_limits: tuple[float, float]
+) -> None:
+    places = np.sort(np.random.default_rng(count).uniform(0.0, 9999.0, count))
+
+    def marked(events: FloatArray) -> set[int]:
+        series = Series("a", floats(0, 9999), floats(1, 2), 0, events=events)
+        [top, *_] = drawn(chart(series, x_limits=x_limits), width, 5)
+        return {column for column, character in enumerate(top) if character == "×"}
+
+    few = [marked(part) for part in np.array_split(places, count // 20 + 1)]
+    assert marked(places) == set().union(*few)
+
+
 @pytest.mark.parametrize("ascii_only", [False, True])
 def test_curves_differ_without_colour(ascii_only: bool) -> None:
     x = np.arange(100.0)
@@ -205,6 +220,14 @@ def test_without_colours_a_letter_names_each_of_many_curves(ascii_only: bool) ->
         sample = letter * 3 if ascii_only else f"─{letter}─"
         assert any(f"run{m:02d} {sample} " in legend for m in range(20)), n
         assert letter in plot
+
+
+def test_very_many_curves_take_turns_to_have_their_markers() -> None:
+    x = np.arange(100.0)
+    many = [Series(f"run{n:02d}", x, 0 * x + n, n) for n in range(48)]
+    area = "".join(plot_area(text_of(draw_chart(chart(*many), 300, 70, letters=True))))
+    counts = [area.count(letter) for letter in run_markers(range(48), False, letters=True)]
+    assert all(3 <= count <= 8 for count in counts), counts  # 25 of each would hide all others
 
 
 def test_solid_and_dotted_differ_without_markers() -> None:

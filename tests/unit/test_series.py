@@ -21,6 +21,7 @@ from traintop.analysis.series import (
     smooth,
     thin,
     value_near,
+    weighted_means,
 )
 from traintop.charts.ticks import even_ticks, log_tick_labels, log_ticks, nice_ticks, tick_labels
 
@@ -287,3 +288,16 @@ def test_logarithmic_ticks_lie_within_limits(low: float, span: float, count: int
     assert all(tick > 0 for tick in ticks)
     assert all(low - 1e-6 <= math.log10(tick) <= high + 1e-6 for tick in ticks)
     assert len(set(log_tick_labels(ticks))) == len(ticks)
+
+
+@given(st.lists(st.tuples(st.floats(-5, 15), st.floats(-1e308, 1e308), st.integers(1, 9))))
+def test_means_are_weighted_by_counts(points: list[tuple[float, float, int]]) -> None:
+    x, y, weights = np.array(sorted(points), dtype=float).reshape(-1, 3).T
+    means = weighted_means(x, y, weights.astype(int), 5, (0.0, 10.0))
+    for place, mean in enumerate(means.tolist()):
+        inside = (x >= 2.0 * place) & ((x < 2.0 * place + 2) | ((place == 4) & (x == 10.0)))
+        if inside.any():
+            expected = np.average(y[inside] / 16, weights=weights[inside]) * 16
+            assert mean == pytest.approx(expected, rel=1e-9, abs=1e298)
+        else:
+            assert math.isnan(mean)

@@ -184,6 +184,23 @@ def band(x: FloatArray, y: FloatArray, columns: int, limits: Limits) -> ColumnBa
     return ColumnBand(centres, np.diff(starts), low, high, mean)
 
 
+def weighted_means(
+    x: FloatArray, y: FloatArray, weights: NDArray[np.intp], columns: int, limits: Limits
+) -> FloatArray:
+    """The mean of ``y`` in each of ``columns`` parts of ``limits``, NaN where nothing is."""
+    means = np.full(columns, np.nan)
+    starts = column_starts(x, limits, columns)
+    counts = np.diff(starts)
+    filled = np.flatnonzero(counts)
+    if len(filled):
+        inside, begins = slice(starts[0], starts[-1]), starts[:-1][filled] - starts[0]
+        totals = np.add.reduceat(weights[inside], begins)
+        # Shares first, since the sum of large values overflows.
+        shares = weights[inside] / np.repeat(totals, counts[filled])
+        means[filled] = np.add.reduceat(y[inside] * shares, begins)
+    return means
+
+
 def robust_limits(values: FloatArray, *, log: bool = False) -> Limits | None:
     """Limits that a few outliers cannot stretch; ``None`` when no value is finite.
 

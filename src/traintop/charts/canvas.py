@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from traintop.analysis.series import FloatArray
-from traintop.charts.spec import Palette, Series
+from traintop.analysis.series import FloatArray, column_starts
+from traintop.charts.spec import DARK, Palette, Series
 from traintop.charts.view import Curve, Departure, View, share_of
 from traintop.lines import Line, Piece
 
@@ -43,10 +43,10 @@ _FAR = 1e12  # dots; beyond it a slope looks the same, and arithmetic stays exac
 
 _MARKERS = "●▲■◆▼○△□◇"
 _ASCII_MARKERS = "*ox#@%&=~"
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _ASCII_RAW, _ASCII_BAND = ".", ":"
 _LONE_POINT = "•"
-_MARKER_SPACING = 12  # cells along x between two markers of a curve
+_MARKER_SPACING = 12  # cells along x between two markers of a curve, at least
 _NOTHING = "no data"  # where there is no room for the reason
 
 _Style: TypeAlias = tuple[str | None, bool, bool]
@@ -76,14 +76,18 @@ def markers_for(series: Sequence[Series], ascii_only: bool, letters: bool) -> tu
 def run_markers(colors: Sequence[int], ascii_only: bool, letters: bool) -> tuple[str, ...]:
     """The characters that mark the curves of runs with these colours, by which a run keeps its own.
 
-    They differ as long as there are enough. ``letters`` are for where there are no colours: there
-    are more of them, and each can be named.
+    They differ, or where there are not enough those of one colour do. ``letters`` are for where
+    there are no colours: there are more of them, and each can be named.
     """
     available = _LETTERS if letters else _ASCII_MARKERS if ascii_only else _MARKERS
+    hues = 1 if letters or len(colors) <= len(available) else len(DARK.curves)
     markers: list[str] = []
+    taken: dict[int, set[str]] = {hue: set() for hue in range(hues)}
     for color in colors:
         choices = [available[(color + turn) % len(available)] for turn in range(len(available))]
-        markers.append(next((it for it in choices if it not in markers), choices[0]))
+        marker = next((it for it in choices if it not in taken[color % hues]), choices[0])
+        taken[color % hues].add(marker)
+        markers.append(marker)
     return tuple(markers)
 
 
@@ -187,9 +191,12 @@ class Canvas:
                 self._paint_band(curve)
         for curve, marker, trace in sorted(marked, key=lambda one: not one[0].series.dim):
             self._paint_curve(curve.series, marker, trace)
-        for curve, marker, trace in marked:
-            if not curve.series.dim and not self._ascii and (marker or len(curve.x) == 1):
-                self._paint_markers(curve.series, marker or _LONE_POINT, trace)
+        in_front = [one for one in marked if not one[0].series.dim and not self._ascii]
+        turns = self._turns(len(in_front))
+        for place, (curve, marker, trace) in enumerate(in_front):
+            if marker or len(curve.x) == 1:
+                turn = place % turns, turns
+                self._paint_markers(curve.series, marker or _LONE_POINT, trace, turn)
         if cursor is not None:
             self._paint_cursor(cursor)
         for curve in curves:
@@ -259,26 +266,37 @@ class Canvas:
     def _paint_curve(self, series: Series, marker: str, trace: _Trace) -> None:
         dots = self._dots(trace.low, trace.high)
         if series.style == "dotted":
-            dots &= self._dashes(trace)
+            dots = self._dashed(dots, trace)
         layer = self._back if series.dim else self._front
         style = self._style(self._palette.color(series.color), dim=series.dim)
         layer.paint(self._cells(dots, marker), style)
 
-    def _dashes(self, curve: _Trace) -> Dots:
-        """Every other cell's dots along the way of a curve."""
-        row = np.arange(self._down, dtype=np.float64)[:, None]
+    def _dashed(self, dots: Dots, curve: _Trace) -> Dots:
+        """Of the dots of a curve every other cell's along its way."""
         low, high = np.clip(curve.low, 0, self._down), np.clip(curve.high, 0, self._down)
         length = np.nan_to_num(high - low) + 1
         travelled = np.cumsum(length) - length
-        along = np.where(curve.end >= curve.start, row - low, high - row)
-        dashes: Dots = (travelled + along) // self._per_cell.x % 2 == 0
-        return dashes
+        row, column = np.nonzero(dots)
+        falls = (curve.end >= curve.start)[column]
+        along = np.where(falls, row - low[column], high[column] - row)
+        kept = (travelled[column] + along) // self._per_cell.x % 2 == 0
+        dashed = np.zeros_like(dots)
+        dashed[row[kept], column[kept]] = True
+        return dashed
 
-    def _paint_markers(self, series: Series, marker: str, trace: _Trace) -> None:
+    def _turns(self, curves: int) -> int:
+        """In so many turns curves have their markers, which else would hide very many of them."""
+        return min(-(-curves // _MARKER_SPACING), max(self._width // _MARKER_SPACING, 1))
+
+    def _paint_markers(
+        self, series: Series, marker: str, trace: _Trace, turn: tuple[int, int]
+    ) -> None:
         """Sets the marker at intervals along the curve; each curve starts at its own offset."""
         rows = trace.start[:: self._per_cell.x] // self._per_cell.y
         shown = np.flatnonzero((rows >= 0) & (rows < self._height))
-        places = shown[shown % _MARKER_SPACING == ord(marker) * 5 % _MARKER_SPACING]
+        mine, turns = turn
+        offset = ord(marker) * 5 % _MARKER_SPACING + mine * _MARKER_SPACING
+        places = shown[shown % (_MARKER_SPACING * turns) == offset]
         style = self._style(self._palette.color(series.color))
         for column in places.tolist() or shown[-1:].tolist():
             self._front.put(int(rows[column]), column, marker, style)
@@ -328,9 +346,18 @@ class Canvas:
                 self._front.put(row, column + offset, character, style)
 
     def _columns_of_cells(self, x: FloatArray) -> list[int]:
-        """The columns of cells of those x that are in view."""
+        """The columns of cells of those of the ascending x that are in view."""
         low, high = self._view.x
-        columns = np.rint(self._columns(x[(x >= low) & (x <= high)])) // self._per_cell.x
+        x = x[np.searchsorted(x, low) : np.searchsorted(x, high, side="right")]
+        if not len(x):
+            return []
+        parts = 2 * self._across
+        if len(x) > 2 * parts:
+            # The ends of parts that are narrower than a dot say as much.
+            starts = column_starts(x, self._view.x, parts)
+            filled = starts[1:] > starts[:-1]
+            x = x[np.concatenate([starts[:-1][filled], starts[1:][filled] - 1])]
+        columns = np.rint(self._columns(x)) // self._per_cell.x
         return [int(column) for column in np.unique(columns)]
 
     def _write(self, words: str) -> None:

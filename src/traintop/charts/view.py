@@ -17,6 +17,7 @@ from traintop.analysis.series import (
     common_limits,
     robust_limits,
     thin,
+    weighted_means,
 )
 from traintop.charts.spec import ChartSpec, Series
 from traintop.charts.ticks import in_steps, log_tick_labels, log_ticks, nice_ticks, tick_labels
@@ -170,13 +171,7 @@ def _source(series: Series, log_y: bool, columns: int, limits: Limits) -> _Point
 def _mean_of_means(series: Series, columns: int, limits: Limits) -> FloatArray:
     finer = series.means
     known = finer.count > 0
-    x, mean, count = finer.x[known], finer.mean[known], finer.count[known]
-    size = count.max()
-    totals = band(x, mean * (count / size), columns, limits)
-    shares = band(x, count / size, columns, limits)
-    with np.errstate(invalid="ignore"):
-        means: FloatArray = totals.mean / shares.mean
-    return means
+    return weighted_means(finer.x[known], finer.mean[known], finer.count[known], columns, limits)
 
 
 def _placed(points: _Points, log_y: bool) -> _Points:

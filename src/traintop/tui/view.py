@@ -34,7 +34,7 @@ _Choice = TypeVar("_Choice")
 SMOOTHING_LEVELS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 """Weights of the exponential moving average; 0 is off."""
 
-MOST_PLOTTED = 24
+MOST_PLOTTED = 60
 """Runs whose curves are drawn at most."""
 
 

@@ -75,10 +75,14 @@ def cursor_column(choice: CompareChoice, columns: Sequence[Column]) -> int:
 
 
 class ComparisonMaker:
-    """The runs of the open comparison; keeps each as long as neither it nor its records change."""
+    """The runs of the open comparison; keeps each as long as neither it nor its records change.
+
+    The comparison too stays the same object as long as it would be equal.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[str, ComparisonRun] = {}
+        self._made: tuple[object, Comparison, Target | None] | None = None
         self._names: Mapping[str, str] = {}
         self._named: tuple[RunRows, list[str]] | None = None
 
@@ -95,12 +99,18 @@ class ComparisonMaker:
             self._names, self._named = unique_names(alike), (rows, run_ids)
         runs = [self._run(summary, plotted) for summary in summaries]
         self._runs = {run.summary.id: run for run in runs}
-        columns = _groups(runs, view) if choice.grouped else columns_of(runs)
-        metric = choice.metric_of(metrics_of(summaries))
-        target = default_target(columns, metric)
-        if choice.target is not None:
-            target = Target(metric, choice.target)
-        return compare(columns, target), target
+        pinned = view.baseline if view.baseline not in view.marks else None
+        chosen = replace(choice, cursor=None)
+        made_for = ([*map(id, runs)], chosen, choice.grouped and pinned, view.directions)
+        if self._made is None or self._made[0] != made_for:
+            columns = _groups(runs, pinned) if choice.grouped else columns_of(runs)
+            metric = choice.metric_of(metrics_of(summaries))
+            target = default_target(columns, metric)
+            if choice.target is not None:
+                target = Target(metric, choice.target)
+            self._made = made_for, compare(columns, target), target
+        _, comparison, target = self._made
+        return comparison, target
 
     def _run(self, summary: RunSummary, plotted: PlottedRuns) -> ComparisonRun:
         loaded = plotted.records_of(summary.id)
@@ -118,8 +128,7 @@ class ComparisonMaker:
         return ComparisonRun(name, summary, history)
 
 
-def _groups(runs: Sequence[ComparisonRun], view: ViewState) -> list[Column]:
+def _groups(runs: Sequence[ComparisonRun], pinned: str | None) -> list[Column]:
     """A column for each seed group; a baseline that was pinned, but not marked, is in none."""
-    pinned = {view.baseline}.difference(view.marks)
-    alone = columns_of(run for run in runs if run.summary.id in pinned)
-    return [*alone, *grouped(run for run in runs if run.summary.id not in pinned)]
+    alone = columns_of(run for run in runs if run.summary.id == pinned)
+    return [*alone, *grouped(run for run in runs if run.summary.id != pinned)]

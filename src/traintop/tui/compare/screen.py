@@ -62,6 +62,7 @@ class CompareScreen(SessionScreen):
         self._runs = ComparisonMaker()
         self.comparison = Comparison((), (), ())
         self.target: Target | None = None
+        self._content: tuple[object, ...] = ()
         self._part = _PARTS[0]
         self._status_pane = LinePane(id="status")
         self._plot = ComparisonPlot(session, source, id="compare-chart")
@@ -87,6 +88,8 @@ class CompareScreen(SessionScreen):
             self.action_close()
             return
         comparison, target = self._runs.comparison(self.view, self.rows, self._plotted, self.choice)
+        if comparison is not self.comparison:
+            self._content = _content_of(comparison)
         self.comparison, self.target = comparison, target
         for part in _PARTS:
             self.set_class(self._part == part, f"-part-{part}")
@@ -113,7 +116,7 @@ class CompareScreen(SessionScreen):
         def table(width: int) -> CompareTable:
             return compare_table(comparison, cursor, mark_of, width, names)
 
-        content = (_content_of(comparison), cursor, tuple(marks.items()))
+        content = (self._content, cursor, tuple(marks.items()))
         self._headings_pane.show(content, lambda width, height: table(width).headings)
         self._rows_pane.show(content, lambda width, height: table(width).rows)
         self.show_footer()

@@ -106,11 +106,18 @@ class LinePane(StyledLines):
             return
         self._content, self._draw = content, draw
         size = (self.content_width(), self.content_height())
-        if self._drawn_for != size or not self.is_on_screen:
+        if self._drawn_for != size or self._is_covered or not self.is_on_screen:
             self.draw_when_painted()
             self._fit_scrolling()
             return
         self.draw_again()
+
+    @property
+    def _is_covered(self) -> bool:
+        """Whether another screen is over the whole of this pane's."""
+        stack = self.app.screen_stack
+        above = stack[stack.index(self.screen) + 1 :] if self.screen in stack else []
+        return any(not screen.is_modal for screen in above)
 
     def show_line(self, content: Hashable, draw: Callable[[int], Line]) -> None:
         """Show the one line that ``draw`` makes for a width."""

@@ -48,6 +48,7 @@ class PlottedRuns:
         self._readings: dict[str, _Reading] = {}
         self._colors: dict[str, int] = {}
         self._colored: Sequence[RunSummary] | None = None
+        self._distinct: tuple[Sequence[str], dict[str, int]] = (), {}
         self._waiting_since = 0.0
 
     @property
@@ -198,7 +199,13 @@ class PlottedRuns:
         if runs is not self._colored:
             self._colors = assign_colors(self._colors, runs or ())
             self._colored = runs
-        return distinct_colors(self._colors, [*self._readings])
+            self._distinct = (), {}
+        # The marked ones first, in their own order, so that moving the cursor recolours none.
+        marks = [run_id for run_id in self._session.view.marks if run_id in self._readings]
+        plotted = [*dict.fromkeys((*marks, *self._readings))]
+        if plotted != self._distinct[0]:
+            self._distinct = plotted, distinct_colors(self._colors, plotted)
+        return self._distinct[1]
 
 
 def shown_marks(marks: Sequence[str], plotted: PlottedRuns, look: Look) -> dict[str, Piece]:
@@ -212,8 +219,8 @@ def shown_marks(marks: Sequence[str], plotted: PlottedRuns, look: Look) -> dict[
 COLORS = 8
 """How many series colours the palette of the charts has."""
 
-_INDICES = 3 * COLORS
-"""So many curves get markers of their own, where these are letters."""
+_INDICES = 8 * COLORS
+"""So many curves differ from one another, in colour or in marker."""
 
 
 def assign_colors(known: Mapping[str, int], runs: Iterable[RunSummary]) -> dict[str, int]:
@@ -237,12 +244,12 @@ def assign_colors(known: Mapping[str, int], runs: Iterable[RunSummary]) -> dict[
 def distinct_colors(assigned: Mapping[str, int], plotted: Sequence[str]) -> dict[str, int]:
     """The palette indices of the plotted runs, which differ as long as there are colours.
 
-    Beyond that colours repeat, by further indices that have other markers. The marked runs come
-    first in the choice, so that moving the cursor never recolours them.
+    Beyond that colours repeat, by further indices that have other markers. The first runs come
+    first in the choice, so that none is recoloured by those behind it.
     """
     chosen: dict[str, int] = {}
     used: set[int] = set()
-    for run_id in [*plotted[1:], *plotted[:1]]:
+    for run_id in plotted:
         wanted = assigned.get(run_id, 0) % COLORS
         turned = [(wanted + step) % COLORS for step in range(COLORS)]
         again = range(wanted + COLORS, _INDICES, COLORS)
