@@ -285,6 +285,19 @@ def test_what_is_longer_or_newer_here_is_left_alone(
     assert len(pull(bucket, tmp_path, force=True).files) == 2
 
 
+def test_another_run_is_not_pulled_over(tmp_path: Path, store: ObjectStore, bucket: str) -> None:
+    name, back = "experiment_baseline_20260101_000000.json", tmp_path / "back"
+    for directory, losses in ((tmp_path / "here", [1.0] * 500), (back, [1.0])):
+        track_run(directory, "baseline", losses=losses).rename(directory / name)
+    os.utime(back / name, (1.7e9, 1.7e9))  # shorter, and older
+    push(tmp_path / "here", bucket)
+    before = (back / name).read_bytes()
+    [kept] = pull(bucket, back).kept
+    assert "is another run here" in kept
+    assert (back / name).read_bytes() == before
+    assert pull(bucket, back, force=True).files == (name,)
+
+
 def test_nothing_is_written_outside(tmp_path: Path, store: ObjectStore, bucket: str) -> None:
     back, outside = tmp_path / "back", tmp_path / "outside"
     outside.mkdir()

@@ -13,14 +13,13 @@ from traintop.text import counted, file_size, safe_text
 @click.command()
 @click.argument("bucket", metavar="s3://BUCKET/PREFIX")
 @click.argument("directory", type=LocalPath(file_okay=False))
-@click.option(
-    "--force", is_flag=True, help="Also over what is being written here, or is longer or newer."
-)
+@click.option("--force", is_flag=True, help="Also over what would be left alone here.")
 def command(bucket: str, directory: Path, force: bool) -> None:
     """Copy the runs of a bucket that have changed into a DIRECTORY.
 
     The other way round of `traintop push`, file by file as a whole, and never outside of the
-    directory. What is being written here, or is longer or newer than in the bucket, is left alone.
+    directory. What is being written here, is longer or newer than in the bucket, or is another run
+    is left alone.
     """
     from traintop.store.pull import pull
 

@@ -22,7 +22,8 @@ from traintop.store.files import AwayError, FileError
 from traintop.store.files.bucket import Bucket, StoredObject, side_by_side
 from traintop.store.files.local import LocalFiles
 from traintop.store.files.object_store import ObjectStoreFiles
-from traintop.store.push import COMPARED_BYTES
+from traintop.store.formats.traintop import is_run_name
+from traintop.store.push import COMPARED_BYTES, IDENTIFYING_BYTES
 from traintop.text import error_text
 
 _PIECE = 8 << 20  # bytes of one request
@@ -150,6 +151,10 @@ class _Writer(NamedTuple):
             raise _KeptError("is being written here")
         if here.st_size > there.size:
             raise _KeptError("is longer here")
+        if is_run_name(target.name) and here.st_size:
+            start = LocalFiles().read(str(target), 0, IDENTIFYING_BYTES)
+            if self.bucket.get(there, 0, len(start)) != start:
+                raise _KeptError("is another run here: pull to another directory, or with --force")
         if here.st_mtime_ns > _nanoseconds(there):
             raise _KeptError("is newer here")
 

@@ -26,8 +26,10 @@ from traintop.store.formats.traintop import is_run_name
 COMPARED_BYTES = 16 * 1024
 """Of the end of a file: what a log file of ours has there vouches for all of it."""
 
+IDENTIFYING_BYTES = 512
+"""Of the start of a log file of ours: written once."""
+
 _SETTLED = 86_400.0  # seconds; no two clocks differ by a day
-_IDENTIFYING_BYTES = 512  # of a log file of ours: written once
 _REST = 20  # times as long as it took to store a file, it is not stored again
 
 
@@ -176,7 +178,7 @@ class Pusher:
 
     def _refuse_another(self, copy: Copy, there: StoredObject) -> None:
         """Raises ``FileError`` if a log file of ours is another run there, or longer."""
-        start = copy.read(0, _IDENTIFYING_BYTES)
+        start = copy.read(0, IDENTIFYING_BYTES)
         if self.bucket.get(there, 0, len(start)) != start:
             raise FileError("is another run there: push to another prefix, or with --force")
         if there.size > copy.size:
