@@ -185,6 +185,21 @@ def test_another_run_is_not_pushed_over(tmp_path: Path, store: ObjectStore, buck
     assert push(tmp_path / "two", bucket, Pusher(bucket, force=True)).files == (name,)
 
 
+def test_no_link_leads_to_what_is_no_run(tmp_path: Path, store: ObjectStore, bucket: str) -> None:
+    here, secret = tmp_path / "here", tmp_path / "secret"
+    secret.write_text("private")
+    run = track_run(here, "a")
+    annotate(run, AnnotationChange(note="good"))
+    (here / ".traintop" / f"{run.stem}.log").symlink_to(secret)
+    (here / "experiment_key.json").symlink_to(secret)
+    (here / "experiment_link.json").symlink_to(run_at(tmp_path / "scratch", "b"))
+    assert {*push(here, bucket).files} == {
+        run.name,
+        f".traintop/{run.name}",
+        "experiment_link.json",
+    }
+
+
 def test_a_longer_run_is_not_pushed_over(tmp_path: Path, store: ObjectStore, bucket: str) -> None:
     path = track_run(tmp_path, "a")
     push(tmp_path, bucket)

@@ -66,7 +66,7 @@ class RunPush:
         found = {}
         for run in self._runs():
             beside = (run.parent / FOLDER).glob(f"{escape(run.stem)}.*")
-            for path in (run, *beside):
+            for path in (run, *(one for one in beside if not one.is_symlink())):
                 is_here = path.is_relative_to(self._log_dir)
                 below = path.relative_to(self._log_dir if is_here else run.parent)
                 found[str(below)] = path

@@ -16,7 +16,8 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from traintop.logfile.lines import LONGEST_END, Read, read_ends
-from traintop.run_ids import DATABASES
+from traintop.model import RunStatus
+from traintop.run_ids import DATABASES, location_of
 from traintop.store.files import Entry, FileError
 from traintop.store.files.database import Database
 from traintop.store.files.local import LocalFiles, open_regular
@@ -48,18 +49,27 @@ class Copy(NamedTuple):
 def files_of_runs(catalog: PlaceCatalog, root: str) -> Mapping[str, Entry]:
     """All files of the runs below a root, with what lies beside them, by their paths below it.
 
-    The catalog has been refreshed; ``root`` is a path in its place.
+    The catalog has been refreshed; ``root`` is a path in its place. In a directory that others may
+    write to, a symbolic link may lead to what is private: one that leads to no run is left out.
     """
     patterns = (*wanted_names(run_formats().known), *FILES_BESIDE, f"{FOLDER}/*")
-    known = {*catalog.files_of_runs()}
+    known, runs = {*catalog.files_of_runs()}, catalog.snapshot.runs
+    unreadable = {location_of(run.id).path for run in runs if run.status is RunStatus.UNREADABLE}
     found = {}
     for entry in catalog.files.walk([root], patterns):
         path = PurePath(entry.id)
         is_beside = path.parent.name == FOLDER or any(map(path.match, FILES_BESIDE))
+        if (is_beside or entry.id in unreadable) and _is_link(catalog, entry):
+            continue
         if not (entry.is_dir or entry.problem) and (entry.id in known or is_beside):
             below = path.relative_to(root) if entry.id != root else PurePath(path.name)
             found[str(below)] = entry
     return found
+
+
+def _is_link(catalog: PlaceCatalog, entry: Entry) -> bool:
+    """Whether a file is a symbolic link; only of files of this machine it is known."""
+    return not catalog.files.place and os.path.islink(entry.id)
 
 
 @contextmanager
