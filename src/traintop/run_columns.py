@@ -18,7 +18,7 @@ _Value = TypeVar("_Value")
 _FEWEST_RUNS = 1000
 """Of fewer it is computed anew each time."""
 
-_MOST_COLUMNS = 8
+_MOST_COLUMNS = 12
 
 
 class _Column(NamedTuple):

@@ -12,7 +12,7 @@ from traintop.analysis.naming import unique_names
 from traintop.analysis.ranking import RunGroup
 from traintop.model import ALIVE, RunSummary
 from traintop.progress import eta_seconds
-from traintop.run_columns import names_of
+from traintop.run_columns import column, names_of
 from traintop.short_names import ShortNames, short_names
 from traintop.system_metrics import of_single_gpu
 from traintop.text import LONGEST_NAME, safe_text
@@ -79,7 +79,7 @@ class RunRows:
 
     @cached_property
     def _titles(self) -> tuple[str, ...]:
-        return tuple(run.title for run in self.everything)
+        return tuple(column(self.everything, "title", lambda run: run.title))
 
     @cached_property
     def names(self) -> frozenset[str]:

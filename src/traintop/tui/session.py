@@ -13,7 +13,14 @@ from traintop.analysis.query_tokens import QueryError
 from traintop.metrics import choose_directions
 from traintop.store.snapshot import PlaceState, Snapshot, state_of
 from traintop.tui.rows import RunRows
-from traintop.tui.view import ViewState, listing_key, move_to, visible_rows, with_rows
+from traintop.tui.view import (
+    ViewState,
+    are_archived,
+    listing_key,
+    move_to,
+    visible_rows,
+    with_rows,
+)
 
 if TYPE_CHECKING:
     from traintop.analysis.alerts import AlertKind
@@ -154,4 +161,4 @@ class Session:
         """How many runs are not listed because they are archived."""
         if self.view.show_archived:
             return 0
-        return sum(run.annotations.archived for run in self.runs or ())
+        return sum(are_archived(self.runs or ()))

@@ -21,6 +21,7 @@ from traintop.analysis.query import filter_runs
 from traintop.analysis.ranking import grouped_by, sorted_by
 from traintop.direction import Direction
 from traintop.model import RunStatus, RunSummary
+from traintop.run_columns import column
 from traintop.text import counted
 from traintop.tui.chart_view import ChartView
 from traintop.tui.columns import DEFAULT_CHOICES, TREND_COLUMN, ColumnChoice, column_of
@@ -120,6 +121,11 @@ def listing_key(state: ViewState) -> tuple[object, ...]:
     return (state.sort, state.group, state.filter, state.show_archived)
 
 
+def are_archived(runs: Sequence[RunSummary]) -> list[bool]:
+    """Of each of the runs whether it is archived."""
+    return column(runs, "archived", lambda run: run.annotations.archived)
+
+
 def visible_rows(
     runs: Sequence[RunSummary], state: ViewState, now: datetime, alerts: Mapping[str, AlertKind]
 ) -> RunRows:
@@ -128,8 +134,8 @@ def visible_rows(
     Raises ``QueryError`` when the filter asks for something that no run has.
     """
     shown = runs
-    if not state.show_archived and any(run.annotations.archived for run in runs):
-        shown = [run for run in runs if not run.annotations.archived]
+    if not state.show_archived and any(archived := are_archived(runs)):
+        shown = [run for run, hidden in zip(runs, archived, strict=True) if not hidden]
     kept = filter_runs(shown, state.filter, now, alerts)
     rows = sort_runs(kept, state.sort, now, state.group)
     if len(kept) == len(runs):

@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 
+from traintop.run_columns import column
 from traintop.tui._textual import seconds_of_rest
 from traintop.tui.columns import RowContext
 from traintop.tui.kit.keys import Need, Place, Situation, key_of_action
@@ -248,7 +249,7 @@ class MainScreen(SessionScreen):
         notices, places = self.session.notices, self.session.places
         if self.session.is_reading and not unread:
             runs = None
-        counts = None if runs is None else tuple(run.status for run in runs)
+        counts = None if runs is None else tuple(column(runs, "status", lambda run: run.status))
         listed, query = len(self.rows), self.view.filter
         archived = self.session.hidden_archived
         self._status_pane.show_line(

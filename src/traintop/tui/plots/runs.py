@@ -13,6 +13,7 @@ from traintop.analysis.chart_names import charts_of
 from traintop.lines import Piece
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import counts_epochs, start_order
+from traintop.run_columns import changed_runs
 from traintop.text import percentage
 from traintop.tui.kit.runs import MARK_GLYPH
 from traintop.tui.kit.themes import Look
@@ -47,7 +48,7 @@ class PlottedRuns:
         self.runs: tuple[RunSummary, ...] = ()
         self._readings: dict[str, _Reading] = {}
         self._colors: dict[str, int] = {}
-        self._colored: Sequence[RunSummary] | None = None
+        self._colored: Sequence[RunSummary] = ()
         self._distinct: tuple[Sequence[str], dict[str, int]] = (), {}
         self._waiting_since = 0.0
 
@@ -85,8 +86,8 @@ class PlottedRuns:
 
     def changed_in(self, runs: Sequence[RunSummary]) -> list[str]:
         """Which of the plotted runs are others in a newer snapshot."""
-        newer = {run.id: run for run in runs}
-        return [run.id for run in self.runs if newer.get(run.id) is not run]
+        same = set(map(id, runs))  # of very many, at no cost for each
+        return [run.id for run in self.runs if id(run) not in same]
 
     def follow_view(self) -> bool:
         """Plot what the view asks for, the selected run first; whether it is others than before."""
@@ -195,11 +196,11 @@ class PlottedRuns:
         ]
 
     def _distinct_colors(self) -> dict[str, int]:
-        runs = self._session.runs
-        if runs is not self._colored:
-            self._colors = assign_colors(self._colors, runs or ())
-            self._colored = runs
+        before, runs = self._colored, self._session.runs or ()
+        if any(run.id not in self._colors for run in changed_runs(runs, before)):
+            self._colors = assign_colors(self._colors, runs)
             self._distinct = (), {}
+        self._colored = runs
         # The marked ones first, in their own order, so that moving the cursor recolours none.
         marks = [run_id for run_id in self._session.view.marks if run_id in self._readings]
         plotted = [*dict.fromkeys((*marks, *self._readings))]
