@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Tuple, TypeVar
 
@@ -35,7 +35,7 @@ _MOST_LINKS = 40  # on the way to a file, as Linux has it
 _Answer = TypeVar("_Answer")
 _Mounts = Tuple[Tuple[str, str], ...]  # points and types, in the order in which they were made
 
-_unanswered: dict[str, threading.Thread] = {}  # by mount points
+_unanswered: dict[Hashable, threading.Thread] = {}  # by who was asked
 
 
 def network_filesystem(path: Path | str) -> str | None:
@@ -79,16 +79,38 @@ def answer(path: str, question: Callable[[str], _Answer], otherwise: _Answer) ->
     point = _network_mount(_known_path(path, mounts), mounts)
     if point is None:
         return question(path)
-    before = _unanswered.get(point)
+    return answer_within(PATIENCE, point, lambda: question(path), otherwise)
+
+
+def answer_within(
+    seconds: float, whom: Hashable, question: Callable[[], _Answer], otherwise: _Answer
+) -> _Answer:
+    """What a question finds; ``otherwise`` where that takes longer, or is not asked.
+
+    As long as somebody has not answered the question before, no other is asked. What a question
+    raises is raised.
+    """
+    before = _unanswered.get(whom)
     if before is not None and before.is_alive():
         return otherwise
     found: list[_Answer] = []
-    thread = threading.Thread(target=lambda: found.append(question(path)), daemon=True)
+    raised: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            found.append(question())
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=ask, name="traintop-question", daemon=True)
     thread.start()
-    thread.join(PATIENCE)
+    thread.join(seconds)
     if thread.is_alive():
-        _unanswered[point] = thread
-    return found[0] if found else otherwise
+        _unanswered[whom] = thread
+        return otherwise
+    if raised:
+        raise raised[0]
+    return found[0]
 
 
 def is_network_type(name: str) -> bool:

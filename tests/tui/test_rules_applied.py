@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from tests.runs import Writer, record, write_run
 from tests.waiting import settle
 from tui_runs import screen_text, toasts
 
+from traintop.analysis.alerts import Measured
+from traintop.model import RunSummary
 from traintop.rule import Rule
 from traintop.settings import Settings
+from traintop.tui import app as app_module
 from traintop.tui.app import TraintopApp
 
 Watching = Callable[..., TraintopApp]
@@ -51,6 +55,32 @@ async def test_a_rule_is_raised_and_acts_once(tmp_path: Path, watching: Watching
         await settle(pilot, lambda: titles(opened_again) == ["a: train_loss > 3"])
     opened_again.finish_actions()
     assert (tmp_path / "got.json").read_text().count("\n") == 1
+
+
+async def test_no_snapshot_waits_for_what_a_rule_reads(
+    tmp_path: Path, watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, asked = threading.Event(), threading.Event()
+
+    def hangs(run: RunSummary) -> list[Measured]:
+        asked.set()
+        answers.wait()
+        return []
+
+    def add(name: str) -> None:
+        path = tmp_path / "logs" / f"experiment_{name}.json"
+        Writer(path, config={"experiment_name": name}).flush(record(0, train_loss=4.0))
+
+    monkeypatch.setattr(app_module, "recent_records", lambda reader_of: hangs)
+    add("a")
+    app = watching()
+    try:
+        async with app.run_test() as pilot:
+            await settle(pilot, asked.is_set)
+            add("b")
+            await settle(pilot, lambda: len(app.main_screen.rows) == 2)
+    finally:
+        answers.set()
 
 
 async def test_a_rule_with_a_length_is_raised_without_a_change(

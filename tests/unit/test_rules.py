@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import math
+import threading
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 from tests.runs import NOW, history, make_run
+from tests.waiting import wait_until
 
+from traintop.analysis import rules
 from traintop.analysis.replay import replayed_events
-from traintop.analysis.rules import BUILT_IN_RULES, RuleWatch, condition_text, usable_rules
+from traintop.analysis.rules import (
+    BUILT_IN_RULES,
+    RuleWatch,
+    condition_text,
+    recent_records,
+    usable_rules,
+)
 from traintop.model import MetricStats, RunStatus, RunSummary
 from traintop.rule import Rule
+from traintop.store.formats import RunReader
+from traintop.store.history import History
 
 
 class Clock:
@@ -155,3 +166,29 @@ def test_a_replay_says_what_would_have_been_raised_and_when() -> None:
     assert nan.run.iteration == 1000
     assert 1601 <= (high.run.iteration or 0) <= 1610
     assert high.time.hour == 10
+
+
+def test_a_place_that_answers_nothing_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "LONGEST_LOOK", 0.05)
+    answers, asked = threading.Event(), []
+    there, here = run(4.0, root="ssh://gpu07/runs"), run(4.0, "here", root="/runs")
+
+    class Reader:
+        def __init__(self, run_id: str) -> None:
+            self._id = run_id
+
+        def sample(self, points: int) -> History:
+            asked.append(self._id)
+            if self._id == there.id:
+                answers.wait()
+            return history(iteration=[0.0, 1.0], train_loss=[4.0, 3.0])
+
+    def reader_of(run_id: str) -> RunReader:
+        return cast("RunReader", Reader(run_id))
+
+    sample = recent_records(reader_of)
+    assert [sample(there), sample(there)] == [[], []]
+    assert len(list(sample(here))) == 2
+    assert asked == [there.id, here.id]
+    answers.set()
+    wait_until(lambda: len(list(sample(there))) == 2)

@@ -28,8 +28,9 @@ from traintop.analysis.field_names import field_among, is_known
 from traintop.analysis.query import runs_now_matching
 from traintop.analysis.query_tokens import QueryError, tokens_of
 from traintop.model import ALIVE, ENDED, RunSummary
+from traintop.mounts import answer_within, may_hang
 from traintop.rule import Rule
-from traintop.run_ids import address_of
+from traintop.run_ids import address_of, is_remote
 from traintop.store.formats import RunReader
 from traintop.store.snapshot import PlaceState, state_of
 from traintop.text import count, number
@@ -37,6 +38,9 @@ from traintop.times import posix_time
 
 BUILT_IN_RULES: Mapping[str, Rule] = {kind.value: Rule(kind.value) for kind in AlertKind}
 """The alerts as rules, by their names: each notifies."""
+
+LONGEST_LOOK = 10.0
+"""Seconds that reading the records of one run may take, by which it is judged at first."""
 
 _LOOKED_BACK = 200  # records of a run that goes on, by which it is judged when it is first seen
 
@@ -58,8 +62,20 @@ def usable_rules(given: Sequence[Rule]) -> tuple[tuple[Rule, ...], tuple[str, ..
 def recent_records(
     reader_of: Callable[[str], RunReader],
 ) -> Callable[[RunSummary], list[Measured]]:
-    """What :class:`AlertDetector` looks back at."""
-    return lambda run: measured_in(reader_of(run.id).sample(_LOOKED_BACK))
+    """What :class:`AlertDetector` looks back at.
+
+    Nothing where that takes long: who looks at many runs waits for no place that does not answer.
+    """
+
+    def sample(run: RunSummary) -> list[Measured]:
+        def read() -> list[Measured]:
+            return measured_in(reader_of(run.id).sample(_LOOKED_BACK))
+
+        if not (is_remote(run.root) or may_hang(run.root)):
+            return read()
+        return answer_within(LONGEST_LOOK, (sample, run.root), read, [])
+
+    return sample
 
 
 class _Held(msgspec.Struct):

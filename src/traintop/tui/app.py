@@ -278,6 +278,7 @@ class TraintopApp(TypeAheadApp):
         # What a rule asks may come to be so with time alone.
         every = _RULE_SECONDS if self._rules else math.inf
         watcher = self._watcher = CatalogWatcher(self._catalog, publish, every=every)
+        responder.start()
         watcher.start()
 
     def reader_of(self, run_id: str) -> RunReader:
@@ -304,6 +305,8 @@ class TraintopApp(TypeAheadApp):
     def on_unmount(self) -> None:
         if self._watcher is not None:
             self._watcher.stop()
+        if self._responder is not None:
+            self._responder.stop()
 
     async def on_event(self, event: events.Event) -> None:
         """Answer a person first: pause reading files."""

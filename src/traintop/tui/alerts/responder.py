@@ -1,9 +1,12 @@
-"""The rules in the UI: they judge each state of the runs, off the UI thread, and are acted on."""
+"""The rules in the UI: they judge each state of the runs, in a thread, and are acted on."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from queue import SimpleQueue
+from threading import Thread
 
 from textual.message import Message
 
@@ -18,6 +21,11 @@ from traintop.tui.messages import ActionFailed, AlertsChanged, NoticesRaised
 
 _SECONDS_TO_END = 5.0
 """How long a command may still take when the person quits."""
+
+_SECONDS_TO_JUDGE = 0.5
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())  # otherwise Python prints into the middle of the screen
 
 
 class RuleResponder:
@@ -37,9 +45,29 @@ class RuleResponder:
         self._current: Mapping[str, AlertKind] = {}
         self._post = post
         self._actions = Actions(lambda words: post(ActionFailed(words)), notify_urls)
+        self._taken: SimpleQueue[Snapshot | None] = SimpleQueue()
+        self._thread = Thread(target=self._judge_all, name="traintop-rules", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread: it reads records, for which nobody who shows the runs waits."""
+        self._thread.start()
 
     def take(self, snapshot: Snapshot) -> None:
-        """Judge the newest state; one thread at a time may."""
+        """Judge a newer state soon."""
+        self._taken.put(snapshot)
+
+    def stop(self) -> None:
+        """Let the thread end when all that was taken is judged."""
+        self._taken.put(None)
+
+    def _judge_all(self) -> None:
+        while (snapshot := self._taken.get()) is not None:
+            try:
+                self._judge(snapshot)
+            except Exception:
+                _log.exception("rules failed")
+
+    def _judge(self, snapshot: Snapshot) -> None:
         runs, now = snapshot.runs, datetime.now()
         alerts = self._watch.observe(
             runs, now, complete=snapshot.is_complete, places=snapshot.places
@@ -58,4 +86,5 @@ class RuleResponder:
 
     def finish(self) -> None:
         """Wait a little for what was begun, and end the commands that take longer."""
+        self._thread.join(_SECONDS_TO_JUDGE)
         self._actions.finish(_SECONDS_TO_END)
