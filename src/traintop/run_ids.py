@@ -29,6 +29,7 @@ _IN_DATABASE = re.compile(rf"(.*(?:{'|'.join(map(re.escape, DATABASES))}))#([^/#
 
 _NAME = re.compile(r"\w+://(?:[^/@]*@)?([^/:]+)")
 _PLACE = re.compile(r"(?:ssh|s3|gs|az)://[^/]*")
+_OTHER_PLACE = re.compile(r"[A-Za-z][\w+.-]*://")
 
 
 class Location(NamedTuple):
@@ -77,11 +78,13 @@ def root_of(given: str) -> str:
     """A root, or the address of a run, as the catalog names it.
 
     As it was given, but for what does not matter, and for what is no name of a directory: "." is
-    none.
+    none. Raises ``ValueError`` for an address such as ``http://box/runs``.
     """
     place, path = location_of(given)
     if place:
         return str(Location(place, path.rstrip("/") or "/"))
+    if _OTHER_PLACE.match(given):
+        raise ValueError(f"{given}: an address begins with ssh://, s3://, gs://, az:// or pipe:")
     path = str(PurePath(path))
     return os.path.abspath(path) if PurePath(path).name in ("", "..") else path
 

@@ -51,6 +51,7 @@ DEFAULT_FILE = """\
 
 
 # @latest and @best are runs, wherever roots and runs may stand.
+_Root = Annotated[str, Meta(pattern=r"^[^@]")]
 _RootsName = Annotated[str, Meta(pattern=r"^(?!(latest|best)$)[\w.-]+$")]
 
 
@@ -84,10 +85,10 @@ class Settings(msgspec.Struct, frozen=True):
     ] = 30
     rules: Annotated[tuple[Rule, ...], Meta(description="tables, each under [[rules]]")] = ()
     roots: Annotated[
-        Mapping[_RootsName, Annotated[tuple[str, ...], Meta(min_length=1)]],
+        Mapping[_RootsName, Annotated[tuple[_Root, ...], Meta(min_length=1)]],
         Meta(
             description='a list of roots under [roots], as in lab = ["ssh://gpu01/runs", '
-            '"s3://lab/runs"], by a word that is neither latest nor best'
+            '"s3://lab/runs"], by a word that is neither latest nor best; none is another name'
         ),
     ] = {}
 

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.runs import new_tracker, records, track_run, write_run
 
+import traintop
 from traintop import ExperimentAnalyzer, ExperimentConfig, ExperimentTracker
 from traintop.cli import main
 from traintop.directory_memory import DirectoryMemory, memory_path
@@ -302,6 +303,21 @@ def test_former_names_of_options_go_on_with_a_hint(logs: Path) -> None:
     assert not Path("x").exists()
     assert "--log-dir is --dir now" in invoke("demo", "--headless", "--log-dir", __file__).stderr
     assert "--out " not in CliRunner().invoke(main, ["export", "--help"]).stdout
+
+
+@pytest.mark.parametrize(
+    "command", ["http://box/runs", "list sftp://box/runs", "show -d @lab", "show -d S3://lab"]
+)
+def test_an_address_of_no_known_place_is_refused(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[roots]\nlab = ["http://box/runs"]')
+    monkeypatch.setenv("TRAINTOP_CONFIG", str(settings))
+    done = CliRunner().invoke(main, command.split())
+    assert (done.exit_code, "an address begins with ssh://" in done.stderr) == (2, True)
+    with pytest.raises(ValueError, match="an address begins with ssh://"):
+        traintop.open_runs("http://box/runs")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_everything_can_be_set():
         ("them = 3", "them: unknown; did you mean 'theme'?"),
         ('roots = {lab = "x"}', "roots.lab = 'x': must be a list of roots under [roots]"),
         ("roots = {lab = []}", "roots.lab = []: must be a list of roots"),
+        ('roots = {lab = [""]}', "must be a list of roots"),
+        ('roots = {lab = ["@all"]}', "none is another name"),
         ('roots = {best = ["x"]}', "by a word that is neither latest nor best"),
         ("x = 3", "x: unknown; there are 'theme'"),
     ],

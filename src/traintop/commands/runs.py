@@ -46,6 +46,10 @@ class RootType(click.ParamType[str]):
         """As it was given; of a path, without what does not matter."""
         if is_remote(value) or value.startswith("@"):
             return value
+        try:
+            root_of(value)
+        except ValueError as error:
+            self.fail(safe_text(error, LONGEST_LINE), param, ctx)
         path = str(PurePath(value))
         return os.path.abspath(path) if path.startswith("@") else path  # ./@lab is a directory
 
@@ -241,7 +245,7 @@ def given_or_default(roots: Sequence[str]) -> tuple[str, ...]:
     """
     try:
         chosen = _given_or_default(roots)
-        if elsewhere := [*filter(is_remote, chosen)]:
+        if elsewhere := [root for root in chosen if is_remote(root_of(root))]:
             from traintop.store.catalog import RunCatalog
 
             RunCatalog(elsewhere)
