@@ -305,6 +305,15 @@ def test_former_names_of_options_go_on_with_a_hint(logs: Path) -> None:
     assert "--out " not in CliRunner().invoke(main, ["export", "--help"]).stdout
 
 
+@pytest.mark.parametrize("command", ["doctor", "report", "list", "mcp -d"])
+def test_a_root_that_is_none_is_a_mistake_in_the_command(command: str) -> None:
+    for root in ("ssh://", "s3://", "@nope"):
+        done = CliRunner().invoke(main, [*command.split(), root])
+        assert done.exit_code in (1, 2)
+        assert done.stderr.startswith(("Usage:", "Error:"))
+        assert isinstance(done.exception, SystemExit)
+
+
 @pytest.mark.parametrize(
     "command", ["http://box/runs", "list sftp://box/runs", "show -d @lab", "show -d S3://lab"]
 )

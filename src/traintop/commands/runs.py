@@ -217,10 +217,10 @@ def root_as_argument(command: _Command) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_root(*, roots: Sequence[str], log_dirs: Sequence[str], **others: Any) -> Any:
-        given = (*roots, *log_dirs)
+        given = given_or_default((*roots, *log_dirs) or [default_root()])
         if len(given) > 1:
             raise click.UsageError("give one directory at a time")
-        return command(root=given[0] if given else default_root(), **others)
+        return command(root=given[0], **others)
 
     return _root_option(_root_arguments(with_root))
 
