@@ -14,41 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import cast
 
-from traintop.run_ids import DATABASES, Location, is_below, location_of, parts_of, stem_of
+from traintop.run_ids import Location, is_below, location_of, parts_of, stem_of
 from traintop.store.annotations import AnnotationChange, AnnotationFiles, Saved
 from traintop.store.cache import SummaryCache
+from traintop.store.claims import ClaimedRun, FileClaims
 from traintop.store.console import ConsoleReader
-from traintop.store.files import AwayError, Entry, FileError, Files, Span, wanted_in
-from traintop.store.files.database_copies import LOG
+from traintop.store.files import AwayError, Entry, FileError, Files, wanted_in
 from traintop.store.formats import (
     ManyRunsFormat,
     RunFormat,
-    Start,
     StreamingReader,
     UnreadableRunError,
-    is_format_forced,
     run_formats,
 )
-from traintop.store.formats.traintop import LogFile, is_run_name
-from traintop.store.liveness import SETTLING, ObservedRun
+from traintop.store.liveness import ObservedRun
 from traintop.store.other_files import other_files
 from traintop.store.packed_summary import SummaryPacker
 from traintop.store.run_order import RunOrder
 from traintop.store.shared_reader import SharedReader
 from traintop.store.sidecars import FOLDER, SIDECARS, read_patch
 from traintop.store.snapshot import PlaceState, Snapshot
-from traintop.store.sources import (
-    Claim,
-    formats_by_name,
-    many_runs_formats,
-    runs_of_files,
-    wanted_names,
-)
+from traintop.store.sources import many_runs_formats, wanted_names
 from traintop.text import span
 
-_START_BYTES = 64 * 1024
-_REREAD_BYTES = 4096  # before what is new: a line that had no end
-_DECISIVE_BYTES = 4096  # of a file; a shorter one may yet show that it is of a richer format
 _LONGEST_PAUSE = 30.0  # before the next look at a place that does not answer
 _SCANNING = 50  # times as long as a scan took, the next one waits at least
 _LATEST = 2e11  # in seconds since 1970: a filesystem takes any time for that of a file
@@ -91,10 +79,7 @@ class PlaceCatalog:
         self._clock = clock
         self._lock = threading.Lock()
         self._scan_seconds = 0.0
-        self._claims: dict[str, Claim] = {}
         self._walks: dict[tuple[str, ...], Callable[[], Iterator[Entry]]] = {}  # by patterns
-        self._entries: dict[str, Entry] = {}  # as of the last look
-        self._run_of: dict[str, str] = {}  # by the ids of files
         self._many: dict[str, Sequence[Entry]] = {}  # the files of claims that are many runs
         self._runs: dict[str, ObservedRun] = {}
         self._restless: set[str] = set()  # runs to be looked at although no file of theirs changed
@@ -102,8 +87,8 @@ class PlaceCatalog:
         self._annotations = AnnotationFiles(files, place)
         self._packer = SummaryPacker()
         self._name = self._name_of  # one for all runs
-        self._formats: dict[tuple[RunFormat, ...], tuple[RunFormat, ...]] = {}  # each once
         self._cache = SummaryCache([str(Location(place, root)) for root in self._roots])
+        self._claims = FileClaims(files, self._cache, self._roots)
         self._failures = 0
         self._known_at = 0.0  # when it was looked at last, or was to be; 0: not yet
         self._waiting_since: float | None = None  # in a look, for an answer
@@ -236,7 +221,7 @@ class PlaceCatalog:
 
     def files_of_runs(self) -> list[str]:
         """The ids of all files that are runs or parts of some, as of the last look."""
-        return [file_id for file_id, claim in self._claims.items() if claim.run_id is not None]
+        return self._claims.files
 
     def reader(self, run_id: str) -> StreamingReader:
         """A reader of one run, for any thread; it never waits for a refresh.
@@ -288,62 +273,39 @@ class PlaceCatalog:
         return scan
 
     def _notices(self, scan: _Scan) -> list[str]:
-        claims = [(root, self._claims.get(root)) for root in self._roots]
-        no_runs = [root for root, claim in claims if claim is not None and not claim.run_id]
-        return [
-            *scan.notices,
-            *(
-                f"{Location(self._place, root)} is neither a directory nor a run"
-                for root in no_runs
-            ),
-        ]
+        no_runs = [root for root in self._roots if self._claims.is_no_run(root)]
+        words = (
+            f"{Location(self._place, one)} is neither a directory nor a run" for one in no_runs
+        )
+        return [*scan.notices, *words]
 
     def _update(self, files: Sequence[Entry], seconds: float) -> int:
         """Brings the observed runs up to date; how many are unread."""
-        before, now = self._entries, self._clock()
-        fresh = [entry for entry in files if before.get(entry.id) is not entry]
+        claims, now = self._claims, self._clock()
+        fresh = claims.fresh(files)
         if self._place:
-            self.files.prefetch([*self._expected(fresh)])
-        is_all_known = len(files) == len(before) and all(one.id in before for one in fresh)
+            self.files.prefetch([*claims.expected(fresh, self._unsettled())])
+        is_all_known = len(files) == len(claims) and all(one.id in claims for one in fresh)
         if is_all_known and not self.snapshot.unread and self._look_again(fresh, now):
             return 0
         look = _Look(now, time.monotonic() + seconds, {})
-        self._claim_all(files)
-        files_of: dict[str, list[Entry]] = {}
-        for file_id, run_id in self._run_of.items():
-            files_of.setdefault(run_id, []).append(self._entries[file_id])
+        claims.take(files)
         many = many_runs_formats(run_formats().known)
         self._many = {}
 
-        def look_at(one: tuple[str, list[Entry]]) -> None:
-            run_id, entries = one
-            claim = self._claims[entries[0].id]
-            if claim.run_id != run_id:  # that of a part
-                own_claims = (self._claims[each.id] for each in entries)
-                claim = next((one for one in own_claims if one.run_id == run_id), claim)
-            if claim.formats[0] in many:
-                self._many[run_id] = entries
-                self._look_into(run_id, claim.formats, look)
+        def look_at(claimed: ClaimedRun) -> None:
+            if claimed.formats[0] in many:
+                self._many[claimed.id] = claimed.entries
+                self._look_into(claimed.id, claimed.formats, look)
             else:
-                self._look_at(run_id, entries, claim.formats, look)
+                self._look_at(*claimed, look)
 
-        self.files.in_turns(look_at, files_of.items())
+        self.files.in_turns(look_at, [*claims.runs()])
         if self._runs.keys() != look.runs.keys():
             self._order.forget()
         self._runs = look.runs
         self._restless = {run_id for run_id, run in look.runs.items() if not run.is_at_rest}
         return look.unread
-
-    def _claim_all(self, files: Sequence[Entry]) -> None:
-        """Find out which run each of all files belongs to."""
-        before, claims, is_new = self._claims, {}, False
-        for entry, claim in zip(files, self.files.in_turns(self._claim, files), strict=True):
-            claims[entry.id] = claim
-            is_new |= not claim.is_same(before.get(entry.id))
-        self._entries = {entry.id: entry for entry in files}
-        self._claims = claims
-        if is_new or len(claims) != len(before):
-            self._run_of = runs_of_files(claims, run_formats().known)
 
     def _look_again(self, fresh: Sequence[Entry], now: float, *, hinted: bool = False) -> bool:
         """Look at what changed where no file came or went, and at runs that are not at rest.
@@ -354,14 +316,12 @@ class PlaceCatalog:
         files = {entry.id: entry for entry in fresh}
         runs = {} if hinted else dict.fromkeys(self._restless)
         holders = {} if hinted else dict.fromkeys(self._many)
-        for entry, claim in zip(fresh, self.files.in_turns(self._claim, fresh), strict=True):
-            if not claim.is_same(self._claims[entry.id]):
-                return False
-            self._claims[entry.id] = claim
-            run_id = self._run_of.get(entry.id)
+        if not self._claims.take_changed(fresh):
+            return False
+        for file_id in files:
+            run_id = self._claims.run_of(file_id)
             if run_id is not None:
                 (holders if run_id in self._many else runs)[run_id] = None
-        self._entries |= files
         if not runs.keys() <= self._runs.keys():
             return False
 
@@ -372,7 +332,7 @@ class PlaceCatalog:
         def look_into(holder: str) -> None:
             self._many[holder] = [files.get(each.id, each) for each in self._many[holder]]
             look, before = _Look(now, math.inf, {}), self._runs_of(holder)
-            self._look_into(holder, self._claims[self._many[holder][0].id].formats, look)
+            self._look_into(holder, self._claims.formats_of(self._many[holder][0].id), look)
             if look.runs.keys() != before.keys():
                 others = {one: run for one, run in self._runs.items() if one not in before}
                 self._runs = others | look.runs
@@ -387,32 +347,11 @@ class PlaceCatalog:
             self._order.changed(run)
         (self._restless.discard if run.is_at_rest else self._restless.add)(run.id)
 
-    def _expected(self, fresh: Sequence[Entry]) -> Iterator[Span]:
-        """What will be read of files, as far as that is known."""
+    def _unsettled(self) -> list[Entry]:
+        """The files that are read again although a listing may not show that they changed."""
         restless = (self._runs.get(run_id) for run_id in self._restless)
-        unsettled = [
-            entry
-            for run in restless
-            if run is not None and not run.is_settled
-            for entry in run.entries
-        ]
-        again = {entry.id for entry in unsettled}
-        for entry in {entry.id: entry for entry in (*unsettled, *fresh)}.values():
-            before, claim = self._entries.get(entry.id), self._claims.get(entry.id)
-            if before is None and claim is not None and claim.holds(entry):
-                continue
-            is_same = before is not None and before[:3] == entry[:3] and entry.id not in again
-            if entry.is_dir or entry.problem or is_same:
-                continue
-            if entry.id.removesuffix(LOG).endswith(DATABASES):
-                continue  # what is kept of it would be older than the rest of a copy
-            if is_run_name(entry.id):
-                yield from LogFile(self.files, entry.id).expected(entry.size)
-            elif before is None or before.size > entry.size:
-                yield entry.id, 0, min(entry.size, _START_BYTES)
-            else:
-                start = max(before.size - _REREAD_BYTES, 0)
-                yield entry.id, start, entry.size - start
+        runs = (run for run in restless if run is not None and not run.is_settled)
+        return [entry for run in runs for entry in run.entries]
 
     def _look_at(
         self,
@@ -476,7 +415,7 @@ class PlaceCatalog:
         """As :meth:`_update`, of some files; false when one of them is new or gone."""
         states = self.files.stat_many([*ids])
         found = [entry for entry in states if entry.version is not None]
-        known = [entry for entry in states if entry.id in self._entries]
+        known = [entry for entry in states if entry.id in self._claims]
         if found != known:  # what is neither came and went
             return False
         return self._look_again(found, self._clock(), hinted=True)
@@ -495,35 +434,6 @@ class PlaceCatalog:
         if not below.name:
             return os.path.basename(os.path.abspath(run.id))
         return str(below.with_suffix("") if is_file else below)
-
-    def _claim(self, entry: Entry) -> Claim:
-        known = self._claims.get(entry.id)
-        if known is not None and known.holds(entry):
-            return known if known.seen is entry else known._replace(seen=entry)
-
-        every = run_formats()
-        kept = self._cache.claim(entry)
-        if kept is not None:  # it was read as a run of its own, and is as it was then
-            run_id, name = kept
-            if (formats := every.by_name.get(name)) is not None:
-                return Claim(run_id, formats, entry, entry.size >= _DECISIVE_BYTES)
-        start = _Start(self.files, entry)
-        known_formats: Sequence[RunFormat] = every.known
-        if not (is_format_forced() and entry.id in self._roots):
-            known_formats = formats_by_name(every.known, entry.id)
-        claims = [(_claimed(each, entry, start), each) for each in known_formats]
-        first = next((run_id for run_id, _ in claims if run_id is not None), None)
-        if first is None and entry.id in self._roots:
-            # A person named this file: a format that reads such names says what is wrong with it.
-            claims = [(entry.id, each) for each in known_formats]
-            first = entry.id if claims else None
-        if first is None and known is not None and known.run_id:
-            return known  # it may just be written anew
-        formats = tuple(each for run_id, each in claims if run_id and run_id == first)
-        formats = self._formats.setdefault(formats, formats)
-        is_still = entry.is_exact or entry.age is None or entry.age >= SETTLING
-        is_final = entry.size >= _DECISIVE_BYTES if first else is_still
-        return Claim(first, formats, entry, is_final)
 
     def _publish(
         self,
@@ -556,22 +466,6 @@ class _Look:
 
 
 @dataclass(slots=True)
-class _Start:
-    """Reads the start of a file, once."""
-
-    files: Files
-    entry: Entry
-    read: bytes | None = None
-
-    def __call__(self) -> bytes:
-        if self.entry.problem or self.entry.is_dir:
-            raise FileError(self.entry.problem)
-        if self.read is None:
-            self.read = self.files.read(self.entry.id, 0, _START_BYTES)
-        return self.read
-
-
-@dataclass(slots=True)
 class _Scan:
     """What one walk through the directories found."""
 
@@ -579,15 +473,6 @@ class _Scan:
     sidecars: list[Entry]
     notices: list[str]
     is_partial: bool = False
-
-
-def _claimed(run_format: RunFormat, entry: Entry, start: Start) -> str | None:
-    try:
-        return run_format.claims(entry, start)
-    except AwayError:
-        raise
-    except Exception:  # it cannot be read; or another package is wrong, which hides no other run
-        return None
 
 
 def _apparent_start(entry: Entry) -> str:
