@@ -107,7 +107,8 @@ class ObjectStore:
         if isinstance(fault, bytes):
             status, headers, body = 200, [("Content-Type", "application/xml")], fault
         elif isinstance(fault, int) and fault > 0:
-            code = {403: "AccessDenied", 503: "SlowDown"}.get(fault, "InternalError")
+            codes = {403: "AccessDenied", 416: "InvalidRange", 503: "SlowDown"}
+            code = codes.get(fault, "InternalError")
             body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
             status, headers = fault, [("Content-Type", "application/xml")]
         else:

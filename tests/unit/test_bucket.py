@@ -377,6 +377,19 @@ def test_a_store_that_refuses_is_away(
     assert not catalog.snapshot().places
 
 
+def test_an_object_that_cannot_be_read_hides_no_other(
+    tmp_path: Path, store: ObjectStore, bucket: str
+) -> None:
+    for name in ("a", "b"):
+        run_at(tmp_path, name)
+    store.upload(tmp_path, bucket)
+    store.fault = lambda asked: 416 if asked.key == "experiment_a.json" else None
+    snapshot = RunCatalog([bucket]).refresh()
+    assert not snapshot.places
+    readable = {run.stem: run.status is not RunStatus.UNREADABLE for run in snapshot.runs}
+    assert readable == {"experiment_a": False, "experiment_b": True}
+
+
 def test_an_answer_that_is_cut_is_asked_again(
     tmp_path: Path, store: ObjectStore, bucket: str
 ) -> None:

@@ -66,6 +66,10 @@ _REASONS = {
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "AccessDenied": "access is denied to these credentials",
 }
+_REASONS_OF_ONE = {
+    "InvalidObjectState": "is archived: restore it, as to the storage class STANDARD",
+    "InvalidRange": "is shorter than the store says",
+}
 _STATUSES = {
     401: "refuses the credentials",
     403: _REASONS["AccessDenied"],
@@ -223,6 +227,9 @@ def _in_words(scheme: str) -> Iterator[None]:
             raise AwayError(_REASONS["NoSuchBucket"]) from error
         raise FileError("does not exist") from error
     except (BaseError, OSError) as error:
+        code = _CODE.search(str(error))
+        if code and code[1] in _REASONS_OF_ONE:
+            raise FileError(_REASONS_OF_ONE[code[1]]) from error
         raise AwayError(_reason(str(error), scheme)) from error
     except ValueError as error:  # before anything was asked
         raise FileError(_NO_KEY) from error
