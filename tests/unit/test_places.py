@@ -74,6 +74,21 @@ def test_a_place_comes_back_by_itself(roots: tuple[str, str], box: Box) -> None:
         watcher.stop()
 
 
+def test_nothing_is_said_of_how_what_is_silent_is_watched(roots: tuple[str, str], box: Box) -> None:
+    box.answers.clear()
+    listener = Listener()
+    watcher = CatalogWatcher(RunCatalog(roots), listener)
+    watcher.start()
+    try:
+        listener.wait_for(lambda one: stems(one.runs) == {"here"})
+        wait_until(lambda: watcher.mode == "live")
+        box.answers.set()
+        wait_until(lambda: "box polling" in watcher.mode)
+    finally:
+        box.answers.set()
+        watcher.stop()
+
+
 def test_how_long_a_place_is_away_that_never_answered(roots: tuple[str, str], box: Box) -> None:
     box.reason = REASON
     clock = Clock()

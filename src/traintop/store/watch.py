@@ -167,10 +167,10 @@ class _PlaceWatcher:
 
     @property
     def mode(self) -> str:
-        """How its changes are noticed, and what that cost where it costs money; empty while it is
-        away.
+        """How its changes are noticed, and what that cost where it costs money; empty while nobody
+        can look at it.
         """
-        if self._catalog.away is not None:
+        if self._catalog.state() is not None:
             return ""
         if self._hints.complete:
             return "live"
