@@ -58,7 +58,7 @@ def may_hang(path: str) -> bool:
     mounts = _mounts()
     known = _known_path(path, mounts)
     return _network_mount(known, mounts) is not None or any(
-        is_network_type(kind) and _contains(known, point) for point, kind in mounts
+        _contains(known, point) for point in _network_points(mounts)
     )
 
 
@@ -128,7 +128,7 @@ def filesystem_type(path: str, mountinfo: str) -> str | None:
 
 def _known_path(path: str, mounts: _Mounts) -> str:
     """Where a path leads, as far as links of local filesystems say."""
-    if not mounts:
+    if not _network_points(mounts):
         return path
     parts = [*reversed(os.path.join(os.getcwd(), path).split("/"))]
     at, links = "/", 0
@@ -156,6 +156,8 @@ def _known_path(path: str, mounts: _Mounts) -> str:
 
 def _network_mount(path: str, mounts: _Mounts) -> str | None:
     """The point at which the network filesystem is mounted that holds a path, if one does."""
+    if not any(_contains(point, path) for point in _network_points(mounts)):
+        return None  # soon, for it is asked of each part of each path
     found = _mount_of(path, mounts)
     return found[0] if found is not None and is_network_type(found[1]) else None
 
@@ -178,6 +180,11 @@ def _mounts() -> _Mounts:
         return _parsed(_MOUNTS.read_text(errors="surrogateescape"))
     except OSError:
         return ()
+
+
+@functools.lru_cache(maxsize=2)
+def _network_points(mounts: _Mounts) -> tuple[str, ...]:
+    return tuple(point for point, kind in mounts if is_network_type(kind))
 
 
 @functools.lru_cache(maxsize=2)

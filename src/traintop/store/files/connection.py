@@ -89,6 +89,8 @@ class Connection:
             )
         except (OSError, ValueError) as error:
             raise LostError(f"{command[0]} cannot be run: {error}") from error
+        self._is_asked = True  # and has not answered yet
+        atexit.register(self._end_if_silent)
         self._stdin, self._stdout, self._stderr = map(
             _not_blocking, (self._process.stdin, self._process.stdout, self._process.stderr)
         )
@@ -97,8 +99,6 @@ class Connection:
         self._selector.register(self._stderr, selectors.EVENT_READ)
         self._received = bytearray()
         self._errors = b""
-        self._is_asked = False  # and has not answered yet
-        atexit.register(self._end_if_silent)
         self._errors_left = _MOST_ERRORS
         self._is_ready = False
 
