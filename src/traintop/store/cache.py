@@ -5,22 +5,22 @@ as if it were not there: a program that finds it damaged, locked away or of anot
 the runs, and one that cannot write it goes on. It is replaced as a whole, so of two programs that
 use it one reads what the other has written last.
 
-It has portions of runs, the newest first, of which each is decoded when one of its runs is asked
-for: a screen shows the newest runs before the others are there.
+It has portions of runs, the newest first, of which each is read when one of its runs is asked for:
+a screen shows the newest runs before the others are there.
 """
 
 from __future__ import annotations
 
 import itertools
-import struct
+import os
 import time
 import zlib
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,7 +39,6 @@ _MOST_FILES = 100
 _LARGEST = 256 * 1024 * 1024
 _IN_A_PORTION = 1000  # between two of which other threads have their turn
 
-_HEAD = struct.Struct(">III")  # of a portion: its checksum, the length of its sums and of its runs
 _Seen = tuple[int, tuple[int, int] | str | None] | str
 
 
@@ -79,12 +78,21 @@ class _Portion(msgspec.Struct, frozen=True, array_like=True, gc=False):
     runs: list[_Kept]
 
 
+class _Place(NamedTuple):
+    """Where a portion is, in bytes behind the index, or in the file."""
+
+    start: int
+    length: int
+    checksum: int
+    sums: bytes  # of the ids of its runs and their files, each an unsigned integer of 32 bits
+
+
 class SummaryCache:
     """What was read of runs, by their ids. One thread at a time may use it."""
 
     def __init__(self, directories: Sequence[str]) -> None:
         self._directories = directories
-        self._portions: dict[int, bytes] | None = None  # not decoded yet; None: not read yet
+        self._portions: dict[int, _Place] | None = None  # not read yet; None: not known yet
         self._portion_of: dict[int, int] = {}  # by the sums of the ids of runs and their files
         self._kept: dict[str, _Loaded] = {}  # those that nobody asked for yet
         self._run_of: dict[str, str] = {}  # by the ids of files that are not a run's own
@@ -153,7 +161,7 @@ class SummaryCache:
             return
         self._unsaved, self._is_complete = 0.0, complete
         with suppress(Exception):  # a full disk, a folder without permission, an odd value
-            self._decode_all()
+            self._read_all()
             _write(self._path(), _encoded(runs, self._kept.values()))
         took = time.monotonic() - now
         self._save_at = now + max(_SAVING_INTERVAL, took * _SAVING_SHARE)
@@ -163,38 +171,48 @@ class SummaryCache:
         if self._portions is None:
             self._portions = {}
             with suppress(Exception):
-                self._read()
+                self._read_index()
         if self._portions:
-            self._decode(self._portion_of.get(_sum_of(file_id), -1))
+            self._read(self._portion_of.get(_sum_of(file_id), -1))
         return self._kept.get(self._run_of.get(file_id, file_id))
 
-    def _read(self) -> None:
-        path = self._path()
-        if path.stat().st_size > _LARGEST:
+    def _read_index(self) -> None:
+        with self._path().open("rb") as file:
+            if os.fstat(file.fileno()).st_size > _LARGEST or file.readline() != _version():
+                return
+            checksum, length = (int.from_bytes(file.read(4), "big") for _ in range(2))
+            index = file.read(length)
+            start = file.tell()
+        if zlib.crc32(index) != checksum:
             return
         portions = self._portions = {}
-        with path.open("rb") as file:
-            for number, (sums, portion) in enumerate(_portions(file)):
-                self._portion_of.update(dict.fromkeys(sums, number))
-                portions[number] = portion
+        for number, place in enumerate(msgspec.msgpack.decode(index, type=list[_Place])):
+            self._portion_of.update(dict.fromkeys(array("I", place.sums), number))
+            portions[number] = place._replace(start=start + place.start)
 
-    def _decode(self, number: int) -> None:
-        data = self._portions.pop(number, None) if self._portions else None
-        if data is None:
+    def _read(self, number: int) -> None:
+        place = self._portions.pop(number, None) if self._portions else None
+        if place is None:
             return
-        with suppress(Exception):  # a damaged one has no runs
-            portion = msgspec.msgpack.decode(data, type=_Portion)
-            own = [self._dictionaries.setdefault(one, one) for one in portion.dictionaries]
-            names = [shared(one) for one in portion.names]
-            for one in portion.runs:
-                self._kept[one.id] = _Loaded(one, own[one.dictionary], names[one.names])
-                self._run_of.update(dict.fromkeys(one.files or (), one.id))
+        with suppress(Exception):  # of one that is damaged, or replaced since, nothing is known
+            with self._path().open("rb") as file:
+                file.seek(place.start)
+                data = file.read(place.length)
+            if zlib.crc32(data) == place.checksum:
+                self._take_over(msgspec.msgpack.decode(data, type=_Portion))
         if not self._portions:
             self._portion_of = {}
 
-    def _decode_all(self) -> None:
+    def _take_over(self, portion: _Portion) -> None:
+        own = [self._dictionaries.setdefault(one, one) for one in portion.dictionaries]
+        names = [shared(one) for one in portion.names]
+        for one in portion.runs:
+            self._kept[one.id] = _Loaded(one, own[one.dictionary], names[one.names])
+            self._run_of.update(dict.fromkeys(one.files or (), one.id))
+
+    def _read_all(self) -> None:
         for number in [*(self._portions or ())]:
-            self._decode(number)
+            self._read(number)
 
     def _forget(self) -> None:
         if self._portions or self._kept:
@@ -232,30 +250,34 @@ def _sum_of(file_id: str) -> int:
 
 
 def _encoded(runs: Iterable[ReadRun], others: Iterable[_Loaded]) -> bytes:
-    """The file: the version, and portions, each after its length and its checksum."""
-    parts = [_version()]
+    """The file: the version, where each portion is, after its checksum and length, and these."""
+    places: list[_Place] = []
+    portions: list[bytes] = []
     loaded = sorted(
         itertools.chain(map(_kept, runs), others),
         key=lambda one: one.kept.start_time or "",
         reverse=True,
     )
     for some in (loaded[at : at + _IN_A_PORTION] for at in range(0, len(loaded), _IN_A_PORTION)):
-        places: dict[bytes, int] = {}
+        dictionaries: dict[bytes, int] = {}
         names: dict[Names, int] = {}
         placed = [
             msgspec.structs.replace(
                 one.kept,
-                dictionary=places.setdefault(one.dictionary, len(places)),
+                dictionary=dictionaries.setdefault(one.dictionary, len(dictionaries)),
                 names=names.setdefault(one.names, len(names)),
             )
             for one in some
         ]
         ids = itertools.chain.from_iterable((one.id, *(one.files or ())) for one in placed)
         sums = array("I", map(_sum_of, ids)).tobytes()
-        portion = msgspec.msgpack.encode(_Portion([*places], [*names], placed))
-        checksum = zlib.crc32(portion, zlib.crc32(sums))
-        parts += [_HEAD.pack(checksum, len(sums), len(portion)), sums, portion]
-    return b"".join(parts)
+        portion = msgspec.msgpack.encode(_Portion([*dictionaries], [*names], placed))
+        start = places[-1].start + places[-1].length if places else 0
+        places.append(_Place(start, len(portion), zlib.crc32(portion), sums))
+        portions.append(portion)
+    index = msgspec.msgpack.encode(places)
+    head = (zlib.crc32(index), len(index))
+    return b"".join([_version(), *(one.to_bytes(4, "big") for one in head), index, *portions])
 
 
 def _kept(run: ReadRun) -> _Loaded:
@@ -276,22 +298,6 @@ def _kept(run: ReadRun) -> _Loaded:
         summary.file_size,
     )
     return _Loaded(kept, summary.dictionary, summary.names)
-
-
-def _portions(file: BinaryIO) -> Iterator[tuple[array[int], bytes]]:
-    """The sums of the ids in each portion, and the portion as it was encoded.
-
-    Nothing if another version wrote the file; it ends before what is damaged.
-    """
-    if file.read(len(_version())) != _version():
-        return
-    while head := file.read(_HEAD.size):
-        checksum, sums_length, length = _HEAD.unpack(head)
-        body = file.read(sums_length + length)
-        if zlib.crc32(body) != checksum:
-            return
-        sums = array("I", body[:sums_length])
-        yield sums, body[sums_length:]
 
 
 def _version() -> bytes:
