@@ -15,7 +15,7 @@ from traintop.model import RunSummary
 
 _Value = TypeVar("_Value")
 
-_FEWEST_RUNS = 1000
+MANY_RUNS = 1000
 """Of fewer it is computed anew each time."""
 
 _MOST_COLUMNS = 12
@@ -37,7 +37,7 @@ def column(
     Any thread may ask; what two of them do at the same time is done twice.
     """
     runs = tuple(runs)
-    if len(runs) < _FEWEST_RUNS:
+    if len(runs) < MANY_RUNS:
         return [get(run) for run in runs]
     kept = _columns.pop(what, None) or _Column((), [])
     values, is_new = _brought_up_to_date(kept, runs, get)
@@ -62,8 +62,8 @@ def _brought_up_to_date(
     """The values of some runs, and whether some of these were not known."""
     if len(kept.runs) == len(runs):
         others = itertools.compress(itertools.count(), map(operator.is_not, runs, kept.runs))
-        changed = list(itertools.islice(others, _FEWEST_RUNS))
-        if len(changed) < _FEWEST_RUNS:
+        changed = list(itertools.islice(others, MANY_RUNS))
+        if len(changed) < MANY_RUNS:
             values = kept.values.copy() if changed else kept.values
             for place in changed:
                 values[place] = get(runs[place])
@@ -91,7 +91,7 @@ _asked_last: tuple[tuple[RunSummary, ...], tuple[Names, ...]] = (), ()
 
 def shared(names: Names) -> Names:
     """The same object for all that are equal."""
-    if len(_shared) > _FEWEST_RUNS:
+    if len(_shared) > MANY_RUNS:
         _shared.clear()
     return _shared.setdefault(names, names)
 
@@ -113,6 +113,6 @@ def names_of(runs: Iterable[RunSummary]) -> Sequence[Names]:
     known_runs, found = _asked_last
     if runs is not known_runs or not runs:
         found = (*{id(names): names for names in map(names_of_run, runs)}.values(),)
-        if len(runs) >= _FEWEST_RUNS:
+        if len(runs) >= MANY_RUNS:
             _asked_last = runs, found
     return found

@@ -26,6 +26,7 @@ from traintop.metrics import (
     primary_metric,
 )
 from traintop.model import RunSummary
+from traintop.run_columns import column
 from traintop.text import counted, safe_text, suggestions
 
 _LONGEST_TITLE = 400
@@ -119,11 +120,16 @@ def grouped_by(runs: Sequence[RunSummary], field: Field, now: datetime) -> list[
 
 
 class Leader(NamedTuple):
-    """A run with the best value that it reached, and the iteration where that was, if known."""
+    """A run with the best value that it reached, of a metric if it is one of that."""
 
     run: RunSummary
     value: float
-    iteration: float | None
+    metric: str | None
+
+    @property
+    def iteration(self) -> float | None:
+        """Where that was, if known."""
+        return None if self.metric is None else best_iteration(self.run, self.metric, self.value)
 
 
 class UnknownDirectionError(ValueError):
@@ -176,10 +182,12 @@ def leaders(runs: Sequence[RunSummary], name: str, direction: Direction) -> list
     field = field_among(name, runs)
     if field.name == "duration":
         runs = most_work(runs)
+    asked = ("reached", field, direction)
+    reached = column(runs, asked, lambda run: _reached(run, field, direction))
     ranked = [
-        Leader(run, value, best_iteration(run, field.metric, value) if field.metric else None)
-        for run in runs
-        if (value := _reached(run, field, direction)) is not None
+        Leader(run, value, field.metric)
+        for run, value in zip(runs, reached, strict=True)
+        if value is not None
     ]
     ranked.sort(key=lambda leader: leader.value, reverse=direction == "higher")
     return ranked

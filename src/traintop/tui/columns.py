@@ -21,6 +21,7 @@ from traintop.lines import Role
 from traintop.metrics import direction_of, diverged, metrics_of, system_metrics_of
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import steps_text
+from traintop.run_columns import MANY_RUNS, names_of_run
 from traintop.store.snapshot import PlaceState, state_of
 from traintop.text import MISSING, safe_text
 from traintop.tui.kit.runs import (
@@ -227,13 +228,22 @@ def can_group(key: str) -> bool:
     return key != TREND_COLUMN and column_of(key).field.kind in ("text", "setting")
 
 
+def _typical(runs: Iterable[RunSummary]) -> Sequence[RunSummary]:
+    """Of very many runs some: one with each set of names, and others from all over the list."""
+    listed = [*runs]
+    if len(listed) < MANY_RUNS:
+        return listed
+    one_of_each = {id(names_of_run(run)): run for run in listed}
+    return [*one_of_each.values(), *listed[:: len(listed) // MANY_RUNS + 1]]
+
+
 def offered_columns(runs: Iterable[RunSummary]) -> tuple[str, ...]:
     """The keys of all columns that these runs have something to show in.
 
     First the built-in ones, then metrics, the other fields, settings, and system metrics; those
     settings first that differ.
     """
-    listed = list(runs)
+    listed = _typical(runs)
     settings: dict[str, Any] = {}
     differing: dict[str, None] = {}
     for run in listed:
