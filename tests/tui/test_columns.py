@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from tests.runs import DIRECTORY, NOW, make_run
+from tests.runs import DIRECTORY, NOW, make_run, make_runs
 from tui_runs import line_text
 
 from traintop.lines import line_width
@@ -318,3 +318,10 @@ def test_a_name_of_blanks_is_that_of_its_file(name):
     run = make_run(name, id="/logs/experiment_x_20250222_140530.json")
     assert "20250222_140530" in row(run)
     assert RunRows([run]).short_name(run, 60) == "experiment_x_20250222_140530"
+
+
+def test_of_very_many_runs_a_rare_setting_is_offered() -> None:
+    runs = make_runs(2500)
+    runs[1234] = make_run("rare", config={"max_iters": 100, "rare_setting": 1})
+    offered = offered_columns(runs)
+    assert {"config.rare_setting", "config.d_model"} <= {*offered}
