@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
-from traintop.commands.output import LocalPath, failure, print_text, warn
+from traintop.commands.output import LocalPath, failure, print_text, unreadable_lines, warn
 from traintop.commands.runs import (
     RootType,
     format_option,
     given_or_default,
-    unreadable_lines,
 )
 from traintop.text import counted, safe_text
 

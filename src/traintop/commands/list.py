@@ -15,6 +15,7 @@ from traintop.commands.output import (
     print_json,
     print_table,
     print_text,
+    unreadable_lines,
     warn,
 )
 from traintop.commands.runs import (
@@ -23,7 +24,6 @@ from traintop.commands.runs import (
     filter_option,
     opened_roots,
     roots_as_arguments,
-    unreadable_lines,
 )
 from traintop.run_ids import is_remote
 from traintop.text import counted, safe_text

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import codecs
 import functools
+import itertools
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from traintop.model import RunStatus, RunSummary
 from traintop.run_ids import is_remote
-from traintop.text import safe_text
+from traintop.text import counted, safe_text
 
 if TYPE_CHECKING:
     from traintop.tables import Table
@@ -40,6 +42,7 @@ _STYLES = {
 LONGEST_LINE = 500
 
 _WIDTH_OF_FILES = 10_000
+_MOST_REASONS = 5
 
 
 class LocalPath(click.Path):
@@ -161,3 +164,28 @@ def fail_at_the_end() -> None:
 def failure(error: object) -> click.ClickException:
     """An error that ends the command with one safe line, for ``raise … from None``."""
     return click.ClickException(safe_text(error, LONGEST_LINE))
+
+
+def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:
+    """Lines with each file that cannot be read, or only in part, and the reason.
+
+    Files that are read in part for one reason have a line together; of many reasons some are said.
+    """
+    lines: list[str] = []
+    partly: dict[str, list[str]] = {}
+    for run in runs:
+        name, reason = safe_text(run.id, 500), safe_text(run.problem, LONGEST_LINE)
+        if run.status is not RunStatus.UNREADABLE and reason:
+            partly.setdefault(reason, []).append(name)
+            reason = ""
+        if run.damaged:
+            skipped = counted(run.damaged, "damaged line")
+            reason = f"has {skipped}, left out: traintop doctor --repair removes them"
+        if reason:
+            lines.append(f"{name} {reason}")
+    for reason, (name, *more) in itertools.islice(partly.items(), _MOST_REASONS):
+        like_it = f" and {len(more):,} more" if more else ""
+        lines.append(f"not read in {name}{like_it}: {reason}")
+    if others := sum(map(len, itertools.islice(partly.values(), _MOST_REASONS, None))):
+        lines.append(f"not read as a whole: {counted(others, 'more run')}; their details say why")
+    return lines

@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 from click.shell_completion import CompletionItem
 
-from traintop.commands.output import LONGEST_LINE, fail_at_the_end, failure, warn
-from traintop.model import RunStatus, RunSummary
+from traintop.commands.output import (
+    LONGEST_LINE,
+    fail_at_the_end,
+    failure,
+    unreadable_lines,
+    warn,
+)
 from traintop.mounts import answer
 from traintop.run_ids import is_below, is_named_like_a_file, is_remote, parts_of, root_of
 from traintop.text import counted, safe_text
@@ -26,7 +31,6 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_MOST_REASONS = 5
 _MOST_COMPLETIONS = 100
 _EXPANDED = frozenset("$`")  # by a shell, in double quotes, too
 
@@ -380,28 +384,3 @@ def _meant(reference: str, paths: dict[str, str], opened: OpenedRuns) -> Iterato
             run for run in opened.unreadable if reference in (run.stem, PurePath(run.id).name)
         ]
         raise failure(unreadable_lines(refused)[0] if refused else error) from None
-
-
-def unreadable_lines(runs: Iterable[RunSummary]) -> list[str]:
-    """Lines with each file that cannot be read, or only in part, and the reason.
-
-    Files that are read in part for one reason have a line together; of many reasons some are said.
-    """
-    lines: list[str] = []
-    partly: dict[str, list[str]] = {}
-    for run in runs:
-        name, reason = safe_text(run.id, 500), safe_text(run.problem, LONGEST_LINE)
-        if run.status is not RunStatus.UNREADABLE and reason:
-            partly.setdefault(reason, []).append(name)
-            reason = ""
-        if run.damaged:
-            skipped = counted(run.damaged, "damaged line")
-            reason = f"has {skipped}, left out: traintop doctor --repair removes them"
-        if reason:
-            lines.append(f"{name} {reason}")
-    for reason, (name, *more) in itertools.islice(partly.items(), _MOST_REASONS):
-        like_it = f" and {len(more):,} more" if more else ""
-        lines.append(f"not read in {name}{like_it}: {reason}")
-    if others := sum(map(len, itertools.islice(partly.values(), _MOST_REASONS, None))):
-        lines.append(f"not read as a whole: {counted(others, 'more run')}; their details say why")
-    return lines
