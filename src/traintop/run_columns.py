@@ -18,7 +18,7 @@ _Value = TypeVar("_Value")
 MANY_RUNS = 1000
 """Of fewer it is computed anew each time."""
 
-_MOST_COLUMNS = 12
+_MOST_COLUMNS = 24
 
 
 class _Column(NamedTuple):

@@ -21,6 +21,7 @@ from traintop.store.snapshot import PlaceState, Snapshot, state_of
 from traintop.tui.columns import column_of
 from traintop.tui.rows import RunRows
 from traintop.tui.view import (
+    GROUPINGS,
     ViewState,
     are_archived,
     listing_key,
@@ -38,7 +39,7 @@ def _prepare(runs: Sequence[RunSummary], columns: Sequence[str]) -> None:
     """Find out what a person asks of very many runs first, so that no key waits for it."""
     with suppress(Exception):  # then it is found out when it is asked
         mentions("", runs, None, {})
-        for key in columns:
+        for key in (*columns, *filter(None, GROUPINGS)):
             values_of(column_of(key).field, runs)
         ranking_of(runs)
 
