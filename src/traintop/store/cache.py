@@ -16,7 +16,7 @@ import os
 import time
 import zlib
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -109,13 +109,11 @@ class SummaryCache:
     def claim(self, entry: Entry) -> tuple[str, str] | None:
         """The run, and its format, that a file was all of when it was as it is; else ``None``."""
         loaded = self._find(entry.id)
-        if loaded is None or loaded.kept.seen != _seen([entry]):
+        if loaded is None or not _is_as_seen(loaded.kept, [entry]):
             return None
         return loaded.kept.id, loaded.kept.format
 
-    def take(
-        self, run_id: str, root: str, entries: Sequence[Entry], formats: Collection[str]
-    ) -> ReadRun | None:
+    def take(self, run_id: str, root: str, entries: Sequence[Entry]) -> ReadRun | None:
         """A run whose files are as they were, once; ``None`` if not known.
 
         Its summary says that it was found below ``root``.
@@ -124,10 +122,8 @@ class SummaryCache:
         if loaded is None or loaded.kept.id != run_id:
             return None
         del self._kept[run_id]
-        if loaded.kept.format not in formats:
-            return None
         kept, dictionary, names = loaded
-        if kept.seen != _seen(entries) or (kept.files or [run_id]) != _ids(entries):
+        if not _is_as_seen(kept, entries):
             return None
         summary = packed_again(
             id=run_id,
@@ -223,6 +219,15 @@ class SummaryCache:
 
         named = "\n".join(f"{address_of(each)} as {each}" for each in self._directories)
         return user_cache_path("traintop", appauthor=False) / f"summaries_{_digest(named)}"
+
+
+def _is_as_seen(kept: _Kept, entries: Sequence[Entry]) -> bool:
+    """Whether a run is of these files, and these are as they were."""
+    if kept.files is None and len(entries) == 1:
+        [entry] = entries
+        if kept.seen == (entry.size, entry.version):  # as of most
+            return entry.id == kept.id
+    return kept.seen == _seen(entries) and (kept.files or [kept.id]) == _ids(entries)
 
 
 def _seen(entries: Sequence[Entry]) -> _Seen:

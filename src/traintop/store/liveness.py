@@ -175,10 +175,11 @@ class ObservedRun(msgspec.Struct, eq=False):
         """Take over what was known of it at the last start, if its files are as they were then."""
         if not (now - self._changed_at >= SETTLING or self._is_exact):
             return False
-        kept = self.cache.take(self.id, self.root, self.entries, [one.name for one in self.formats])
-        if kept is None:
+        kept = self.cache.take(self.id, self.root, self.entries)
+        by_name = (one for one in self.formats if kept is not None and one.name == kept.format)
+        self._format = next(by_name, None)
+        if kept is None or self._format is None:
             return False
-        self._format = next(one for one in self.formats if one.name == kept.format)
         self._written = self.summary = kept.summary
         self._settled = True
         self._judge(now)
