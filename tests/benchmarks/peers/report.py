@@ -103,7 +103,9 @@ def _growth(question: str, results: Results) -> str:
         for name, of_tool in growth.items()
         if of_tool.stopped
     )
-    parts = [f"### More and more {unit}", _table(heads, rows), _GROWTH_TEXT, "\n".join(stopped)]
+    remarks = (f"- {remark}" for remark in results.remarks.get(question, ()))
+    reasons = "\n".join((*stopped, *remarks))
+    parts = [f"### More and more {unit}", _table(heads, rows), _GROWTH_TEXT, reasons]
     return "\n\n".join(filter(None, parts))
 
 

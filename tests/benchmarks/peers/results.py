@@ -60,6 +60,8 @@ class Results(msgspec.Struct, frozen=True):
     answers: dict[str, dict[str, Answer]]
     """Of each question, those of each tool."""
     growth: dict[str, dict[str, Growth]]
+    remarks: dict[str, tuple[str, ...]] = {}
+    """What came to be known of such a table after it was measured."""
 
 
 def answer(values: Sequence[float]) -> Answer:
