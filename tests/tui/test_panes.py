@@ -43,6 +43,11 @@ def test_the_status_line_says_how_many_runs_are_not_read_yet():
     assert "   100 of 10,000 runs  " in text
 
 
+def test_the_status_line_says_that_more_may_be_found():
+    line = status_line([str(DIRECTORY)], make_runs(100), "", 120, unread=900, is_partial=True)
+    assert "   100 of 1,000+ runs  " in line_text(line)
+
+
 def test_the_status_line_counts_running_stalled_and_crashed():
     runs = [
         *make_runs(6),

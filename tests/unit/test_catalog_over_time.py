@@ -118,6 +118,16 @@ def test_the_newest_runs_are_read_first_and_none_twice(tmp_path: Path, opened: l
     ]
 
 
+def test_a_first_look_that_found_not_all_says_so(tmp_path: Path) -> None:
+    for number in range(3):
+        run_at(tmp_path / f"{number}", "run")
+    catalog = RunCatalog([tmp_path])
+    [place] = catalog.places
+    place.first_look(4, 0.0)
+    assert catalog.snapshot().is_partial
+    assert not catalog.refresh().is_partial
+
+
 def test_a_first_look_at_few_runs_is_the_whole(tmp_path: Path) -> None:
     run_at(tmp_path, "only")
     [catalog] = RunCatalog([tmp_path, tmp_path / "gone"]).places

@@ -119,6 +119,7 @@ class RunCatalog:
                 sum(part.unread for part in parts),
                 ", ".join(part.others for part in parts if part.others and not runs),
                 states,
+                any(part.is_partial for part in parts),
             )
             return self._merged
 

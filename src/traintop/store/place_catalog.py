@@ -169,7 +169,8 @@ class PlaceCatalog:
         scan = self._scan(time.monotonic() + seconds / 4)
         newest = heapq.nlargest(most, scan.files, key=_apparent_start)
         unread = self._update(newest, seconds) + max(len(scan.files) - most, 0)
-        return self._publish(self._notices(scan), unread or int(scan.is_partial))
+        is_partial = scan.is_partial
+        return self._publish(self._notices(scan), unread or int(is_partial), is_partial=is_partial)
 
     def _refresh(self, seconds: float) -> Snapshot:
         scan = self._scan()
@@ -441,16 +442,20 @@ class PlaceCatalog:
         unread: int = 0,
         others: str = "",
         places: tuple[PlaceState, ...] = (),
+        *,
+        is_partial: bool = False,
     ) -> Snapshot:
         before = self.snapshot
-        aside = (tuple(notices), unread, others, places)
-        is_new = aside != (before.notices, before.unread, before.others, before.places)
+        aside = (unread, others, places, is_partial)
+        known = (before.unread, before.others, before.places, before.is_partial)
+        notices = tuple(notices)
+        is_new = (notices, *aside) != (before.notices, *known)
         is_changed = self._order.is_stale and not places  # runs may have been read before it failed
         if is_changed or is_new or not before.revision:
             runs = before.runs
             if is_changed:
                 runs = self._order.listed(runs, self._runs.values(), self._annotations.of)
-            self.snapshot = Snapshot(runs, self.roots, aside[0], before.revision + 1, *aside[1:])
+            self.snapshot = Snapshot(runs, self.roots, notices, before.revision + 1, *aside)
         return self.snapshot
 
 

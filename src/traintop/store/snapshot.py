@@ -52,7 +52,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     ``notices`` says in words what is wrong with the roots. ``revision`` grows only when something
     changed, so equal revisions of one catalog mean equal content. ``unread`` counts the files that
-    a first look left for later. ``others`` names what is there where no run is. ``places`` are
+    a first look left for later, and where that ``is_partial``, those that it has not found are not
+    among them. ``others`` names what is there where no run is. ``places`` are
     those that cannot be looked at now; their last known runs are among the others.
     """
 
@@ -63,6 +64,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     unread: int = 0
     others: str = ""
     places: tuple[PlaceState, ...] = ()
+    is_partial: bool = False
 
     @property
     def is_complete(self) -> bool:

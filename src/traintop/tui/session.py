@@ -168,6 +168,11 @@ class Session:
         return None if run is None else state_of(run.id, self.places)
 
     @property
+    def is_partial(self) -> bool:
+        """Whether there are more files than were found so far."""
+        return self._snapshot is not None and self._snapshot.is_partial
+
+    @property
     def others(self) -> str:
         """What is there where no run is, in words."""
         return "" if self._snapshot is None else self._snapshot.others

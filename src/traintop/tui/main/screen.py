@@ -251,15 +251,16 @@ class MainScreen(SessionScreen):
             runs = None
         counts = None if runs is None else tuple(column(runs, "status", lambda run: run.status))
         listed, query = len(self.rows), self.view.filter
-        archived = self.session.hidden_archived
+        archived, is_partial = self.session.hidden_archived, self.session.is_partial
         self._status_pane.show_line(
-            (counts, listed, archived, query, mode, unread, places),
+            (counts, listed, archived, query, mode, unread, is_partial, places),
             lambda width: status_line(
                 roots,
                 runs,
                 mode,
                 width,
                 unread=unread,
+                is_partial=is_partial,
                 listed=listed,
                 archived=archived,
                 query=query,

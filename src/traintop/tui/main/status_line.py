@@ -38,12 +38,15 @@ def status_line(
     width: int,
     *,
     unread: int = 0,
+    is_partial: bool = False,
     listed: int | None = None,
     archived: int = 0,
     query: str = "",
     places: Sequence[PlaceState] = (),
 ) -> Line:
     """``runs`` is ``None`` before the first scan, which leaves some ``unread``.
+
+    Where that ``is_partial``, there are more than it found.
 
     Whether a run goes on is not said of those in ``places`` that cannot be looked at now.
 
@@ -61,7 +64,7 @@ def status_line(
     shown = f"{len(runs):,} of " if unread else ""
     if listed not in (None, len(runs)):
         shown = f"{listed:,} of "
-    total = f"   {shown}{counted(count, 'run')}"
+    total = f"   {shown}{f'{count:,}+ runs' if is_partial else counted(count, 'run')}"
     filtered = [Piece(f"  {archived} archived", "muted")] if archived else []
     filtered += [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
     asked = (one for one in places if one.is_first and is_remote(one.roots[0]))
