@@ -18,7 +18,7 @@ from traintop.tui.app import TraintopApp
 from traintop.tui.main.status_line import notices_line, status_line
 
 AWAY = PlaceState(
-    "gpu07", ("ssh://gpu07/runs",), "away 3m, next try 20s", "no route to host", 180.0
+    "gpu07", ("ssh://gpu07/runs",), "away 3m, tries every 20s", "no route to host", 180.0
 )
 CONNECTING = PlaceState("gpu08", ("ssh://gpu08/runs",), "connecting", is_first=True)
 """Far away, and just being asked."""
@@ -41,7 +41,7 @@ async def test_a_run_of_a_place_that_is_away_is_last_known(size: tuple[int, int]
     app = PostedApp()
     async with app.run_test(size=size) as pilot:
         text = await shown(pilot, app, AWAY)
-        assert " gpu07 away 3m, next try 20s: no route to host" in text.splitlines()[1]
+        assert " gpu07 away 3m, tries every 20s: no route to host" in text.splitlines()[1]
         assert re.search(r"^. \?◌ run\? +there ", text, re.M)
         assert re.search(r"^.  ● run +here ", text, re.M)
         assert "last known, 3m ago" in text.lower()
@@ -94,9 +94,9 @@ async def test_an_address_is_copied_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("width", "text"),
     [
-        (200, " gpu07 away 3m, next try 20s: no route to host · gpu09 no answer for 20s"),
-        (70, " gpu07 away 3m, next try 20s · gpu09 no answer for 20s"),
-        (50, " gpu07 away 3m, next try 20s · 1 more"),
+        (200, " gpu07 away 3m, tries every 20s: no route to host · gpu09 no answer for 20s"),
+        (70, " gpu07 away 3m, tries every 20s · gpu09 no answer for 20s"),
+        (50, " gpu07 away 3m, tries every 20s · 1 more"),
     ],
 )
 def test_the_reasons_are_said_where_there_is_room(width: int, text: str) -> None:

@@ -19,7 +19,7 @@ from traintop.tui.main.row_layout import format_group
 from traintop.tui.main.run_table import RunTable
 from traintop.tui.view import SortOrder, sort_runs
 
-AWAY = PlaceState("gpu8", ("ssh://gpu8/runs",), "away 3m, next try 20s", "no route to host")
+AWAY = PlaceState("gpu8", ("ssh://gpu8/runs",), "away 3m, tries every 20s", "no route to host")
 
 
 def run_on(host: str, name: str, **changes: object) -> RunSummary:
@@ -72,8 +72,8 @@ def test_a_title_says_what_the_runs_share(name, values, titles):
 @pytest.mark.parametrize(
     ("width", "text"),
     [
-        (80, "gpu8  2 runs  ◌ 2 last known  away 3m, next try 20s"),
-        (45, "gpu8  2 runs  ◌ 2  away 3m, next try 20s"),
+        (80, "gpu8  2 runs  ◌ 2 last known  away 3m, tries every 20s"),
+        (45, "gpu8  2 runs  ◌ 2  away 3m, tries every 20s"),
         (20, "gpu8  2 runs  ◌ 2  …"),
     ],
 )
@@ -86,7 +86,7 @@ def test_a_heading_says_that_its_place_is_away(width, text):
 def test_a_heading_over_several_places_says_which_are_away():
     (group,) = grouped_by(fleet(), field_of("config.d_model"), NOW)
     text = line_text(format_group(group, [AWAY], 99))
-    assert text.endswith("● 1 running  ◌ 2 last known  gpu8 away 3m, next try 20s")
+    assert text.endswith("● 1 running  ◌ 2 last known  gpu8 away 3m, tries every 20s")
 
 
 async def test_a_key_groups_by_host_by_root_and_not_at_all():

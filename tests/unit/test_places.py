@@ -99,6 +99,23 @@ def test_how_long_a_place_is_away_that_never_answered(roots: tuple[str, str], bo
     assert snapshot.places[0].words.startswith("away 2m")
 
 
+def test_how_long_a_place_is_away_is_true_between_two_tries(
+    roots: tuple[str, str], box: Box
+) -> None:
+    clock = Clock()
+    runs = RunCatalog(roots, clock=clock)
+    runs.refresh()
+    box.reason = REASON
+    runs.refresh()
+    said = []
+    for _ in range(100):
+        clock.now += 1.0
+        said.append(runs.snapshot().places[0].words)
+    lengths = [f"away {length}, tries every 1s" for length in ("0s", "10s", "20s", "50s", "1m")]
+    assert [said[after] for after in (0, 10, 20, 55, 70)] == lengths
+    assert len({*said}) == 7  # so that an idle screen is seldom drawn
+
+
 def test_doctor_says_why_a_place_is_away(roots: tuple[str, str], box: Box) -> None:
     box.reason = REASON
     done = CliRunner().invoke(main, ["doctor", roots[1]])

@@ -128,9 +128,7 @@ class PlaceCatalog:
         except AwayError as error:
             self._failures += 1
             self._known_at = self._known_at or now
-            seconds = self._clock() - self._known_at
-            words = f"away {span(seconds)}, next try {span(self.pause)}"
-            state = self._state(words)._replace(reason=str(error), seconds=seconds)
+            state = self._state("away")._replace(reason=str(error))
             return self._publish(notices=(), places=(state,))
         finally:
             self._waiting_since = None
@@ -151,12 +149,12 @@ class PlaceCatalog:
     def state(self) -> PlaceState | None:
         """Why its runs are not known as they are now; ``None`` where they are."""
         if self.away is not None:
-            return self.away
-        waited = self.silence
+            waited = _in_steps(self._clock() - self._known_at)
+            words = f"away {span(waited)}, tries every {span(self.pause)}"
+            return self.away._replace(words=words, seconds=waited)
+        waited = _in_steps(self.silence)
         if waited >= SILENT:  # as a frozen disk keeps it waiting
-            waited -= waited % SILENT
-            words = f"no answer for {span(waited)}"
-            return self._state(words)._replace(seconds=waited)
+            return self._state(f"no answer for {span(waited)}")._replace(seconds=waited)
         if self.snapshot.revision:
             return None
         words = "connecting" if self._place else "not read yet"
@@ -478,6 +476,11 @@ class _Scan:
     sidecars: list[Entry]
     notices: list[str]
     is_partial: bool = False
+
+
+def _in_steps(waited: float) -> float:
+    """Seconds that were waited; in steps, for each is drawn anew."""
+    return waited - waited % (SILENT if waited < 60 else 60)
 
 
 def _apparent_start(entry: Entry) -> str:

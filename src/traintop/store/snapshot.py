@@ -18,7 +18,7 @@ class PlaceState(NamedTuple):
     """What a person calls it."""
     roots: tuple[str, ...]
     words: str
-    """How it is: ``away 3m, next try 20s``, ``connecting``, ``no answer for 20s``."""
+    """How it is: ``away 3m, tries every 20s``, ``connecting``, ``no answer for 20s``."""
     reason: str = ""
     """Why: ``no route to host``."""
     seconds: float = 0.0
