@@ -22,7 +22,7 @@ directory means all runs below it. **Roots** stand after `-d`, or alone where no
 directories, places elsewhere as `ssh://host/path`, and `@NAME` for
 [those of a name](settings.md#roots). The default is `$TRAINTOP_DIR`, else `./experiment_logs`, else
 the current directory. A place elsewhere that does not answer is a warning; the others are shown,
-and where all runs were meant, the exit status is 1.
+and where all runs were meant, as by `@latest`, the exit status is 1.
 
 **Filters** are those of the UI ([docs/filter.md](filter.md)); fields, metrics and settings have
 the same names everywhere ([docs/fields.md](fields.md)). Archived runs are left out unless named or

@@ -19,6 +19,7 @@ from traintop.analysis.events import EventKind, RunEvents
 from traintop.analysis.rules import RuleWatch
 from traintop.analysis.waiting import Waiting
 from traintop.cli import main
+from traintop.commands.wait import TIMED_OUT
 from traintop.model import RunSummary
 from traintop.progress import eta_seconds
 from traintop.rule import Rule
@@ -212,6 +213,7 @@ def test_what_leaves_a_place_out_fails(roots: tuple[str, str], box: Box) -> None
         assert status(*command) == 1, command
     assert status("tag", "good", "-f", "train_loss < 100") == 1
     assert status("show", "here") == 0
+    assert (status("show"), status("show", "@latest")) == (1, 1)
     box.reason = ""
     assert CliRunner().invoke(main, ["brief", "-d", roots[0], "-d", roots[1]]).exit_code == 0
 
@@ -301,6 +303,18 @@ def test_wait_takes_no_run_for_gone_whose_place_is_away(roots: tuple[str, str], 
     for seconds in (0.0, 10.0):  # noqa: B007 - the clock
         waiting.look(waiting.runs_in(snapshot), snapshot, datetime.now(), {})
     assert [*waiting.lost] == [f"{roots[0]}/gone.json"]
+
+
+def test_a_run_that_may_be_where_nobody_can_look(roots: tuple[str, str], box: Box) -> None:
+    words = ["wait", "there", "--appear", "--timeout", "0", "-d", roots[0], "-d", roots[1]]
+    box.reason = REASON
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, done.stderr.splitlines()[1:]) == (
+        TIMED_OUT,
+        [f"traintop: there was not found: box is away: {REASON}"],
+    )
+    box.reason = ""
+    assert CliRunner().invoke(main, words).exit_code == 0
 
 
 def test_runs_of_one_name_in_several_places_are_told_apart(

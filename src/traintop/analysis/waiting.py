@@ -11,7 +11,7 @@ from traintop.analysis.query import runs_now_matching
 from traintop.analysis.query_conditions import Alerts
 from traintop.model import ENDED, RunStatus, RunSummary
 from traintop.progress import stall_text, steps_text
-from traintop.store.snapshot import Snapshot, state_of
+from traintop.store.snapshot import PlaceState, Snapshot, state_of
 
 _GONE_SECONDS = 2.0  # a file that is written anew may be away for a moment
 
@@ -33,8 +33,9 @@ class Waiting:
         self._condition = condition
         self._ids = dict.fromkeys(ids)
         self.missing = [*names]
-        """The names of runs that do not exist yet."""
+        """The names of runs that were not found yet."""
         self._clock = clock
+        self._places: Sequence[PlaceState] = ()  # that could not be looked at
         self._runs: dict[str, RunSummary] = {}
         self._gone_since: dict[str, float] = {}
         self.met: set[str] = set()
@@ -56,6 +57,7 @@ class Waiting:
         self, runs: Sequence[RunSummary], snapshot: Snapshot, now: datetime, alerts: Alerts
     ) -> None:
         """Take the newest state of the runs that are waited for."""
+        self._places = snapshot.places
         self._runs |= {run.id: run for run in runs}
         self.met |= {run.id for run in runs_now_matching(runs, self._condition, now, alerts)}
         for run in runs:
@@ -88,9 +90,15 @@ class Waiting:
             run = self._runs.get(run_id)
             yield f"{run.title if run else run_id}: {reason}; {self._condition!r} was never so"
 
+    def missing_lines(self) -> Iterator[str]:
+        """Which runs do not exist yet, or may be in a place that could not be looked at."""
+        troubles = "; ".join(place.trouble for place in self._places)
+        missing = f"was not found: {troubles}" if troubles else "does not exist yet"
+        yield from (f"{name} {missing}" for name in self.missing)
+
     def state_lines(self) -> Iterator[str]:
         """How the runs are of which it is not so yet."""
-        yield from (f"{name} does not exist" for name in self.missing)
+        yield from self.missing_lines()
         for run_id in self._ids:
             run = self._runs.get(run_id)
             if run is not None and run_id not in self.met:

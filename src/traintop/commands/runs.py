@@ -291,13 +291,14 @@ def selected_runs(
     Raises ``ClickException`` for a reference that no run has, and when there are no runs.
     """
     from traintop.analysis.query_tokens import QueryError
+    from traintop.analysis.runs import BEST, LATEST
 
     opened, references, paths = _opened(roots, references, baseline)
     warn(*opened.notices)
     if not references:
         warn(*(f"left out: {line}" for line in unreadable_lines(opened.unreadable)))
-        if opened.notices:
-            fail_at_the_end()
+    if opened.notices and not (references and {*references, baseline}.isdisjoint((LATEST, BEST))):
+        fail_at_the_end()  # of all runs, some could not be looked at
     if not opened.runs and not (references and opened.unreadable):
         answered = ", ".join(opened.answered)
         raise failure(f"no runs in {answered}" if answered else "nothing could be looked at")

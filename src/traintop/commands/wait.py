@@ -122,6 +122,6 @@ def _wait(
         for trouble in set(snapshot.troubles) - reported:
             warn(f"{trouble}; waiting on")
         if waiting.missing and not reported:
-            warn(*(f"{name} does not exist yet; waiting for it" for name in waiting.missing))
+            warn(*(f"{line}; waiting for it" for line in waiting.missing_lines()))
         reported |= {*stalled, *snapshot.troubles, *waiting.missing}
     responder.finish()
