@@ -9,6 +9,7 @@ import pytest
 from drawings import SMOOTH, chart, curve, drawn, floats, ink, plot_area
 
 from traintop.charts import Series
+from traintop.charts.ticks import in_steps
 
 
 def columns_of(line: str, character: str) -> list[int]:
@@ -28,6 +29,13 @@ def test_ticks_are_where_the_curve_is() -> None:
     labels = {row.split("┤")[0].strip(): index for index, row in enumerate(rows) if "┤" in row}
     assert rows[labels["10"]] == next(row for row in rows if "│" in row or "┤" in row)
     assert labels["0"] == rows.index(axis) - 1
+
+
+def test_an_axis_of_any_limits_moves_in_steps() -> None:
+    for low, high in itertools.combinations(np.arange(-30, 31) / 10, 2):
+        for parts in (4, 8):
+            first, last = in_steps(low, high, parts)
+            assert low - (high - low) < first <= low < high <= last < high + (high - low)
 
 
 def test_a_logarithmic_axis_has_equal_steps_for_equal_factors() -> None:

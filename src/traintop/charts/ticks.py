@@ -14,6 +14,7 @@ _SI = ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
 _SI_END = 1e15
 _LONGEST = 1e21  # from here on a number without a unit has too many digits
 _FINEST_SPAN = 1e-290
+_ROUNDING = 1e-9  # of what is a round number but for the arithmetic, as 3.0 - 2.2
 _MOST_DECIMALS = 15
 _LEAST_ROWS_APART, _GOOD_ROWS_APART = 2, 5
 _MOST_STRETCH = 1.35
@@ -59,10 +60,10 @@ def in_steps(low: float, high: float, parts: int) -> tuple[float, float]:
     span = high / 2 - low / 2
     if not _FINEST_SPAN < span < 1e300 or span < 1e-9 * max(abs(low), abs(high)):
         return low, high
-    most = span / (parts / 2)
+    most = span / (parts / 2) * (1 + _ROUNDING)
     power = 10.0 ** math.floor(math.log10(most))
     step = max(mantissa * power for mantissa in (1.0, 2.0, 5.0) if mantissa * power <= most)
-    return math.floor(low / step) * step, math.ceil(high / step) * step
+    return min(low, math.floor(low / step) * step), max(high, math.ceil(high / step) * step)
 
 
 class EvenTicks(NamedTuple):
