@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,6 +28,7 @@ class _Column(NamedTuple):
 
 
 _columns: dict[Hashable, _Column] = {}  # the one that was used last comes last
+_lock = threading.Lock()  # never held while something is computed
 
 
 def column(
@@ -39,13 +41,15 @@ def column(
     runs = tuple(runs)
     if len(runs) < MANY_RUNS:
         return [get(run) for run in runs]
-    kept = _columns.pop(what, None) or _Column((), [])
+    with _lock:
+        kept = _columns.pop(what, None) or _Column((), [])
     values, is_new = _brought_up_to_date(kept, runs, get)
     # Some of the runs may be all that a filter left: what is known of the others stays.
     is_kept = is_new and 2 * len(runs) > len(kept.runs)
-    _columns[what] = _Column(runs, values) if is_kept else kept
-    while len(_columns) > _MOST_COLUMNS:
-        _columns.pop(next(iter(_columns)), None)
+    with _lock:
+        _columns[what] = _Column(runs, values) if is_kept else kept
+        while len(_columns) > _MOST_COLUMNS:
+            del _columns[next(iter(_columns))]
     return values
 
 

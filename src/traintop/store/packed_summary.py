@@ -12,6 +12,7 @@ import msgspec
 from traintop.model import LoggedAlert, MetricsSnapshot, MetricStats, RunStatus, RunSummary
 from traintop.run_columns import Names, names_of_run
 
+_LEVEL = 6  # 8 % less than with 1, for 3 µs more a run
 _WINDOW = 12  # bits: what is packed is rarely longer
 _LONGEST_DICTIONARY = 1 << _WINDOW
 _POOR = 0.25  # of the size, by which it could be less with another dictionary
@@ -137,7 +138,7 @@ class SummaryPacker:
         except (TypeError, ValueError, OverflowError):  # a value of another package's format
             return summary
         dictionary = self._dictionaries.get(kind, b"")
-        compressor = zlib.compressobj(1, zlib.DEFLATED, -_WINDOW, zdict=dictionary)
+        compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -_WINDOW, zdict=dictionary)
         packed = compressor.compress(data) + compressor.flush()
         if (
             not dictionary or len(packed) > len(data) * _POOR
