@@ -18,6 +18,9 @@ from typing import Tuple, TypeVar
 PATIENCE = 2.0
 """Seconds that are waited for the answer to one question."""
 
+SILENT = 10.0
+"""Seconds without an answer after which it is said that there is none."""
+
 _NETWORK_TYPES = frozenset(
     {
         *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs"),

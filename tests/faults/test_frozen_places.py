@@ -24,7 +24,10 @@ from traintop import mounts
 from traintop.cli import main
 from traintop.run_ids import address_of
 from traintop.store import catalog, place_catalog
+from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
+from traintop.store.files import mounted
+from traintop.store.formats import UnreadableRunError
 from traintop.tui.app import TraintopApp
 
 PYTHON = f"pipe:{sys.executable} -Iiq -"
@@ -126,7 +129,8 @@ def test_list_waits_for_a_silent_helper_only_so_long(
 HASTE = """
 from traintop import cli, mounts
 from traintop.store import catalog, place_catalog
-mounts.PATIENCE = catalog.SILENT = place_catalog.SILENT = 0.3
+from traintop.store.files import mounted
+mounts.PATIENCE = catalog.SILENT = place_catalog.SILENT = mounted.SILENT = 0.3
 cli.main()
 """
 
@@ -149,8 +153,9 @@ def mount(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
 @pytest.fixture
 def frozen(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mount]:
     """The mount while its server answers nothing; whoever asks is soon tired of it."""
-    for module, name in ((mounts, "PATIENCE"), (catalog, "SILENT"), (place_catalog, "SILENT")):
-        monkeypatch.setattr(module, name, 0.3)
+    monkeypatch.setattr(mounts, "PATIENCE", 0.3)
+    for module in (catalog, place_catalog, mounted):
+        monkeypatch.setattr(module, "SILENT", 0.3)
     address_of.cache_clear()
     mount.freeze()
     yield mount
@@ -232,6 +237,45 @@ def test_what_was_known_of_a_mount_stays_while_it_is_frozen(
         assert [state.roots for state in snapshot.places] == [(str(mount.directory),)]
     mount.thaw()
     wait_until(lambda: runs.refresh().is_complete)
+
+
+def test_what_is_being_read_of_a_mount_ends_when_it_freezes(
+    mount: Mount, request: pytest.FixtureRequest
+) -> None:
+    runs = RunCatalog([mount.directory])
+    run_id = runs.refresh().runs[0].id
+    reader, console = runs.reader(run_id), runs.console(run_id)
+    request.getfixturevalue("frozen")
+    said = f"^{mount.directory}/.* cannot be read now: no answer for "
+    for question in (
+        reader.history,
+        lambda: next(reader.portions(5)),
+        lambda: reader.sample(5),
+        console.follow,
+    ):
+        with pytest.raises(UnreadableRunError, match=said):
+            question()
+
+
+def test_a_note_on_a_run_of_a_frozen_mount_is_kept(
+    mount: Mount, request: pytest.FixtureRequest
+) -> None:
+    runs = RunCatalog([mount.directory])
+    first, second = (run.id for run in runs.refresh().runs)
+    request.getfixturevalue("frozen")
+    alone = "for you alone, on this machine: "
+    saved = runs.annotate(first, AnnotationChange(note="good"))
+    assert saved.where.startswith(f"{alone}{mount.directory}/.traintop: no answer for ")
+    runs.refresh()  # which says that it is silent
+    saved = runs.annotate(second, AnnotationChange(note="bad"))
+    assert saved.where == f"{alone}{mount.directory} does not answer"
+    mount.thaw()
+    wait_until(lambda: runs.refresh().is_complete)
+    wait_until(lambda: [*notes_of(runs)] == ["good", "bad"])
+
+
+def notes_of(runs: RunCatalog) -> Iterator[str]:
+    return (run.annotations.note for run in runs.refresh().runs)
 
 
 def test_links_to_a_frozen_mount_share_its_fate(frozen: Mount, tmp_path: Path) -> None:

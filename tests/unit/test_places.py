@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from click.testing import CliRunner
@@ -24,7 +25,9 @@ from traintop.model import RunSummary
 from traintop.progress import eta_seconds
 from traintop.rule import Rule
 from traintop.store import catalog
+from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
+from traintop.store.formats import UnreadableRunError
 from traintop.store.snapshot import state_of
 from traintop.store.watch import CatalogWatcher
 
@@ -315,6 +318,28 @@ def test_a_run_that_may_be_where_nobody_can_look(roots: tuple[str, str], box: Bo
     )
     box.reason = ""
     assert CliRunner().invoke(main, words).exit_code == 0
+
+
+def test_a_note_waits_for_no_place_that_is_silent(roots: tuple[str, str], box: Box) -> None:
+    clock = Clock()
+    runs = RunCatalog(roots, clock=clock)
+    [there] = [run.id for run in runs.refresh().runs if run.name == "there"]
+    box.answers.clear()
+    asked = box.asked
+    look = Thread(target=runs.places[1].refresh, daemon=True)
+    look.start()
+    try:
+        wait_until(lambda: box.asked > asked)
+        clock.now += 20.0
+        where = runs.annotate(there, AnnotationChange(note="mine")).where
+        assert where == "for you alone, on this machine: box does not answer"
+        for question in (runs.reader, runs.console, runs.patch):
+            with pytest.raises(UnreadableRunError, match="cannot be read now: box does not answer"):
+                question(there)
+    finally:
+        box.answers.set()
+    look.join()
+    assert {run.annotations.note for run in runs.refresh().runs} == {"", "mine"}
 
 
 def test_runs_of_one_name_in_several_places_are_told_apart(

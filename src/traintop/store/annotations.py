@@ -176,13 +176,18 @@ class AnnotationFiles:
         except FileError as error:
             place = self._files.place
             folder = f"{place}: {path.parent}" if place else path.parent
-            reason = f"{place} is away" if isinstance(error, AwayError) else folder
-            after = _signed(change.apply(_later(own, self.of(run_id))))
-            self._own.write(run_id, after)
-            return Saved(after, f"for you alone, on this machine: {reason}: {error}")
+            is_away = place and isinstance(error, AwayError)
+            reason = f"{place} is away" if is_away else folder
+            return self.keep(run_id, change, f"{reason}: {error}")
         self._own.write(run_id, None)
         self._written[sidecar] = _signed(after), time.monotonic()
         return Saved(after, self._where)
+
+    def keep(self, run_id: str, change: AnnotationChange, reason: str) -> Saved:
+        """Change them for the user alone, without a question about what lies beside the run."""
+        after = _signed(change.apply(_later(self._own.read(run_id), self.of(run_id))))
+        self._own.write(run_id, after)
+        return Saved(after, f"for you alone, on this machine: {reason}")
 
     @property
     def _where(self) -> str:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from traintop.metrics import take_stated_directions
 from traintop.model import RunStatus, RunSummary
+from traintop.mounts import SILENT
 from traintop.progress import start_order
 from traintop.run_ids import Location, is_remote, location_of, root_of
 from traintop.store.annotations import AnnotationChange, Saved
@@ -21,7 +22,7 @@ from traintop.store.console import ConsoleReader
 from traintop.store.files import AwayError
 from traintop.store.files.places import files_of, share_a_fate
 from traintop.store.formats import StreamingReader, UnreadableRunError
-from traintop.store.place_catalog import SILENT, PlaceCatalog
+from traintop.store.place_catalog import PlaceCatalog
 from traintop.store.snapshot import Snapshot
 
 _PATIENCE = 20.0
@@ -127,12 +128,9 @@ class RunCatalog:
         """A reader of one run, for any thread; it never waits for a refresh.
 
         Raises :class:`UnreadableRunError` when there is no such run, or none any more; and at once
-        while its place does not answer.
+        while its place does not answer. What it reads raises the same where it gets no answer.
         """
-        place = self._place_of(run_id)
-        if state := place.state():
-            raise UnreadableRunError(f"{run_id} cannot be read now: {state.trouble}")
-        return place.reader(run_id)
+        return self._answering_place_of(run_id).reader(run_id)
 
     def annotate(self, run_id: str, change: AnnotationChange) -> Saved:
         """Change what people say of a run: beside it, or else for the user alone; it says which.
@@ -143,15 +141,21 @@ class RunCatalog:
         return self._place_of(run_id).annotate(run_id, change)
 
     def console(self, run_id: str) -> ConsoleReader:
-        """A reader of what the command of a run printed. Raises :class:`UnreadableRunError`."""
-        return self._place_of(run_id).console(run_id)
+        """A reader of what the command of a run printed. Raises as :meth:`reader` does."""
+        return self._answering_place_of(run_id).console(run_id)
 
     def patch(self, run_id: str) -> str | None:
         """What was changed of the code of a run since its commit; ``None`` where nobody knows.
 
-        Raises :class:`UnreadableRunError` when there is no such run any more.
+        Raises as :meth:`reader` does.
         """
-        return self._place_of(run_id).patch(run_id)
+        return self._answering_place_of(run_id).patch(run_id)
+
+    def _answering_place_of(self, run_id: str) -> PlaceCatalog:
+        place = self._place_of(run_id)
+        if state := place.state():
+            raise UnreadableRunError(f"{run_id} cannot be read now: {state.trouble}")
+        return place
 
     def _place_of(self, run_id: str) -> PlaceCatalog:
         for place in self.places:

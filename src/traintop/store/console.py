@@ -6,7 +6,7 @@ import re
 from collections.abc import Hashable
 from pathlib import Path, PurePath
 
-from traintop.store.files import FileError, Files
+from traintop.store.files import AwayError, FileError, Files
 from traintop.store.files.local import LocalFiles
 from traintop.store.formats import UnreadableRunError
 from traintop.store.sidecars import CONSOLE, sidecar_of
@@ -58,6 +58,8 @@ class ConsoleReader:
         """Look at the file; whether there is something new. Raises ``UnreadableRunError``."""
         try:
             entry = self._files.stat(self._id)
+        except AwayError as error:
+            raise UnreadableRunError(f"{self._id} cannot be read now: {error}") from None
         except FileError:
             return False
         if (entry.version, entry.size) == (self._version, self._size):

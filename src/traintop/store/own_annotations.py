@@ -17,6 +17,7 @@ import msgspec
 
 from traintop.atomic_file import write_atomically
 from traintop.model import Annotations
+from traintop.mounts import real_path
 from traintop.run_ids import Location
 
 _LARGEST_FILE = 65_536
@@ -88,7 +89,7 @@ class OwnAnnotations:
         if self._place:
             return str(Location(self._place, run_id))
         directory, name = os.path.split(run_id)
-        return os.path.join(os.path.realpath(directory), name)
+        return os.path.join(real_path(directory), name)
 
     def _file_of(self, address: str) -> Path:
         named = hashlib.sha256(os.fsencode(address)).hexdigest()[:32]

@@ -6,7 +6,6 @@ import functools
 import heapq
 import math
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -14,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import cast
 
+from traintop.mounts import SILENT
 from traintop.run_ids import Location, is_below, location_of, parts_of, stem_of
 from traintop.store.annotations import AnnotationChange, AnnotationFiles, Saved
 from traintop.store.cache import SummaryCache
 from traintop.store.claims import ClaimedRun, FileClaims
 from traintop.store.console import ConsoleReader
 from traintop.store.files import AwayError, Entry, FileError, Files, wanted_in
+from traintop.store.files.places import asked_once
 from traintop.store.formats import (
     ManyRunsFormat,
     RunFormat,
@@ -30,7 +31,7 @@ from traintop.store.formats import (
 from traintop.store.liveness import ObservedRun
 from traintop.store.other_files import other_files
 from traintop.store.packed_summary import SummaryPacker
-from traintop.store.run_order import RunOrder
+from traintop.store.run_order import RunOrder, apparent_start
 from traintop.store.shared_reader import SharedReader
 from traintop.store.sidecars import FOLDER, SIDECARS, read_patch
 from traintop.store.snapshot import PlaceState, Snapshot
@@ -39,11 +40,6 @@ from traintop.text import span
 
 _LONGEST_PAUSE = 30.0  # before the next look at a place that does not answer
 _SCANNING = 50  # times as long as a scan took, the next one waits at least
-_LATEST = 2e11  # in seconds since 1970: a filesystem takes any time for that of a file
-_STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
-
-SILENT = 10.0
-"""Seconds without an answer after which it is said that there is none."""
 
 
 class PlaceCatalog:
@@ -84,7 +80,8 @@ class PlaceCatalog:
         self._runs: dict[str, ObservedRun] = {}
         self._restless: set[str] = set()  # runs to be looked at although no file of theirs changed
         self._order = RunOrder()
-        self._annotations = AnnotationFiles(files, place)
+        self._asked = asked_once(files, self.roots[0])
+        self._annotations = AnnotationFiles(self._asked, place)
         self._packer = SummaryPacker()
         self._name = self._name_of  # one for all runs
         self._cache = SummaryCache([str(Location(place, root)) for root in self._roots])
@@ -165,7 +162,7 @@ class PlaceCatalog:
 
     def _first_look(self, most: int, seconds: float) -> Snapshot:
         scan = self._scan(time.monotonic() + seconds / 4)
-        newest = heapq.nlargest(most, scan.files, key=_apparent_start)
+        newest = heapq.nlargest(most, scan.files, key=apparent_start)
         unread = self._update(newest, seconds) + max(len(scan.files) - most, 0)
         is_partial = scan.is_partial
         return self._publish(self._notices(scan), unread or int(is_partial), is_partial=is_partial)
@@ -230,19 +227,22 @@ class PlaceCatalog:
         run = self._runs.get(location_of(run_id).path)
         if run is None:
             raise UnreadableRunError(f"{run_id} does not exist")
-        return SharedReader(run)
+        return SharedReader(run, self._asked)
 
     def annotate(self, run_id: str, change: AnnotationChange) -> Saved:
         """As :meth:`traintop.store.catalog.RunCatalog.annotate`."""
-        return self._annotations.change(location_of(run_id).path, change)
+        path, state = location_of(run_id).path, self.state()
+        if state is not None:
+            return self._annotations.keep(path, change, state.trouble)
+        return self._annotations.change(path, change)
 
     def console(self, run_id: str) -> ConsoleReader:
         """As :meth:`traintop.store.catalog.RunCatalog.console`."""
-        return ConsoleReader(self.files, location_of(run_id).path)
+        return ConsoleReader(self._asked, location_of(run_id).path)
 
     def patch(self, run_id: str) -> str | None:
         """As :meth:`traintop.store.catalog.RunCatalog.patch`."""
-        return read_patch(self.files, location_of(run_id).path)
+        return read_patch(self._asked, location_of(run_id).path)
 
     def _scan(self, until: float = math.inf) -> _Scan:
         """What there is; a part of it where that takes until then."""
@@ -481,11 +481,3 @@ class _Scan:
 def _in_steps(waited: float) -> float:
     """Seconds that were waited; in steps, for each is drawn anew."""
     return waited - waited % (SILENT if waited < 60 else 60)
-
-
-def _apparent_start(entry: Entry) -> str:
-    stamp = _STAMP.search(entry.id)
-    if stamp:
-        return stamp[1]
-    changed = None if entry.changed is None else min(max(entry.changed, 0.0), _LATEST)
-    return time.strftime("%Y%m%d_%H%M%S", time.localtime(changed))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Collection, Sequence
 
 from traintop.model import Annotations, RunSummary
 from traintop.progress import start_order
+from traintop.store.files import Entry
 from traintop.store.liveness import ObservedRun
+
+_LATEST = 2e11  # in seconds since 1970: a filesystem takes any time for that of a file
+_STAMP = re.compile(r"_(\d{8}_\d{6})(?:_\d+)?\.json$")
 
 
 class RunOrder:
@@ -51,3 +57,12 @@ class RunOrder:
         pairs.sort(key=lambda pair: start_order(pair[0]), reverse=True)
         self._places = {run_id: place for place, (_, run_id) in enumerate(pairs)}
         return tuple(summary for summary, _ in pairs)
+
+
+def apparent_start(entry: Entry) -> str:
+    """When a run seems to have started of which nothing was read, so that others compare to it."""
+    stamp = _STAMP.search(entry.id)
+    if stamp:
+        return stamp[1]
+    changed = None if entry.changed is None else min(max(entry.changed, 0.0), _LATEST)
+    return time.strftime("%Y%m%d_%H%M%S", time.localtime(changed))

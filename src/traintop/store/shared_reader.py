@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from traintop.store.files import Entry, FileError
+from traintop.store.files import AwayError, Entry, FileError, Files
 from traintop.store.formats import (
     NotThisFormatError,
     RunReader,
@@ -24,8 +24,9 @@ _Answer = TypeVar("_Answer")
 class SharedReader:
     """Reads one run by whichever of its formats can, for any thread; errors name the run."""
 
-    def __init__(self, run: ObservedRun) -> None:
+    def __init__(self, run: ObservedRun, files: Files) -> None:
         self._run = run
+        self._files = files
         self._lock = threading.Lock()
         self._reader: RunReader | None = None
         self._ids: list[str] = []
@@ -44,7 +45,7 @@ class SharedReader:
         """
         entries = self._run.entries
         for run_format in self._run.formats:
-            reader = run_format.reader(self._run.files, entries)
+            reader = run_format.reader(self._files, entries)
             if not isinstance(reader, StreamingReader):
                 break
             try:
@@ -52,7 +53,7 @@ class SharedReader:
             except NotThisFormatError:
                 continue  # which it says before the first portion
             except (FileError, ValueError) as error:
-                raise UnreadableRunError(f"{self._run.address} {error}") from error
+                raise self._unreadable(error) from error
             return
         history = self.history()
         yield from (history[start : start + rows] for start in range(0, len(history), rows))
@@ -81,11 +82,15 @@ class SharedReader:
                 else:
                     self._reader, self._ids = reader, ids
                     return answer
-        raise UnreadableRunError(f"{self._run.address} {problem}") from problem
+        raise self._unreadable(problem) from problem
+
+    def _unreadable(self, problem: Exception) -> UnreadableRunError:
+        now = "cannot be read now: " if isinstance(problem, AwayError) else ""
+        return UnreadableRunError(f"{self._run.address} {now}{problem}")
 
     def _readers(self, entries: Sequence[Entry], ids: Sequence[str]) -> Iterator[RunReader]:
         """The reader that is in use, then new ones: the files may be of another format now."""
         if self._reader is not None and ids == self._ids:
             yield self._reader
         for run_format in self._run.formats:
-            yield run_format.reader(self._run.files, entries)
+            yield run_format.reader(self._files, entries)

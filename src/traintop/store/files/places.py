@@ -6,6 +6,7 @@ from traintop.mounts import may_hang
 from traintop.run_ids import location_of
 from traintop.store.files import Files
 from traintop.store.files.local import LocalFiles
+from traintop.store.files.mounted import MountedFiles
 
 
 def files_of(place: str) -> Files:
@@ -26,6 +27,12 @@ def files_of(place: str) -> Files:
     from traintop.store.files.piped import CommandFiles
 
     return CommandFiles(place.removeprefix("pipe:").removesuffix("/"))
+
+
+def asked_once(files: Files, root: str) -> Files:
+    """The files below a root for whoever waits for what is asked of one run: not for ever."""
+    place, path = location_of(root)
+    return MountedFiles(path) if not place and may_hang(path) else files
 
 
 def share_a_fate(root: str) -> str:
