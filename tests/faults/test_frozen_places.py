@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,9 +158,12 @@ def frozen(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mount]:
     for module in (catalog, place_catalog, mounted):
         monkeypatch.setattr(module, "SILENT", 0.3)
     address_of.cache_clear()
+    others = {*threading.enumerate()}
     mount.freeze()
     yield mount
     mount.thaw()
+    # A process cannot be started while one that waits for the mount has a file of it open.
+    wait_until(lambda: others.issuperset(threading.enumerate()))
 
 
 def good(mount: Mount) -> str:

@@ -30,7 +30,7 @@ QUERY, ANSWER = b"\x1b[5n", "\x1b[0n"
 
 SIZES = ((160, 48), (120, 40), (100, 30), (80, 24), (60, 20), (20, 5), (250, 70))
 KEYS = (
-    *"jkgGv*ucbpsSowyntaANeCMmOxlr+-E[]{}0ziY?J/<>",
+    *"jkgGv*ucbpsSohwyntaANeCMmOxlLr+-E[]{}0ziY?JK/<>",
     *("\t", "\x1b[Z", "\r", " ", "\x1b", "\x1b", "\x7f", "\x14", "\x1b[5~", "\x1b[6~"),
     *("\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[1;2C", "\x1b[200~漢字 e\u0301 👍\x1b[201~"),
 )

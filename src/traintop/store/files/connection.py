@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -77,20 +78,24 @@ class Connection:
 
     def __init__(self, command: Sequence[str]) -> None:
         """Start a command that leads to a Python which runs what it is given line by line."""
-        try:
-            # In a session of its own: ctrl+c is not for it, and there is no terminal to ask at.
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise LostError(f"{command[0]} cannot be run: {error}") from error
+        self._starting = threading.Lock()
         self._is_asked = True  # and has not answered yet
-        atexit.register(self._end_if_silent)
+        with self._starting:
+            atexit.register(self._end_if_silent)
+            try:
+                # In a session of its own: ctrl+c is not for it, and there is no terminal to ask at.
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                self._is_asked = False
+                atexit.unregister(self._end_if_silent)
+                raise LostError(f"{command[0]} cannot be run: {error}") from error
         self._stdin, self._stdout, self._stderr = map(
             _not_blocking, (self._process.stdin, self._process.stdout, self._process.stderr)
         )
@@ -154,7 +159,8 @@ class Connection:
 
     def _end_if_silent(self) -> None:
         """At the end of the program: one that answers sees it, and another one may never do so."""
-        if self._is_asked and self._process.poll() is None:
+        has_started = self._starting.acquire(timeout=_FAREWELL)
+        if has_started and self._is_asked and self._process.poll() is None:
             self._kill()
 
     def _has_begun(self) -> bool:
