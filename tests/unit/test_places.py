@@ -63,6 +63,19 @@ def test_what_was_known_stays_while_a_place_is_away(roots: tuple[str, str], box:
     assert runs.refresh().is_complete
 
 
+def test_what_is_beside_a_run_is_unknown_while_it_is_away(roots: tuple[str, str], box: Box) -> None:
+    runs = RunCatalog(roots)
+    there = next(run.id for run in runs.refresh().runs if run.id.startswith("ssh:"))
+    assert runs.patch(there) is None
+    console = runs.console(there)
+    assert not console.follow()
+    box.reason = REASON
+    with pytest.raises(UnreadableRunError, match=REASON):
+        runs.patch(there)
+    with pytest.raises(UnreadableRunError, match=REASON):
+        console.follow()
+
+
 def test_a_place_comes_back_by_itself(roots: tuple[str, str], box: Box) -> None:
     box.reason = REASON
     listener = Listener()

@@ -122,7 +122,10 @@ class Run(Tabular, Plottable):
         return reader.lines
 
     def patch(self) -> str | None:
-        """What was changed of its code since its commit; ``None`` where that was not kept."""
+        """What was changed of its code since its commit; ``None`` where that was not kept.
+
+        Raises ``UnreadableRunError`` where its place does not answer.
+        """
         return self._opened.catalog.patch(self.id)
 
     def _plotted(self) -> Sequence[Run]:

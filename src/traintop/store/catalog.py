@@ -149,7 +149,10 @@ class RunCatalog:
 
         Raises as :meth:`reader` does.
         """
-        return self._answering_place_of(run_id).patch(run_id)
+        try:
+            return self._answering_place_of(run_id).patch(run_id)
+        except AwayError as error:
+            raise UnreadableRunError(f"{run_id} cannot be read now: {error}") from None
 
     def _answering_place_of(self, run_id: str) -> PlaceCatalog:
         place = self._place_of(run_id)

@@ -15,6 +15,9 @@ from traintop.text import safe_text
 LARGEST_BYTES = 4 << 20
 """As large as its writer lets it become; of a larger one, the end is read."""
 
+LOOK_SECONDS = 0.5
+"""From one look to the next, where a look costs nothing."""
+
 _LONGEST_LINE = 2000
 
 _ESCAPES = re.compile(
@@ -53,6 +56,11 @@ class ConsoleReader:
         self._size = 0  # of what was read
         self._version: Hashable = None
         self._line_at = 0  # where the last line begins
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one look to the next; those at another place are round trips, or money."""
+        return self._files.interval if self._files.place else LOOK_SECONDS
 
     def follow(self) -> bool:
         """Look at the file; whether there is something new. Raises ``UnreadableRunError``."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import TypeVar
 
-from traintop.store.files import FileError, Files, local
+from traintop.store.files import AwayError, FileError, Files, local
 
 FOLDER = ".traintop"
 
@@ -42,9 +42,14 @@ def make_folder(directory: Path) -> Path:
 
 
 def read_patch(files: Files, run_id: str) -> str | None:
-    """What was changed of the code of a run since its commit; ``None`` where that is not kept."""
+    """What was changed of the code of a run since its commit; ``None`` where that is not kept.
+
+    Raises :class:`AwayError`.
+    """
     try:
         data = files.read(str(sidecar_of(PurePath(run_id), PATCH)), 0, _LONGEST_PATCH)
+    except AwayError:
+        raise
     except FileError:
         return None
     return data.decode("utf-8", "replace")

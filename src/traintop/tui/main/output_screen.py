@@ -8,10 +8,11 @@ from threading import Thread
 
 from textual.app import ComposeResult
 from textual.message import Message
+from textual.timer import Timer
 
 from traintop.lines import Line, Piece
-from traintop.model import ALIVE
-from traintop.store.console import ConsoleReader
+from traintop.model import ALIVE, RunSummary
+from traintop.store.console import LOOK_SECONDS, ConsoleReader
 from traintop.store.formats import UnreadableRunError
 from traintop.text import counted
 from traintop.tui.kit.keys import Need, Place, Situation
@@ -21,7 +22,6 @@ from traintop.tui.main.details import header_line
 from traintop.tui.main.records import RecordsView
 from traintop.tui.session import Session
 
-_LOOK_SECONDS = 0.5
 _SHIFT = 20  # characters
 _NONE = "no output of this run is kept: start its program with  traintop run -- python train.py"
 
@@ -45,6 +45,9 @@ class OutputScreen(SessionScreen):
         self._note = "reading …"
         self._place = RecordsView()
         self._is_reading = False
+        self._is_outdated = False  # what is being read
+        self._seen: tuple[RunSummary, bool] | None = None  # and whether its place answers
+        self._timer: Timer | None = None
         self._header_pane = LinePane(id="status")
         self._output_pane = LinePane(id="output")
         self._console_of = console_of
@@ -56,8 +59,6 @@ class OutputScreen(SessionScreen):
         yield self.footer
 
     def on_mount(self) -> None:
-        self._look()
-        self.set_interval(_LOOK_SECONDS, self._look_if_alive)
         self.draw()
 
     @property
@@ -69,15 +70,20 @@ class OutputScreen(SessionScreen):
         if run is None:
             self.action_close()
             return
-        lines, place, note = self._lines, self._place, self._note
+        state = self.session.state_of(run)
+        if (run, state is None) != self._seen:
+            self._seen = run, state is None
+            self._look()
+        lines, place = self._lines, self._place
+        note = self._note if state is None else f"cannot be read now: {state.text}"
         known = _shown(lines)
         words = "" if lines is None else counted(len(known), "line")
         if place.end is not None:
             words = f"up to {place.end:,} of {words}"
         self._header_pane.show_line(
-            (run, words),
+            (run, words, state),
             lambda width: header_line(
-                run, "", width, tuple(filter(None, [words])), self.rows.short_name
+                run, "", width, tuple(filter(None, [words])), self.rows.short_name, state
             ),
         )
         self._output_pane.show(
@@ -88,12 +94,15 @@ class OutputScreen(SessionScreen):
 
     # Reading is for another thread.
 
-    def _look_if_alive(self) -> None:
-        run = self.rows.run(self.view.opened)
-        if run is not None and run.status in ALIVE:
-            self._look()
+    def _look_again(self) -> None:
+        """Look where more may be printed, or what is could not be read."""
+        if self._seen is not None:
+            run, answers = self._seen
+            if answers and (run.status in ALIVE or self._note not in ("", _NONE)):
+                self._look()
 
     def _look(self) -> None:
+        self._is_outdated = self._is_reading
         if not self._is_reading:
             self._is_reading = True
             # A daemon, unlike a worker: the program ends although a filesystem never answers.
@@ -114,6 +123,13 @@ class OutputScreen(SessionScreen):
     def on_output_read(self, message: OutputRead) -> None:
         self._is_reading = False
         self._lines, self._note = message.lines, message.note
+        if self._is_outdated:
+            self._look()
+        else:
+            if self._timer is not None:
+                self._timer.stop()
+            wait = LOOK_SECONDS if self._reader is None else self._reader.interval
+            self._timer = self.set_timer(wait, self._look_again)
         self.draw()
 
     # Keys.
