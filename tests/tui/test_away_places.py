@@ -91,6 +91,20 @@ async def test_an_address_is_copied_as_it_is() -> None:
         await settle(pilot, lambda: app.clipboard == "ssh://gpu07/runs/a.json")
 
 
+async def test_why_curves_do_not_come_is_said() -> None:
+    silent = AWAY._replace(words="no answer for 20s", reason="", seconds=20.0)
+    app = PostedApp()
+    async with app.run_test(size=(160, 48)) as pilot:
+        await shown(pilot, app)
+        app.main_screen.session.go_to("ssh://gpu07/runs/a.json")
+        await settle(pilot, lambda: "reading…" in screen_text(app))
+        await shown(pilot, app, silent)
+        await settle(pilot, lambda: "no curves yet: gpu07 no answer for 20s" in screen_text(app))
+        assert "reading…" not in screen_text(app)
+        app.post_history(runs()[0], 20, complete=False)
+        await settle(pilot, lambda: "sample: gpu07 no answer for 20s" in screen_text(app))
+
+
 @pytest.mark.parametrize(
     ("width", "text"),
     [

@@ -14,7 +14,7 @@ from traintop.lines import Piece
 from traintop.model import ALIVE, RunStatus, RunSummary
 from traintop.progress import counts_epochs, start_order
 from traintop.run_columns import changed_runs
-from traintop.text import percentage
+from traintop.text import percentage, safe_text
 from traintop.tui.kit.runs import MARK_GLYPH
 from traintop.tui.kit.themes import Look
 from traintop.tui.messages import HistoryLoaded
@@ -135,10 +135,12 @@ class PlottedRuns:
             return f"no curves: {reading.failure}"
         if run.status is RunStatus.UNREADABLE or self.waiting:
             return ""
+        if reading.records is not None and reading.records.complete:
+            return ""
+        if (state := self._session.state_of(run)) is not None:
+            return f"{'sample' if reading.records else 'no curves yet'}: {safe_text(state.text)}"
         share = "" if reading.share is None else f" {percentage(reading.share)}"
-        if reading.records is None:
-            return f"reading{share}…"
-        return "" if reading.records.complete else f"sample, reading{share}…"
+        return f"{'sample, ' if reading.records else ''}reading{share}…"
 
     @property
     def names(self) -> frozenset[str]:
