@@ -131,14 +131,14 @@ class PlottedRuns:
         run, reading = self._session.rows.run(run_id), self._readings.get(run_id)
         if run is None or reading is None:
             return ""
+        is_whole = reading.records is not None and reading.records.complete
+        state = self._session.state_of(run)
+        if state is not None and not is_whole:
+            return f"{'sample' if reading.records else 'no curves'}: {safe_text(state.text)}"
         if reading.failure:
             return f"no curves: {reading.failure}"
-        if run.status is RunStatus.UNREADABLE or self.waiting:
+        if is_whole or run.status is RunStatus.UNREADABLE or self.waiting:
             return ""
-        if reading.records is not None and reading.records.complete:
-            return ""
-        if (state := self._session.state_of(run)) is not None:
-            return f"{'sample' if reading.records else 'no curves yet'}: {safe_text(state.text)}"
         share = "" if reading.share is None else f" {percentage(reading.share)}"
         return f"{'sample, ' if reading.records else ''}reading{share}…"
 
