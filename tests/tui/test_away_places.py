@@ -99,10 +99,10 @@ async def test_why_curves_do_not_come_is_said() -> None:
         app.main_screen.session.go_to("ssh://gpu07/runs/a.json")
         await settle(pilot, lambda: "reading…" in screen_text(app))
         await shown(pilot, app, silent)
-        await settle(pilot, lambda: "no curves: gpu07 no answer for 20s" in screen_text(app))
+        await settle(pilot, lambda: "no curves: gpu07 does not answer" in screen_text(app))
         assert "reading…" not in screen_text(app)
         app.post_history(runs()[0], 20, complete=False)
-        await settle(pilot, lambda: "sample: gpu07 no answer for 20s" in screen_text(app))
+        await settle(pilot, lambda: "sample: gpu07 does not answer" in screen_text(app))
 
 
 @pytest.mark.parametrize(

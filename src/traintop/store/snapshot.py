@@ -32,11 +32,16 @@ class PlaceState(NamedTuple):
         return f"{self.place} {self.words}{self.reason and f': {self.reason}'}"
 
     @property
+    def brief(self) -> str:
+        """That it does not answer, in few words; the same as long as it is."""
+        if self.is_first:
+            return f"{self.place} {self.words}"
+        return f"{self.place} {'is away' if self.reason else 'does not answer'}"
+
+    @property
     def trouble(self) -> str:
         """What is wrong, to whoever looks once; the same as long as it is."""
-        if self.reason:
-            return f"{self.place} is away: {self.reason}"
-        return f"{self.place} {self.words}" if self.is_first else f"{self.place} does not answer"
+        return f"{self.brief}: {self.reason}" if self.reason else self.brief
 
 
 def state_of(run_id: str, places: Sequence[PlaceState]) -> PlaceState | None:

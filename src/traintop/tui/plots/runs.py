@@ -134,7 +134,7 @@ class PlottedRuns:
         is_whole = reading.records is not None and reading.records.complete
         state = self._session.state_of(run)
         if state is not None and not is_whole:
-            return f"{'sample' if reading.records else 'no curves'}: {safe_text(state.text)}"
+            return f"{'sample' if reading.records else 'no curves'}: {safe_text(state.brief)}"
         if reading.failure:
             return f"no curves: {reading.failure}"
         if is_whole or run.status is RunStatus.UNREADABLE or self.waiting:
