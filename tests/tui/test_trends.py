@@ -1,5 +1,6 @@
 import math
 from queue import Empty, Queue
+from types import SimpleNamespace
 
 import pytest
 from tests.runs import OpenedRun, make_run, make_runs, reader_of
@@ -9,6 +10,7 @@ from tui_runs import showing
 from traintop import ExperimentConfig, ExperimentTracker
 from traintop.model import RunStatus
 from traintop.store.history import History
+from traintop.tui.main import trends
 from traintop.tui.main.run_table import RunTable
 from traintop.tui.main.trends import TREND_WIDTH, TrendLoader, trend_text
 
@@ -55,13 +57,43 @@ def test_visible_runs_are_sampled_once_despite_a_bad_file(tmp_path, loader, post
     unreadable = make_run("bad", id=bad, root=whole.root, status=RunStatus.UNREADABLE)
     loader.show([missing, unreadable, whole])
     loader.start()
-    trends = posted.get(timeout=TIMEOUT).trends
-    assert trends[missing.id] == ""
-    assert len(trends[str(path)]) == TREND_WIDTH
-    assert unreadable.id not in trends
+    loaded = posted.get(timeout=TIMEOUT).trends
+    assert loaded[missing.id] == ""
+    assert len(loaded[str(path)]) == TREND_WIDTH
+    assert unreadable.id not in loaded
     loader.show([OpenedRun(path).summary()])
     with pytest.raises(Empty):
         posted.get(timeout=0.2)
+
+
+def test_a_live_run_is_sampled_again_when_it_looks_otherwise(monkeypatch, posted):
+    sampled = []
+
+    def reader(run_id):
+        sampled.append(run_id)
+        return SimpleNamespace(sample=lambda points: history([2.0, 1.0]))
+
+    monkeypatch.setattr(trends, "RESAMPLE_SECONDS", 0.0)
+    loader = TrendLoader(reader, posted.put, ascii_only=False)
+    loader.start()
+
+    def show(records, status=RunStatus.RUNNING):
+        loader.show([make_run("a", iteration=records - 1, status=status)])
+
+    try:
+        show(1000)
+        posted.get(timeout=TIMEOUT)
+        for records in (1001, 1060):
+            show(records)
+            with pytest.raises(Empty):
+                posted.get(timeout=0.05)
+        show(1070)
+        posted.get(timeout=TIMEOUT)
+        show(1071, RunStatus.FINISHED)
+        posted.get(timeout=TIMEOUT)
+    finally:
+        loader.stop()
+    assert len(sampled) == 3
 
 
 async def test_a_taller_list_requests_sparklines_for_its_new_rows(monkeypatch):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from traintop.metrics import column_name
-from traintop.model import RunStatus
+from traintop.model import ALIVE, RunStatus
 from traintop.tui.columns import TREND_WIDTH
 from traintop.tui.messages import TrendsLoaded
 
@@ -28,6 +28,9 @@ SAMPLE_POINTS = 3 * TREND_WIDTH
 RESAMPLE_SECONDS = 5.0
 """The shortest time between two samples of a live run."""
 
+_VISIBLE_GROWTH = 1 / (2 * TREND_WIDTH)
+"""How much longer a live run must be than when it was sampled: by half a column."""
+
 _BATCH = 8
 _KEPT_RUNS = 2000
 
@@ -35,7 +38,8 @@ _KEPT_RUNS = 2000
 class TrendLoader:
     """Samples the runs that :meth:`show` names and posts :class:`TrendsLoaded`.
 
-    A run is sampled again when it has new records, but not more often than every few seconds.
+    A run is sampled again when it has ended, and while it goes on when so much was added that its
+    sparkline differs, but not more often than every few seconds: places elsewhere take money.
     """
 
     def __init__(
@@ -108,7 +112,11 @@ class TrendLoader:
 
     def _is_stale(self, run: RunSummary) -> bool:
         known = self._known.get(run.id)
-        return run.status is not RunStatus.UNREADABLE and (known is None or known[0] != run.count)
+        if run.status is RunStatus.UNREADABLE or known is None:
+            return run.status is not RunStatus.UNREADABLE
+        if run.count is None or known[0] is None or run.status not in ALIVE:
+            return run.count != known[0]
+        return abs(run.count - known[0]) > known[0] * _VISIBLE_GROWTH
 
     def _due_at(self, run: RunSummary) -> float:
         known = self._known.get(run.id)
