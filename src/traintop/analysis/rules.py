@@ -30,6 +30,7 @@ from traintop.analysis.query_tokens import QueryError, tokens_of
 from traintop.model import ALIVE, ENDED, RunSummary
 from traintop.mounts import answer_within, may_hang
 from traintop.rule import Rule
+from traintop.run_columns import changed_runs
 from traintop.run_ids import address_of, is_remote
 from traintop.store.formats import RunReader
 from traintop.store.snapshot import PlaceState, state_of
@@ -107,6 +108,7 @@ class RuleWatch:
         """All of them, by what they ask."""
         self._clock = clock
         self._began = began
+        self._observed: tuple[RunSummary, ...] = ()
         self._going_on: dict[str, str] = {}
         """By their addresses, the ids of the runs that go on."""
         self._watched: set[str] = set()
@@ -129,8 +131,14 @@ class RuleWatch:
         looked at now, all stays as it was.
         """
         alerts = self._detector.observe(runs, now, complete=complete)
-        self._going_on = {address_of(run.id): run.id for run in runs if run.status in ALIVE}
-        self._watched.update(self._going_on.values())
+        before, self._observed = self._observed, tuple(runs)
+        for run in changed_runs(before, self._observed):  # of very many, few are others
+            if run.status in ALIVE:
+                self._going_on.pop(address_of(run.id), None)
+        for run in changed_runs(self._observed, before):
+            if run.status in ALIVE:
+                self._going_on[address_of(run.id)] = run.id
+                self._watched.add(run.id)
         raised = [
             alert
             for alert in alerts

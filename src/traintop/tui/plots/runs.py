@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ class PlottedRuns:
         self._readings: dict[str, _Reading] = {}
         self._colors: dict[str, int] = {}
         self._colored: Sequence[RunSummary] = ()
+        self._seen: Sequence[RunSummary] = ()
         self._distinct: tuple[Sequence[str], dict[str, int]] = (), {}
         self._waiting_since = 0.0
 
@@ -86,8 +88,13 @@ class PlottedRuns:
 
     def changed_in(self, runs: Sequence[RunSummary]) -> list[str]:
         """Which of the plotted runs are others in a newer snapshot."""
-        same = set(map(id, runs))  # of very many, at no cost for each
-        return [run.id for run in self.runs if id(run) not in same]
+        before, self._seen = self._seen, runs
+        if len(runs) != len(before):  # some came or went
+            newer = {run.id: run for run in runs}
+            return [run.id for run in self.runs if newer.get(run.id) is not run]
+        others = chain(changed_runs(runs, before), changed_runs(before, runs))
+        changed = {run.id for run in others}
+        return [run.id for run in self.runs if run.id in changed]
 
     def follow_view(self) -> bool:
         """Plot what the view asks for, the selected run first; whether it is others than before."""
