@@ -60,11 +60,11 @@ async def test_the_last_lines_of_a_run_that_ends_are_shown(tmp_path: Path) -> No
 
 async def test_nothing_is_said_of_output_whose_place_is_away(tmp_path: Path) -> None:
     run = make_run("a", id=str(tmp_path / "a.json"), status=RunStatus.FINISHED)
-    away = PlaceState("gpu07", (str(tmp_path),), "away 8s, next try 8s", "no route to host", 8.0)
+    away = PlaceState("gpu07", (str(tmp_path),), "away 8s, tries every 8s", "no route to host", 8.0)
     async with showing([run], size=(80, 24)) as (app, pilot):
         app.post_runs([run], places=(away,))
         await pilot.press("enter", "l")
-        reason = "cannot be read now: gpu07 away 8s, next try 8s: no route to host"
+        reason = "cannot be read now: gpu07 away 8s, tries every 8s: no route to host"
         await settle(pilot, lambda: reason in screen_text(app))
         await settle(pilot, lambda: "last known, 8s ago" in screen_text(app))
         console = Console(tmp_path / "a.json")

@@ -56,7 +56,7 @@ def test_what_was_known_stays_while_a_place_is_away(roots: tuple[str, str], box:
     assert stems(snapshot.runs) == {"here", "there"}
     (state,) = snapshot.places
     assert (state.place, state.roots, state.reason) == ("box", roots[1:], REASON)
-    assert state.words.startswith("away ")
+    assert state.words.startswith("away")
     known = {run.stem: state_of(run.id, snapshot.places) is None for run in snapshot.runs}
     assert sorted(known.values()) == [False, True]
     box.reason = ""
@@ -128,7 +128,7 @@ def test_how_long_a_place_is_away_is_true_between_two_tries(
     for _ in range(100):
         clock.now += 1.0
         said.append(runs.snapshot().places[0].words)
-    lengths = [f"away {length}, tries every 1s" for length in ("0s", "10s", "20s", "50s", "1m")]
+    lengths = [f"away{length}, tries every 1s" for length in ("", " 10s", " 20s", " 50s", " 1m")]
     assert [said[after] for after in (0, 10, 20, 55, 70)] == lengths
     assert len({*said}) == 7  # so that an idle screen is seldom drawn
 

@@ -147,7 +147,8 @@ class PlaceCatalog:
         """Why its runs are not known as they are now; ``None`` where they are."""
         if self.away is not None:
             waited = _in_steps(self._clock() - self._known_at)
-            words = f"away {span(waited)}, tries every {span(self.pause)}"
+            since = f" {span(waited)}" if waited else ""
+            words = f"away{since}, tries every {span(self.pause)}"
             return self.away._replace(words=words, seconds=waited)
         waited = _in_steps(self.silence)
         if waited >= SILENT:  # as a frozen disk keeps it waiting

@@ -103,7 +103,7 @@ def header_line(
     glyph = Piece(f" {mark.glyph} ", mark.role)
     facts = _facts_of(summary) if is_sure else []
     if state is not None:
-        facts = [f"last known, {span(state.seconds)} ago", *facts]
+        facts = [_last_known(state), *facts]
     least = cell_width(glyph.text) + cell_width(short_name(summary, _LEAST_HEADER))
     least = min(least, _LEAST_HEADER)
 
@@ -210,12 +210,16 @@ def detail_lines(
     return tuple((Piece(" "), *line) for line in lines)
 
 
+def _last_known(state: PlaceState) -> str:
+    return f"last known, {span(state.seconds)} ago" if state.seconds else "last known"
+
+
 def _texts(summary: RunSummary, state: PlaceState | None) -> Iterable[tuple[str, str, Role]]:
     def clean(text: str) -> str:
         return safe_text(text, limit=_LONGEST_TEXT)
 
     if state is not None:
-        yield f"Last known, {span(state.seconds)} ago", clean(state.text), "warn"
+        yield _last_known(state).capitalize(), clean(state.text), "warn"
     elif summary.status is RunStatus.STALLED:
         yield "Stalled", stall_text(summary), "warn"
     if summary.problem:
