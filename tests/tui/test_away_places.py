@@ -55,8 +55,9 @@ async def test_a_run_of_a_place_that_is_away_is_last_known(size: tuple[int, int]
 async def test_a_place_that_just_went_away_is_not_away_for_0s() -> None:
     app = PostedApp()
     async with app.run_test(size=(160, 48)) as pilot:
-        text = await shown(pilot, app, AWAY._replace(words="away, tries every 1s", seconds=0.0))
-        assert "Last known " in text
+        await shown(pilot, app, AWAY._replace(words="away, tries every 1s", seconds=0.0))
+        await settle(pilot, lambda: "Last known" in screen_text(app))
+        text = screen_text(app)
         assert "there  running?  last known" in text
         assert "0s" not in text
 
