@@ -73,6 +73,6 @@ async def test_the_cursor_recolours_none_of_many_marked_runs():
         await pilot.press("asterisk")
         marks = app.main_screen.plotted.curve_marks(look)
         assert len({mark.text for mark in marks.values()}) == 20
-        for _ in range(3):
-            await pilot.press("j")
+        for key in ("j", "G", "k"):
+            await pilot.press(key)
             assert app.main_screen.plotted.curve_marks(look) == marks

@@ -182,19 +182,23 @@ def test_events_are_marked_in_the_colour_of_alert() -> None:
     assert sum(span.text.count("×") for span in alerts) == 2
 
 
-@given(st.integers(1, 5_000), st.integers(1, 60), st.sampled_from([(0, 9999), (400, 900)]))
+@settings(max_examples=30)
+@given(st.integers(0, 9), st.integers(0, 2000), st.integers(10, 60), st.booleans())
 def test_very_many_events_are_marked_where_each_is(
-    count: int, width: int, x_limits: tuple[float, float]
+    alone: int, together: int, width: int, is_zoomed: bool
 ) -> None:
-    places = np.sort(np.random.default_rng(count).uniform(0.0, 9999.0, count))
+    random = np.random.default_rng(alone + together)
+    places = [random.uniform(0.0, 9999.0, alone), random.uniform(500.0, 700.0, together)]
 
     def marked(events: FloatArray) -> set[int]:
         series = Series("a", floats(0, 9999), floats(1, 2), 0, events=events)
-        [top, *_] = drawn(chart(series, x_limits=x_limits), width, 5)
+        spec = chart(series, x_limits=(400, 900) if is_zoomed else (0, 9999))
+        [top, *_] = drawn(spec, width, 5)
         return {column for column, character in enumerate(top) if character == "×"}
 
-    few = [marked(part) for part in np.array_split(places, count // 20 + 1)]
-    assert marked(places) == set().union(*few)
+    events = np.sort(np.concatenate(places))
+    few = [marked(part) for part in np.array_split(events, len(events) // width + 1)]
+    assert marked(events) == set().union(*few)
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])
