@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pytest
 from tests.piping import counting, exchanges, lying, python, slow
-from tests.runs import new_tracker, record, rows_of, write_run
+from tests.runs import new_tracker, record, records, rows_of, write_run
 from tests.unit.catalog_runs import Clock, age, facts_of, names, only, run_at
 from tests.waiting import wait_until
 
 from traintop.model import RunStatus
+from traintop.process import current_process
 from traintop.store.catalog import RunCatalog
 from traintop.store.files import AwayError, FileError, Files
 from traintop.store.files.far_side import MODULES
@@ -195,6 +196,20 @@ def test_a_process_is_judged_where_it_is(tmp_path: Path) -> None:
         writer.kill()
     catalog.refresh()
     assert only(catalog.refresh()).status is RunStatus.CRASHED
+    # So it is for who looks once, as a command.
+    assert only(RunCatalog([f"{python()}{tmp_path}"]).refresh()).status is RunStatus.CRASHED
+
+
+def test_many_processes_are_asked_about_in_one_round_trip(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    for number in range(30):
+        path = tmp_path / "runs" / f"experiment_{number}_20250222_140530.json"
+        environment = {**current_process(), "pid": 2**22 + 1 + number}
+        write_run(path, records(3), status="running", run=environment)
+    log = tmp_path / "log"
+    runs = RunCatalog([f"{counting(log)}{tmp_path}/runs"]).refresh().runs
+    assert {run.status for run in runs} == {RunStatus.CRASHED}
+    assert len(exchanges(log)) <= 5
 
 
 @pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGSTOP])

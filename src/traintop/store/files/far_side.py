@@ -81,6 +81,9 @@ class Helper:
             yield from self._pieces([(_expanded(path), *part) for path, *part in asked[0]])
         elif kind == "stat":
             yield frame(self._states(asked[0]))
+        elif kind == "ended":
+            self._attend(*asked)
+            yield frame(self._ended())
         elif kind == "replace":
             path, is_deleted = asked
             yield frame([self._replaced(_expanded(path), None if is_deleted else data)])
@@ -93,10 +96,7 @@ class Helper:
         forgotten: list[int],
     ) -> Iterator[bytes]:
         """What changed below some roots, and which processes have ended."""
-        for key in forgotten:
-            self._processes.pop(key, None)
-        for key, *identity in new:
-            self._processes[key] = _Process(dict(zip(IDENTITY, identity)))
+        self._attend(new, forgotten)
         if wanted is not None:
             self._looks[number] = _Look(self._files, *wanted)
         started = time.monotonic()
@@ -105,12 +105,22 @@ class Helper:
         while len(changed) > _MOST_TOLD:
             told, changed = changed[:_MOST_TOLD], changed[_MOST_TOLD:]
             yield frame([time.time(), took, told, [], []], more=True)
-        ended = [
+        yield frame([round(time.time(), 3), took, changed, gone, self._ended()])
+
+    def _attend(self, new: list[list[Any]], forgotten: list[int]) -> None:
+        """Look after these processes, too, and after others no more."""
+        for key in forgotten:
+            self._processes.pop(key, None)
+        for key, *identity in new:
+            self._processes[key] = _Process(dict(zip(IDENTITY, identity)))
+
+    def _ended(self) -> list[list[Any]]:
+        """What is new of whether processes have ended."""
+        return [
             [key, process.ended]
             for key, process in self._processes.items()
             if process.has_changed(self._files)
         ]
-        yield frame([round(time.time(), 3), took, changed, gone, ended])
 
     def _states(self, paths: list[str]) -> list[list[Any]]:
         entries = self._files.stat_many([_expanded(path) for path in paths])

@@ -32,6 +32,7 @@ _changes = msgspec.json.Decoder(Changes)
 _states = msgspec.json.Decoder(list[Told])
 _parts = msgspec.json.Decoder(list[int | str])
 _reasons = msgspec.json.Decoder(list[str])
+_ended = msgspec.json.Decoder(list[tuple[int, bool | None]])
 
 
 class PipedFiles(RemoteFiles):
@@ -96,8 +97,19 @@ class PipedFiles(RemoteFiles):
         ]
 
     def has_ended(self, process: Mapping[str, Any]) -> bool | None:
-        """Whether a process has ended, as of the last walk; unknown until it was asked there."""
-        return self._processes.has_ended(process)
+        """Whether a process has ended, as of the last walk; one that is new is asked about now."""
+        answer = self._processes.has_ended(process)
+        if answer is None and self._processes.has_news:
+            together(self._ask_about_processes, [None])
+            answer = self._processes.has_ended(process)
+        return answer
+
+    def _ask_about_processes(self, askers: Sequence[None]) -> Sequence[None]:
+        """All that are new at once, whoever asked about them."""
+        with self._talking() as connection:
+            [(head, _)] = _answers(connection, ["ended", *self._processes.news()])
+            self._processes.take(_ended.decode(head))
+        return askers
 
     def replace(self, file_id: str, data: bytes | None) -> None:
         """Write a small file there as a whole, or delete it."""

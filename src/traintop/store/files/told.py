@@ -148,12 +148,14 @@ class _Asked:
 
 
 class Processes:
-    """Which processes have ended, as the helper says at each walk. Any thread may ask."""
+    """Which processes have ended, as the helper says. Any thread may ask."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: dict[tuple[str | int | None, ...], _Asked] = {}
         self._numbers = itertools.count()
+        self.has_news = False
+        """Whether there are some that the helper does not know yet."""
 
     def has_ended(self, process: Mapping[str, Any]) -> bool | None:
         if not isinstance(process.get("pid"), int):
@@ -164,6 +166,7 @@ class Processes:
             asked = self._asked.get(identity)
             if asked is None:
                 asked = self._asked[identity] = _Asked(next(self._numbers), 0.0)
+                self.has_news = True
             asked.asked_at = time.monotonic()
             return asked.has_ended
 
@@ -184,6 +187,7 @@ class Processes:
             ]
             for asked in self._asked.values():
                 asked.is_told = True
+            self.has_news = False
             return new, forgotten
 
     def take(self, ended: Sequence[tuple[int, bool | None]]) -> None:
@@ -199,6 +203,7 @@ class Processes:
         with self._lock:
             for asked in self._asked.values():
                 asked.is_told, asked.has_ended = False, None
+            self.has_news = bool(self._asked)
 
 
 def entry_of(file_id: str, told: Told, changed: float | None) -> Entry:
