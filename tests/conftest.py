@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -64,6 +65,13 @@ def _no_note_is_left_behind():
     notes = Path(os.environ["XDG_STATE_HOME"], "traintop", "annotations")
     if notes.is_dir():
         shutil.rmtree(notes)
+
+
+@pytest.fixture(autouse=True)
+def _garbage_is_collected():
+    """A command leaves the garbage collector off, for its process is about to end."""
+    yield
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gc
 import io
 import json
 import os
@@ -11,7 +10,6 @@ import re
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,13 +22,6 @@ from traintop.cli import main
 from traintop.directory_memory import DirectoryMemory, memory_path
 from traintop.settings import settings_path
 from traintop.store import formats
-
-
-@pytest.fixture(autouse=True)
-def _collector() -> Iterator[None]:
-    """A command leaves the garbage collector off, for its process is about to end."""
-    yield
-    gc.enable()
 
 
 def invoke(*arguments: object) -> Result:
