@@ -308,6 +308,12 @@ def test_a_greeting_is_no_answer(tmp_path: Path) -> None:
     assert names(RunCatalog([f"pipe:{command}/{tmp_path}"]).refresh()) == ["one"]
 
 
+def test_quotes_around_a_command_are_those_of_a_shell(tmp_path: Path) -> None:
+    run_at(tmp_path, "one")
+    root = f"pipe:'{sys.executable} -'/{tmp_path}"  # as in the settings, which are none
+    assert names(RunCatalog([root]).refresh()) == ["one"]
+
+
 def test_a_command_ends_with_a_python() -> None:
     with pytest.raises(ValueError, match="does not end with: python3 -"):
         files_of("pipe:docker exec job/")

@@ -228,7 +228,9 @@ class CommandFiles(PipedFiles):
 
     def __init__(self, command: str) -> None:
         super().__init__()
-        self._words = shlex.split(command)
+        words = shlex.split(command)
+        # Settings are no shell: there, quotes around the command stay.
+        self._words = shlex.split(words[0]) if len(words) == 1 else words
         if len(self._words) < 2 or self._words[-1] != "-":
             raise ValueError(f"{command!r} does not end with: python3 -")
 
