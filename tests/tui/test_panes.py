@@ -64,6 +64,14 @@ def test_the_status_line_counts_running_stalled_and_crashed():
     assert "finished" not in text
 
 
+def test_what_is_watched_gives_way_to_what_costs_money():
+    mode = "s3://lab polling 30 s, 58 requests · 2 places polling 1 s · live"
+    for width, kept in ((160, 3), (90, 2), (60, 1)):
+        line = status_line(["experiment_logs"], [make_run("a")], mode, width)
+        assert line_text(line).endswith(f"  {' · '.join(mode.split(' · ')[:kept])} ")
+        assert line_width(line) <= width
+
+
 @pytest.mark.parametrize("width", range(0, 120, 9))
 def test_one_line_panes_fit_any_width(width):
     run = make_run(HOSTILE * 9, id=f"{DIRECTORY}/{HOSTILE}.json", notes=HOSTILE, error=HOSTILE)

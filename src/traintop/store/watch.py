@@ -93,7 +93,7 @@ class CatalogWatcher:
     def mode(self) -> str:
         """How changes are noticed: at once in all directories, or by looking now and then.
 
-        Empty where no place can be looked at.
+        What says most comes first. Empty where no place can be looked at.
         """
         by_mode: dict[str, list[str]] = {}
         for place in self._places:
@@ -101,9 +101,10 @@ class CatalogWatcher:
                 by_mode.setdefault(place.mode, []).append(place.name)
         if len(by_mode) <= 1:
             return next(iter(by_mode), "")
+        by_length = sorted(by_mode.items(), key=lambda one: -len(one[0]))  # first what costs money
         return " · ".join(
             f"{names[0] if len(names) == 1 else f'{len(names)} places'} {mode}".lstrip()
-            for mode, names in by_mode.items()
+            for mode, names in by_length
         )
 
     def start(self) -> None:

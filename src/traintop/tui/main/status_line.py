@@ -75,7 +75,10 @@ def status_line(
     without_roots = (head[0], Piece(total[1:]), *filtered)
     lines = ((*head, Piece(total), *filtered, *long), (*without_roots, *long))
     fitting = (line for line in lines if line_width(line) + line_width(right) < width)
-    return spread(next(fitting, (*without_roots, *short)), right, width)
+    left = next(fitting, (*without_roots, *short))
+    while line_width(left) + line_width(right) >= width and " · " in right[0].text:
+        right = (Piece(f"{right[0].text.rpartition(' · ')[0]} ", "muted"),)
+    return spread(left, right, width)
 
 
 def status_counts(runs: Sequence[RunSummary], places: Sequence[PlaceState]) -> tuple[Line, Line]:
