@@ -108,13 +108,20 @@ def test_a_run_is_live_a_second_one_appears_and_quit_is_clean(tmp_path):
         assert b"\x1b[?1049l" in terminal.received
 
 
+def wait_until_all_is_shown(terminal: TerminalSession) -> None:
+    """Wait until the screen of one run, which has ended, changes no more."""
+    terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
+    terminal.wait_for(lambda: "█" in terminal.line_with(" first "))  # its sparkline
+    terminal.wait_for("step time, ms   last 1")  # its last chart
+    # How the directory is watched is known after the first look, when no run has changed.
+    terminal.wait_for(lambda: terminal.text().splitlines()[0].rstrip().endswith("live"))
+    terminal.wait_until_quiet()
+
+
 def test_the_screen_is_redrawn_after_a_visit_to_the_shell(tmp_path):
     write_finished_run(tmp_path, "first", "2025-02-22T14:05:30")
     with TerminalSession(tmp_path) as terminal:
-        terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
-        # How the directory is watched is known after the first look, when no run has changed.
-        terminal.wait_for(lambda: terminal.text().splitlines()[0].rstrip().endswith("live"))
-        terminal.wait_until_quiet()
+        wait_until_all_is_shown(terminal)
         before = terminal.text()
         terminal.press("\x1a\x1a")  # pressed twice, it stops once
         terminal.wait_for(lambda: b"\x1b[?1049l" in terminal.received)  # the shell's screen
@@ -129,8 +136,7 @@ def test_the_screen_is_redrawn_after_a_visit_to_the_shell(tmp_path):
 def test_a_program_that_was_stopped_from_outside_goes_on(tmp_path):
     write_finished_run(tmp_path, "first", "2025-02-22T14:05:30")
     with TerminalSession(tmp_path) as terminal:
-        terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
-        terminal.wait_until_quiet()
+        wait_until_all_is_shown(terminal)
         before, threads = terminal.text(), terminal.thread_count()
         terminal.send_signal(signal.SIGSTOP)
         terminal.wait_until_stopped()
@@ -177,8 +183,7 @@ termios.tcsetattr = tcsetattr
     with TerminalSession(
         tmp_path, program=in_the_background + PROGRAM, working_directory=tmp_path
     ) as terminal:
-        terminal.wait_for(lambda: "done" in terminal.line_with(" first "))
-        terminal.wait_until_quiet()
+        wait_until_all_is_shown(terminal)
         threads = terminal.thread_count()
         terminal.press("\x1a")
         terminal.wait_until_stopped()
