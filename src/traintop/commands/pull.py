@@ -18,8 +18,8 @@ def command(bucket: str, directory: Path, force: bool) -> None:
     """Copy the runs of a bucket that have changed into a DIRECTORY.
 
     The other way round of `traintop push`, file by file as a whole, and never outside of the
-    directory. What is being written here, is longer or newer than in the bucket, or is another run
-    is left alone.
+    directory. A run is left alone that is being written here, is longer or newer here than in the
+    bucket, or is another one of the same name.
     """
     from traintop.store.pull import pull
 
