@@ -288,8 +288,8 @@ class PlaceCatalog:
         is_all_known = len(files) == len(claims) and all(one.id in claims for one in fresh)
         if is_all_known and not self.snapshot.unread and self._look_again(fresh, now):
             return 0
-        look = _Look(now, time.monotonic() + seconds, {})
         claims.take(files)
+        look = _Look(now, time.monotonic() + seconds, {})
         many = many_runs_formats(run_formats().known)
         self._many = {}
 
