@@ -143,7 +143,7 @@ def _open(terminal: PseudoTerminal, count: int) -> _Opened:
 
 
 def _at_rest(scale: Scale, terminal: PseudoTerminal, count: int) -> Iterator[Line]:
-    terminal.listen(5.0)
+    terminal.listen(20.0)  # in which it finds out what a person asks first
     before, started = running_seconds(terminal.pid), time.monotonic()
     terminal.listen(3 * scale.idle_seconds)
     busy = (running_seconds(terminal.pid) - before) / (time.monotonic() - started)
