@@ -66,7 +66,7 @@ def test_the_status_line_counts_running_stalled_and_crashed():
 
 def test_what_is_watched_gives_way_to_what_costs_money():
     mode = "s3://lab polling 30 s, 58 requests · 2 places polling 1 s · live"
-    for width, kept in ((160, 3), (90, 2), (60, 1)):
+    for width, kept in ((160, 3), (90, 2), (64, 1)):
         line = status_line(["experiment_logs"], [make_run("a")], mode, width)
         assert line_text(line).endswith(f"  {' · '.join(mode.split(' · ')[:kept])} ")
         assert line_width(line) <= width
