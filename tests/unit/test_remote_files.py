@@ -68,7 +68,16 @@ def test_only_what_is_missing_is_asked_for() -> None:
     files.prefetch([("a", 0, 1000)])
     wanted = [("a", 0, 3000), ("b", 100, 50), ("a", 10, 20)]
     assert files.read_many(wanted) == [files.files[name][at : at + n] for name, at, n in wanted]
-    assert files.requests == [[("a", 0, 1001), ("b", 100, 50)], [("a", 1001, 1999)]]
+    assert files.requests == [[("a", 0, 1001), ("b", 100, 50)], [("a", 0, 3000)]]
+
+
+def test_what_is_read_at_once_is_of_one_moment() -> None:
+    files = Elsewhere(a=b"old" * 1000)
+    files.prefetch([("a", 0, 1000)])
+    assert files.read("a", 0, 1000) == (b"old" * 1000)[:1000]
+    files.files["a"] = b"new" * 1000
+    assert files.read("a", 500, 2000) == (b"new" * 1000)[500:2500]
+    assert files.read("a", 700, 1000) == (b"new" * 1000)[700:1700]
 
 
 def test_a_file_that_ended_is_not_asked_for_more() -> None:

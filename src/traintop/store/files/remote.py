@@ -97,12 +97,13 @@ class RemoteFiles(Files):
         while True:
             with self._lock:
                 found = [kept.find(span) for span in spans]
-                rests = dict.fromkeys(rest for _, rest in found if rest and rest not in got)
-            if not rests:
+                pairs = [*zip(spans, found, strict=True)]
+                missing = dict.fromkeys(s for s, data in pairs if data is None and s not in got)
+            if not missing:
                 break
-            if not (kept.is_on_its_way(rests) and wait_for_others(self._fetch)):
-                got |= self._got(kept, [*rests])
-        return [data + (_beginning(got[rest], rest[2]) if rest else b"") for data, rest in found]
+            if not (kept.is_on_its_way(missing) and wait_for_others(self._fetch)):
+                got |= self._got(kept, [*missing])
+        return [_beginning(got[s], s[2]) if data is None else data for s, data in pairs]
 
     def _got(self, kept: _Kept, missing: Sequence[Span]) -> dict[Span, bytes | FileError]:
         """What is missing, but for what begins in what is expected: that is kept."""
@@ -135,7 +136,11 @@ class RemoteFiles(Files):
         """What to get where a part is missing: more than that where a file is read on and on."""
         file_id, start, length = missing
         last = self._last.get(file_id)
-        if last is not None and start > last.start and last.end - _CHUNK <= start <= last.end:
+        if (
+            last is not None
+            and start > last.start
+            and last.end - max(length, _CHUNK) <= start <= last.end
+        ):
             length = max(length, min(max(2 * (last.end - last.start), _LEAST_AHEAD), _MOST_AHEAD))
         if length >= _CHUNK:
             if len(self._last) >= _MOST_READINGS:
@@ -156,8 +161,10 @@ class _Part(NamedTuple):
     data: bytes
     is_end: bool  # whether the file has nothing behind it
 
-    def covers(self, position: int) -> bool:
-        return self.start <= position and (self.is_end or position < self.start + len(self.data))
+    def covers(self, start: int, length: int) -> bool:
+        return self.start <= start and (
+            self.is_end or start + length <= self.start + len(self.data)
+        )
 
 
 class _Kept:
@@ -175,10 +182,9 @@ class _Kept:
         for file_id, start, length in spans:
             # One byte more says whether the file ends there.
             part = (file_id, start, min(length + 1, _MOST_EXPECTED))
-            missing = part if file_id not in self._parts else self.find(part)[1]
             expected = self._expected.get(file_id, [])
-            if missing and missing not in expected:
-                self._expected[file_id] = [*expected, missing]
+            if part not in expected and self._part_with(part) is None:
+                self._expected[file_id] = [*expected, part]
 
     def take_expected(self, spans: Iterable[Span]) -> list[Span]:
         """What to get as well: if one of these files is expected, its parts and many of others."""
@@ -211,23 +217,18 @@ class _Kept:
             while self._bytes > MOST_KEPT:
                 self._bytes -= len(self._parts[self._ids.popleft()].popleft().data)
 
-    def find(self, span: Span) -> tuple[bytes, Span | None]:
-        """What is known of the beginning of a part, and what is missing behind it."""
+    def find(self, span: Span) -> bytes | None:
+        """A part, if all of it is known as of one moment: a file that is written to may change."""
         file_id, start, length = span
         if file_id in self._errors:
             raise FileError(str(self._errors[file_id]))
-        position, end, data = start, start + length, b""
-        while position < end:
-            parts = self._parts.get(file_id, ())
-            part = next((one for one in parts if one.covers(position)), None)
-            if part is None:
-                return data, (file_id, position, end - position)
-            more = part.data[position - part.start : end - part.start]
-            data += more
-            position += len(more)
-            if part.is_end and position < end:
-                break
-        return data, None
+        part = self._part_with(span)
+        return None if part is None else part.data[start - part.start :][:length]
+
+    def _part_with(self, span: Span) -> _Part | None:
+        file_id, start, length = span
+        parts = reversed(self._parts.get(file_id, ()))
+        return next((one for one in parts if one.covers(start, length)), None)
 
 
 def _begins_in(span: Span, other: Span) -> bool:
