@@ -109,5 +109,5 @@ def main() -> None:
     `traintop FILE.json` watches the directory of a run, with that run selected.
     """
     # A command is short and makes no garbage, for which the collector would search all summaries
-    # again and again. The UI lasts: it turns the collector on after its first frame.
+    # again and again. The UI lasts: it turns the collector on once all runs are listed.
     gc.disable()

@@ -19,7 +19,7 @@ from traintop.store.catalog import RunCatalog
 from traintop.store.files import AwayError
 from traintop.store.files.places import files_of
 
-pytestmark = pytest.mark.skipif(MISSING, reason="no sshd here")
+pytestmark = pytest.mark.skipif(MISSING, reason="needs an SSH server: install openssh-server")
 
 
 @pytest.fixture

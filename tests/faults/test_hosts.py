@@ -9,7 +9,7 @@ from hosts import play
 from tests.sshd import MISSING
 
 
-@pytest.mark.skipif(MISSING, reason="no sshd here")
+@pytest.mark.skipif(MISSING, reason="needs an SSH server: install openssh-server")
 @pytest.mark.timeout(360)
 def test_hosts_that_fail_lose_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAINTOP_SSH", "")

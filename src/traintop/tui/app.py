@@ -337,7 +337,8 @@ class TraintopApp(TypeAheadApp):
     def on_snapshot_changed(self, message: SnapshotChanged) -> None:
         mode = self._watcher.mode if self._watcher is not None else ""
         self.main_screen.show_snapshot(message.snapshot, mode)
-        if not (message.snapshot.unread or gc.isenabled()):
+        is_waiting = message.snapshot.unread and not message.snapshot.places
+        if not (is_waiting or gc.isenabled()):
             # The command line left it off, for a quick start. What was imported stays, and most
             # runs do, which may be very many: no pause of a collection is for these.
             gc.freeze()
