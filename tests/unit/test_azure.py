@@ -103,4 +103,4 @@ def test_what_is_wrong_is_said(container: str, port: int, monkeypatch: pytest.Mo
     assert reason("az://nothere") == "there is no such container"
     for name, value in environment(port, key="AAAA").items():
         monkeypatch.setenv(name, value)
-    assert reason(container) == "access is denied to these credentials"
+    assert reason(container) == "cannot be listed: access is denied to these credentials"

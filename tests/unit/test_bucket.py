@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.object_store import ENVIRONMENT, Asked, ObjectStore
@@ -358,7 +360,11 @@ def test_a_hostile_listing_has_bounds(
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(403, "access is denied"), (503, "answers 503 (SlowDown)"), (500, "answers 500")],
+    [
+        (403, "cannot be listed: access is denied"),
+        (503, "answers 503 (SlowDown)"),
+        (500, "answers 500"),
+    ],
 )
 def test_a_store_that_refuses_is_away(
     tmp_path: Path, store: ObjectStore, bucket: str, status: int, words: str
@@ -377,17 +383,100 @@ def test_a_store_that_refuses_is_away(
     assert not catalog.snapshot().places
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "cannot be read: the store answers 400 (InternalError)"),
+        (403, "cannot be read: access is denied to these credentials"),
+        (404, "does not exist"),
+        (412, "was stored anew while it was read"),
+        (416, "is shorter than the store says"),
+        (503, "cannot be read: the store answers 503 (SlowDown)"),
+    ],
+)
 def test_an_object_that_cannot_be_read_hides_no_other(
-    tmp_path: Path, store: ObjectStore, bucket: str
+    tmp_path: Path, store: ObjectStore, bucket: str, status: int, words: str
 ) -> None:
     for name in ("a", "b"):
         run_at(tmp_path, name)
     store.upload(tmp_path, bucket)
-    store.fault = lambda asked: 416 if asked.key == "experiment_a.json" else None
-    snapshot = RunCatalog([bucket]).refresh()
+    store.fault = lambda asked: status if asked.key == "experiment_a.json" else None
+    catalog = RunCatalog([bucket])
+    snapshot = catalog.refresh()
     assert not snapshot.places
-    readable = {run.stem: run.status is not RunStatus.UNREADABLE for run in snapshot.runs}
-    assert readable == {"experiment_a": False, "experiment_b": True}
+    assert {run.stem: run.problem for run in snapshot.runs} == {
+        "experiment_a": words,
+        "experiment_b": "",
+    }
+    store.fault = lambda asked: None
+    if status != 403:
+        assert not any(run.problem for run in catalog.refresh().runs)
+
+
+def test_what_is_denied_is_seldom_asked_for(
+    tmp_path: Path, store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_at(tmp_path, "a")
+    (tmp_path / "b.jsonl").write_text('{"step": 0, "loss": 1.0}\n' * 2)
+    store.upload(tmp_path, bucket)
+    store.fault = lambda asked: None if asked.is_list else 403
+    catalog = RunCatalog([bucket])
+    assert names(catalog.refresh()) == ["experiment_a"]
+    assert store.requests(catalog.refresh) == ["LIST"]
+    store.fault = lambda asked: None
+    run_at(tmp_path, "a", notes="once more")
+    store.put(f"{bucket}/experiment_a.json", (tmp_path / "experiment_a.json").read_bytes())
+    assert names(catalog.refresh()) == ["a"]  # it was stored anew
+    later = SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + 301)
+    monkeypatch.setattr(bucket_files, "time", later)
+    assert sorted(names(catalog.refresh())) == ["a", "b"]
+
+
+def test_a_root_that_is_denied_hides_no_other(
+    tmp_path: Path, store: ObjectStore, bucket: str
+) -> None:
+    run_at(tmp_path, "a")
+    for owner in ("ours", "theirs"):
+        store.upload(tmp_path, f"{bucket}/{owner}")
+    store.fault = lambda asked: 403 if asked.query.get("prefix") == ["theirs/"] else None
+    snapshot = RunCatalog([f"{bucket}/ours", f"{bucket}/theirs"]).refresh()
+    assert names(snapshot) == ["a"]
+    assert snapshot.notices == (
+        f"{bucket}/theirs cannot be listed: access is denied to these credentials",
+    )
+    assert "cannot be listed: access is denied" in away(RunCatalog([f"{bucket}/theirs"]))
+
+
+def test_a_live_run_is_as_it_was_while_it_is_refused(
+    tmp_path: Path, store: ObjectStore, bucket: str
+) -> None:
+    writer = Writer(tmp_path / "experiment_x.json")
+    writer.flush(record(0, train_loss=1.0))
+    store.put(f"{bucket}/x.json", writer.path.read_bytes())
+    catalog = RunCatalog([bucket])
+    catalog.refresh()
+    writer.flush(record(1, train_loss=1.0))
+    store.put(f"{bucket}/x.json", writer.path.read_bytes())
+    store.fault = lambda asked: None if asked.is_list else 500
+    snapshot = catalog.refresh()
+    assert only(snapshot).count == 1
+    assert not snapshot.places
+    store.fault = lambda asked: None
+    assert only(catalog.refresh()).count == 2
+
+
+def test_a_note_that_cannot_be_read_is_not_replaced(
+    tmp_path: Path, store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotate(run_at(tmp_path, "a"), AnnotationChange(note="good"))
+    store.upload(tmp_path, bucket)
+    catalog = RunCatalog([f"{bucket}/experiment_a.json"])
+    run = only(catalog.refresh())
+    monkeypatch.setattr(bucket_files, "_STATE_HOLDS", -1.0)  # so that it is asked how it is now
+    store.fault = lambda asked: 403 if asked.method in ("HEAD", "GET") else None
+    saved = catalog.annotate(run.id, AnnotationChange(note="bad"))
+    assert "access is denied" in saved.where
+    assert b"good" in store.get(f"{bucket}/.traintop/experiment_a.json")
 
 
 def test_an_answer_that_is_cut_is_asked_again(

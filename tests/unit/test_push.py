@@ -249,6 +249,35 @@ def test_a_store_that_fails_is_said_and_left(
     assert len(push(tmp_path, "", pusher).files) == 1
 
 
+def test_one_that_may_not_be_replaced_stops_no_other(
+    tmp_path: Path, store: ObjectStore, bucket: str
+) -> None:
+    path = track_run(tmp_path, "a")
+    pusher = Pusher(bucket)
+    push(tmp_path, "", pusher)
+    path.write_bytes(path.read_bytes() + b" ")
+    track_run(tmp_path, "b", losses=[1.0] * 100)  # stored behind the smaller one
+    store.fault = lambda asked: 403 if (asked.method, asked.key) == ("PUT", path.name) else None
+    done = push(tmp_path, "", Pusher(bucket))
+    assert len(done.files) == 1
+    assert done.problems == (f"{path} cannot be stored: access is denied to these credentials",)
+    assert not done.away
+
+
+def test_a_bucket_that_stores_nothing_is_asked_once(
+    tmp_path: Path, store: ObjectStore, bucket: str
+) -> None:
+    for number in range(40):
+        track_run(tmp_path, f"run{number}")
+    store.fault = lambda asked: 403 if asked.method == "PUT" else None
+    pusher = Pusher(bucket)
+    asked = store.requests(lambda: push(tmp_path, "", pusher))
+    done = push(tmp_path, "", pusher)
+    assert done.away == "cannot be stored: access is denied to these credentials"
+    assert not done.problems
+    assert len(asked) < 40
+
+
 # -------------------------------------------------------------------------------------- pulling
 
 
@@ -343,7 +372,8 @@ def test_a_pull_that_breaks_leaves_no_part(tmp_path: Path, store: ObjectStore, b
 
     store.fault = fail_of_large
     done = pull(bucket, back)
-    assert "503" in done.away
+    [problem] = done.problems
+    assert problem.endswith("cannot be read: the store answers 503 (SlowDown)")
     assert [*back.iterdir()] == []  # nor a hidden one
     store.fault = lambda asked: None
     assert pull(bucket, back).files == (path.name,)

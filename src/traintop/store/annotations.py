@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from traintop.model import Annotations
 from traintop.process import user_name
-from traintop.store.files import AwayError, Entry, FileError, Files
+from traintop.store.files import MISSING, AwayError, Entry, FileError, Files
 from traintop.store.own_annotations import OwnAnnotations
 from traintop.store.sidecars import ANNOTATIONS, sidecar_of
 from traintop.times import posix_time
@@ -201,8 +201,10 @@ class AnnotationFiles:
         written, at = self._written.pop(sidecar, (None, 0.0))
         written = written if self._files.place and time.monotonic() - at < _TOLD_LATE else None
         [entry] = self._files.stat_many([sidecar])
-        if entry.version is None:
+        if entry.problem == MISSING:
             return written or NOTHING
+        if entry.version is None:
+            raise FileError(f"{PurePath(sidecar).name} {entry.problem}")
         found = _decoded(self._files.read(sidecar, 0, _LARGEST_FILE))
         if found is None:
             name = PurePath(sidecar).name

@@ -146,6 +146,7 @@ class FileClaims:
         formats = tuple(each for run_id, each in claims if run_id and run_id == first)
         formats = self._formats.setdefault(formats, formats)
         is_still = entry.is_exact or entry.age is None or entry.age >= SETTLING
+        is_still &= not start.has_failed
         is_final = entry.size >= _DECISIVE_BYTES if first else is_still
         return Claim(first, formats, entry, is_final)
 
@@ -157,12 +158,15 @@ class _Start:
     files: Files
     entry: Entry
     read: bytes | None = None
+    has_failed: bool = False  # as it may not the next time
 
     def __call__(self) -> bytes:
         if self.entry.problem or self.entry.is_dir:
             raise FileError(self.entry.problem)
         if self.read is None:
+            self.has_failed = True
             self.read = self.files.read(self.entry.id, 0, _START_BYTES)
+            self.has_failed = False
         return self.read
 
 

@@ -18,7 +18,14 @@ from typing import NamedTuple
 from traintop.run_ids import DATABASES, location_of
 from traintop.store.copies import Copy, open_copy
 from traintop.store.files import AwayError, FileError
-from traintop.store.files.bucket import PART, SCHEMES, Bucket, StoredObject, side_by_side
+from traintop.store.files.bucket import (
+    PART,
+    SCHEMES,
+    Bucket,
+    DeniedError,
+    StoredObject,
+    side_by_side,
+)
 from traintop.store.files.database_copies import LOG
 from traintop.store.files.states import reason_of
 from traintop.store.formats.traintop import is_run_name
@@ -143,8 +150,14 @@ class Pusher:
                 if there is not None and not self._force and is_run_name(key):
                     self._refuse_another(copy, there)
                 self.bucket.put(key, copy.pieces(), copy.size)
+        except AwayError as error:
+            self._away = error
+            return error
+        except DeniedError as error:
+            if there is None:  # while one that is there may be protected
+                self._away = AwayError(str(error))
+            return self._away or error
         except FileError as error:
-            self._away = error if isinstance(error, AwayError) else None
             return error
         except OSError as error:
             return FileError(reason_of(error))

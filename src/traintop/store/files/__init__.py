@@ -51,6 +51,10 @@ _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
 
 
+MISSING = "does not exist"
+"""Why a file cannot be read that is not there."""
+
+
 class FileError(Exception):
     """A file that cannot be read now; the message has the reason, as words that follow its name."""
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from traintop.store.files import AwayError, FileError
+from traintop.store.files import MISSING, AwayError, FileError
 from traintop.store.files.aws_profile import aws_profile
 from traintop.text import safe_text
 
@@ -63,21 +63,21 @@ _REASONS = {
     "SignatureDoesNotMatch": "refuses the secret key: see AWS_SECRET_ACCESS_KEY and AWS_PROFILE",
     "ExpiredToken": "the credentials have expired: log in again",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
-    "AccessDenied": "access is denied to these credentials",
+    "AuthenticationFailed": "refuses the credentials",
 }
 _REASONS_OF_ONE = {
     "InvalidObjectState": "is archived: restore it, as to the storage class STANDARD",
     "InvalidRange": "is shorter than the store says",
 }
 _STATUSES = {
-    401: "refuses the credentials",
-    403: _REASONS["AccessDenied"],
-    404: _REASONS["NoSuchBucket"],
+    "401": "refuses the credentials",
+    "404": _REASONS["NoSuchBucket"],
 }
+_DENIED = "access is denied to these credentials"
 _STATUS = re.compile(r"status code: (\d{3})")
 _NO_KEY = "has a name that no object can have, with //, /./, /../ or control characters in it"
 _KEY_IN_ERROR = re.compile(r'Path ("[^"\n]{1,1000}")')
-_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_CODE = re.compile(r"<Code>([\w.]{1,60})</Code>")
 
 # A person waits for the first answer; no request and its repetitions take longer than this.
 _CLIENT: ClientConfig = {"connect_timeout": "5s", "read_timeout": "10s", "timeout": "30s"}
@@ -105,6 +105,10 @@ class StoredObject(NamedTuple):
 
 class UnusableKeyError(FileError):
     """A listing has a key that is no path, such as one with an empty name in it."""
+
+
+class DeniedError(FileError):
+    """The store refuses this question; of other objects or prefixes, it may answer it."""
 
 
 class Bucket:
@@ -139,10 +143,10 @@ class Bucket:
         def begin() -> Iterator[Sequence[ObjectMeta]]:
             return iter(obstore.list(self._store, prefix or None, offset=after, chunk_size=PAGE))
 
-        pages = self._ask(begin)
+        pages = self._ask(begin, "listed")
         while True:
             self._count(1)
-            page: Sequence[ObjectMeta] = self._ask(lambda: next(pages, ()))
+            page: Sequence[ObjectMeta] = self._ask(lambda: next(pages, ()), "listed")
             yield [_stored(each) for each in page]
             if len(page) < PAGE:
                 return
@@ -152,7 +156,9 @@ class Bucket:
         import obstore
 
         self._count(1)
-        found = self._ask(lambda: obstore.list_with_delimiter(self._store, prefix or None))
+        found = self._ask(
+            lambda: obstore.list_with_delimiter(self._store, prefix or None), "listed"
+        )
         return [_stored(each) for each in found["objects"]], found["common_prefixes"]
 
     def head(self, key: str) -> StoredObject:
@@ -160,7 +166,7 @@ class Bucket:
         import obstore
 
         self._count(1)
-        return self._ask(lambda: _stored(obstore.head(self._store, key)))
+        return self._ask(lambda: _stored(obstore.head(self._store, key)), "read")
 
     def get(self, stored: StoredObject, start: int, length: int) -> bytes:
         """A part of an object, which begins within it; an error if it was stored anew."""
@@ -172,7 +178,7 @@ class Bucket:
         def found() -> bytes:
             return bytes(obstore.get(self._store, stored.key, options=options).bytes())
 
-        return self._ask(found)
+        return self._ask(found, "read")
 
     def put(self, key: str, data: bytes | Iterable[bytes], size: int) -> None:
         """Store an object as a whole: until all of it is there, readers have the one before."""
@@ -181,10 +187,11 @@ class Bucket:
         self._count(1 if size <= PART else -(-size // PART) + 2)
         if size <= PART:
             whole = data if isinstance(data, bytes) else b"".join(data)
-            self._ask(lambda: obstore.put(self._store, key, whole, use_multipart=False))
+            self._ask(lambda: obstore.put(self._store, key, whole, use_multipart=False), "stored")
         else:
             self._ask(
-                lambda: obstore.put(self._store, key, data, chunk_size=PART, max_concurrency=4)
+                lambda: obstore.put(self._store, key, data, chunk_size=PART, max_concurrency=4),
+                "stored",
             )
 
     def delete(self, key: str) -> None:
@@ -197,20 +204,23 @@ class Bucket:
             with suppress(FileNotFoundError):
                 obstore.delete(self._store, key)
 
-        self._ask(delete)
+        self._ask(delete, "deleted")
 
     def _count(self, requests: int) -> None:
         with self._lock:
             self._requests += requests
 
-    def _ask(self, ask: Callable[[], _Answer]) -> _Answer:
-        with _in_words(self._scheme):
+    def _ask(self, ask: Callable[[], _Answer], verb: str) -> _Answer:
+        with _in_words(self._scheme, verb):
             return _interruptible(ask)
 
 
 @contextmanager
-def _in_words(scheme: str) -> Iterator[None]:
-    """Turns what obstore raises into a reason that a person can act on."""
+def _in_words(scheme: str, verb: str) -> Iterator[None]:
+    """Turns what obstore raises into a reason that a person can act on.
+
+    ``verb`` says what was to be done: "read" with an object, "listed" with a prefix.
+    """
     from obstore.exceptions import BaseError, InvalidPathError, PreconditionError
 
     try:
@@ -224,12 +234,9 @@ def _in_words(scheme: str) -> Iterator[None]:
     except FileNotFoundError as error:
         if "NoSuchBucket" in str(error):
             raise AwayError(_REASONS["NoSuchBucket"]) from error
-        raise FileError("does not exist") from error
+        raise FileError(MISSING) from error
     except (BaseError, OSError) as error:
-        code = _CODE.search(str(error))
-        if code and code[1] in _REASONS_OF_ONE:
-            raise FileError(_REASONS_OF_ONE[code[1]]) from error
-        raise AwayError(_reason(str(error), scheme)) from error
+        raise _fault(str(error), scheme, verb) from error
     except ValueError as error:  # before anything was asked
         raise FileError(_NO_KEY) from error
 
@@ -285,17 +292,33 @@ def _stored(meta: ObjectMeta) -> StoredObject:
 # ---------------------------------------------------------------------------------- what is wrong
 
 
+def _fault(said: str, scheme: str, verb: str) -> FileError:
+    """What is wrong, of one object or of the bucket, given what obstore says.
+
+    A store that answers for one object is there, whatever it answers; unless the credentials are
+    at fault. One that has no room for what is to be stored may have none for others either.
+    """
+    code, status = _found(_CODE, said), _found(_STATUS, said)
+    is_of_all = code in _REASONS or status in ("", "401") or _ASKED_FOR_CREDENTIALS.search(said)
+    if not is_of_all and status == "403":
+        return DeniedError(_REASONS_OF_ONE.get(code, f"cannot be {verb}: {_DENIED}"))
+    reason = _reason(said, scheme)
+    if not is_of_all and verb == "read":
+        return FileError(_REASONS_OF_ONE.get(code, f"cannot be read: the store {reason}"))
+    return AwayError(reason)
+
+
 def _reason(said: str, scheme: str) -> str:
     """What is wrong and what to do, given what obstore says."""
     if _ASKED_FOR_CREDENTIALS.search(said):
         return _NO_CREDENTIALS[scheme]
-    code, status = _CODE.search(said), _STATUS.search(said)
-    if code and code[1] in _REASONS:
-        return _REASONS[code[1]]
-    if status and int(status[1]) in _STATUSES:
-        return _STATUSES[int(status[1])]
+    code, status = _found(_CODE, said), _found(_STATUS, said)
+    if code in _REASONS:
+        return _REASONS[code]
+    if status in _STATUSES:
+        return _STATUSES[status]
     if status:
-        return f"answers {status[1]}{f' ({code[1]})' if code else ''}"
+        return f"answers {status}{f' ({code})' if code else ''}"
     if "Received redirect" in said:
         return "is in another region: set AWS_REGION"
     if "builder error" in said:
@@ -307,6 +330,11 @@ def _reason(said: str, scheme: str) -> str:
     if "invalid list response" in said:
         return f"answers with something else than a listing: see {_endpoint_variable(scheme)}"
     return _line(said)
+
+
+def _found(pattern: re.Pattern[str], said: str) -> str:
+    found = pattern.search(said)
+    return found[1] if found else ""
 
 
 def _line(said: object) -> str:

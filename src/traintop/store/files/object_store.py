@@ -14,8 +14,22 @@ from typing import Any, NamedTuple
 
 from traintop.process import has_ended
 from traintop.settings import load_settings, settings_path
-from traintop.store.files import AwayError, Entry, FileError, NameMatch, Span, wanted_in
-from traintop.store.files.bucket import Bucket, StoredObject, UnusableKeyError, side_by_side
+from traintop.store.files import (
+    MISSING,
+    AwayError,
+    Entry,
+    FileError,
+    NameMatch,
+    Span,
+    wanted_in,
+)
+from traintop.store.files.bucket import (
+    Bucket,
+    DeniedError,
+    StoredObject,
+    UnusableKeyError,
+    side_by_side,
+)
 from traintop.store.files.known_heads import KnownHeads, Part
 from traintop.store.files.remote import RemoteFiles
 from traintop.text import counted
@@ -28,6 +42,7 @@ _LONGEST_KEY = 1024  # as S3 has it
 _LONGEST_LISTING = 120.0  # seconds
 _LISTING_HOLDS = 1.0  # seconds for which another question about it needs no new one
 _STATE_HOLDS = 5.0  # seconds for which an object is taken to be as it was listed
+_DENIAL_HOLDS = 300.0  # seconds for which nobody asks again what was denied: that costs, too
 
 
 class ObjectStoreFiles(RemoteFiles):
@@ -46,6 +61,7 @@ class ObjectStoreFiles(RemoteFiles):
         self._objects: dict[str, StoredObject] = {}  # by the ids of files
         self._heads = KnownHeads()
         self._added: dict[str, Part] = {}  # the ends of objects as they were listed last
+        self._denied: dict[str, _Denial] = {}
 
     @property
     def traffic(self) -> str:
@@ -56,12 +72,13 @@ class ObjectStoreFiles(RemoteFiles):
         listing, now = self._listing, time.monotonic()
         is_old = patterns == listing.patterns or now - listing.at > _LISTING_HOLDS
         if is_old or not listing.found.keys() >= set(roots):
-            found = {root: self._below(root) for root in roots}
+            found = self._below_roots(roots)
             others = {} if found.keys() >= listing.found.keys() else self._objects
             listing = self._listing = _Listing(patterns, now, found)
             listed = {f"/{each.key}": each for below in found.values() for each in below.objects}
             self._objects = others | listed
             self._added = {}
+            self._denied = {one: d for one, d in self._denied.items() if one in self._objects}
         is_wanted, entries = _Wanted(patterns), dict[str, Entry]()
         for root in roots:
             objects, problems = listing.found[root]
@@ -78,12 +95,25 @@ class ObjectStoreFiles(RemoteFiles):
             since = newest - self._objects[file_id].modified
             yield entry._replace(changed=ours - since.total_seconds())
 
+    def _below_roots(self, roots: Sequence[str]) -> dict[str, _Found]:
+        """What is below each root. Raises ``AwayError`` where none of them may be listed."""
+        found, denied = dict[str, _Found](), list[DeniedError]()
+        for root in roots:
+            try:
+                found[root] = self._below(root)
+            except DeniedError as error:
+                found[root] = _Found([], [str(error)])
+                denied.append(error)
+        if len(denied) == len(roots):
+            raise AwayError(str(denied[0])) from denied[0]
+        return found
+
     def _below(self, root: str) -> _Found:
         """The objects below a root, or the one that it is, and what is wrong with them."""
         prefix, found = root.strip("/"), _Found([], [])
         try:
             self._take(found, self.bucket.list(prefix))
-        except AwayError:
+        except (AwayError, DeniedError):
             raise
         except UnusableKeyError:
             found = self._by_folder(prefix)
@@ -92,9 +122,11 @@ class ObjectStoreFiles(RemoteFiles):
         if prefix and not (found.objects or found.problems):
             try:
                 found.objects.append(self.bucket.head(prefix))
-            except AwayError:
+            except DeniedError:
                 raise
-            except FileError:
+            except FileError as error:
+                if str(error) != MISSING:
+                    raise AwayError(str(error)) from error
                 found.problems.append("has no objects")
         return found
 
@@ -154,7 +186,7 @@ class ObjectStoreFiles(RemoteFiles):
         if before is not None and is_fresh:
             return _entry(before)
         if is_fresh and any(file_id.startswith(f"{root}/") for root in self._listing.found):
-            return _missing(file_id, "does not exist")
+            return _missing(file_id, MISSING)
         try:
             now = self._objects[file_id] = self.bucket.head(_key(file_id))
         except AwayError:
@@ -245,7 +277,15 @@ class ObjectStoreFiles(RemoteFiles):
             added = self._added.get(file_id)
             if added is not None and added.start <= start:
                 return added.data[start - added.start :][:length]
+            denial, now = self._denied.get(file_id), time.monotonic()
+            if denial is not None and denial.etag == stored.etag and now < denial.ends:
+                return denial.error
             return self.bucket.get(stored, start, length) if length > 0 else b""
+        except DeniedError as error:
+            if file_id in self._objects:
+                etag, ends = self._objects[file_id].etag, time.monotonic() + _DENIAL_HOLDS
+                self._denied[file_id] = _Denial(etag, error, ends)
+            return error
         except FileError as error:
             return error
 
@@ -269,6 +309,14 @@ class _Found(NamedTuple):
 
     objects: list[StoredObject]
     problems: list[str]
+
+
+class _Denial(NamedTuple):
+    """Why an object may not be read."""
+
+    etag: str
+    error: DeniedError
+    ends: float  # when it is tried again, by the monotonic clock
 
 
 class _Listing(NamedTuple):

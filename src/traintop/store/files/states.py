@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 
-from traintop.store.files import Entry
+from traintop.store.files import MISSING, Entry
 
 _KINDS = (
     (stat.S_ISLNK, "is a broken symbolic link"),
@@ -23,7 +23,7 @@ _KINDS = (
 _REASONS = {
     errno.EACCES: "cannot be read: permission denied",
     errno.EPERM: "cannot be read: permission denied",
-    errno.ENOENT: "does not exist",
+    errno.ENOENT: MISSING,
     errno.ENXIO: "is a socket, not a file",
     errno.ESTALE: "was replaced on the network filesystem (stale handle)",
 }
