@@ -314,10 +314,10 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str
     status: RunStatus
     name: str = ""
-    config: dict[str, Any] = msgspec.field(default_factory=dict)
-    changed: dict[str, Any] = msgspec.field(default_factory=dict)
+    config: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    changed: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """The settings that changed after the start, as they were then: ``None`` if they came later."""
-    environment: dict[str, Any] = msgspec.field(default_factory=dict)
+    environment: Mapping[str, Any] = msgspec.field(default_factory=dict)
     start_time: str | None = None
     end_time: str | None = None
     updated_at: str | None = None
@@ -333,7 +333,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     best_val_loss: float | None = None
     final_train_loss: float | None = None
     final_val_loss: float | None = None
-    stats: dict[str, MetricStats] = msgspec.field(default_factory=dict)
+    stats: Mapping[str, MetricStats] = msgspec.field(default_factory=dict)
     last: MetricsSnapshot | None = None
     notes: str = ""
     error: str = ""
@@ -366,7 +366,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.name if self.name.strip() else self.stem
 
     @property
-    def given(self) -> dict[str, Any]:
+    def given(self) -> Mapping[str, Any]:
         """The settings that a person gave; the others in ``config`` are defaults, and no facts."""
         names, config = self.given_names, self.config
         if names is None:

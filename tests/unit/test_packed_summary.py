@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 from tests.runs import make_run, record, write_run
+from tests.unit.catalog_runs import Clock
 
 from traintop.model import LoggedAlert, Pauses, RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
 from traintop.store.packed_summary import PackedSummary, SummaryPacker, is_same
+from traintop.store.summary_block import MOST_RUNS, encoded, row_of
 
 FIELDS = RunSummary.__struct_fields__
 
@@ -70,15 +73,70 @@ def test_a_run_is_the_same_only_if_all_of_it_is() -> None:
         assert not is_same(packed, replace(run, **change))
 
 
-def test_like_runs_take_little_memory(tmp_path: Path) -> None:
-    for number in range(20):
-        config = {f"setting_{i}": f"value {i}" for i in range(50)} | {"seed": number}
-        path = tmp_path / f"experiment_{number}.json"
-        write_run(path, [record(0, train_loss=1.0 / (number + 1))], config=config)
-    runs = RunCatalog([tmp_path]).refresh().runs
-    sizes = sorted(len(run.packed) for run in runs if isinstance(run, PackedSummary))
-    assert len(sizes) == 20
-    assert sizes[-2] < sizes[-1] / 3  # of the first of its kind
+def test_like_runs_take_little_memory() -> None:
+    packer, shared = SummaryPacker(), {f"setting_{i}": f"value {i}" for i in range(50)}
+    runs = [
+        packer.pack(replace(rich_run(number), config={**shared, "seed": number}))
+        for number in range(MOST_RUNS)
+    ]
+    block = {run.block for run in runs if isinstance(run, PackedSummary)}.pop()
+    assert block.is_packed
+    size = sum(map(len, block.arrays)) / MOST_RUNS
+    assert size < len(encoded(row_of(runs[0]))) / 10
+
+
+def test_nobody_notices_that_a_block_is_full() -> None:
+    packer, given = SummaryPacker(), [rich_run(number) for number in range(2 * MOST_RUNS + 1)]
+    packed = [packer.pack(run) for run in given]
+    assert len({run.block for run in packed if isinstance(run, PackedSummary)}) == 3
+    for one, other in zip(given, packed, strict=True):
+        assert {name: getattr(one, name) for name in FIELDS} == {
+            name: getattr(other, name) for name in FIELDS
+        }
+        assert (other.given, other.given_names) == (one.given, one.given_names)
+
+
+def test_settings_read_like_a_dictionary() -> None:
+    run = rich_run(2)
+    for config in (run.config, SummaryPacker().pack(run).config):
+        assert [*config] == ["lr", "model", "none"]
+        assert (len(config), "lr" in config, "other" in config) == (3, True, False)
+        assert (config.get("none", 5), config.get("other", 5)) == (None, 5)
+        assert {**config, "lr": 1} == {**run.config, "lr": 1}
+        assert config == run.config
+        with pytest.raises(KeyError, match="other"):
+            config["other"]
+
+
+def test_runs_with_other_names_are_not_the_same() -> None:
+    run = rich_run(1)
+    renamed = {"LR" if name == "lr" else name: value for name, value in run.config.items()}
+    assert not is_same(SummaryPacker().pack(run), replace(run, config=renamed))
+    assert not is_same(SummaryPacker().pack(run), replace(run, config={"odd": object()}))
+
+
+def test_runs_of_many_kinds_stay_apart() -> None:
+    packer = SummaryPacker()
+    given = [
+        replace(rich_run(number), config={f"setting_{number % 40}": number})
+        for number in range(200)
+    ]
+    packed = [packer.pack(run) for run in given]
+    assert [run.config for run in packed] == [run.config for run in given]
+
+
+def test_only_what_stays_as_it_is_is_packed(tmp_path: Path) -> None:
+    path = tmp_path / "experiment_live.json"
+    write_run(path, [record(0, train_loss=1.0)], status="running")
+    clock = Clock()
+    catalog = RunCatalog([tmp_path], clock=clock)
+    assert not isinstance(catalog.refresh().runs[0], PackedSummary)
+    clock.now += 61
+    catalog.refresh()
+    write_run(tmp_path / "experiment_other.json", [record(0, train_loss=1.0)])
+    by_name = {run.stem: run for run in catalog.refresh().runs}
+    assert isinstance(by_name["experiment_live"], PackedSummary)
+    assert not isinstance(by_name["experiment_other"], PackedSummary)
 
 
 def test_whole_numbers_say_the_same_after_they_were_packed() -> None:

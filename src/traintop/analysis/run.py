@@ -78,7 +78,7 @@ class Run(Tabular, Plottable):
     @property
     def config(self) -> dict[str, Any]:
         """Its settings, as they were logged."""
-        return self.summary.config
+        return dict(self.summary.config)
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -241,7 +241,7 @@ def run_rows(
     if not chosen:
         for run, row in zip(runs, rows, strict=True):
             row["metrics"] = {name: _of_metric(run, name) for name in _all_metrics(run)}
-            row["config"] = run.config
+            row["config"] = dict(run.config)
     return rows
 
 

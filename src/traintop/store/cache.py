@@ -5,8 +5,8 @@ as if it were not there: a program that finds it damaged, locked away or of anot
 the runs, and one that cannot write it goes on. It is replaced as a whole, so of two programs that
 use it one reads what the other has written last.
 
-It has portions of runs, the newest first, of which each is read when one of its runs is asked for:
-a screen shows the newest runs before the others are there.
+It has blocks of runs, of which each is read when one of its runs is asked for: a screen shows the
+newest runs before the others are there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import time
 import zlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -31,13 +31,13 @@ from traintop.run_columns import Names, shared
 from traintop.run_ids import address_of
 from traintop.store.files import Entry
 from traintop.store.packed_summary import PackedSummary, packed_again
+from traintop.store.summary_block import MOST_RUNS, SummaryBlock
 
 _WORTH_KEEPING = 0.2  # seconds that reading took; below it, nothing is gained
 _SAVING_INTERVAL = 60.0
 _SAVING_SHARE = 100  # saving takes at most a hundredth of the time
 _MOST_FILES = 100
 _LARGEST = 256 * 1024 * 1024
-_IN_A_PORTION = 1000  # between two of which other threads have their turn
 
 _Seen = tuple[int, tuple[int, int] | str | None] | str
 
@@ -54,9 +54,7 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     files: list[str] | None  # None: one of its own id
     seen: _Seen  # size and version of its one file, or a digest of that of several
     format: str
-    packed: bytes
-    dictionary: int  # its place in the portion
-    names: int  # the same
+    row: int  # in its block
     id: str
     status: RunStatus
     name: str
@@ -68,18 +66,17 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class _Loaded(NamedTuple):
     kept: _Kept
-    dictionary: bytes
+    block: SummaryBlock
+
+
+class _Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
     names: Names
-
-
-class _Portion(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    dictionaries: list[bytes]
-    names: list[Names]
-    runs: list[_Kept]
+    arrays: Sequence[bytes]
+    runs: Sequence[_Kept]
 
 
 class _Place(NamedTuple):
-    """Where a portion is, in bytes behind the index, or in the file."""
+    """Where a block is, in bytes behind the index, or in the file."""
 
     start: int
     length: int
@@ -92,11 +89,10 @@ class SummaryCache:
 
     def __init__(self, directories: Sequence[str]) -> None:
         self._directories = directories
-        self._portions: dict[int, _Place] | None = None  # not read yet; None: not known yet
-        self._portion_of: dict[int, int] = {}  # by the sums of the ids of runs and their files
+        self._blocks: dict[int, _Place] | None = None  # not read yet; None: not known yet
+        self._block_of: dict[int, int] = {}  # by the sums of the ids of runs and their files
         self._kept: dict[str, _Loaded] = {}  # those that nobody asked for yet
         self._run_of: dict[str, str] = {}  # by the ids of files that are not a run's own
-        self._dictionaries: dict[bytes, bytes] = {}  # those of several portions are kept once
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
         self._save_at = 0.0
         self._is_complete = False  # what was saved last
@@ -122,7 +118,7 @@ class SummaryCache:
         if loaded is None or loaded.kept.id != run_id:
             return None
         del self._kept[run_id]
-        kept, dictionary, names = loaded
+        kept, block = loaded
         if not _is_as_seen(kept, entries):
             return None
         summary = packed_again(
@@ -134,9 +130,8 @@ class SummaryCache:
             pauses=kept.pauses,
             problem=kept.problem,
             file_size=kept.file_size,
-            packed=kept.packed,
-            dictionary=dictionary,
-            names=names,
+            block=block,
+            row=kept.row,
         )
         return ReadRun(entries, kept.format, summary)
 
@@ -164,12 +159,12 @@ class SummaryCache:
 
     def _find(self, file_id: str) -> _Loaded | None:
         """The run of this id, or the one that a file of this id belongs to."""
-        if self._portions is None:
-            self._portions = {}
+        if self._blocks is None:
+            self._blocks = {}
             with suppress(Exception):
                 self._read_index()
-        if self._portions:
-            self._read(self._portion_of.get(_sum_of(file_id), -1))
+        if self._blocks:
+            self._read(self._block_of.get(_sum_of(file_id), -1))
         return self._kept.get(self._run_of.get(file_id, file_id))
 
     def _read_index(self) -> None:
@@ -181,13 +176,13 @@ class SummaryCache:
             start = file.tell()
         if zlib.crc32(index) != checksum:
             return
-        portions = self._portions = {}
+        blocks = self._blocks = {}
         for number, place in enumerate(msgspec.msgpack.decode(index, type=list[_Place])):
-            self._portion_of.update(dict.fromkeys(array("I", place.sums), number))
-            portions[number] = place._replace(start=start + place.start)
+            self._block_of.update(dict.fromkeys(array("I", place.sums), number))
+            blocks[number] = place._replace(start=start + place.start)
 
     def _read(self, number: int) -> None:
-        place = self._portions.pop(number, None) if self._portions else None
+        place = self._blocks.pop(number, None) if self._blocks else None
         if place is None:
             return
         with suppress(Exception):  # of one that is damaged, or replaced since, nothing is known
@@ -195,24 +190,23 @@ class SummaryCache:
                 file.seek(place.start)
                 data = file.read(place.length)
             if zlib.crc32(data) == place.checksum:
-                self._take_over(msgspec.msgpack.decode(data, type=_Portion))
-        if not self._portions:
-            self._portion_of = {}
+                self._take_over(msgspec.msgpack.decode(data, type=_Block))
+        if not self._blocks:
+            self._block_of = {}
 
-    def _take_over(self, portion: _Portion) -> None:
-        own = [self._dictionaries.setdefault(one, one) for one in portion.dictionaries]
-        names = [shared(one) for one in portion.names]
-        for one in portion.runs:
-            self._kept[one.id] = _Loaded(one, own[one.dictionary], names[one.names])
+    def _take_over(self, read: _Block) -> None:
+        block = SummaryBlock(shared(read.names), read.arrays)
+        for one in read.runs:
+            self._kept[one.id] = _Loaded(one, block)
             self._run_of.update(dict.fromkeys(one.files or (), one.id))
 
     def _read_all(self) -> None:
-        for number in [*(self._portions or ())]:
+        for number in [*(self._blocks or ())]:
             self._read(number)
 
     def _forget(self) -> None:
-        if self._portions or self._kept:
-            self._portions, self._portion_of, self._kept, self._run_of = {}, {}, {}, {}
+        if self._blocks or self._kept:
+            self._blocks, self._block_of, self._kept, self._run_of = {}, {}, {}, {}
 
     def _path(self) -> Path:
         from platformdirs import user_cache_path
@@ -255,34 +249,39 @@ def _sum_of(file_id: str) -> int:
 
 
 def _encoded(runs: Iterable[ReadRun], others: Iterable[_Loaded]) -> bytes:
-    """The file: the version, where each portion is, after its checksum and length, and these."""
+    """The file: the version, where each block is, after its checksum and length, and these."""
     places: list[_Place] = []
-    portions: list[bytes] = []
-    loaded = sorted(
-        itertools.chain(map(_kept, runs), others),
-        key=lambda one: one.kept.start_time or "",
-        reverse=True,
-    )
-    for some in (loaded[at : at + _IN_A_PORTION] for at in range(0, len(loaded), _IN_A_PORTION)):
-        dictionaries: dict[bytes, int] = {}
-        names: dict[Names, int] = {}
-        placed = [
-            msgspec.structs.replace(
-                one.kept,
-                dictionary=dictionaries.setdefault(one.dictionary, len(dictionaries)),
-                names=names.setdefault(one.names, len(names)),
-            )
-            for one in some
-        ]
-        ids = itertools.chain.from_iterable((one.id, *(one.files or ())) for one in placed)
+    blocks: list[bytes] = []
+    for block, loaded in _in_blocks(itertools.chain(map(_kept, runs), others)):
+        ids = itertools.chain.from_iterable((one.id, *(one.files or ())) for one in loaded)
         sums = array("I", map(_sum_of, ids)).tobytes()
-        portion = msgspec.msgpack.encode(_Portion([*dictionaries], [*names], placed))
+        data = msgspec.msgpack.encode(_Block(block.names, block.arrays, loaded))
         start = places[-1].start + places[-1].length if places else 0
-        places.append(_Place(start, len(portion), zlib.crc32(portion), sums))
-        portions.append(portion)
+        places.append(_Place(start, len(data), zlib.crc32(data), sums))
+        blocks.append(data)
     index = msgspec.msgpack.encode(places)
     head = (zlib.crc32(index), len(index))
-    return b"".join([_version(), *(one.to_bytes(4, "big") for one in head), index, *portions])
+    return b"".join([_version(), *(one.to_bytes(4, "big") for one in head), index, *blocks])
+
+
+def _in_blocks(runs: Iterable[_Loaded]) -> Iterator[tuple[SummaryBlock, list[_Kept]]]:
+    """The runs of each block; of blocks of which few are left, several together."""
+    by_block: dict[SummaryBlock, list[_Kept]] = {}
+    for kept, block in runs:
+        by_block.setdefault(block, []).append(kept)
+    left: dict[Names, list[_Loaded]] = {}
+    for block, of_block in by_block.items():
+        if len(of_block) > MOST_RUNS // 2 and block.is_packed:
+            yield block, of_block
+        else:
+            left.setdefault(block.names, []).extend(_Loaded(one, block) for one in of_block)
+    for names, some in left.items():
+        for at in range(0, len(some), MOST_RUNS):
+            together = SummaryBlock(names)
+            rows = [together.add(one.block.row(one.kept.row)) for one in some[at : at + MOST_RUNS]]
+            together.pack()
+            pairs = zip(some[at : at + MOST_RUNS], rows, strict=True)
+            yield together, [msgspec.structs.replace(one.kept, row=row) for one, row in pairs]
 
 
 def _kept(run: ReadRun) -> _Loaded:
@@ -291,9 +290,7 @@ def _kept(run: ReadRun) -> _Loaded:
         None if ids == [summary.id] else ids,
         _seen(run.entries),
         run.format,
-        summary.packed,
-        0,
-        0,
+        summary.row,
         summary.id,
         summary.status,
         summary.name,
@@ -302,7 +299,7 @@ def _kept(run: ReadRun) -> _Loaded:
         summary.problem,
         summary.file_size,
     )
-    return _Loaded(kept, summary.dictionary, summary.names)
+    return _Loaded(kept, summary.block)
 
 
 def _version() -> bytes:

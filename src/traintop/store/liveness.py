@@ -37,6 +37,9 @@ Two writes within one tick of the file's clock leave the same time, and a server
 once in two seconds. So a file is read again until it has been still for that long.
 """
 
+_STILL = 60.0
+"""Seconds without a change after which it is not expected."""
+
 _PAUSES_GRANTED = 10
 _RECORDED_PAUSES_GRANTED = 3  # of the longest one, where the records have times
 
@@ -96,6 +99,11 @@ class ObservedRun(msgspec.Struct, eq=False):
 
     def look(self, entries: Sequence[Entry], now: float) -> bool:
         """Brings the summary up to date, given how its files are now; whether it changed."""
+        is_changed = self._look(entries, now)
+        self._pack(now)
+        return is_changed
+
+    def _look(self, entries: Sequence[Entry], now: float) -> bool:
         before, self.entries = self.entries, (*entries,)
         if not before:
             self._changed_at = now - self._seconds_still()
@@ -185,6 +193,22 @@ class ObservedRun(msgspec.Struct, eq=False):
         self._judge(now)
         return True
 
+    def _pack(self, now: float) -> None:
+        """Pack what will hardly change any more: what was packed of another moment stays in a block
+        for as long as others do.
+        """
+        written, summary = self._written, self.summary
+        if written is None or summary is None or isinstance(written, PackedSummary):
+            return
+        if now - self._changed_at < _STILL and not self.is_at_rest:
+            return
+        self._written = packed = self.packer.pack(written)
+        self.summary = packed
+        if summary is not written:
+            self.summary = msgspec.structs.replace(
+                packed, id=summary.id, status=summary.status, annotations=summary.annotations
+            )
+
     def _saw_change(self, now: float) -> None:
         self._longest_pause = max(self._longest_pause, now - self._changed_at)
         self._changed_at = now
@@ -216,8 +240,7 @@ class ObservedRun(msgspec.Struct, eq=False):
             return self._judge(now)
         if before is not None and self._settled and not changed:
             self._saw_change(now)  # which the listing did not show
-        kind = "" if self._format is None else self._format.name
-        self._written = self.summary = self.packer.pack(written, kind)
+        self._written = self.summary = written
         self._judge(now)
         return True
 
