@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from traintop.analysis.field_names import values_of
 from traintop.analysis.query import filter_runs
-from traintop.analysis.query_conditions import mentions
 from traintop.analysis.query_tokens import QueryError
-from traintop.analysis.ranking import ranking_of
 from traintop.metrics import choose_directions
-from traintop.run_columns import MANY_RUNS
 from traintop.store.snapshot import PlaceState, Snapshot, state_of
-from traintop.tui.columns import column_of
 from traintop.tui.rows import RunRows
 from traintop.tui.view import (
-    GROUPINGS,
     ViewState,
     are_archived,
     listing_key,
@@ -33,15 +25,6 @@ from traintop.tui.view import (
 if TYPE_CHECKING:
     from traintop.analysis.alerts import AlertKind
     from traintop.model import RunSummary
-
-
-def _prepare(runs: Sequence[RunSummary], columns: Sequence[str]) -> None:
-    """Find out what a person asks of very many runs first, so that no key waits for it."""
-    with suppress(Exception):  # then it is found out when it is asked
-        mentions("", runs, None, {})
-        for key in (*columns, *filter(None, GROUPINGS)):
-            values_of(column_of(key).field, runs)
-        ranking_of(runs)
 
 
 class Session:
@@ -66,7 +49,6 @@ class Session:
         self.on_change: Callable[[], None] = lambda: None
         self._snapshot: Snapshot | None = None
         self._goes_on = False  # a snapshot brings runs that the one before it left unread
-        self._is_prepared = False
         self._cursor_is_placed = False
         choose_directions(dict(view.directions))
 
@@ -74,12 +56,6 @@ class Session:
         """Keep a newer snapshot, which :meth:`list_runs` lists."""
         self._goes_on = self._goes_on or self.unread > 0
         self._snapshot, self.mode = snapshot, mode
-        if not (self._is_prepared or self.unread):
-            self._is_prepared = True
-            if len(snapshot.runs) >= MANY_RUNS:
-                columns = [one.key for one in self.view.columns]
-                asked = (snapshot.runs, columns)
-                Thread(target=_prepare, args=asked, name="traintop-answers", daemon=True).start()
 
     def list_runs(self) -> None:
         """List the runs of the newest snapshot as the view asks for.
