@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
 from platformdirs import user_cache_path
 from tests.event_files import write_events
 from tests.runs import track_run
+from tests.unit.test_formats_elsewhere import catalog_elsewhere
 
-from traintop.model import RunSummary
+from traintop.model import RunStatus, RunSummary
 from traintop.store import cache
+from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
 from traintop.store.files.local import LocalFiles
 from traintop.store.formats.json_document import JsonDocumentFormat
+from traintop.store.place_catalog import PlaceCatalog
+from traintop.store.snapshot import Snapshot
+
+FOREIGN = Path(__file__).parents[1] / "foreign"
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +160,100 @@ def test_a_file_in_a_run_of_another_name_is_not_read(
     first = runs(tmp_path / "logs")
     monkeypatch.setattr(LocalFiles, "read_many", lambda *_: pytest.fail("a file was read"))
     assert runs(tmp_path / "logs") == first
+
+
+def first_look(logs: Path) -> tuple[RunCatalog, PlaceCatalog, Snapshot]:
+    """What is listed before all files were looked at."""
+    catalog = RunCatalog([logs])
+    [place] = catalog.places
+    assert place.first_look(1, 60.0).unread
+    return catalog, place, place.add_kept()
+
+
+def test_all_runs_are_listed_before_they_are_looked_at(logs: Path) -> None:
+    for name in ("two", "three"):
+        write_document(logs / f"{name}.json", 5)
+    before = RunCatalog([logs])
+    before.refresh()
+    before.annotate(str(logs / "one.json"), AnnotationChange(archived=True))
+    known = before.refresh().runs
+    save_again(before)
+    (logs / "two.json").unlink()
+    catalog, _, kept = first_look(logs)
+    assert kept.runs == known
+    assert (kept.kept, kept.is_complete) == (2, False)
+    assert len(catalog.reader(str(logs / "one.json")).history()) == 3
+    checked = catalog.refresh()
+    assert (len(checked.runs), checked.kept, checked.is_complete) == (2, 0, True)
+    assert {run.stem for run in checked.runs if run.annotations.archived} == {"one"}
+
+
+def save_again(catalog: RunCatalog) -> None:
+    """Save what changed since, for which a catalog takes its time."""
+    [place] = catalog.places
+    place._cache._save_at, place._cache._unsaved_runs = 0.0, cache._MANY
+    catalog.refresh()
+
+
+def test_a_run_that_did_not_change_stays_the_same_object(logs: Path) -> None:
+    write_document(logs / "two.json", 5)
+    runs(logs)
+    catalog, _, kept = first_look(logs)
+    assert all(map(operator.is_, kept.runs, catalog.refresh().runs))
+
+
+def test_a_run_that_ran_then_is_not_listed_as_it_was(logs: Path) -> None:
+    events = write_events(logs / "live", {"loss": [(1, 2.0), (2, 1.0)]})
+    os.utime(events, (time.time() - 100, time.time() - 100))  # still, but not for long
+    assert {run.status for run in runs(logs)} == {RunStatus.RUNNING, RunStatus.STALLED}
+    assert events.name.encode() in cache_file().read_bytes()
+    catalog = RunCatalog([logs])
+    assert {run.stem for run in catalog.places[0].add_kept().runs} == {"one"}
+    assert len(catalog.refresh().runs) == 2
+
+
+@pytest.mark.parametrize("harm", [b"", b"damaged"])
+def test_runs_are_not_listed_of_a_harmed_cache(logs: Path, harm: bytes) -> None:
+    write_document(logs / "two.json", 5)
+    runs(logs)
+    data = cache_file().read_bytes()
+    cache_file().write_bytes(data[: -len(harm)] + harm if harm else harm)
+    assert len(first_look(logs)[2].runs) == 1
+
+
+def test_a_cache_of_a_part_of_the_runs_lists_none(logs: Path) -> None:
+    for number in range(5):
+        write_document(logs / f"more-{number}.json", 3)
+    RunCatalog([logs]).refresh(seconds=0.0)
+    assert cache_file().exists()
+    assert len(first_look(logs)[2].runs) == 1
+
+
+def test_kept_runs_elsewhere_are_known_by_their_addresses(logs: Path) -> None:
+    write_document(logs / "two.json", 5)
+    known = {run.id for run in catalog_elsewhere(logs)[0].refresh().runs}
+    place, _ = catalog_elsewhere(logs)
+    assert place.first_look(1, 60.0).unread == 1
+    kept = place.add_kept().runs
+    assert {run.id for run in kept} == known
+    assert {len(place.reader(run.id).history()) for run in kept} == {3, 5}
+
+
+def test_of_runs_in_one_file_only_a_look_tells(tmp_path: Path, logs: Path) -> None:
+    shutil.copytree(FOREIGN / "optuna", logs / "optuna")
+    for path in logs.rglob("*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert any("#" in run.id for run in runs(logs))
+    assert not any("#" in run.id for run in first_look(logs)[2].runs)
+
+
+def test_a_blocks_rows_are_packed_again_when_few_are_left(logs: Path, read: list[str]) -> None:
+    for number in range(200):
+        write_document(logs / f"more-{number:03}.json", 3)
+    runs(logs)
+    for number in range(0, 200, 3):
+        (logs / f"more-{number:03}.json").unlink()
+    left = runs(logs)
+    read.clear()
+    assert runs(logs) == left
+    assert read == []

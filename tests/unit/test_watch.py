@@ -392,3 +392,21 @@ def test_the_newest_runs_are_reported_before_all_others(
     assert names(first) == {"job_20250214_000000", "job_20250215_000000"}
     assert first.unread == 4
     assert len(whole.runs) == 6
+
+
+def test_runs_of_an_earlier_start_are_listed_until_all_were_looked_at(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("traintop.store.cache._WORTH_KEEPING", 0.0)
+    monkeypatch.setattr(watch_module, "FIRST_RUNS", 2)
+    for number in range(5):
+        path = add_run(tmp_path / "logs", f"run_{number}")
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    RunCatalog([tmp_path / "logs"]).refresh()
+    (tmp_path / "logs" / "experiment_run_0.json").unlink()
+    _, listener = start(tmp_path / "logs")
+    wait_until(lambda: listener.snapshots and not listener.snapshots[-1].unread)
+    seen = [(len(snapshot.runs), snapshot.kept) for snapshot in listener.snapshots]
+    assert seen[:2] == [(2, 0), (5, 3)]
+    assert seen[-1] == (4, 0)

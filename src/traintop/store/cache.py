@@ -16,24 +16,26 @@ import os
 import time
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 import traintop
 from traintop.atomic_file import write_atomically
-from traintop.model import Pauses, RunStatus
+from traintop.model import Annotations, Pauses, RunStatus, RunSummary
 from traintop.run_columns import Names, shared
-from traintop.run_ids import address_of
+from traintop.run_ids import address_of, parts_of
 from traintop.store.files import Entry
 from traintop.store.packed_summary import PackedSummary, packed_again
 from traintop.store.summary_block import MOST_RUNS, SummaryBlock
 
 _WORTH_KEEPING = 0.2  # seconds that reading took; below it, nothing is gained
+_MANY = 100  # runs that are not saved yet, at most
 _SAVING_INTERVAL = 60.0
 _SAVING_SHARE = 100  # saving takes at most a hundredth of the time
 _MOST_FILES = 100
@@ -48,6 +50,17 @@ class ReadRun(NamedTuple):
     entries: Sequence[Entry]
     format: str
     summary: PackedSummary
+    shown: RunSummary
+    """As others see it: whether it is alive, and what people added."""
+
+
+class KeptRun(NamedTuple):
+    """A run as it was when it was kept, in the same words."""
+
+    files: Sequence[str]
+    format: str
+    summary: PackedSummary
+    shown: RunSummary
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -62,11 +75,14 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pauses: Pauses | None
     problem: str
     file_size: int
+    shown: RunStatus
+    annotations: Annotations
 
 
 class _Loaded(NamedTuple):
     kept: _Kept
-    block: SummaryBlock
+    summary: PackedSummary
+    shown: RunSummary
 
 
 class _Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -84,16 +100,26 @@ class _Place(NamedTuple):
     sums: bytes  # of the ids of its runs and their files, each an unsigned integer of 32 bits
 
 
-class SummaryCache:
-    """What was read of runs, by their ids. One thread at a time may use it."""
+class _Index(msgspec.Struct, frozen=True, array_like=True):
+    is_complete: bool  # all runs that there were are here
+    places: Sequence[_Place]
 
-    def __init__(self, directories: Sequence[str]) -> None:
+
+class SummaryCache:
+    """What was read of runs, by their ids. One thread at a time may use it.
+
+    ``root_of`` says of a run below which address it was found.
+    """
+
+    def __init__(self, directories: Sequence[str], root_of: Callable[[str], str]) -> None:
         self._directories = directories
+        self._root_of = root_of
         self._blocks: dict[int, _Place] | None = None  # not read yet; None: not known yet
         self._block_of: dict[int, int] = {}  # by the sums of the ids of runs and their files
         self._kept: dict[str, _Loaded] = {}  # those that nobody asked for yet
         self._run_of: dict[str, str] = {}  # by the ids of files that are not a run's own
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
+        self._unsaved_runs = 0
         self._save_at = 0.0
         self._is_complete = False  # what was saved last
 
@@ -109,63 +135,65 @@ class SummaryCache:
             return None
         return loaded.kept.id, loaded.kept.format
 
-    def take(self, run_id: str, root: str, entries: Sequence[Entry]) -> ReadRun | None:
-        """A run whose files are as they were, once; ``None`` if not known.
-
-        Its summary says that it was found below ``root``.
-        """
+    def take(self, run_id: str, entries: Sequence[Entry]) -> KeptRun | None:
+        """A run whose files are as they were, once; else ``None``."""
         loaded = self._find(run_id)
         if loaded is None or loaded.kept.id != run_id:
             return None
         del self._kept[run_id]
-        kept, block = loaded
-        if not _is_as_seen(kept, entries):
-            return None
-        summary = packed_again(
-            id=run_id,
-            root=root,
-            status=kept.status,
-            name=kept.name,
-            start_time=kept.start_time,
-            pauses=kept.pauses,
-            problem=kept.problem,
-            file_size=kept.file_size,
-            block=block,
-            row=kept.row,
-        )
-        return ReadRun(entries, kept.format, summary)
+        return _as_kept(loaded) if _is_as_seen(loaded.kept, entries) else None
+
+    def runs(self) -> dict[str, KeptRun]:
+        """All runs as they were when all were saved, none if not.
+
+        Without those that ran then, and those that share a file, of which only a look tells.
+        """
+        self._read_all()
+        if not self._is_complete:
+            return {}
+        return {
+            run_id: _as_kept(loaded)
+            for run_id, loaded in self._kept.items()
+            if loaded.shown.status is not RunStatus.RUNNING and not parts_of(run_id)[1]
+        }
 
     def took(self, seconds: float) -> None:
-        """Note how long it took to read what is worth keeping."""
+        """Note how long it took to read a run that is worth keeping."""
         self._unsaved += seconds
+        self._unsaved_runs += 1
 
     def save(self, runs: Iterable[ReadRun], *, complete: bool) -> None:
         """Save these runs, if that is worth its while by now. Never raises.
 
         Unless they are ``complete``, what was kept of others stays.
         """
-        if complete:
-            self._forget()
+        if complete and self._forget():
+            self._unsaved_runs = _MANY
         now = time.monotonic()
         is_due = now >= self._save_at or (complete and not self._is_complete)
-        if self._unsaved < _WORTH_KEEPING or not is_due:
+        is_worth_it = self._unsaved >= _WORTH_KEEPING or self._unsaved_runs >= _MANY
+        if not (is_worth_it and is_due):
             return
-        self._unsaved, self._is_complete = 0.0, complete
+        self._unsaved, self._unsaved_runs, self._is_complete = 0.0, 0, complete
         with suppress(Exception):  # a full disk, a folder without permission, an odd value
             self._read_all()
-            _write(self._path(), _encoded(runs, self._kept.values()))
+            _write(self._path(), _encoded(runs, self._kept.values(), is_complete=complete))
         took = time.monotonic() - now
         self._save_at = now + max(_SAVING_INTERVAL, took * _SAVING_SHARE)
 
     def _find(self, file_id: str) -> _Loaded | None:
         """The run of this id, or the one that a file of this id belongs to."""
+        if self._known_blocks():
+            self._read(self._block_of.get(_sum_of(file_id), -1))
+        return self._kept.get(self._run_of.get(file_id, file_id))
+
+    def _known_blocks(self) -> dict[int, _Place]:
+        """Those that were not read yet."""
         if self._blocks is None:
             self._blocks = {}
             with suppress(Exception):
                 self._read_index()
-        if self._blocks:
-            self._read(self._block_of.get(_sum_of(file_id), -1))
-        return self._kept.get(self._run_of.get(file_id, file_id))
+        return self._blocks
 
     def _read_index(self) -> None:
         with self._path().open("rb") as file:
@@ -177,7 +205,9 @@ class SummaryCache:
         if zlib.crc32(index) != checksum:
             return
         blocks = self._blocks = {}
-        for number, place in enumerate(msgspec.msgpack.decode(index, type=list[_Place])):
+        decoded = msgspec.msgpack.decode(index, type=_Index)
+        self._is_complete = decoded.is_complete
+        for number, place in enumerate(decoded.places):
             self._block_of.update(dict.fromkeys(array("I", place.sums), number))
             blocks[number] = place._replace(start=start + place.start)
 
@@ -185,28 +215,49 @@ class SummaryCache:
         place = self._blocks.pop(number, None) if self._blocks else None
         if place is None:
             return
-        with suppress(Exception):  # of one that is damaged, or replaced since, nothing is known
+        try:
             with self._path().open("rb") as file:
                 file.seek(place.start)
                 data = file.read(place.length)
-            if zlib.crc32(data) == place.checksum:
-                self._take_over(msgspec.msgpack.decode(data, type=_Block))
+            if zlib.crc32(data) != place.checksum:
+                raise ValueError("is damaged")
+            self._take_over(msgspec.msgpack.decode(data, type=_Block))
+        except Exception:  # of what is damaged, or was replaced since, nothing is known
+            self._is_complete = False
         if not self._blocks:
             self._block_of = {}
 
     def _take_over(self, read: _Block) -> None:
         block = SummaryBlock(shared(read.names), read.arrays)
         for one in read.runs:
-            self._kept[one.id] = _Loaded(one, block)
+            summary = packed_again(
+                id=one.id,
+                root=self._root_of(one.id),
+                status=one.status,
+                name=one.name,
+                start_time=one.start_time,
+                pauses=one.pauses,
+                problem=one.problem,
+                file_size=one.file_size,
+                block=block,
+                row=one.row,
+            )
+            shown: RunSummary = summary
+            if (one.shown, one.annotations) != (summary.status, summary.annotations):
+                shown = replace(summary, status=one.shown, annotations=one.annotations)
+            self._kept[one.id] = _Loaded(one, summary, shown)
             self._run_of.update(dict.fromkeys(one.files or (), one.id))
 
     def _read_all(self) -> None:
-        for number in [*(self._blocks or ())]:
+        for number in [*self._known_blocks()]:
             self._read(number)
 
-    def _forget(self) -> None:
-        if self._blocks or self._kept:
-            self._blocks, self._block_of, self._kept, self._run_of = {}, {}, {}, {}
+    def _forget(self) -> bool:
+        """Forget the runs that nobody asked for; whether there were any."""
+        if not (self._blocks or self._kept):
+            return False
+        self._blocks, self._block_of, self._kept, self._run_of = {}, {}, {}, {}
+        return True
 
     def _path(self) -> Path:
         from platformdirs import user_cache_path
@@ -248,7 +299,7 @@ def _sum_of(file_id: str) -> int:
     return zlib.crc32(file_id.encode(errors="surrogateescape"))
 
 
-def _encoded(runs: Iterable[ReadRun], others: Iterable[_Loaded]) -> bytes:
+def _encoded(runs: Iterable[ReadRun], others: Iterable[_Loaded], *, is_complete: bool) -> bytes:
     """The file: the version, where each block is, after its checksum and length, and these."""
     places: list[_Place] = []
     blocks: list[bytes] = []
@@ -259,7 +310,7 @@ def _encoded(runs: Iterable[ReadRun], others: Iterable[_Loaded]) -> bytes:
         start = places[-1].start + places[-1].length if places else 0
         places.append(_Place(start, len(data), zlib.crc32(data), sums))
         blocks.append(data)
-    index = msgspec.msgpack.encode(places)
+    index = msgspec.msgpack.encode(_Index(is_complete, places))
     head = (zlib.crc32(index), len(index))
     return b"".join([_version(), *(one.to_bytes(4, "big") for one in head), index, *blocks])
 
@@ -267,21 +318,27 @@ def _encoded(runs: Iterable[ReadRun], others: Iterable[_Loaded]) -> bytes:
 def _in_blocks(runs: Iterable[_Loaded]) -> Iterator[tuple[SummaryBlock, list[_Kept]]]:
     """The runs of each block; of blocks of which few are left, several together."""
     by_block: dict[SummaryBlock, list[_Kept]] = {}
-    for kept, block in runs:
-        by_block.setdefault(block, []).append(kept)
-    left: dict[Names, list[_Loaded]] = {}
+    for kept, summary, _ in runs:
+        by_block.setdefault(summary.block, []).append(kept)
+    left: dict[Names, list[tuple[SummaryBlock, _Kept]]] = {}
     for block, of_block in by_block.items():
         if len(of_block) > MOST_RUNS // 2 and block.is_packed:
             yield block, of_block
         else:
-            left.setdefault(block.names, []).extend(_Loaded(one, block) for one in of_block)
+            left.setdefault(block.names, []).extend((block, one) for one in of_block)
     for names, some in left.items():
         for at in range(0, len(some), MOST_RUNS):
-            together = SummaryBlock(names)
-            rows = [together.add(one.block.row(one.kept.row)) for one in some[at : at + MOST_RUNS]]
+            together, moved = SummaryBlock(names), []
+            for block, one in some[at : at + MOST_RUNS]:
+                row = together.add(block.row(one.row))
+                moved.append(replace(one, row=row))
             together.pack()
-            pairs = zip(some[at : at + MOST_RUNS], rows, strict=True)
-            yield together, [msgspec.structs.replace(one.kept, row=row) for one, row in pairs]
+            yield together, moved
+
+
+def _as_kept(loaded: _Loaded) -> KeptRun:
+    kept, summary, shown = loaded
+    return KeptRun(kept.files or [kept.id], kept.format, summary, shown)
 
 
 def _kept(run: ReadRun) -> _Loaded:
@@ -298,8 +355,10 @@ def _kept(run: ReadRun) -> _Loaded:
         summary.pauses,
         summary.problem,
         summary.file_size,
+        run.shown.status,
+        run.shown.annotations,
     )
-    return _Loaded(kept, summary.block)
+    return _Loaded(kept, summary, run.shown)
 
 
 def _version() -> bytes:

@@ -121,6 +121,7 @@ class RunCatalog:
                 ", ".join(part.others for part in parts if part.others and not runs),
                 states,
                 any(part.is_partial for part in parts),
+                sum(part.kept for part in parts),
             )
             return self._merged
 

@@ -155,12 +155,12 @@ class ObservedRun(msgspec.Struct, eq=False):
     @property
     def as_read(self) -> ReadRun | None:
         """What can be kept of it; ``None`` where its files cannot be read, or may be changing."""
-        written = self._written
+        written, summary = self._written, self.summary
         if not self._settled or self._format is None or not isinstance(written, PackedSummary):
             return None
-        if written.status is RunStatus.UNREADABLE:
+        if written.status is RunStatus.UNREADABLE or summary is None:
             return None
-        return ReadRun(self.entries, self._format.name, written)
+        return ReadRun(self.entries, self._format.name, written, summary)
 
     @property
     def _lags(self) -> bool:
@@ -183,12 +183,13 @@ class ObservedRun(msgspec.Struct, eq=False):
         """Take over what was known of it at the last start, if its files are as they were then."""
         if not (now - self._changed_at >= SETTLING or self._is_exact):
             return False
-        kept = self.cache.take(self.id, self.root, self.entries)
-        by_name = (one for one in self.formats if kept is not None and one.name == kept.format)
-        self._format = next(by_name, None)
-        if kept is None or self._format is None:
+        kept = self.cache.take(self.id, self.entries)
+        if kept is None:
             return False
-        self._written = self.summary = kept.summary
+        self._format = next((one for one in self.formats if one.name == kept.format), None)
+        if self._format is None:
+            return False
+        self._written, self.summary = kept.summary, kept.shown
         self._settled = True
         self._judge(now)
         return True

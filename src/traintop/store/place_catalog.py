@@ -8,15 +8,19 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import cast
 
+from msgspec.structs import replace
+
+from traintop.model import RunSummary
 from traintop.mounts import SILENT
+from traintop.progress import start_order
 from traintop.run_ids import Location, is_below, location_of, parts_of, stem_of
 from traintop.store.annotations import AnnotationChange, AnnotationFiles, Saved
-from traintop.store.cache import SummaryCache
+from traintop.store.cache import KeptRun, SummaryCache
 from traintop.store.claims import ClaimedRun, FileClaims
 from traintop.store.console import ConsoleReader
 from traintop.store.files import AwayError, Entry, FileError, Files, wanted_in
@@ -84,7 +88,10 @@ class PlaceCatalog:
         self._annotations = AnnotationFiles(self._asked, place)
         self._packer = SummaryPacker()
         self._name = self._name_of  # one for all runs
-        self._cache = SummaryCache([str(Location(place, root)) for root in self._roots])
+        self._cache = SummaryCache(
+            [str(Location(place, root)) for root in self._roots], self._address_of_root
+        )
+        self._kept: Mapping[str, KeptRun] = {}  # of an earlier start, until all were looked at
         self._claims = FileClaims(files, self._cache, self._roots)
         self._failures = 0
         self._known_at = 0.0  # when it was looked at last, or was to be; 0: not yet
@@ -107,6 +114,17 @@ class PlaceCatalog:
         """
         with self._lock:
             return self._looked(functools.partial(self._first_look, most, seconds))
+
+    def add_kept(self) -> Snapshot:
+        """Adds the runs that a first look left for later, as they were when the program ended last.
+
+        Where all of them were kept then.
+        """
+        with self._lock:
+            self._kept = self._cache.runs()
+            self._order.forget()
+            before = self.snapshot
+            return self._publish(before.notices, before.unread, is_partial=before.is_partial)
 
     def refresh(self, seconds: float = math.inf) -> Snapshot:
         """Looks at every file, reads those that changed, and returns the present state.
@@ -181,6 +199,7 @@ class PlaceCatalog:
             self._order.forget()
         read = (run.as_read for run in self._runs.values())
         self._cache.save(filter(None, read), complete=not unread)
+        self._kept = {}
         others = "" if self._runs else self.other_files()
         return self._publish(self._notices(scan), unread, others)
 
@@ -214,7 +233,7 @@ class PlaceCatalog:
     def has(self, run_id: str) -> bool:
         """Whether a run is here, by its address."""
         place, path = location_of(run_id)
-        return place == self._place and path in self._runs
+        return place == self._place and (path in self._runs or path in self._kept)
 
     def files_of_runs(self) -> list[str]:
         """The ids of all files that are runs or parts of some, as of the last look."""
@@ -225,10 +244,21 @@ class PlaceCatalog:
 
         Raises :class:`UnreadableRunError` when there is no such run, or none any more.
         """
-        run = self._runs.get(location_of(run_id).path)
+        path = location_of(run_id).path
+        run = self._runs.get(path) or self._kept_run(path)
         if run is None:
             raise UnreadableRunError(f"{run_id} does not exist")
         return SharedReader(run, self._asked)
+
+    def _kept_run(self, run_id: str) -> ObservedRun | None:
+        """A run that nobody has looked at since the program ended last."""
+        kept = self._kept.get(run_id)
+        formats = run_formats().by_name.get(kept.format) if kept is not None else None
+        if kept is None or formats is None:
+            return None
+        run = self._observed(run_id, formats)
+        run.entries = self._asked.stat_now(kept.files)
+        return run
 
     def annotate(self, run_id: str, change: AnnotationChange) -> Saved:
         """As :meth:`traintop.store.catalog.RunCatalog.annotate`."""
@@ -368,19 +398,23 @@ class PlaceCatalog:
                 return
             look.has_begun = True
         if run is None or run.formats != formats:
-            run = ObservedRun(
-                run_id,
-                self._place,
-                self._addresses.get(self._root_of(run_id), ""),
-                self.files,
-                formats,
-                self._cache,
-                self._packer,
-                self._name,
-            )
+            run = self._observed(run_id, formats)
         look.runs[run_id] = run
         self._waiting_since = self._clock()
         self._observe(run, entries, look.now)
+
+    def _observed(self, run_id: str, formats: tuple[RunFormat, ...]) -> ObservedRun:
+        """A run that was not looked at yet."""
+        return ObservedRun(
+            run_id,
+            self._place,
+            self._address_of_root(run_id),
+            self.files,
+            formats,
+            self._cache,
+            self._packer,
+            self._name,
+        )
 
     def _look_into(self, holder: str, formats: tuple[RunFormat, ...], look: _Look) -> None:
         """Brings the runs up to date that are in one file, or in the files of one claim.
@@ -424,6 +458,9 @@ class PlaceCatalog:
         """The path of the root below which a run was found."""
         return next((root for root in self._innermost_first if is_below(run_id, root)), "")
 
+    def _address_of_root(self, run_id: str) -> str:
+        return self._addresses.get(self._root_of(run_id), "")
+
     def _name_of(self, run: ObservedRun) -> str:
         """What a run is called whose files give it no name: its path below its root."""
         if parts_of(run.id)[1]:
@@ -434,6 +471,13 @@ class PlaceCatalog:
         if not below.name:
             return os.path.basename(os.path.abspath(run.id))
         return str(below.with_suffix("") if is_file else below)
+
+    def _kept_summaries(self) -> Iterator[RunSummary]:
+        """What was known of runs that nobody has looked at yet."""
+        for run_id, kept in self._kept.items():
+            if run_id not in self._runs:
+                address = str(Location(self._place, run_id)) if self._place else run_id
+                yield kept.shown if address == run_id else replace(kept.shown, id=address)
 
     def _publish(
         self,
@@ -452,9 +496,15 @@ class PlaceCatalog:
         is_changed = self._order.is_stale and not places  # runs may have been read before it failed
         if is_changed or is_new or not before.revision:
             runs = before.runs
+            kept = [*self._kept_summaries()]
             if is_changed:
                 runs = self._order.listed(runs, self._runs.values(), self._annotations.of)
-            self.snapshot = Snapshot(runs, self.roots, notices, before.revision + 1, *aside)
+            if is_changed and kept:
+                runs = (*sorted((*runs, *kept), key=start_order, reverse=True),)
+                self._order.forget()  # which knows nothing of these
+            self.snapshot = Snapshot(
+                runs, self.roots, notices, before.revision + 1, *aside, len(kept)
+            )
         return self.snapshot
 
 

@@ -197,9 +197,12 @@ class _PlaceWatcher:
         scan_due, reading = 0.0, _READING_SECONDS
         try:
             if not self._is_read:
-                self._publish(lambda: self._catalog.first_look(FIRST_RUNS, _FIRST_SECONDS))
+                look = functools.partial(self._catalog.first_look, FIRST_RUNS, _FIRST_SECONDS)
+                first = self._publish(look)
                 # Meanwhile the screen draws them, without competing for the interpreter's lock.
                 self._stop.wait(SHORTEST_INTERVAL)
+                if first.unread and not first.places:
+                    self._publish(self._catalog.add_kept)
             while not self._stop.is_set():
                 started, worked = time.monotonic(), 0.0
                 hinted = self._hints.take()

@@ -149,6 +149,11 @@ class Session:
         return self._snapshot is not None and self._snapshot.is_partial
 
     @property
+    def kept(self) -> int:
+        """How many runs are listed as they were when the program ended last."""
+        return 0 if self._snapshot is None else self._snapshot.kept
+
+    @property
     def others(self) -> str:
         """What is there where no run is, in words."""
         return "" if self._snapshot is None else self._snapshot.others

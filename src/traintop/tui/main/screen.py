@@ -252,8 +252,9 @@ class MainScreen(SessionScreen):
         counts = None if runs is None else tuple(column(runs, "status", lambda run: run.status))
         listed, query = len(self.rows), self.view.filter
         archived, is_partial = self.session.hidden_archived, self.session.is_partial
+        kept = self.session.kept
         self._status_pane.show_line(
-            (counts, listed, archived, query, mode, unread, is_partial, places),
+            (counts, listed, archived, query, mode, unread, is_partial, kept, places),
             lambda width: status_line(
                 roots,
                 runs,
@@ -261,6 +262,7 @@ class MainScreen(SessionScreen):
                 width,
                 unread=unread,
                 is_partial=is_partial,
+                kept=kept,
                 listed=listed,
                 archived=archived,
                 query=query,

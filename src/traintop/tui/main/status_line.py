@@ -39,6 +39,7 @@ def status_line(
     *,
     unread: int = 0,
     is_partial: bool = False,
+    kept: int = 0,
     listed: int | None = None,
     archived: int = 0,
     query: str = "",
@@ -46,7 +47,8 @@ def status_line(
 ) -> Line:
     """``runs`` is ``None`` before the first scan, which leaves some ``unread``.
 
-    Where that ``is_partial``, there are more than it found.
+    Where that ``is_partial``, there are more than it found; or as many as there were when the
+    program ended last, of which ``kept`` are listed as they were.
 
     Whether a run goes on is not said of those in ``places`` that cannot be looked at now.
 
@@ -61,10 +63,13 @@ def status_line(
         words = places[0].words if places else "reading"
         return fit_line((*head, Piece(f"  {words}…", "muted")), width)
     count = len(runs) + unread
+    total = f"{count:,}+ runs" if is_partial else counted(count, "run")
     shown = f"{len(runs):,} of " if unread else ""
+    if kept:
+        total, shown = f"{counted(len(runs), 'run')}, checking {kept:,}…", ""
     if listed not in (None, len(runs)):
         shown = f"{listed:,} of "
-    total = f"   {shown}{f'{count:,}+ runs' if is_partial else counted(count, 'run')}"
+    total = f"   {shown}{total}"
     filtered = [Piece(f"  {archived} archived", "muted")] if archived else []
     filtered += [Piece(f"  / {safe_text(query, _LONGEST_FILTER)}", "accent")] if query else []
     asked = (one for one in places if one.is_first and is_remote(one.roots[0]))
