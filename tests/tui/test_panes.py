@@ -48,7 +48,7 @@ def test_the_status_line_says_that_more_may_be_found():
     assert "   100 of 1,000+ runs  " in line_text(line)
 
 
-def test_the_status_line_says_which_runs_are_only_known_from_before():
+def test_the_status_line_says_what_is_known_from_before():
     line = status_line([str(DIRECTORY)], make_runs(1200), "", 120, unread=1, kept=1100)
     assert "   1,200 runs, checking 1,100…  " in line_text(line)
     filtered = status_line([str(DIRECTORY)], make_runs(1200), "", 120, kept=1100, listed=7)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-import pytest
 from msgspec.structs import replace
 from tests.runs import NOW, make_run
-from tests.waiting import wait_until
 
-from traintop import run_columns
 from traintop.analysis.query import filter_runs
 from traintop.analysis.ranking import sorted_runs
 from traintop.model import RunSummary
 from traintop.run_columns import column, names_of
-from traintop.store.snapshot import Snapshot
-from traintop.tui.session import Session
-from traintop.tui.view import ViewState
 
 RUNS = tuple(
     replace(make_run(f"run-{number:04}", age=float(number)), config={"seed": number % 7})
@@ -80,19 +72,3 @@ def test_an_order_of_many_runs_follows_their_changes() -> None:
     changed = (*RUNS[:-1], replace(RUNS[-1], config={"seed": -1}))
     assert sorted_runs(changed, "seed")[0].config == {"seed": -1}
     assert sorted_runs(RUNS, "seed")[0].config == {"seed": 0}
-
-
-def test_what_is_asked_first_is_found_out_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_columns, "_columns", {})  # what others asked of more runs would stay
-    runs = tuple(replace(run, id=f"{run.id}.new") for run in RUNS)
-    Session(lambda: NOW, ViewState()).take_snapshot(Snapshot(runs, (), (), 1), "live")
-
-    def is_unknown(run: RunSummary) -> str:
-        raise LookupError(run.id)
-
-    def is_known() -> bool:
-        with suppress(LookupError):
-            return len(column(runs, "texts", is_unknown)) == len(runs)
-        return False
-
-    wait_until(is_known)

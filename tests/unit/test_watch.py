@@ -394,7 +394,7 @@ def test_the_newest_runs_are_reported_before_all_others(
     assert len(whole.runs) == 6
 
 
-def test_runs_of_an_earlier_start_are_listed_until_all_were_looked_at(
+def test_runs_of_an_earlier_start_are_listed_at_once(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
