@@ -151,7 +151,7 @@ def test_a_long_flush_is_two_gets_at_most(tmp_path: Path, store: ObjectStore, bu
     writer = Writer(tmp_path / "experiment_x.json", config={"words": "x" * 5000})
     iterations = itertools.count()
     catalog = RunCatalog([bucket])
-    for flushes in ([3], [3, 3], [500], [3], [3, 800], [90, 90], [1, 1, 1, 2000], [3]):
+    for flushes in ([3], [3, 3], [500], [3], [3, 800], [90, 90], [1, 1, 2000], [4000], [3]):
         for added in flushes:
             rows = [record(one, train_loss=1.0) for one in itertools.islice(iterations, added)]
             writer.flush(*rows)
@@ -159,6 +159,22 @@ def test_a_long_flush_is_two_gets_at_most(tmp_path: Path, store: ObjectStore, bu
         asked = store.requests(catalog.refresh)
         assert asked.count("GET") <= 2
         assert only(catalog.snapshot()).count == len(writer.rows)
+
+
+def test_many_long_flushes_are_two_gets(tmp_path: Path, store: ObjectStore, bucket: str) -> None:
+    writer = Writer(tmp_path / "experiment_x.json")
+    wide = {f"metric_{number}": number / 7 for number in range(100)}
+    iterations = itertools.count()
+    catalog = RunCatalog([bucket])
+    for flushes in ([], [300] * 8, [3], [300] * 8):
+        for added in flushes:
+            rows = [record(one, **wide) for one in itertools.islice(iterations, added)]
+            writer.flush(*rows)
+        store.put(f"{bucket}/{writer.path.name}", writer.path.read_bytes())
+        asked = store.requests(catalog.refresh)
+        assert asked.count("GET") <= 2
+        assert only(catalog.snapshot()).count == len(writer.rows)
+    assert writer.path.stat().st_size > 2 * (4 << 20)
 
 
 def test_a_run_with_long_ends_is_two_gets(tmp_path: Path, store: ObjectStore, bucket: str) -> None:

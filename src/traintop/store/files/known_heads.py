@@ -22,6 +22,9 @@ LARGEST_GAP = 16 * 1024
 _LARGEST_ADDED = 4 << 20
 """Bytes of lines that are read instead of the beginning, where the last flush is among them."""
 
+_LONGEST_WRITE = (1 << 20) + (64 << 10)
+"""Bytes of one write of our tracker at most, with its tail: a summary needs all of the last one."""
+
 _MOST_BYTES = 32 << 20
 
 
@@ -59,7 +62,8 @@ class KnownHeads:
     def instead(self, spans: Sequence[Span], size: int, etag: str) -> Sequence[Span]:
         """What to read of a changed object instead of these parts, which is enough to know it.
 
-        From where lines were added, where these are few.
+        From where lines were added, where these are few. Where they are very many, as much as may
+        have been written last: to see how much that was, would be one more question.
         """
         file_id = spans[0][0]
         known = self._known.get(file_id)
@@ -68,6 +72,8 @@ class KnownHeads:
         beginning, (_, start, _) = spans
         if known.lines_crc32 and 0 <= size - known.lines_end <= LARGEST_GAP:
             start = min(known.lines_end, start)
+        elif start - known.lines_end > _LARGEST_ADDED:
+            start = min(size - _LONGEST_WRITE, start)
         return [beginning, (file_id, start, size - start)]
 
     def added(self, file_id: str, etag: str, end: Part) -> Span | None:

@@ -238,7 +238,7 @@ class ObjectStoreFiles(RemoteFiles):
         for (file_id, start, _), data in answers.items():
             if start == 0 and isinstance(data, bytes):
                 stored = self._objects[file_id]
-                for end in [*parts.get(file_id, ()), Part(0, data)]:
+                for end in [*reversed(parts.get(file_id, ())), Part(0, data)]:  # the longest first
                     if end.start + len(end.data) == stored.size:
                         self._heads.learn(file_id, stored.etag, data, end)
                         break

@@ -16,7 +16,7 @@ from traintop.store.files.turns import LARGEST_BATCH, in_turns, together, wait_f
 MOST_KEPT = 32 << 20
 """Bytes that are kept at most until they are read, or until the next walk."""
 
-_MOST_EXPECTED = 1 << 20  # bytes of one part that was announced; the others are got as it is read
+_MOST_EXPECTED = 2 << 20  # bytes of one part that was announced; the others are got as it is read
 _CHUNK = 64 * 1024  # bytes that one reads at least who reads a file on and on
 _LEAST_AHEAD, _MOST_AHEAD = 1 << 20, 4 << 20  # bytes that are got for him at a time
 _MOST_READINGS = 1000
