@@ -161,6 +161,25 @@ def test_a_large_file_is_stored_in_parts(tmp_path: Path, store: ObjectStore, buc
     assert (tmp_path / "back/metrics.jsonl").stat().st_size > PART
 
 
+def test_google_buckets_are_written_alike(
+    tmp_path: Path, store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = {"client_email": "", "private_key": "", "private_key_id": ""}
+    emulated = {"gcs_base_url": store.endpoint, "disable_oauth": True}
+    monkeypatch.setenv("GOOGLE_BASE_URL", store.endpoint)
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps(account | emulated))
+    here, back, address = tmp_path / "here", tmp_path / "back", bucket.replace("s3", "gs")
+    annotate(track_run(here, "ours"), AnnotationChange(note="good"))
+    large = here / "metrics.jsonl"
+    large.write_bytes(b'{"step": 1, "loss": 0.5, "text": "%b"}\n' % (b"x" * 9600) * (PART // 9600))
+    asked = store.requests(lambda: push(here, address))
+    assert sorted(asked) == ["LIST", "POST", "POST", "PUT", "PUT", "PUT", "PUT"]
+    assert len(pulled(pull(address, back))[0]) == 3
+    for path in here.rglob("*.json*"):
+        assert (back / path.relative_to(here)).read_bytes() == path.read_bytes()
+    assert push(here, address, Pusher(address)).files == ()
+
+
 def test_what_takes_long_is_pushed_seldom(tmp_path: Path, store: ObjectStore, bucket: str) -> None:
     path, pusher = track_run(tmp_path, "a"), Pusher(bucket)
     store.fault = lambda asked: 0.5 if asked.method == "PUT" else None
