@@ -197,6 +197,39 @@ def test_a_run_with_long_ends_is_two_gets(tmp_path: Path, store: ObjectStore, bu
     tracker.finish()
 
 
+def test_files_of_a_run_are_read_side_by_side(
+    tmp_path: Path, store: ObjectStore, bucket: str
+) -> None:
+    run = tmp_path / "0" / ("a" * 32)
+    (run / "metrics").mkdir(parents=True)
+    (run / "meta.yaml").write_text("status: 1\nstart_time: 1000\n")
+
+    def grow(start: int, end: int) -> None:
+        for number in range(8):
+            with (run / "metrics" / f"metric_{number}").open("a") as file:
+                file.writelines(f"{step} 0.5 {step}\n" for step in range(start, end))
+        store.upload(tmp_path, bucket)
+
+    all_asked = threading.Barrier(8)
+
+    def wait_for_all(asked: Asked) -> None:
+        if "metric_" in asked.key:
+            all_asked.wait(30)
+
+    grow(0, 10)
+    catalog = RunCatalog([bucket])
+    store.fault = wait_for_all
+    catalog.refresh()
+    reader = catalog.reader(only(catalog.snapshot()).id)
+    assert len(reader.history()) == 10
+    for steps in ((10, 500), (500, 1000)):
+        grow(*steps)
+        asked = store.requests(catalog.refresh)
+        assert asked == ["LIST", *["GET"] * 9]  # each once, and meta.yaml
+    assert store.requests(reader.follow) == ["GET"] * 8
+    assert len(reader.history()) == 1000
+
+
 def test_requests_are_counted_as_they_are(tmp_path: Path, store: ObjectStore, bucket: str) -> None:
     for number in range(30):
         track_run(tmp_path, f"run{number}", losses=[1.0] * (10 * number))

@@ -125,3 +125,24 @@ def test_a_live_run_with_long_ends_takes_two_round_trips(tmp_path: Path) -> None
     assert trips[0] <= 5
     assert trips[2:] == [2, 2]
     tracker.finish()
+
+
+def test_a_chart_that_is_behind_takes_few_round_trips(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    run = place.root / "0" / ("a" * 32)
+    (run / "metrics").mkdir(parents=True)
+    (run / "meta.yaml").write_text("status: 1\nstart_time: 1000\n")
+
+    def grow(start: int, end: int) -> None:
+        for number in range(20):
+            with (run / "metrics" / f"metric_{number}").open("a") as file:
+                file.writelines(f"{step} 0.5 {step}\n" for step in range(start, end))
+        place.catalog.refresh()
+
+    grow(0, 10)
+    reader = place.catalog.reader(place.catalog.snapshot().runs[0].id)
+    assert len(reader.history()) == 10
+    grow(10, 500)
+    grow(500, 1000)
+    assert place.trips(reader.follow) <= 3
+    assert len(reader.history()) == 1000

@@ -185,7 +185,8 @@ class ObjectStoreFiles(RemoteFiles):
         before = self._objects.get(file_id)
         if before is not None and is_fresh:
             return _entry(before)
-        if is_fresh and any(file_id.startswith(f"{root}/") for root in self._listing.found):
+        roots = (root.rstrip("/") for root in self._listing.found)
+        if is_fresh and any(file_id.startswith(f"{root}/") for root in roots):
             return _missing(file_id, MISSING)
         try:
             now = self._objects[file_id] = self.bucket.head(_key(file_id))

@@ -183,7 +183,8 @@ class _Kept:
             # One byte more says whether the file ends there.
             part = (file_id, start, min(length + 1, _MOST_EXPECTED))
             expected = self._expected.get(file_id, [])
-            if part not in expected and self._part_with(part) is None:
+            is_expected = any(_is_within(part, one) for one in expected)
+            if not is_expected and self._part_with(part) is None:
                 self._expected[file_id] = [*expected, part]
 
     def take_expected(self, spans: Iterable[Span]) -> list[Span]:
@@ -234,6 +235,11 @@ class _Kept:
 def _begins_in(span: Span, other: Span) -> bool:
     """Whether a part of a file begins within another."""
     return span[0] == other[0] and other[1] <= span[1] < other[1] + other[2]
+
+
+def _is_within(span: Span, other: Span) -> bool:
+    """Whether a part of a file is one of another, or all of it."""
+    return other[1] <= span[1] and span[1] + span[2] <= other[1] + other[2]
 
 
 def _beginning(answer: bytes | FileError, length: int) -> bytes:

@@ -260,6 +260,11 @@ class GrowingFile:
         self._inode: object = None
         self._before = b""  # the last bytes before the offset, which show that it is the same file
 
+    def unread(self, entry: Entry) -> list[Span]:
+        """What there is to read of it now, so that it comes with that of other files."""
+        start = self.offset - len(self._before)
+        return [(entry.id, start, entry.size - start)] if self.offset < entry.size else []
+
     def read(
         self,
         files: Files,

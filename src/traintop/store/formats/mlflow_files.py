@@ -121,12 +121,14 @@ class _Follower:
         meta, metrics = _parts(entries)
         if not self._files.keys() <= {entry.id for entry, _ in metrics}:
             raise ReplacedError
+        growing = [self._files.setdefault(entry.id, GrowingFile()) for entry, _ in metrics]
+        for file, (entry, _) in zip(growing, metrics, strict=True):
+            files.prefetch(file.unread(entry))
         files.prefetch([(meta.id, 0, meta.size)])
         info = _fields(files.read(meta.id, 0, _LARGEST_META))
         self._records.start = seconds(info.get("start_time"))
         total, done = sum(entry.size for entry, _ in metrics) or 1, 0
-        for entry, name in metrics:
-            file = self._files.setdefault(entry.id, GrowingFile())
+        for file, (entry, name) in zip(growing, metrics, strict=True):
             take = functools.partial(self._take, name)
             file.read(files, entry, take, share_reached(reached, done, total))
             done += entry.size
