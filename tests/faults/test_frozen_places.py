@@ -290,6 +290,25 @@ def test_links_to_a_frozen_mount_share_its_fate(frozen: Mount, tmp_path: Path) -
     assert done.stderr == f"traintop: {link} does not answer\n"
 
 
+def waits_for_a_mount(process: psutil.Process) -> bool:
+    return Path(f"/proc/{process.pid}/wchan").read_text() == "request_wait_answer"
+
+
+def test_no_helper_is_left_that_waits_for_a_frozen_mount(mount: Mount) -> None:
+    program = PROGRAM.replace("Path(argument)", "argument")
+    with TerminalSession(f"{PYTHON}/{mount.directory}", program=program) as terminal:
+        terminal.wait_for("there")
+        [helper] = psutil.Process(terminal.pid).children()
+        mount.freeze()
+        try:
+            wait_until(lambda: waits_for_a_mount(helper))
+            terminal.send_signal(signal.SIGKILL)
+            terminal.exit_code()
+            wait_until_gone(helper)
+        finally:
+            mount.thaw()
+
+
 async def test_a_frozen_mount_holds_up_no_curve_of_another_root(mount: Mount) -> None:
     app = TraintopApp([str(mount.directory), good(mount)])
     async with app.run_test(size=(160, 48)) as pilot:
