@@ -79,7 +79,7 @@ def test_no_helper_is_left_when_the_screen_ends(tmp_path: Path, end: str) -> Non
     add_run(tmp_path / "there", "there")
     program = PROGRAM.replace("Path(argument)", "argument")
     with TerminalSession(f"{PYTHON}/{tmp_path}/there", columns=120, program=program) as terminal:
-        terminal.wait_for("there")
+        terminal.wait_for("done")  # not the address alone, which is there before the helper
         [helper] = psutil.Process(terminal.pid).children()
         if end != "SIGKILL":  # after which nobody is left to end one that is stopped
             helper.suspend()
@@ -297,7 +297,7 @@ def waits_for_a_mount(process: psutil.Process) -> bool:
 def test_no_helper_is_left_that_waits_for_a_frozen_mount(mount: Mount) -> None:
     program = PROGRAM.replace("Path(argument)", "argument")
     with TerminalSession(f"{PYTHON}/{mount.directory}", program=program) as terminal:
-        terminal.wait_for("there")
+        terminal.wait_for("done")
         [helper] = psutil.Process(terminal.pid).children()
         mount.freeze()
         try:
