@@ -89,7 +89,7 @@ def box(monkeypatch: pytest.MonkeyPatch):
 
     files, others = Box(), catalog.files_of
     monkeypatch.setattr(
-        catalog, "files_of", lambda place: files if place == "ssh://box" else others(place)
+        catalog, "files_of", lambda *root: files if root[0] == "ssh://box" else others(*root)
     )
     yield files
     files.answers.set()

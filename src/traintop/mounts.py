@@ -58,10 +58,25 @@ def may_hang(path: str) -> bool:
 
     No network filesystem is asked for that.
     """
+    return _is_at(path, is_network_type)
+
+
+def waits_at_close(path: str) -> bool:
+    """Whether who closes a file there waits for the server, also one that was only read.
+
+    So FUSE has it, and nobody can interrupt that: not a process that inherits such a file and is
+    to run another program, nor one that ends while it has one open.
+    """
+    return _is_at(path, lambda kind: kind.startswith("fuse.") and is_network_type(kind))
+
+
+def _is_at(path: str, is_wanted: Callable[[str], bool]) -> bool:
+    """Whether a path leads to a filesystem of some types, or one is mounted below it."""
     mounts = _mounts()
     known = _known_path(path, mounts)
-    return _network_mount(known, mounts) is not None or any(
-        _contains(known, point) for point in _network_points(mounts)
+    found = _mount_of(known, mounts)
+    return (found is not None and is_wanted(found[1])) or any(
+        _contains(known, point) for point, kind in mounts if is_wanted(kind)
     )
 
 

@@ -162,7 +162,7 @@ def frozen(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mount]:
     mount.freeze()
     yield mount
     mount.thaw()
-    # A process cannot be started while one that waits for the mount has a file of it open.
+    # As long as a question is not answered, no other is asked.
     wait_until(lambda: others.issuperset(threading.enumerate()))
 
 

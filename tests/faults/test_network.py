@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
-from sshfs import Export, export
-from tests.runs import OpenedRun
+from sshfs import Export, Mount, export
+from tests.runs import OpenedRun, records, write_run
 from tests.waiting import wait_until
 from training_processes import next_line, only_run, start
 
@@ -157,3 +163,64 @@ def test_a_writer_is_killed_on_a_network_filesystem(exported: Export, tmp_path: 
         kept = OpenedRun(path).history()
         assert len(kept) >= seen
         assert list(kept.columns["train_loss"]) == [i * 0.5 for i in range(len(kept))]
+
+
+READS = """
+import subprocess, sys, threading
+from traintop.store.catalog import RunCatalog
+runs = RunCatalog(sys.argv[1:])
+[run] = runs.refresh().runs
+print("known", flush=True)
+def read_on():
+    while True:
+        runs.reader(run.id).history()
+threading.Thread(target=read_on, daemon=True).start()
+sys.stdin.readline()
+subprocess.run(["echo", "started"])
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def reading(exported: Export, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that is in the midst of a file when the mount of it freezes."""
+    long = exported.directory / "experiment_long_20250222_140530.json"
+    write_run(long, records(20_000), status="finished")
+    command = [sys.executable, "-c", READS, str(tmp_path / "a")]
+    pipe = subprocess.PIPE
+    with (
+        exported.mounted(tmp_path / "a") as mount,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process,
+    ):
+        assert next_line(process) == "known"
+        wait_until(lambda: freezes_in_midst(mount, psutil.Process(process.pid)))
+        try:
+            yield process
+        finally:
+            mount.thaw()
+            process.kill()
+
+
+def freezes_in_midst(mount: Mount, process: psutil.Process) -> bool:
+    """Freeze a mount, unless nobody waits for a file that he has open there."""
+    mount.freeze()
+    wait_until(lambda: psutil.Process(mount.pid).status() == psutil.STATUS_STOPPED)
+    for one in (process, *process.children()):
+        with contextlib.suppress(FileNotFoundError):
+            files = map(os.readlink, Path(f"/proc/{one.pid}/fd").iterdir())
+            waits = (file.read_text() for file in Path(f"/proc/{one.pid}/task").glob("*/wchan"))
+            if any(str(mount.directory) in one for one in files) and "request_wait_answer" in waits:
+                return True
+    mount.thaw()
+    return False
+
+
+def test_what_reads_a_frozen_mount_starts_a_process(reading: subprocess.Popen[str]) -> None:
+    assert reading.stdin is not None
+    print(file=reading.stdin, flush=True)
+    assert next_line(reading) == "started"
+
+
+def test_what_reads_a_frozen_mount_ends(reading: subprocess.Popen[str]) -> None:
+    reading.kill()
+    assert reading.wait(60) == -signal.SIGKILL

@@ -50,7 +50,7 @@ class RunCatalog:
             together.setdefault(share_a_fate(root), []).append(location_of(root))
         self.places = tuple(
             PlaceCatalog(
-                files_of(located[0].place),
+                files_of(*located[0]),
                 located[0].place,
                 [path for _, path in located],
                 clock=clock,

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from traintop.mounts import network_filesystem
 from traintop.run_ids import is_remote
 from traintop.store.catalog import RunCatalog
-from traintop.store.files.places import files_of, share_a_fate
+from traintop.store.files.local import LocalFiles
+from traintop.store.files.places import share_a_fate
 from traintop.store.place_catalog import PlaceCatalog
 from traintop.store.snapshot import Snapshot
 
@@ -384,7 +385,7 @@ class _Hints:
 
 def gets_events(directory: Path) -> bool:
     """Whether the system reports changes below a directory now: found out by asking for it."""
-    hints = _Hints(PlaceCatalog(files_of(""), "", [str(directory)]), threading.Event())
+    hints = _Hints(PlaceCatalog(LocalFiles(), "", [str(directory)]), threading.Event())
     try:
         return hints.arm()
     finally:

@@ -107,6 +107,11 @@ class Connection:
         self._errors_left = _MOST_ERRORS
         self._is_ready = False
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the command has ended."""
+        return self._process.poll() is not None
+
     def begin(self) -> None:
         """Start the helper there, and wait until it is ready."""
         self._exchange(_helper_program(), self._has_begun, _LOGIN_SILENCE)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from traintop.mounts import SILENT, answer_within
-from traintop.store.files import AwayError, Entry, Span
+from traintop.store.files import AwayError, Entry, Files, Span
 from traintop.store.files.local import LocalFiles
 
 _About = TypeVar("_About")
@@ -19,19 +19,19 @@ class MountedFiles(LocalFiles):
     Walking through them may take for ever.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, files: Files, root: str) -> None:
         super().__init__()
+        self._files = files
         self._root = root
 
     def stat_many(self, ids: Sequence[str]) -> list[Entry]:
-        return self._answer(super().stat_many, ids)
+        return self._answer(self._files.stat_many, ids)
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
-        return self._answer(super().read_many, spans)
+        return self._answer(self._files.read_many, spans)
 
     def replace(self, file_id: str, data: bytes | None) -> None:
-        write = super().replace
-        self._answer(lambda file_id: write(file_id, data), file_id)
+        self._answer(lambda file_id: self._files.replace(file_id, data), file_id)
 
     def _answer(self, question: Callable[[_About], _Answer], about: _About) -> _Answer:
         nothing: list[_Answer] = []

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from traintop.mounts import may_hang
+from traintop.mounts import may_hang, waits_at_close
 from traintop.run_ids import location_of
 from traintop.store.files import Files
 from traintop.store.files.local import LocalFiles
 from traintop.store.files.mounted import MountedFiles
 
 
-def files_of(place: str) -> Files:
-    """What reads the files of a place, given its address; that of this machine is empty.
+def files_of(place: str, path: str = "") -> Files:
+    """What reads the files of a place, given its address, and those below a path there.
 
-    Raises ``ValueError`` for an address that is none.
+    The address of this machine is empty. Raises ``ValueError`` for an address that is none.
     """
+    if not place and waits_at_close(path):
+        from traintop.store.files.fuse import FuseFiles
+
+        return FuseFiles()
     if not place:
         return LocalFiles()
     if place.startswith(("s3://", "gs://", "az://")):
@@ -32,7 +36,7 @@ def files_of(place: str) -> Files:
 def asked_once(files: Files, root: str) -> Files:
     """The files below a root for whoever waits for what is asked of one run: not for ever."""
     place, path = location_of(root)
-    return MountedFiles(path) if not place and may_hang(path) else files
+    return MountedFiles(files, path) if not place and may_hang(path) else files
 
 
 def share_a_fate(root: str) -> str:
