@@ -279,8 +279,11 @@ def stats_of(run: RunSummary, metric: str) -> MetricStats | None:
 def last_value(run: RunSummary, metric: str) -> float | None:
     """The last value that was measured of a metric, which may be NaN or ±inf."""
     stats = stats_of(run, metric)
-    if stats is not None:
-        return stats.last
+    return value_in_last_record(run, metric) if stats is None else stats.last
+
+
+def value_in_last_record(run: RunSummary, metric: str) -> float | None:
+    """What the last record of a run has of a metric."""
     if run.last is None:
         return None
     name = logged_name(metric, run.last.metrics)
@@ -306,7 +309,7 @@ def best_value(run: RunSummary, metric: str, direction: Direction | None = None)
     name, stats = standard_name(metric), stats_of(run, metric)
     found = [] if stats is None else [stats.min if better == "lower" else stats.max]
     # Another loss beside the standard one is not what the file and finish() speak of.
-    if metric == name or stats is stats_of(run, name):
+    if logged_name(metric, run.stats) == logged_name(name, run.stats):
         if name == "train_loss":
             found += [run.best_train_loss, run.final_train_loss]
         elif name == "val_loss":

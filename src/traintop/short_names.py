@@ -159,8 +159,14 @@ def short_names(names: frozenset[str], beside: frozenset[str] = frozenset()) -> 
 
 
 def _short_names(names: frozenset[str], beside: frozenset[str]) -> ShortNames:
-    safe = ({safe_text(name, LONGEST_NAME) for name in some if name} for some in (names, beside))
-    return ShortNames(*safe)
+    return ShortNames(_safe(names), _safe(beside))
+
+
+def _safe(names: frozenset[str]) -> frozenset[str]:
+    """The names as they are drawn: mostly the very same, which may be very many."""
+    if all(name == safe_text(name, LONGEST_NAME) != "" for name in names):
+        return names
+    return frozenset(safe_text(name, LONGEST_NAME) for name in names if name)
 
 
 _of_few = lru_cache(maxsize=16)(_short_names)

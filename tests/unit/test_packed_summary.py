@@ -12,7 +12,7 @@ from tests.unit.catalog_runs import Clock
 
 from traintop.model import LoggedAlert, Pauses, RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
-from traintop.store.packed_summary import PackedSummary, SummaryPacker, is_same
+from traintop.store.packed_summary import PackedSummary, SummaryPacker, is_same, unpacked
 from traintop.store.summary_block import MOST_RUNS, encoded, row_of
 
 FIELDS = RunSummary.__struct_fields__
@@ -50,7 +50,7 @@ def test_a_packed_summary_has_all_that_the_run_has() -> None:
 
 def test_what_is_replaced_in_a_packed_summary_counts() -> None:
     packed = SummaryPacker().pack(rich_run())
-    other = replace(packed, config={"lr": 5}, last=None, name="other")
+    other = replace(unpacked(packed), config={"lr": 5}, last=None, name="other")
     assert (other.config, other.last, other.name) == ({"lr": 5}, None, "other")
     assert other.notes == "a\nnote"
 

@@ -11,28 +11,27 @@ newest runs before the others are there.
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import force_setattr
 
 import traintop
 from traintop.atomic_file import write_atomically
-from traintop.model import Annotations, Pauses, RunStatus, RunSummary
-from traintop.run_columns import Names, shared
+from traintop.model import RunStatus, RunSummary
 from traintop.run_ids import address_of, parts_of
 from traintop.store.files import Entry
-from traintop.store.packed_summary import PackedSummary, packed_again
-from traintop.store.summary_block import MOST_RUNS, SummaryBlock
+from traintop.store.kept_block import KeptBlock, KeptRun, ReadRun, encoded_blocks, kept
+from traintop.store.packed_summary import PackedSummary
+from traintop.store.summary_block import SummaryBlock
 
 _WORTH_KEEPING = 0.2  # seconds that reading took; below it, nothing is gained
 _MANY = 100  # runs that are not saved yet, at most
@@ -40,55 +39,6 @@ _SAVING_INTERVAL = 60.0
 _SAVING_SHARE = 100  # saving takes at most a hundredth of the time
 _MOST_FILES = 100
 _LARGEST = 256 * 1024 * 1024
-
-_Seen = tuple[int, tuple[int, int] | str | None] | str
-
-
-class ReadRun(NamedTuple):
-    """A run as it was read: of which files, in which format, and what they say."""
-
-    entries: Sequence[Entry]
-    format: str
-    summary: PackedSummary
-    shown: RunSummary
-    """As others see it: whether it is alive, and what people added."""
-
-
-class KeptRun(NamedTuple):
-    """A run as it was when it was kept, in the same words."""
-
-    files: Sequence[str]
-    format: str
-    summary: PackedSummary
-    shown: RunSummary
-
-
-class _Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    files: list[str] | None  # None: one of its own id
-    seen: _Seen  # size and version of its one file, or a digest of that of several
-    format: str
-    row: int  # in its block
-    id: str
-    status: RunStatus
-    name: str
-    start_time: str | None
-    pauses: Pauses | None
-    problem: str
-    file_size: int
-    shown: RunStatus
-    annotations: Annotations
-
-
-class _Loaded(NamedTuple):
-    kept: _Kept
-    summary: PackedSummary
-    shown: RunSummary
-
-
-class _Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    names: Names
-    arrays: Sequence[bytes]
-    runs: Sequence[_Kept]
 
 
 class _Place(NamedTuple):
@@ -116,7 +66,8 @@ class SummaryCache:
         self._root_of = root_of
         self._blocks: dict[int, _Place] | None = None  # not read yet; None: not known yet
         self._block_of: dict[int, int] = {}  # by the sums of the ids of runs and their files
-        self._kept: dict[str, _Loaded] = {}  # those that nobody asked for yet
+        self._kept: dict[SummaryBlock, KeptBlock] = {}
+        self._runs: dict[str, PackedSummary] = {}  # those that nobody asked for yet
         self._run_of: dict[str, str] = {}  # by the ids of files that are not a run's own
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
         self._unsaved_runs = 0
@@ -125,37 +76,51 @@ class SummaryCache:
 
     def has(self, run_id: str) -> bool:
         """Whether a run is known that nobody asked for yet."""
-        loaded = self._find(run_id)
-        return loaded is not None and loaded.kept.id == run_id
+        run = self._find(run_id)
+        return run is not None and run.id == run_id
 
     def claim(self, entry: Entry) -> tuple[str, str] | None:
         """The run, and its format, that a file was all of when it was as it is; else ``None``."""
-        loaded = self._find(entry.id)
-        if loaded is None or not _is_as_seen(loaded.kept, [entry]):
+        run = self._find(entry.id)
+        if run is None:
             return None
-        return loaded.kept.id, loaded.kept.format
+        block = self._kept[run.block]
+        if not block.is_as_seen(run.row, (entry,)):
+            return None
+        return (entry.id if run.id == entry.id else run.id), block.format(run.row)
 
     def take(self, run_id: str, entries: Sequence[Entry]) -> KeptRun | None:
         """A run whose files are as they were, once; else ``None``."""
-        loaded = self._find(run_id)
-        if loaded is None or loaded.kept.id != run_id:
+        run = self._find(run_id)
+        if run is None or run.id != run_id:
             return None
-        del self._kept[run_id]
-        return _as_kept(loaded) if _is_as_seen(loaded.kept, entries) else None
+        del self._runs[run_id]
+        block = self._kept[run.block]
+        if not block.is_as_seen(run.row, entries):
+            return None
+        force_setattr(run, "id", run_id)  # the same object as others have, for these are many
+        return block.run(run.row)
 
-    def runs(self) -> dict[str, KeptRun]:
-        """All runs as they were when all were saved, none if not.
+    def runs(self) -> list[RunSummary]:
+        """All runs as they were shown when all were saved, none if not.
 
         Without those that ran then, and those that share a file, of which only a look tells.
         """
-        self._read_all()
-        if not self._is_complete:
-            return {}
-        return {
-            run_id: _as_kept(loaded)
-            for run_id, loaded in self._kept.items()
-            if loaded.shown.status is not RunStatus.RUNNING and not parts_of(run_id)[1]
-        }
+        for number in [*self._known_blocks()]:
+            self._read(number)
+        shown = (self._kept[run.block].shown(run.row) for run in self._runs.values())
+        return [
+            run
+            for run in shown
+            if self._is_complete and run.status is not RunStatus.RUNNING and not parts_of(run.id)[1]
+        ]
+
+    def source_of(self, run: RunSummary) -> tuple[Sequence[str], str] | None:
+        """The files and the format of one of these runs, until all runs were looked at."""
+        block = self._kept.get(run.block) if isinstance(run, PackedSummary) else None
+        if block is None or not isinstance(run, PackedSummary):
+            return None
+        return block.run(run.row).files, block.format(run.row)
 
     def took(self, seconds: float) -> None:
         """Note how long it took to read a run that is worth keeping."""
@@ -176,16 +141,18 @@ class SummaryCache:
             return
         self._unsaved, self._unsaved_runs, self._is_complete = 0.0, 0, complete
         with suppress(Exception):  # a full disk, a folder without permission, an odd value
-            self._read_all()
-            _write(self._path(), _encoded(runs, self._kept.values(), is_complete=complete))
+            for number in [*self._known_blocks()]:
+                self._read(number)
+            others = (self._kept[run.block].run(run.row) for run in self._runs.values())
+            _write(self._path(), _encoded((*map(kept, runs), *others), is_complete=complete))
         took = time.monotonic() - now
         self._save_at = now + max(_SAVING_INTERVAL, took * _SAVING_SHARE)
 
-    def _find(self, file_id: str) -> _Loaded | None:
+    def _find(self, file_id: str) -> PackedSummary | None:
         """The run of this id, or the one that a file of this id belongs to."""
         if self._known_blocks():
             self._read(self._block_of.get(_sum_of(file_id), -1))
-        return self._kept.get(self._run_of.get(file_id, file_id))
+        return self._runs.get(self._run_of.get(file_id, file_id))
 
     def _known_blocks(self) -> dict[int, _Place]:
         """Those that were not read yet."""
@@ -221,73 +188,27 @@ class SummaryCache:
                 data = file.read(place.length)
             if zlib.crc32(data) != place.checksum:
                 raise ValueError("is damaged")
-            self._take_over(msgspec.msgpack.decode(data, type=_Block))
+            block = KeptBlock(data, self._root_of)
+            for run in block.runs:
+                self._kept[run.block] = block
+                self._runs[run.id] = run
+            self._run_of.update(block.files)
         except Exception:  # of what is damaged, or was replaced since, nothing is known
             self._is_complete = False
         if not self._blocks:
             self._block_of = {}
 
-    def _take_over(self, read: _Block) -> None:
-        block = SummaryBlock(shared(read.names), read.arrays)
-        for one in read.runs:
-            summary = packed_again(
-                id=one.id,
-                root=self._root_of(one.id),
-                status=one.status,
-                name=one.name,
-                start_time=one.start_time,
-                pauses=one.pauses,
-                problem=one.problem,
-                file_size=one.file_size,
-                block=block,
-                row=one.row,
-            )
-            shown: RunSummary = summary
-            if (one.shown, one.annotations) != (summary.status, summary.annotations):
-                shown = replace(summary, status=one.shown, annotations=one.annotations)
-            self._kept[one.id] = _Loaded(one, summary, shown)
-            self._run_of.update(dict.fromkeys(one.files or (), one.id))
-
-    def _read_all(self) -> None:
-        for number in [*self._known_blocks()]:
-            self._read(number)
-
     def _forget(self) -> bool:
         """Forget the runs that nobody asked for; whether there were any."""
-        if not (self._blocks or self._kept):
-            return False
-        self._blocks, self._block_of, self._kept, self._run_of = {}, {}, {}, {}
-        return True
+        were_left = bool(self._blocks or self._runs)
+        self._blocks, self._block_of, self._kept, self._runs, self._run_of = {}, {}, {}, {}, {}
+        return were_left
 
     def _path(self) -> Path:
         from platformdirs import user_cache_path
 
         named = "\n".join(f"{address_of(each)} as {each}" for each in self._directories)
         return user_cache_path("traintop", appauthor=False) / f"summaries_{_digest(named)}"
-
-
-def _is_as_seen(kept: _Kept, entries: Sequence[Entry]) -> bool:
-    """Whether a run is of these files, and these are as they were."""
-    if kept.files is None and len(entries) == 1:
-        [entry] = entries
-        if kept.seen == (entry.size, entry.version):  # as of most
-            return entry.id == kept.id
-    return kept.seen == _seen(entries) and (kept.files or [kept.id]) == _ids(entries)
-
-
-def _seen(entries: Sequence[Entry]) -> _Seen:
-    """By which it shows whether files are as they were."""
-    if len(entries) == 1:
-        match entries[0].version:
-            case (int(inode), int(modification)):
-                return entries[0].size, (inode, modification)
-            case str() | None as version:
-                return entries[0].size, version
-    return _digest("\n".join(sorted(repr(entry[:3]) for entry in entries)))
-
-
-def _ids(entries: Sequence[Entry]) -> list[str]:
-    return sorted(entry.id for entry in entries)
 
 
 def _digest(text: str) -> str:
@@ -299,66 +220,18 @@ def _sum_of(file_id: str) -> int:
     return zlib.crc32(file_id.encode(errors="surrogateescape"))
 
 
-def _encoded(runs: Iterable[ReadRun], others: Iterable[_Loaded], *, is_complete: bool) -> bytes:
+def _encoded(runs: Iterable[KeptRun], *, is_complete: bool) -> bytes:
     """The file: the version, where each block is, after its checksum and length, and these."""
     places: list[_Place] = []
     blocks: list[bytes] = []
-    for block, loaded in _in_blocks(itertools.chain(map(_kept, runs), others)):
-        ids = itertools.chain.from_iterable((one.id, *(one.files or ())) for one in loaded)
+    for ids, data in encoded_blocks(runs):
         sums = array("I", map(_sum_of, ids)).tobytes()
-        data = msgspec.msgpack.encode(_Block(block.names, block.arrays, loaded))
         start = places[-1].start + places[-1].length if places else 0
         places.append(_Place(start, len(data), zlib.crc32(data), sums))
         blocks.append(data)
     index = msgspec.msgpack.encode(_Index(is_complete, places))
     head = (zlib.crc32(index), len(index))
     return b"".join([_version(), *(one.to_bytes(4, "big") for one in head), index, *blocks])
-
-
-def _in_blocks(runs: Iterable[_Loaded]) -> Iterator[tuple[SummaryBlock, list[_Kept]]]:
-    """The runs of each block; of blocks of which few are left, several together."""
-    by_block: dict[SummaryBlock, list[_Kept]] = {}
-    for kept, summary, _ in runs:
-        by_block.setdefault(summary.block, []).append(kept)
-    left: dict[Names, list[tuple[SummaryBlock, _Kept]]] = {}
-    for block, of_block in by_block.items():
-        if len(of_block) > MOST_RUNS // 2 and block.is_packed:
-            yield block, of_block
-        else:
-            left.setdefault(block.names, []).extend((block, one) for one in of_block)
-    for names, some in left.items():
-        for at in range(0, len(some), MOST_RUNS):
-            together, moved = SummaryBlock(names), []
-            for block, one in some[at : at + MOST_RUNS]:
-                row = together.add(block.row(one.row))
-                moved.append(replace(one, row=row))
-            together.pack()
-            yield together, moved
-
-
-def _as_kept(loaded: _Loaded) -> KeptRun:
-    kept, summary, shown = loaded
-    return KeptRun(kept.files or [kept.id], kept.format, summary, shown)
-
-
-def _kept(run: ReadRun) -> _Loaded:
-    summary, ids = run.summary, _ids(run.entries)
-    kept = _Kept(
-        None if ids == [summary.id] else ids,
-        _seen(run.entries),
-        run.format,
-        summary.row,
-        summary.id,
-        summary.status,
-        summary.name,
-        summary.start_time,
-        summary.pauses,
-        summary.problem,
-        summary.file_size,
-        run.shown.status,
-        run.shown.annotations,
-    )
-    return _Loaded(kept, summary, run.shown)
 
 
 def _version() -> bytes:

@@ -22,6 +22,7 @@ from traintop.store.console import ConsoleReader
 from traintop.store.files import AwayError
 from traintop.store.files.places import files_of, share_a_fate
 from traintop.store.formats import StreamingReader, UnreadableRunError
+from traintop.store.packed_summary import unpacked
 from traintop.store.place_catalog import PlaceCatalog
 from traintop.store.snapshot import Snapshot
 
@@ -186,7 +187,9 @@ def holds_a_run(path: Path) -> bool:
 def _last_known(runs: Sequence[RunSummary]) -> list[RunSummary]:
     """Runs of a place that does not answer: at which pace they go on now, if so, nobody knows."""
     return [
-        replace(run, iterations_per_second=None) if run.status is RunStatus.RUNNING else run
+        replace(unpacked(run), iterations_per_second=None)
+        if run.status is RunStatus.RUNNING
+        else run
         for run in runs
     ]
 

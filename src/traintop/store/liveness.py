@@ -15,10 +15,11 @@ import msgspec
 
 from traintop.model import Annotations, Pauses, RunStatus, RunSummary
 from traintop.run_ids import Location
-from traintop.store.cache import ReadRun, SummaryCache
+from traintop.store.cache import SummaryCache
 from traintop.store.files import AwayError, Entry, FileError, Files
 from traintop.store.formats import NotThisFormatError, RunFormat
-from traintop.store.packed_summary import PackedSummary, SummaryPacker, is_same
+from traintop.store.kept_block import ReadRun
+from traintop.store.packed_summary import PackedSummary, SummaryPacker, is_same, unpacked
 from traintop.times import iso_time
 
 HEARTBEAT_TIMEOUT = 30.0
@@ -220,7 +221,8 @@ class ObservedRun(msgspec.Struct, eq=False):
         is_exact = self._is_exact
         self._settled = is_still or is_exact
         readable = before is not None and before.status is not RunStatus.UNREADABLE
-        known = before if readable and not is_still and not self._process_ended else None
+        goes_on = readable and not is_still and not self._process_ended
+        known = unpacked(before) if before is not None and goes_on else None
         try:
             written = self._summary(None if is_exact else known, changed=changed)
         except AwayError:

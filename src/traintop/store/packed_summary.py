@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from traintop.model import RunStatus, RunSummary
+from traintop.model import Annotations, Pauses, RunStatus, RunSummary
 from traintop.run_columns import Names, names_of_run
 from traintop.store.summary_block import (
     DETAILS,
@@ -23,14 +23,32 @@ from traintop.store.summary_block import (
 _MOST_OPEN = 16  # blocks that are not full
 
 
-class PackedSummary(RunSummary, frozen=True, kw_only=True, gc=False):
+# A summary to type checkers only: as one, it would have room for every detail, in a hundred
+# thousand runs.
+if TYPE_CHECKING:
+    _Summary = RunSummary
+else:
+    _Summary = msgspec.Struct
+
+
+class PackedSummary(_Summary, frozen=True, kw_only=True, array_like=True, gc=False):
     """A summary whose details lie in a block with those of others until somebody asks for one.
 
-    It has all that the others have, under the same names.
+    It has all that the others have, under the same names; :func:`unpacked` has room for other
+    details.
     """
 
-    block: SummaryBlock
+    id: str
+    status: RunStatus
+    name: str
+    start_time: str | None
+    pauses: Pauses | None
+    problem: str
+    file_size: int
     row: int
+    annotations: Annotations = Annotations()
+    root: str = ""
+    block: SummaryBlock = SummaryBlock(Names((), (), (), (), None))
 
     @property
     def names(self) -> Names:
@@ -45,47 +63,36 @@ class PackedSummary(RunSummary, frozen=True, kw_only=True, gc=False):
     @property
     def given(self) -> Mapping[str, Any]:
         """See :attr:`RunSummary.given`."""
-        if _config_of(self) is _PACKED:
-            return self.block.mapping("given", self.row)
-        return super().given
+        return self.block.mapping("given", self.row)
 
     def __eq__(self, other: object) -> bool:
         """Whether another says the same, packed or not."""
-        return isinstance(other, RunSummary) and is_same(self, other)
+        return isinstance(other, (RunSummary, PackedSummary)) and is_same(self, other)
 
 
-_PACKED: Any = object()
-_config_of = RunSummary.__dict__["config"].__get__
+def _detail(name: str, place: int) -> property:
+    return property(
+        lambda summary: summary.block.value(place, summary.row),
+        doc=f"See :attr:`RunSummary.{name}`.",
+    )
 
 
-def _detail(name: str, place: int | None) -> property:
-    of_struct = RunSummary.__dict__[name].__get__
-
-    def get(summary: PackedSummary) -> Any:
-        value = of_struct(summary)  # one that was replaced since
-        if value is not _PACKED:
-            return value
-        if place is None:
-            return summary.block.mapping(name, summary.row)
-        return summary.block.value(place, summary.row)
-
-    return property(get, doc=f"See :attr:`RunSummary.{name}`.")
+def _mapping(name: str) -> property:
+    return property(
+        lambda summary: summary.block.mapping(name, summary.row),
+        doc=f"See :attr:`RunSummary.{name}`.",
+    )
 
 
 for _place, _name in enumerate(DETAILS):
     setattr(PackedSummary, _name, _detail(_name, _place))
 for _name in MAPPINGS:
-    setattr(PackedSummary, _name, _detail(_name, None))
+    setattr(PackedSummary, _name, _mapping(_name))
+for _name in ("path", "stem", "title", "tags", "iteration"):
+    setattr(PackedSummary, _name, RunSummary.__dict__[_name])
 
-_ALL_PACKED = dict.fromkeys((*DETAILS, *MAPPINGS), _PACKED)
-_OTHERS = tuple(name for name in RunSummary.__struct_fields__ if name not in _ALL_PACKED)
-_NOTHING_ELSE = PackedSummary(
-    id="",
-    status=RunStatus.UNREADABLE,
-    block=SummaryBlock(Names((), (), (), (), None)),
-    row=0,
-    **_ALL_PACKED,
-)
+_FIELDS = RunSummary.__struct_fields__
+_OTHERS = tuple(name for name in _FIELDS if name not in {*DETAILS, *MAPPINGS})
 
 
 class SummaryPacker:
@@ -115,12 +122,14 @@ class SummaryPacker:
             if len(self._open) > _MOST_OPEN:
                 self._open.pop(next(iter(self._open))).pack()
         others = {name: getattr(summary, name) for name in _OTHERS}
-        return packed_again(block=block, row=number, **others)
+        return PackedSummary(block=block, row=number, **others)
 
 
-def packed_again(**parts: Any) -> PackedSummary:
-    """A summary of the block that its details are in, and of what is not among these."""
-    return msgspec.structs.replace(_NOTHING_ELSE, **parts)
+def unpacked(summary: RunSummary) -> RunSummary:
+    """The same, with room for other details."""
+    if not isinstance(summary, PackedSummary):
+        return summary
+    return RunSummary(**{name: getattr(summary, name) for name in _FIELDS})
 
 
 def is_same(one: RunSummary, other: RunSummary) -> bool:

@@ -20,7 +20,7 @@ from traintop.mounts import SILENT
 from traintop.progress import start_order
 from traintop.run_ids import Location, is_below, location_of, parts_of, stem_of
 from traintop.store.annotations import AnnotationChange, AnnotationFiles, Saved
-from traintop.store.cache import KeptRun, SummaryCache
+from traintop.store.cache import SummaryCache
 from traintop.store.claims import ClaimedRun, FileClaims
 from traintop.store.console import ConsoleReader
 from traintop.store.files import AwayError, Entry, FileError, Files, wanted_in
@@ -91,7 +91,7 @@ class PlaceCatalog:
         self._cache = SummaryCache(
             [str(Location(place, root)) for root in self._roots], self._address_of_root
         )
-        self._kept: Mapping[str, KeptRun] = {}  # of an earlier start, until all were looked at
+        self._kept: Mapping[str, RunSummary] = {}  # of an earlier start, until all were looked at
         self._claims = FileClaims(files, self._cache, self._roots)
         self._failures = 0
         self._known_at = 0.0  # when it was looked at last, or was to be; 0: not yet
@@ -121,7 +121,7 @@ class PlaceCatalog:
         Where all of them were kept then.
         """
         with self._lock:
-            self._kept = self._cache.runs()
+            self._kept = {run.id: run for run in self._cache.runs()}
             self._order.forget()
             before = self.snapshot
             return self._publish(before.notices, before.unread, is_partial=before.is_partial)
@@ -245,7 +245,8 @@ class PlaceCatalog:
         Raises :class:`UnreadableRunError` when there is no such run, or none any more.
         """
         path = location_of(run_id).path
-        run = self._runs.get(path) or self._kept_run(path)
+        # A look may just end, after which none is a kept one.
+        run = self._runs.get(path) or self._kept_run(path) or self._runs.get(path)
         if run is None:
             raise UnreadableRunError(f"{run_id} does not exist")
         return SharedReader(run, self._asked)
@@ -253,11 +254,12 @@ class PlaceCatalog:
     def _kept_run(self, run_id: str) -> ObservedRun | None:
         """A run that nobody has looked at since the program ended last."""
         kept = self._kept.get(run_id)
-        formats = run_formats().by_name.get(kept.format) if kept is not None else None
-        if kept is None or formats is None:
+        source = None if kept is None else self._cache.source_of(kept)
+        formats = run_formats().by_name.get(source[1]) if source is not None else None
+        if source is None or formats is None:
             return None
         run = self._observed(run_id, formats)
-        run.entries = self._asked.stat_now(kept.files)
+        run.entries = self._asked.stat_now(source[0])
         return run
 
     def annotate(self, run_id: str, change: AnnotationChange) -> Saved:
@@ -477,7 +479,7 @@ class PlaceCatalog:
         for run_id, kept in self._kept.items():
             if run_id not in self._runs:
                 address = str(Location(self._place, run_id)) if self._place else run_id
-                yield kept.shown if address == run_id else replace(kept.shown, id=address)
+                yield kept if address == run_id else replace(kept, id=address)
 
     def _publish(
         self,

@@ -51,7 +51,7 @@ Row = Sequence[Any]
 _LEVEL = 1  # a third faster than 6, for a twentieth more
 _COMPRESSED_FROM = 64  # bytes
 _COMPRESSED = 0x78  # how these begin, and no array of msgpack does
-_UNPACKED_KEPT = 1024  # arrays at a time: more than a screen of runs has, each of another block
+_UNPACKED_KEPT = 512  # arrays at a time: as a screen of runs has, each of another block
 _MOST_SHARED = 10_000  # arrays
 
 _types: Mapping[str, Any] = {
@@ -90,20 +90,27 @@ class SummaryBlock:
     One thread at a time may add to it; any may read it.
     """
 
-    __slots__ = ("_content", "_layout", "names")
+    __slots__ = ("_content", "_layout", "_length", "names")
 
-    def __init__(self, names: Names, arrays: Sequence[bytes] | None = None) -> None:
+    def __init__(
+        self, names: Names, arrays: Sequence[bytes] | None = None, length: int = 0
+    ) -> None:
         self.names = names
+        self._length = length
         self._layout = _layout_of(names)
         self._content: list[Row] | tuple[bytes, ...] = []
-        if arrays is not None:
+        if arrays:
             self._content = tuple(map(_once, arrays))
 
     def add(self, row: Row) -> int:
         """Add a run; its row. It has the names of the others, and its values can be encoded."""
         assert isinstance(self._content, list)
         self._content.append(row)
-        return len(self._content) - 1
+        self._length += 1
+        return self._length - 1
+
+    def __len__(self) -> int:
+        return self._length
 
     def pack(self) -> None:
         """Pack what was added; nothing can be added to it any more."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import replace
 
 from traintop.analysis.differences import DEFAULT, PROCESS_FACTS, settings_with_asides
 from traintop.analysis.system_text import system_lines
@@ -22,6 +21,7 @@ from traintop.metrics import (
     mean_value,
     metrics_of,
     stats_of,
+    value_in_last_record,
 )
 from traintop.model import ALIVE, STANDARD_METRICS, RunStatus, RunSummary
 from traintop.progress import eta_seconds, progress, stall_text
@@ -254,7 +254,7 @@ def _results(summary: RunSummary) -> Iterable[Entry]:
             continue
         text = field.text(last, _FIGURE_WIDTH)
         # Where that was is known if the last record has it.
-        if not math.isfinite(last) and last_value(replace(summary, stats={}), metric) is not None:
+        if not math.isfinite(last) and value_in_last_record(summary, metric) is not None:
             text += f" @{si(summary.iteration)}"
         yield Entry(field.words, text, _aside(field, summary))
         if stats is not None and stats.nonfinite:

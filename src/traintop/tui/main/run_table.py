@@ -164,7 +164,7 @@ class RunTable(StyledLines):
         if event.y < _HEADINGS:
             return None
         row = self._rows.at_line(event.y - _HEADINGS + round(self.scroll_y))
-        return row if isinstance(row, RunSummary) else None
+        return None if isinstance(row, RunGroup) else row
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -179,7 +179,7 @@ class RunTable(StyledLines):
 
     def _runs_at(self, top: int) -> tuple[RunSummary, ...]:
         rows = map(self._rows.at_line, range(top, top + self.page_rows))
-        return tuple(row for row in rows if isinstance(row, RunSummary))
+        return tuple(row for row in rows if row is not None and not isinstance(row, RunGroup))
 
     def _layout(self) -> RowLayout:
         room = max(self.content_width() - _GUTTER - 1, 0)
