@@ -21,6 +21,7 @@ from traintop.model import (
 )
 from traintop.rule import Rule
 from traintop.store.history import History
+from traintop.store.packed_summary import unpacked
 from traintop.times import parse_time
 
 MOST_STATES = 500
@@ -73,7 +74,7 @@ def _state(
         for loss in ("train_loss", "val_loss")
     }
     return replace(
-        run,
+        unpacked(run),
         status=RunStatus.RUNNING,
         alerts=(*(one for one in run.alerts if (one.iteration or 0) <= fields["iteration"]),),
         error="",

@@ -24,6 +24,7 @@ _REASONS = {
     errno.EACCES: "cannot be read: permission denied",
     errno.EPERM: "cannot be read: permission denied",
     errno.ENOENT: MISSING,
+    errno.ENOTDIR: MISSING,
     errno.ENXIO: "is a socket, not a file",
     errno.ESTALE: "was replaced on the network filesystem (stale handle)",
 }
