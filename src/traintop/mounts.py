@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -61,13 +62,31 @@ def may_hang(path: str) -> bool:
     return _is_at(path, is_network_type)
 
 
-def waits_at_close(path: str) -> bool:
-    """Whether who closes a file there waits for the server, also one that was only read.
+def is_fuse(path: str) -> bool:
+    """The same for FUSE alone, of which nobody who waits for it can be interrupted.
 
-    So FUSE has it, and nobody can interrupt that: not a process that inherits such a file and is
-    to run another program, nor one that ends while it has one open.
+    What the server has taken up to answer, no signal ends, and so not the process that asked. Who
+    closes a file waits, too, also one that was only read: a process that inherits one is to close
+    it before it can run another program. So another process asks.
     """
     return _is_at(path, lambda kind: kind.startswith("fuse.") and is_network_type(kind))
+
+
+def _ask_in_another_process(question: Callable[[str], _Answer], path: str) -> _Answer:
+    import json
+    import subprocess
+
+    asks = f"import json, os, sys; print(json.dumps(os.path.{question.__name__}(sys.argv[1])))"
+    said = subprocess.run(
+        [sys.executable, "-ISc", asks, path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # it may stay when this process has ended, and hold nothing open
+        check=True,
+        start_new_session=True,
+    )
+    found: _Answer = json.loads(said.stdout)
+    return found
 
 
 def _is_at(path: str, is_wanted: Callable[[str], bool]) -> bool:
@@ -91,13 +110,16 @@ def real_path(path: str) -> str:
 def answer(path: str, question: Callable[[str], _Answer], otherwise: _Answer) -> _Answer:
     """What a question about a path finds; ``otherwise`` where its filesystem does not answer.
 
-    A local one always does. As long as another has not answered, it is not asked again.
+    A local one always does. As long as another has not answered, it is not asked again. The
+    question is a function of :mod:`os.path`.
     """
     mounts = _mounts()
-    point = _network_mount(_known_path(path, mounts), mounts)
+    known = _known_path(path, mounts)
+    point = _network_mount(known, mounts)
     if point is None:
         return question(path)
-    return answer_within(PATIENCE, point, lambda: question(path), otherwise)
+    ask = functools.partial(_ask_in_another_process, question) if is_fuse(known) else question
+    return answer_within(PATIENCE, point, lambda: ask(path), otherwise)
 
 
 def answer_within(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 
 _NEEDED = {"sshfs": "sshfs", "sshd": "openssh-server", "ssh-keygen": "openssh-client"}
@@ -24,6 +25,7 @@ class Mount(NamedTuple):
 
     directory: Path
     pid: int  # of the process that answers for it
+    server: int  # the process that it asks in turn
 
     def freeze(self) -> None:
         """Let the server hang: nothing is answered any more."""
@@ -33,12 +35,25 @@ class Mount(NamedTuple):
         """Let it go on."""
         os.kill(self.pid, signal.SIGCONT)
 
+    @contextlib.contextmanager
+    def lost(self) -> Iterator[None]:
+        """As when the network is gone: what is asked is taken up, and never answered."""
+        sessions = psutil.Process(self.server).children(recursive=True)
+        for session in sessions:
+            session.suspend()
+        try:
+            yield
+        finally:
+            for session in sessions:
+                session.resume()
+
 
 class Export:
     """A directory, and the server that exports it."""
 
-    def __init__(self, directory: Path, port: int, key: Path) -> None:
+    def __init__(self, directory: Path, port: int, key: Path, server: int) -> None:
         self.directory = directory
+        self._server = server
         self._port = port
         self._key = key
 
@@ -60,7 +75,7 @@ class Export:
         )
         try:
             _wait_until_mounted(process, point)
-            yield Mount(point, process.pid)
+            yield Mount(point, process.pid, self._server)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGCONT)
@@ -99,7 +114,7 @@ def export(directory: Path, server: Path) -> Iterator[Export]:
     )
     try:
         _wait_until_listening(process, port)
-        yield Export(directory, port, server / "user")
+        yield Export(directory, port, server / "user", process.pid)
     finally:
         process.terminate()
         process.communicate()

@@ -215,18 +215,27 @@ def test_a_frozen_mount_alone_is_said_and_fails(frozen: Mount, command: str) -> 
 
 
 def test_a_frozen_mount_holds_up_no_end_of_a_process(frozen: Mount) -> None:
-    roots = [good(frozen), str(frozen.directory)]
-    done = subprocess.run(
-        [sys.executable, "-c", HASTE, "list", *roots, "--json"],
-        capture_output=True,
+    check_that_a_command_ends(good(frozen), str(frozen.directory))
+
+
+def test_a_lost_server_holds_up_no_end_of_a_process(mount: Mount) -> None:
+    with mount.lost():
+        check_that_a_command_ends(good(mount), f"{mount.directory}/never asked for")
+
+
+def check_that_a_command_ends(good: str, silent: str) -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-c", HASTE, "list", good, silent, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
-        check=False,
     )
-    assert (done.returncode, done.stderr) == (1, f"traintop: {frozen.directory} does not answer\n")
-    document = json.loads(done.stdout)
+    # Not by subprocess.run(), which would wait for ever for one that cannot be ended.
+    said, errors = command.communicate(timeout=60)
+    assert (command.returncode, errors) == (1, f"traintop: {silent} does not answer\n")
+    document = json.loads(said)
     assert {run["run"] for run in document["runs"]} == {"here", "near"}
-    assert [one["roots"] for one in document["away"]] == [[str(frozen.directory)]]
+    assert [one["roots"] for one in document["away"]] == [[silent]]
 
 
 def test_what_was_known_of_a_mount_stays_while_it_is_frozen(

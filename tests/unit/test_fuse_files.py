@@ -11,7 +11,7 @@ import pytest
 from tests.waiting import wait_until
 
 from traintop import mounts
-from traintop.mounts import may_hang, waits_at_close
+from traintop.mounts import is_fuse, may_hang
 from traintop.store.files import FileError, Files
 from traintop.store.files.fuse import FuseFiles
 from traintop.store.files.local import LocalFiles
@@ -73,7 +73,7 @@ def test_a_helper_that_has_ended_is_replaced(here: Path, files: Files) -> None:
         ("ext4", False, False),
     ],
 )
-def test_only_fuse_waits_at_close(
+def test_only_fuse_is_fuse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounted: str, hangs: bool, waits: bool
 ) -> None:
     table = tmp_path / "mountinfo"
@@ -81,5 +81,5 @@ def test_only_fuse_waits_at_close(
     table.write_text(f"1 0 0:1 / / rw - ext4 x rw\n2 1 0:2 / {point} rw - {mounted} x rw\n")
     monkeypatch.setattr(mounts, "_MOUNTS", table)
     for path in (point, point / "logs", tmp_path / "home"):
-        assert (may_hang(str(path)), waits_at_close(str(path))) == (hangs, waits)
-    assert not waits_at_close(str(tmp_path / "other"))
+        assert (may_hang(str(path)), is_fuse(str(path))) == (hangs, waits)
+    assert not is_fuse(str(tmp_path / "other"))

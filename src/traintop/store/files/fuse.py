@@ -1,29 +1,37 @@
-"""Files of a FUSE filesystem, which another process opens.
-
-The program itself has none open while their server hangs. Else what it starts would not begin, and
-it could not end: see :func:`traintop.mounts.waits_at_close`.
-"""
+"""Files of a FUSE filesystem, by another process: see :func:`traintop.mounts.is_fuse`."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from traintop.store.files import FileError, Span
+from traintop.store.files import AwayError, Entry, FileError, Span
 from traintop.store.files.connection import Connection
 from traintop.store.files.local import LocalFiles
 from traintop.store.files.piped import CommandFiles
 
 
 class FuseFiles(LocalFiles):
-    """Looks for them as for those of any disk, and has them read and written by a helper here."""
+    """Those of any disk, by a helper on this machine."""
 
     def __init__(self) -> None:
         super().__init__()
         self._helper = _Helper()
+
+    def walk(self, roots: Sequence[str], patterns: tuple[str, ...]) -> Iterator[Entry]:
+        return self._helper.walk(roots, patterns)
+
+    def repeated_walk(
+        self, roots: Sequence[str], patterns: tuple[str, ...]
+    ) -> Callable[[], Iterator[Entry]]:
+        return functools.partial(self.walk, roots, patterns)
+
+    def stat_many(self, ids: Sequence[str]) -> list[Entry]:
+        return self._helper.stat_now(ids)
 
     def read_many(self, spans: Sequence[Span]) -> list[bytes]:
         return self._helper.parts(spans)
@@ -40,6 +48,7 @@ class _Helper(CommandFiles):
 
     def __init__(self) -> None:
         super().__init__(shlex.join([sys.executable, "-"]))
+        self._newest: Connection | None = None
 
     def parts(self, spans: Sequence[Span]) -> list[bytes]:
         """Parts of files, as they are now."""
@@ -54,11 +63,13 @@ class _Helper(CommandFiles):
     @contextlib.contextmanager
     def _talking(self, *, connects: bool = False) -> Iterator[Connection]:
         """The connection, for one question; it is made anew for the next one, as no walk does."""
-        connection = self._connection
-        if connection is not None and connection.has_ended:  # as it was asked nothing for long
+        last = self._newest
+        if last is not None and last.has_ended:  # as one does that was asked nothing for long
             self.close()
-        with super()._talking(connects=True) as connection:
-            yield connection
+        elif last is not None and last is not self._connection:
+            raise AwayError("no answer")  # one that waits for a server may outlive SIGKILL
+        with super()._talking(connects=True) as self._newest:
+            yield self._newest
 
 
 def _plain(path: str) -> str:

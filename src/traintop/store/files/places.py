@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traintop.mounts import may_hang, waits_at_close
+from traintop.mounts import is_fuse, may_hang
 from traintop.run_ids import location_of
 from traintop.store.files import Files
 from traintop.store.files.local import LocalFiles
@@ -14,7 +14,7 @@ def files_of(place: str, path: str = "") -> Files:
 
     The address of this machine is empty. Raises ``ValueError`` for an address that is none.
     """
-    if not place and waits_at_close(path):
+    if not place and is_fuse(path):
         from traintop.store.files.fuse import FuseFiles
 
         return FuseFiles()
