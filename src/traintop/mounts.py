@@ -50,8 +50,17 @@ def network_filesystem(path: Path | str) -> str | None:
     local filesystem, and where that is not known (only Linux says).
     """
     mounts = _mounts()
-    found = _mount_of(os.path.realpath(path), mounts) if mounts else None
+    found = _mount_of(real_path(os.fspath(path)), mounts) if mounts else None
     return found[1] if found is not None and is_network_type(found[1]) else None
+
+
+def leads_to_network(path: str) -> bool:
+    """Whether a path leads to a network filesystem, as far as links of local ones say.
+
+    It is not asked for that.
+    """
+    mounts = _mounts()
+    return _network_mount(_known_path(path, mounts), mounts) is not None
 
 
 def may_hang(path: str) -> bool:

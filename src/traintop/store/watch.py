@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
-from traintop.mounts import network_filesystem
+from traintop.mounts import leads_to_network, network_filesystem, real_path
 from traintop.run_ids import is_remote
 from traintop.store.catalog import RunCatalog
 from traintop.store.files.local import LocalFiles
@@ -308,7 +308,8 @@ class _Hints:
         )
         newly_armed = False
         for directory in self._directories:
-            identity = _identity(directory)
+            # A network filesystem gives no events, and may keep waiting whoever asks.
+            identity = None if leads_to_network(str(directory)) else _identity(directory)
             armed = self._armed.get(directory)
             if armed is not None:
                 if armed.identity == identity and armed.watch in alive:
@@ -328,7 +329,7 @@ class _Hints:
 
     def _observe(self, directory: Path, identity: tuple[int, int]) -> bool:
         # A watched symbolic link gives no events, so the directory it leads to is watched.
-        real = os.path.realpath(directory)
+        real = real_path(os.fspath(directory))
         if network_filesystem(Path(real)) is not None:
             return False
         try:
