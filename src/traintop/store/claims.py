@@ -92,6 +92,15 @@ class FileClaims:
         """The formats that claim a file."""
         return self._claims[file_id].formats
 
+    def of(self, file_id: str) -> Claim | None:
+        """What is known of a file as of the last look."""
+        return self._claims.get(file_id)
+
+    def seen_before(self, files: Sequence[Entry]) -> dict[str, Entry]:
+        """How those of some files were that were there at the last look."""
+        known = (self._claims.get(one.id) for one in files)
+        return {claim.seen.id: claim.seen for claim in known if claim is not None}
+
     def is_no_run(self, file_id: str) -> bool:
         """Whether a file was found that belongs to no run."""
         claim = self._claims.get(file_id)

@@ -14,7 +14,7 @@ from pathlib import PurePath
 import msgspec
 
 from traintop.model import Annotations, Pauses, RunStatus, RunSummary
-from traintop.run_ids import Location
+from traintop.run_ids import Location, parts_of
 from traintop.store.cache import SummaryCache
 from traintop.store.files import AwayError, Entry, FileError, Files
 from traintop.store.formats import NotThisFormatError, RunFormat
@@ -40,6 +40,9 @@ once in two seconds. So a file is read again until it has been still for that lo
 
 _STILL = 60.0
 """Seconds without a change after which it is not expected."""
+
+_JUDGED = frozenset({RunStatus.CRASHED, RunStatus.QUIET})
+"""What no file says of itself."""
 
 _PAUSES_GRANTED = 10
 _RECORDED_PAUSES_GRANTED = 3  # of the longest one, where the records have times
@@ -69,6 +72,12 @@ def infer_status(
     if not hangs and quiet <= timeout:
         return RunStatus.RUNNING
     return RunStatus.STALLED if records_end else RunStatus.QUIET
+
+
+def as_written(summary: RunSummary, run_id: str) -> RunSummary:
+    """What its files say of a run, given what is shown of it while it is at rest."""
+    status = RunStatus.RUNNING if summary.status in _JUDGED else summary.status
+    return msgspec.structs.replace(summary, id=run_id, status=status, annotations=Annotations())
 
 
 class ObservedRun(msgspec.Struct, eq=False):
@@ -151,7 +160,21 @@ class ObservedRun(msgspec.Struct, eq=False):
         if not self._says_running:
             return True
         status = None if self.summary is None else self.summary.status
-        return status in (RunStatus.CRASHED, RunStatus.QUIET) and not self._lags
+        return status in _JUDGED and not self._lags
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether its summary and the state of its file are all that has to be kept of it."""
+        is_of_one_file = len(self.entries) == 1 and self.entries[0].id == self.id
+        if not is_of_one_file or parts_of(self.id)[1] or self._format is not self.formats[0]:
+            return False
+        return self.is_at_rest and isinstance(self.summary, PackedSummary)
+
+    def wake(self, summary: RunSummary, entry: Entry, now: float) -> None:
+        """Go on with what was known when its file was like this: see :attr:`may_rest`."""
+        self.entries, self.summary, self._written = (entry,), summary, as_written(summary, self.id)
+        self._format, self._settled = self.formats[0], True
+        self._changed_at = now - self._seconds_still()
 
     @property
     def as_read(self) -> ReadRun | None:

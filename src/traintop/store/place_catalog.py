@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import cast
 
@@ -32,9 +32,11 @@ from traintop.store.formats import (
     UnreadableRunError,
     run_formats,
 )
-from traintop.store.liveness import ObservedRun
+from traintop.store.kept_block import ReadRun
+from traintop.store.liveness import ObservedRun, as_written
+from traintop.store.observed_runs import ObservedRuns
 from traintop.store.other_files import other_files
-from traintop.store.packed_summary import SummaryPacker
+from traintop.store.packed_summary import PackedSummary, SummaryPacker
 from traintop.store.run_order import RunOrder, apparent_start
 from traintop.store.shared_reader import SharedReader
 from traintop.store.sidecars import FOLDER, SIDECARS, read_patch
@@ -81,7 +83,7 @@ class PlaceCatalog:
         self._scan_seconds = 0.0
         self._walks: dict[tuple[str, ...], Callable[[], Iterator[Entry]]] = {}  # by patterns
         self._many: dict[str, Sequence[Entry]] = {}  # the files of claims that are many runs
-        self._runs: dict[str, ObservedRun] = {}
+        self._runs = ObservedRuns()
         self._restless: set[str] = set()  # runs to be looked at although no file of theirs changed
         self._order = RunOrder()
         self._asked = asked_once(files, self.roots[0])
@@ -197,11 +199,18 @@ class PlaceCatalog:
         )
         if self._annotations.refresh([one for one in sidecars if not one.is_dir]):
             self._order.forget()
-        read = (run.as_read for run in self._runs.values())
-        self._cache.save(filter(None, read), complete=not unread)
+        self._cache.save(self._as_read(), complete=not unread)
         self._kept = {}
         others = "" if self._runs else self.other_files()
         return self._publish(self._notices(scan), unread, others)
+
+    def _as_read(self) -> Iterator[ReadRun]:
+        """The runs that are worth keeping."""
+        yield from filter(None, (run.as_read for run in self._runs.awake.values()))
+        for run_id, shown in self._runs.resting.items():
+            claim, written = self._claims.of(run_id), as_written(shown, run_id)
+            if claim is not None and isinstance(written, PackedSummary):
+                yield ReadRun([claim.seen], claim.formats[0].name, written, shown)
 
     def refresh_files(self, ids: Collection[str]) -> Snapshot:
         """Looks only at these files, named as the catalog names them.
@@ -245,11 +254,19 @@ class PlaceCatalog:
         Raises :class:`UnreadableRunError` when there is no such run, or none any more.
         """
         path = location_of(run_id).path
-        # A look may just end, after which none is a kept one.
-        run = self._runs.get(path) or self._kept_run(path) or self._runs.get(path)
+        # What is at rest may wake meanwhile; and what was kept is none any more after a look.
+        run = self._run(path) or self._kept_run(path) or self._run(path)
         if run is None:
             raise UnreadableRunError(f"{run_id} does not exist")
-        return SharedReader(run, self._asked)
+        found = run
+        return SharedReader(lambda: self._runs.awake.get(path, found), self._asked)
+
+    def _run(self, run_id: str) -> ObservedRun | None:
+        """A run as of the last look."""
+        summary, claim = self._runs.resting.get(run_id), self._claims.of(run_id)
+        if summary is None or claim is None:
+            return self._runs.awake.get(run_id)
+        return self._woken(run_id, summary, claim.formats, claim.seen)
 
     def _kept_run(self, run_id: str) -> ObservedRun | None:
         """A run that nobody has looked at since the program ended last."""
@@ -315,13 +332,14 @@ class PlaceCatalog:
         """Brings the observed runs up to date; how many are unread."""
         claims, now = self._claims, self._clock()
         fresh = claims.fresh(files)
+        before = claims.seen_before(fresh)
         if self._place:
             self.files.prefetch([*claims.expected(fresh, self._unsettled())])
         is_all_known = len(files) == len(claims) and all(one.id in claims for one in fresh)
         if is_all_known and not self.snapshot.unread and self._look_again(fresh, now):
             return 0
         claims.take(files)
-        look = _Look(now, time.monotonic() + seconds, {})
+        look = _Look(now, time.monotonic() + seconds, before)
         many = many_runs_formats(run_formats().known)
         self._many = {}
 
@@ -333,10 +351,10 @@ class PlaceCatalog:
                 self._look_at(*claimed, look)
 
         self.files.in_turns(look_at, [*claims.runs()])
-        if self._runs.keys() != look.runs.keys():
+        if self._runs.ids != look.runs.ids:
             self._order.forget()
         self._runs = look.runs
-        self._restless = {run_id for run_id, run in look.runs.items() if not run.is_at_rest}
+        self._restless = {one for one, run in look.runs.awake.items() if not run.is_at_rest}
         return look.unread
 
     def _look_again(self, fresh: Sequence[Entry], now: float, *, hinted: bool = False) -> bool:
@@ -348,26 +366,30 @@ class PlaceCatalog:
         files = {entry.id: entry for entry in fresh}
         runs = {} if hinted else dict.fromkeys(self._restless)
         holders = {} if hinted else dict.fromkeys(self._many)
+        before = self._claims.seen_before(fresh)
         if not self._claims.take_changed(fresh):
             return False
         for file_id in files:
             run_id = self._claims.run_of(file_id)
             if run_id is not None:
                 (holders if run_id in self._many else runs)[run_id] = None
-        if not runs.keys() <= self._runs.keys():
+        if not all(run_id in self._runs for run_id in runs):
             return False
 
         def look_at(run_id: str) -> None:
-            run = self._runs[run_id]
+            run = self._runs.awake.get(run_id)
+            if run is None:
+                formats = self._claims.formats_of(run_id)
+                run = self._woken(run_id, self._runs.resting[run_id], formats, before[run_id])
             self._observe(run, [files.get(each.id, each) for each in run.entries], now)
+            self._runs.put(run)
 
         def look_into(holder: str) -> None:
             self._many[holder] = [files.get(each.id, each) for each in self._many[holder]]
-            look, before = _Look(now, math.inf, {}), self._runs_of(holder)
+            look, known = _Look(now, math.inf, before), self._runs_of(holder)
             self._look_into(holder, self._claims.formats_of(self._many[holder][0].id), look)
-            if look.runs.keys() != before.keys():
-                others = {one: run for one, run in self._runs.items() if one not in before}
-                self._runs = others | look.runs
+            if look.runs.ids != known.keys():
+                self._runs.replace(known, look.runs)
                 self._order.forget()
 
         self.files.in_turns(look_at, runs)
@@ -376,12 +398,12 @@ class PlaceCatalog:
 
     def _observe(self, run: ObservedRun, entries: Sequence[Entry], now: float) -> None:
         if run.look(entries, now):
-            self._order.changed(run)
+            self._order.changed(run.id)
         (self._restless.discard if run.is_at_rest else self._restless.add)(run.id)
 
     def _unsettled(self) -> list[Entry]:
         """The files that are read again although a listing may not show that they changed."""
-        restless = (self._runs.get(run_id) for run_id in self._restless)
+        restless = (self._runs.awake.get(run_id) for run_id in self._restless)
         runs = (run for run in restless if run is not None and not run.is_settled)
         return [entry for run in runs for entry in run.entries]
 
@@ -393,7 +415,14 @@ class PlaceCatalog:
         look: _Look,
     ) -> None:
         """Brings one run up to date; a new one if there is time."""
-        run = self._runs.get(run_id)
+        run, resting = self._runs.awake.get(run_id), self._runs.resting.get(run_id)
+        claim = None if resting is None else self._claims.of(run_id)
+        if resting is not None and claim is not None:
+            seen = look.before.get(run_id, claim.seen)
+            if len(entries) == 1 and entries[0] is seen:
+                look.runs.resting[run_id] = resting
+                return
+            run = self._woken(run_id, resting, formats, seen)
         if run is None and not self._cache.has(run_id):
             if look.has_begun and time.monotonic() > look.ends:
                 look.unread += 1
@@ -401,9 +430,17 @@ class PlaceCatalog:
             look.has_begun = True
         if run is None or run.formats != formats:
             run = self._observed(run_id, formats)
-        look.runs[run_id] = run
         self._waiting_since = self._clock()
         self._observe(run, entries, look.now)
+        look.runs.put(run)
+
+    def _woken(
+        self, run_id: str, summary: RunSummary, formats: tuple[RunFormat, ...], seen: Entry
+    ) -> ObservedRun:
+        """A run that was at rest, as it was when its file was seen like this."""
+        run = self._observed(run_id, formats)
+        run.wake(summary, seen, self._clock())
+        return run
 
     def _observed(self, run_id: str, formats: tuple[RunFormat, ...]) -> ObservedRun:
         """A run that was not looked at yet."""
@@ -434,7 +471,7 @@ class PlaceCatalog:
         except (FileError, ValueError) as error:
             known = self._runs_of(holder)
             if known and isinstance(error, FileError):
-                look.runs |= known
+                look.runs.awake |= known
             else:
                 self._look_at(holder, [files[0]._replace(problem=str(error))], formats, look)
 
@@ -443,7 +480,7 @@ class PlaceCatalog:
         start = f"{holder}#"
         return {
             run_id: run
-            for run_id, run in self._runs.items()
+            for run_id, run in self._runs.awake.items()
             if run_id.startswith(start) or run_id == holder
         }
 
@@ -500,7 +537,7 @@ class PlaceCatalog:
             runs = before.runs
             kept = [*self._kept_summaries()]
             if is_changed:
-                runs = self._order.listed(runs, self._runs.values(), self._annotations.of)
+                runs = self._order.listed(runs, self._runs, self._annotations.of)
             if is_changed and kept:
                 runs = (*sorted((*runs, *kept), key=start_order, reverse=True),)
                 self._order.forget()  # which knows nothing of these
@@ -516,7 +553,8 @@ class _Look:
 
     now: float  # by the clock of the catalog
     ends: float  # when no other run is begun, by the monotonic clock
-    runs: dict[str, ObservedRun]
+    before: Mapping[str, Entry]  # how files were that may be others now
+    runs: ObservedRuns = field(default_factory=ObservedRuns)
     has_begun: bool = False  # a run that was not read before
     unread: int = 0
 

@@ -22,9 +22,12 @@ _Answer = TypeVar("_Answer")
 
 
 class SharedReader:
-    """Reads one run by whichever of its formats can, for any thread; errors name the run."""
+    """Reads one run by whichever of its formats can, for any thread; errors name the run.
 
-    def __init__(self, run: ObservedRun, files: Files) -> None:
+    ``run`` says how it is now.
+    """
+
+    def __init__(self, run: Callable[[], ObservedRun], files: Files) -> None:
         self._run = run
         self._files = files
         self._lock = threading.Lock()
@@ -43,8 +46,9 @@ class SharedReader:
         In memory that does not grow with the run, where its format can. Raises ``OutOfOrderError``
         at a record that belongs into an earlier portion: read the history then, all at once.
         """
-        entries = self._run.entries
-        for run_format in self._run.formats:
+        run = self._run()
+        entries = run.entries
+        for run_format in run.formats:
             reader = run_format.reader(self._files, entries)
             if not isinstance(reader, StreamingReader):
                 break
@@ -67,7 +71,7 @@ class SharedReader:
             return False
 
     def _read(self, question: Callable[[RunReader], _Answer]) -> _Answer:
-        entries = self._run.entries
+        entries = self._run().entries
         ids = [entry.id for entry in entries]
         problem: Exception = FileError("does not exist")
         with self._lock:
@@ -86,11 +90,11 @@ class SharedReader:
 
     def _unreadable(self, problem: Exception) -> UnreadableRunError:
         now = "cannot be read now: " if isinstance(problem, AwayError) else ""
-        return UnreadableRunError(f"{self._run.address} {now}{problem}")
+        return UnreadableRunError(f"{self._run().address} {now}{problem}")
 
     def _readers(self, entries: Sequence[Entry], ids: Sequence[str]) -> Iterator[RunReader]:
         """The reader that is in use, then new ones: the files may be of another format now."""
         if self._reader is not None and ids == self._ids:
             yield self._reader
-        for run_format in self._run.formats:
+        for run_format in self._run().formats:
             yield run_format.reader(self._files, entries)
