@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from traintop.store.formats import RunFormat
-from traintop.store.sources import Claim, runs_of_files
+from traintop.store.sources import Claim, other_runs_of_files
 
 
 class Named:
@@ -30,7 +30,9 @@ def shown(claims: Mapping[str, tuple[str | None, Named]], *known: Named) -> dict
         file_id: Claim(run_id, cast("tuple[RunFormat, ...]", (each,)), (), True)
         for file_id, (run_id, each) in claims.items()
     }
-    return runs_of_files(made, formats)
+    others = other_runs_of_files(made, formats)
+    runs = {file_id: others.get(file_id, claim.run_id) for file_id, claim in made.items()}
+    return {file_id: run_id for file_id, run_id in runs.items() if run_id is not None}
 
 
 RICH, POOR = Named("rich"), Named("poor")

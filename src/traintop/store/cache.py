@@ -98,7 +98,10 @@ class SummaryCache:
         block = self._kept[run.block]
         if not block.is_as_seen(run.row, entries):
             return None
-        force_setattr(run, "id", run_id)  # the same object as others have, for these are many
+        # The same objects as others have of it, for such runs are many.
+        force_setattr(run, "id", run_id)
+        if run.file_size == entries[0].size:
+            force_setattr(run, "file_size", entries[0].size)
         return block.run(run.row)
 
     def runs(self) -> list[RunSummary]:

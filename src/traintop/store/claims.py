@@ -13,7 +13,7 @@ from traintop.store.files.database_copies import LOG
 from traintop.store.formats import RunFormat, Start, is_format_forced, run_formats
 from traintop.store.formats.traintop import LogFile, is_run_name
 from traintop.store.liveness import SETTLING
-from traintop.store.sources import Claim, formats_by_name, runs_of_files
+from traintop.store.sources import Claim, formats_by_name, other_runs_of_files
 
 _START_BYTES = 64 * 1024
 _REREAD_BYTES = 4096  # before what is new: a line that had no end
@@ -40,7 +40,7 @@ class FileClaims:
         self._cache = cache
         self._roots = roots
         self._claims: dict[str, Claim] = {}
-        self._run_of: dict[str, str] = {}  # by the ids of files
+        self._shown_in: dict[str, str | None] = {}  # by the ids of files, where it is another run
         self._formats: dict[tuple[RunFormat, ...], tuple[RunFormat, ...]] = {}  # each once
 
     def __contains__(self, file_id: str) -> bool:
@@ -62,7 +62,7 @@ class FileClaims:
             is_new |= not claim.is_same(before.get(entry.id))
         self._claims = claims
         if is_new or len(claims) != len(before):
-            self._run_of = runs_of_files(claims, run_formats().known)
+            self._shown_in = other_runs_of_files(claims, run_formats().known)
 
     def take_changed(self, files: Sequence[Entry]) -> bool:
         """Note how some known files are now; whether each still belongs to the run it did."""
@@ -75,8 +75,10 @@ class FileClaims:
     def runs(self) -> Iterator[ClaimedRun]:
         """All runs with their files, and the formats that read them."""
         files_of: dict[str, list[Entry]] = {}
-        for file_id, run_id in self._run_of.items():
-            files_of.setdefault(run_id, []).append(self._claims[file_id].seen)
+        for file_id, claim in self._claims.items():
+            run_id = self._shown_in.get(file_id, claim.run_id)
+            if run_id is not None:
+                files_of.setdefault(run_id, []).append(claim.seen)
         for run_id, entries in files_of.items():
             claim = self._claims[entries[0].id]
             if claim.run_id != run_id:  # that of a part
@@ -86,7 +88,8 @@ class FileClaims:
 
     def run_of(self, file_id: str) -> str | None:
         """The run that a file is shown in."""
-        return self._run_of.get(file_id)
+        claim = self._claims.get(file_id)
+        return self._shown_in.get(file_id, None if claim is None else claim.run_id)
 
     def formats_of(self, file_id: str) -> tuple[RunFormat, ...]:
         """The formats that claim a file."""

@@ -56,9 +56,7 @@ class ObservedRuns:
             summary = self.resting[run_id] = replace(summary, annotations=annotations)
         return summary
 
-    def summaries(
-        self, annotations_of: Callable[[str], Annotations]
-    ) -> Iterator[tuple[str, RunSummary]]:
-        """The same of all runs, each with its path."""
+    def summaries(self, annotations_of: Callable[[str], Annotations]) -> Iterator[RunSummary]:
+        """The same of all runs."""
         for run_id in (*self.awake, *self.resting):
-            yield run_id, self.summary(run_id, annotations_of(run_id))
+            yield self.summary(run_id, annotations_of(run_id))

@@ -19,13 +19,13 @@ class RunOrder:
     """The newest start first. Where a few of very many runs changed, the others stay in place."""
 
     def __init__(self) -> None:
-        self._places: dict[str, int] | None = {}  # None: of all runs anew
+        self._is_new = False  # some came or went
         self._changed: set[str] = set()
 
     @property
     def is_stale(self) -> bool:
         """Whether runs came, went or changed since they were listed."""
-        return self._places is None or bool(self._changed)
+        return self._is_new or bool(self._changed)
 
     def changed(self, run_id: str) -> None:
         """The summary of a run is another."""
@@ -33,7 +33,7 @@ class RunOrder:
 
     def forget(self) -> None:
         """Runs came or went, or what people say of them changed."""
-        self._places = None
+        self._is_new = True
 
     def listed(
         self,
@@ -43,21 +43,27 @@ class RunOrder:
     ) -> tuple[RunSummary, ...]:
         """The summaries of all ``runs``, given those as of the last time."""
         changed, self._changed = self._changed, set()
-        if self._places is not None:
+        if not self._is_new:
             found = [*before]
             for run_id in changed:
-                place = self._places.get(run_id, -1)
                 summary = runs.summary(run_id, annotations_of(run_id))
-                if place < 0 or start_order(summary) != start_order(found[place]):
+                place = _place_of(summary, found)
+                if place is None:
                     break
                 found[place] = summary
             else:
                 return (*found,)
-        pairs = sorted(
-            runs.summaries(annotations_of), key=lambda pair: start_order(pair[1]), reverse=True
-        )
-        self._places = {run_id: place for place, (run_id, _) in enumerate(pairs)}
-        return tuple(summary for _, summary in pairs)
+        self._is_new = False
+        return tuple(sorted(runs.summaries(annotations_of), key=start_order, reverse=True))
+
+
+def _place_of(run: RunSummary, runs: Sequence[RunSummary]) -> int | None:
+    """Where a run is among some that are in order; ``None`` where it is not, or has another key."""
+    key, start, end = start_order(run), 0, len(runs)
+    while start < end:
+        middle = (start + end) // 2
+        start, end = (middle + 1, end) if start_order(runs[middle]) > key else (start, middle)
+    return start if start < len(runs) and start_order(runs[start]) == key else None
 
 
 def apparent_start(entry: Entry) -> str:

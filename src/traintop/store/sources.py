@@ -86,11 +86,13 @@ class Claim(NamedTuple):
         return other is not None and self[:2] == other[:2]
 
 
-def runs_of_files(claims: Mapping[str, Claim], known: tuple[RunFormat, ...]) -> dict[str, str]:
-    """The run that each file is shown in, by the ids of both.
+def other_runs_of_files(
+    claims: Mapping[str, Claim], known: tuple[RunFormat, ...]
+) -> dict[str, str | None]:
+    """Of files that are not shown in the run that claims them, the one that they are shown in.
 
-    A file is left out where one of a format that is known to be richer has the same run. Files of
-    a run that is a part of another are shown in the whole.
+    ``None`` where a file of a format that is known to be richer has the same run. Files of a run
+    that is a part of another are shown in the whole.
     """
     ranks = {run_format: rank for rank, run_format in enumerate(known)}
     format_of: dict[str, RunFormat] = {}
@@ -113,11 +115,14 @@ def runs_of_files(claims: Mapping[str, Claim], known: tuple[RunFormat, ...]) -> 
             run_id = joined[run_id]
         return run_id
 
-    return {
-        file_id: whole(claim.run_id)
-        for file_id, claim in claims.items()
-        if claim.run_id is not None and claim.formats[0] is format_of[claim.run_id]
-    }
+    def shown(claim: Claim) -> str | None:
+        run_id = claim.run_id
+        return (
+            None if run_id is None or claim.formats[0] is not format_of[run_id] else whole(run_id)
+        )
+
+    found = ((file_id, claim.run_id, shown(claim)) for file_id, claim in claims.items())
+    return {file_id: run_id for file_id, claimed, run_id in found if run_id != claimed}
 
 
 def _owner(run_id: str, owners: Collection[str]) -> str | None:

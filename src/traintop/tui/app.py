@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import os
 import sys
@@ -72,6 +71,7 @@ from traintop.tui.messages import (
     SnapshotChanged,
     TextExportRequested,
 )
+from traintop.tui.process_memory import collect_what_is_new, give_back_large_blocks
 from traintop.tui.rows import RunRows
 from traintop.tui.session import Session
 from traintop.tui.view import (
@@ -338,17 +338,15 @@ class TraintopApp(TypeAheadApp):
         mode = self._watcher.mode if self._watcher is not None else ""
         self.main_screen.show_snapshot(message.snapshot, mode)
         is_waiting = message.snapshot.unread and not message.snapshot.places
-        if not (is_waiting or gc.isenabled()):
-            # The command line left it off, for a quick start. What was imported stays, and most
-            # runs do, which may be very many: no pause of a collection is for these.
-            gc.freeze()
-            gc.enable()
+        if not is_waiting:
+            collect_what_is_new()
 
     def on_line_slowed(self, message: LineSlowed) -> None:
         self.main_screen.show_line_speed(slow=message.slow)
 
     def on_first_runs_painted(self) -> None:
         self._is_painted = True
+        give_back_large_blocks()
         # Its threads import numpy: after the first frame, not before.
         self.start_loading()
 
