@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from traintop.run_ids import DATABASES
 from traintop.store.cache import SummaryCache
 from traintop.store.files import AwayError, Entry, FileError, Files, Span
@@ -136,7 +138,7 @@ class FileClaims:
     def _claim(self, entry: Entry) -> Claim:
         known = self._claims.get(entry.id)
         if known is not None and known.holds(entry):
-            return known if known.seen is entry else known._replace(seen=entry)
+            return known if known.seen is entry else replace(known, seen=entry)
         every = run_formats()
         kept = self._cache.claim(entry)
         if kept is not None:  # it was read as a run of its own, and is as it was then
@@ -154,7 +156,7 @@ class FileClaims:
             claims = [(entry.id, each) for each in known_formats]
             first = entry.id if claims else None
         if first is None and known is not None and known.run_id:
-            return known._replace(seen=entry)  # it may just be written anew
+            return replace(known, seen=entry)  # it may just be written anew
         formats = tuple(each for run_id, each in claims if run_id and run_id == first)
         formats = self._formats.setdefault(formats, formats)
         is_still = entry.is_exact or entry.age is None or entry.age >= SETTLING

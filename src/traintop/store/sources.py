@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
+import msgspec
+
 from traintop.store.files import Entry
 from traintop.store.formats import ManyRunsFormat, RunFormat
 from traintop.store.sidecars import SIDECARS
@@ -66,7 +68,7 @@ def many_runs_formats(formats: tuple[RunFormat, ...]) -> frozenset[RunFormat]:
     return frozenset(each for each in formats if isinstance(each, ManyRunsFormat))
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """Which run a file belongs to, and by which formats, those tried first before the others."""
 
     run_id: str | None  # None: to no run
@@ -83,7 +85,9 @@ class Claim(NamedTuple):
 
     def is_same(self, other: Claim | None) -> bool:
         """Whether it says the same of a file as another."""
-        return other is not None and self[:2] == other[:2]
+        if other is None:
+            return False
+        return (self.run_id, self.formats) == (other.run_id, other.formats)
 
 
 def other_runs_of_files(
@@ -96,11 +100,12 @@ def other_runs_of_files(
     """
     ranks = {run_format: rank for rank, run_format in enumerate(known)}
     format_of: dict[str, RunFormat] = {}
-    for run_id, formats, *_ in claims.values():
+    for claim in claims.values():
+        run_id = claim.run_id
         if run_id is not None:
-            best = format_of.get(run_id)
-            if best is None or ranks[formats[0]] < ranks[best]:
-                format_of[run_id] = formats[0]
+            best, first = format_of.get(run_id), claim.formats[0]
+            if best is None or ranks[first] < ranks[best]:
+                format_of[run_id] = first
     names = {run_id: run_format.name for run_id, run_format in format_of.items()}
     owners = {run_id for run_id, run_format in format_of.items() if run_format.owns_directories}
     joined = {

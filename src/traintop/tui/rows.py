@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 from traintop.analysis.naming import unique_names
@@ -84,7 +84,7 @@ class RunRows:
     @cached_property
     def names(self) -> frozenset[str]:
         """The names of the listed runs, as they are in the files."""
-        return frozenset((*self._titles[: len(self.runs)], *self._shared_names.values()))
+        return _once(frozenset((*self._titles[: len(self.runs)], *self._shared_names.values())))
 
     @cached_property
     def _short_names(self) -> ShortNames:
@@ -127,3 +127,9 @@ class RunRows:
             return None
         position = self._positions.get(run_id)
         return self._hidden.get(run_id) if position is None else self.runs[position]
+
+
+@lru_cache(maxsize=1)
+def _once(names: frozenset[str]) -> frozenset[str]:
+    """The same object for the same names, which may be very many."""
+    return names

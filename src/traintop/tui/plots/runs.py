@@ -234,7 +234,7 @@ _INDICES = 8 * COLORS
 
 
 def assign_colors(known: Mapping[str, int], runs: Iterable[RunSummary]) -> dict[str, int]:
-    """A palette index per run: the next one for each new run, in the order of their starts.
+    """The colour of each run: the next one for each new run, in the order of their starts.
 
     Runs that started one after the other, as a sweep does, so differ, and a run keeps its colour
     whatever appears later.
@@ -245,9 +245,8 @@ def assign_colors(known: Mapping[str, int], runs: Iterable[RunSummary]) -> dict[
     assigned = {run.id: known[run.id] for run in runs if run.id in known}
     fresh = [run for run in runs if run.id not in assigned]
     fresh.sort(key=start_order)
-    following = max(known.values(), default=-1) + 1
-    for offset, run in enumerate(fresh):
-        assigned[run.id] = following + offset
+    for number, run in enumerate(fresh, start=len(known)):
+        assigned[run.id] = number % COLORS
     return assigned
 
 
