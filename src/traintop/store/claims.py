@@ -51,10 +51,19 @@ class FileClaims:
     def __len__(self) -> int:
         return len(self._claims)
 
-    def fresh(self, files: Sequence[Entry]) -> list[Entry]:
-        """Those of some files that may be others than at the last look."""
+    def fresh(self, files: Sequence[Entry], overdue: Collection[str] = ()) -> list[Entry]:
+        """Those of some files that may be others than at the last look, or are ``overdue``."""
         known = self._claims
-        return [one for one in files if one.id not in known or known[one.id].seen is not one]
+        return [
+            one
+            for one in files
+            if one.id not in known or known[one.id].seen is not one or one.id in overdue
+        ]
+
+    def before(self, files: Sequence[Entry], known: Collection[str]) -> dict[str, Entry | None]:
+        """How those of some files were at the last look that are not known; ``None``: not there."""
+        claims = {one.id: self._claims.get(one.id) for one in files if one.id not in known}
+        return {one: None if claim is None else claim.seen for one, claim in claims.items()}
 
     def take(self, files: Sequence[Entry]) -> None:
         """Find out which run each of all files belongs to."""
@@ -100,11 +109,6 @@ class FileClaims:
     def of(self, file_id: str) -> Claim | None:
         """What is known of a file as of the last look."""
         return self._claims.get(file_id)
-
-    def seen_before(self, files: Sequence[Entry]) -> dict[str, Entry]:
-        """How those of some files were that were there at the last look."""
-        known = (self._claims.get(one.id) for one in files)
-        return {claim.seen.id: claim.seen for claim in known if claim is not None}
 
     def is_no_run(self, file_id: str) -> bool:
         """Whether a file was found that belongs to no run."""

@@ -168,7 +168,10 @@ class ObservedRun(msgspec.Struct, eq=False):
         is_of_one_file = len(self.entries) == 1 and self.entries[0].id == self.id
         if not is_of_one_file or parts_of(self.id)[1] or self._format is not self.formats[0]:
             return False
-        return self.is_at_rest and isinstance(self.summary, PackedSummary)
+        summary = self.summary
+        if not isinstance(summary, PackedSummary) or summary.status is RunStatus.UNREADABLE:
+            return False
+        return self.is_at_rest
 
     def wake(self, summary: RunSummary, entry: Entry, now: float) -> None:
         """Go on with what was known when its file was like this: see :attr:`may_rest`."""

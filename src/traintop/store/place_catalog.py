@@ -10,15 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import cast
 
 from msgspec.structs import replace
 
 from traintop.model import RunSummary
-from traintop.mounts import SILENT
 from traintop.progress import start_order
-from traintop.run_ids import Location, is_below, location_of, parts_of, stem_of
+from traintop.run_ids import Location, location_of
 from traintop.store.annotations import AnnotationChange, AnnotationFiles, Saved
 from traintop.store.cache import SummaryCache
 from traintop.store.claims import ClaimedRun, FileClaims
@@ -37,14 +36,15 @@ from traintop.store.liveness import ObservedRun, as_written
 from traintop.store.observed_runs import ObservedRuns
 from traintop.store.other_files import other_files
 from traintop.store.packed_summary import PackedSummary, SummaryPacker
+from traintop.store.reach import PlaceReach
+from traintop.store.roots import PlaceRoots
 from traintop.store.run_order import RunOrder, apparent_start
+from traintop.store.scan import PlaceScan, Scan
 from traintop.store.shared_reader import SharedReader
 from traintop.store.sidecars import FOLDER, SIDECARS, read_patch
 from traintop.store.snapshot import PlaceState, Snapshot
 from traintop.store.sources import many_runs_formats, wanted_names
-from traintop.text import span
 
-_LONGEST_PAUSE = 30.0  # before the next look at a place that does not answer
 _SCANNING = 50  # times as long as a scan took, the next one waits at least
 
 
@@ -67,21 +67,13 @@ class PlaceCatalog:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.roots = tuple(str(Location(place, path)) for path in paths)
-        self._roots = [parts_of(path)[0] for path in paths]
-        self._innermost_first = sorted(self._roots, key=len, reverse=True)
-        self._addresses = dict(zip(self._roots, self.roots, strict=True))
+        self._roots = PlaceRoots(place, paths)
+        self.roots = self._roots.addresses
         self._place = place
-        self._named: dict[str, set[str]] = {}  # runs by the files that hold many
-        for run_id in paths:
-            holder, key = parts_of(run_id)
-            if key:
-                self._named.setdefault(holder, set()).add(run_id)
         self.files = files
         self._clock = clock
         self._lock = threading.Lock()
-        self._scan_seconds = 0.0
-        self._walks: dict[tuple[str, ...], Callable[[], Iterator[Entry]]] = {}  # by patterns
+        self._scan = PlaceScan(files, place, self._roots.paths)
         self._many: dict[str, Sequence[Entry]] = {}  # the files of claims that are many runs
         self._runs = ObservedRuns()
         self._restless: set[str] = set()  # runs to be looked at although no file of theirs changed
@@ -89,24 +81,23 @@ class PlaceCatalog:
         self._asked = asked_once(files, self.roots[0])
         self._annotations = AnnotationFiles(self._asked, place)
         self._packer = SummaryPacker()
-        self._name = self._name_of  # one for all runs
-        self._cache = SummaryCache(
-            [str(Location(place, root)) for root in self._roots], self._address_of_root
-        )
+        self._name = self._roots.name_of  # one for all runs
+        addresses = [str(Location(place, root)) for root in self._roots.paths]
+        self._cache = SummaryCache(addresses, self._roots.address_above)
         self._kept: Mapping[str, RunSummary] = {}  # of an earlier start, until all were looked at
-        self._claims = FileClaims(files, self._cache, self._roots)
-        self._failures = 0
-        self._known_at = 0.0  # when it was looked at last, or was to be; 0: not yet
-        self._waiting_since: float | None = None  # in a look, for an answer
+        self._claims = FileClaims(files, self._cache, self._roots.paths)
+        self._overdue: dict[str, Entry | None] = {}
+        """How files were at the last look at their runs, which may be others since."""
+        self._reach = PlaceReach(
+            files.place or self.roots[0], self.roots, clock, is_remote=bool(place)
+        )
         self.snapshot = Snapshot((), self.roots, (), 0)
         """The state as of the last look."""
 
     @property
     def pause(self) -> float:
         """Seconds from one look to the next, where nothing hints at a change."""
-        if self._failures:
-            return min(2.0 ** (self._failures - 1), _LONGEST_PAUSE)
-        return max(self.files.interval, _SCANNING * self._scan_seconds)
+        return self._reach.pause(max(self.files.interval, _SCANNING * self._scan.seconds))
 
     def first_look(self, most: int, seconds: float) -> Snapshot:
         """Reads only the newest runs, so that a screen has something to show at once.
@@ -139,60 +130,37 @@ class PlaceCatalog:
 
     def _looked(self, look: Callable[[], Snapshot]) -> Snapshot:
         """What a look finds; of a place that does not answer, what was known of it before."""
-        now = self._waiting_since = self._clock()
+        self._reach.begin()
         try:
             snapshot = look()
         except AwayError as error:
-            self._failures += 1
-            self._known_at = self._known_at or now
-            state = self._state("away")._replace(reason=str(error))
-            return self._publish(notices=(), places=(state,))
+            return self._publish(notices=(), places=(self._reach.fail(error),))
         finally:
-            self._waiting_since = None
-        self._failures, self._known_at = 0, self._clock()
+            self._reach.end()
+        self._reach.succeed()
         return snapshot
-
-    @property
-    def away(self) -> PlaceState | None:
-        """Why it could not be looked at when that was tried last; ``None`` where it could."""
-        return next(iter(self.snapshot.places), None)
 
     @property
     def silence(self) -> float:
         """Seconds for which a look has been waiting for an answer."""
-        since = self._waiting_since
-        return 0.0 if since is None else self._clock() - since
+        return self._reach.silence
 
     def state(self) -> PlaceState | None:
         """Why its runs are not known as they are now; ``None`` where they are."""
-        if self.away is not None:
-            waited = _in_steps(self._clock() - self._known_at)
-            since = f" {span(waited)}" if waited else ""
-            words = f"away{since}, tries every {span(self.pause)}"
-            return self.away._replace(words=words, seconds=waited)
-        waited = _in_steps(self.silence)
-        if waited >= SILENT:  # as a frozen disk keeps it waiting
-            return self._state(f"no answer for {span(waited)}")._replace(seconds=waited)
-        if self.snapshot.revision:
-            return None
-        words = "connecting" if self._place else "not read yet"
-        return self._state(words)._replace(is_first=True)
-
-    def _state(self, words: str) -> PlaceState:
-        return PlaceState(self.files.place or self.roots[0], self.roots, words)
+        return self._reach.state(self.pause, is_known=self.snapshot.revision > 0)
 
     def _first_look(self, most: int, seconds: float) -> Snapshot:
-        scan = self._scan(time.monotonic() + seconds / 4)
+        scan = self._scan(self._reach.answered, time.monotonic() + seconds / 4)
         newest = heapq.nlargest(most, scan.files, key=apparent_start)
         unread = self._update(newest, seconds) + max(len(scan.files) - most, 0)
         is_partial = scan.is_partial
         return self._publish(self._notices(scan), unread or int(is_partial), is_partial=is_partial)
 
     def _refresh(self, seconds: float) -> Snapshot:
-        scan = self._scan()
+        scan = self._scan(self._reach.answered)
         unread = self._update(scan.files, seconds)
         # Of a file that was named, what people say lies beside it.
-        alone = [root for root in self._roots if root in self._runs or root in self._many]
+        alone = [root for root in self._roots.paths if root in self._runs or root in self._many]
         beside = [f"{Path(root).parent / FOLDER}" for root in alone]
         sidecars = (
             [*scan.sidecars, *self.files.walk(beside, (SIDECARS,))] if beside else scan.sidecars
@@ -225,7 +193,9 @@ class PlaceCatalog:
     def other_files(self, *, tools_only: bool = False) -> str:
         """What is not read, in words; see :func:`traintop.store.other_files.other_files`."""
         # Not those either whose run is shown from a richer file beside them.
-        return other_files(self.files, self._roots, self.files_of_runs(), tools_only=tools_only)
+        return other_files(
+            self.files, self._roots.paths, self.files_of_runs(), tools_only=tools_only
+        )
 
     def report(self, trouble: str) -> Snapshot:
         """The runs as they were, with a notice; for a refresh that failed."""
@@ -255,18 +225,15 @@ class PlaceCatalog:
         """
         path = location_of(run_id).path
         # What is at rest may wake meanwhile; and what was kept is none any more after a look.
-        run = self._run(path) or self._kept_run(path) or self._run(path)
+        run = self._known(path) or self._kept_run(path) or self._known(path)
         if run is None:
             raise UnreadableRunError(f"{run_id} does not exist")
         found = run
         return SharedReader(lambda: self._runs.awake.get(path, found), self._asked)
 
-    def _run(self, run_id: str) -> ObservedRun | None:
+    def _known(self, run_id: str) -> ObservedRun | None:
         """A run as of the last look."""
-        summary, claim = self._runs.resting.get(run_id), self._claims.of(run_id)
-        if summary is None or claim is None:
-            return self._runs.awake.get(run_id)
-        return self._woken(run_id, summary, claim.formats, claim.seen)
+        return self._woken(run_id) or self._runs.awake.get(run_id)
 
     def _kept_run(self, run_id: str) -> ObservedRun | None:
         """A run that nobody has looked at since the program ended last."""
@@ -294,35 +261,8 @@ class PlaceCatalog:
         """As :meth:`traintop.store.catalog.RunCatalog.patch`."""
         return read_patch(self._asked, location_of(run_id).path)
 
-    def _scan(self, until: float = math.inf) -> _Scan:
-        """What there is; a part of it where that takes until then."""
-        # Waiting for another machine costs nobody anything: that says itself when it is busy.
-        clock = time.thread_time if self._place else time.monotonic
-        started = clock()
-        formats, problems, _ = run_formats()
-        patterns = wanted_names(formats)
-        if patterns not in self._walks:
-            self._walks = {patterns: self.files.repeated_walk(self._roots, patterns)}
-        scan = _Scan([], [], list(problems))
-        for entry in self._walks[patterns]():
-            self._waiting_since = self._clock()
-            if entry.is_dir and entry.problem:
-                scan.notices.append(f"{Location(self._place, entry.id)} {entry.problem}")
-            elif FOLDER not in entry.id:
-                scan.files.append(entry)
-            elif PurePath(entry.id).parent.name == FOLDER:
-                scan.sidecars.append(entry)
-            elif not entry.id.endswith(f"/{FOLDER}"):
-                scan.files.append(entry)
-            if time.monotonic() > until:
-                scan.is_partial = True
-                self._walks.clear()
-                break
-        self._scan_seconds = clock() - started
-        return scan
-
-    def _notices(self, scan: _Scan) -> list[str]:
-        no_runs = [root for root in self._roots if self._claims.is_no_run(root)]
+    def _notices(self, scan: Scan) -> list[str]:
+        no_runs = [root for root in self._roots.paths if self._claims.is_no_run(root)]
         words = (
             f"{Location(self._place, one)} is neither a directory nor a run" for one in no_runs
         )
@@ -331,15 +271,16 @@ class PlaceCatalog:
     def _update(self, files: Sequence[Entry], seconds: float) -> int:
         """Brings the observed runs up to date; how many are unread."""
         claims, now = self._claims, self._clock()
-        fresh = claims.fresh(files)
-        before = claims.seen_before(fresh)
+        fresh = claims.fresh(files, self._overdue)
         if self._place:
             self.files.prefetch([*claims.expected(fresh, self._unsettled())])
         is_all_known = len(files) == len(claims) and all(one.id in claims for one in fresh)
         if is_all_known and not self.snapshot.unread and self._look_again(fresh, now):
+            self._overdue = {}
             return 0
+        self._overdue |= claims.before(fresh, self._overdue)
         claims.take(files)
-        look = _Look(now, time.monotonic() + seconds, before)
+        look = _Look(now, time.monotonic() + seconds)
         many = many_runs_formats(run_formats().known)
         self._many = {}
 
@@ -355,6 +296,7 @@ class PlaceCatalog:
             self._order.forget()
         self._runs = look.runs
         self._restless = {one for one, run in look.runs.awake.items() if not run.is_at_rest}
+        self._overdue = {}
         return look.unread
 
     def _look_again(self, fresh: Sequence[Entry], now: float, *, hinted: bool = False) -> bool:
@@ -366,7 +308,7 @@ class PlaceCatalog:
         files = {entry.id: entry for entry in fresh}
         runs = {} if hinted else dict.fromkeys(self._restless)
         holders = {} if hinted else dict.fromkeys(self._many)
-        before = self._claims.seen_before(fresh)
+        self._overdue |= self._claims.before(fresh, self._overdue)
         if not self._claims.take_changed(fresh):
             return False
         for file_id in files:
@@ -377,16 +319,13 @@ class PlaceCatalog:
             return False
 
         def look_at(run_id: str) -> None:
-            run = self._runs.awake.get(run_id)
-            if run is None:
-                formats = self._claims.formats_of(run_id)
-                run = self._woken(run_id, self._runs.resting[run_id], formats, before[run_id])
-            self._observe(run, [files.get(each.id, each) for each in run.entries], now)
-            self._runs.put(run)
+            if (run := self._known(run_id)) is not None:
+                self._observe(run, [files.get(each.id, each) for each in run.entries], now)
+                self._runs.put(run)
 
         def look_into(holder: str) -> None:
             self._many[holder] = [files.get(each.id, each) for each in self._many[holder]]
-            look, known = _Look(now, math.inf, before), self._runs_of(holder)
+            look, known = _Look(now, math.inf), self._runs_of(holder)
             self._look_into(holder, self._claims.formats_of(self._many[holder][0].id), look)
             if look.runs.ids != known.keys():
                 self._runs.replace(known, look.runs)
@@ -416,13 +355,13 @@ class PlaceCatalog:
     ) -> None:
         """Brings one run up to date; a new one if there is time."""
         run, resting = self._runs.awake.get(run_id), self._runs.resting.get(run_id)
-        claim = None if resting is None else self._claims.of(run_id)
-        if resting is not None and claim is not None:
-            seen = look.before.get(run_id, claim.seen)
-            if len(entries) == 1 and entries[0] is seen:
+        if resting is not None:
+            claim = self._claims.of(run_id)
+            is_same = claim is not None and len(entries) == 1 and entries[0] is claim.seen
+            if is_same and run_id not in self._overdue:
                 look.runs.resting[run_id] = resting
                 return
-            run = self._woken(run_id, resting, formats, seen)
+            run = self._woken(run_id)
         if run is None and not self._cache.has(run_id):
             if look.has_begun and time.monotonic() > look.ends:
                 look.unread += 1
@@ -430,16 +369,17 @@ class PlaceCatalog:
             look.has_begun = True
         if run is None or run.formats != formats:
             run = self._observed(run_id, formats)
-        self._waiting_since = self._clock()
+        self._reach.answered()
         self._observe(run, entries, look.now)
         look.runs.put(run)
 
-    def _woken(
-        self, run_id: str, summary: RunSummary, formats: tuple[RunFormat, ...], seen: Entry
-    ) -> ObservedRun:
-        """A run that was at rest, as it was when its file was seen like this."""
-        run = self._observed(run_id, formats)
-        run.wake(summary, seen, self._clock())
+    def _woken(self, run_id: str) -> ObservedRun | None:
+        """A run that is at rest, to be looked at; ``None`` where it is not, or its file is gone."""
+        summary, claim = self._runs.resting.get(run_id), self._claims.of(run_id)
+        if summary is None or claim is None:
+            return None
+        run = self._observed(run_id, claim.formats)
+        run.wake(summary, self._overdue.get(run_id) or claim.seen, self._clock())
         return run
 
     def _observed(self, run_id: str, formats: tuple[RunFormat, ...]) -> ObservedRun:
@@ -447,7 +387,7 @@ class PlaceCatalog:
         return ObservedRun(
             run_id,
             self._place,
-            self._address_of_root(run_id),
+            self._roots.address_above(run_id),
             self.files,
             formats,
             self._cache,
@@ -461,7 +401,7 @@ class PlaceCatalog:
         While they cannot be found, they stay as they were; where there were none, the file itself
         is listed, with the reason.
         """
-        files, named = self._many[holder], self._named.get(holder)
+        files, named = self._many[holder], self._roots.named.get(holder)
         try:
             for entry in cast("ManyRunsFormat", formats[0]).runs(self.files, files):
                 if named is None or entry.id in named:
@@ -491,25 +431,11 @@ class PlaceCatalog:
         known = [entry for entry in states if entry.id in self._claims]
         if found != known:  # what is neither came and went
             return False
-        return self._look_again(found, self._clock(), hinted=True)
-
-    def _root_of(self, run_id: str) -> str:
-        """The path of the root below which a run was found."""
-        return next((root for root in self._innermost_first if is_below(run_id, root)), "")
-
-    def _address_of_root(self, run_id: str) -> str:
-        return self._addresses.get(self._root_of(run_id), "")
-
-    def _name_of(self, run: ObservedRun) -> str:
-        """What a run is called whose files give it no name: its path below its root."""
-        if parts_of(run.id)[1]:
-            return stem_of(run.id)
-        path, is_file = PurePath(run.id), run.entries[0].id == run.id
-        root = self._root_of(run.id)
-        below = path.relative_to(root) if root else path
-        if not below.name:
-            return os.path.basename(os.path.abspath(run.id))
-        return str(below.with_suffix("") if is_file else below)
+        if not self._look_again(found, self._clock(), hinted=True):
+            return False
+        for entry in found:
+            del self._overdue[entry.id]
+        return True
 
     def _kept_summaries(self) -> Iterator[RunSummary]:
         """What was known of runs that nobody has looked at yet."""
@@ -553,22 +479,6 @@ class _Look:
 
     now: float  # by the clock of the catalog
     ends: float  # when no other run is begun, by the monotonic clock
-    before: Mapping[str, Entry]  # how files were that may be others now
     runs: ObservedRuns = field(default_factory=ObservedRuns)
     has_begun: bool = False  # a run that was not read before
     unread: int = 0
-
-
-@dataclass(slots=True)
-class _Scan:
-    """What one walk through the directories found."""
-
-    files: list[Entry]
-    sidecars: list[Entry]
-    notices: list[str]
-    is_partial: bool = False
-
-
-def _in_steps(waited: float) -> float:
-    """Seconds that were waited; in steps, for each is drawn anew."""
-    return waited - waited % (SILENT if waited < 60 else 60)
