@@ -11,12 +11,15 @@ from types import SimpleNamespace
 import pytest
 from catalog_runs import Clock, age, names, only, run_at
 from tests.event_files import write_events
-from tests.runs import Writer, record, track_run
+from tests.runs import Writer, record, track_run, write_run
 
-from traintop.model import RunStatus
+from traintop.model import RunStatus, RunSummary
+from traintop.process import current_process
 from traintop.store import liveness
 from traintop.store.catalog import RunCatalog
-from traintop.store.files import local
+from traintop.store.files import AwayError, local
+from traintop.store.formats import UnreadableRunError
+from traintop.store.formats.traintop import TraintopFormat
 from traintop.store.liveness import HEARTBEAT_TIMEOUT, NETWORK_TIMEOUT
 from traintop.store.snapshot import Snapshot
 
@@ -172,3 +175,62 @@ def test_a_slow_look_changes_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     late = SimpleNamespace(time=lambda: time.time() + 2.0, monotonic=time.monotonic)
     monkeypatch.setattr(liveness, "time", late)
     assert catalog.refresh() is first
+
+
+def test_a_look_that_fails_in_the_middle_leaves_nothing_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(name: str, records: int) -> None:
+        rows = [record(at, train_loss=1.0) for at in range(records)]
+        age(write_run(tmp_path / f"experiment_{name}.json", rows, status="finished"), 10)
+
+    for name in ("a", "b", "c"):
+        write(name, 1)
+    [catalog] = RunCatalog([tmp_path]).places
+    catalog.refresh()
+    for name in ("a", "b", "new"):
+        write(name, 2)
+    answers, summary = iter([True]), TraintopFormat.summary
+
+    def answered_once(*asked: object) -> RunSummary:
+        if next(answers, False):
+            return summary(*asked)  # type: ignore[arg-type]
+        raise AwayError("no route to host")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TraintopFormat, "summary", answered_once)
+        assert catalog.refresh().places
+    found = catalog.refresh()
+    assert {run.stem[-1]: run.count for run in found.runs} == {"a": 2, "b": 2, "c": 1, "w": 2}
+
+
+@pytest.mark.parametrize("status", ["finished", "running"])
+def test_a_run_at_rest_wakes_when_its_file_changes(tmp_path: Path, status: str) -> None:
+    path = tmp_path / "experiment_a.json"
+    ended = {"status": status, "run": {**current_process(), "pid": 1, "pid_started": "0"}}
+    age(write_run(path, [record(0, train_loss=1.0)], **ended), 100)
+    catalog = RunCatalog([tmp_path])
+    [place] = catalog.places
+    before = only(catalog.refresh())
+    assert before.status is RunStatus(status if status == "finished" else "crashed")
+    assert [*place._runs.resting] == [str(path)]
+    assert not place._runs.awake
+    reader = catalog.reader(str(path))
+    assert len(reader.history()) == 1
+    write_run(path, [record(at, train_loss=1.0) for at in range(3)], status="running")
+    assert (only(catalog.refresh()).status, only(catalog.refresh()).count) == ("running", 3)
+    assert place._runs.awake
+    assert reader.follow()
+    assert len(reader.history()) == 3
+
+
+def test_a_run_at_rest_is_gone_with_its_file(tmp_path: Path) -> None:
+    path = run_at(tmp_path, "a")
+    age(path, 100)
+    age(run_at(tmp_path, "b"), 100)
+    catalog = RunCatalog([tmp_path])
+    assert names(catalog.refresh()) == ["b", "a"]
+    path.unlink()
+    assert names(catalog.refresh()) == ["b"]
+    with pytest.raises(UnreadableRunError, match="does not exist"):
+        catalog.reader(str(path))
