@@ -114,9 +114,11 @@ class PlaceCatalog:
         Where all of them were kept then.
         """
         with self._lock:
-            self._kept = {run.id: run for run in self._cache.runs()}
+            before, kept = self.snapshot, self._cache.runs()
+            if not kept:
+                return before
+            self._kept = {run.id: run for run in kept}
             self._order.forget()
-            before = self.snapshot
             return self._publish(before.notices, before.unread, is_partial=before.is_partial)
 
     def refresh(self, seconds: float = math.inf) -> Snapshot:
