@@ -24,7 +24,7 @@ from tests.waiting import settle, wait_until
 from traintop import mounts
 from traintop.cli import main
 from traintop.run_ids import address_of
-from traintop.store import catalog, place_catalog
+from traintop.store import catalog, reach
 from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
 from traintop.store.files import mounted
@@ -129,9 +129,9 @@ def test_list_waits_for_a_silent_helper_only_so_long(
 
 HASTE = """
 from traintop import cli, mounts
-from traintop.store import catalog, place_catalog
+from traintop.store import catalog, reach
 from traintop.store.files import mounted
-mounts.PATIENCE = catalog.SILENT = place_catalog.SILENT = mounted.SILENT = 0.3
+mounts.PATIENCE = catalog.SILENT = reach.SILENT = mounted.SILENT = 0.3
 cli.main()
 """
 
@@ -155,7 +155,7 @@ def mount(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
 def frozen(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mount]:
     """The mount while its server answers nothing; whoever asks is soon tired of it."""
     monkeypatch.setattr(mounts, "PATIENCE", 0.3)
-    for module in (catalog, place_catalog, mounted):
+    for module in (catalog, reach, mounted):
         monkeypatch.setattr(module, "SILENT", 0.3)
     address_of.cache_clear()
     others = {*threading.enumerate()}
