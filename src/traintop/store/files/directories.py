@@ -3,8 +3,9 @@
 Most of what there is does not change any more: a run that ended last week, a directory of last
 month. So the names in a directory are listed again only when its own modification says that some
 came or went, and of its files only those that changed within the last hour are looked at each
-time. Whatever a filesystem says or does not say, everything is looked at within a minute. This file
-runs on other machines, too: see :mod:`traintop.store.files.far_side`.
+time. Whatever a filesystem says or does not say, everything is looked at within a minute, or as
+often as takes a hundredth of the time. This file runs on other machines, too: see
+:mod:`traintop.store.files.far_side`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ MOST_DIRECTORIES = 200_000
 
 LONGEST_REST = 60.0
 """Seconds after which a directory and all in it is looked at, whatever it seems."""
+
+_LISTING = 100
+"""Or so many times as long as listing all directories keeps the processor busy."""
 
 _LIVELY = 3600.0
 """Seconds after its last change for which a file is looked at each time."""
@@ -85,6 +89,8 @@ class DirectoryWalk:
         self._is_on_network = is_on_network
         self._clock = clock
         self._known: dict[str, _Directory] = {}
+        self._listed = 0  # directories
+        self._listing_seconds = 0.0
         self._newest: dict[int, float] = {}  # modification on each network filesystem
 
     def __call__(self) -> Iterator[Entry]:
@@ -144,9 +150,12 @@ class DirectoryWalk:
             if look.now < known.due:
                 return self._look_again(known, lags, look)
         # Not all of them at the same time, and least so those that were met together.
-        rest = LONGEST_REST * random.uniform(0.2 if known is None else 0.8, 1.0)
+        rest = self._rest(look) * random.uniform(0.2 if known is None else 0.8, 1.0)
         due = look.now + rest if look.now - since >= _SETTLING else look.now
+        started = time.thread_time()
         found, below, links = _list(directory, self._wanted(directory), lags)
+        self._listed += 1
+        self._listing_seconds += time.thread_time() - started
         if known is not None:  # which takes no memory twice
             before = {entry.id: entry for entry in known.found}
             found = tuple(_same_or_new(before.get(entry.id), entry) for entry in found)
@@ -155,6 +164,11 @@ class DirectoryWalk:
         if lags:
             self._newest[state.st_dev] = max(self._newest.get(state.st_dev, 0.0), newest)
         return _Directory(identity, since, due, found, below, links, newest)
+
+    def _rest(self, look: _Look) -> float:
+        """Seconds after which a directory is listed again in any case."""
+        busy = self._listing_seconds / max(self._listed, 1)
+        return max(LONGEST_REST, _LISTING * busy * max(len(self._known), len(look.seen)))
 
     def _look_again(self, known: _Directory, lags: bool, look: _Look) -> _Directory:
         """Look at the files that changed lately, in a directory whose names are as they were."""
