@@ -44,7 +44,7 @@ def age(path: Path, seconds: float) -> None:
 
 def facts_of(run: RunSummary) -> dict[str, str]:
     """What is known of a run, but for the place where it is."""
-    skipped = ("id", "path", "root", "block", "row", "updated_at")
+    skipped = ("id", "path", "root", "block", "row", "names", "updated_at")
     return {
         name: repr(getattr(run, name))
         for name in dir(run)
