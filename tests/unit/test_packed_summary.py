@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.runs import make_run, record, write_run
@@ -13,7 +14,7 @@ from tests.unit.catalog_runs import Clock
 from traintop.model import LoggedAlert, Pauses, RunStatus, RunSummary
 from traintop.store.catalog import RunCatalog
 from traintop.store.packed_summary import PackedSummary, SummaryPacker, is_same, unpacked
-from traintop.store.summary_block import MOST_RUNS, encoded, row_of
+from traintop.store.summary_block import MOST_RUNS, row_of
 
 FIELDS = RunSummary.__struct_fields__
 
@@ -82,7 +83,7 @@ def test_like_runs_take_little_memory() -> None:
     block = {run.block for run in runs if isinstance(run, PackedSummary)}.pop()
     assert block.is_packed
     size = sum(map(len, block.arrays)) / MOST_RUNS
-    assert size < len(encoded(row_of(runs[0]))) / 10
+    assert size < len(msgspec.msgpack.encode(row_of(runs[0]))) / 10
 
 
 def test_nobody_notices_that_a_block_is_full() -> None:

@@ -38,6 +38,7 @@ _MANY = 100  # runs that are not saved yet, at most
 _SAVING_INTERVAL = 60.0
 _SAVING_SHARE = 100  # saving takes at most a hundredth of the time
 _MOST_FILES = 100
+_LAYOUT = 2  # of the file; another version reads no other
 _LARGEST = 256 * 1024 * 1024
 
 
@@ -71,6 +72,8 @@ class SummaryCache:
         self._run_of: dict[str, str] = {}  # by the ids of files that are not a run's own
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
         self._unsaved_runs = 0
+        self.is_outdated = False
+        """Whether a person changed what is kept of a run."""
         self._save_at = 0.0
         self._is_complete = False  # what was saved last
 
@@ -135,14 +138,14 @@ class SummaryCache:
 
         Unless they are ``complete``, what was kept of others stays.
         """
-        if complete and self._forget():
-            self._unsaved_runs = _MANY
+        self.is_outdated |= complete and self._forget()
         now = time.monotonic()
         is_due = now >= self._save_at or (complete and not self._is_complete)
         is_worth_it = self._unsaved >= _WORTH_KEEPING or self._unsaved_runs >= _MANY
-        if not (is_worth_it and is_due):
+        if not ((is_worth_it or (self.is_outdated and self._is_complete)) and is_due):
             return
         self._unsaved, self._unsaved_runs, self._is_complete = 0.0, 0, complete
+        self.is_outdated = False
         with suppress(Exception):  # a full disk, a folder without permission, an odd value
             for number in [*self._known_blocks()]:
                 self._read(number)
@@ -238,7 +241,7 @@ def _encoded(runs: Iterable[KeptRun], *, is_complete: bool) -> bytes:
 
 
 def _version() -> bytes:
-    return f"{traintop.__version__}\n".encode()
+    return f"{traintop.__version__} {_LAYOUT}\n".encode()
 
 
 def _write(path: Path, data: bytes) -> None:

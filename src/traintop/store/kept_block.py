@@ -14,7 +14,7 @@ from traintop.model import Annotations, RunStatus, RunSummary
 from traintop.run_columns import Names, shared
 from traintop.store.files import Entry
 from traintop.store.packed_summary import PackedSummary
-from traintop.store.summary_block import MOST_RUNS, SummaryBlock
+from traintop.store.summary_block import MOST_RUNS, UNENCODABLE, SummaryBlock
 
 _Seen = tuple[int, tuple[int, int] | str | None] | str
 _UNSIGNED = range(1 << 64)
@@ -72,6 +72,11 @@ class KeptBlock:
         self.runs = stored.runs
         self._formats, self._format_of, self._shown = stored.formats, stored.format_of, stored.shown
         self._numbers = array("Q", stored.numbers)
+        parts = (stored.format_of, stored.shown, self._numbers[::3])
+        if not block.is_whole or any(len(part) != len(self.runs) for part in parts):
+            raise ValueError("has runs without all that is known of them")
+        if [run.row for run in self.runs] != [*range(len(self.runs))]:
+            raise ValueError("has runs of other rows")
         self._others, self._annotations = stored.others, stored.annotations
         self._judged: dict[int, RunSummary] = {}
 
@@ -128,7 +133,7 @@ def kept(run: ReadRun) -> KeptRun:
 
 def encoded_blocks(runs: Iterable[KeptRun]) -> Iterator[tuple[list[str], bytes]]:
     """The blocks of some runs, each with the ids of these and of their files."""
-    for block, of_block in _in_blocks(runs):
+    for block, of_block in _in_blocks(filter(_can_be_kept, runs)):
         formats: dict[str, int] = {}
         numbers = array("Q")
         others, annotations = {}, {}
@@ -153,6 +158,14 @@ def encoded_blocks(runs: Iterable[KeptRun]) -> Iterator[tuple[list[str], bytes]]
         )
         ids = {one for run in of_block for one in (run.summary.id, *run.files)}
         yield [*ids], msgspec.msgpack.encode(stored)
+
+
+def _can_be_kept(run: KeptRun) -> bool:
+    try:
+        msgspec.msgpack.encode((run.files, run.shown.annotations))
+    except UNENCODABLE:  # the name of a file may be no text
+        return False
+    return True
 
 
 def _summary_of(run: PackedSummary, row: int) -> tuple[object, ...]:

@@ -171,7 +171,7 @@ class ObservedRun(msgspec.Struct, eq=False):
         summary = self.summary
         if not isinstance(summary, PackedSummary) or summary.status is RunStatus.UNREADABLE:
             return False
-        return self.is_at_rest
+        return self.is_at_rest and (self._says_running or summary.status not in _JUDGED)
 
     def wake(self, summary: RunSummary, entry: Entry, now: float) -> None:
         """Go on with what was known when its file was like this: see :attr:`may_rest`."""

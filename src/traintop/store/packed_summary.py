@@ -14,8 +14,9 @@ from traintop.store.summary_block import (
     DETAILS,
     MAPPINGS,
     MOST_RUNS,
+    UNENCODABLE,
     SummaryBlock,
-    encoded,
+    check_row,
     is_same_row,
     row_of,
 )
@@ -69,6 +70,9 @@ class PackedSummary(_Summary, frozen=True, kw_only=True, array_like=True, gc=Fal
         """Whether another says the same, packed or not."""
         return isinstance(other, (RunSummary, PackedSummary)) and is_same(self, other)
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
 
 def _detail(name: str, place: int) -> property:
     return property(
@@ -106,12 +110,13 @@ class SummaryPacker:
         """The same in less memory; the very same where it holds what cannot be encoded."""
         if isinstance(summary, PackedSummary):
             return summary
-        row = row_of(summary)
+        row, names = row_of(summary), names_of_run(summary)
+        others = {name: getattr(summary, name) for name in _OTHERS}
         try:
-            encoded(row)
-        except (TypeError, ValueError, OverflowError):  # a value of another package's format
+            check_row(row, names)
+            msgspec.msgpack.encode(others)
+        except UNENCODABLE:  # a value of another package's format, or the name of a file
             return summary
-        names = names_of_run(summary)
         with self._lock:
             block = self._open.pop(names, None) or SummaryBlock(names)
             number = block.add(row)
@@ -121,7 +126,6 @@ class SummaryPacker:
                 self._open[names] = block
             if len(self._open) > _MOST_OPEN:
                 self._open.pop(next(iter(self._open))).pack()
-        others = {name: getattr(summary, name) for name in _OTHERS}
         return PackedSummary(block=block, row=number, **others)
 
 
@@ -129,7 +133,8 @@ def unpacked(summary: RunSummary) -> RunSummary:
     """The same, with room for other details."""
     if not isinstance(summary, PackedSummary):
         return summary
-    return RunSummary(**{name: getattr(summary, name) for name in _FIELDS})
+    values = {name: getattr(summary, name) for name in _FIELDS}
+    return RunSummary(**values | {name: dict(values[name]) for name in MAPPINGS})
 
 
 def is_same(one: RunSummary, other: RunSummary) -> bool:
@@ -142,5 +147,5 @@ def is_same(one: RunSummary, other: RunSummary) -> bool:
     ours, theirs = row_of(one), row_of(other)
     try:
         return is_same_row(ours, theirs, names)
-    except (TypeError, ValueError, OverflowError):
+    except UNENCODABLE:
         return ours == theirs

@@ -88,6 +88,7 @@ class PlaceCatalog:
         self._claims = FileClaims(files, self._cache, self._roots.paths)
         self._overdue: dict[str, Entry | None] = {}
         """How files were at the last look at their runs, which may be others since."""
+        self._is_torn = False  # a look that failed has seen files whose runs it did not look at
         self._reach = PlaceReach(
             files.place or self.roots[0], self.roots, clock, is_remote=bool(place)
         )
@@ -202,7 +203,8 @@ class PlaceCatalog:
     def report(self, trouble: str) -> Snapshot:
         """The runs as they were, with a notice; for a refresh that failed."""
         with self._lock:
-            return self._publish((trouble,))
+            before = self.snapshot
+            return self._publish((trouble,), before.unread, is_partial=before.is_partial)
 
     def may_be_a_run(self, path: str) -> bool:
         """Whether a file is looked at, by its name."""
@@ -231,7 +233,7 @@ class PlaceCatalog:
         if run is None:
             raise UnreadableRunError(f"{run_id} does not exist")
         found = run
-        return SharedReader(lambda: self._runs.awake.get(path, found), self._asked)
+        return SharedReader(lambda: self._known(path) or found, self._asked)
 
     def _known(self, run_id: str) -> ObservedRun | None:
         """A run as of the last look."""
@@ -253,6 +255,7 @@ class PlaceCatalog:
         path, state = location_of(run_id).path, self.state()
         if state is not None:
             return self._annotations.keep(path, change, state.trouble)
+        self._cache.is_outdated = True
         return self._annotations.change(path, change)
 
     def console(self, run_id: str) -> ConsoleReader:
@@ -277,8 +280,10 @@ class PlaceCatalog:
         if self._place:
             self.files.prefetch([*claims.expected(fresh, self._unsettled())])
         is_all_known = len(files) == len(claims) and all(one.id in claims for one in fresh)
-        if is_all_known and not self.snapshot.unread and self._look_again(fresh, now):
-            self._overdue = {}
+        is_repeated = is_all_known and not (self.snapshot.unread or self._is_torn)
+        self._is_torn = True
+        if is_repeated and self._look_again(fresh, now):
+            self._overdue, self._is_torn = {}, False
             return 0
         self._overdue |= claims.before(fresh, self._overdue)
         claims.take(files)
@@ -298,7 +303,7 @@ class PlaceCatalog:
             self._order.forget()
         self._runs = look.runs
         self._restless = {one for one, run in look.runs.awake.items() if not run.is_at_rest}
-        self._overdue = {}
+        self._overdue, self._is_torn = {}, False
         return look.unread
 
     def _look_again(self, fresh: Sequence[Entry], now: float, *, hinted: bool = False) -> bool:
@@ -431,12 +436,12 @@ class PlaceCatalog:
         states = self.files.stat_many([*ids])
         found = [entry for entry in states if entry.version is not None]
         known = [entry for entry in states if entry.id in self._claims]
-        if found != known:  # what is neither came and went
+        if found != known or self._is_torn:  # what is neither found nor known came and went
             return False
+        self._is_torn = True
         if not self._look_again(found, self._clock(), hinted=True):
             return False
-        for entry in found:
-            del self._overdue[entry.id]
+        self._overdue, self._is_torn = {}, False
         return True
 
     def _kept_summaries(self) -> Iterator[RunSummary]:

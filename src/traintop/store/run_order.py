@@ -42,19 +42,22 @@ class RunOrder:
         annotations_of: Callable[[str], Annotations],
     ) -> tuple[RunSummary, ...]:
         """The summaries of all ``runs``, given those as of the last time."""
-        changed, self._changed = self._changed, set()
         if not self._is_new:
             found = [*before]
-            for run_id in changed:
+            for run_id in self._changed:
+                if run_id not in runs:  # it was found by a look that failed, and is gone
+                    break
                 summary = runs.summary(run_id, annotations_of(run_id))
                 place = _place_of(summary, found)
                 if place is None:
                     break
                 found[place] = summary
             else:
+                self._changed = set()
                 return (*found,)
-        self._is_new = False
-        return tuple(sorted(runs.summaries(annotations_of), key=start_order, reverse=True))
+        listed = sorted(runs.summaries(annotations_of), key=start_order, reverse=True)
+        self._is_new, self._changed = False, set()
+        return (*listed,)
 
 
 def _place_of(run: RunSummary, runs: Sequence[RunSummary]) -> int | None:

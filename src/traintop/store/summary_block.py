@@ -120,6 +120,11 @@ class SummaryBlock:
             self._content = tuple(_packed(field, values) for field, values in arrays)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether there is an array for each field."""
+        return not self.is_packed or len(self._content) == len(self._layout.fields)
+
+    @property
     def is_packed(self) -> bool:
         """Whether it is full, or will not become it."""
         return isinstance(self._content, tuple)
@@ -184,18 +189,24 @@ def row_of(summary: RunSummary) -> Row:
     return [*(getattr(summary, field) for field in DETAILS), *itertools.chain(*mappings)]
 
 
-def encoded(row: Row) -> bytes:
-    """What shows that the details of a run can be packed.
+UNENCODABLE = (TypeError, ValueError, OverflowError, msgspec.MsgspecError)
+"""What is raised where a value cannot be packed, or would not come back."""
 
-    Raises ``TypeError``, ``ValueError`` or ``OverflowError`` where they cannot.
-    """
-    return _encode(row)
+
+def check_row(row: Row, names: Names) -> None:
+    """Raises one of :data:`UNENCODABLE` where the details of a run cannot be packed."""
+    _encode((row, names))
+    if not all(isinstance(name, str) for of_kind in names[:4] for name in of_kind):
+        raise TypeError("a name is no text")
+    for field, value in zip(_layout_of(names).fields, row, strict=True):
+        if field in _decoders and value not in (None, ()):
+            _decoders[field].decode(_encode((value,)))
 
 
 def is_same_row(one: Row, other: Row, names: Names) -> bool:
     """Whether the details of two runs with the same names say the same, packed or not.
 
-    NaN is the same as NaN. Raises as :func:`encoded` does.
+    NaN is the same as NaN. Raises as :func:`check_row` does.
     """
     fields = _layout_of(names).fields
     return _encode(one) == _encode(other) or all(map(_is_same, fields, one, other))
