@@ -234,3 +234,34 @@ def test_a_run_at_rest_is_gone_with_its_file(tmp_path: Path) -> None:
     assert names(catalog.refresh()) == ["b"]
     with pytest.raises(UnreadableRunError, match="does not exist"):
         catalog.reader(str(path))
+
+
+@pytest.mark.parametrize("what_follows", ["gone", "changed"])
+def test_what_a_failed_look_has_seen_is_no_run_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what_follows: str
+) -> None:
+    for name in ("a", "b"):
+        age(run_at(tmp_path, name), 100)
+    [catalog] = RunCatalog([tmp_path]).places
+    catalog.refresh()
+    (tmp_path / "experiment_b.json").unlink()
+    age(run_at(tmp_path, "new"), 10)
+    age(run_at(tmp_path, "newer"), 10)
+    answers, summary = iter([True]), TraintopFormat.summary
+
+    def answered_once(*asked: object) -> RunSummary:
+        if next(answers, False):
+            return summary(*asked)  # type: ignore[arg-type]
+        raise AwayError("no route to host")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TraintopFormat, "summary", answered_once)
+        assert catalog.refresh().places
+    if what_follows == "gone":
+        for name in ("new", "newer"):
+            (tmp_path / f"experiment_{name}.json").unlink()
+    rows = [record(at, train_loss=1.0) for at in range(3)]
+    age(write_run(tmp_path / "experiment_a.json", rows, status="finished"), 10)
+    found = {run.stem.removeprefix("experiment_"): run.count for run in catalog.refresh().runs}
+    others = {} if what_follows == "gone" else {"new": 1, "newer": 1}
+    assert found == {"a": 3, **others}

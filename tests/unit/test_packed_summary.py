@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -146,3 +147,34 @@ def test_whole_numbers_say_the_same_after_they_were_packed() -> None:
     assert is_same(packed, run)
     assert is_same(run, packed)
     assert not is_same(packed, replace(run, last=record(7, train_loss=2, grad_norm=-8)))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"last": record(7, train_loss=True)},
+        {"stats": {"val_loss": None}},
+        {"left_out": (3,)},
+        {"config": {"\ud800": 1}},
+        {"config": {3: 1}},
+        {"id": "caf\udce9.json"},
+    ],
+    ids=lambda odd: next(iter(odd)),
+)
+def test_what_would_not_come_back_is_left_as_it_is(odd: dict[str, Any]) -> None:
+    packer, run = SummaryPacker(), replace(rich_run(), **odd)
+    assert packer.pack(run) is run
+    others = [packer.pack(rich_run(number)) for number in range(MOST_RUNS)]
+    assert [one.last for one in others] == [rich_run().last] * MOST_RUNS
+    assert is_same(run, replace(run))
+    assert not is_same(others[0], run)
+
+
+def test_an_unpacked_summary_is_one_like_any_other() -> None:
+    run = rich_run(3)
+    packed = SummaryPacker().pack(run)
+    assert type(unpacked(packed)) is RunSummary
+    assert unpacked(packed) == run
+    assert not packed != run  # noqa: SIM202
+    assert unpacked(packed).config | {"lr": 1} == {**run.config, "lr": 1}
+    assert msgspec.json.encode(unpacked(packed)) == msgspec.json.encode(run)

@@ -257,3 +257,30 @@ def test_a_blocks_rows_are_packed_again_when_few_are_left(logs: Path, read: list
     read.clear()
     assert runs(logs) == left
     assert read == []
+
+
+def test_a_file_whose_name_is_no_text_is_only_not_kept(logs: Path, read: list[str]) -> None:
+    write_document(Path(os.fsdecode(os.fsencode(logs) + b"/caf\xe9.json")), 5)
+    assert len(runs(logs)) == 2
+    read.clear()
+    assert len(runs(logs)) == 2
+    assert read == ["caf\udce9.json"]
+
+
+def test_what_a_person_changed_is_kept_too(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_document(logs / "two.json", 5)
+    runs(logs)
+    monkeypatch.setattr(cache, "_WORTH_KEEPING", 3600.0)
+    catalog = RunCatalog([logs])
+    catalog.refresh()
+    catalog.annotate(str(logs / "one.json"), AnnotationChange(archived=True))
+    catalog.refresh()
+    kept = first_look(logs)[2].runs
+    assert {run.stem: run.annotations.archived for run in kept} == {"one": True, "two": False}
+
+
+def test_a_failure_does_not_make_a_list_complete(logs: Path) -> None:
+    write_document(logs / "two.json", 5)
+    runs(logs)
+    _, place, _ = first_look(logs)
+    assert not place.report("cannot look for changes").is_complete

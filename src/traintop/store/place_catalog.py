@@ -170,10 +170,11 @@ class PlaceCatalog:
         )
         if self._annotations.refresh([one for one in sidecars if not one.is_dir]):
             self._order.forget()
-        self._cache.save(self._as_read(), complete=not unread)
         self._kept = {}
         others = "" if self._runs else self.other_files()
-        return self._publish(self._notices(scan), unread, others)
+        snapshot = self._publish(self._notices(scan), unread, others)
+        self._cache.save(self._as_read(), complete=not unread)  # as it is shown now
+        return snapshot
 
     def _as_read(self) -> Iterator[ReadRun]:
         """The runs that are worth keeping."""

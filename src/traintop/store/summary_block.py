@@ -199,7 +199,7 @@ def check_row(row: Row, names: Names) -> None:
     if not all(isinstance(name, str) for of_kind in names[:4] for name in of_kind):
         raise TypeError("a name is no text")
     for field, value in zip(_layout_of(names).fields, row, strict=True):
-        if field in _decoders and value not in (None, ()):
+        if field in _decoders:
             _decoders[field].decode(_encode((value,)))
 
 
