@@ -120,7 +120,7 @@ def _openings(scale: Scale, runs: Path, count: int) -> Iterator[Line]:
         "s",
         "≤ 2 s",
         2.0,
-        reading="As they were when the program ended last, which the header says.",
+        reading="As an earlier start has kept them, which the header says.",
     )
     yield Line(
         f"all {count:,} nested runs looked at again, a later open",
@@ -144,7 +144,7 @@ def _open(terminal: PseudoTerminal, count: int) -> _Opened:
     while time.monotonic() < ends:
         terminal.listen(_LOOKS)
         for arrived, rows in screens(terminal.chunks):
-            if f"{count:,} runs" in rows[0] and " of " not in rows[0]:
+            if rows[0].count(f"   {count:,}"):
                 listed = listed or arrived
                 if "checking" not in rows[0]:
                     since = terminal.started

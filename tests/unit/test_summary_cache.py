@@ -19,7 +19,9 @@ from traintop.model import RunStatus, RunSummary
 from traintop.store import cache
 from traintop.store.annotations import AnnotationChange
 from traintop.store.catalog import RunCatalog
+from traintop.store.files import AwayError
 from traintop.store.files.local import LocalFiles
+from traintop.store.formats import UnreadableRunError
 from traintop.store.formats.json_document import JsonDocumentFormat
 from traintop.store.place_catalog import PlaceCatalog
 from traintop.store.snapshot import Snapshot
@@ -191,7 +193,7 @@ def test_all_runs_are_listed_before_they_are_looked_at(logs: Path) -> None:
 def save_again(catalog: RunCatalog) -> None:
     """Save what changed since, for which a catalog takes its time."""
     [place] = catalog.places
-    place._cache._save_at, place._cache._unsaved_runs = 0.0, cache._MANY
+    place._cache._save_at = 0.0
     catalog.refresh()
 
 
@@ -284,3 +286,47 @@ def test_a_failure_does_not_make_a_list_complete(logs: Path) -> None:
     runs(logs)
     _, place, _ = first_look(logs)
     assert not place.report("cannot look for changes").is_complete
+
+
+def test_a_note_is_not_written_before_it_is_known_what_it_replaces(logs: Path) -> None:
+    write_document(logs / "two.json", 5)
+    runs(logs)
+    other, two = RunCatalog([logs]), str(logs / "two.json")
+    other.refresh()
+    other.annotate(two, AnnotationChange(note="a colleague's"))
+    catalog = first_look(logs)[0]
+    with pytest.raises(UnreadableRunError, match="is being checked"):
+        catalog.annotate(two, AnnotationChange(note="mine"))
+    assert {run.annotations.note for run in catalog.refresh().runs} == {"", "a colleague's"}
+    assert catalog.annotate(two, AnnotationChange(note="mine")).annotations.note == "mine"
+
+
+def test_what_did_not_change_elsewhere_is_not_fetched_again(logs: Path) -> None:
+    for number in range(20):
+        write_document(logs / f"more-{number:02}.json", 50)
+    first, files = catalog_elsewhere(logs)
+    known = first.refresh().runs
+    assert files.fetched > 20 * 500
+    again, files = catalog_elsewhere(logs)
+    assert again.refresh().runs == known
+    assert files.fetched == 0
+
+
+def test_runs_of_a_place_that_is_away_are_listed_as_last_known(logs: Path) -> None:
+    write_document(logs / "two.json", 5)
+    known = {run.id for run in catalog_elsewhere(logs)[0].refresh().runs}
+
+    def is_away() -> None:
+        raise AwayError("no route to host")
+
+    place, files = catalog_elsewhere(logs)
+    files.before_each = is_away
+    assert place.first_look(100, 60.0).places
+    snapshot = place.add_kept()
+    assert {run.id for run in snapshot.runs} == known
+    assert snapshot.places
+    assert {run.id for run in place.refresh().runs} == known
+    files.before_each = int
+    found = place.refresh()
+    assert {run.id for run in found.runs} == known
+    assert (found.kept, found.is_complete) == (0, True)

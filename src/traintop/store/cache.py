@@ -34,9 +34,8 @@ from traintop.store.packed_summary import PackedSummary
 from traintop.store.summary_block import SummaryBlock
 
 _WORTH_KEEPING = 0.2  # seconds that reading took; below it, nothing is gained
-_MANY = 100  # runs that are not saved yet, at most
 _SAVING_INTERVAL = 60.0
-_SAVING_SHARE = 100  # saving takes at most a hundredth of the time
+_SAVING_SHARE = 200  # saving takes at most so small a part of the time
 _MOST_FILES = 100
 _LAYOUT = 2  # of the file; another version reads no other
 _LARGEST = 256 * 1024 * 1024
@@ -71,9 +70,8 @@ class SummaryCache:
         self._runs: dict[str, PackedSummary] = {}  # those that nobody asked for yet
         self._run_of: dict[str, str] = {}  # by the ids of files that are not a run's own
         self._unsaved = 0.0  # seconds that it took to read what is not saved yet
-        self._unsaved_runs = 0
         self.is_outdated = False
-        """Whether a person changed what is kept of a run."""
+        """Whether a run is not as it was saved any more."""
         self._save_at = 0.0
         self._is_complete = False  # what was saved last
 
@@ -131,7 +129,7 @@ class SummaryCache:
     def took(self, seconds: float) -> None:
         """Note how long it took to read a run that is worth keeping."""
         self._unsaved += seconds
-        self._unsaved_runs += 1
+        self.is_outdated = True
 
     def save(self, runs: Iterable[ReadRun], *, complete: bool) -> None:
         """Save these runs, if that is worth its while by now. Never raises.
@@ -141,11 +139,10 @@ class SummaryCache:
         self.is_outdated |= complete and self._forget()
         now = time.monotonic()
         is_due = now >= self._save_at or (complete and not self._is_complete)
-        is_worth_it = self._unsaved >= _WORTH_KEEPING or self._unsaved_runs >= _MANY
-        if not ((is_worth_it or (self.is_outdated and self._is_complete)) and is_due):
+        is_worth_it = self._unsaved >= _WORTH_KEEPING or (self.is_outdated and self._is_complete)
+        if not (is_worth_it and is_due):
             return
-        self._unsaved, self._unsaved_runs, self._is_complete = 0.0, 0, complete
-        self.is_outdated = False
+        self._unsaved, self.is_outdated, self._is_complete = 0.0, False, complete
         with suppress(Exception):  # a full disk, a folder without permission, an odd value
             for number in [*self._known_blocks()]:
                 self._read(number)

@@ -131,6 +131,8 @@ class FileClaims:
                 continue
             if entry.id.removesuffix(LOG).endswith(DATABASES):
                 continue  # what is kept of it would be older than the rest of a copy
+            if self._cache.claim(entry) is not None:
+                continue  # it is as it was when it was kept
             if is_run_name(entry.id):
                 yield from LogFile(self._files, entry.id).expected(entry.size)
             elif before is None or before.size > entry.size:

@@ -47,6 +47,16 @@ class ObservedRuns:
         self.awake = {one: run for one, run in self.awake.items() if one not in known}
         self.awake |= found.awake
 
+    @property
+    def are_annotated(self) -> bool:
+        """Whether people said something of one of them."""
+        return any(self.annotations(run_id) != Annotations() for run_id in self.ids)
+
+    def annotations(self, run_id: str) -> Annotations:
+        """What was known last of what people say of a run."""
+        summary = self.awake[run_id].summary if run_id in self.awake else self.resting[run_id]
+        return Annotations() if summary is None else summary.annotations
+
     def summary(self, run_id: str, annotations: Annotations) -> RunSummary:
         """What is known of a run, with what people say of it: the same object while both are."""
         if run_id in self.awake:

@@ -15,7 +15,7 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from traintop.model import RunSummary
+from traintop.model import Annotations, RunSummary
 from traintop.progress import start_order
 from traintop.run_ids import Location, location_of
 from traintop.store.annotations import AnnotationChange, AnnotationFiles, Saved
@@ -80,6 +80,7 @@ class PlaceCatalog:
         self._order = RunOrder()
         self._asked = asked_once(files, self.roots[0])
         self._annotations = AnnotationFiles(self._asked, place)
+        self._are_annotations_read = False
         self._packer = SummaryPacker()
         self._name = self._roots.name_of  # one for all runs
         addresses = [str(Location(place, root)) for root in self._roots.paths]
@@ -110,9 +111,9 @@ class PlaceCatalog:
             return self._looked(functools.partial(self._first_look, most, seconds))
 
     def add_kept(self) -> Snapshot:
-        """Adds the runs that a first look left for later, as they were when the program ended last.
+        """Adds the runs that a first look left for later, as an earlier start has kept them.
 
-        Where all of them were kept then.
+        Where it had kept all of them; but for those that ran then.
         """
         with self._lock:
             before, kept = self.snapshot, self._cache.runs()
@@ -120,7 +121,12 @@ class PlaceCatalog:
                 return before
             self._kept = {run.id: run for run in kept}
             self._order.forget()
-            return self._publish(before.notices, before.unread, is_partial=before.is_partial)
+            return self._publish(
+                before.notices,
+                before.unread,
+                places=before.places,
+                is_partial=before.is_partial,
+            )
 
     def refresh(self, seconds: float = math.inf) -> Snapshot:
         """Looks at every file, reads those that changed, and returns the present state.
@@ -168,9 +174,13 @@ class PlaceCatalog:
         sidecars = (
             [*scan.sidecars, *self.files.walk(beside, (SIDECARS,))] if beside else scan.sidecars
         )
-        if self._annotations.refresh([one for one in sidecars if not one.is_dir]):
+        is_other = self._annotations.refresh([one for one in sidecars if not one.is_dir])
+        if is_other or (not self._are_annotations_read and self._runs.are_annotated):
             self._order.forget()
-        self._kept = {}
+        self._are_annotations_read = True
+        if self._kept:
+            self._kept = {}
+            self._order.forget()
         others = "" if self._runs else self.other_files()
         snapshot = self._publish(self._notices(scan), unread, others)
         self._cache.save(self._as_read(), complete=not unread)  # as it is shown now
@@ -256,6 +266,8 @@ class PlaceCatalog:
         path, state = location_of(run_id).path, self.state()
         if state is not None:
             return self._annotations.keep(path, change, state.trouble)
+        if not self._are_annotations_read:  # what people said since would be written over
+            raise UnreadableRunError(f"{run_id} is being checked; try again when it was")
         self._cache.is_outdated = True
         return self._annotations.change(path, change)
 
@@ -445,6 +457,12 @@ class PlaceCatalog:
         self._overdue, self._is_torn = {}, False
         return True
 
+    def _annotations_of(self, run_id: str) -> Annotations:
+        """What people say of a run, at a first look what they said when it was kept."""
+        if self._are_annotations_read:
+            return self._annotations.of(run_id)
+        return self._runs.annotations(run_id)
+
     def _kept_summaries(self) -> Iterator[RunSummary]:
         """What was known of runs that nobody has looked at yet."""
         for run_id, kept in self._kept.items():
@@ -466,15 +484,15 @@ class PlaceCatalog:
         known = (before.unread, before.others, before.places, before.is_partial)
         notices = tuple(notices)
         is_new = (notices, *aside) != (before.notices, *known)
-        is_changed = self._order.is_stale and not places  # runs may have been read before it failed
+        # Runs may have been read before it failed.
+        is_changed = self._order.is_stale and (not places or bool(self._kept))
         if is_changed or is_new or not before.revision:
             runs = before.runs
             kept = [*self._kept_summaries()]
             if is_changed:
-                runs = self._order.listed(runs, self._runs, self._annotations.of)
+                runs = self._order.listed(runs, self._runs, self._annotations_of)
             if is_changed and kept:
                 runs = (*sorted((*runs, *kept), key=start_order, reverse=True),)
-                self._order.forget()  # which knows nothing of these
             self.snapshot = Snapshot(
                 runs, self.roots, notices, before.revision + 1, *aside, len(kept)
             )

@@ -58,8 +58,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     ``notices`` says in words what is wrong with the roots. ``revision`` grows only when something
     changed, so equal revisions of one catalog mean equal content. ``unread`` counts the files that
     a first look left for later, and where that ``is_partial``, those that it has not found are not
-    among them; ``kept`` runs are as they were when the program ended last, for nobody has looked at
-    them since. ``others`` names what is there where no run is. ``places`` are those that cannot be
+    among them; ``kept`` runs are as an earlier start has kept them, for nobody has looked at them
+    since. ``others`` names what is there where no run is. ``places`` are those that cannot be
     looked at now; their last known runs are among the others.
     """
 

@@ -202,7 +202,7 @@ class _PlaceWatcher:
                 first = self._publish(look)
                 # Meanwhile the screen draws them, without competing for the interpreter's lock.
                 self._stop.wait(SHORTEST_INTERVAL)
-                if first.unread and not first.places:
+                if first.unread or first.places:
                     self._publish(self._catalog.add_kept)
             while not self._stop.is_set():
                 started, worked = time.monotonic(), 0.0

@@ -150,7 +150,7 @@ class Session:
 
     @property
     def kept(self) -> int:
-        """How many runs are listed as they were when the program ended last."""
+        """How many runs are listed as an earlier start has kept them."""
         return 0 if self._snapshot is None else self._snapshot.kept
 
     @property
@@ -163,6 +163,8 @@ class Session:
         """Whether nothing is listed because the runs have yet to be read."""
         if self._snapshot is None:
             return True
+        if self._snapshot.kept:
+            return False
         waits = self._snapshot.unread > 0 or any(place.is_first for place in self.places)
         return waits and not len(self.rows)
 

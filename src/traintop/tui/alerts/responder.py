@@ -68,7 +68,7 @@ class RuleResponder:
                 _log.exception("rules failed")
 
     def _judge(self, snapshot: Snapshot) -> None:
-        if snapshot.kept:  # how runs were when the program ended last is nothing to raise alerts of
+        if snapshot.kept:  # how runs were at an earlier start is nothing to raise alerts of
             return
         runs, now = snapshot.runs, datetime.now()
         alerts = self._watch.observe(

@@ -47,8 +47,8 @@ def status_line(
 ) -> Line:
     """``runs`` is ``None`` before the first scan, which leaves some ``unread``.
 
-    Where that ``is_partial``, there are more than it found; or as many as there were when the
-    program ended last, of which ``kept`` are listed as they were.
+    Where that ``is_partial``, there are more than it found; or those that an earlier start has
+    kept, of which so many are ``kept`` as they were then.
 
     Whether a run goes on is not said of those in ``places`` that cannot be looked at now.
 
@@ -66,7 +66,7 @@ def status_line(
     total = f"{count:,}+ runs" if is_partial else counted(count, "run")
     shown = f"{len(runs):,} of " if unread else ""
     if kept:
-        total, shown = f"{counted(len(runs), 'run')}, checking {kept:,}…", ""
+        total, shown = f"{len(runs):,}+ runs" + ("" if places else ", checking…"), ""
     if listed not in (None, len(runs)):
         shown = f"{listed:,} of "
     total = f"   {shown}{total}"
