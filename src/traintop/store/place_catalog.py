@@ -266,7 +266,8 @@ class PlaceCatalog:
         path, state = location_of(run_id).path, self.state()
         if state is not None:
             return self._annotations.keep(path, change, state.trouble)
-        if not self._are_annotations_read:  # what people said since would be written over
+        if path in self._kept and path not in self._runs:
+            # What people said since would be written over.
             raise UnreadableRunError(f"{run_id} is being checked; try again when it was")
         self._cache.is_outdated = True
         return self._annotations.change(path, change)
