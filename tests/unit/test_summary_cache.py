@@ -288,7 +288,7 @@ def test_a_failure_does_not_make_a_list_complete(logs: Path) -> None:
     assert not place.report("cannot look for changes").is_complete
 
 
-def test_a_note_is_not_written_before_it_is_known_what_it_replaces(logs: Path) -> None:
+def test_no_note_is_written_over_one_that_was_not_seen(logs: Path) -> None:
     write_document(logs / "two.json", 5)
     runs(logs)
     other, two = RunCatalog([logs]), str(logs / "two.json")
