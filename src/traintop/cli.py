@@ -7,6 +7,8 @@ import gc
 import importlib
 import os
 import signal
+import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -83,11 +85,23 @@ class _CommandGroup(click.Group):
         except BrokenPipeError:
             raise  # nobody reads on, as in `traintop list | head -1`: click ends quietly
         except OSError as error:
+            _discard_unwritten()
             file = f"{error.filename}: " if error.strerror and error.filename else ""
             raise failure(f"{file}{error.strerror or error}") from None
         if FAILS in ctx.meta:
             ctx.exit(1)
         return result
+
+
+def _discard_unwritten() -> None:
+    """Drop what the output still holds where it cannot be written: the interpreter would try again
+    at its end, and make an exit code of its own of that.
+    """
+    with suppress(OSError, ValueError):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end_by_interrupt() -> NoReturn:

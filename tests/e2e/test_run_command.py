@@ -93,7 +93,8 @@ def test_a_crash_is_recorded_with_its_last_line() -> None:
     assert {"begin", "ValueError: no data"} <= {*printed(summary)}
 
 
-def test_wandb_in_the_script_is_ours_and_the_run_is_one() -> None:
+def test_wandb_in_the_script_is_ours_and_the_run_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")  # what it prints stays in order
     program = """
 import sys, wandb, wandb.sdk
 from importlib.metadata import version
@@ -215,6 +216,7 @@ def test_the_users_own_sitecustomize_is_read_too(monkeypatch: pytest.MonkeyPatch
     Path("site").mkdir()
     Path("site/sitecustomize.py").write_text("print('customized')")
     monkeypatch.setenv("PYTHONPATH", "site")
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")  # what both print stays in order
     program = "import sys, sitecustomize; print(sitecustomize.__file__, sys.path[1])"
     output = run(*script(program))[1].decode().split()
     site = os.path.abspath("site")

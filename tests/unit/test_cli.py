@@ -211,7 +211,11 @@ def test_a_closed_pipe_is_no_error(logs: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_an_os_error_is_one_line(logs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_os_error_is_one_line(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with open("/dev/full", "wb") as full:
         listed = process("list", logs, stdout=full)
     assert (listed.returncode, listed.stderr) == (1, "Error: No space left on device\n")
