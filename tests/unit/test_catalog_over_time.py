@@ -21,6 +21,7 @@ from traintop.store.files import AwayError, local
 from traintop.store.formats import UnreadableRunError
 from traintop.store.formats.traintop import TraintopFormat
 from traintop.store.liveness import HEARTBEAT_TIMEOUT, NETWORK_TIMEOUT
+from traintop.store.place_catalog import PlaceCatalog
 from traintop.store.snapshot import Snapshot
 
 
@@ -177,6 +178,20 @@ def test_a_slow_look_changes_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert catalog.refresh() is first
 
 
+def fail_in_the_middle(catalog: PlaceCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look in which the place answers for one run only."""
+    answers, summary = iter([True]), TraintopFormat.summary
+
+    def answered_once(*asked: object) -> RunSummary:
+        if next(answers, False):
+            return summary(*asked)  # type: ignore[arg-type]
+        raise AwayError("no route to host")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TraintopFormat, "summary", answered_once)
+        assert catalog.refresh().places
+
+
 def test_a_look_that_fails_in_the_middle_leaves_nothing_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,16 +205,7 @@ def test_a_look_that_fails_in_the_middle_leaves_nothing_out(
     catalog.refresh()
     for name in ("a", "b", "new"):
         write(name, 2)
-    answers, summary = iter([True]), TraintopFormat.summary
-
-    def answered_once(*asked: object) -> RunSummary:
-        if next(answers, False):
-            return summary(*asked)  # type: ignore[arg-type]
-        raise AwayError("no route to host")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(TraintopFormat, "summary", answered_once)
-        assert catalog.refresh().places
+    fail_in_the_middle(catalog, monkeypatch)
     found = catalog.refresh()
     assert {run.stem[-1]: run.count for run in found.runs} == {"a": 2, "b": 2, "c": 1, "w": 2}
 
@@ -247,16 +253,7 @@ def test_what_a_failed_look_has_seen_is_no_run_of_the_next(
     (tmp_path / "experiment_b.json").unlink()
     age(run_at(tmp_path, "new"), 10)
     age(run_at(tmp_path, "newer"), 10)
-    answers, summary = iter([True]), TraintopFormat.summary
-
-    def answered_once(*asked: object) -> RunSummary:
-        if next(answers, False):
-            return summary(*asked)  # type: ignore[arg-type]
-        raise AwayError("no route to host")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(TraintopFormat, "summary", answered_once)
-        assert catalog.refresh().places
+    fail_in_the_middle(catalog, monkeypatch)
     if what_follows == "gone":
         for name in ("new", "newer"):
             (tmp_path / f"experiment_{name}.json").unlink()

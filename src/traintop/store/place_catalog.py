@@ -251,7 +251,7 @@ class PlaceCatalog:
         return self._woken(run_id) or self._runs.awake.get(run_id)
 
     def _kept_run(self, run_id: str) -> ObservedRun | None:
-        """A run that nobody has looked at since the program ended last."""
+        """A run that an earlier start has kept, and nobody has looked at since."""
         kept = self._kept.get(run_id)
         source = None if kept is None else self._cache.source_of(kept)
         formats = run_formats().by_name.get(source[1]) if source is not None else None
